@@ -1,0 +1,55 @@
+"""ptx: train, compress and evaluate language models in sweeps, and report what each choice costs and gives.
+
+The names here are all a plugin needs; everything else is internal. Importing ptx loads no ML library.
+"""
+
+from ptx.config import (
+    Choice,
+    Command,
+    Compressor,
+    Data,
+    Evaluator,
+    Lora,
+    Method,
+    Model,
+    RunConfig,
+    Runtime,
+    Scorer,
+    Tracker,
+    setting,
+)
+from ptx.data import DataSet
+from ptx.errors import ConfigError, Problem, PtxError, StepError, did_you_mean
+from ptx.hookspecs import hookimpl
+from ptx.records import Evaluation, Metric, ModelRef
+from ptx.run import LanguageModel, Run
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Choice",
+    "Command",
+    "Compressor",
+    "ConfigError",
+    "Data",
+    "DataSet",
+    "Evaluation",
+    "Evaluator",
+    "LanguageModel",
+    "Lora",
+    "Method",
+    "Metric",
+    "Model",
+    "ModelRef",
+    "Problem",
+    "PtxError",
+    "Run",
+    "RunConfig",
+    "Runtime",
+    "Scorer",
+    "StepError",
+    "Tracker",
+    "did_you_mean",
+    "hookimpl",
+    "setting",
+]

@@ -1,0 +1,56 @@
+"""The core's own plugin: local paths as models and data, adapters, and the last answer to ``ptx_run``.
+
+It uses the same hooks as every other plugin; it stands in the core because no run works without it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING
+
+from ptx.config import Choice, Data, Lora, Model, setting
+from ptx.hookspecs import hookimpl
+from ptx.run import Run
+
+
+@dataclass
+class PathModel(Model):
+    """A model folder on this machine: ``model=./folder``."""
+
+    path: str = setting(MISSING, "the folder")
+
+
+@dataclass
+class PathData(Data):
+    """A data file, or a folder with one file per shape: ``data=./my.jsonl``."""
+
+    path: str = setting(MISSING, "the file or folder")
+    columns: dict[str, str] = setting({}, "canonical column -> the file's column, such as prompt: question")
+    shape: str | None = setting(None, "the shape, where the columns fit more than one")
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """Paths and LoRA."""
+    return [
+        Choice("model", "path", PathModel, "a model folder; written model=./folder"),
+        Choice("data", "path", PathData, "a data file or folder; written data=./my.jsonl"),
+        Choice("lora", "lora", Lora, "train low-rank adapters instead of all weights"),
+    ]
+
+
+@hookimpl(trylast=True)
+def ptx_resolve(value: Model | Data) -> Path | None:
+    """A path is what it is."""
+    return Path(value.path).expanduser() if isinstance(value, PathModel | PathData) else None
+
+
+@hookimpl(trylast=True)
+def ptx_run(run: Run) -> dict[str, Any]:
+    """Take the steps in order, then measure what came out."""
+    from ptx.stages import execute
+
+    return execute(run)

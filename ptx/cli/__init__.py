@@ -1,0 +1,103 @@
+"""The command line: one module per verb, imported when the verb is typed; plugins add verbs through ``ptx_commands``.
+
+Exit codes: 0 all went well, 1 a run failed, 2 what was asked for is wrong (nothing was started), 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from ptx.errors import ConfigError, PtxError
+
+#: verb -> (module, one line)
+VERBS = {
+    "train": ("ptx.cli.train", "train a model, compress and evaluate it; -m sweeps"),
+    "compress": ("ptx.cli.train", "compress a model as it is, and evaluate it"),
+    "eval": ("ptx.cli.train", "evaluate a model as it is"),
+    "sweep": ("ptx.cli.sweep", "run a study kept in a YAML file"),
+    "report": ("ptx.cli.report", "roll runs up into one table, Pareto pictures and drill-down"),
+    "runs": ("ptx.cli.runs", "list and show recorded runs"),
+    "check": ("ptx.cli.check", "say what a data or model value is, and what it fits"),
+    "plugins": ("ptx.cli.plugins", "list plugins and their choices; explain one"),
+}
+
+DESCRIPTION = """\
+ptx: train, compress and evaluate language models in sweeps; one table of quality, latency and size with error bars.
+
+verbs:
+{verbs}
+
+examples:
+  ptx train method=dpo model=tiny data=tiny_pairs
+  ptx train -m method=sft,dpo,kto,grpo 'compress=[],[sparsegpt]' eval=[bench,latency]
+  ptx train method=sft model=./my-folder data=./my.jsonl
+  ptx report ptx-out/runs/NAME
+
+`ptx VERB --help` explains a verb. model=tiny is a demonstration and test model that ships with ptx.
+"""
+
+#: set before any library is imported: no telemetry, no forked-tokenizer warnings
+ENVIRONMENT = {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        return _dispatch(words)
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"ptx: {problem}", file=sys.stderr)
+        return error.exit_code
+    except PtxError as error:
+        print(f"ptx: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("ptx: interrupted; the same command again continues", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+
+
+def _interrupt(_signal: int, _frame: Any) -> None:
+    """SIGTERM ends like Ctrl-C: cleanly, with status interrupted."""
+    raise KeyboardInterrupt
+
+
+def _dispatch(words: list[str]) -> int:
+    if words and words[0] in VERBS:
+        module = import_module(VERBS[words[0]][0])
+        code: int = module.main(words[0], words[1:])
+        return code
+    from ptx.host import get_host
+
+    host = get_host()
+    commands = {command.name: command for found in host.hook.ptx_commands() for command in found}
+    if words and words[0] in commands:
+        return int(commands[words[0]].main(words[1:]))
+    lines = [f"  {name:<10} {line}" for name, (_, line) in VERBS.items()] + [f"  {c.name:<10} {c.help}" for c in commands.values()]
+    parser = argparse.ArgumentParser("ptx", formatter_class=argparse.RawDescriptionHelpFormatter, add_help=True, usage="ptx VERB ...")
+    parser.description = DESCRIPTION.format(verbs="\n".join(lines))
+    parser.add_argument("--version", action="version", version=_version())
+    if words and not words[0].startswith("-"):
+        from ptx.errors import Problem, did_you_mean
+
+        raise ConfigError(Problem(f"no verb {words[0]!r}", did_you_mean(words[0], [*VERBS, *commands])))
+    parser.parse_args(words)
+    parser.print_help()
+    return 0
+
+
+def _version() -> str:
+    from ptx import __version__
+
+    return f"ptx {__version__}"

@@ -1,0 +1,75 @@
+"""``ptx check data=... model=...``: what a value is, what it fits and what is wrong with it, without starting anything."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ptx import models
+from ptx.compose import compose_jobs
+from ptx.data import check
+from ptx.errors import ConfigError, Problem
+from ptx.host import Host, get_host
+from ptx.plan import cache_folder, open_choice
+
+EXAMPLES = """\
+examples:
+  ptx check data=./my.jsonl
+  ptx check data=./my.csv data.columns.prompt=question
+  ptx check model=./my-folder"""
+
+
+def main(_verb: str, arguments: Sequence[str]) -> int:
+    """Describe the values; exit code 2 when one of them cannot be used."""
+    parser = argparse.ArgumentParser(
+        "ptx check",
+        description="Say what a data or model value is and fits.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("overrides", nargs="+", metavar="key=value", help="data=... and/or model=...")
+    words = parser.parse_args(list(arguments)).overrides
+    host = get_host()
+    groups = {word.partition("=")[0].partition(".")[0] for word in words}
+    if not groups & {"data", "model"}:
+        raise ConfigError(Problem("nothing to check", "give data=./my.jsonl or model=./folder"))
+    config = compose_jobs(host, "eval", words)[0].config
+    if "model" in groups:
+        _check_model(host, config.model)
+    if "data" in groups:
+        _check_data(host, config.data)
+    return 0
+
+
+def _check_model(host: Host, value: Any) -> None:
+    path = host.first("ptx_resolve", value=value, cache=cache_folder())
+    found = models.problems(path)
+    if found:
+        raise ConfigError(found)
+    facts = models.inspect(path)
+    print(f"{path}: {facts.architecture}, {facts.parameters:,} parameters, {facts.dtype}, {facts.bytes / 1e6:.1f} MB")
+    print(f"  chat template: {'yes' if facts.has_chat_template else 'no (train on text or prompt/completion data)'}")
+    print(f"  marks assistant tokens ({{% generation %}}): {'yes' if facts.trains_on_assistant else 'no'}")
+
+
+def _check_data(host: Host, value: Any) -> None:
+    data = open_choice(host, value)
+    fits = {
+        shape: [f"{group}={name}" for (group, name), choice in host.choices.items() if shape in getattr(choice.config_type, "needs", ())]
+        for shape in data.shapes
+    }
+    print(f"{data.name}:")
+    fatal: list[Problem] = []
+    for shape in data.shapes:
+        rows = data.rows(shape)
+        problems, warnings = check(data, shape)
+        fatal += problems
+        print(f"  {shape}: {len(rows)} rows; {data.describe(shape)}")
+        print(f"    fits: {', '.join(fits[shape]) or 'no loaded method'}")
+        print(f"    first: {json.dumps(rows[0], ensure_ascii=False)[:160]}")
+        for line in [*map(str, problems), *warnings]:
+            print(f"    ! {line}")
+    if fatal:
+        raise ConfigError(fatal)

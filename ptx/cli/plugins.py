@@ -1,0 +1,76 @@
+"""``ptx plugins``: what is loaded, what is broken, what each choice can be set to."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ptx.config import GROUPS, Choice
+from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.host import Host, get_host
+
+EXAMPLES = """\
+examples:
+  ptx plugins
+  ptx plugins dpo              the fields of a choice
+  PTX_DISABLE=wandb ptx plugins
+  PTX_TRACE=1 ptx train ...    print every hook call"""
+
+
+def main(_verb: str, arguments: Sequence[str]) -> int:
+    """List the plugins, or explain one choice."""
+    parser = argparse.ArgumentParser(
+        "ptx plugins", description="List plugins and their choices.", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("name", nargs="?", help="a choice (dpo, gptq, bench, ...) or a plugin")
+    name = parser.parse_args(list(arguments)).name
+    host = get_host()
+    console = Console(highlight=False)
+    if name:
+        _explain(host, name, console)
+    else:
+        _list(host, console)
+    return 0
+
+
+def _list(host: Host, console: Console) -> None:
+    table = Table("group", "choice", "what", "plugin", box=None, pad_edge=False, header_style="bold")
+    for group in GROUPS:
+        for name in host.names(group):
+            choice, owner = host.choices[group, name], host.owners[group, name]
+            table.add_row(Text(group), Text(name), Text(choice.help), Text(f"{owner.name} {owner.version}"))
+    console.print(table)
+    for plugin in host.broken:
+        console.print(Text(f"not loaded: {plugin.name} ({plugin.origin}): {plugin.error}"), style="red")
+
+
+def _explain(host: Host, name: str, console: Console) -> None:
+    found = [choice for choice in host.choices.values() if name in (choice.name, host.owners[choice.group, choice.name].name)]
+    if not found:
+        raise ConfigError(
+            Problem(f"no choice or plugin {name!r}", did_you_mean(name, sorted({choice.name for choice in host.choices.values()})))
+        )
+    for choice in found:
+        _explain_choice(host, choice, console)
+
+
+def _explain_choice(host: Host, choice: Choice, console: Console) -> None:
+    many = GROUPS[choice.group][1]
+    owner = host.owners[choice.group, choice.name]
+    console.print(Text(f"{choice.group}={f'[{choice.name}]' if many else choice.name}", style="bold"), Text(choice.help))
+    console.print(
+        Text(f"plugin {owner.name} {owner.version} ({owner.origin}); libraries: {', '.join(choice.libraries) or 'none'}", style="dim")
+    )
+    prefix = f"{choice.group}.{choice.name}" if many else "method.lora" if choice.group == "lora" else choice.group
+    table = Table("field", "default", "what", box=None, pad_edge=False, header_style="bold")
+    for field in dataclasses.fields(choice.config_type):
+        default = field.default if field.default is not dataclasses.MISSING else None
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        table.add_row(Text(f"{prefix}.{field.name}"), Text(str(default)), Text(str(field.metadata.get("help", ""))))
+    console.print(table)

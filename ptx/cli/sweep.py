@@ -1,0 +1,61 @@
+"""``ptx sweep FILE``: a study kept in a file, in the words of the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ptx.cli import train
+from ptx.errors import ConfigError, Problem, did_you_mean
+
+EXAMPLES = """\
+a sweep file:
+  verb: train
+  overrides:
+    - method=sft,dpo
+    - compress=[],[sparsegpt]
+    - seed=range(0,3)
+
+examples:
+  ptx sweep sweeps/demo.yaml
+  ptx sweep sweeps/demo.yaml out=/big/disk/ptx-out --dry-run"""
+
+FIELDS = ("verb", "name", "overrides")
+
+
+def main(_verb: str, arguments: Sequence[str]) -> int:
+    """Run the study; words after the file are added to its overrides."""
+    parser = argparse.ArgumentParser(
+        "ptx sweep", description="Run a study kept in a YAML file.", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", type=Path, help="the sweep file")
+    options, more = parser.parse_known_args(list(arguments))
+    study = read(options.file)
+    name = [f"name={study.get('name') or options.file.stem}"]
+    return train.main(study["verb"], ["-m", *name, *study["overrides"], *more])
+
+
+def read(file: Path) -> dict[str, Any]:
+    """The content of a sweep file, checked."""
+    if not file.is_file():
+        raise ConfigError(Problem(f"no sweep file {file}", "`ptx sweep --help` shows how one looks"))
+    try:
+        study = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(study, dict):
+        raise ConfigError(Problem(f"{file} holds no fields", "`ptx sweep --help` shows how one looks"))
+    problems = [Problem(f"{file}: no field {name!r}", did_you_mean(str(name), FIELDS)) for name in study if name not in FIELDS]
+    study.setdefault("verb", "train")
+    if study["verb"] not in train.DESCRIPTIONS:
+        problems.append(Problem(f"{file}: no verb {study['verb']!r}", did_you_mean(str(study["verb"]), list(train.DESCRIPTIONS))))
+    overrides = study.get("overrides")
+    if not (isinstance(overrides, list) and overrides and all(isinstance(word, str) for word in overrides)):
+        problems.append(Problem(f"{file}: overrides must be a list of key=value words, got {overrides!r}", "- method=sft,dpo"))
+    if problems:
+        raise ConfigError(problems)
+    return study

@@ -1,0 +1,152 @@
+"""``ptx train``, ``ptx compress`` and ``ptx eval``: compose, plan, run, report."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ptx.cli.console import Terminal
+from ptx.compose import Job, compose_jobs
+from ptx.errors import ConfigError, Problem
+from ptx.host import Host, get_host
+
+DESCRIPTIONS = {
+    "train": "Train a model, then compress and evaluate it. Words are key=value; `ptx plugins` lists the choices of each group.",
+    "compress": "Compress a model as it is and evaluate the result.",
+    "eval": "Evaluate a model as it is.",
+}
+
+EXAMPLES = {
+    "train": """\
+examples:
+  ptx train method=dpo model=tiny data=tiny_pairs
+  ptx train method=sft lora=lora method.lora.r=16 model=./my-folder data=./my.jsonl
+  ptx train method=sft method.max_steps=100 method.args.neftune_noise_alpha=5
+  ptx train -m method=sft,dpo,kto,grpo 'compress=[],[sparsegpt]' eval=[bench,latency]
+  ptx train -m method=dpo method.beta=0.05,0.1,0.5 'seed=range(0,3)'
+  ptx train method=sft --dry-run""",
+    "compress": """\
+examples:
+  ptx compress model=./my-folder data=./calibration.jsonl 'compress=[gptq]'
+  ptx compress -m model=tiny 'compress=[sparsegpt]' compress.sparsegpt.sparsity=0.3,0.5,0.7""",
+    "eval": """\
+examples:
+  ptx eval model=tiny
+  ptx eval model=./my-folder eval=[bench,latency] 'eval.bench.tasks=[./my-tasks]'
+  ptx eval -m model=./a,./b eval=[latency]""",
+}
+
+
+def main(verb: str, arguments: Sequence[str]) -> int:
+    """Run the verb; returns the exit code."""
+    options = _parser(verb).parse_args(list(arguments))
+    host = get_host()
+    _warn_of_broken(host)
+    jobs = compose_jobs(host, verb, options.overrides, multirun=options.multirun, config_dir=options.config_dir)
+    if options.cfg:
+        return _print_configs(host, jobs)
+    _check_recipe(verb, jobs)
+    _set_threads(jobs[0].config.threads)
+    with Terminal() as terminal:
+        return _run(host, verb, jobs, terminal, options, arguments)
+
+
+def _parser(verb: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        f"ptx {verb}", description=DESCRIPTIONS[verb], epilog=EXAMPLES[verb], formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("overrides", nargs="*", metavar="key=value", help="choices and fields: method=dpo method.beta=0.2 seed=1")
+    parser.add_argument("-m", "--multirun", action="store_true", help="run every combination of the listed values")
+    parser.add_argument("--cfg", choices=["job"], help="print the composed configuration and stop")
+    parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan and stop")
+    parser.add_argument("--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others")
+    parser.add_argument("--fail-fast", action="store_true", help="stop at the first run that fails")
+    return parser
+
+
+def _warn_of_broken(host: Host) -> None:
+    for plugin in host.broken:
+        if "PTX_DISABLE" not in plugin.error:
+            print(f"ptx: plugin {plugin.name} ({plugin.origin}) is not loaded: {plugin.error}", file=sys.stderr)
+
+
+def _check_recipe(verb: str, jobs: Sequence[Job]) -> None:
+    problems = []
+    for job in jobs:
+        config = job.config
+        if verb == "train" and config.method is None:
+            problems.append(Problem("ptx train needs a method", "method=sft, or use `ptx compress` or `ptx eval`"))
+        if verb != "train" and config.method is not None:
+            problems.append(Problem(f"ptx {verb} trains nothing, but a method is given", "use `ptx train`"))
+        if verb == "compress" and not config.compress:
+            problems.append(Problem("ptx compress needs a compressor", "compress=[gptq]"))
+        if verb == "eval" and config.compress:
+            problems.append(Problem("ptx eval compresses nothing, but compress= is given", "use `ptx compress`"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _set_threads(threads: int) -> None:
+    """CPU threads of this process and its children; must come before torch is imported."""
+    if threads:
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+            os.environ[name] = str(threads)
+
+
+def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
+    from omegaconf import OmegaConf
+
+    from ptx.stages import plain
+
+    for number, job in enumerate(jobs):
+        if len(jobs) > 1:
+            print(f"# job {number}: {' '.join(job.overrides)}")
+        print(OmegaConf.to_yaml(OmegaConf.create(plain(job.config, host))), end="")
+    return 0
+
+
+def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options: Any, arguments: Sequence[str]) -> int:
+    from ptx.plan import command_line, make_plan
+    from ptx.stages import run_sweep
+
+    plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
+    for note in plan.notes:
+        terminal.say(note)
+    terminal.say(describe(plan))
+    if options.dry_run:
+        for run in plan.runs:
+            chain = " → ".join([str(run.model.path.name), *(step.name for step in run.steps)])
+            terminal.say(f"  {run.id}: {chain}; measured by {', '.join(m.name for m in run.evaluations) or 'nothing'}")
+        return 0
+    outcome = run_sweep(plan, host, terminal, fail_fast=options.fail_fast)
+    if outcome.kept:
+        terminal.say(f"{outcome.kept} of {len(plan.runs)} runs were done already and are kept")
+    for name, message in outcome.failed:
+        terminal.say(f"failed: {name}: {message}")
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return _finish(plan.folder, terminal, failed=bool(outcome.failed))
+
+
+def _finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:
+    from ptx.cli.report import summary
+    from ptx.report import build
+
+    report = build([folder], folder / "report")
+    terminal.rich.print(summary(report.records))
+    terminal.say(f"records  {folder}")
+    terminal.say(f"report   {report.html}")
+    terminal.say(f"         {report.markdown}")
+    return 1 if failed else 0
+
+
+def describe(plan: Any) -> str:
+    """One line: how many runs, how many steps, how many of them need no work."""
+    asked = [step for run in plan.runs for step in run.steps]
+    distinct = {step.key: step for step in asked}
+    stored = sum(plan.store.find(step.identity) is not None for step in distinct.values())
+    return f"{len(plan.runs)} runs; {len(asked)} steps asked for, {len(distinct)} distinct, {stored} of them in the store already"

@@ -1,0 +1,297 @@
+"""From words on the command line to typed, checked configurations.
+
+Hydra composes the choices of the groups (plugin dataclasses from the ConfigStore, YAML presets from the search path); the fields are then
+set one by one on the typed result, so that every misspelt name and every wrong type is found in one go and named in full. A
+grid (``-m``) is expanded here with Hydra's own grammar and composed job by job before anything runs: the plan is frozen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException, OverrideParseException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ptx.config import GROUPS, RunConfig
+from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.host import Host
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".txt")
+OPEN_GROUPS = [group for group, (_, many) in GROUPS.items() if many]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One composed run: its configuration, the overrides that made it, and those of them that vary over the sweep."""
+
+    config: RunConfig
+    overrides: list[str]
+    varied: dict[str, str] = field(default_factory=dict)
+    given: frozenset[str] = frozenset()  # keys that the user typed
+
+
+def compose_jobs(host: Host, verb: str, words: Sequence[str], *, multirun: bool = False, config_dir: str | None = None) -> list[Job]:
+    """Compose every job of a command, or raise one :class:`ConfigError` with everything that is wrong."""
+    overrides = _parse(words)
+    if not multirun and (swept := [o.input_line for o in overrides if o.is_sweep_override()]):
+        raise ConfigError([Problem(f"{line!r} names several values", "add -m to run them all") for line in swept])
+    problems: list[Problem] = []
+    jobs: list[Job] = []
+    with _hydra(host, config_dir):
+        for row in _grid(overrides):
+            config, found = _compose_one(host, verb, [line for line, _ in row])
+            problems += found
+            if config is not None:
+                varied = {line.partition("=")[0]: line.partition("=")[2] for line, sweeps in row if sweeps}
+                jobs.append(Job(config, [line for line, _ in row], varied, frozenset(o.key_or_group for o in overrides)))
+    if problems:
+        raise ConfigError(_with_broken_plugins(host, problems))
+    return jobs
+
+
+def options(host: Host, group: str, config_dir: str | None = None) -> list[str]:
+    """Every value a group can take: the plugins' choices and the YAML presets."""
+    with _hydra(host, config_dir):
+        return _options(group)
+
+
+def _parse(words: Sequence[str]) -> list[Override]:
+    parser, parsed, problems = OverridesParser.create(), [], []
+    for word in words:
+        try:
+            parsed.append(parser.parse_override(word))
+        except OverrideParseException as error:
+            problems.append(
+                Problem(f"cannot read {word!r}: {str(error).splitlines()[0]}", "write key=value, in quotes where the shell needs them")
+            )
+    for override in parsed:
+        if override.is_delete():
+            problems.append(Problem(f"{override.input_line!r}: nothing can be deleted", f"write {override.key_or_group}=null or =[]"))
+    if problems:
+        raise ConfigError(problems)
+    return parsed
+
+
+def _grid(overrides: list[Override]) -> Iterator[list[tuple[str, bool]]]:
+    """Rows of (``key=value``, does it vary), the last axis fastest."""
+    axes: list[list[tuple[str, bool]]] = []
+    for override in overrides:
+        key = override.get_key_element()
+        if override.is_sweep_override():
+            axes.append([(f"{key}={value}", True) for value in override.sweep_string_iterator()])
+        else:
+            axes.append([(f"{key}={override.get_value_element_as_str()}", False)])
+    yield from (list(row) for row in itertools.product(*axes))
+
+
+class _SearchPath(SearchPathPlugin):
+    """Prepends the folders of plugins and of the user, so that their files win over the packaged ones."""
+
+    folders: tuple[str, ...] = ()
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in reversed(self.folders):
+            search_path.prepend(provider="ptx", path=folder)
+
+
+@contextmanager
+def _hydra(host: Host, config_dir: str | None) -> Iterator[None]:
+    folders = [config_dir] if config_dir else []
+    if config_dir and not Path(config_dir).is_dir():
+        raise ConfigError(f"--config-dir {config_dir}: no such folder")
+    folders += ["conf"] if Path("conf").is_dir() else []
+    paths = [f"file://{Path(folder).resolve()}" for folder in folders]
+    for found in host.hook.ptx_searchpath():
+        paths += [path if "://" in path else f"file://{Path(path).resolve()}" for path in found]
+    _SearchPath.folders = tuple(paths)
+    if _SearchPath not in Plugins.instance().discover(SearchPathPlugin):
+        Plugins.instance().register(_SearchPath)
+    _register(host)
+    GlobalHydra.instance().clear()
+    with initialize_config_module("ptx.conf", version_base="1.3"):
+        yield
+
+
+def _register(host: Host) -> None:
+    store = ConfigStore.instance()
+    store.store(name="run_schema", node=RunConfig)
+    store.store(group="lora", name="none", node={}, package="_global_")
+    for (group, name), choice in host.choices.items():
+        package = f"{group}.{name}" if group in OPEN_GROUPS else "method.lora" if group == "lora" else group
+        store.store(group=group, name=name, node=choice.config_type, package=package, provider=host.owners[group, name].name)
+
+
+def _options(group: str) -> list[str]:
+    loader = GlobalHydra.instance().config_loader()
+    return [name for name in loader.get_group_options(group) if name != "none"]
+
+
+def _compose_one(host: Host, verb: str, lines: list[str]) -> tuple[RunConfig | None, list[Problem]]:
+    parser = OverridesParser.create()
+    choices: dict[str, str] = {}
+    values: list[tuple[str, Any]] = []
+    problems: list[Problem] = []
+    for override in (parser.parse_override(line) for line in lines):
+        key, value = override.key_or_group, override.value()
+        if key in GROUPS or _options(key):
+            found, chosen, extra = _choose(key, value)
+            problems += found
+            values += extra
+            if chosen is not None:
+                choices[key] = chosen
+        else:
+            values.append((key, value))
+    if verb == "train":
+        choices.setdefault("scorer", f"[{','.join(host.names('scorer'))}]")
+    _companion_data(host, choices)
+    choices = {group: value for group, value in choices.items() if value != "[]" or _options(group)}
+    if problems:
+        return None, problems
+    try:
+        node = compose(verb, overrides=[f"{group}={value}" for group, value in choices.items()])
+    except (HydraException, OmegaConfBaseException) as error:
+        return None, [Problem(f"cannot compose {' '.join(lines)}: {' '.join(str(error).split())}")]
+    for key, value in values:
+        problems += _set(node, key, value)
+    if problems:
+        return None, problems
+    return _typed(node)
+
+
+def _companion_data(host: Host, choices: dict[str, str]) -> None:
+    """A model that brings data of its own (``Choice.data``) is trained and measured on it unless ``data=`` says otherwise."""
+    model = host.choices.get(("model", choices.get("model", "tiny")))
+    if "data" not in choices and model is not None and model.data:
+        choices["data"] = model.data
+
+
+def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tuple[str, Any]]]:
+    """Check the value of a group: (problems, what Hydra is told, fields to set afterwards)."""
+    many = group in OPEN_GROUPS
+    names = value if isinstance(value, list) else [value]
+    if many != isinstance(value, list) and value is not None:
+        right = f"{group}=[{value}]" if many else f"{group}={names[0] if names else '...'}"
+        return [Problem(f"{group} takes {'a list' if many else 'one value'}, got {group}={value}", f"write {right}")], None, []
+    if value is None or value == "none":
+        return [], "[]" if many else "null" if group != "lora" else "none", []
+    if group in ("model", "data") and str(value) not in _options(group):
+        return _path_or_hub(group, str(value))
+    known = _options(group)
+    wrong = [name for name in names if str(name) not in known]
+    if len(set(map(str, names))) < len(names):
+        return [Problem(f"{group}={value} names one choice twice", "a recipe can hold a step twice")], None, []
+    problems = [Problem(f"no {group} {name!r}", did_you_mean(str(name), known)) for name in wrong]
+    return problems, f"[{','.join(map(str, names))}]" if many else str(value), []
+
+
+def _path_or_hub(group: str, value: str) -> tuple[list[Problem], str | None, list[tuple[str, Any]]]:
+    path = Path(value).expanduser()
+    if path.exists() or value.startswith(("./", "../", "/", "~")) or (group == "data" and path.suffix in DATA_SUFFIXES):
+        return [], "path", [(f"{group}.path", str(path))]
+    if HUB_ID.fullmatch(value) and "hub" in _options(group):
+        return [], "hub", [(f"{group}.id", value)]
+    hint = did_you_mean(value, _options(group))
+    return (
+        [Problem(f"no {group} {value!r}, and no such file or folder", f"{hint} A path is written ./{value}, a hub id org/name")],
+        None,
+        [],
+    )
+
+
+def _set(node: DictConfig, key: str, value: Any) -> list[Problem]:
+    """Set one field of the composed config by its dotted name."""
+    *parents, last = key.split(".")
+    at: Any = node
+    for depth, part in enumerate(parents):
+        at = _child(at, part)
+        if not isinstance(at, DictConfig):
+            return [_no_such(node, parents[: depth + 1], key)]
+    typed = OmegaConf.get_type(at)
+    if dataclasses.is_dataclass(typed):
+        if last not in at.keys():  # noqa: SIM118 (a DictConfig does not "contain" a mandatory value that is missing)
+            return [_no_such(node, [*parents, last], key)]
+    elif parents and parents[0] in OPEN_GROUPS and len(parents) == 1:
+        return [_no_such(node, [*parents, last], key)]
+    try:
+        OmegaConf.update(at, last, value, merge=True, force_add=True)
+    except OmegaConfBaseException as error:
+        return [Problem(f"{key}={value}: {str(error).splitlines()[0]}", _wanted(typed, last))]
+    return []
+
+
+def _child(node: Any, part: str) -> Any:
+    return node[part] if isinstance(node, DictConfig) and part in node else None
+
+
+def _wanted(typed: Any, name: str) -> str:
+    found = [f for f in dataclasses.fields(typed) if f.name == name] if dataclasses.is_dataclass(typed) else []
+    return f"it must be {getattr(found[0].type, '__name__', found[0].type)}" if found else ""
+
+
+def _no_such(node: DictConfig, path: list[str], key: str) -> Problem:
+    parent: Any = node
+    for part in path[:-1]:
+        parent = _child(parent, part)
+    known = [str(name) for name in parent] if isinstance(parent, DictConfig) else []
+    where = ".".join(path[:-1]) or "the configuration"
+    if len(path) < len(key.split(".")) and path[0] in OPEN_GROUPS and len(path) == 2:
+        return Problem(f"{key}: {path[1]!r} is not among {path[0]}={known}", f"add it: {path[0]}=[{','.join([*known, path[1]])}]")
+    if path == ["method", "lora"] and "lora" in known:
+        return Problem(f"{key}: no adapters are asked for", "add lora=lora")
+    if path[0] in GROUPS and not known:
+        return Problem(f"{key}: no {where} is set", f"choose one with {path[0]}=NAME")
+    return Problem(f"{where} has no field {path[-1]!r}", did_you_mean(path[-1], known))
+
+
+def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
+    """Dataclasses from the node; every part is tried, so that all refusals are reported."""
+    problems = []
+    for name in node:
+        part = node._get_node(name)  # noqa: SLF001 (the public getter resolves)
+        children = [part] if not (isinstance(part, DictConfig) and name in OPEN_GROUPS) else [part[key] for key in part]
+        for child in children:
+            if isinstance(child, DictConfig | ListConfig):
+                problems += _refusals(child)
+    if problems:
+        return None, problems
+    try:
+        made = OmegaConf.to_object(node)
+    except (ValueError, OmegaConfBaseException) as error:
+        return None, [Problem(str(error).splitlines()[0])]
+    assert isinstance(made, RunConfig)
+    return made, []
+
+
+def _refusals(node: DictConfig | ListConfig) -> list[Problem]:
+    try:
+        OmegaConf.to_object(node)
+    except (ValueError, OmegaConfBaseException) as error:
+        what, _, fix = str(error).splitlines()[0].partition("; ")
+        if "mandatory value" in what.lower():
+            what = f"{getattr(error, 'full_key', '')} must be given"
+        return [Problem(what, fix)]
+    return []
+
+
+def _with_broken_plugins(host: Host, problems: list[Problem]) -> list[Problem]:
+    """A choice that is unknown may belong to a plugin that could not be loaded: say so beside it."""
+    unknown = any(problem.what.startswith("no ") for problem in problems)
+    notes = [Problem(f"plugin {plugin.name} ({plugin.origin}) is not loaded: {plugin.error}") for plugin in host.broken] if unknown else []
+    return list(dict.fromkeys(problems)) + notes

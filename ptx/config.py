@@ -1,0 +1,184 @@
+"""The types that a choice's configuration is made of.
+
+A plugin contributes a dataclass per choice, derived from one of the empty types here; the type is the dispatch key (the
+plugin whose hook recognises it answers). Fields are made with :func:`setting`, so that ``ptx plugins NAME`` can explain them and a
+step's key knows which of them decide the result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+
+def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) -> Any:  # noqa: A002 (argparse's word)
+    """A dataclass field with a sentence of help.
+
+    ``identity=False`` marks what does not change the result (a logging interval), and so stays out of the step's key. Mutable
+    defaults are copied per instance.
+    """
+    metadata = {"help": help, "identity": identity}
+    if isinstance(default, list | dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def identity_of(config: Any) -> dict[str, Any]:
+    """The settings of ``config`` that decide its result, as plain data for a key."""
+    return {f.name: _identity(getattr(config, f.name)) for f in dataclasses.fields(config) if f.metadata.get("identity", True)}
+
+
+def _identity(value: Any) -> Any:
+    return {"type": type(value).__name__, **identity_of(value)} if dataclasses.is_dataclass(value) else value
+
+
+@dataclass
+class Model:
+    """A ``model=`` choice; ``ptx_resolve`` makes a folder of it."""
+
+
+@dataclass
+class Data:
+    """A ``data=`` choice; ``ptx_resolve`` makes a file or a folder of it."""
+
+    limit: int | None = setting(None, "use only the first N rows of each shape")
+
+
+@dataclass
+class Lora:
+    """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning; ``lora=lora`` puts it into ``method.lora``."""
+
+    r: int = setting(8, "rank of the update")
+    alpha: int = setting(16, "scale: the update is multiplied by alpha / r")
+    dropout: float = setting(0.0, "dropout on the adapter's input")
+    targets: str = setting("all-linear", "which modules: all-linear, or a comma-separated list such as q_proj,v_proj")
+    merge: bool = setting(True, "merge the adapter into the weights; false keeps an adapter folder beside its base")
+    quantize: bool = setting(False, "QLoRA: load the base in 4 bits (needs a GPU and bitsandbytes)")
+
+    def __post_init__(self) -> None:
+        for name in ("r", "alpha"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"method.lora.{name} must be at least 1, got {getattr(self, name)}; try method.lora.{name}=8")
+
+
+@dataclass
+class Method:
+    """A training method (``method=``). ``needs`` names the data shapes it can train on, the preferred one first."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    lora: Any = setting(None, "adapters; set by lora=lora")
+
+    def scorers(self) -> list[str]:
+        """Names of the scorers it takes rewards from."""
+        return []
+
+
+@dataclass
+class Compressor:
+    """A compression step (``compress=[...]``)."""
+
+    needs: ClassVar[tuple[str, ...]] = ("calibration",)
+
+
+@dataclass
+class Evaluator:
+    """A measurement (``eval=[...]``).
+
+    The class says what its result depends on beside its settings and the artifact: ``opens_model=False`` loads the artifact
+    by itself (``lm`` is None); ``timed=True`` depends on the machine; ``seeded=True`` on the run's seed;
+    ``compares=True`` on the baseline model. An empty field ``tasks`` is filled with the tasks that came with the data.
+    """
+
+    opens_model: ClassVar[bool] = True
+    timed: ClassVar[bool] = False
+    seeded: ClassVar[bool] = False
+    compares: ClassVar[bool] = False
+
+    def inputs(self) -> list[Path]:
+        """Files and folders whose content decides the result (task definitions, questions)."""
+        return []
+
+
+@dataclass
+class Runtime:
+    """What serves a model (``runtime=``). ``exports=True``: a model folder must be exported first (``ptx_export``)."""
+
+    exports: ClassVar[bool] = False
+
+
+@dataclass
+class Scorer:
+    """Scores completions (``scorer.NAME``): rewards of GRPO, judges, safety classifiers."""
+
+
+@dataclass
+class Tracker:
+    """An observer of runs (``tracker=[...]``); write-only, may fail, never stops a run."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of one config group, as a plugin contributes it.
+
+    ``libraries`` are the distributions whose versions decide the result (they go into the key of a step); ``version`` is the
+    plugin's own count of changes in behaviour. ``data`` is for a model that brings its own data: the data choice taken when
+    none is given.
+    """
+
+    group: str
+    name: str
+    config_type: type
+    help: str = ""
+    libraries: tuple[str, ...] = ()
+    version: str = "1"
+    data: str = ""
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb that a plugin adds to the command line: ``ptx NAME ...`` calls ``main(arguments)``, which returns the exit code."""
+
+    name: str
+    help: str
+    main: Callable[[list[str]], int]
+
+
+#: group -> the empty type its choices derive from, and whether several may be chosen at once
+GROUPS: dict[str, tuple[type, bool]] = {
+    "model": (Model, False),
+    "data": (Data, False),
+    "method": (Method, False),
+    "lora": (Lora, False),
+    "compress": (Compressor, True),
+    "runtime": (Runtime, False),
+    "eval": (Evaluator, True),
+    "scorer": (Scorer, True),
+    "tracker": (Tracker, True),
+}
+
+
+@dataclass
+class RunConfig:
+    """One run, resolved: what ``--cfg job`` prints and ``run.json`` keeps."""
+
+    model: Any = None
+    data: Any = None
+    method: Any = None
+    compress: dict[str, Any] = field(default_factory=dict)
+    runtime: Any = None
+    eval: dict[str, Any] = field(default_factory=dict)
+    scorer: dict[str, Any] = field(default_factory=dict)
+    tracker: dict[str, Any] = field(default_factory=dict)
+    seed: int = setting(0, "seed of everything random")
+    device: str = setting("auto", "auto, cpu or cuda")
+    threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)
+    baseline: bool = setting(True, "also evaluate the model as it came, as the row everything is compared with", identity=False)
+    out: str = setting("ptx-out", "folder for runs and the store", identity=False)
+    name: str | None = setting(None, "name of the run or sweep; default: made from the command", identity=False)
+
+    def __post_init__(self) -> None:
+        if self.device not in ("auto", "cpu", "cuda"):
+            raise ValueError(f"device must be auto, cpu or cuda, got {self.device!r}; try device=auto")

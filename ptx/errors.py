@@ -1,0 +1,55 @@
+"""What can go wrong, said so that the reader knows what to type next.
+
+A :class:`Problem` is one sentence of what is wrong (with the value) and one of what would be right. Problems found
+before the first step are collected and raised together as a :class:`ConfigError` (exit code 2, nothing written). What
+fails while a step runs is a :class:`StepError` (exit code 1, recorded in the run's folder).
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong and how to mend it."""
+
+    what: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.fix}" if self.fix else self.what
+
+
+class PtxError(Exception):
+    """Base of the errors that are shown to the user as text, without a traceback."""
+
+    exit_code = 1
+
+
+class ConfigError(PtxError):
+    """Everything wrong with what was asked for; raised before a weight is loaded."""
+
+    exit_code = 2
+
+    def __init__(self, problems: Iterable[Problem] | Problem | str) -> None:
+        if isinstance(problems, str):
+            problems = Problem(problems)
+        if isinstance(problems, Problem):
+            problems = [problems]
+        self.problems: tuple[Problem, ...] = tuple(dict.fromkeys(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class StepError(PtxError):
+    """A step or evaluation that cannot give a usable result (loss not finite, all rewards equal, ...)."""
+
+
+def did_you_mean(word: str, known: Sequence[str]) -> str:
+    """``did you mean 'dpo'?`` when something known is close, else the list of what is known."""
+    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known: {', '.join(known)}" if known else "there is none"

@@ -1,0 +1,62 @@
+"""What this machine is, found without an ML library: for records, for keys of timings, for ``device=auto``."""
+
+from __future__ import annotations
+
+import functools
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+
+@functools.cache
+def gpus() -> tuple[str, ...]:
+    """Names of the visible NVIDIA GPUs; empty when there is none or the driver does not answer."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES") == "" or not shutil.which("nvidia-smi"):
+        return ()
+    done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True)
+    return tuple(line.strip() for line in done.stdout.splitlines() if line.strip()) if done.returncode == 0 else ()
+
+
+def resolve_device(asked: str) -> str:
+    """``auto`` is cuda where there is a GPU and a torch that can use it."""
+    if asked != "auto":
+        return asked
+    return "cuda" if gpus() and not versions(["torch"]).get("torch", "").endswith("+cpu") else "cpu"
+
+
+@functools.cache
+def cpu_name() -> str:
+    """The processor's model name."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def hardware() -> dict[str, Any]:
+    """What a timing depends on."""
+    return {"cpu": cpu_name(), "cores": os.cpu_count(), "gpu": list(gpus())}
+
+
+def facts() -> dict[str, Any]:
+    """For run.json."""
+    return {"name": platform.node(), "platform": platform.platform(), "python": platform.python_version(), **hardware()}
+
+
+def versions(distributions: Iterable[str]) -> dict[str, str]:
+    """Installed versions; what is not installed is left out."""
+    found = {}
+    for name in sorted(set(distributions)):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

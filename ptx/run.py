@@ -1,0 +1,106 @@
+"""What a plugin is handed while it works: where to write, how to report progress, whom to ask."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from ptx.config import RunConfig
+from ptx.host import Host
+from ptx.records import ModelRef, append_event
+
+
+class LanguageModel(Protocol):
+    """A model opened on a runtime. Prompts are finished texts: the chat template has been applied by the caller."""
+
+    tokenizer: Any
+
+    def generate(
+        self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
+    ) -> list[str]:
+        """Continue each prompt; greedy at temperature 0. Returns only the new text, cut before a stop string."""
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
+        """Per (context, continuation): the continuation's log-probability in nats, and whether greedy decoding gives it."""
+
+    def close(self) -> None:
+        """Free memory and processes."""
+
+
+class Console(Protocol):
+    """Where progress is shown."""
+
+    def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
+        """Show where a step stands."""
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run under way, as seen by the step or evaluation that is working now."""
+
+    config: RunConfig
+    host: Host
+    console: Console
+    folder: Path  # where this step or evaluation writes
+    events: Path  # events.jsonl of the step or evaluation
+    checkpoints: Path  # survives a kill; gone when the step has finished
+    seed: int
+    device: str  # "cpu" or "cuda"
+    label: str = ""
+    plan: Any = None
+    record: Path = Path()
+    reported: set[str] = field(default_factory=set)
+
+    def log(self, metrics: dict[str, float], step: int, total: int | None = None) -> None:
+        """Report progress of ``step`` out of ``total``: to events.jsonl, the terminal and the trackers."""
+        self.event("log", step=step, total=total, metrics=metrics)
+        self.console.progress(self.label, metrics, step, total)
+        self.track(metrics, step)
+
+    def event(self, event: str, **fields: Any) -> None:
+        """Write an event to the step's log and to the run's record."""
+        journal = self.record / "events.jsonl"
+        append_event(self.events, event, **fields)
+        if self.record != Path() and journal != self.events:
+            append_event(journal, event, label=self.label, **fields)
+
+    def track(self, metrics: dict[str, float], step: int) -> None:
+        """Hand numbers to the trackers; a tracker that fails is named once and never stops the run."""
+        try:
+            self.host.hook.ptx_log(run=self, metrics=metrics, step=step)
+        except Exception as error:  # noqa: BLE001 (a tracker may fail in any way and must not stop a run)
+            if str(error) not in self.reported:
+                self.reported.add(str(error))
+                self.say(f"tracker failed: {type(error).__name__}: {error}")
+
+    def say(self, text: str) -> None:
+        """Tell the user, and the record."""
+        self.event("message", text=text)
+        self.console.say(f"{self.label}: {text}" if self.label else text)
+
+    def score(self, name: str, prompts: list[str], completions: list[str], references: list[str | None]) -> list[float]:
+        """Ask the scorer called ``name`` (configured under ``scorer.NAME``)."""
+        scores = self.host.first(
+            "ptx_score", run=self, scorer=self.config.scorer[name], prompts=prompts, completions=completions, references=references
+        )
+        return [float(score) for score in scores]
+
+    def load(self, model: ModelRef) -> LanguageModel:
+        """Open a model on the run's runtime."""
+        opened: LanguageModel = self.host.first("ptx_load", runtime=self.config.runtime, model=model, device=self.device)
+        return opened
+
+    def at(self, **changes: Any) -> Run:
+        """The same run with another folder, label, ..."""
+        return replace(self, **changes)
+
+    @staticmethod
+    def clock() -> float:
+        """Seconds, monotonic."""
+        return time.perf_counter()

@@ -1,0 +1,76 @@
+"""For the tests of plugins (a pytest plugin, loaded wherever ptx is installed).
+
+Fixtures: ``tiny_model`` (the embedded model's folder), ``make_run`` (a :class:`ptx.Run` outside of any sweep). Function:
+:func:`check_plugin`, the rules that every plugin must keep.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ptx.config import GROUPS, RunConfig
+from ptx.host import Host, get_host
+from ptx.run import Run
+
+HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "llmcompressor", "lm_eval", "wandb")
+
+
+class Silent:
+    """A console that keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.steps: list[tuple[int, dict[str, float]]] = []
+
+    def say(self, text: str) -> None:
+        """Keep a line."""
+        self.said.append(text)
+
+    def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:  # noqa: ARG002 (the protocol's)
+        """Keep the numbers."""
+        self.steps.append((step, metrics))
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Path:
+    """The folder of the embedded demonstration and test model."""
+    host = get_host()
+    value = host.choices["model", "tiny"].config_type()
+    found: Path = host.first("ptx_resolve", value=value, cache=Path("unused"))
+    return found
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Run]:
+    """Make a run context: ``make_run(seed=1, device="cpu", host=..., eval={...})``; other words are fields of RunConfig."""
+
+    def make(seed: int = 0, device: str = "cpu", host: Host | None = None, **config: Any) -> Run:
+        folder = tmp_path / f"step-{len(list(tmp_path.glob('step-*')))}"
+        checkpoints = folder.with_name(f"{folder.name}-checkpoints")
+        folder.mkdir()
+        checkpoints.mkdir()
+        resolved = RunConfig(seed=seed, **config)
+        return Run(resolved, host or get_host(), Silent(), folder, folder / "events.jsonl", checkpoints, seed, device)
+
+    return make
+
+
+def check_plugin(module_name: str) -> None:
+    """Assert what every plugin must keep: a torch-free import, known groups, defaults that construct, help for every field."""
+    loaded = f"import sys, {module_name}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]", f"importing {module_name} loads {done.stdout.strip()}"
+    module = sys.modules.get(module_name) or __import__(module_name)
+    for choice in getattr(module, "ptx_choices", list)():
+        assert choice.group in GROUPS, f"{choice.name}: unknown group {choice.group}"
+        assert issubclass(choice.config_type, GROUPS[choice.group][0]), f"{choice.name}: wrong base type"
+        assert choice.help, f"{choice.group}={choice.name} has no help"
+        for field in dataclasses.fields(choice.config_type):
+            assert field.metadata.get("help"), f"{choice.group}={choice.name}: field {field.name} has no help; use ptx.setting"

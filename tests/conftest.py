@@ -1,0 +1,205 @@
+"""A plugin without any ML library ("toy"), so that the step graph is tested in milliseconds."""
+
+from __future__ import annotations
+
+import json
+import signal
+import struct
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pluggy
+import pytest
+
+import ptx.builtin
+from ptx import (
+    Choice,
+    Compressor,
+    Data,
+    Evaluation,
+    Evaluator,
+    Method,
+    Metric,
+    Model,
+    ModelRef,
+    Runtime,
+    Scorer,
+    StepError,
+    hookimpl,
+    hookspecs,
+    setting,
+)
+from ptx import host as hosts
+
+
+@dataclass
+class ToyMethod(Method):
+    needs = ("text",)
+    rate: float = setting(0.1, "how fast")
+    fail: bool = setting(False, "raise in the middle")
+    quiet: int = setting(1, "log every so many steps", identity=False)
+    args: dict[str, Any] = setting({}, "free")
+
+    def __post_init__(self) -> None:
+        if self.rate <= 0:
+            raise ValueError(f"method.rate must be positive, got {self.rate}; try method.rate=0.1")
+
+
+@dataclass
+class OtherMethod(ToyMethod):
+    pass
+
+
+@dataclass
+class Halve(Compressor):
+    keep: float = setting(0.5, "share kept")
+
+
+@dataclass
+class Round(Compressor):
+    needs = ()
+    digits: int = setting(1, "digits kept")
+
+
+@dataclass
+class Plain(Runtime):
+    pass
+
+
+@dataclass
+class Count(Evaluator):
+    scale: float = setting(1.0, "factor")
+
+
+@dataclass
+class Quiz(Evaluator):
+    tasks: list[str] = setting([], "task files")
+
+
+@dataclass
+class Same(Scorer):
+    pass
+
+
+class Opened:
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def close(self) -> None:
+        pass
+
+
+def write_model(folder: Path, value: float = 1.0) -> Path:
+    """A folder that looks like a Hugging Face model to code that reads headers only."""
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
+    (folder / "tokenizer.json").write_text("{}")
+    (folder / "tokenizer_config.json").write_text("{}")
+    header = json.dumps({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<f", value))
+    return folder
+
+
+def read_model(folder: Path) -> float:
+    return struct.unpack("<f", (folder / "model.safetensors").read_bytes()[-4:])[0]
+
+
+class ToyPlugin:
+    """What a third-party plugin module holds; ``calls`` records the transcript of hooks."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    @hookimpl
+    def ptx_choices(self) -> list[Choice]:
+        return [
+            Choice("method", "toy", ToyMethod, "adds the rate"),
+            Choice("method", "other", OtherMethod),
+            Choice("compress", "halve", Halve),
+            Choice("compress", "round", Round),
+            Choice("runtime", "hf", Plain),
+            Choice("eval", "bench", Quiz),
+            Choice("eval", "latency", Count),
+            Choice("scorer", "same", Same),
+        ]
+
+    @hookimpl
+    def ptx_train(self, run: Any, method: Any, model: ModelRef, data: Any) -> ModelRef | None:
+        if not isinstance(method, ToyMethod):
+            return None
+        self.calls.append(f"train {type(method).__name__} {method.rate}")
+        assert data.rows("text")
+        run.log({"loss": 1.0}, 1, 2)
+        if method.args.get("interrupt"):
+            signal.raise_signal(signal.SIGINT)
+        if method.args.get("stray"):
+            return ModelRef.of(model.path)
+        if method.fail:
+            raise StepError("told to fail")
+        run.log({"loss": 0.5}, 2, 2)
+        return ModelRef.of(write_model(run.folder / "model", read_model(model.path) + method.rate + run.seed))
+
+    @hookimpl
+    def ptx_compress(self, run: Any, compressor: Any, model: ModelRef) -> ModelRef | None:
+        self.calls.append(f"compress {type(compressor).__name__}")
+        keep = compressor.keep if isinstance(compressor, Halve) else 1.0
+        return ModelRef.of(write_model(run.folder / "model", read_model(model.path) * keep))
+
+    @hookimpl
+    def ptx_load(self, runtime: Any, model: ModelRef) -> Opened | None:
+        self.calls.append("load")
+        return Opened(read_model(model.path)) if isinstance(runtime, Plain) else None
+
+    @hookimpl
+    def ptx_evaluate(self, evaluator: Any, lm: Opened) -> Evaluation | None:
+        self.calls.append(f"evaluate {type(evaluator).__name__}")
+        value = lm.value * getattr(evaluator, "scale", 1.0)
+        metric = Metric("latency/value", value, "s", "lower", value - 0.1, value + 0.1, 3)
+        return Evaluation([metric], [{"item": str(i), "scores": {"latency/value": value}, "segments": {}} for i in range(3)])
+
+
+@pytest.fixture
+def toy() -> ToyPlugin:
+    return ToyPlugin()
+
+
+@pytest.fixture
+def toy_host(toy: ToyPlugin) -> hosts.Host:
+    return make_host(toy=toy)
+
+
+def make_host(**plugins: Any) -> hosts.Host:
+    manager = pluggy.PluginManager("ptx")
+    manager.add_hookspecs(hookspecs)
+    host = hosts.Host(manager)
+    for name, plugin in {"builtin": ptx.builtin, **plugins}.items():
+        hosts._load(host, name, f"{name} in a test", "1", lambda plugin=plugin: plugin)
+    return host
+
+
+@pytest.fixture
+def host_with() -> Callable[..., hosts.Host]:
+    return make_host
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder with a model folder and a text file in it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PTX_CACHE", str(tmp_path / "cache"))
+    write_model(tmp_path / "model")
+    (tmp_path / "text.jsonl").write_text("".join(json.dumps({"text": f"line {i}"}) + "\n" for i in range(5)))
+    return tmp_path
+
+
+@pytest.fixture
+def module_named() -> Callable[..., types.ModuleType]:
+    def make(name: str, **members: Any) -> types.ModuleType:
+        module = types.ModuleType(name)
+        module.__dict__.update(members)
+        return module
+
+    return make

@@ -1,0 +1,97 @@
+"""From words to typed configurations, and every mistake named."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptx import ConfigError
+from ptx.compose import compose_jobs
+
+BASE = ["model=./model", "data=./text.jsonl", "method=toy"]
+
+
+def problems_of(host, words, **options):
+    with pytest.raises(ConfigError) as caught:
+        compose_jobs(host, "train", words, **options)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_choice_becomes_its_dataclass_with_the_typed_fields(toy_host, desk):
+    config = compose_jobs(toy_host, "train", [*BASE, "method.rate=0.5", "seed=3"])[0].config
+    assert type(config.method).__name__ == "ToyMethod"
+    assert (config.method.rate, config.seed, config.model.path) == (0.5, 3, "model")
+
+
+def test_a_list_of_compressors_keeps_its_order(toy_host, desk):
+    for order in (["halve", "round"], ["round", "halve"]):
+        config = compose_jobs(toy_host, "train", [*BASE, f"compress=[{','.join(order)}]"])[0].config
+        assert list(config.compress) == order
+
+
+def test_lists_and_ranges_are_swept_in_the_order_they_were_typed(toy_host, desk):
+    words = [*BASE[:2], "method=toy,other", "compress=[],[halve],[halve,round]", "seed=range(0,2)"]
+    jobs = compose_jobs(toy_host, "train", words, multirun=True)
+    assert len(jobs) == 12
+    assert [list(job.config.compress) for job in jobs[:6:2]] == [[], ["halve"], ["halve", "round"]]
+    assert jobs[1].varied == {"method": "toy", "compress": "[]", "seed": "1"}
+
+
+def test_several_values_without_multirun_are_refused_with_the_fix(toy_host, desk):
+    assert problems_of(toy_host, ["method=toy,other"]) == ["'method=toy,other' names several values; add -m to run them all"]
+
+
+def test_a_folder_swept_beside_a_choice_is_resolved_per_job(toy_host, desk):
+    (desk / "second").mkdir()
+    jobs = compose_jobs(toy_host, "train", ["model=./model,./second", "method=toy"], multirun=True)
+    assert [job.config.model.path for job in jobs] == ["model", "second"]
+
+
+def test_an_unknown_choice_is_answered_with_the_nearest_one(toy_host, desk):
+    assert problems_of(toy_host, ["method=tooy", "compress=[halv]"]) == [
+        "no method 'tooy'; did you mean 'toy'?",
+        "no compress 'halv'; did you mean 'halve'?",
+    ]
+
+
+def test_every_misspelt_field_and_wrong_type_is_named_at_once(toy_host, desk):
+    found = problems_of(toy_host, [*BASE, "method.rte=1", "method.rate=fast", "seeed=1", "compress.halve.keep=0.1"])
+    assert found[0] == "method has no field 'rte'; did you mean 'rate'?"
+    assert found[1].startswith("method.rate=fast: Value 'fast'")
+    assert "float" in found[1]
+    assert found[2] == "the configuration has no field 'seeed'; did you mean 'seed'?"
+    assert found[3] == "compress.halve.keep: 'halve' is not among compress=[]; add it: compress=[halve]"
+
+
+def test_a_refused_value_carries_the_dataclass_message(toy_host, desk):
+    assert problems_of(toy_host, [*BASE, "method.rate=-1"]) == ["method.rate must be positive, got -1.0; try method.rate=0.1"]
+
+
+def test_free_arguments_are_taken_whole_or_key_by_key(toy_host, desk):
+    config = compose_jobs(toy_host, "train", [*BASE, "method.args={a: 1}", "method.args.b=x"])[0].config
+    assert config.method.args == {"a": 1, "b": "x"}
+
+
+def test_adapters_are_a_group_of_their_own(toy_host, desk):
+    config = compose_jobs(toy_host, "train", [*BASE, "lora=lora", "method.lora.r=4"])[0].config
+    assert config.method.lora.r == 4
+    assert problems_of(toy_host, [*BASE, "method.lora.r=4"]) == ["method.lora.r: no adapters are asked for; add lora=lora"]
+
+
+def test_a_users_yaml_preset_wins_over_the_packaged_choice(toy_host, desk):
+    (desk / "conf" / "method").mkdir(parents=True)
+    (desk / "conf" / "method" / "fast.yaml").write_text("defaults: [toy]\nrate: 0.9\n")
+    config = compose_jobs(toy_host, "train", [*BASE[:2], "method=fast"])[0].config
+    assert (type(config.method).__name__, config.method.rate) == ("ToyMethod", 0.9)
+
+
+def test_an_unknown_choice_of_a_broken_plugin_names_the_plugin(host_with, toy, desk):
+    def explode():
+        raise ImportError("no module named 'lost'")
+
+    host = host_with(toy=toy)
+    from ptx import host as hosts
+
+    hosts._load(host, "lost", "their.module", "1", explode)
+    found = problems_of(host, ["method=theirs", "model=./model"])
+    assert found[0].startswith("no method 'theirs'")
+    assert "plugin lost (their.module) is not loaded: ImportError" in found[1]
