@@ -66,7 +66,7 @@ def _check_data(host: Host, value: Any) -> None:
         rows = data.rows(shape)
         problems, warnings = check(data, shape)
         fatal += problems
-        print(f"  {shape}: {len(rows)} rows; {data.describe(shape)}")
+        print(f"  {shape}: {data.describe(shape)}")
         print(f"    fits: {', '.join(fits[shape]) or 'no loaded method'}")
         print(f"    first: {json.dumps(rows[0], ensure_ascii=False)[:160]}")
         for line in [*map(str, problems), *warnings]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +12,9 @@ from rich.text import Text
 
 from ptx.errors import ConfigError, Problem
 from ptx.host import get_host
-from ptx.report import build
+from ptx.report import Frame, build
+from ptx.report.names import short_name
+from ptx.report.units import metric_text, scale_of
 
 EXAMPLES = """\
 examples:
@@ -38,7 +39,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     folders = [find(options.out, name) for name in options.sweeps]
     sections = lambda records, folder: [part for parts in get_host().hook.ptx_report(records=records, folder=folder) for part in parts]  # noqa: E731
     report = build(folders, options.to or folders[0] / "report", title=options.title, sections=sections)
-    Console(highlight=False).print(summary(report.records))
+    Console(highlight=False).print(summary(report.frame))
     print(f"report   {report.html}\n         {report.markdown}")
     return 0
 
@@ -52,25 +53,19 @@ def find(out: Path, name: str) -> Path:
     raise ConfigError(Problem(f"no sweep or run {name!r}", f"below {out / 'runs'}: {', '.join(known) or 'nothing'}"))
 
 
-HEADLINES = ("bench/mean", "latency/request_seconds", "latency/decode_tokens_per_second", "size/bytes_on_disk")
+COSTS = ("latency/request_seconds", "latency/decode_tokens_per_second", "size/bytes_on_disk")
 
 
-def summary(records: Sequence[Any]) -> Table:
-    """The runs with their headline metrics, each with its interval."""
-    found = {metric["name"] for record in records for metric in record.metrics}
-    columns = [name for name in HEADLINES if name in found] or sorted(found)[:4]
-    table = Table("run", "status", *columns, box=None, pad_edge=False, header_style="bold")
-    for record in records:
-        by_name = {metric["name"]: metric for metric in record.metrics if not metric["segment"]}
-        table.add_row(Text(record.label), record.status, *(_cell(by_name.get(name)) for name in columns))
+def summary(frame: Frame) -> Table:
+    """The rows of the report with their headline metrics, each with its interval."""
+    columns = [name for name in (frame.headline, *COSTS) if name in frame.names] or frame.names[:4]
+    scales = {name: scale_of(_unit(frame, name), [metric.value for row in frame.rows if (metric := row.metric(name))]) for name in columns}
+    table = Table("run", "status", *map(short_name, columns), box=None, pad_edge=False, header_style="bold")
+    for row in frame.rows:
+        cells = [metric_text(metric, scales[name]) if (metric := row.metric(name)) else "-" for name in columns]
+        table.add_row(Text(row.label or row.full_label), row.status, *map(Text, cells))
     return table
 
 
-def _cell(metric: dict[str, Any] | None) -> str:
-    if metric is None:
-        return "-"
-    if metric["unit"] == "bytes":
-        return f"{metric['value'] / 1e6:.2f} MB"
-    if metric["low"] == metric["high"]:
-        return f"{metric['value']:.4g} {metric['unit']}"
-    return f"{metric['value']:.3g} \\[{metric['low']:.3g}, {metric['high']:.3g}] n={metric['n']}"
+def _unit(frame: Frame, name: str) -> str:
+    return next((metric.unit for row in frame.rows if (metric := row.metric(name))), "")

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ptx.cli.report import find, summary
-from ptx.report.read import load_records
+from ptx.report import load_records, make_frame
 
 EXAMPLES = """\
 examples:
@@ -46,9 +46,9 @@ def _list(folder: Path) -> None:
     for record in load_records([folder]):
         seconds = record.result.get("seconds")
         table.add_row(
-            Text(record.run["sweep"]),
-            Text(record.run["id"]),
-            Text(record.label),
+            Text(record.sweep_name),
+            Text(record.id),
+            Text(str(record.run.get("label", ""))),
             record.status,
             f"{seconds:.1f}" if seconds is not None else "-",
         )
@@ -57,6 +57,6 @@ def _list(folder: Path) -> None:
 
 def _show(folder: Path) -> None:
     records = load_records([folder])
-    Console(highlight=False).print(summary(records))
+    Console(highlight=False).print(summary(make_frame(records)))
     for record in records:
         print(json.dumps({"run": record.run, "result": record.result}, indent=2, ensure_ascii=False))

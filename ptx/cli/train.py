@@ -137,7 +137,7 @@ def _finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:
     from ptx.report import build
 
     report = build([folder], folder / "report")
-    terminal.rich.print(summary(report.records))
+    terminal.rich.print(summary(report.frame))
     terminal.say(f"records  {folder}")
     terminal.say(f"report   {report.html}")
     terminal.say(f"         {report.markdown}")
