@@ -7,7 +7,6 @@ grid (``-m``) is expanded here with Hydra's own grammar and composed job by job 
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -25,16 +24,17 @@ from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, OverrideParseException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ptx.config import GROUPS, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.fields import OPEN_GROUPS, set_field
 from ptx.host import Host
+from ptx.recipe import expand
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".txt")
-OPEN_GROUPS = [group for group, (_, many) in GROUPS.items() if many]
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,17 @@ def options(host: Host, group: str, config_dir: str | None = None) -> list[str]:
     """Every value a group can take: the plugins' choices and the YAML presets."""
     with _hydra(host, config_dir):
         return _options(group)
+
+
+def read_group(host: Host, group: str, name: str, config_dir: str | None = None) -> dict[str, Any]:
+    """A YAML choice of a group that only holds data, such as ``gate=ship``."""
+    with _hydra(host, config_dir):
+        known = _options(group)
+        if name not in known:
+            raise ConfigError(Problem(f"no {group} {name!r}", did_you_mean(name, known)))
+        found = OmegaConf.to_container(compose(overrides=[f"+{group}={name}"])[group], resolve=True)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}
 
 
 def _parse(words: Sequence[str]) -> list[Override]:
@@ -144,20 +155,9 @@ def _options(group: str) -> list[str]:
 
 
 def _compose_one(host: Host, verb: str, lines: list[str]) -> tuple[RunConfig | None, list[Problem]]:
-    parser = OverridesParser.create()
-    choices: dict[str, str] = {}
-    values: list[tuple[str, Any]] = []
-    problems: list[Problem] = []
-    for override in (parser.parse_override(line) for line in lines):
-        key, value = override.key_or_group, override.value()
-        if key in GROUPS or _options(key):
-            found, chosen, extra = _choose(key, value)
-            problems += found
-            values += extra
-            if chosen is not None:
-                choices[key] = chosen
-        else:
-            values.append((key, value))
+    choices, values, problems = _sorted_out(lines)
+    if choices.get("recipe", "null") != "null":
+        problems += _instead_of_short_form(choices)
     if verb == "train":
         choices.setdefault("scorer", f"[{','.join(host.names('scorer'))}]")
     _companion_data(host, choices)
@@ -165,14 +165,56 @@ def _compose_one(host: Host, verb: str, lines: list[str]) -> tuple[RunConfig | N
     if problems:
         return None, problems
     try:
-        node = compose(verb, overrides=[f"{group}={value}" for group, value in choices.items()])
+        node = compose(verb, overrides=[f"~{group}" if value == "null" else f"{group}={value}" for group, value in choices.items()])
     except (HydraException, OmegaConfBaseException) as error:
         return None, [Problem(f"cannot compose {' '.join(lines)}: {' '.join(str(error).split())}")]
-    for key, value in values:
-        problems += _set(node, key, value)
+    problems = _apply(host, node, values)
+    return (None, problems) if problems else _typed(node)
+
+
+def _sorted_out(lines: list[str]) -> tuple[dict[str, str], list[tuple[str, Any]], list[Problem]]:
+    """Words as choices of groups and values of fields."""
+    parser = OverridesParser.create()
+    choices: dict[str, str] = {}
+    values: list[tuple[str, Any]] = []
+    problems: list[Problem] = []
+    for override in (parser.parse_override(line) for line in lines):
+        key, value = override.key_or_group, override.value()
+        if key not in GROUPS and not _options(key):
+            values.append((key, value))
+            continue
+        found, chosen, extra = _choose(key, value)
+        problems += found
+        values += extra
+        if chosen is not None:
+            choices[key] = chosen
+    return choices, values, problems
+
+
+def _apply(host: Host, node: DictConfig, values: list[tuple[str, Any]]) -> list[Problem]:
+    """Set the fields; those of a recipe as a whole (rounds, ramp) before its steps are made of it."""
+    early = [pair for pair in values if pair[0].startswith("recipe.") and not pair[0].startswith("recipe.steps.")]
+    problems = [problem for key, value in early for problem in set_field(node, key, value)]
+    if node.recipe is not None:
+        OmegaConf.set_struct(node, value=False)
+        node.recipe, found = expand(host, node.recipe)
+        problems += found
     if problems:
-        return None, problems
-    return _typed(node)
+        return problems
+    return [problem for key, value in values if (key, value) not in early for problem in set_field(node, key, value)]
+
+
+def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:
+    """A recipe holds all steps: the default method makes way, one that was typed is a contradiction."""
+    given = [group for group in ("method", "compress", "lora") if choices.get(group) not in (None, "null", "[]", "none")]
+    problems = [
+        Problem(
+            f"recipe={choices['recipe']} and {group}={choices[group]} are both given", "set a step's field with recipe.steps.NAME.FIELD=..."
+        )
+        for group in given
+    ]
+    choices |= {"method": "null", "lora": "none"}
+    return problems
 
 
 def _companion_data(host: Host, choices: dict[str, str]) -> None:
@@ -215,60 +257,9 @@ def _path_or_hub(group: str, value: str) -> tuple[list[Problem], str | None, lis
     )
 
 
-def _set(node: DictConfig, key: str, value: Any) -> list[Problem]:
-    """Set one field of the composed config by its dotted name."""
-    *parents, last = key.split(".")
-    at: Any = node
-    for depth, part in enumerate(parents):
-        at = _child(at, part)
-        if not isinstance(at, DictConfig):
-            return [_no_such(node, parents[: depth + 1], key)]
-    typed = OmegaConf.get_type(at)
-    if dataclasses.is_dataclass(typed):
-        if last not in at.keys():  # noqa: SIM118 (a DictConfig does not "contain" a mandatory value that is missing)
-            return [_no_such(node, [*parents, last], key)]
-    elif parents and parents[0] in OPEN_GROUPS and len(parents) == 1:
-        return [_no_such(node, [*parents, last], key)]
-    try:
-        OmegaConf.update(at, last, value, merge=True, force_add=True)
-    except OmegaConfBaseException as error:
-        return [Problem(f"{key}={value}: {str(error).splitlines()[0]}", _wanted(typed, last))]
-    return []
-
-
-def _child(node: Any, part: str) -> Any:
-    return node[part] if isinstance(node, DictConfig) and part in node else None
-
-
-def _wanted(typed: Any, name: str) -> str:
-    found = [f for f in dataclasses.fields(typed) if f.name == name] if dataclasses.is_dataclass(typed) else []
-    return f"it must be {getattr(found[0].type, '__name__', found[0].type)}" if found else ""
-
-
-def _no_such(node: DictConfig, path: list[str], key: str) -> Problem:
-    parent: Any = node
-    for part in path[:-1]:
-        parent = _child(parent, part)
-    known = [str(name) for name in parent] if isinstance(parent, DictConfig) else []
-    where = ".".join(path[:-1]) or "the configuration"
-    if len(path) < len(key.split(".")) and path[0] in OPEN_GROUPS and len(path) == 2:
-        return Problem(f"{key}: {path[1]!r} is not among {path[0]}={known}", f"add it: {path[0]}=[{','.join([*known, path[1]])}]")
-    if path == ["method", "lora"] and "lora" in known:
-        return Problem(f"{key}: no adapters are asked for", "add lora=lora")
-    if path[0] in GROUPS and not known:
-        return Problem(f"{key}: no {where} is set", f"choose one with {path[0]}=NAME")
-    return Problem(f"{where} has no field {path[-1]!r}", did_you_mean(path[-1], known))
-
-
 def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
     """Dataclasses from the node; every part is tried, so that all refusals are reported."""
-    problems = []
-    for name in node:
-        part = node._get_node(name)  # noqa: SLF001 (the public getter resolves)
-        children = [part] if not (isinstance(part, DictConfig) and name in OPEN_GROUPS) else [part[key] for key in part]
-        for child in children:
-            if isinstance(child, DictConfig | ListConfig):
-                problems += _refusals(child)
+    problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
     if problems:
         return None, problems
     try:
@@ -279,13 +270,31 @@ def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
     return made, []
 
 
-def _refusals(node: DictConfig | ListConfig) -> list[Problem]:
+def _nodes(node: DictConfig) -> Iterator[tuple[str, DictConfig]]:
+    """The typed nodes below ``node``, each with its dotted name."""
+    for name in node:
+        part = node._get_node(name)  # noqa: SLF001 (the public getter resolves)
+        if not isinstance(part, DictConfig) or part._is_none():  # noqa: SLF001 (a field that holds None is a node too)
+            continue
+        if name == "recipe":
+            yield from ((f"recipe.steps.{step}", part.steps[step]) for step in part.steps)
+        elif name in OPEN_GROUPS:
+            yield from ((f"{name}.{key}", part[key]) for key in part)
+        else:
+            yield str(name), part
+
+
+def _refusals(where: str, node: DictConfig) -> list[Problem]:
+    """What the dataclass says against its values; a method in a recipe calls its fields by the recipe's name for it."""
     try:
         OmegaConf.to_object(node)
     except (ValueError, OmegaConfBaseException) as error:
-        what, _, fix = str(error).splitlines()[0].partition("; ")
+        said = str(error).splitlines()[0]
+        if where.startswith("recipe."):
+            said = re.sub(r"\b(method|compress\.\w+)\.", f"{where}.", said)
+        what, _, fix = said.partition("; ")
         if "mandatory value" in what.lower():
-            what = f"{getattr(error, 'full_key', '')} must be given"
+            what = f"{where}.{getattr(error, 'key', '')} must be given"
         return [Problem(what, fix)]
     return []
 

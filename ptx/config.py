@@ -166,6 +166,7 @@ class RunConfig:
 
     model: Any = None
     data: Any = None
+    recipe: Any = None
     method: Any = None
     compress: dict[str, Any] = field(default_factory=dict)
     runtime: Any = None
@@ -182,3 +183,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"device must be auto, cpu or cuda, got {self.device!r}; try device=auto")
+
+    def chain(self) -> dict[str, Any]:
+        """The training and compression steps in order, by name: the recipe's, or those of ``method=`` and ``compress=``."""
+        if self.recipe:
+            return dict(self.recipe["steps"])
+        return ({"method": self.method} if self.method is not None else {}) | dict(self.compress)

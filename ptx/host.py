@@ -74,6 +74,10 @@ class Host:
         choice = self.choice_of(config)
         return self.owners[choice.group, choice.name]
 
+    def name_of(self, value: Any) -> str:
+        """What the user calls a model or data value: a path, a hub id, or the choice's name."""
+        return str(getattr(value, "path", None) or getattr(value, "id", None) or self.choice_of(value).name)
+
     def first(self, hook: str, **arguments: Any) -> Any:
         """Ask a first-result hook; nobody answering is the error of the plugin that contributed the choice."""
         answer = getattr(self.hook, hook)(**arguments)

@@ -6,27 +6,17 @@ shared between runs and what lies in the store already.
 
 from __future__ import annotations
 
-import dataclasses
-import os
-import re
 import shlex
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx import machine, models
-from ptx.compose import Job
-from ptx.config import RunConfig, identity_of
-from ptx.data import DataSet, check, open_data
-from ptx.errors import ConfigError, Problem
-from ptx.host import Host
-from ptx.records import ModelRef, digest_of
+from ptx.config import RunConfig
+from ptx.data import DataSet
+from ptx.models import ModelFacts
+from ptx.records import ModelRef
 from ptx.store import Identity, Store
-
-#: a training step holds its model, and at most two checkpoints with two moments per weight, in 4-byte floats
-BYTES_PER_TRAINED_PARAMETER = 4 * (1 + 2 * 3)
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Step:
     kind: str  # train, compress or export
     name: str
     config: Any
-    shape: str | None
+    data: DataSet | None  # what it is fed
     identity: Identity
 
     @property
@@ -69,13 +59,13 @@ class RunPlan:
     sweep: str
     config: RunConfig
     model: ModelRef
-    facts: models.ModelFacts
+    facts: ModelFacts
     data: DataSet | None
     steps: tuple[Step, ...]
     evaluations: tuple[Measure, ...]
     device: str
     overrides: tuple[str, ...] = ()
-    varied: dict[str, str] = dataclasses.field(default_factory=dict)
+    varied: dict[str, str] = field(default_factory=dict)
     baseline: bool = False
 
 
@@ -100,262 +90,6 @@ class SweepPlan:
     def store(self) -> Store:
         """Where finished steps and evaluations lie."""
         return Store(self.out.absolute() / "store")
-
-
-def cache_folder() -> Path:
-    """Where generated and downloaded inputs are kept: ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else ``~/.cache/ptx``."""
-    chosen = os.environ.get("PTX_CACHE")
-    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptx"
-
-
-def open_choice(host: Host, value: Any) -> DataSet:
-    """Resolve and open a ``data=`` choice."""
-    path = host.first("ptx_resolve", value=value, cache=cache_folder())
-    extra = {name: getattr(value, name) for name in ("columns", "shape") if getattr(value, name, None)}
-    return open_data(name_of(host, value), path, limit=value.limit, **extra)
-
-
-def name_of(host: Host, value: Any) -> str:
-    """What the user calls a model or data value: a path, a hub id, or the choice's name."""
-    return str(getattr(value, "path", None) or getattr(value, "id", None) or host.choice_of(value).name)
-
-
-def make_plan(host: Host, verb: str, jobs: Sequence[Job], command: str) -> SweepPlan:
-    """Resolve, check and key every job; raises one :class:`ConfigError` with everything that is wrong."""
-    planner = _Planner(host)
-    name = jobs[0].config.name or _sweep_name(verb, jobs)
-    runs = [run for job in jobs for run in planner.runs(verb, name, job)]
-    if not planner.problems:
-        planner.problems += _disk_problems(runs, Path(jobs[0].config.out))
-    if planner.problems:
-        raise ConfigError(planner.problems)
-    unique = {run.id: run for run in sorted(runs, key=lambda run: not run.baseline)}
-    axes: dict[str, list[str]] = {}
-    for job in jobs:
-        for key, value in job.varied.items():
-            axes.setdefault(key, [])
-            axes[key] += [value] if value not in axes[key] else []
-    out = Path(jobs[0].config.out)
-    return SweepPlan(name, verb, command, out, tuple(unique.values()), axes, tuple(dict.fromkeys(planner.notes)))
-
-
-class _Planner:
-    """Plans jobs, resolving each distinct model and data value once and collecting what is wrong."""
-
-    def __init__(self, host: Host) -> None:
-        self.host = host
-        self.problems: list[Problem] = []
-        self.notes: list[str] = []
-        self._resolved: dict[str, Any] = {}
-
-    def runs(self, verb: str, sweep: str, job: Job) -> list[RunPlan]:
-        """The run of a job, and that of its baseline; empty when something is wrong with it."""
-        before = len(self.problems)
-        model = self._once(job.config.model, self._model)
-        data = self._once(job.config.data, self._data)
-        if model is None or (data is None and job.config.data is not None):
-            return []  # the first job with this model or data has named the problem
-        config = self._with_tasks(job, data)
-        ref, facts = model
-        shapes = self._shapes(config, ref, data)
-        if len(self.problems) > before:
-            return []
-        made = self._run(verb, sweep, config, ref, facts, data, shapes)
-        run = dataclasses.replace(made, label=_label(job), overrides=tuple(job.overrides), varied=job.varied)
-        run = dataclasses.replace(run, id=f"{_slug(run.label)}-{_run_key(run)[:8]}")
-        if not (config.baseline and run.steps and run.evaluations):
-            return [run]
-        bare = dataclasses.replace(config, method=None, compress={}, scorer={})
-        base = self._run(verb, sweep, bare, ref, facts, data, {})
-        same = {key: value for key, value in job.varied.items() if key.partition(".")[0] in ("model", "runtime", "eval")}
-        label = " ".join(["baseline", *(f"{key}={value}" for key, value in same.items())])
-        base = dataclasses.replace(base, label=label, varied=same, baseline=True)
-        return [dataclasses.replace(base, id=f"{_slug(label)}-{_run_key(base)[:8]}"), run]
-
-    def _once(self, value: Any, resolve: Any) -> Any:
-        if value is None:
-            return None
-        key = f"{type(value).__name__}{dataclasses.asdict(value)}"
-        if key not in self._resolved:
-            try:
-                self._resolved[key] = resolve(value)
-            except ConfigError as error:
-                self.problems += error.problems
-                self._resolved[key] = None
-        return self._resolved[key]
-
-    def _model(self, value: Any) -> tuple[ModelRef, models.ModelFacts]:
-        path = self.host.first("ptx_resolve", value=value, cache=cache_folder())
-        found = models.problems(path)
-        if found:
-            raise ConfigError(found)
-        facts = models.inspect(path)
-        kind = "adapter" if (path / "adapter_config.json").exists() else "full"
-        return ModelRef.of(path, kind), facts  # type: ignore[arg-type]
-
-    def _data(self, value: Any) -> DataSet:
-        return open_choice(self.host, value)
-
-    def _with_tasks(self, job: Job, data: DataSet | None) -> RunConfig:
-        """Fill empty ``tasks`` of evaluators with those that came with the data; without any, leave the evaluator out and say so."""
-        chosen = {}
-        for name, config in job.config.eval.items():
-            if getattr(config, "tasks", None) != []:
-                chosen[name] = config
-            elif data is not None and data.tasks is not None:
-                chosen[name] = dataclasses.replace(config, tasks=[str(data.tasks)])
-            elif "eval" in job.given:
-                where = f"data={data.name} brings none" if data else "no data is given"
-                self.problems.append(Problem(f"eval.{name} has no tasks: {where}", f"name them: eval.{name}.tasks=[./folder,arc_easy]"))
-            else:
-                self.notes.append(f"eval.{name} is left out: it has no tasks (name them with eval.{name}.tasks=[...])")
-        return dataclasses.replace(job.config, eval=chosen)
-
-    def _shapes(self, config: RunConfig, model: ModelRef, data: DataSet | None) -> dict[str, str]:
-        """Which shape of the data each step takes; checks the data and asks the plugins what else is wrong."""
-        shapes: dict[str, str] = {}
-        takers = [("method", config.method)] if config.method else []
-        takers += [(f"compress.{name}", compressor) for name, compressor in config.compress.items()]
-        for where, taker in takers:
-            if not taker.needs:
-                continue
-            choice = self.host.choice_of(taker)
-            who = f"{choice.group}={choice.name}"
-            if data is None:
-                self.problems.append(
-                    Problem(f"{who} needs data ({' or '.join(taker.needs)})", "give data=tiny, data=./my.jsonl or a folder")
-                )
-                continue
-            try:
-                shapes[where] = data.require(taker.needs, who, fits=self._fits())
-            except ConfigError as error:
-                self.problems += error.problems
-                continue
-            found, warnings = check(data, shapes[where])
-            self.problems += found
-            self.notes += [f"{data.name}: {warning}" for warning in warnings] + [data.describe(shapes[where])]
-        for name in config.method.scorers() if config.method else []:
-            if name not in config.scorer:
-                self.problems.append(Problem(f"no scorer {name!r}", f"known: {', '.join(config.scorer)}"))
-        for found in self.host.hook.ptx_validate(config=config, model=model.path, data=data):
-            self.problems += found
-        return shapes
-
-    def _fits(self) -> dict[str, list[str]]:
-        fits: dict[str, list[str]] = {}
-        for (group, name), choice in self.host.choices.items():
-            for shape in choice.config_type.needs if group == "method" else ():  # type: ignore[attr-defined]
-                fits.setdefault(shape, []).append(f"method={name}")
-        return fits
-
-    def _run(
-        self,
-        verb: str,
-        sweep: str,
-        config: RunConfig,
-        model: ModelRef,
-        facts: models.ModelFacts,
-        data: DataSet | None,
-        shapes: dict[str, str],
-    ) -> RunPlan:
-        device = machine.resolve_device(config.device)
-        chain = [("train", "method", config.method)] if config.method else []
-        chain += [("compress", f"compress.{name}", compressor) for name, compressor in config.compress.items()]
-        chain += [("export", "runtime", config.runtime)] if config.runtime.exports else []
-        artifact: dict[str, Any] = {"model": model.digest}
-        steps = []
-        for kind, where, step in chain:
-            ingredients = self._ingredients(kind, step, config, device) | {"input": artifact}
-            if data is not None and where in shapes:
-                ingredients["data"] = {"shape": shapes[where], "digest": data.digest(shapes[where])}
-            identity = Identity("steps", ingredients)
-            steps.append(Step(kind, self.host.choice_of(step).name, step, shapes.get(where), identity))
-            artifact = {"step": identity.key}
-        measures = [self._measure(name, config, artifact, model, device) for name in config.eval]
-        return RunPlan("", "", verb, sweep, config, model, facts, data, tuple(steps), tuple(measures), device)
-
-    def _ingredients(self, kind: str, part: Any, config: RunConfig, device: str) -> dict[str, Any]:
-        choice, owner = self.host.choice_of(part), self.host.owner_of(part)
-        found = {
-            "kind": kind,
-            "choice": choice.name,
-            "plugin": f"{owner.name} {owner.version} {choice.version}",
-            "config": identity_of(part),
-            "libraries": machine.versions(choice.libraries),
-            "device": device,
-            "seed": config.seed,
-        }
-        scorers = part.scorers() if hasattr(part, "scorers") else []
-        if scorers:
-            found["scorers"] = {name: self._ingredients("score", config.scorer[name], config, device) for name in scorers}
-        return found
-
-    def _measure(self, name: str, config: RunConfig, artifact: dict[str, Any], model: ModelRef, device: str) -> Measure:
-        evaluator = config.eval[name]
-        ingredients = self._ingredients("evaluate", evaluator, config, device)
-        ingredients |= {"input": artifact, "runtime": self._ingredients("load", config.runtime, config, device)}
-        ingredients["inputs"] = [ModelRef.of(path).digest if path.is_dir() else digest_of(path.read_text()) for path in evaluator.inputs()]
-        ingredients["runtime"].pop("seed")
-        if not evaluator.seeded:
-            ingredients.pop("seed")
-        if evaluator.timed:
-            ingredients["machine"] = machine.hardware()
-        if evaluator.compares:
-            ingredients["baseline"] = model.digest
-        return Measure(name, evaluator, Identity("evaluations", ingredients))
-
-
-def _run_key(run: RunPlan) -> str:
-    return digest_of([run.label, [step.key for step in run.steps], [measure.key for measure in run.evaluations]])
-
-
-def _label(job: Job) -> str:
-    """What tells this run from its neighbours: the swept values, or for a single run what was typed."""
-    if job.varied:
-        return " ".join(f"{key}={value}" for key, value in job.varied.items())
-    return " ".join(line for line in job.overrides if line.partition("=")[0] not in ("out", "name", "threads")) or "defaults"
-
-
-def _slug(label: str) -> str:
-    """A folder name out of a label: its values, joined by dashes."""
-    values = []
-    for word in label.split():
-        key, _, value = word.rpartition("=")
-        value = Path(value.strip("[]'\"")).name or "none"
-        values.append(value if key in ("", "method", "compress", "model", "data") else f"{key.rpartition('.')[2]}-{value}")
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(values)).strip("-.")[:80] or "run"
-
-
-def _sweep_name(verb: str, jobs: Sequence[Job]) -> str:
-    """The same command gives the same name, so that asking again continues."""
-    lines = [sorted(line for line in job.overrides if line.partition("=")[0] not in ("out", "threads")) for job in jobs]
-    what = _slug(_label(jobs[0])) if len(jobs) == 1 else "sweep"
-    return f"{verb}-{what}-{digest_of([verb, lines])[:8]}"
-
-
-def _disk_problems(runs: Sequence[RunPlan], out: Path) -> list[Problem]:
-    """Compare what the steps not yet in the store may write with the room there is."""
-    store, needed = Store(out.absolute() / "store"), 0
-    todo = {step.key: (step, run) for run in runs for step in run.steps if store.find(step.identity) is None}
-    largest = 0
-    for step, run in todo.values():
-        size = max(run.facts.bytes, 4 * run.facts.parameters)
-        needed += size
-        if step.kind == "train":
-            largest = max(largest, BYTES_PER_TRAINED_PARAMETER * run.facts.parameters)
-    needed += largest
-    folder = out.absolute()
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if needed <= free:
-        return []
-    return [
-        Problem(
-            f"{len(todo)} steps may write {needed / 1e6:,.0f} MB, {folder} has {free / 1e6:,.0f} MB free",
-            "free some room, or write elsewhere with out=/another/disk/ptx-out",
-        )
-    ]
 
 
 def command_line(arguments: Sequence[str]) -> str:

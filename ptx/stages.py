@@ -21,7 +21,7 @@ from typing import Any
 from ptx import machine
 from ptx.errors import PtxError, StepError
 from ptx.host import Host
-from ptx.plan import Measure, RunPlan, Step, SweepPlan, name_of
+from ptx.plan import Measure, RunPlan, Step, SweepPlan
 from ptx.records import SCHEMA, Evaluation, ModelRef, append_event, digest_of, read_json, read_rows, write_json, write_rows
 from ptx.run import Console, LanguageModel, Run
 from ptx.store import Entry, Staging, Store
@@ -161,9 +161,9 @@ def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict
     here = _at(run, step.name, staging)
     started = time.perf_counter()
     if step.kind == "train":
-        made = run.host.first("ptx_train", run=here, method=step.config, model=model, data=run.plan.data)
+        made = run.host.first("ptx_train", run=here, method=step.config, model=model, data=step.data)
     elif step.kind == "compress":
-        made = run.host.first("ptx_compress", run=here, compressor=step.config, model=model, data=run.plan.data)
+        made = run.host.first("ptx_compress", run=here, compressor=step.config, model=model, data=step.data)
     else:
         made = run.host.first("ptx_export", run=here, runtime=step.config, model=model)
     folder = Path(made.path)
@@ -254,7 +254,7 @@ def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
         "baseline": run.baseline,
         "config": plain(run.config, host),
         "model": {
-            "name": name_of(host, run.config.model), "path": str(run.model.path), "digest": run.model.digest,
+            "name": host.name_of(run.config.model), "path": str(run.model.path), "digest": run.model.digest,
             "parameters": facts.parameters, "bytes": facts.bytes, "dtype": facts.dtype,
         },
         "data": {"name": run.data.name, "digest": digest_of([s.identity.ingredients.get("data") for s in run.steps])} if run.data else None,

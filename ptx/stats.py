@@ -34,6 +34,7 @@ from ptx.records import Better, Metric
 Verdict = Literal["better", "worse", "same"]
 T = TypeVar("T")
 LEVEL = 0.95
+FEWEST_ALIKE = 6  # the smallest n with 2 * 0.5**n < 0.05
 
 
 def proportion(successes: float, n: int, level: float = LEVEL) -> tuple[float, float]:
@@ -173,7 +174,7 @@ def paired_across_seeds(
 
 
 def unpaired_difference(a: Metric, b: Metric) -> Difference:
-    """a - b from the two intervals alone, for what cannot be paired by item (a median latency); Satterthwaite's t.
+    """A - b from the two intervals alone, for what cannot be paired by item (a median latency); Satterthwaite's t.
 
     Both intervals are taken as symmetric. Two exact values (bytes on disk) differ or they do not.
     """
@@ -190,10 +191,14 @@ def _scored(scores: Mapping[str, float]) -> set[str]:
 
 
 def _real_parts(gaps: Sequence[float]) -> tuple[float, tuple[float, float]]:
-    """Centre, and (variance of the mean, degrees of freedom) of paired t."""
-    if len(gaps) == 1:
+    """Centre, and (variance of the mean, degrees of freedom) of paired t.
+
+    Equal gaps leave t without a spread to go by; then the sign test's bound holds: five of five may be chance (p = 0.06).
+    """
+    spread = variance(gaps) if len(gaps) > 1 else 0.0
+    if spread == 0 and gaps[0] != 0 and len(gaps) < FEWEST_ALIKE:
         return gaps[0], (math.inf, 1.0)
-    return fmean(gaps), (variance(gaps) / len(gaps), len(gaps) - 1.0)
+    return fmean(gaps), (spread / len(gaps), max(1.0, len(gaps) - 1.0))
 
 
 def _binary_parts(gaps: Sequence[float]) -> tuple[float, tuple[float, float]]:

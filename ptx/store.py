@@ -2,25 +2,37 @@
 
 An entry is a folder ``KIND/KEY`` that appears in one rename and is complete when it is there::
 
-    entry.json   the key's ingredients, what the builder returned, sizes and digests of the payload's files
-    payload/     what the builder wrote
+    entry.json     the key's ingredients, what the builder returned, sizes and digests of the payload's files
+    entry.sha256   digest of entry.json; its time stamp is the time of last use
+    payload/       what the builder wrote
 
-Work in progress lies in ``staging/KEY``: ``payload`` is emptied when work begins again, ``checkpoints`` is kept, so that a
-step that was killed goes on where it stood.
+Work in progress lies in ``staging/KEY/OWNER``, one folder per builder, so that a builder who was taken for dead cannot write into
+the work of the one who took over. ``checkpoints`` are handed on, so that a step that was killed goes on where it stood. What is broken
+is moved to ``quarantine/KEY``, never deleted.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import shutil
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ptx.errors import PtxError
-from ptx.locks import held
+from ptx.locks import SILENCE, Lock, LockLostError, held, owner_of
 from ptx.records import digest_of, file_digest, files_of, read_json, sync_folder, write_json
+
+KINDS = ("steps", "evaluations")
+#: how many broken copies of one entry are kept
+GENERATIONS = 3
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -38,15 +50,51 @@ class Identity:
 
 @dataclass(frozen=True)
 class Entry:
-    """A finished result in the store."""
+    """A result in the store. ``record`` is its entry.json; empty when that cannot be read."""
 
     folder: Path
-    meta: dict[str, Any]
+    record: dict[str, Any]
 
     @property
     def payload(self) -> Path:
         """The folder that the builder wrote."""
         return self.folder / "payload"
+
+    @property
+    def key(self) -> str:
+        """The key it is found by."""
+        return self.folder.name
+
+    @property
+    def kind(self) -> str:
+        """Steps or evaluations."""
+        return self.folder.parent.name
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What the builder returned."""
+        return dict(self.record["meta"])
+
+    @property
+    def ingredients(self) -> dict[str, Any]:
+        """What its key is made of."""
+        return self.record.get("ingredients") or {}
+
+    @cached_property
+    def bytes(self) -> int:
+        """Size of all its files."""
+        return sum(path.stat().st_size for path in files_of(self.folder))
+
+    @property
+    def created(self) -> float:
+        """When it was finished, in seconds of the epoch."""
+        return float(self.record.get("created") or self.used)
+
+    @property
+    def used(self) -> float:
+        """When a run last took it, in seconds of the epoch."""
+        stamped = [path for path in (self.folder / "entry.sha256", self.folder / "entry.json", self.folder) if path.exists()]
+        return stamped[0].stat().st_mtime if stamped else 0.0
 
 
 @dataclass(frozen=True)
@@ -58,87 +106,210 @@ class Staging:
     events: Path
 
 
-class Store:
-    """A folder of finished results."""
+def _quiet(_text: str) -> None:
+    """Tell nobody."""
 
-    def __init__(self, root: Path) -> None:
+
+class Store:
+    """A folder of finished results. ``silence`` is how long a builder elsewhere may seem dead, in seconds."""
+
+    def __init__(self, root: Path, silence: float = SILENCE) -> None:
         self.root = root
+        self.silence = silence
+
+    def folder_of(self, identity: Identity) -> Path:
+        """Where the entry lies or would lie."""
+        return self.root / identity.kind / identity.key
+
+    def entries(self) -> list[Entry]:
+        """Everything that is there, whole or broken."""
+        folders = [folder for kind in KINDS for folder in sorted((self.root / kind).glob("*")) if folder.is_dir()]
+        return [Entry(folder, _record(folder)) for folder in folders]
 
     def find(self, identity: Identity) -> Entry | None:
-        """The finished entry, if its record and its files' sizes are as they were written; a broken one is set aside."""
-        folder = self.root / identity.kind / identity.key
-        if not folder.is_dir():
-            return None
-        fault = self.fault(folder)
-        if fault:
-            self._quarantine(folder)
-            return None
-        return Entry(folder, read_json(folder / "entry.json")["meta"])
+        """The entry, if its record and its files' sizes are as they were written. Changes nothing."""
+        folder = self.folder_of(identity)
+        return None if not folder.is_dir() or self.fault(folder) else Entry(folder, _record(folder))
 
-    def fault(self, folder: Path, *, digests: bool = False) -> str:
-        """What is wrong with an entry, or an empty string. Sizes are compared, and on demand every digest."""
-        try:
-            files = read_json(folder / "entry.json")["files"]
-        except (OSError, ValueError, KeyError) as error:
-            return f"entry.json cannot be read: {error}"
-        for name, (size, digest) in files.items():
-            path = folder / "payload" / name
-            if not path.is_file():
-                return f"{name} is missing"
-            if path.stat().st_size != size:
-                return f"{name} has {path.stat().st_size} bytes, {size} were written"
-            if digests and file_digest(path) != digest:
-                return f"{name} has changed since it was written"
-        return ""
+    def fault(self, folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None) -> str:
+        """What is wrong with an entry, or an empty string. Sizes are compared, and on demand every digest.
+
+        ``seen`` is told the size of every file that has been read.
+        """
+        record = _record(folder)
+        if not record:
+            return "entry.json is missing or cannot be read"
+        stamp = folder / "entry.sha256"
+        if stamp.exists() and stamp.read_text(errors="replace").partition(" ")[0] != file_digest(folder / "entry.json"):
+            return "entry.json has changed since it was written"
+        if record.get("key") != folder.name or digest_of(record.get("ingredients")) != folder.name:
+            return f"entry.json belongs to another key ({str(record.get('key'))[:12]})"
+        for name, (size, digest) in record["files"].items():
+            fault = _file_fault(folder / "payload" / name, name, size, digest if digests else "")
+            seen(size)
+            if fault:
+                return fault
+        extra = sorted({str(path.relative_to(folder / "payload")) for path in files_of(folder / "payload")} - set(record["files"]))
+        return f"{extra[0]} was put there later" if digests and extra else ""
 
     def fetch(
-        self, identity: Identity, build: Callable[[Staging], dict[str, Any]], waiting: Callable[[str], None] = lambda _: None
+        self, identity: Identity, build: Callable[[Staging], dict[str, Any]], waiting: Say = _quiet, noticed: Say = _quiet
     ) -> tuple[Entry, bool]:
-        """The entry, and whether it was there already; otherwise ``build`` is called, once over all processes on this store."""
-        found = self.find(identity)
-        if found:
-            return found, True
-        with held(self.root / "locks" / identity.key, waiting):
+        """The entry, and whether it was there already; otherwise ``build`` is called, once over all processes on this store.
+
+        ``waiting`` is told who is building it, ``noticed`` what was found broken or taken over.
+        """
+        while True:
             found = self.find(identity)
-            if found:
-                return found, True
-            return self._build(identity, build), False
+            if found is None:
+                self._need_room(identity)
+                try:
+                    with held(self.root / "locks" / identity.key, waiting, silence=self.silence) as lock:
+                        found = self.find(identity)
+                        if found is None:
+                            return self._build(identity, build, lock, noticed), False
+                except LockLostError as error:
+                    noticed(f"{error}; its result is used")
+                    continue
+            with contextlib.suppress(OSError):  # a store that cannot be written to still serves
+                os.utime(found.folder / "entry.sha256")
+            return found, True
 
-    def _build(self, identity: Identity, build: Callable[[Staging], dict[str, Any]]) -> Entry:
-        work = self.root / "staging" / identity.key
-        staging = Staging(work / "entry" / "payload", work / "checkpoints", work / "entry" / "payload" / "events.jsonl")
-        shutil.rmtree(work / "entry", ignore_errors=True)
-        staging.payload.mkdir(parents=True)
-        staging.checkpoints.mkdir(exist_ok=True)
+    def quarantine(self, folder: Path, fault: str) -> Path:
+        """Move a broken entry away, and note why. The caller holds its lock."""
+        home = self.root / "quarantine" / folder.name
         try:
-            meta = build(staging)
-            record = {"kind": identity.kind, "key": identity.key, "ingredients": identity.ingredients, "meta": meta}
-            files = {str(path.relative_to(staging.payload)): _seal(path) for path in files_of(staging.payload)}
-            write_json(work / "entry" / "entry.json", {**record, "files": files})
-        except BaseException:
-            shutil.rmtree(work / "entry", ignore_errors=True)
-            if not any(staging.checkpoints.iterdir()):
-                shutil.rmtree(work, ignore_errors=True)
-            raise
-        folder = self.root / identity.kind / identity.key
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        (work / "entry").rename(folder)
-        sync_folder(folder.parent)
-        shutil.rmtree(work, ignore_errors=True)
-        return Entry(folder, meta)
-
-    def _quarantine(self, folder: Path) -> None:
-        aside = self.root / "quarantine" / folder.name
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(aside, ignore_errors=True)
-        try:
+            home.mkdir(parents=True, exist_ok=True)
+            older = sorted(int(path.name) for path in home.iterdir() if path.name.isdigit())
+            aside = home / str(older[-1] + 1 if older else 0)
             folder.rename(aside)
         except OSError as error:
-            raise PtxError(f"the damaged entry {folder} cannot be moved away: {error}") from error
+            raise PtxError(f"the damaged entry {folder} ({fault}) cannot be moved away: {error}") from error
+        for number in older[: 1 - GENERATIONS]:
+            shutil.rmtree(home / str(number), ignore_errors=True)
+        with contextlib.suppress(OSError):  # on a full disk the entry is out of the way all the same
+            write_json(aside / "fault.json", {"kind": folder.parent.name, "fault": fault, "found": _now()})
+        return aside
+
+    def owner(self, key: str) -> str:
+        """Who is building an entry, in words; empty when nobody is."""
+        return owner_of(self.root / "locks" / key, self.silence)
+
+    def _need_room(self, identity: Identity) -> None:
+        """Say so when the store lacks an entry and cannot be written to."""
+        folder = self.root
+        while not folder.exists():
+            folder = folder.parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            entry = self.folder_of(identity)
+            lacks = f"holds it only damaged ({self.fault(entry)})" if entry.is_dir() else "does not hold it"
+            what = f"{identity.ingredients.get('choice', identity.kind)} {identity.key[:12]}"
+            raise PtxError(
+                f"{what} must be built, but {folder} cannot be written to and the store there {lacks}; "
+                f"make it writable, or build elsewhere with out=/another/disk/ptx-out"
+            )
+
+    def _build(self, identity: Identity, build: Callable[[Staging], dict[str, Any]], lock: Lock, noticed: Say) -> Entry:
+        if lock.robbed:
+            noticed(f"took over from {lock.robbed}, which ended without finishing")
+        folder = self.folder_of(identity)
+        if folder.is_dir():
+            fault = self.fault(folder)
+            noticed(f"the entry in the store is damaged ({fault}); it is kept in {self.quarantine(folder, fault)} and built again")
+        work = self.root / "staging" / identity.key / lock.token
+        staging = Staging(work / "entry" / "payload", work / "checkpoints", work / "entry" / "payload" / "events.jsonl")
+        try:
+            _inherit(work)
+            staging.payload.mkdir(parents=True)
+            write_json(work / "identity.json", {"kind": identity.kind, "ingredients": identity.ingredients})
+            meta = build(staging)
+            _seal(work / "entry", {"kind": identity.kind, "key": identity.key, "ingredients": identity.ingredients, "meta": meta})
+            lock.check()
+            _publish(work / "entry", folder)
+        except BaseException as error:
+            lost = not lock.is_mine()
+            shutil.rmtree(work if lost or not _has_files(staging.checkpoints) else work / "entry", ignore_errors=True)
+            _remove_empty(work.parent)
+            if lost and isinstance(error, Exception) and not isinstance(error, LockLostError):
+                lock.check()  # whatever went wrong, another process is at it now
+            raise
+        shutil.rmtree(work, ignore_errors=True)
+        _remove_empty(work.parent)
+        return Entry(folder, _record(folder))
 
 
-def _seal(path: Path) -> tuple[int, str]:
-    """Force a file to the disk; its size and digest."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-    return path.stat().st_size, file_digest(path)
+def _record(folder: Path) -> dict[str, Any]:
+    """entry.json as far as it can be used; empty otherwise."""
+    try:
+        record = read_json(folder / "entry.json")
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(record, dict) and isinstance(record.get("files"), dict) and isinstance(record.get("meta"), dict)
+    return record if whole else {}
+
+
+def _file_fault(path: Path, name: str, size: int, digest: str) -> str:
+    if not path.is_file():
+        return f"{name} is missing"
+    if path.stat().st_size != size:
+        return f"{name} has {path.stat().st_size} bytes, {size} were written"
+    if digest and file_digest(path) != digest:
+        return f"{name} has changed since it was written"
+    return ""
+
+
+def _inherit(work: Path) -> None:
+    """Begin a builder's folder with the checkpoints of the one before; what else it left is of no use."""
+    work.mkdir(parents=True)
+    others = [path for path in work.parent.iterdir() if path != work]
+    for other in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
+        if _has_files(other / "checkpoints") and not (work / "checkpoints").exists():
+            (other / "checkpoints").rename(work / "checkpoints")
+        shutil.rmtree(other, ignore_errors=True)
+    (work / "checkpoints").mkdir(exist_ok=True)
+
+
+def _seal(entry: Path, record: dict[str, Any]) -> None:
+    """Force everything to the disk, with the record of it."""
+    payload = entry / "payload"
+    files = {str(path.relative_to(payload)): (path.stat().st_size, file_digest(path)) for path in files_of(payload)}
+    write_json(entry / "entry.json", {**record, "files": files, "created": round(time.time(), 3)})
+    (entry / "entry.sha256").write_text(f"{file_digest(entry / 'entry.json')}  entry.json\n")
+    for path in files_of(entry):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    for folder, _, _ in os.walk(entry, topdown=False):
+        sync_folder(Path(folder))
+
+
+def _publish(entry: Path, folder: Path) -> None:
+    """The rename by which an entry appears; the first one wins."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        entry.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise LockLostError("another process has finished the same work first") from error
+        raise
+    sync_folder(folder.parent)
+    sync_folder(folder.parent.parent)
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
+
+
+def walk_inputs(ingredients: dict[str, Any]) -> Iterator[str]:
+    """Keys of the steps that ingredients name as their input."""
+    source = ingredients.get("input")
+    if isinstance(source, dict) and isinstance(source.get("step"), str):
+        yield source["step"]

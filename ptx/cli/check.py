@@ -12,7 +12,7 @@ from ptx.compose import compose_jobs
 from ptx.data import check
 from ptx.errors import ConfigError, Problem
 from ptx.host import Host, get_host
-from ptx.plan import cache_folder, open_choice
+from ptx.planner import cache_folder, open_choice
 
 EXAMPLES = """\
 examples:

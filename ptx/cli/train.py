@@ -78,10 +78,10 @@ def _check_recipe(verb: str, jobs: Sequence[Job]) -> None:
     problems = []
     for job in jobs:
         config = job.config
-        if verb == "train" and config.method is None:
-            problems.append(Problem("ptx train needs a method", "method=sft, or use `ptx compress` or `ptx eval`"))
-        if verb != "train" and config.method is not None:
-            problems.append(Problem(f"ptx {verb} trains nothing, but a method is given", "use `ptx train`"))
+        if verb == "train" and config.method is None and not config.recipe:
+            problems.append(Problem("ptx train needs a method or a recipe", "method=sft, or use `ptx compress` or `ptx eval`"))
+        if verb != "train" and (config.method is not None or config.recipe):
+            problems.append(Problem(f"ptx {verb} trains nothing, but a method or recipe is given", "use `ptx train`"))
         if verb == "compress" and not config.compress:
             problems.append(Problem("ptx compress needs a compressor", "compress=[gptq]"))
         if verb == "eval" and config.compress:
@@ -110,7 +110,8 @@ def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
 
 
 def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options: Any, arguments: Sequence[str]) -> int:
-    from ptx.plan import command_line, make_plan
+    from ptx.plan import command_line
+    from ptx.planner import make_plan
     from ptx.stages import run_sweep
 
     plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))

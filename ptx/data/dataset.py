@@ -7,7 +7,7 @@ the shape of each of its files and, for shapes that no file has, what follows fr
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,11 @@ class Source:
     def native(self) -> str:
         """The shape it has without any derivation."""
         return self.only or self.form.shape
+
+    @property
+    def gives(self) -> list[str]:
+        """Its own shape, and those that follow from it."""
+        return [self.native, *(shape for shape, origins in DERIVATIONS.items() if self.form.shape in origins)]
 
     def located(self, shape: str) -> list[Record]:
         """Canonical rows of ``shape``, each with its place in the file."""
@@ -108,6 +113,14 @@ class DataSet:
     def describe(self, shape: str) -> str:
         """A sentence on how the rows come about."""
         return self.sources[shape].describe(shape, len(self.located(shape)))
+
+    def only(self, shape: str, who: str) -> DataSet:
+        """The same data without all rows but those of one file of the family, and what follows from them."""
+        source = next((source for source in self.sources.values() if source.native == shape), None)
+        if source is None:
+            natives = ", ".join(dict.fromkeys(source.native for source in self.sources.values()))
+            raise ConfigError(Problem(f"{who} learns from {shape}, which {self.name} does not hold", f"it holds {natives}"))
+        return replace(self, sources=dict.fromkeys(source.gives, source), _made={})
 
     def require(self, needs: Sequence[str], who: str, fits: Mapping[str, Sequence[str]] | None = None) -> str:
         """The first shape of ``needs`` that is there. ``fits`` names, for the error, the choices that take each shape."""

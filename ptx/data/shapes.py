@@ -258,6 +258,15 @@ def _pair_to_thumbs(row: Row) -> list[Row]:
     return [{"prompt": row["prompt"], "completion": row[side], "label": side == "chosen", **rest} for side in ("chosen", "rejected")]
 
 
+def _safety_to_messages(row: Row) -> list[Row]:
+    """What to answer, refusals and harmless look-alikes alike; a row without its reference has nothing to imitate."""
+    if not row.get("reference"):
+        return []
+    asked = row["prompt"] if is_turns(row["prompt"]) else [user(row["prompt"])]
+    reply = {"role": "assistant", "content": row["reference"]}
+    return [{"messages": [*asked, reply], **_rest(row, "prompt", "harmful", "reference", "messages")}]
+
+
 def _calibration(*parts: str) -> Callable[[Row], list[Row]]:
     """Prompt and reply as one conversation or one text."""
 
@@ -277,6 +286,7 @@ def _liked(row: Row) -> list[Row]:
 
 #: wanted shape -> the shapes it can be made of, the best first. Not pairs -> messages: which side to imitate would be a guess.
 DERIVATIONS: dict[str, dict[str, Callable[[Row], list[Row]]]] = {
+    "messages": {"safety": _safety_to_messages},
     "prompts": {"completions": _completion_to_prompt, "messages": _messages_to_prompt},
     "thumbs": {"pairs": _pair_to_thumbs},
     "calibration": {

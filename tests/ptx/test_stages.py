@@ -9,7 +9,7 @@ import pytest
 
 from ptx.compose import compose_jobs
 from ptx.errors import ConfigError
-from ptx.plan import make_plan
+from ptx.planner import make_plan
 from ptx.records import read_json, read_rows
 from ptx.stages import run_sweep
 from ptx.testing import Silent

@@ -18,6 +18,7 @@ from ptx.stats import (
     quantile_interval,
     t_quantile,
     t_tail,
+    unpaired_difference,
 )
 
 
@@ -185,6 +186,14 @@ def test_paired_real_difference_covers_as_often_as_it_says():
     assert covered(draw, 0.5) == pytest.approx(0.95, abs=0.02)
 
 
+def test_a_few_equal_gaps_prove_nothing():
+    def shifted(n):
+        return paired_difference({str(i): i + 0.5 for i in range(n)}, {str(i): float(i) for i in range(n)})
+
+    assert [shifted(n).verdict for n in (1, 2, 5, 6)] == ["same", "same", "same", "better"]
+    assert shifted(5).low == -math.inf
+
+
 def test_unscored_items_are_left_out_of_the_pair():
     found = paired_difference({"x": 1.0, "y": math.nan, "z": 0.5}, {"x": 0.5, "y": 1.0, "z": math.nan})
     assert (found.n, found.value, found.verdict) == (1, 0.5, "same")
@@ -266,6 +275,36 @@ def test_paired_difference_across_seeds_counts_the_spread_of_the_seeds():
     assert paired_across_seeds(tight, [base]).verdict == "better"
     assert paired_across_seeds(wide, [base]).verdict == "same"
     assert paired_across_seeds(wide, [base]).value == pytest.approx(0.1)
+
+
+def test_unpaired_difference_adds_the_variances_of_both():
+    a, b = Metric("m", 2.0, "s", "lower", 1.9, 2.1, 10**9), Metric("m", 1.0, "s", "lower", 0.8, 1.2, 10**9)
+    found = unpaired_difference(a, b)
+    half = math.hypot(0.1, 0.2)
+    assert (found.value, found.low, found.high) == pytest.approx((1.0, 1.0 - half, 1.0 + half), rel=1e-6)
+    assert found.verdict == "worse"
+
+
+def test_a_value_without_a_finite_interval_beats_nothing():
+    a, b = Metric("m", 2.0, "s", "higher", -math.inf, math.inf, 1), Metric("m", 1.0, "s", "higher", 0.9, 1.1, 50)
+    assert unpaired_difference(a, b).verdict == "same"
+
+
+def test_exact_values_differ_or_they_do_not():
+    small, large = Metric("m", 1.0, "bytes", "lower", 1.0, 1.0, 1), Metric("m", 2.0, "bytes", "lower", 2.0, 2.0, 1)
+    assert [unpaired_difference(small, other).verdict for other in (large, small)] == ["better", "same"]
+
+
+def test_unpaired_difference_covers_as_often_as_it_says():
+    def measured(generator, mean, n):
+        value, low, high = mean_interval([generator.gauss(mean, 1) for _ in range(n)])
+        return Metric("m", value, "s", "higher", low, high, n)
+
+    def draw(generator):
+        found = unpaired_difference(measured(generator, 1, 8), measured(generator, 0, 20))
+        return found.low, found.high
+
+    assert covered(draw, 1.0) == pytest.approx(0.95, abs=0.02)
 
 
 def test_holm_matches_the_worked_example():

@@ -1,0 +1,67 @@
+"""``tracker=[wandb]``: runs, curves and metrics on Weights & Biases, one group per sweep.
+
+An observer only: the run folder is the record, and a tracker that fails is named in it and costs nothing else. A crash may lose
+what wandb had not written yet (killed with -9, it keeps none of the last lines); ptx's own events.jsonl keeps them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+from ptx import Choice, Run, Tracker, hookimpl, setting
+
+MODES = ("auto", "online", "offline", "disabled")
+
+
+@dataclass
+class Wandb(Tracker):
+    """Send runs to Weights & Biases, or keep them for ``wandb sync``."""
+
+    project: str = setting("ptx", "project", identity=False)
+    entity: str | None = setting(None, "user or team; default: the account's own", identity=False)
+    mode: str = setting("auto", "auto: online when logged in, else offline; or online, offline, disabled", identity=False)
+    tags: list[str] = setting([], "tags of every run", identity=False)
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise ValueError(f"tracker.wandb.mode must be one of {', '.join(MODES)}, got {self.mode!r}; try tracker.wandb.mode=offline")
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``tracker=[wandb]``."""
+    return [Choice("tracker", "wandb", Wandb, "Weights & Biases; offline unless you are logged in")]
+
+
+@hookimpl(wrapper=True)
+def ptx_run(run: Run) -> Generator[None, dict[str, Any], dict[str, Any]]:
+    """Watch a run from its start to its end, whatever that is."""
+    settings = settings_of(run)
+    if settings is None:
+        return (yield)
+    from ptx_wandb import track
+
+    tracked = track.start(run, settings)
+    try:
+        result = yield
+    except BaseException:
+        track.finish(run, tracked, None)
+        raise
+    track.finish(run, tracked, result)
+    return result
+
+
+@hookimpl
+def ptx_log(run: Run, metrics: dict[str, float], step: int) -> None:
+    """A point on the curves of the step that is running."""
+    if settings_of(run) is not None:
+        from ptx_wandb import track
+
+        track.log(run, metrics, step)
+
+
+def settings_of(run: Run) -> Wandb | None:
+    """The tracker's settings, None when it is not asked for."""
+    return next((tracker for tracker in run.config.tracker.values() if isinstance(tracker, Wandb)), None)

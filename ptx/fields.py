@@ -1,0 +1,59 @@
+"""Setting one field of a composed configuration by its dotted name, and saying what is wrong with name or value."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from ptx.config import GROUPS
+from ptx.errors import Problem, did_you_mean
+
+OPEN_GROUPS = [group for group, (_, many) in GROUPS.items() if many]
+
+
+def set_field(node: DictConfig, key: str, value: Any) -> list[Problem]:
+    """Set one field of the composed config by its dotted name."""
+    *parents, last = key.split(".")
+    at: Any = node
+    for depth, part in enumerate(parents):
+        at = _child(at, part)
+        if not isinstance(at, DictConfig):
+            return [_no_such(node, parents[: depth + 1], key)]
+    typed = OmegaConf.get_type(at)
+    if dataclasses.is_dataclass(typed):
+        if last not in at.keys():  # noqa: SIM118 (a DictConfig does not "contain" a mandatory value that is missing)
+            return [_no_such(node, [*parents, last], key)]
+    elif parents and parents[0] in OPEN_GROUPS and len(parents) == 1:
+        return [_no_such(node, [*parents, last], key)]
+    try:
+        OmegaConf.update(at, last, value, merge=True, force_add=True)
+    except OmegaConfBaseException as error:
+        return [Problem(f"{key}={value}: {str(error).splitlines()[0]}", _wanted(typed, last))]
+    return []
+
+
+def _child(node: Any, part: str) -> Any:
+    return node[part] if isinstance(node, DictConfig) and part in node else None
+
+
+def _wanted(typed: Any, name: str) -> str:
+    found = [f for f in dataclasses.fields(typed) if f.name == name] if dataclasses.is_dataclass(typed) else []
+    return f"it must be {getattr(found[0].type, '__name__', found[0].type)}" if found else ""
+
+
+def _no_such(node: DictConfig, path: list[str], key: str) -> Problem:
+    parent: Any = node
+    for part in path[:-1]:
+        parent = _child(parent, part)
+    known = [str(name) for name in parent] if isinstance(parent, DictConfig) else []
+    where = ".".join(path[:-1]) or "the configuration"
+    if len(path) < len(key.split(".")) and path[0] in OPEN_GROUPS and len(path) == 2:
+        return Problem(f"{key}: {path[1]!r} is not among {path[0]}={known}", f"add it: {path[0]}=[{','.join([*known, path[1]])}]")
+    if path == ["method", "lora"] and "lora" in known:
+        return Problem(f"{key}: no adapters are asked for", "add lora=lora")
+    if path[0] in GROUPS and not known:
+        return Problem(f"{key}: no {where} is set", f"choose one with {path[0]}=NAME")
+    return Problem(f"{where} has no field {path[-1]!r}", did_you_mean(path[-1], known))
