@@ -1,0 +1,70 @@
+"""``eval=[bench]``: benchmarks, run by EleutherAI's lm-evaluation-harness.
+
+Values are lm-eval's own to the last digit: a task scores here what a direct lm-eval run reports with the same batch size. Added are
+intervals, segments, and per-example rows with stable names, so that models can be compared item by item.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, setting
+
+TEMPLATES = ("auto", "true", "false")
+
+
+@dataclass
+class Bench(Evaluator):
+    """Score the model on lm-eval tasks."""
+
+    tasks: list[str] = setting([], "folders of lm-eval YAML tasks, .yaml files, or names that lm-eval knows; empty: those of the data")
+    num_fewshot: int | None = setting(None, "examples in the prompt; default: what the task says (a task that says 0 keeps 0)")
+    limit: int | None = setting(None, "only the first N items of each task")
+    batch_size: int = setting(64, "requests per forward pass; padding moves the last digits of scores")
+    chat_template: str = setting("auto", "true, false, or auto: for the tasks whose metadata says apply_chat_template: true")
+
+    def __post_init__(self) -> None:
+        self.chat_template = str(self.chat_template).lower()  # a command line's true arrives as True
+        if self.chat_template not in TEMPLATES:
+            raise ValueError(
+                f"eval.bench.chat_template must be auto, true or false, got {self.chat_template!r}; try eval.bench.chat_template=auto"
+            )
+        for name, least in (("num_fewshot", 0), ("limit", 1), ("batch_size", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise ValueError(f"eval.bench.{name} must be at least {least}, got {value}; try eval.bench.{name}={max(least, 10)}")
+
+    def inputs(self) -> list[Path]:
+        """The files that define the tasks and hold their items."""
+        from ptx_bench.tasks import files_behind
+
+        return files_behind(self.tasks)
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``eval=[bench]``."""
+    return [Choice("eval", "bench", Bench, "benchmarks (lm-eval tasks)", ("lm-eval", "datasets", "transformers", "torch"))]
+
+
+@hookimpl
+def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
+    """Tasks that are not there, do not parse, or ask for a chat template that the model does not have."""
+    from ptx_bench.tasks import problems
+
+    return [problem for evaluator in config.eval.values() if isinstance(evaluator, Bench) for problem in problems(evaluator, model)]
+
+
+@hookimpl
+def ptx_evaluate(run: Run, evaluator: Evaluator, lm: Any | None) -> Evaluation | None:
+    """Run the tasks."""
+    if not isinstance(evaluator, Bench):
+        return None
+    from ptx.lm.load import quiet
+
+    quiet()
+    from ptx_bench.evaluate import evaluate
+
+    return evaluate(run, evaluator, lm)

@@ -1,0 +1,148 @@
+"""Loading the tasks and running them through lm-eval's evaluator."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import datasets
+import numpy as np
+import torch
+
+from ptx import Evaluation, LanguageModel, Run, StepError
+from ptx.lm.progress import Pace, reported_bars
+from ptx_bench import Bench
+from ptx_bench.scores import Results, measured, rows
+from ptx_bench.tasks import default_manager, definitions, split
+
+# lm-eval's own defaults (lm_eval.defaults), so that a direct run draws the same few-shot examples
+SEED, OTHER_SEED = 0, 1234
+NAMED = 8  # tasks that are called by name
+
+
+def evaluate(run: Run, config: Bench, lm: LanguageModel | None) -> Evaluation:
+    """Run the tasks of ``config`` on ``lm``."""
+    assert lm is not None  # Bench.opens_model
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)
+    datasets.disable_progress_bars()
+    found = load(config.tasks)
+    prepare(found["tasks"], config)
+    model = harness_model(lm, config.batch_size, Pace(run))
+    results = Results()
+    for template in (False, True):
+        part = {name: task for name, task in found["tasks"].items() if wants_template(task, config) is template}
+        if part:
+            run.say(f"{', '.join(part) if len(part) <= NAMED else f'{len(part)} tasks'}{' (with the chat template)' if template else ''}")
+            results.add(part, harness_run(run, model, part, groups_within(found, part), config, template=template))
+    return Evaluation(measured(results), rows(results))
+
+
+def load(entries: Sequence[str]) -> dict[str, Any]:
+    """lm-eval's task objects for folders, YAML files and names: ``{"tasks": {name: Task}, "groups": {name: Group}}``.
+
+    Raises:
+        StepError: a task could not be loaded, such as one whose items must be downloaded first.
+    """
+    from lm_eval.tasks import TaskManager
+
+    paths, names = split(entries)
+    tasks: dict[str, Any] = {}
+    groups: dict[str, Any] = {}
+    for path in paths:
+        folder = path if path.is_dir() else path.parent
+        manager = TaskManager(include_path=str(folder), include_defaults=False)
+        _merge(tasks, groups, manager, top_level(path), str(path))
+    if names:
+        _merge(tasks, groups, default_manager(), names, ", ".join(names))
+    return {"tasks": tasks, "groups": groups}
+
+
+def top_level(path: Any) -> list[str]:
+    """Names of a path's groups, and of its tasks that are in none of them."""
+    found = definitions(path)
+    members = {str(member) for one in found if one.is_group for member in one.config.get("task", []) if isinstance(member, str)}
+    return [one.name for one in found if one.name not in members]
+
+
+def _merge(tasks: dict[str, Any], groups: dict[str, Any], manager: Any, names: list[str], where: str) -> None:
+    try:
+        loaded = manager.load(names)
+    except (OSError, KeyError, ValueError) as error:
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise StepError(f"lm-eval could not load the tasks of {where}: {text}; with no network the items must lie on disk") from error
+    twice = sorted(set(tasks) & set(loaded["tasks"]))
+    if twice:
+        raise StepError(f"task {twice[0]} is given twice; leave one out of eval.bench.tasks")
+    tasks |= loaded["tasks"]
+    groups |= loaded.get("groups", {})
+
+
+def prepare(tasks: dict[str, Any], config: Bench) -> None:
+    """Few-shot settings, as lm-eval's ``simple_evaluate`` makes them."""
+    for task in tasks.values():
+        given = task.get_config("num_fewshot")
+        if given is None:
+            task.set_config(key="num_fewshot", value=config.num_fewshot or 0)
+        elif given != 0 and config.num_fewshot is not None:
+            task.set_config(key="num_fewshot", value=config.num_fewshot)
+        task.set_fewshot_seed(seed=OTHER_SEED)
+
+
+def wants_template(task: Any, config: Bench) -> bool:
+    """Whether a task's prompts go through the chat template."""
+    if config.chat_template != "auto":
+        return config.chat_template == "true"
+    return bool((task.config.metadata or {}).get("apply_chat_template"))
+
+
+def groups_within(found: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
+    """The groups whose tasks are all in ``part``; the score of a group that is run in two parts cannot be taken."""
+    return {name: group for name, group in found["groups"].items() if all(task.task_name in part for task in group.get_all_tasks())}
+
+
+def harness_model(lm: LanguageModel, batch_size: int, pace: Pace) -> Any:
+    """lm-eval's own wrapper for a transformers model (its numbers to the last digit), ours for any other runtime."""
+    model = getattr(lm, "model", None)
+    if isinstance(model, torch.nn.Module):
+        from lm_eval.models.huggingface import HFLM
+
+        return HFLM(pretrained=model, tokenizer=lm.tokenizer, batch_size=batch_size)
+    from ptx_bench.adapter import RuntimeLM
+
+    return RuntimeLM(lm, batch_size, pace)
+
+
+def harness_run(run: Run, model: Any, tasks: dict[str, Any], groups: dict[str, Any], config: Bench, *, template: bool) -> dict[str, Any]:
+    """One call of lm-eval's evaluator, its bars shown as progress. Never its cache: its key does not name the model."""
+    from lm_eval import evaluator
+    from lm_eval.api import model as api_model
+    from lm_eval.api import task as api_task
+    from lm_eval.models import huggingface
+
+    random.seed(SEED)
+    np.random.seed(OTHER_SEED)  # noqa: NPY002 (lm-eval draws from the global generator)
+    torch.manual_seed(OTHER_SEED)
+    with reported_bars(requests_done(run), api_model, api_task, huggingface):
+        results = evaluator.evaluate(
+            lm=model,
+            task_dict={"tasks": tasks, "groups": groups},
+            limit=config.limit,
+            bootstrap_iters=0,
+            log_samples=True,
+            apply_chat_template=template,
+            fewshot_as_multiturn=True,
+        )
+    return dict(results)
+
+
+def requests_done(run: Run) -> Callable[[str, int, int | None], None]:
+    """Reports lm-eval's bars over requests; those over prompts being built are too short to show."""
+    pace = Pace(run)
+
+    def report(label: str, done: int, total: int | None) -> None:
+        if label.startswith("Running") and total:
+            pace.log({"requests": float(done)}, done, total)
+
+    return report

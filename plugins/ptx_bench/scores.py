@@ -1,0 +1,242 @@
+"""From lm-eval's results to metrics with intervals, segments and rows.
+
+A metric's value is lm-eval's own aggregate, untouched. Its interval comes from the per-example values: Wilson's where they are all 0
+or 1, Student's where the aggregate is their mean, and a seeded bootstrap over examples with the task's own aggregation for the rest
+(perplexities, BLEU, F1 over all examples).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ptx import Metric, stats
+from ptx.records import Better
+
+SEGMENTS = ("skill", "language", "difficulty")
+MEAN = "bench/mean"
+BOOTSTRAP_SEED, REPEATS = 0, 200
+SHOWN = 2000  # characters of a prompt or an output that a row keeps
+UNITS = {"perplexity": "perplexity", "bits_per_byte": "bits/byte"}
+
+
+@dataclass
+class Results:
+    """What one or two calls of lm-eval's evaluator gave."""
+
+    tasks: dict[str, Any] = field(default_factory=dict)
+    samples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    values: dict[str, dict[str, Any]] = field(default_factory=dict)
+    higher: dict[str, dict[str, Any]] = field(default_factory=dict)
+    groups: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, tasks: dict[str, Any], found: dict[str, Any]) -> None:
+        """Take in the results of ``tasks``."""
+        self.tasks |= tasks
+        self.samples |= found["samples"]
+        self.values |= found["results"]
+        self.higher |= found["higher_is_better"]
+        self.groups |= {name: leaves(found["group_subtasks"], name) for name in found.get("groups", {})}
+
+
+def leaves(children: dict[str, list[str]], name: str) -> list[str]:
+    """The tasks below a group."""
+    return [leaf for child in children.get(name, []) for leaf in (leaves(children, child) if child in children else [child])]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one task under one filter, with its per-example values; ``examples`` are lm-eval's samples."""
+
+    name: str
+    task: str
+    key: str  # lm-eval's: metric,filter
+    value: float
+    values: list[Any]
+    examples: list[dict[str, Any]]
+    better: Better
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the aggregate is the mean of the per-example values."""
+        if not all(isinstance(value, int | float) for value in self.values):
+            return False
+        return math.isclose(math.fsum(self.values) / len(self.values), self.value, rel_tol=1e-9, abs_tol=1e-12)
+
+    @property
+    def is_fraction(self) -> bool:
+        """Whether it is a mean of values between 0 and 1."""
+        return self.is_mean and all(0 <= value <= 1 for value in self.values)
+
+    @property
+    def unit(self) -> str:
+        """What the number is."""
+        return "fraction" if self.is_fraction else next((unit for part, unit in UNITS.items() if part in self.key), "score")
+
+
+def measured(results: Results) -> list[Metric]:
+    """All metrics: of tasks, their segments, groups, and the mean over tasks."""
+    scores = [score for task in results.tasks for score in scores_of(results, task)]
+    metrics = [
+        metric for score in scores for metric in (whole(score, results.tasks[score.task]), *by_segment(score, results.tasks[score.task]))
+    ]
+    metrics += [metric for name, tasks in results.groups.items() for metric in of_group(results, scores, name, tasks)]
+    return [*metrics, *over_tasks(primaries(scores))]
+
+
+def scores_of(results: Results, task: str) -> Iterator[Score]:
+    """The metrics of a task in lm-eval's order; a filter is named where the task has several."""
+    samples = results.samples[task]
+    filters = list(dict.fromkeys(sample["filter"] for sample in samples))
+    for key, value in results.values[task].items():
+        metric, _, chosen = key.partition(",")
+        if not chosen or metric.endswith("_stderr"):
+            continue
+        examples = [sample for sample in samples if sample["filter"] == chosen and metric in sample]
+        suffix = f".{chosen}" if len(filters) > 1 else ""
+        better: Better = "lower" if results.higher[task].get(metric) is False else "higher"
+        values = [sample[metric] for sample in examples]
+        yield Score(f"bench/{task}/{metric}{suffix}", task, key, float(value), values, examples, better)
+
+
+def whole(score: Score, task: Any) -> Metric:
+    """The metric over all examples."""
+    low, high = interval(score, task)
+    return Metric(score.name, score.value, score.unit, score.better, min(low, score.value), max(high, score.value), len(score.values))
+
+
+def interval(score: Score, task: Any) -> tuple[float, float]:
+    """The 95 % interval of a score."""
+    if score.is_mean:
+        return mean_bounds(score.values)
+    aggregate = task.aggregation()[score.key.partition(",")[0]]
+    _, low, high = stats.bootstrap(score.values, lambda drawn: float(aggregate(list(drawn))), BOOTSTRAP_SEED, REPEATS)
+    return low, high
+
+
+def mean_bounds(values: Sequence[float]) -> tuple[float, float]:
+    """Wilson's interval for right or wrong, else Student's, kept within [0, 1] where the values are."""
+    if all(value in (0, 1) for value in values):
+        return stats.proportion(sum(values), len(values))
+    _, low, high = stats.mean_interval([float(value) for value in values])
+    return (max(0.0, low), min(1.0, high)) if all(0 <= value <= 1 for value in values) else (low, high)
+
+
+def by_segment(score: Score, task: Any) -> Iterator[Metric]:
+    """The metric over each part of the examples that shares a value of a segment field."""
+    if not score.is_mean:
+        return
+    for dimension in segment_fields(task):
+        parts: dict[str, list[float]] = {}
+        for value, example in zip(score.values, score.examples, strict=True):
+            if dimension in example["doc"]:
+                parts.setdefault(str(example["doc"][dimension]), []).append(float(value))
+        for name, values in sorted(parts.items()):
+            mean = math.fsum(values) / len(values)
+            low, high = mean_bounds(values)
+            segment = f"{dimension}={name}"
+            yield Metric(score.name, mean, score.unit, score.better, min(low, mean), max(high, mean), len(values), segment)
+
+
+def segment_fields(task: Any) -> Sequence[str]:
+    """The fields of a task's items that say what part an item belongs to."""
+    return tuple((task.config.metadata or {}).get("segments", SEGMENTS))
+
+
+def primaries(scores: Sequence[Score]) -> list[Score]:
+    """Each task's first metric between 0 and 1."""
+    first: dict[str, Score] = {}
+    for score in scores:
+        if score.is_fraction and score.better == "higher":
+            first.setdefault(score.task, score)
+    return list(first.values())
+
+
+def over_tasks(scores: Sequence[Score]) -> list[Metric]:
+    """The mean of the tasks' primary metrics, every task weighing the same."""
+    if not scores:
+        return []
+    weight = 1 / len(scores)
+    return [stratified(MEAN, math.fsum(score.value for score in scores) * weight, [(score, weight) for score in scores])]
+
+
+def of_group(results: Results, scores: Sequence[Score], group: str, tasks: list[str]) -> Iterator[Metric]:
+    """A group's own metrics: lm-eval's value; each task weighs as lm-eval weighed it when sizes decide, else the same."""
+    for key, value in results.values[group].items():
+        metric, _, chosen = key.partition(",")
+        parts = [score for score in scores if score.task in tasks and score.key == key]
+        if not chosen or metric.endswith("_stderr") or not isinstance(value, int | float) or not all(part.is_fraction for part in parts):
+            continue
+        total = sum(len(part.values) for part in parts)
+        by_size = math.isclose(math.fsum(part.value * len(part.values) for part in parts) / total, value, rel_tol=1e-9)
+        yield stratified(
+            f"bench/{group}/{metric}", float(value), [(part, len(part.values) / total if by_size else 1 / len(parts)) for part in parts]
+        )
+
+
+def stratified(name: str, value: float, parts: Sequence[tuple[Score, float]]) -> Metric:
+    """A weighted mean of fractions over disjoint sets of examples: their squared half-widths add up."""
+    half = 0.0
+    for score, weight in parts:
+        low, high = mean_bounds(score.values)
+        half += (weight * (high - low) / 2) ** 2
+    low, high = max(0.0, value - math.sqrt(half)), min(1.0, value + math.sqrt(half))
+    return Metric(
+        name, value, "fraction", parts[0][0].better, min(low, value), max(high, value), sum(len(score.values) for score, _ in parts)
+    )
+
+
+def rows(results: Results) -> list[dict[str, Any]]:
+    """One row per task and example, the same item for every model."""
+    scores = [score for task in results.tasks for score in scores_of(results, task)]
+    main = primaries(scores)
+    total = sum(len(score.values) for score in main)
+    made: dict[str, dict[str, Any]] = {}
+    for score in scores:
+        # scaled so that the plain mean over all rows is the mean over tasks; with tasks of one size the factor is 1
+        share = total / (len(main) * len(score.values)) if score in main else 0.0
+        for value, example in zip(score.values, score.examples, strict=True):
+            item = f"{score.task}:{example['doc_id']}:{example['doc_hash'][:12]}"
+            row = made.setdefault(item, new_row(item, example, results.tasks[score.task]))
+            if isinstance(value, int | float):
+                row["scores"][score.name] = float(value)
+                row["scores"] |= {MEAN: float(value) * share} if share else {}
+    return list(made.values())
+
+
+def new_row(item: str, example: dict[str, Any], task: Any) -> dict[str, Any]:
+    """What a row shows of an example."""
+    arguments = [list(request) for request in example["arguments"]]
+    prompt = str(arguments[0][0])
+    segments = {name: str(example["doc"][name]) for name in segment_fields(task) if name in example["doc"]}
+    choices = choices_of(arguments) if task.OUTPUT_TYPE == "multiple_choice" else []
+    target = example["target"]
+    shown = choices[target] if choices and isinstance(target, int) and 0 <= target < len(choices) else str(target)
+    return {
+        "item": item,
+        "scores": {},
+        "segments": segments,
+        "prompt": prompt if len(prompt) <= SHOWN else f"…{prompt[-SHOWN:]}",
+        "output": output_of(example, choices).strip()[:SHOWN],
+        "target": shown.strip()[:SHOWN],
+    }
+
+
+def choices_of(arguments: list[list[Any]]) -> list[str]:
+    """What could be chosen: the continuations of one context, or (Winograd style) the contexts of one continuation.
+
+    lm-eval asks for some metrics about each continuation without its context too; those requests come last.
+    """
+    same = [str(continuation) for context, continuation in arguments if context == arguments[0][0]]
+    return same if len(same) > 1 else [f"{context}{continuation}" for context, continuation in arguments]
+
+
+def output_of(example: dict[str, Any], choices: Sequence[str]) -> str:
+    """What the model answered: the likeliest choice, or the text it generated."""
+    answers = [response[0] for response in example["resps"]]
+    if choices:
+        likeliest = max(range(len(choices)), key=lambda index: float(answers[index][0]))
+        return choices[likeliest]
+    return str(answers[0])

@@ -1,0 +1,43 @@
+"""``runtime=hf``: transformers serves the model folder as it is, on a CPU or a GPU. The reference that every other runtime is held to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ptx import Choice, ModelRef, Runtime, hookimpl, setting
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+
+
+@dataclass
+class HF(Runtime):
+    """Transformers, eager."""
+
+    dtype: str = setting("auto", "auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16 or float16")
+    batch_size: int = setting(32, "prompts per forward pass; padding moves the last digits of scores")
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise ValueError(f"runtime.dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}; try runtime.dtype=auto")
+        if self.batch_size < 1:
+            raise ValueError(f"runtime.batch_size must be at least 1, got {self.batch_size}; try runtime.batch_size=32")
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``runtime=hf``."""
+    return [Choice("runtime", "hf", HF, "transformers", ("transformers", "torch", "compressed-tensors"))]
+
+
+@hookimpl
+def ptx_load(runtime: Runtime, model: ModelRef, device: str) -> Any | None:
+    """Open the folder with transformers."""
+    if not isinstance(runtime, HF):
+        return None
+    from ptx.lm.load import quiet
+
+    quiet()
+    from ptx_hf.model import load
+
+    return load(runtime, model, device)

@@ -1,0 +1,163 @@
+"""A language model on transformers: batched generation and log-likelihood.
+
+Requests are sorted by length, the longest first (the least padding, and what does not fit into memory fails at once), and answered in
+the order they came. Sampling draws Gumbel noise from one generator per prompt, seeded by the call's seed and the prompt's place, and
+takes the argmax (Gumbel 1954: the same distribution as softmax sampling): what a prompt gets does not depend on its batch.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ptx import ModelRef
+from ptx.lm.load import load_model, load_tokenizer
+from ptx.lm.progress import unpacking
+from ptx.lm.tokens import encode, encode_pair
+from ptx_hf import HF
+from ptx_hf.sampling import Gumbel, StopAt, StopWatch
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+DEFAULT_LENGTH = 2048
+
+
+class HFLanguageModel:
+    """A model folder opened with transformers; implements :class:`ptx.LanguageModel`."""
+
+    def __init__(self, model: Any, tokenizer: Any, device: str, batch_size: int) -> None:
+        self.model, self.tokenizer, self.device, self.batch_size = model, tokenizer, device, batch_size
+        text_config = model.config.get_text_config()
+        self.max_length: int = getattr(text_config, "max_position_embeddings", None) or DEFAULT_LENGTH
+
+    def generate(
+        self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
+    ) -> list[str]:
+        """Continue each prompt; a prompt too long for the model loses its beginning."""
+        room = max(1, self.max_length - max_new_tokens)
+        encoded = [encode(self.tokenizer, prompt)[-room:] or [self._filler()] for prompt in prompts]
+        answers = [""] * len(encoded)
+        for indices in self._batches([len(ids) for ids in encoded]):
+            rows = [encoded[index] for index in indices]
+            processors = [Gumbel(temperature, [hash((seed, index)) for index in indices])] if temperature > 0 else []
+            start = max(map(len, rows))
+            criteria = [StopAt(self.tokenizer, stop, start)] if stop else []
+            new = self._run(rows, max_new_tokens, processors, criteria)[:, start:]
+            for index, ids in zip(indices, new.tolist(), strict=True):
+                answers[index] = self._text(ids, stop)
+        return answers
+
+    def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
+        """Log-probability in nats of each continuation, and whether greedy decoding gives it."""
+        encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
+        scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
+        for indices in self._batches([len(context) + len(continuation) for context, continuation in encoded]):
+            rows = [encoded[index] for index in indices if encoded[index][1]]
+            kept = [index for index in indices if encoded[index][1]]
+            for index, score in zip(kept, self._scores(rows) if rows else [], strict=True):
+                scores[index] = score
+        return scores
+
+    def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
+        """Seconds to the first new token, and from there to the last, of one request of random tokens that never ends early."""
+        generator = torch.Generator().manual_seed(0)
+        ids = torch.randint(0, self.model.get_input_embeddings().weight.shape[0], (batch_size, prompt_tokens), generator=generator)
+        watch = StopWatch(self.device)
+        started = watch.now()
+        self._run(ids.tolist(), new_tokens, [], [watch], ends=False)
+        return watch.times[0] - started, watch.times[-1] - watch.times[0]
+
+    def close(self) -> None:
+        """Free the memory."""
+        self.model = None
+        gc.collect()
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+        for start in range(0, len(order), self.batch_size):
+            yield order[start : start + self.batch_size]
+
+    def _filler(self) -> int:
+        """The token that pads; masked, so any will do."""
+        chosen = (self.tokenizer.pad_token_id, self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
+        return next((int(token) for token in chosen if token is not None), 0)
+
+    def _run(
+        self, rows: Sequence[Sequence[int]], new_tokens: int, processors: Sequence[Any], criteria: Sequence[Criterion], *, ends: bool = True
+    ) -> Tensor:
+        """Generate greedily over the processed scores, whatever the model's own generation config would sample: (B, T + new)."""
+        from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
+
+        width, filler = max(map(len, rows)), self._filler()
+        ids = torch.tensor([[filler] * (width - len(row)) + list(row) for row in rows], device=self.device)
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in rows], device=self.device)
+        config = GenerationConfig(
+            max_new_tokens=new_tokens,
+            min_new_tokens=0 if ends else new_tokens,
+            do_sample=False,
+            num_beams=1,
+            repetition_penalty=1.0,
+            no_repeat_ngram_size=0,
+            pad_token_id=filler,
+            eos_token_id=self._ends(),
+            use_cache=True,
+        )
+        with torch.inference_mode():
+            made = self.model.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=config,
+                logits_processor=LogitsProcessorList(processors),
+                stopping_criteria=StoppingCriteriaList(criteria),
+            )
+        return torch.as_tensor(made)
+
+    def _ends(self) -> list[int]:
+        """The tokens that end a reply: those of the model's generation config and the tokenizer's."""
+        given = self.model.generation_config.eos_token_id
+        ends = given if isinstance(given, list) else [given]
+        return sorted({int(token) for token in (*ends, self.tokenizer.eos_token_id) if token is not None})
+
+    def _text(self, ids: list[int], stop: Sequence[str]) -> str:
+        """The reply in ``ids``: up to its end token, without special tokens, cut before a stop string (which may be a special token)."""
+        ends = self._ends()
+        ids = ids[: next((place for place, token in enumerate(ids) if token in ends), len(ids))]
+        if any(text in self.tokenizer.decode(ids) for text in stop):
+            kept = range(len(ids) + 1)
+            ids = ids[: next(count for count in kept if any(text in self.tokenizer.decode(ids[:count]) for text in stop))]
+        reply = str(self.tokenizer.decode(ids, skip_special_tokens=True))
+        return reply[: min([found for text in stop if (found := reply.find(text)) >= 0], default=len(reply))]
+
+    def _scores(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
+        # the last token is only predicted, never read; what is too long loses its beginning
+        inputs = [(context + continuation)[-(self.max_length + 1) :][:-1] for context, continuation in rows]
+        width, filler = max(map(len, inputs)), self._filler()
+        ids = torch.tensor([row + [filler] * (width - len(row)) for row in inputs], device=self.device)
+        mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in inputs], device=self.device)
+        with torch.inference_mode():
+            logits = self.model(input_ids=ids, attention_mask=mask).logits  # (B, T, V)
+        scores: list[tuple[float, bool]] = []
+        for row, (_, continuation), predicted in zip(inputs, rows, logits, strict=True):
+            target = torch.tensor(continuation[-len(row) :], device=self.device)
+            log_probs = torch.log_softmax(predicted[len(row) - len(target) : len(row)].float(), dim=-1)  # (C, V)
+            chosen = log_probs.gather(1, target[:, None]).sum()
+            scores.append((float(chosen), bool((log_probs.argmax(dim=-1) == target).all())))
+        return scores
+
+
+def load(runtime: HF, model: ModelRef, device: str) -> HFLanguageModel:
+    """Open a model folder; a quantised one is unpacked now, so that the first request does not pay for it."""
+    packed = (model.path / "config.json").is_file() and '"quantization_config"' in (model.path / "config.json").read_text(encoding="utf-8")
+    with unpacking() if packed else nullcontext():
+        opened = HFLanguageModel(
+            load_model(model, dtype=runtime.dtype, device=device).eval(), load_tokenizer(model.path), device, runtime.batch_size
+        )
+        if packed:
+            opened.loglikelihood([("", "a a")])
+    return opened

@@ -1,0 +1,48 @@
+"""``eval=[latency]``: time, memory and size of the artifact on the runtime that would serve it.
+
+Measured in a fresh process that opens nothing else, with its number of threads fixed. Requests are random tokens and never end early, so
+two models always do the same work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ptx import Choice, Evaluation, Evaluator, ModelRef, Run, hookimpl, setting
+
+
+@dataclass
+class Latency(Evaluator):
+    """Time requests of one size, after some that are not counted."""
+
+    opens_model: ClassVar[bool] = False
+    timed: ClassVar[bool] = True
+    prompt_tokens: int = setting(64, "tokens of a prompt")
+    new_tokens: int = setting(32, "tokens generated per request")
+    batch_size: int = setting(1, "requests served at once")
+    warmup: int = setting(2, "requests that are not counted")
+    repeats: int = setting(20, "requests that are counted; an upper bound of the p95 needs 72")
+    threads: int = setting(1, "CPU threads; one is what repeats best on a machine that others use too")
+
+    def __post_init__(self) -> None:
+        for name, least in (("prompt_tokens", 1), ("new_tokens", 2), ("batch_size", 1), ("warmup", 0), ("repeats", 2), ("threads", 1)):
+            value = getattr(self, name)
+            if value < least:
+                raise ValueError(f"eval.latency.{name} must be at least {least}, got {value}; try eval.latency.{name}={max(least, 2)}")
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``eval=[latency]``."""
+    return [Choice("eval", "latency", Latency, "time, memory and size", ("torch", "transformers"))]
+
+
+@hookimpl
+def ptx_evaluate(run: Run, evaluator: Evaluator, model: ModelRef) -> Evaluation | None:
+    """Measure in a child process."""
+    if not isinstance(evaluator, Latency):
+        return None
+    from ptx_latency.evaluate import evaluate
+
+    return evaluate(run, evaluator, model)

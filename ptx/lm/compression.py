@@ -1,0 +1,268 @@
+"""One-shot compression with llm-compressor, with the checks that it leaves out.
+
+``compress`` is the whole step: load a fresh copy from disk, calibrate on a seeded sample, run one modifier, verify what it did, save,
+load the saved folder again and compare its logits with those in memory. A plugin brings the modifier and its own check.
+
+What llm-compressor 0.14 does by itself, and what is done about it here:
+
+- its calibration sampler draws from the global generator: the sample and its order are drawn here, from the run's seed
+- its collator cuts every row of a batch to the shortest: rows are calibrated one by one
+- its session is one per process and keeps what the last compression left: reset before and after
+- it prunes an output layer named in ``ignore`` literally, and accepts patterns that match nothing: both are checked here
+- its log goes to stdout and its bars to stderr: bars become the run's progress, the one warning that changes the result is passed on
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import os
+import random
+import re
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from ptx import DataSet, ModelRef, Run, StepError
+from ptx.lm.load import base_of, is_adapter, load_model, load_tokenizer
+from ptx.lm.progress import Pace, replaced, reported_bars, unpacking
+from ptx.lm.tokens import encode
+from ptx.records import read_json
+
+CHECKED_TOKENS = 64
+LOGIT_TOLERANCE = {torch.float32: 2e-3, torch.bfloat16: 5e-2, torch.float16: 2e-2}  # relative to the largest logit
+Batch = dict[str, Tensor]
+Layers = dict[str, nn.Linear]
+Weights = dict[str, Tensor]
+
+
+class Settings(Protocol):
+    """What every one-shot compressor can be told."""
+
+    samples: int
+    max_length: int
+    skip: list[str]
+
+
+def compress(
+    run: Run,
+    model: ModelRef,
+    data: DataSet | None,
+    settings: Settings,
+    modifier: Callable[[list[str]], Any],
+    check: Callable[[Weights, Layers], dict[str, float]],
+) -> ModelRef:
+    """Compress ``model`` into ``run.folder / "model"``.
+
+    Args:
+        run: the run under way.
+        model: what to compress; an adapter is merged into its base first.
+        data: where the calibration rows come from.
+        settings: the compressor's configuration.
+        modifier: makes the llm-compressor modifier, given the patterns of the layers to leave alone.
+        check: given the weights before and the layers after, verifies the result and measures it.
+
+    Raises:
+        StepError: nothing to compress or to calibrate on, a result other than asked for, or one that does not survive reloading.
+    """
+    tokenizer = load_tokenizer(model.path)
+    network = load_merged(run, model)
+    layers = targeted_layers(network, settings.skip)
+    batches = calibration_batches(data, tokenizer, settings, run.seed)
+    before = {name: layer.weight.detach().cpu().clone() for name, layer in layers.items()}
+    untouched = digests(network, layers)
+    run.say(
+        f"compressing {len(layers)} linear layers, calibrated on {len(batches)} rows, {sum(b['input_ids'].numel() for b in batches)} tokens"
+    )
+    with session(run):
+        apply(run, network, tokenizer, modifier(ignored(network, layers)), batches)
+        check_untouched(untouched, digests(network, layers))
+        metrics = {**check(before, layers), "relative_weight_error": relative_error(before, layers)}
+        saved = save_checked(run, network, tokenizer, batches[0])
+    run.log({**metrics, "bytes": float(saved.bytes), "bytes_before": float(model.bytes)}, 1, 1)
+    return saved
+
+
+def load_merged(run: Run, model: ModelRef) -> Any:
+    """A fresh copy from disk (llm-compressor reads ``config.json`` beside it); an adapter is merged into its base."""
+    network = load_model(model, dtype=stored_dtype(model), device=run.device)
+    if hasattr(network, "merge_and_unload"):
+        run.say("merging the adapter into its base before compressing")
+        network = network.merge_and_unload()
+    if getattr(network.config, "quantization_config", None) is not None:
+        raise StepError(f"{model.path} is quantised already and cannot be compressed again; prune first: compress=[sparsegpt,gptq]")
+    return network.eval()
+
+
+def stored_dtype(model: ModelRef) -> str:
+    """The dtype that the weights are stored in: compressing must not double what it does not touch."""
+    folder = base_of(model.path) if is_adapter(model.path) else model.path
+    config = read_json(folder / "config.json")
+    name = str(config.get("dtype") or config.get("torch_dtype") or "auto")
+    return name if name in ("float32", "bfloat16", "float16") else "auto"
+
+
+def targeted_layers(network: Any, skip: Sequence[str]) -> Layers:
+    """The linear layers to compress, by name: all but the output embedding and those that a pattern of ``skip`` is found in."""
+    linear = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    for pattern in skip:
+        if not any(re.search(pattern, name) for name in linear):
+            raise StepError(f"skip pattern {pattern!r} matches no linear layer; there are {', '.join(sorted(endings(linear)))}")
+    output = network.get_output_embeddings()
+    kept = {name: module for name, module in linear.items() if module is not output and not any(re.search(p, name) for p in skip)}
+    if not kept:
+        raise StepError(f"no linear layer is left to compress: skip={list(skip)} leaves out all {len(linear)}")
+    return kept
+
+
+def endings(names: Any) -> set[str]:
+    """The last parts of module names: ``q_proj``, ``down_proj``, ..."""
+    return {name.rpartition(".")[2] for name in names}
+
+
+def ignored(network: Any, layers: Layers) -> list[str]:
+    """Patterns for llm-compressor's ``ignore``: every linear layer that is not to be compressed, by its full name.
+
+    Regular expressions, because a literal name is compared with one that carries a trailing dot and so never matches.
+    """
+    others = [name for name, module in network.named_modules() if isinstance(module, nn.Linear) and name not in layers]
+    return [rf"re:{re.escape(name)}\.?$" for name in others]
+
+
+def calibration_batches(data: DataSet | None, tokenizer: Any, settings: Settings, seed: int) -> list[Batch]:
+    """A seeded sample of the calibration rows as token ids, one row a batch, in the order drawn."""
+    if data is None:
+        raise StepError("this compressor calibrates on text; add data=...")
+    rows = data.rows("calibration")
+    order = random.Random(seed).sample(range(len(rows)), len(rows))  # noqa: S311 (reproducible, not secret)
+    batches: list[Batch] = []
+    for index in order:
+        ids = encode(tokenizer, rendered(tokenizer, rows[index]))[: settings.max_length]
+        if len(ids) > 1:
+            tensor = torch.tensor([ids])  # (1, T)
+            batches.append({"input_ids": tensor, "attention_mask": torch.ones_like(tensor)})
+        if len(batches) == settings.samples:
+            break
+    if not batches:
+        raise StepError(f"none of the {len(rows)} calibration rows of {data.name} holds text; give rows with a text or messages field")
+    return batches
+
+
+def rendered(tokenizer: Any, row: dict[str, Any]) -> str:
+    """The text of a calibration row, its messages through the chat template."""
+    if row.get("messages"):
+        return str(tokenizer.apply_chat_template(row["messages"], tokenize=False))
+    return str(row["text"])
+
+
+def apply(run: Run, network: Any, tokenizer: Any, modifier: Any, batches: list[Batch]) -> None:
+    """Run one modifier over ``network`` in place, layer by layer, reporting progress."""
+    from llmcompressor import oneshot
+    from llmcompressor.pipelines.sequential import pipeline
+    from transformers import set_seed
+
+    set_seed(run.seed)
+    loader: Any = DataLoader(batches, batch_size=None)  # type: ignore[arg-type]  # a list is a map-style dataset
+    device = replaced(pipeline, "get_main_device", lambda: torch.device(run.device))  # it takes a GPU also when told device=cpu
+    with reported_bars(layer_progress(run), pipeline), device:
+        oneshot(model=network, tokenizer=tokenizer, dataset=loader, recipe=[modifier], num_calibration_samples=len(batches))
+
+
+def layer_progress(run: Run) -> Callable[[str, int, int | None], None]:
+    """Turns llm-compressor's bars, ``(3/6): Calibrating`` and ``(3/6): Propagating``, into layers done of layers in all."""
+    pace = Pace(run)
+
+    def report(label: str, done: int, total: int | None) -> None:
+        found = re.match(r"\((\d+)/(\d+)\): (\w+)", label)
+        if not found or not total:
+            return
+        layer, layers, second = int(found[1]) - 1, int(found[2]), found[3] == "Propagating"
+        passes = 2 * total
+        pace.log({"layers_done": layer, "layers": layers}, layer * passes + second * total + done, layers * passes)
+
+    return report
+
+
+@contextmanager
+def session(run: Run) -> Iterator[None]:
+    """A fresh llm-compressor session without its log; that a layer could not be compressed as asked is passed on."""
+    os.environ.setdefault("LLM_COMPRESSOR_LOG_LEVEL", "CRITICAL")  # else its import says that there is no GPU
+    from llmcompressor.core import reset_session
+    from loguru import logger
+
+    def pass_on(message: Any) -> None:
+        if "Hessian" in message.record["message"]:
+            run.say(message.record["message"])
+
+    logger.remove()
+    handler = logger.add(pass_on, level="WARNING", format="{message}")
+    logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)  # tracing warns about its own API
+    reset_session()
+    try:
+        with unpacking(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Attempting to save a model with offloaded modules")  # its way of saving
+            yield
+    finally:
+        reset_session()
+        logger.remove(handler)
+
+
+def digests(network: Any, layers: Layers) -> dict[str, str]:
+    """A digest of every parameter that is not the weight of one of ``layers``."""
+    ours = {id(layer.weight) for layer in layers.values()}
+    names = {name for name, parameter in network.named_parameters() if id(parameter) not in ours}
+    names -= {
+        f"{layer}.{part}" for layer in layers for part in ("weight", "weight_scale", "weight_zero_point", "weight_shape", "weight_g_idx")
+    }
+    return {name: digest(parameter) for name, parameter in network.named_parameters() if name in names}
+
+
+def digest(tensor: Tensor) -> str:
+    """sha256 of a tensor's bytes."""
+    return hashlib.sha256(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes()).hexdigest()
+
+
+def check_untouched(before: dict[str, str], after: dict[str, str]) -> None:
+    """Embeddings, norms, the output layer and what was skipped must be bit for bit what they were."""
+    changed = [name for name in before if after.get(name) != before[name]]
+    if changed:
+        raise StepError(f"llm-compressor changed {len(changed)} tensors that it was told to leave alone: {', '.join(changed[:5])}")
+
+
+def zero_share(weights: Sequence[Tensor]) -> float:
+    """Share of exact zeros over all ``weights``."""
+    return float(sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights))
+
+
+def relative_error(before: Weights, layers: Layers) -> float:
+    """Frobenius norm of what changed over that of what was, all compressed layers together."""
+    changed = sum(float((layers[name].weight.detach().cpu().float() - weight.float()).square().sum()) for name, weight in before.items())
+    norm = sum(float(weight.float().square().sum()) for weight in before.values())
+    return math.sqrt(changed / norm) if norm else 0.0
+
+
+def save_checked(run: Run, network: Any, tokenizer: Any, batch: Batch) -> ModelRef:
+    """Save, load again, and compare logits on one batch: some schemes are right in memory and broken on disk."""
+    folder = run.folder / "model"
+    ids = batch["input_ids"][:, :CHECKED_TOKENS]
+    expected = logits(network, ids)
+    network.save_pretrained(folder, save_compressed=True)
+    tokenizer.save_pretrained(folder)
+    saved = ModelRef.of(folder)
+    reloaded = load_model(saved, dtype=str(network.dtype).removeprefix("torch."), device=run.device).eval()
+    difference = float((logits(reloaded, ids) - expected).abs().max() / expected.abs().max())
+    if not difference <= LOGIT_TOLERANCE.get(network.dtype, LOGIT_TOLERANCE[torch.bfloat16]):
+        raise StepError(f"the saved model is not the one compressed: its logits differ by {difference:.2%} of the largest after reloading")
+    return saved
+
+
+def logits(network: Any, ids: Tensor) -> Tensor:
+    """Logits in float32 on the CPU, (B, T, V)."""
+    with torch.no_grad():
+        return torch.as_tensor(network(input_ids=ids.to(network.device)).logits).float().cpu()

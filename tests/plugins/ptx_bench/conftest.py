@@ -1,0 +1,72 @@
+"""A benchmark of three kinds of task over six sentences, written where the test asks for it."""
+
+import json
+
+import pytest
+
+DOCS = [
+    {
+        "question": f"Say {word}.",
+        "answer": word,
+        "choices": [word, "zebra"],
+        "skill": "short" if len(word) < 4 else "long",
+        "language": "en",
+    }
+    for word in ("cat", "dog", "sun", "house", "river", "stone")
+]
+
+
+def definition(name, folder, **settings):
+    return {
+        "task": name,
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(folder / "docs.jsonl")}},
+        "test_split": "test",
+        "doc_to_text": "{{question}}",
+        "doc_to_target": "{{answer}}",
+        "num_fewshot": 0,
+        "metadata": {"version": 1},
+        **settings,
+    }
+
+
+CHOICES = {
+    "output_type": "multiple_choice",
+    "doc_to_choice": "{{choices}}",
+    "doc_to_target": 0,
+    "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in ("acc", "acc_norm")],
+}
+GENERATED = {
+    "output_type": "generate_until",
+    "generation_kwargs": {"until": ["."], "max_gen_toks": 8, "do_sample": False},
+    "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
+}
+ROLLING = {
+    "output_type": "loglikelihood_rolling",
+    "doc_to_text": "",
+    "doc_to_target": "{{question}}",
+    "metric_list": [
+        {"metric": "word_perplexity", "aggregation": "weighted_perplexity", "higher_is_better": False},
+        {"metric": "bits_per_byte", "aggregation": "bits_per_byte", "higher_is_better": False},
+    ],
+}
+
+
+@pytest.fixture
+def write_tasks(tmp_path):
+    """``write_tasks(name={...}, ...)``: a folder with one YAML file per task."""
+
+    def write(**tasks):
+        folder = tmp_path / "tasks"
+        folder.mkdir(exist_ok=True)
+        (folder / "docs.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in DOCS))
+        for name, settings in tasks.items():
+            (folder / f"{name}.yaml").write_text(json.dumps(definition(name, folder, **settings)))
+        return folder
+
+    return write
+
+
+@pytest.fixture
+def kinds():
+    return {"choices": CHOICES, "generated": GENERATED, "rolling": ROLLING}

@@ -1,0 +1,99 @@
+import json
+
+import pytest
+from ptx_bench import Bench, ptx_validate
+from ptx_bench import tasks as bench_tasks
+
+from ptx import RunConfig
+
+
+@pytest.fixture
+def said(chat_model):
+    def ask(*entries, model=chat_model, **settings):
+        return [str(problem) for problem in ptx_validate(RunConfig(eval={"bench": Bench(tasks=list(entries), **settings)}), model)]
+
+    return ask
+
+
+def test_good_tasks_have_no_problem(said, write_tasks, kinds):
+    assert said(str(write_tasks(**kinds))) == []
+
+
+def test_no_task_at_all_is_a_problem_with_the_fix(said):
+    assert "set eval.bench.tasks=[...]: a folder of lm-eval YAML tasks" in said()[0]
+
+
+def test_a_path_that_is_not_there_is_named(said, tmp_path):
+    assert f"there is no {tmp_path / 'nowhere'}" in said(str(tmp_path / "nowhere"))[0]
+
+
+def test_a_folder_without_tasks_is_named(said, tmp_path):
+    assert "defines no task" in said(str(tmp_path))[0]
+
+
+def test_broken_yaml_is_named_with_its_line(said, write_tasks, kinds):
+    folder = write_tasks(**kinds)
+    (folder / "broken.yaml").write_text("task: x\nmetric_list: [\n")
+    assert "broken.yaml:3 is not YAML" in said(str(folder))[0]
+
+
+def test_missing_items_are_found_and_those_beside_the_yaml_pointed_at(said, write_tasks, kinds):
+    folder = write_tasks(choices=kinds["choices"], generated=kinds["generated"])
+    for name, file in (("choices", "nothing.jsonl"), ("generated", "docs.jsonl")):
+        task = json.loads((folder / f"{name}.yaml").read_text())
+        task["dataset_kwargs"]["data_files"] = {"test": file}
+        (folder / f"{name}.yaml").write_text(json.dumps(task))
+    missing, beside = said(str(folder))
+    assert "task choices reads nothing.jsonl, which is not there" in missing
+    assert f"write data_files: {folder / 'docs.jsonl'}" in beside
+
+
+def test_a_name_that_lm_eval_does_not_know_gets_the_nearest_one(said, monkeypatch):
+    class Manager:
+        all_tasks = ("arc_easy", "hellaswag")
+
+    monkeypatch.setattr(bench_tasks, "default_manager", Manager)
+    assert said("arc_easy") == []
+    assert said("hellaswga") == ["eval.bench.tasks: lm-eval knows no task 'hellaswga'; did you mean 'hellaswag'?"]
+
+
+def test_a_model_without_the_chat_template_that_tasks_ask_for_is_a_problem(said, write_tasks, kinds, plain_model):
+    folder = str(write_tasks(chat={**kinds["generated"], "metadata": {"apply_chat_template": True}}))
+    assert said(folder) == []
+    assert "the tasks chat ask for a chat template" in said(folder, model=plain_model)[0]
+    assert said(folder, model=plain_model, chat_template="false") == []
+
+
+def test_yaml_may_include_other_yaml_and_name_functions(said, write_tasks, kinds):
+    folder = write_tasks(choices=kinds["choices"])
+    task = json.loads((folder / "choices.yaml").read_text())
+    (folder / "_base.yaml").write_text(json.dumps({key: value for key, value in task.items() if key != "task"}))
+    (folder / "choices.yaml").write_text("include: _base.yaml\ntask: choices\nprocess_docs: !function utils.process\n")
+    assert said(str(folder)) == []
+    assert [one.name for one in bench_tasks.definitions(folder)] == ["choices"]
+
+
+def test_inputs_are_the_task_folder_and_the_items_that_lie_elsewhere(write_tasks, kinds, tmp_path):
+    folder = write_tasks(**kinds)
+    assert Bench(tasks=[str(folder), "arc_easy"]).inputs() == [folder]
+    elsewhere = tmp_path / "docs.jsonl"
+    (folder / "docs.jsonl").rename(elsewhere)
+    for file in folder.glob("*.yaml"):
+        task = json.loads(file.read_text())
+        task["dataset_kwargs"]["data_files"] = str(elsewhere)
+        file.write_text(json.dumps(task))
+    assert Bench(tasks=[str(folder)]).inputs() == [folder, elsewhere]
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"chat_template": "maybe"}, "eval.bench.chat_template must be auto, true or false, got 'maybe'"),
+        ({"limit": 0}, "eval.bench.limit must be at least 1, got 0"),
+        ({"num_fewshot": -1}, "eval.bench.num_fewshot must be at least 0, got -1"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_with_the_fix(settings, said):
+    with pytest.raises(ValueError) as refused:  # noqa: PT011 (the text is what is tested)
+        Bench(**settings)
+    assert said in str(refused.value)

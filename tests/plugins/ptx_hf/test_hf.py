@@ -1,0 +1,119 @@
+import math
+from pathlib import Path
+
+import ptx_tiny
+import pytest
+import torch
+from ptx_hf import HF, ptx_load
+from ptx_hf.sampling import Gumbel
+from transformers import AutoModelForCausalLM
+
+from ptx import ModelRef
+
+PROMPTS = ["Once upon a time", "The", "Lily and Tom went to the park because they wanted to", "a b c d e f g"]
+
+
+@pytest.fixture(scope="module")
+def open_model(chat_model):
+    opened = {}
+
+    def go(batch_size):
+        if batch_size not in opened:
+            opened[batch_size] = ptx_load(HF(batch_size=batch_size), ModelRef.of(chat_model), "cpu")
+        return opened[batch_size]
+
+    return go
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_batch_generates_what_its_prompts_generate_one_by_one(open_model, temperature):
+    together = open_model(4).generate(PROMPTS, 20, temperature=temperature, seed=7)
+    assert together == open_model(1).generate(PROMPTS, 20, temperature=temperature, seed=7)
+
+
+def test_greedy_generation_is_that_of_transformers(open_model, chat_model):
+    lm = open_model(4)
+    ids = lm.tokenizer(PROMPTS[0], return_tensors="pt")["input_ids"]
+    model = AutoModelForCausalLM.from_pretrained(chat_model)
+    expected = model.generate(ids, max_new_tokens=20, do_sample=False, pad_token_id=0)[0, ids.shape[1] :]
+    assert lm.generate(PROMPTS[:1], 20) == [lm.tokenizer.decode(expected, skip_special_tokens=True)]
+
+
+def test_a_batch_scores_what_its_pairs_score_one_by_one(open_model):
+    pairs = [(prompt, " and then") for prompt in PROMPTS] + [("", "Once"), ("ends with a space ", "word"), ("nothing", "")]
+    together, alone = open_model(4).loglikelihood(pairs), open_model(1).loglikelihood(pairs)
+    for (score, greedy), (other, same) in zip(together, alone, strict=True):
+        assert score == pytest.approx(other, abs=1e-4)
+        assert greedy is same
+    assert together[-1] == (0.0, True)
+
+
+def test_a_log_likelihood_is_the_sum_of_the_models_log_probabilities(open_model, chat_model):
+    lm = open_model(4)
+    context, continuation = "The cat", " sat"
+    ids = torch.tensor([lm.tokenizer(context + continuation)["input_ids"]])
+    start = len(lm.tokenizer(context)["input_ids"])
+    with torch.no_grad():
+        logs = torch.log_softmax(AutoModelForCausalLM.from_pretrained(chat_model)(ids).logits[0], -1)
+    expected = sum(float(logs[place - 1, ids[0, place]]) for place in range(start, ids.shape[1]))
+    assert lm.loglikelihood([(context, continuation)])[0][0] == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_greedy_continuation_is_recognised():
+    lm = ptx_load(HF(), ModelRef.of(Path(ptx_tiny.__file__).parent / "model"), "cpu")
+    prompt = "<|bos|><|user|>What is 12 + 7?<|end|><|assistant|>"
+    reply = lm.generate([prompt], 8)[0]
+    (likely, first), (unlikely, second) = lm.loglikelihood([(prompt, reply), (prompt, "Nothing of the kind.")])
+    assert (first, second) == (True, False)
+    assert unlikely < likely < 0
+
+
+def test_a_reply_ends_before_the_stop_string(open_model):
+    lm = open_model(4)
+    whole = lm.generate(PROMPTS, 20)
+    cut = lm.generate(PROMPTS, 20, stop=[whole[0][4:6]])
+    assert cut[0] == whole[0][: whole[0].index(whole[0][4:6])]
+
+
+def test_sampling_follows_the_softmax():
+    scores = torch.tensor([[2.0, 1.0, 0.0, -1.0]]).repeat(4000, 1)
+    drawn = Gumbel(temperature=0.5, seeds=range(4000))(torch.empty(0), scores).argmax(-1)
+    for token, p in enumerate(torch.softmax(scores[0].double() / 0.5, -1).tolist()):
+        assert abs(float((drawn == token).double().mean()) - p) < 4 * math.sqrt(p * (1 - p) / 4000)
+
+
+def test_another_seed_gives_another_sample_and_the_same_seed_the_same(open_model):
+    lm = open_model(4)
+    first, second, third = (lm.generate(PROMPTS, 20, temperature=1.0, seed=seed) for seed in (1, 1, 2))
+    assert first == second != third
+
+
+def test_a_prompt_too_long_for_the_model_loses_its_beginning(open_model):
+    lm = open_model(4)
+    assert lm.max_length == 256
+    long = "word " * 200
+    assert len(lm.generate([long], 4)) == 1
+    assert math.isfinite(lm.loglikelihood([(long, " end")])[0][0])
+
+
+def test_a_timed_request_makes_every_token_it_was_asked_for(open_model, monkeypatch):
+    lm = open_model(4)
+    lengths = []
+    original = lm._run
+
+    def watched(*arguments, **options):
+        made = original(*arguments, **options)
+        lengths.append(made.shape)
+        return made
+
+    monkeypatch.setattr(lm, "_run", watched)
+    prefill, decode = lm.time_request(16, 8, batch_size=2)
+    assert lengths == [(2, 24)]
+    assert prefill > 0
+    assert decode > 0
+
+
+@pytest.mark.parametrize("settings", [{"dtype": "int3"}, {"batch_size": 0}])
+def test_a_setting_that_cannot_be_is_refused(settings):
+    with pytest.raises(ValueError, match=r"runtime\.(dtype must be one of auto|batch_size must be at least 1)"):
+        HF(**settings)

@@ -1,0 +1,146 @@
+import json
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import ptx_hf
+import pytest
+from ptx_hf import HF
+from ptx_latency import Latency, ptx_evaluate
+from ptx_latency import child as latency_child
+from ptx_latency.evaluate import call_child, observed, sizes, timed
+
+from ptx import ModelRef, RunConfig, StepError
+from ptx.host import load_host
+
+
+@pytest.fixture
+def run(make_run, monkeypatch, tmp_path):
+    """A run whose child processes find the hf runtime, also where ptx is not installed."""
+    monkeypatch.chdir(tmp_path)
+    if ("runtime", "hf") not in load_host(tmp_path).choices:
+        (tmp_path / "ptxfile.py").write_text("from ptx_hf import ptx_choices, ptx_load\n")
+    return make_run(RunConfig(runtime=HF()), [ptx_hf])
+
+
+@pytest.mark.slow
+def test_a_fresh_process_measures_time_memory_and_size(run, chat_model):
+    config = Latency(prompt_tokens=8, new_tokens=4, warmup=1, repeats=6)
+    evaluation = ptx_evaluate(run, config, ModelRef.of(chat_model))
+    found = {metric.name: metric for metric in evaluation.metrics}
+    for name in ("prefill_seconds", "request_seconds", "decode_tokens_per_second", "p95_seconds", "load_seconds", "peak_memory_bytes"):
+        metric = found[f"latency/{name}"]
+        assert 0 <= metric.low <= metric.value <= metric.high
+        assert metric.better == ("higher" if name.startswith("decode") else "lower")
+    assert found["latency/request_seconds"].n == len(evaluation.rows) == 6
+    assert found["latency/p95_seconds"].high == math.inf  # six requests say nothing about how slow the slowest of a hundred is
+    assert 50e6 < found["latency/peak_memory_bytes"].value < 5e9
+    assert found["size/bytes_on_disk"].value == ModelRef.of(chat_model).bytes
+    assert run.console.progressed[-1]["step"] == run.console.progressed[-1]["total"] == 7
+    row = evaluation.rows[0]["scores"]
+    assert row["latency/request_seconds"] == pytest.approx(row["latency/prefill_seconds"] + 3 / row["latency/decode_tokens_per_second"])
+
+
+@pytest.mark.slow
+def test_a_child_that_fails_is_an_error_with_its_last_words(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(StepError, match=r"exit code 1:\n(.|\n)*no model could be read from") as failed:
+        ptx_evaluate(run, Latency(), ModelRef(tmp_path / "empty"))
+    assert "StepError" in str(failed.value)
+
+
+def test_the_child_runs_with_the_threads_asked_for(run, monkeypatch, tmp_path):
+    probe = tmp_path / "probe.py"
+    probe.write_text(f"import os, json; json.dump(dict(os.environ), open({str(tmp_path / 'env.json')!r}, 'w'))\n")
+    fake = tmp_path / "python"
+    fake.write_text(f"#!/bin/sh\nexec {sys.executable} {probe}\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake))
+    call_child(run, Latency(threads=3), [])
+    seen = json.loads((tmp_path / "env.json").read_text())
+    assert seen["OMP_NUM_THREADS"] == seen["MKL_NUM_THREADS"] == "3"
+
+
+def test_interrupting_kills_the_child(run, monkeypatch, tmp_path):
+    fake = tmp_path / "python"
+    fake.write_text(f"#!/bin/sh\necho $$ > {tmp_path / 'pid'}\nexec sleep 60\n")
+    fake.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(fake))
+
+    def interrupt():
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().strip():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt).start()
+    with pytest.raises(KeyboardInterrupt):
+        call_child(run, Latency(), [])
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_runtime_without_a_clock_is_timed_around_generate():
+    class Words:
+        def __call__(self, text, **_):
+            return {"input_ids": text.split()}
+
+        def decode(self, ids, **_):
+            return " ".join(ids)
+
+    class Slow:
+        tokenizer = Words()
+
+        def generate(self, prompts, new_tokens):
+            made = min(new_tokens, 3)  # ends early, at three tokens
+            time.sleep(0.05 * made)
+            return ["word " * made for _ in prompts]
+
+    timer = latency_child.timer_of(Slow(), {"prompt_tokens": 5, "new_tokens": 9, "batch_size": 2})
+    prefill, decode = timer()
+    assert prefill == pytest.approx(0.05, abs=0.03)
+    assert decode == pytest.approx(0.05 * 8, abs=0.15)  # scaled to the eight tokens after the first
+    assert latency_child.text_of_length(Words(), 5) == "the quick brown fox jumps"
+
+
+def test_the_childs_memory_is_its_own_not_its_parents():
+    import subprocess
+
+    ballast = bytearray(600_000_000)
+    code = "from ptx_latency.child import peak_memory; print(peak_memory())"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    assert float(said) < 300e6 < len(ballast)
+
+
+def test_medians_come_with_order_statistics():
+    times = [{"latency/request_seconds": float(value), "latency/decode_tokens_per_second": 1 / value} for value in range(1, 101)]
+    median, rate, p95 = timed(times)
+    assert (median.value, median.low, median.high) == (50.5, 40.0, 61.0)
+    assert (rate.unit, rate.better) == ("tokens/s", "higher")
+    assert p95.low < p95.value < p95.high < math.inf
+
+
+def test_what_is_seen_once_has_no_upper_bound():
+    for metric in observed({"load_seconds": 1.0, "peak_memory_bytes": 2.0, "gpu_memory_bytes": 3.0}):
+        assert (metric.low, metric.high, metric.n) == (0.0, math.inf, 1)
+
+
+def test_an_adapter_weighs_what_it_needs(chat_model, tmp_path):
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(chat_model)}))
+    disk, parameters = sizes(ModelRef(tmp_path, kind="adapter"))
+    assert disk.value == ModelRef(chat_model).bytes + ModelRef(tmp_path).bytes
+    assert parameters.low == parameters.value == parameters.high > 0
+
+
+@pytest.mark.parametrize("settings", [{"new_tokens": 1}, {"repeats": 1}, {"threads": 0}])
+def test_a_setting_that_cannot_be_is_refused_with_the_fix(settings):
+    with pytest.raises(ValueError, match=r"eval\.latency\.\w+ must be at least \d, got \d; try eval\.latency\.\w+=2"):
+        Latency(**settings)
+
+
+def test_an_evaluator_of_another_plugin_is_left_alone(run):
+    assert ptx_evaluate(run, object(), ModelRef(Path())) is None

@@ -1,0 +1,158 @@
+import json
+from pathlib import Path
+
+import ptx_tiny
+import pytest
+import torch
+
+from ptx import ModelRef, RunConfig, StepError
+from ptx.data import open_data
+from ptx.host import load_host
+from ptx.lm import compression
+from ptx.lm.load import load_model, load_tokenizer, save_adapter
+from ptx.run import Run
+
+TINY = Path(ptx_tiny.__file__).parent / "model"
+
+
+class Settings:
+    samples, max_length = 3, 16
+    skip: tuple[str, ...] = ()
+
+
+class Screen:
+    def __init__(self):
+        self.lines, self.progressed = [], []
+
+    def progress(self, label, metrics, step, total):
+        self.progressed.append((step, total, metrics))
+
+    def say(self, text):
+        self.lines.append(text)
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "step"
+    folder.mkdir()
+    return Run(RunConfig(), load_host(tmp_path, {"PTX_DISABLE": ""}), Screen(), folder, folder / "events.jsonl", folder, 0, "cpu")
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    return load_tokenizer(TINY)
+
+
+@pytest.fixture
+def data(tmp_path):
+    def make(rows):
+        (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return open_data("rows", tmp_path / "rows.jsonl")
+
+    return make
+
+
+def test_the_calibration_sample_and_its_order_follow_the_seed(data, tokenizer):
+    rows = data([{"text": f"Text number {number}."} for number in range(20)])
+
+    def drawn(seed):
+        return [tokenizer.decode(batch["input_ids"][0]) for batch in compression.calibration_batches(rows, tokenizer, Settings(), seed)]
+
+    assert drawn(0) == drawn(0) != drawn(1)
+    assert len(drawn(0)) == 3
+
+
+def test_calibration_rows_are_cut_not_padded_and_empty_ones_are_left_out(data, tokenizer):
+    rows = data([{"text": "long " * 50}, {"text": "."}, {"text": "two words"}])
+    batches = compression.calibration_batches(rows, tokenizer, Settings(), 0)
+    assert max(batch["input_ids"].shape[1] for batch in batches) == 16
+    assert all(batch["input_ids"].shape[0] == 1 and bool(batch["attention_mask"].all()) for batch in batches)
+
+
+def test_messages_are_calibrated_on_as_the_chat_template_renders_them(data, tokenizer):
+    rows = data([{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho"}]}])
+    (batch,) = compression.calibration_batches(rows, tokenizer, Settings(), 0)
+    assert tokenizer.decode(batch["input_ids"][0]) == "<|bos|><|user|>Hi<|end|><|assistant|>Ho<|end|>"
+
+
+def test_no_data_and_no_text_are_errors(data, tokenizer):
+    with pytest.raises(StepError, match="calibrates on text; add data="):
+        compression.calibration_batches(None, tokenizer, Settings(), 0)
+
+    class Empty:
+        name = "empty"
+
+        def rows(self, _shape):
+            return [{"text": ""}]
+
+    with pytest.raises(StepError, match="none of the 1 calibration rows of empty holds text"):
+        compression.calibration_batches(Empty(), tokenizer, Settings(), 0)
+
+
+def test_all_linear_layers_but_the_output_embedding_are_targeted(tokenizer):
+    model = load_model(TINY)
+    layers = compression.targeted_layers(model, [])
+    assert len(layers) == 7 * 3
+    assert not any("lm_head" in name for name in layers)
+    assert compression.ignored(model, layers) == [r"re:lm_head\.?$"]
+    assert len(compression.targeted_layers(model, ["mlp", r"layers\.0\."])) == 4 * 2
+    with pytest.raises(StepError, match="no linear layer is left to compress"):
+        compression.targeted_layers(model, ["mlp", "attn"])
+
+
+def test_a_change_outside_the_targets_is_an_error():
+    model = load_model(TINY)
+    layers = compression.targeted_layers(model, [])
+    before = compression.digests(model, layers)
+    with torch.no_grad():
+        next(iter(layers.values())).weight.zero_()
+    compression.check_untouched(before, compression.digests(model, layers))
+    with torch.no_grad():
+        model.get_input_embeddings().weight[0, 0] += 1
+    with pytest.raises(StepError, match=r"told to leave alone: model\.embed_tokens\.weight"):
+        compression.check_untouched(before, compression.digests(model, layers))
+
+
+def test_a_saved_model_that_is_not_the_one_in_memory_is_an_error(run, tokenizer):
+    model = load_model(TINY)
+    batch = {"input_ids": torch.tensor([tokenizer("What is 1 + 1?")["input_ids"]])}
+    honest, model.save_pretrained = model.save_pretrained, lambda folder, save_compressed: spoilt(model, honest, folder)
+    with pytest.raises(StepError, match="the saved model is not the one compressed: its logits differ by"):
+        compression.save_checked(run, model, tokenizer, batch)
+
+
+def spoilt(model, save, folder):
+    with torch.no_grad():
+        model.model.layers[1].mlp.down_proj.weight.mul_(1.5)
+    save(folder)
+
+
+@pytest.mark.slow
+def test_an_adapter_is_merged_before_it_is_compressed(run, tokenizer, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(0)
+    adapted = get_peft_model(load_model(TINY), LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    save_adapter(adapted, tokenizer, tmp_path / "adapter", ModelRef.of(TINY))
+    merged = compression.load_merged(run, ModelRef.of(tmp_path / "adapter", "adapter"))
+    ids = torch.tensor([tokenizer("What is 1 + 1?")["input_ids"]])
+    assert torch.allclose(compression.logits(merged, ids), compression.logits(adapted.eval(), ids), atol=1e-3)
+    assert not torch.allclose(compression.logits(merged, ids), compression.logits(load_model(TINY), ids), atol=1e-1)
+    assert "merging the adapter into its base" in run.console.lines[0]
+    assert Path(merged.config.name_or_path) == TINY
+
+
+def test_a_model_keeps_the_dtype_it_is_stored_in(tmp_path):
+    assert compression.stored_dtype(ModelRef(TINY)) == "float32"
+    (tmp_path / "config.json").write_text('{"torch_dtype": "bfloat16"}')
+    assert compression.stored_dtype(ModelRef(tmp_path)) == "bfloat16"
+    (tmp_path / "config.json").write_text("{}")
+    assert compression.stored_dtype(ModelRef(tmp_path)) == "auto"
+
+
+def test_progress_counts_the_two_passes_over_every_layer(run):
+    report = compression.layer_progress(run)
+    report("(1/2): Calibrating", 1, 4)
+    report("Preparing cache", 4, 4)
+    report("(2/2): Propagating", 4, 4)
+    assert [(step, total, metrics["layers_done"]) for step, total, metrics in run.console.progressed] == [(16, 16, 1)]
