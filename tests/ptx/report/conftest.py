@@ -109,9 +109,17 @@ class Sweep:
         return folder
 
     def _run(self, ident, varied, seed, baseline):
-        config = {"model": {"choice": self.model}, "runtime": {"choice": "hf"}, "eval": {"bench": {"tasks": ["t"]}, "latency": {}}, "seed": seed, "out": "ptx-out"}
+        config = {
+            "model": {"choice": self.model},
+            "runtime": {"choice": "hf"},
+            "eval": {"bench": {"tasks": ["t"]}, "latency": {}},
+            "seed": seed,
+            "out": "ptx-out",
+        }
         config["method"] = None if baseline else {"choice": varied.get("method"), "learning_rate": 0.0005, "lora": None}
-        config["compress"] = {} if baseline else {name: {"choice": name, "bits": 4} for name in varied.get("compress", "").strip("[]").split(",") if name}
+        config["compress"] = (
+            {} if baseline else {name: {"choice": name, "bits": 4} for name in varied.get("compress", "").strip("[]").split(",") if name}
+        )
         config |= {"varied": {key: value for key, value in varied.items() if key not in ("seed", "method", "compress")}}
         return {
             "schema": 1, "id": ident, "label": "baseline" if baseline else " ".join(f"{k}={v}" for k, v in varied.items()), "verb": "train",
@@ -121,7 +129,7 @@ class Sweep:
             "data": {"name": "tiny", "digest": digest_of("data")}, "seed": seed, "device": "cpu",
             "host": {"name": "bench-01", "platform": "Linux x86_64", "cpu": "An 8-core CPU", "cores": 8, "gpu": None},
             "versions": {"ptx": "0.1.0", "torch": "2.13.0", "transformers": "5.17.0", "trl": "1.16.0", "python": "3.11.9"},
-            "steps": [], "evaluations": [{"name": "bench", "key": digest_of(ident), "config": {}}],
+            "steps": self._steps(varied, 0), "evaluations": [{"name": "bench", "key": digest_of(ident), "config": {}}],
         }  # fmt: skip
 
     def _curves(self, folder, varied, seed):
@@ -134,18 +142,40 @@ class Sweep:
                 metrics["reward"] = 1 - math.exp(-step / 15) + generator.gauss(0, 0.05)
             append_event(folder / "events.jsonl", "log", step=step, total=40, metrics=metrics, label=varied["method"])
 
-    def _result(self, varied, status, size, metrics):
+    def _steps(self, varied, size):
         steps, chain = [], []
         for kind, name in [("train", varied.get("method")), *(("compress", c) for c in varied.get("compress", "").strip("[]").split(","))]:
             if name:
                 shared = kind == "train" and varied.get("compress", "[]") != "[]"
                 chain.append(name)
-                step = {"name": name, "kind": kind, "key": digest_of([chain, varied.get("seed")]), "shared": shared, "seconds": 31.5 if kind == "train" else 4.25}
+                others = {key: value for key, value in varied.items() if key not in ("method", "compress")}
+                step = {
+                    "name": name,
+                    "kind": kind,
+                    "key": digest_of([chain, others]),
+                    "shared": shared,
+                    "seconds": 31.5 if kind == "train" else 4.25,
+                }
                 steps.append(step | {"bytes": size if kind == "compress" else 9_830_400, "metrics": {"loss": 0.41}})
+        return steps
+
+    def _result(self, varied, status, size, metrics):
+        steps = self._steps(varied, size)
+        chain = [step["name"] for step in steps]
         trace = 'Traceback (most recent call last):\n  File "plugins/ptx_dpo/train.py", line 77, in train\n    raise StepError(text)\nptx.errors.StepError: loss'
         error = {"type": "StepError", "message": f"loss is nan at step 12 {NASTY[:60]}", "traceback": trace} if status == "failed" else None
-        result = {"schema": 1, "status": status, "started": "2026-03-01T10:00:00+00:00", "finished": "2026-03-01T10:01:12+00:00", "seconds": 72.4, "error": error}
-        evaluations = [{"name": name, "key": digest_of([name, chain]), "shared": False, "seconds": 6.0, "rows": f"evaluations/{name}.jsonl"} for name in ("bench", "latency")]
+        result = {
+            "schema": 1,
+            "status": status,
+            "started": "2026-03-01T10:00:00+00:00",
+            "finished": "2026-03-01T10:01:12+00:00",
+            "seconds": 72.4,
+            "error": error,
+        }
+        evaluations = [
+            {"name": name, "key": digest_of([name, chain]), "shared": False, "seconds": 6.0, "rows": f"evaluations/{name}.jsonl"}
+            for name in ("bench", "latency")
+        ]
         return result | {
             "steps": steps, "model": {"path": "store/steps/abc", "digest": "abc", "kind": "full", "bytes": size, "runtime": "hf"},
             "evaluations": evaluations, "metrics": [asdict(metric) | {"evaluator": _evaluator(metric.name)} for metric in metrics],

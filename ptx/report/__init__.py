@@ -1,0 +1,12 @@
+"""Records in, report out: one Markdown file, one self-contained HTML file, one CSV with every metric.
+
+read → frame (rows of metrics, seeds grouped) → compare (paired, corrected) → story, pictures → Markdown and HTML. Nothing here knows
+a plugin: whatever metrics the records hold appear. Only files of the records are read, so that a report of last year's
+sweep needs neither its models nor its libraries.
+"""
+
+from ptx.report.build import Report, build
+from ptx.report.frame import Frame, Row, make_frame
+from ptx.report.read import Record, load_records
+
+__all__ = ["Frame", "Record", "Report", "Row", "build", "load_records", "make_frame"]

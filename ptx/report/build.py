@@ -1,0 +1,80 @@
+"""One call: folders in, report.md, report.html and report.csv out, each written whole or not at all.
+
+The same records give the same bytes: the report's date is that of the latest record, not of the clock.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptx.records import sync_folder
+from ptx.report.frame import Frame, make_frame
+from ptx.report.html import render_html
+from ptx.report.longform import render_csv
+from ptx.report.markdown import render_markdown
+from ptx.report.pictures import pictures_of, standalone
+from ptx.report.read import Record, load_records
+from ptx.report.story import tell
+from ptx.report.view import View
+
+Sections = Callable[[list[Record], Path], Sequence[str]] | Sequence[str]
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where the report lies, and the records it was made from."""
+
+    markdown: Path
+    html: Path
+    csv: Path
+    records: list[Record]
+    frame: Frame
+
+
+def build(folders: Sequence[Path], out: Path, title: str | None = None, sections: Sections = ()) -> Report:
+    """Write the report of the runs at or below ``folders`` into the folder ``out``.
+
+    ``sections`` are further HTML fragments (or a function of the records and ``out`` that returns them, such as the hook ``ptx_report``);
+    they are trusted as the plugins are that made them, but may not bring scripts of their own.
+
+    Raises:
+        ConfigError: a folder does not exist or holds no runs.
+    """
+    records = load_records(folders)
+    out.mkdir(parents=True, exist_ok=True)
+    frame = make_frame(records)
+    view = View(frame)
+    story = tell(frame, view.comparisons)
+    pictures = pictures_of(view)
+    fragments = list(sections(records, out) if callable(sections) else sections)
+    heading = title or _title(records)
+    for picture in pictures:
+        write_text(out / picture.file, standalone(picture))
+    html = render_html(heading, view, story, pictures, records, fragments)
+    markdown = render_markdown(heading, view, story, pictures, records)
+    paths = {"report.html": html, "report.md": markdown, "report.csv": render_csv(frame)}
+    for name, text in paths.items():
+        write_text(out / name, text)
+    return Report(out / "report.md", out / "report.html", out / "report.csv", records, frame)
+
+
+def _title(records: list[Record]) -> str:
+    sweeps = list(dict.fromkeys(record.sweep_name for record in records))
+    return sweeps[0] if len(sweeps) == 1 else f"{len(sweeps)} sweeps, {len(records)} runs"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file so that ``path`` holds either the old or the new text."""
+    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with staged.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        staged.replace(path)
+    finally:
+        staged.unlink(missing_ok=True)
+    sync_folder(path.parent)

@@ -1,0 +1,96 @@
+"""Every row against its baseline, metric by metric.
+
+Paired by item wherever the metric is a mean of item scores, from the two intervals otherwise, exactly for what is exact. The
+p-values are Holm-corrected over the rows that are compared with one baseline, per metric and segment; so "12 runs, one of them
+better" is not what chance alone would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ptx.records import Metric
+from ptx.report.frame import Frame, Row
+from ptx.report.pairing import Key
+from ptx.stats import Difference, Verdict, corrected, paired_across_seeds, unpaired_difference
+
+NEGLIGIBLE = 0.005
+How = Literal["paired", "unpaired", "exact"]
+MARKS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "same": "≈"}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A difference, and how it was found."""
+
+    difference: Difference
+    how: How
+
+    @property
+    def verdict(self) -> Verdict:
+        """better, worse or same."""
+        return self.difference.verdict
+
+    @property
+    def mark(self) -> str:
+        """▲ better, ▼ worse, ≈ no difference beyond noise."""
+        return "=" if self.how == "exact" and self.verdict == "same" else MARKS[self.verdict]
+
+
+Comparisons = dict[tuple[int, str, str], Comparison]  # row number, metric, segment
+
+
+def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
+    """Row minus other; None when one of them lacks the metric."""
+    a, b = row.metric(*key), other.metric(*key)
+    if a is None or b is None:
+        return None
+    if _exact(a) and _exact(b):
+        return Comparison(_exact_difference(a, b), "exact")
+    ours, theirs = row.scores(key), other.scores(key)
+    if ours and theirs:
+        paired = paired_across_seeds(ours, theirs, a.better)
+        if paired.n > 1:
+            return Comparison(paired, "paired")
+    return Comparison(unpaired_difference(a, b), "unpaired")
+
+
+def _exact_difference(a: Metric, b: Metric) -> Difference:
+    """A few bytes more in a JSON file are a difference, but neither better nor worse."""
+    found = unpaired_difference(a, b)
+    return replace(found, p=1.0) if abs(found.value) < NEGLIGIBLE * abs(b.value) else found
+
+
+def _exact(metric: Metric) -> bool:
+    return metric.low == metric.value == metric.high
+
+
+def compare_all(frame: Frame) -> Comparisons:
+    """All rows that have a baseline, all metrics that both have."""
+    keys = dict.fromkeys(key for row in frame.rows for key in row.metrics)
+    found: Comparisons = {}
+    for key in keys:
+        family = {row.number: one for row in frame.rows if row.reference and (one := difference_of(row, row.reference, key))}
+        found |= {(number, *key): one for number, one in corrected_family(family).items()}
+    return found
+
+
+def corrected_family(family: dict[int, Comparison]) -> dict[int, Comparison]:
+    """Holm over the comparisons that noise can fool; exact ones need none."""
+    noisy = {number: one for number, one in family.items() if one.how != "exact"}
+    fixed = corrected([one.difference for one in noisy.values()])
+    return family | {number: Comparison(new, one.how) for (number, one), new in zip(noisy.items(), fixed, strict=True)}
+
+
+def indistinguishable(frame: Frame, best: Row, name: str) -> list[Row]:
+    """The rows that cannot be told from ``best`` on a metric."""
+    others = {row.number: row for row in frame.rows if row is not best}
+    family = {number: one for number, row in others.items() if (one := difference_of(row, best, (name, "")))}
+    return [others[number] for number, one in corrected_family(family).items() if one.verdict == "same"]
+
+
+def count(verdicts: Iterable[Verdict], wanted: Verdict) -> int:
+    """How many of them are that."""
+    return sum(verdict == wanted for verdict in verdicts)

@@ -1,0 +1,251 @@
+"""Records as rows of metrics.
+
+Runs that differ only in their seed are one row, whose metrics come from :func:`ptx.stats.across_seeds`. "Only in their seed" is
+decided on the resolved configuration, not on the label: two sweeps may vary the same names over different settings. The first row
+is the baseline, the model as it came; a row is compared with the baseline of its own model.
+"""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ptx.records import Metric, digest_of
+from ptx.report.pairing import Key, scores_of
+from ptx.report.read import Record
+from ptx.stats import across_seeds
+
+#: settings that do not change a result, and those that make the rows of one group
+NEUTRAL = {"out", "name", "threads", "baseline", "tracker", "seed"}
+COSTS = (
+    "latency/request_seconds",
+    "latency/p95_seconds",
+    "latency/decode_tokens_per_second",
+    "size/bytes_on_disk",
+    "latency/peak_memory_bytes",
+)
+COST_GROUPS = ("latency", "size")
+MOST_COLUMNS = 8
+#: what a short label leaves out
+UNTOLD = {"eval", "data", "model", "device", "baseline", "seed", "tracker"}
+LONGEST_LABEL = 80
+
+
+@dataclass
+class Row:
+    """One line of the table: a pipeline, under one or more seeds."""
+
+    number: int
+    records: list[Record]
+    label: str = ""
+    reference: Row | None = None
+    repeats: list[Record] = field(default_factory=list)  # the same run and seed once more
+    metrics: dict[Key, Metric] = field(default_factory=dict)
+    evaluators: dict[Key, str] = field(default_factory=dict)
+    _scores: dict[Key, list[dict[str, float]] | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def done(self) -> list[Record]:
+        """The records that have results."""
+        return [record for record in self.records if record.status == "done"]
+
+    @property
+    def status(self) -> str:
+        """Done as soon as one seed is."""
+        return "done" if self.done else self.records[0].status
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it is the model as it came."""
+        return self.records[0].baseline
+
+    @property
+    def full_label(self) -> str:
+        """What varied, written out; without the seed."""
+        varied = " ".join(f"{key}={value}" for key, value in self.records[0].varied.items() if key != "seed")
+        return varied or str(self.records[0].run.get("label") or self.records[0].id)
+
+    def metric(self, name: str, segment: str = "") -> Metric | None:
+        """A metric that has a value."""
+        found = self.metrics.get((name, segment))
+        return None if found is None or math.isnan(found.value) else found
+
+    def scores(self, key: Key) -> list[dict[str, float]] | None:
+        """Per seed the item scores whose mean is the metric; None when it is no such mean."""
+        if key not in self._scores:
+            self._scores[key] = scores_of(self.done, self.evaluators.get(key, ""), key)
+        return self._scores[key]
+
+
+@dataclass
+class Frame:
+    """The whole table."""
+
+    rows: list[Row]
+    names: list[str]  # metrics of the whole (segment ""), in the order they were recorded
+    headline: str | None  # the quality metric that the report leads with
+
+    @property
+    def columns(self) -> list[str]:
+        """The main table's metrics: the headline, each task's first metric, then what it costs."""
+        quality = [name for name in self.primary if name != self.headline][: MOST_COLUMNS - 1]
+        return ([self.headline] if self.headline else []) + quality + [name for name in COSTS if name in self.names]
+
+    @property
+    def primary(self) -> list[str]:
+        """One metric per task of each evaluator that measures quality, the first recorded; all of one without tasks."""
+        seen: set[str] = set()
+        found = []
+        for name in self.names:
+            parts = name.split("/")
+            group = "/".join(parts[:-1]) if len(parts) > 2 else name
+            if parts[0] not in COST_GROUPS and group not in seen:
+                seen.add(group)
+                found.append(name)
+        return found
+
+    @property
+    def cost(self) -> str | None:
+        """The latency that pictures and sentences use."""
+        return next((name for name in COSTS[:2] if name in self.names), None)
+
+    def sample(self, name: str) -> Metric:
+        """Some metric of that name, for its unit and direction."""
+        return next(metric for row in self.rows for (of, _), metric in row.metrics.items() if of == name)
+
+    def values(self, name: str) -> list[float]:
+        """All its values, for a common scale."""
+        return [metric.value for row in self.rows for (of, _), metric in row.metrics.items() if of == name]
+
+    def segments(self) -> dict[str, list[str]]:
+        """Dimension -> its values, from the segments ``dimension=value`` that metrics carry."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            for _, segment in row.metrics:
+                dimension, equals, value = segment.partition("=")
+                if equals and value not in found.setdefault(dimension, []):
+                    found[dimension].append(value)
+        return found
+
+
+def make_frame(records: Iterable[Record]) -> Frame:
+    """Group, label and order the records."""
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(_group_of(record), []).append(record)
+    rows = [_make_row(group) for group in groups.values()]
+    rows.sort(key=lambda row: not row.baseline)
+    for number, row in enumerate(rows, 1):
+        row.number = number
+    _label(rows)
+    _refer(rows)
+    names = list(dict.fromkeys(name for row in rows for name, segment in row.metrics if not segment))
+    return Frame(rows, names, _headline(rows, names))
+
+
+def _group_of(record: Record) -> str:
+    config = record.run.get("config") or {}
+    if not record.run or record.status == "planned":
+        return str(record.folder.resolve())
+    kept = {key: value for key, value in config.items() if key not in NEUTRAL}
+    if record.baseline:  # a baseline takes no steps, whatever else was configured
+        kept = {key: kept.get(key) for key in ("runtime", "eval", "device")}
+    model = record.model.get("digest") or record.model.get("name")
+    data = None if record.baseline else (record.run.get("data") or {}).get("digest")
+    told_apart = None if config else [record.id, record.varied]
+    return digest_of([record.baseline, _seedless(kept), data, model, told_apart])
+
+
+def _seedless(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _seedless(item) for key, item in value.items() if key != "seed"}
+    return [_seedless(item) for item in value] if isinstance(value, list) else value
+
+
+def _make_row(group: list[Record]) -> Row:
+    """One record per seed: the last finished one if there are several, else the last."""
+    by_seed: dict[str, list[Record]] = {}
+    for record in group:
+        by_seed.setdefault(record.seed, []).append(record)
+    chosen, repeats = [], []
+    for same in by_seed.values():
+        ordered = sorted(same, key=lambda record: (record.status == "done", str(record.run.get("created", ""))))
+        chosen.append(ordered[-1])
+        repeats += ordered[:-1]
+    row = Row(0, chosen, repeats=repeats)
+    for record in row.done:
+        for evaluator, metric in record.metrics:
+            row.evaluators.setdefault((metric.name, metric.segment), evaluator)
+    for key in row.evaluators:
+        same_key = [metric for record in row.done for _, metric in record.metrics if (metric.name, metric.segment) == key]
+        row.metrics[key] = across_seeds(same_key)
+    return row
+
+
+def _label(rows: list[Row]) -> None:
+    """Short labels ("dpo · sparsegpt"), unless two rows would get the same one."""
+    for row in rows:
+        row.label = _short(row)
+    for row in rows:
+        if sum(other.label == row.label for other in rows) > 1 and not row.baseline:
+            row.label = row.full_label
+    for row in rows:
+        if sum(other.label == row.label for other in rows) > 1:
+            row.label = f"{row.label} ({row.records[0].sweep_name} {row.records[0].id})"
+    for row in rows:
+        row.label = shown(row.label)
+
+
+def shown(text: str) -> str:
+    """A label that stays what it is on any page: without control and direction characters, and not longer than a line."""
+    clean = "".join(
+        " " if char.isspace() else char for char in text if unicodedata.category(char) not in ("Cc", "Cf", "Cs") or char.isspace()
+    )
+    return clean if len(clean) <= LONGEST_LABEL else f"{clean[: LONGEST_LABEL - 1]}…"
+
+
+def _short(row: Row) -> str:
+    if row.baseline:
+        return " ".join(word for word in str(row.records[0].run.get("label") or "baseline").split() if not word.startswith("seed="))
+    record = row.records[0]
+    varied = {key: value for key, value in record.varied.items() if key != "seed"} or _typed(record)
+    parts = []
+    for key, value in varied.items():
+        bare = value.strip().strip("[]").replace(",", "+").replace(" ", "")
+        if bare and bare != "null":
+            parts.append(bare if key in ("method", "compress", "recipe", "model", "data") else f"{key}={value}")
+    return " · ".join(parts) or row.full_label
+
+
+def _typed(record: Record) -> dict[str, str]:
+    """What was typed for a run that is not part of a sweep, without what says little about the model that came out."""
+    pairs = [word.partition("=") for word in str(record.run.get("label") or "").split()]
+    return {key: value for key, equals, value in pairs if equals and key not in UNTOLD}
+
+
+def _refer(rows: list[Row]) -> None:
+    """Give each row its baseline: the one of its model, on its runtime if there is one; without any baseline, the first row that is done."""
+    baselines = [row for row in rows if row.baseline and row.done]
+    first = next((row for row in rows if row.done), None)
+    for row in rows:
+        same = sorted((base for base in baselines if _kin(base, row, 1)), key=lambda base: not _kin(base, row, 3))
+        reference = same[0] if same else first if not baselines else None
+        row.reference = reference if reference is not row and row.done and not row.baseline else None
+
+
+def _kin(a: Row, b: Row, depth: int) -> bool:
+    """Whether two rows agree on the first ``depth`` of: model, runtime, evaluators."""
+    facts = [(r.model.get("digest"), (c := r.run.get("config") or {}).get("runtime"), c.get("eval")) for r in (a.records[0], b.records[0])]
+    return facts[0][:depth] == facts[1][:depth]
+
+
+def _headline(rows: list[Row], names: list[str]) -> str | None:
+    """bench/mean, else another mean, else the first metric of quality where more is better; the first of any at last."""
+    quality = [name for name in names if name.partition("/")[0] not in COST_GROUPS]
+    means = [name for name in quality if name.endswith("/mean")]
+    better = {name: metric.better for row in rows for (name, _), metric in row.metrics.items()}
+    more = [name for name in quality if better[name] == "higher"]
+    return next(iter([name for name in means if name == "bench/mean"] + means + more + quality), None)

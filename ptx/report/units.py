@@ -1,0 +1,113 @@
+"""Numbers for people: one unit and one number of decimals for all values of a column, so that they can be compared by eye."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ptx.records import Metric
+
+SECONDS = ("s", "sec", "second", "seconds")
+BYTES = ("B", "byte", "bytes")
+COUNTS = ("parameters", "params", "count", "tokens")
+FRACTIONS = ("", "fraction", "accuracy", "probability", "rate", "share", "ratio", "score")
+PERCENT = ("%", "percent")
+SHORT = {"tokens/s": "tok/s", "tokens_per_second": "tok/s", "tokens/second": "tok/s", "tok/s": "tok/s"}
+MINUS = "\N{MINUS SIGN}"
+SPACE = "\N{NO-BREAK SPACE}"
+TIMES = "\N{MULTIPLICATION SIGN}"
+NOTHING = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the values of one metric are written."""
+
+    factor: float
+    suffix: str
+    decimals: int
+
+    def number(self, value: float, *, sign: bool = False) -> str:
+        """Without the unit: ``0.712``, ``1,820``, ``-∞``; "?" for what is missing."""
+        if math.isnan(value):
+            return "?"
+        if math.isinf(value):
+            return "∞" if value > 0 else f"{MINUS}∞"
+        text = f"{abs(value * self.factor):,.{self.decimals}f}"
+        zero = not text.strip("0.,")
+        return (MINUS if value < 0 and not zero else "+" if sign and not zero else "") + text
+
+    def text(self, value: float, *, sign: bool = False) -> str:
+        """With the unit: ``12.3 ms``."""
+        return self.number(value, sign=sign) + (f"{SPACE}{self.suffix}" if self.suffix and not math.isnan(value) else "")
+
+    def interval(self, low: float, high: float, *, sign: bool = False) -> str:
+        """``[0.688, 0.735]``."""
+        return f"[{self.number(low, sign=sign)}, {self.number(high, sign=sign)}]"
+
+
+def scale_of(unit: str, values: Iterable[float]) -> Scale:
+    """The scale that suits a column of values of one unit."""
+    known = sorted(abs(value) for value in values if math.isfinite(value) and value != 0)
+    middle = known[len(known) // 2] if known else 1.0
+    factor, suffix = _factor(unit, middle)
+    if unit in FRACTIONS and (not known or known[-1] <= 1):
+        return Scale(factor, suffix, 3)
+    return Scale(factor, suffix, _decimals(known[0] * factor if known else 1.0, middle * factor))
+
+
+def _factor(unit: str, middle: float) -> tuple[float, str]:
+    if unit in SECONDS:
+        return (1.0, "s") if middle >= 1 else (1e3, "ms") if middle >= 1e-3 else (1e6, "µs")
+    if unit in BYTES:
+        return next((1 / size, name) for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")) if middle >= size or size == 1)
+    if unit in COUNTS:
+        tail = "" if unit in ("count", "parameters", "params") else f" {unit}"
+        sizes = ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+        return next((1 / size, (name + tail).strip()) for size, name in sizes if middle >= size or size == 1)
+    if unit in PERCENT:
+        return 1.0, "%"
+    return 1.0, "" if unit in FRACTIONS else SHORT.get(unit, unit)
+
+
+def _decimals(smallest: float, middle: float) -> int:
+    """Three significant digits in the middle of the column, and at least one for its smallest value; at most four decimals."""
+    wanted = 2 - math.floor(math.log10(middle))
+    needed = -math.floor(math.log10(smallest))
+    return max(0, min(4, max(wanted, needed)))
+
+
+def metric_text(metric: Metric, scale: Scale) -> str:
+    """``0.712 [0.688, 0.735] n=1200``; the whole truth on one line."""
+    if math.isnan(metric.value):
+        return f"not measured (n={metric.n})"
+    return f"{scale.text(metric.value)} {interval_text(metric, scale)} n={metric.n}"
+
+
+def interval_text(metric: Metric, scale: Scale) -> str:
+    """The interval, or the word "exact" for what has none."""
+    return "exact" if metric.low == metric.high else scale.interval(metric.low, metric.high)
+
+
+def duration(seconds: float) -> str:
+    """``0.8 s``, ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    if seconds < 10:
+        return f"{seconds:.1f}{SPACE}s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole}{SPACE}s"
+    if whole < 7200:
+        return f"{whole // 60}{SPACE}min{SPACE}{whole % 60:02d}{SPACE}s"
+    return f"{whole // 3600}{SPACE}h{SPACE}{whole % 3600 // 60:02d}{SPACE}min"
+
+
+def ratio_text(value: float, base: float, less: str, more: str) -> str:
+    """A ratio as ``5.8x smaller``; empty when there is nothing to divide."""
+    if not (value > 0 and base > 0 and math.isfinite(value) and math.isfinite(base)):
+        return ""
+    ratio = base / value
+    if 0.995 < ratio < 1.005:
+        return ""
+    factor, word = (ratio, less) if ratio > 1 else (1 / ratio, more)
+    return f"{factor:.{2 if factor < 1.95 else 1}f}{TIMES} {word}"
