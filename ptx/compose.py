@@ -279,7 +279,7 @@ def _nodes(node: DictConfig) -> Iterator[tuple[str, DictConfig]]:
         if name == "recipe":
             yield from ((f"recipe.steps.{step}", part.steps[step]) for step in part.steps)
         elif name in OPEN_GROUPS:
-            yield from ((f"{name}.{key}", part[key]) for key in part)
+            yield from ((f"{name!s}.{key!s}", part[key]) for key in part)
         else:
             yield str(name), part
 

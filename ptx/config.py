@@ -176,6 +176,7 @@ class RunConfig:
     seed: int = setting(0, "seed of everything random")
     device: str = setting("auto", "auto, cpu or cuda")
     threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)
+    workers: int = setting(0, "worker processes that take the runs; 0 runs them in this process", identity=False)
     baseline: bool = setting(True, "also evaluate the model as it came, as the row everything is compared with", identity=False)
     out: str = setting("ptx-out", "folder for runs and the store", identity=False)
     name: str | None = setting(None, "name of the run or sweep; default: made from the command", identity=False)
@@ -183,6 +184,9 @@ class RunConfig:
     def __post_init__(self) -> None:
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"device must be auto, cpu or cuda, got {self.device!r}; try device=auto")
+        for name in ("threads", "workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}; try {name}=1")
 
     def chain(self) -> dict[str, Any]:
         """The training and compression steps in order, by name: the recipe's, or those of ``method=`` and ``compress=``."""

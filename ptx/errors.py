@@ -47,6 +47,10 @@ class StepError(PtxError):
     """A step or evaluation that cannot give a usable result (loss not finite, all rewards equal, ...)."""
 
 
+class StoppedError(PtxError):
+    """A run that was ended on purpose (early stopping): nothing failed, and nothing of the step in flight is kept."""
+
+
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """``did you mean 'dpo'?`` when something known is close, else the list of what is known."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)

@@ -22,6 +22,12 @@ def gpus() -> tuple[str, ...]:
     return tuple(line.strip() for line in done.stdout.splitlines() if line.strip()) if done.returncode == 0 else ()
 
 
+def visible_gpus() -> list[str]:
+    """What CUDA_VISIBLE_DEVICES may name: the given list, else all by number."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return [name for name in given.split(",") if name] if given is not None else [str(number) for number in range(len(gpus()))]
+
+
 def resolve_device(asked: str) -> str:
     """``auto`` is cuda where there is a GPU and a torch that can use it."""
     if asked != "auto":

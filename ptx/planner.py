@@ -15,6 +15,7 @@ from ptx.compose import Job
 from ptx.config import Compressor, Method, RunConfig, identity_of
 from ptx.data import DataSet, check, open_data
 from ptx.errors import ConfigError, Problem
+from ptx.freeze import thaw
 from ptx.host import Host
 from ptx.plan import Measure, RunPlan, Step, SweepPlan
 from ptx.records import ModelRef, digest_of
@@ -37,9 +38,12 @@ def open_choice(host: Host, value: Any) -> DataSet:
     return open_data(host.name_of(value), path, limit=value.limit, **extra)
 
 
-def make_plan(host: Host, verb: str, jobs: Sequence[Job], command: str) -> SweepPlan:
-    """Resolve, check and key every job; raises one :class:`ConfigError` with everything that is wrong."""
-    planner = _Planner(host)
+def make_plan(host: Host, verb: str, jobs: Sequence[Job], command: str, resolved: dict[str, Any] | None = None) -> SweepPlan:
+    """Resolve, check and key every job; raises one :class:`ConfigError` with everything that is wrong.
+
+    A search plans trial by trial: ``resolved`` carries the models and data over, so that they are opened once and stay what they were.
+    """
+    planner = _Planner(host, resolved)
     name = jobs[0].config.name or _sweep_name(verb, jobs)
     runs = [run for job in jobs for run in planner.runs(verb, name, job)]
     if not planner.problems:
@@ -56,40 +60,76 @@ def make_plan(host: Host, verb: str, jobs: Sequence[Job], command: str) -> Sweep
     return SweepPlan(name, verb, command, out, tuple(unique.values()), axes, tuple(dict.fromkeys(planner.notes)))
 
 
+def replan(host: Host, record: dict[str, Any]) -> RunPlan:
+    """The plan of one run from its frozen record (run.json), in another process and without Hydra.
+
+    Raises:
+        ConfigError: a key came out otherwise than when it was frozen, since an input has changed in between.
+    """
+    planner = _Planner(host)
+    config = thaw(record["config"], host)
+    model = planner.once(config.model, planner.resolve_model)
+    data = planner.once(config.data, planner.resolve_data)
+    feeds = planner.feeds(config, model[0], data) if model else {}
+    if planner.problems:
+        raise ConfigError(planner.problems)
+    ref, facts = model
+    made = planner.run(record["verb"], record["sweep"], config, ref, facts, data, feeds)
+    frozen = {part["name"]: part for part in [*record["steps"], *record["evaluations"]]}
+    parts: list[Step | Measure] = [*made.steps, *made.evaluations]
+    for part in parts:
+        if part.key != frozen[part.name]["key"]:
+            changed = differences(frozen[part.name]["ingredients"], part.identity.ingredients)
+            raise ConfigError(
+                Problem(f"{record['id']}: {part.name} has changed since it was planned: {changed}", "start the command again")
+            )
+    known = {name: record[name] for name in ("id", "label", "varied", "baseline")}
+    return dataclasses.replace(made, overrides=tuple(record["overrides"]), **known)
+
+
+def differences(before: Any, after: Any, where: str = "") -> str:
+    """``config.beta 0.1 -> 0.2, libraries.trl ...``: the leaves that differ."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        keys = dict.fromkeys([*before, *after])
+        found = [differences(before.get(key), after.get(key), f"{where}.{key}" if where else key) for key in keys]
+        return ", ".join(part for part in found if part)
+    return "" if before == after else f"{where} {before} -> {after}"
+
+
 class _Planner:
     """Plans jobs, resolving each distinct model and data value once and collecting what is wrong."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, resolved: dict[str, Any] | None = None) -> None:
         self.host = host
         self.problems: list[Problem] = []
         self.notes: list[str] = []
-        self._resolved: dict[str, Any] = {}
+        self._resolved: dict[str, Any] = {} if resolved is None else resolved
 
     def runs(self, verb: str, sweep: str, job: Job) -> list[RunPlan]:
         """The run of a job, and that of its baseline; empty when something is wrong with it."""
         before = len(self.problems)
-        model = self._once(job.config.model, self._model)
-        data = self._once(job.config.data, self._data)
+        model = self.once(job.config.model, self.resolve_model)
+        data = self.once(job.config.data, self.resolve_data)
         if model is None or (data is None and job.config.data is not None):
             return []  # the first job with this model or data has named the problem
         config = self._with_tasks(job, data)
         ref, facts = model
-        feeds = self._feeds(config, ref, data)
+        feeds = self.feeds(config, ref, data)
         if len(self.problems) > before:
             return []
-        made = self._run(verb, sweep, config, ref, facts, data, feeds)
+        made = self.run(verb, sweep, config, ref, facts, data, feeds)
         run = dataclasses.replace(made, label=_label(job), overrides=tuple(job.overrides), varied=job.varied)
         run = dataclasses.replace(run, id=f"{_slug(run.label)}-{_run_key(run)[:8]}")
         if not (config.baseline and run.steps and run.evaluations):
             return [run]
         bare = dataclasses.replace(config, recipe=None, method=None, compress={}, scorer={})
-        base = self._run(verb, sweep, bare, ref, facts, data, {})
+        base = self.run(verb, sweep, bare, ref, facts, data, {})
         same = {key: value for key, value in job.varied.items() if key.partition(".")[0] in ("model", "runtime", "eval")}
         label = " ".join(["baseline", *(f"{key}={value}" for key, value in same.items())])
         base = dataclasses.replace(base, label=label, varied=same, baseline=True)
         return [dataclasses.replace(base, id=f"{_slug(label)}-{_run_key(base)[:8]}"), run]
 
-    def _once(self, value: Any, resolve: Any) -> Any:
+    def once(self, value: Any, resolve: Any) -> Any:
         if value is None:
             return None
         key = f"{type(value).__name__}{dataclasses.asdict(value)}"
@@ -101,7 +141,7 @@ class _Planner:
                 self._resolved[key] = None
         return self._resolved[key]
 
-    def _model(self, value: Any) -> tuple[ModelRef, models.ModelFacts]:
+    def resolve_model(self, value: Any) -> tuple[ModelRef, models.ModelFacts]:
         path = self.host.first("ptx_resolve", value=value, cache=cache_folder())
         found = models.problems(path)
         if found:
@@ -110,7 +150,7 @@ class _Planner:
         kind = "adapter" if (path / "adapter_config.json").exists() else "full"
         return ModelRef.of(path, kind), facts  # type: ignore[arg-type]
 
-    def _data(self, value: Any) -> DataSet:
+    def resolve_data(self, value: Any) -> DataSet:
         return open_choice(self.host, value)
 
     def _with_tasks(self, job: Job, data: DataSet | None) -> RunConfig:
@@ -128,7 +168,7 @@ class _Planner:
                 self.notes.append(f"eval.{name} is left out: it has no tasks (name them with eval.{name}.tasks=[...])")
         return dataclasses.replace(job.config, eval=chosen)
 
-    def _feeds(self, config: RunConfig, model: ModelRef, data: DataSet | None) -> dict[str, DataSet]:
+    def feeds(self, config: RunConfig, model: ModelRef, data: DataSet | None) -> dict[str, DataSet]:
         """The data of each step that takes some; checks it, and asks the plugins what else is wrong."""
         feeds: dict[str, DataSet] = {}
         for name, step in config.chain().items():
@@ -169,7 +209,7 @@ class _Planner:
                 fits.setdefault(shape, []).append(f"method={name}")
         return fits
 
-    def _run(
+    def run(
         self,
         verb: str,
         sweep: str,
@@ -249,7 +289,7 @@ def _label(job: Job) -> str:
     """What tells this run from its neighbours: the swept values, or for a single run what was typed."""
     if job.varied:
         return " ".join(f"{key}={value}" for key, value in job.varied.items())
-    return " ".join(line for line in job.overrides if line.partition("=")[0] not in ("out", "name", "threads")) or "defaults"
+    return " ".join(line for line in job.overrides if line.partition("=")[0] not in ("out", "name", "threads", "workers")) or "defaults"
 
 
 def _slug(label: str) -> str:
@@ -264,7 +304,7 @@ def _slug(label: str) -> str:
 
 def _sweep_name(verb: str, jobs: Sequence[Job]) -> str:
     """The same command gives the same name, so that asking again continues."""
-    lines = [sorted(line for line in job.overrides if line.partition("=")[0] not in ("out", "threads")) for job in jobs]
+    lines = [sorted(line for line in job.overrides if line.partition("=")[0] not in ("out", "threads", "workers")) for job in jobs]
     what = _slug(_label(jobs[0])) if len(jobs) == 1 else "sweep"
     return f"{verb}-{what}-{digest_of([verb, lines])[:8]}"
 

@@ -12,6 +12,7 @@ Readers (reports, ``ptx runs``) use these files and nothing else.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import math
@@ -143,8 +144,11 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 def append_event(path: Path, event: str, **fields: Any) -> None:
     """Add one line to an event log; it is on its way to the disk when this returns."""
     line = json.dumps({"time": round(time.time(), 3), "event": event, **fields}, default=_plain, ensure_ascii=False)
-    with path.open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+    with path.open("ab", buffering=0) as file:
+        start, whole = file.tell(), f"{line}\n".encode()
+        if file.write(whole) < len(whole):  # the disk is full: no half line may stand before the next one
+            file.truncate(start)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def sync_folder(folder: Path) -> None:

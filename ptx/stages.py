@@ -1,105 +1,22 @@
-"""Taking the steps: each is looked up in the store by its key and made only if it is not there.
+"""Taking the steps of one run: each is looked up in the store by its key and made only if it is not there.
 
-:func:`run_sweep` goes through a plan run by run and writes the records; :func:`execute` is what one run does, the core's
-answer to the hook ``ptx_run``.
+:func:`execute` is the core's answer to the hook ``ptx_run``.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import errno
 import shutil
-import sys
 import time
-import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ptx import machine
-from ptx.errors import PtxError, StepError
-from ptx.host import Host
-from ptx.plan import Measure, RunPlan, Step, SweepPlan
-from ptx.records import SCHEMA, Evaluation, ModelRef, append_event, digest_of, read_json, read_rows, write_json, write_rows
-from ptx.run import Console, LanguageModel, Run
+from ptx.errors import PtxError
+from ptx.plan import Measure, RunPlan, Step
+from ptx.records import Evaluation, ModelRef, append_event, read_rows, write_rows
+from ptx.run import LanguageModel, Run
 from ptx.store import Entry, Staging, Store
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a sweep."""
-
-    done: int
-    kept: int  # finished by an earlier command
-    failed: tuple[tuple[str, str], ...]  # run id, message
-    interrupted: bool = False
-
-
-def run_sweep(plan: SweepPlan, host: Host, console: Console, *, fail_fast: bool = False) -> Outcome:
-    """Execute every run that has no finished record; a run that fails is recorded and the others go on."""
-    (plan.folder).mkdir(parents=True, exist_ok=True)
-    write_json(plan.folder / "sweep.json", _sweep_record(plan))
-    done, kept = 0, 0
-    failed: list[tuple[str, str]] = []
-    for position, run in enumerate(plan.runs):
-        folder = plan.folder / run.id
-        if _status(folder) == "done":
-            kept += 1
-            continue
-        console.say(f"[{position + 1}/{len(plan.runs)}] {run.label}")
-        result = _record_run(plan, run, host, console)
-        if result["status"] == "done":
-            done += 1
-        elif result["status"] == "interrupted":
-            return Outcome(done, kept, tuple(failed), interrupted=True)
-        else:
-            failed.append((run.id, result["error"]["message"]))
-            console.say(f"failed: {result['error']['type']}: {result['error']['message']}")
-            if fail_fast:
-                break
-    return Outcome(done, kept, tuple(failed))
-
-
-def _status(folder: Path) -> str:
-    try:
-        return str(read_json(folder / "result.json")["status"])
-    except (OSError, ValueError, KeyError):
-        return "unfinished"
-
-
-def _record_run(plan: SweepPlan, run: RunPlan, host: Host, console: Console) -> dict[str, Any]:
-    """Execute one run and write its record: run.json first, result.json last, whatever happens between."""
-    folder = plan.folder / run.id
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "result.json").unlink(missing_ok=True)
-    write_json(folder / "run.json", _run_record(plan, run, host))
-    append_event(folder / "events.jsonl", "run_started", run=run.id)
-    journal, scratch = folder / "events.jsonl", folder / "scratch"
-    context = Run(run.config, host, console, scratch, journal, scratch, run.config.seed, run.device, run.label, run, folder)
-    started = time.time()
-    result: dict[str, Any] = {"status": "done", "error": None}
-    try:
-        result |= host.first("ptx_run", run=context)
-    except KeyboardInterrupt:
-        result |= {"status": "interrupted", "error": {"type": "KeyboardInterrupt", "message": "interrupted", "traceback": ""}}
-    except Exception as error:  # noqa: BLE001 (whatever a step raises is recorded, and the sweep goes on)
-        known = _explained(error)
-        result |= {"status": "failed", "error": {"type": type(error).__name__, "message": str(known), "traceback": traceback.format_exc()}}
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-    result |= {"schema": SCHEMA, "started": _iso(started), "finished": _iso(time.time()), "seconds": round(time.time() - started, 3)}
-    append_event(folder / "events.jsonl", "run_finished", run=run.id, status=result["status"])
-    write_json(folder / "result.json", result)
-    return result
-
-
-def _explained(error: Exception) -> Exception:
-    """A full disk is said as such; everything else speaks for itself."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return StepError(f"no space left on the disk ({error.filename or 'while writing'}); free some room or use out=/another/disk")
-    return error
 
 
 def execute(run: Run) -> dict[str, Any]:
@@ -130,7 +47,7 @@ def _take(run: Run, store: Store, step: Step, model: ModelRef) -> tuple[ModelRef
     """The model that a step makes of ``model``, from the store if it is there."""
     run.event("step_started", step=step.name, key=step.key)
     build = lambda staging: _build_step(run, step, model, staging)  # noqa: E731 (binds this step's arguments)
-    entry, shared = store.fetch(step.identity, build, _waiting(run, step.name))
+    entry, shared = store.fetch(step.identity, build, _waiting(run, step.name), run.at(label=step.name).say)
     if shared:
         _replay(run, step.name, entry)
     meta = entry.meta
@@ -190,7 +107,7 @@ def _measure_all(run: Run, store: Store, plan: RunPlan, model: ModelRef) -> tupl
     try:
         for measure in plan.evaluations:
             build = lambda staging, measure=measure: _build_evaluation(run, measure, model, language_model, staging)  # noqa: E731
-            entry, shared = store.fetch(measure.identity, build, _waiting(run, measure.name))
+            entry, shared = store.fetch(measure.identity, build, _waiting(run, measure.name), run.at(label=measure.name).say)
             rows = run.record / "evaluations" / f"{measure.name}.jsonl"
             rows.parent.mkdir(exist_ok=True)
             shutil.copyfile(entry.payload / "rows.jsonl", rows)
@@ -219,64 +136,3 @@ def _build_evaluation(run: Run, measure: Measure, model: ModelRef, lm: Callable[
     )
     write_rows(staging.payload / "rows.jsonl", result.rows)
     return {"metrics": [dataclasses.asdict(metric) for metric in result.metrics], "seconds": round(time.perf_counter() - started, 3)}
-
-
-def _sweep_record(plan: SweepPlan) -> dict[str, Any]:
-    asked = [step.key for run in plan.runs for step in run.steps]
-    return {
-        "schema": SCHEMA,
-        "name": plan.name,
-        "verb": plan.verb,
-        "command": plan.command,
-        "created": _iso(time.time()),
-        "axes": plan.axes,
-        "runs": [run.id for run in plan.runs],
-        "steps": {"asked": len(asked), "distinct": len(set(asked))},
-        "notes": list(plan.notes),
-    }
-
-
-def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
-    used = [run.config.model, run.config.data, run.config.runtime, *(step.config for step in run.steps)]
-    used += [measure.config for measure in run.evaluations]
-    libraries = {library for config in used if config is not None for library in host.choice_of(config).libraries}
-    facts = run.facts
-    return {
-        "schema": SCHEMA,
-        "id": run.id,
-        "label": run.label,
-        "verb": run.verb,
-        "sweep": plan.name,
-        "created": _iso(time.time()),
-        "command": plan.command,
-        "overrides": list(run.overrides),
-        "varied": run.varied,
-        "baseline": run.baseline,
-        "config": plain(run.config, host),
-        "model": {
-            "name": host.name_of(run.config.model), "path": str(run.model.path), "digest": run.model.digest,
-            "parameters": facts.parameters, "bytes": facts.bytes, "dtype": facts.dtype,
-        },
-        "data": {"name": run.data.name, "digest": digest_of([s.identity.ingredients.get("data") for s in run.steps])} if run.data else None,
-        "seed": run.config.seed,
-        "device": run.device,
-        "host": machine.facts(),
-        "versions": machine.versions({"ptx", "torch", *libraries}) | {"python": sys.version.split()[0]},
-        "steps": [{"name": s.name, "kind": s.kind, "key": s.key, "config": plain(s.config, host)} for s in run.steps],
-        "evaluations": [{"name": m.name, "key": m.key, "config": plain(m.config, host)} for m in run.evaluations],
-    }  # fmt: skip
-
-
-def plain(value: Any, host: Host) -> Any:
-    """A configuration as JSON-able data; a choice's own fields come with its name under ``choice``."""
-    if dataclasses.is_dataclass(value):
-        fields = {field.name: plain(getattr(value, field.name), host) for field in dataclasses.fields(value)}
-        named = {choice.config_type: choice.name for choice in host.choices.values()}
-        return ({"choice": named[type(value)]} if type(value) in named else {}) | fields
-    if isinstance(value, dict):
-        return {key: plain(item, host) for key, item in value.items()}
-    return value
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

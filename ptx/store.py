@@ -25,8 +25,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ptx.errors import PtxError
-from ptx.locks import SILENCE, Lock, LockLostError, held, owner_of
+from ptx.errors import PtxError, StoppedError
+from ptx.locks import SILENCE, Lock, LockLostError, held, owner_of, try_take
 from ptx.records import digest_of, file_digest, files_of, read_json, sync_folder, write_json
 
 KINDS = ("steps", "evaluations")
@@ -195,6 +195,48 @@ class Store:
         """Who is building an entry, in words; empty when nobody is."""
         return owner_of(self.root / "locks" / key, self.silence)
 
+    def set_aside(self, entry: Entry, fault: str) -> Path | None:
+        """Quarantine a broken entry; None when somebody is at it."""
+        with self._alone(entry.key) as lock:
+            return self.quarantine(entry.folder, fault) if lock else None
+
+    def remove(self, entry: Entry) -> bool:
+        """Delete an entry, out of sight first so that none is ever half there; False when somebody is at it."""
+        with self._alone(entry.key) as lock:
+            if lock is None:
+                return False
+            trash = self.root / "staging" / entry.key / lock.token
+            trash.mkdir(parents=True)
+            entry.folder.rename(trash / "entry")
+        shutil.rmtree(trash)
+        _remove_empty(trash.parent)
+        return True
+
+    @contextlib.contextmanager
+    def _alone(self, key: str) -> Iterator[Lock | None]:
+        lock = try_take(self.root / "locks" / key, self.silence)
+        try:
+            yield lock
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def dead_work(self) -> list[Path]:
+        """Staging folders, and locks, of builders that are no more."""
+        folders = [folder for name in ("staging", "locks") for folder in sorted((self.root / name).glob("*"))]
+        return [folder for folder in folders if not self.owner(folder.name)]
+
+    def at_work(self) -> dict[str, str]:
+        """Keys that are being built, and those of the steps they are built from -> who is at it."""
+        busy: dict[str, str] = {}
+        inputs = {entry.key: entry.ingredients for entry in self.entries()}
+        for folder in (self.root / "locks").glob("*"):
+            if owner := self.owner(folder.name):
+                busy[folder.name] = owner
+                for note in (self.root / "staging" / folder.name).glob("*/identity.json"):
+                    busy |= dict.fromkeys(chain_of(read_json(note)["ingredients"], inputs), owner)
+        return busy
+
     def _need_room(self, identity: Identity) -> None:
         """Say so when the store lacks an entry and cannot be written to."""
         folder = self.root
@@ -213,8 +255,7 @@ class Store:
         if lock.robbed:
             noticed(f"took over from {lock.robbed}, which ended without finishing")
         folder = self.folder_of(identity)
-        if folder.is_dir():
-            fault = self.fault(folder)
+        if folder.is_dir() and (fault := self.fault(folder)):
             noticed(f"the entry in the store is damaged ({fault}); it is kept in {self.quarantine(folder, fault)} and built again")
         work = self.root / "staging" / identity.key / lock.token
         staging = Staging(work / "entry" / "payload", work / "checkpoints", work / "entry" / "payload" / "events.jsonl")
@@ -228,7 +269,8 @@ class Store:
             _publish(work / "entry", folder)
         except BaseException as error:
             lost = not lock.is_mine()
-            shutil.rmtree(work if lost or not _has_files(staging.checkpoints) else work / "entry", ignore_errors=True)
+            useless = lost or isinstance(error, StoppedError) or not _has_files(staging.checkpoints)
+            shutil.rmtree(work if useless else work / "entry", ignore_errors=True)
             _remove_empty(work.parent)
             if lost and isinstance(error, Exception) and not isinstance(error, LockLostError):
                 lock.check()  # whatever went wrong, another process is at it now
@@ -308,8 +350,10 @@ def _now() -> str:
     return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
 
 
-def walk_inputs(ingredients: dict[str, Any]) -> Iterator[str]:
-    """Keys of the steps that ingredients name as their input."""
-    source = ingredients.get("input")
-    if isinstance(source, dict) and isinstance(source.get("step"), str):
-        yield source["step"]
+def chain_of(ingredients: dict[str, Any], known: dict[str, dict[str, Any]]) -> list[str]:
+    """Keys of the steps that a result was made from, the last one first, as far as their ingredients are known."""
+    found = []
+    while isinstance(source := ingredients.get("input"), dict) and "step" in source:
+        found.append(str(source["step"]))
+        ingredients = known.get(found[-1], {})
+    return found

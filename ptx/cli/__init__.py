@@ -6,6 +6,7 @@ Exit codes: 0 all went well, 1 a run failed, 2 what was asked for is wrong (noth
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import signal
 import sys
@@ -22,7 +23,9 @@ VERBS = {
     "eval": ("ptx.cli.train", "evaluate a model as it is"),
     "sweep": ("ptx.cli.sweep", "run a study kept in a YAML file"),
     "report": ("ptx.cli.report", "roll runs up into one table, Pareto pictures and drill-down"),
-    "runs": ("ptx.cli.runs", "list and show recorded runs"),
+    "gate": ("ptx.cli.gate", "judge recorded models: which may ship, and why the others may not"),
+    "runs": ("ptx.cli.runs", "list, show, compare and follow recorded runs"),
+    "store": ("ptx.cli.store", "list, explain, verify and clean up the store of finished steps"),
     "check": ("ptx.cli.check", "say what a data or model value is, and what it fits"),
     "plugins": ("ptx.cli.plugins", "list plugins and their choices; explain one"),
 }
@@ -41,6 +44,9 @@ examples:
 
 `ptx VERB --help` explains a verb. model=tiny is a demonstration and test model that ships with ptx.
 """
+
+#: what the user can mend: no room, no permission, a read-only file system
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 #: set before any library is imported: no telemetry, no forked-tokenizer warnings
 ENVIRONMENT = {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1"}
@@ -66,6 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        print(f"ptx: {error.filename or 'while writing'}: {error.strerror}; free some room, or use out=/another/disk/ptx-out", file=sys.stderr)
+        return 1
 
 
 def _interrupt(_signal: int, _frame: Any) -> None:

@@ -100,7 +100,7 @@ def _set_threads(threads: int) -> None:
 def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
     from omegaconf import OmegaConf
 
-    from ptx.stages import plain
+    from ptx.freeze import plain
 
     for number, job in enumerate(jobs):
         if len(jobs) > 1:
@@ -110,9 +110,10 @@ def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
 
 
 def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options: Any, arguments: Sequence[str]) -> int:
+    from ptx.launch import run_in_workers
     from ptx.plan import command_line
     from ptx.planner import make_plan
-    from ptx.stages import run_sweep
+    from ptx.sweep import run_sweep
 
     plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
     for note in plan.notes:
@@ -123,7 +124,11 @@ def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options
             chain = " → ".join([str(run.model.path.name), *(step.name for step in run.steps)])
             terminal.say(f"  {run.id}: {chain}; measured by {', '.join(m.name for m in run.evaluations) or 'nothing'}")
         return 0
-    outcome = run_sweep(plan, host, terminal, fail_fast=options.fail_fast)
+    config = jobs[0].config
+    if config.workers:
+        outcome = run_in_workers(plan, host, terminal, config.workers, threads=config.threads, fail_fast=options.fail_fast)
+    else:
+        outcome = run_sweep(plan, host, terminal, fail_fast=options.fail_fast)
     if outcome.kept:
         terminal.say(f"{outcome.kept} of {len(plan.runs)} runs were done already and are kept")
     for name, message in outcome.failed:

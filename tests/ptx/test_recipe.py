@@ -10,7 +10,7 @@ from ptx.compose import compose_jobs
 from ptx.errors import ConfigError
 from ptx.planner import make_plan
 from ptx.recipe import ramp
-from ptx.stages import run_sweep
+from ptx.sweep import run_sweep
 from ptx.testing import Silent
 
 BASE = ["model=./model", "data=./text.jsonl", "eval=[latency]"]

@@ -11,7 +11,7 @@ from ptx.compose import compose_jobs
 from ptx.errors import ConfigError
 from ptx.planner import make_plan
 from ptx.records import read_json, read_rows
-from ptx.stages import run_sweep
+from ptx.sweep import run_sweep
 from ptx.testing import Silent
 
 BASE = ["model=./model", "data=./text.jsonl", "method=toy", "eval=[latency]"]
@@ -38,7 +38,7 @@ def test_a_run_trains_compresses_measures_and_leaves_the_record(toy_host, toy, d
     assert [step["name"] for step in result["steps"]] == ["toy", "halve"]
     assert result["metrics"][0]["value"] == pytest.approx(0.55)
     assert len(list(read_rows(folder / "evaluations" / "latency.jsonl"))) == 3
-    assert read_json(folder / "run.json")["config"]["method"]["choice"] == "toy"
+    assert read_json(folder / "run.json")["config"]["method"]["choice"] == "method=toy"
     assert (folder / "model" / "config.json").exists()
     assert toy.calls == ["load", "evaluate Count", "train ToyMethod 0.1", "compress Halve", "load", "evaluate Count"]
 
@@ -113,7 +113,7 @@ def test_an_interrupted_run_says_so_and_ends_the_sweep(toy_host, desk):
     plan, outcome = run(toy_host, "method.args.interrupt=1,0", multirun=True)
     assert outcome.interrupted
     assert result_of(plan, 1)["status"] == "interrupted"
-    assert not (plan.folder / plan.runs[2].id).exists()
+    assert not (plan.folder / plan.runs[2].id / "result.json").exists()
 
 
 def test_a_truncated_model_in_the_store_is_set_aside_and_made_again(toy_host, toy, desk):

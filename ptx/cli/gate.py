@@ -1,0 +1,83 @@
+"""``ptx gate``: which of the recorded models may ship, and for each other one why not."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.text import Text
+
+from ptx.cli.report import find
+from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.gate import Finding, Gate, Verdict, judge, load_gate, ships
+from ptx.host import get_host
+from ptx.report import Row, load_records, make_frame
+
+EXAMPLES = """\
+examples:
+  ptx gate train-sweep-1a2b3c4d gate=ship
+  ptx gate ptx-out/runs/demo gate=compressed gate.capability.at_least=-0.01
+  ptx gate demo gate=./my-gate.yaml
+
+A constraint holds when the whole 95 % interval lies on the right side of its bound; a metric that was not measured, or whose interval
+straddles the bound, is not decided, and what is not decided does not ship. Exit code 0 when at least one model ships, 1 when none does."""
+
+STYLES: dict[Verdict, str] = {"holds": "green", "fails": "red", "undecided": "yellow"}
+
+
+def main(_verb: str, arguments: Sequence[str]) -> int:
+    """Judge every row of a sweep by a gate."""
+    parser = argparse.ArgumentParser(
+        "ptx gate",
+        description="Judge recorded models by a gate.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("sweep", metavar="SWEEP", help="a sweep's or run's folder, or its name below OUT/runs")
+    parser.add_argument("words", nargs="+", metavar="key=value", help="gate=NAME or gate=./file.yaml, and changed bounds")
+    parser.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out")
+    parser.add_argument("--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others")
+    options = parser.parse_args(list(arguments))
+    gate = _gate(options.words, options.config_dir)
+    frame = make_frame(load_records([find(options.out, options.sweep)]))
+    judged = [(row, judge(gate, row)) for row in frame.rows if not row.baseline]
+    if not judged:
+        raise ConfigError(Problem(f"{options.sweep} holds nothing but baselines", "a gate judges what was made of them"))
+    console = Console(highlight=False, soft_wrap=True)
+    for row, findings in judged:
+        _print_row(console, row, findings)
+    passed = [row.label for row, findings in judged if ships(findings)]
+    console.print(Text(_summary(gate, passed, len(judged)), style="bold"))
+    return 0 if passed else 1
+
+
+def _gate(words: Sequence[str], config_dir: str | None) -> Gate:
+    given: dict[str, Any] = {}
+    problems = []
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or key.partition(".")[0] != "gate":
+            problems.append(Problem(f"cannot use {word!r}", f"{did_you_mean(key, ['gate'])} Write gate=ship or gate.NAME.at_most=1.5"))
+        given[key] = yaml.safe_load(value)
+    if "gate" not in given and not problems:
+        problems.append(Problem("no gate is named", "add gate=ship"))
+    if problems:
+        raise ConfigError(problems)
+    changes = {key.removeprefix("gate."): value for key, value in given.items() if key != "gate"}
+    return load_gate(get_host(), given["gate"], changes, config_dir)
+
+
+def _print_row(console: Console, row: Row, findings: Sequence[Finding]) -> None:
+    passed = ships(findings)
+    console.print(Text("ships      " if passed else "does not   ", style="green" if passed else "red"), Text(row.label), sep="")
+    for finding in findings:
+        console.print(Text(f"  {finding.verdict:<10}", style=STYLES[finding.verdict]), Text(str(finding)))
+
+
+def _summary(gate: Gate, passed: Sequence[str], number: int) -> str:
+    models = "1 model" if number == 1 else f"{number} models"
+    return f"gate {gate.name}: {len(passed)} of {models} ships" + (f": {', '.join(passed)}" if passed else "")

@@ -1,0 +1,106 @@
+"""``ptx store gc``: which entries may go, and their going.
+
+Conditions add up: an entry goes when it is older *and* larger *and* unreachable, as far as these were given; ``--keep-size`` then takes
+the least recently used of them until the rest fits. Never taken: what is being built and what it is built from, what a run under way
+asked for, and the base of an adapter that stays.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptx.cli.keys import asked_by
+from ptx.records import files_of
+from ptx.report import Record
+from ptx.store import Entry, Store, chain_of
+
+#: a run without a result counts as under way while its events are younger than this
+SECONDS_UNDER_WAY = 600.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user wants gone; None: not asked for."""
+
+    older_than: float | None = None  # seconds since last use
+    larger_than: float | None = None  # bytes
+    keep_size: float | None = None  # bytes
+    reachable: frozenset[str] | None = None  # keys
+
+    @property
+    def any(self) -> bool:
+        """Whether entries are to go at all."""
+        return any(value is not None for value in (self.older_than, self.larger_than, self.keep_size, self.reachable))
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What goes, and what would have gone but is in use: (entry, by whom)."""
+
+    doomed: list[Entry]
+    spared: list[tuple[Entry, str]]
+
+
+def choose(entries: Sequence[Entry], wish: Wish, in_use: dict[str, str]) -> Choice:
+    """The entries that fit the wish, least recently used first."""
+    if not wish.any:
+        return Choice([], [])
+    fitting = sorted((entry for entry in entries if _fits(entry, wish)), key=lambda entry: entry.used)
+    free = [entry for entry in fitting if entry.key not in in_use]
+    if wish.keep_size is not None:
+        free = _until_it_fits(free, sum(entry.bytes for entry in entries) - wish.keep_size)
+    gone = {entry.key for entry in free}
+    bases = _bases([entry for entry in entries if entry.key not in gone], entries)
+    spared = [(entry, in_use[entry.key]) for entry in fitting if entry.key in in_use]
+    spared += [(entry, "an adapter that stays") for entry in free if entry.key in bases]
+    return Choice([entry for entry in free if entry.key not in bases], spared)
+
+
+def _fits(entry: Entry, wish: Wish) -> bool:
+    return (
+        (wish.older_than is None or time.time() - entry.used > wish.older_than)
+        and (wish.larger_than is None or entry.bytes > wish.larger_than)
+        and (wish.reachable is None or entry.key not in wish.reachable)
+    )
+
+
+def _until_it_fits(entries: Sequence[Entry], excess: float) -> list[Entry]:
+    taken: list[Entry] = []
+    for entry in entries:
+        if excess <= 0:
+            break
+        taken.append(entry)
+        excess -= entry.bytes
+    return taken
+
+
+def _bases(kept: Sequence[Entry], entries: Sequence[Entry]) -> set[str]:
+    """Steps whose payload an adapter that stays refers to."""
+    known = {entry.key: entry.ingredients for entry in entries}
+    adapters = [entry for entry in kept if (entry.record.get("meta") or {}).get("kind") == "adapter"]
+    return {key for entry in adapters for key in chain_of(entry.ingredients, known)}
+
+
+def in_use(store: Store, records: Sequence[Record]) -> dict[str, str]:
+    """Key -> who needs it now."""
+    used = {asked.key: f"the run {record.id} under way" for record in records if _under_way(record) for asked in asked_by(record)}
+    return used | store.at_work()
+
+
+def _under_way(record: Record) -> bool:
+    events = record.folder / "events.jsonl"
+    return record.status == "unfinished" and events.is_file() and time.time() - events.stat().st_mtime < SECONDS_UNDER_WAY
+
+
+def size_of(folder: Path) -> int:
+    """Size of all files below."""
+    return sum(path.lstat().st_size for path in files_of(folder))
+
+
+def remove_folder(folder: Path) -> None:
+    """Delete a quarantined entry, dead work, or a dead lock."""
+    shutil.rmtree(folder)

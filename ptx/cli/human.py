@@ -1,0 +1,41 @@
+"""Sizes and ages as people write and read them."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from ptx.report.units import scale_of
+
+SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+AGES = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+
+def size_text(size: float) -> str:
+    """``1.23 MB``."""
+    return scale_of("B", [size]).text(size).replace("\N{NO-BREAK SPACE}", " ")
+
+
+def age_text(seconds: float) -> str:
+    """``3 d``, ``5 h``, ``12 min``, ``8 s``: the largest unit of which there are at least two."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
+
+
+def parse_size(text: str) -> float:
+    """Bytes of ``10GB``, ``500MB``, ``1.5TiB``."""
+    return _parse(text, SIZES, "a size such as 10GB or 500MB")
+
+
+def parse_age(text: str) -> float:
+    """Seconds of ``30d``, ``12h``, ``90min``."""
+    return _parse(text, AGES, "an age such as 30d, 12h or 90min")
+
+
+def _parse(text: str, units: dict[str, int], wanted: str) -> float:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    if found is None or found[2] not in units:
+        raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
+    return float(found[1]) * units[found[2]]

@@ -1,0 +1,187 @@
+"""``ptx store ls|why|verify|gc``: the store of finished steps and evaluations."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from ptx.cli import gc
+from ptx.cli.human import age_text, parse_age, parse_size, size_text
+from ptx.cli.keys import SHOWN, Known, asked_by, key_named, known_of, open_store, records_of, runs_named
+from ptx.cli.why import explain
+from ptx.errors import ConfigError, Problem
+from ptx.store import KINDS, Entry, Store
+
+EXAMPLES = """\
+examples:
+  ptx store ls --sort size
+  ptx store why dpo-sparsegpt-5e6f7a8b      why its steps were found or had to be made
+  ptx store why 3fa2b1c0 77aa01de           in what two keys differ
+  ptx store verify                          read every file again; exit code 1 when one is broken
+  ptx store gc --older-than 30d             what would go; --yes deletes it"""
+
+GC_EXAMPLES = """\
+examples:
+  ptx store gc --keep-size 10GB --yes
+  ptx store gc --unreachable-from train-sweep-1a2b3c4d
+  ptx store gc --quarantine --staging --yes     broken entries and what killed builders left"""
+
+
+def main(_verb: str, arguments: Sequence[str]) -> int:
+    """Run one of the actions; returns the exit code."""
+    options = _parser().parse_args(list(arguments))
+    actions = {"ls": _list, "why": _why, "verify": _verify, "gc": _collect}
+    return actions[options.action](options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "ptx store",
+        description="List, explain, verify and clean up the store.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs and the store lie; default: ptx-out")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|why|verify|gc")
+    ls = actions.add_parser("ls", parents=[common], help="list what is there", description="List the entries, the last used first.")
+    ls.add_argument("--kind", choices=KINDS, help="only steps, or only evaluations")
+    ls.add_argument("--sort", choices=["age", "size"], default="age", help="by last use (default) or by size")
+    why = actions.add_parser("why", parents=[common], help="explain a key or a run", description="Explain hits and misses field by field.")
+    why.add_argument("names", nargs="+", metavar="KEY|RUN", help="a key or its beginning, or a run; two of them are compared")
+    verify = actions.add_parser("verify", parents=[common], help="check every digest", description="Read every file and compare its digest.")
+    verify.add_argument("keys", nargs="*", metavar="KEY", help="only these; default: everything")
+    verify.add_argument("--repair", action="store_true", help="move broken entries to quarantine, so that the next run builds them again")
+    _add_gc(actions, common)
+    return parser
+
+
+def _add_gc(actions: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    text = "Delete entries; shows what would go unless --yes is given. Conditions add up. Records of runs are never touched."
+    collect = actions.add_parser(
+        "gc",
+        parents=[common],
+        help="delete what is no longer needed",
+        description=text,
+        epilog=GC_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    collect.add_argument("--older-than", metavar="AGE", type=parse_age, help="not used for so long: 30d, 12h")
+    collect.add_argument("--larger-than", metavar="SIZE", type=parse_size, help="larger than 500MB, 2GB, ...")
+    collect.add_argument("--keep-size", metavar="SIZE", type=parse_size, help="the least recently used, until the store fits")
+    collect.add_argument("--unreachable-from", metavar="SWEEP", nargs="+", help="what no run of these sweeps names")
+    collect.add_argument("--quarantine", action="store_true", help="also the broken entries that were set aside")
+    collect.add_argument("--staging", action="store_true", help="also what killed builders left: half work, checkpoints, locks")
+    collect.add_argument("--yes", action="store_true", help="delete; without it nothing is")
+
+
+def _list(options: argparse.Namespace) -> int:
+    store, console = open_store(options.out), Console(highlight=False)
+    known = [one for one in known_of(store, records_of(options.out)).values() if one.entry is not None]
+    chosen = [one for one in known if options.kind in (None, one.kind)]
+    chosen.sort(key=lambda one: _entry(one).bytes if options.sort == "size" else _entry(one).used, reverse=True)
+    table = Table("kind", "key", "choice", "size", "built", "used", "by", box=None, pad_edge=False, header_style="bold")
+    for one in chosen:
+        entry, now = _entry(one), time.time()
+        ages = [f"{age_text(now - moment)} ago" for moment in (entry.created, entry.used)]
+        table.add_row(one.kind, one.short, Text(one.name), size_text(entry.bytes), *ages, Text(_users(one)))
+    console.print(table)
+    console.print(f"{_count(chosen, 'entry', 'entries')}, {size_text(sum(_entry(one).bytes for one in chosen))}")
+    aside, dead = list((store.root / "quarantine").glob("*/*")), store.dead_work()
+    if aside or dead:
+        console.print(f"{len(aside)} in quarantine, {len(dead)} left by killed builders; ptx store gc --quarantine --staging removes them")
+    return 0
+
+
+def _entry(one: Known) -> Entry:
+    assert one.entry is not None
+    return one.entry
+
+
+def _count(things: Sequence[object], one: str, many: str) -> str:
+    return f"{len(things)} {one if len(things) == 1 else many}"
+
+
+def _users(one: Known) -> str:
+    """``train-sweep-1a2b3c4d (3 runs)``."""
+    sweeps: dict[str, int] = {}
+    for record in one.runs:
+        sweeps[record.sweep_name] = sweeps.get(record.sweep_name, 0) + 1
+    return ", ".join(f"{name} ({runs} run{'s' if runs > 1 else ''})" for name, runs in sweeps.items()) or "-"
+
+
+def _why(options: argparse.Namespace) -> int:
+    if len(options.names) > 2:
+        raise ConfigError(Problem(f"{len(options.names)} names were given", "one is explained, two are compared"))
+    for line in explain(options.out, options.names):
+        print(line)
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    store = open_store(options.out)
+    entries = {entry.key: entry for entry in store.entries()}
+    for text in options.keys:
+        if key_named(text, entries) is None:
+            raise ConfigError(Problem(f"no key in the store begins with {text!r}", "ptx store ls lists them"))
+    chosen = {key_named(text, entries) for text in options.keys} or set(entries)
+    faults = _faults(store, [entry for key, entry in entries.items() if key in chosen])
+    for entry, fault in faults:
+        print(f"broken: {entry.kind} {entry.key[:SHOWN]} ({entry.ingredients.get('choice', 'unreadable')}): {fault}")
+        made = [other.key[:SHOWN] for other in entries.values() if (other.ingredients.get("input") or {}).get("step") == entry.key]
+        if made:
+            print(f"  made from it, perhaps after it broke: {', '.join(made)}")
+        if options.repair:
+            aside = store.set_aside(entry, fault)
+            print(f"  moved to {aside}" if aside else f"  left alone: {store.owner(entry.key)} is at it")
+    print(f"{_count(list(chosen), 'entry', 'entries')} read, {len(faults)} broken")
+    if faults:
+        print("the next run that needs them builds them again" if options.repair else "ptx store verify --repair moves them out of the way")
+    return 1 if faults else 0
+
+
+def _faults(store: Store, entries: Sequence[Entry]) -> list[tuple[Entry, str]]:
+    """What is wrong, under a progress bar."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    found = []
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("reading", total=sum(entry.bytes for entry in entries))
+        for entry in entries:
+            fault = store.fault(entry.folder, digests=True, seen=lambda size: progress.advance(task, size))
+            found += [(entry, fault)] if fault else []
+    return found
+
+
+def _collect(options: argparse.Namespace) -> int:
+    store, records = open_store(options.out), records_of(options.out)
+    reachable = None
+    if options.unreachable_from:
+        named = [record for name in options.unreachable_from for record in runs_named(options.out, name)]
+        reachable = frozenset(asked.key for record in named for asked in asked_by(record))
+    wish = gc.Wish(options.older_than, options.larger_than, options.keep_size, reachable)
+    if not (wish.any or options.quarantine or options.staging):
+        raise ConfigError(Problem("nothing was said about what may go", "ptx store gc --older-than 30d, or --help for more"))
+    choice = gc.choose(store.entries(), wish, gc.in_use(store, records))
+    folders = sorted((store.root / "quarantine").glob("*")) if options.quarantine else []
+    folders += store.dead_work() if options.staging else []
+    for entry, user in choice.spared:
+        print(f"kept: {entry.kind} {entry.key[:SHOWN]} is needed by {user}")
+    freed = sum(entry.bytes for entry in choice.doomed) + sum(gc.size_of(folder) for folder in folders)
+    for entry in choice.doomed:
+        done = not options.yes or store.remove(entry)
+        unused = f"unused for {age_text(time.time() - entry.used)}" if not options.yes else "deleted" if done else "kept: somebody is at it"
+        print(f"{entry.kind} {entry.key[:SHOWN]}  {entry.ingredients.get('choice', 'unreadable')}  {size_text(entry.bytes)}  {unused}")
+    for folder in folders:
+        print(f"{folder.parent.name} {folder.name[:SHOWN]}  {size_text(gc.size_of(folder))}")
+        if options.yes:
+            gc.remove_folder(folder)
+    what = f"{_count(choice.doomed, 'entry', 'entries')} and {_count(folders, 'leftover', 'leftovers')}, {size_text(freed)}"
+    print(f"deleted {what}" if options.yes else f"would delete {what}; --yes does it")
+    return 0

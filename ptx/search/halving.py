@@ -1,0 +1,90 @@
+"""Early stopping by asynchronous successive halving (ASHA; Li et al. 2020, arXiv:1810.05934) on what steps log while they work.
+
+Rungs stand at the steps first, first·factor, first·factor², ... A trial that reaches a rung goes on only if its value there is among the
+best 1/factor of all trials that got as far; nobody waits for a full rung. Two departures from the paper: a trial that was stopped
+is not taken up again, and nobody is stopped at a rung that fewer than ``factor`` trials have reached, since the best of two is a
+coin toss.
+
+A rung belongs to a step's name: the losses of SFT and of DPO are not compared. Under several seeds the first decides for its trial,
+against the first seeds of the others. A step that the store already has costs nothing and is not stopped, but its curve counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ptx.errors import StoppedError
+from ptx.run import Console
+from ptx.search.config import Halving
+
+#: step's name -> rung (as text, since it is kept as JSON) -> value there
+Rungs = dict[str, dict[str, float]]
+
+
+def rung_steps(rule: Halving, last: int) -> list[int]:
+    """The rungs up to step ``last``."""
+    found, step = [], rule.first
+    while step <= last:
+        found.append(step)
+        step *= rule.factor
+    return found
+
+
+def rungs_of(rule: Halving, events: Iterable[Mapping[str, Any]], names: Iterable[str]) -> Rungs:
+    """What a run logged at each rung: the first value at or after it."""
+    found: Rungs = {name: {} for name in names}
+    for event in events:
+        metrics, name = event.get("metrics") or {}, str(event.get("label"))
+        if event.get("event") == "log" and name in found and rule.metric in metrics:
+            for step in rung_steps(rule, int(event["step"])):
+                found[name].setdefault(str(step), float(metrics[rule.metric]))
+    return {name: rungs for name, rungs in found.items() if rungs}
+
+
+def lags(rule: Halving, value: float, others: list[float]) -> bool:
+    """Whether ``value`` is not among the best 1/factor of a rung that ``others`` have reached."""
+    if len(others) + 1 < rule.factor:
+        return False
+    sign = 1.0 if rule.goal == "minimize" else -1.0
+    mine = math.inf if math.isnan(value) else sign * value
+    better = sum(sign * other < mine for other in others if not math.isnan(other))
+    return better >= max(1, (len(others) + 1) // rule.factor)
+
+
+@dataclass
+class Watch:
+    """A console that passes everything on, and raises out of the step that reports when its trial lags.
+
+    ``run.log`` shows progress through the console in the middle of the step, so this needs nothing of the steps.
+    """
+
+    inner: Console
+    rule: Halving
+    earlier: list[Rungs]  # of the other trials
+    names: set[str]  # the steps that count
+    _passed: set[tuple[str, int]] = field(default_factory=set)
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        self.inner.say(text)
+
+    def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
+        """Show where a step stands, and judge it at the rungs."""
+        self.inner.progress(label, metrics, step, total)
+        if label not in self.names or self.rule.metric not in metrics or (total and step >= total):
+            return
+        for rung in rung_steps(self.rule, step):
+            if (label, rung) not in self._passed:
+                self._passed.add((label, rung))
+                self._judge(label, rung, metrics[self.rule.metric])
+
+    def _judge(self, label: str, rung: int, value: float) -> None:
+        others = [rungs[label][str(rung)] for rungs in self.earlier if str(rung) in rungs.get(label, {})]
+        if lags(self.rule, value, others):
+            raise StoppedError(
+                f"early stopping: {label} has {self.rule.metric} {value:.4g} at step {rung}, "
+                f"not among the best 1/{self.rule.factor} of the {len(others) + 1} trials that got as far"
+            )

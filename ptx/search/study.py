@@ -1,0 +1,165 @@
+"""Optuna's side: the study in a journal file, a sampler per trial, what a dead process left.
+
+- The journal (``search.journal`` in the sweep's folder) is append-only; a last line that a crash cut short is cut off before it is read,
+  as Optuna would not read on past it.
+- Every trial gets a sampler of its own, seeded by the search's seed and the number of trials before it. A sampler's memory is in the study, not
+  in the object, so a search that was killed and continued proposes what an undisturbed one proposes. (One seed for the whole process, as
+  is usual, repeats its first proposals after every restart.)
+- A trial that was running when its process died is failed, and asked again with the same parameters.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ptx.errors import ConfigError, Problem
+from ptx.records import digest_of
+from ptx.search.config import SearchConfig
+
+JOURNAL = "search.journal"
+
+#: a trial's state, as it is written in search.json -> Optuna's name
+STATES = {"done": "COMPLETE", "failed": "FAIL", "stopped": "PRUNED"}
+
+
+def optuna() -> ModuleType:
+    """The library, imported when a search starts."""
+    try:
+        import optuna as library
+    except ImportError as error:
+        raise ConfigError(Problem(f"a search needs Optuna, which cannot be imported ({error})", "pip install 'ptx[search]'")) from error
+    library.logging.set_verbosity(library.logging.WARNING)
+    return library
+
+
+class _FileLock:
+    """The kernel's lock on the journal: it ends with its process, while Optuna's own outlives a killed one by 30 seconds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._handle = -1
+
+    def acquire(self) -> bool:
+        """Wait for it."""
+        self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT)
+        fcntl.flock(self._handle, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        """Closing gives it back."""
+        os.close(self._handle)
+
+
+class Study:
+    """The trials of one search. Only one process at a time works on it (the loop holds a lock)."""
+
+    def __init__(self, folder: Path, name: str, config: SearchConfig) -> None:
+        self.config = config
+        self._optuna = optuna()
+        path = folder / JOURNAL
+        _heal(path)
+        self._study = self._open(path, name)
+        known = self._study.user_attrs.get("definition")
+        if known is not None and known != config.definition:
+            if any(record["state"] == "done" for record in self.records()):
+                raise ConfigError(_changes(name, folder, known, config.definition))
+            path.unlink()  # nothing has been learnt yet; the runs' own records stay
+            self._study = self._open(path, name)
+        self._study.set_user_attr("definition", config.definition)
+
+    def _open(self, path: Path, name: str) -> Any:
+        journal = self._optuna.storages.journal
+        storage = self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=_FileLock(path)))
+        study = self._optuna.create_study(
+            storage=storage, study_name=name, load_if_exists=True, directions=list(self.config.objectives.values())
+        )  # fmt: skip
+        study.set_metric_names(list(self.config.objectives))
+        return study
+
+    def records(self) -> list[dict[str, Any]]:
+        """What was recorded of every finished trial that counts, in order."""
+        abandoned = self._numbers("abandoned")
+        return [
+            {"number": number, **trial.user_attrs["record"]}
+            for number, trial in enumerate(self._study.trials)
+            if "record" in trial.user_attrs and trial.state.is_finished() and number not in abandoned
+        ]
+
+    def recover(self, *, retry_failed: bool) -> int:
+        """Fail what a dead process left running, and queue it again; on request also what had failed. Returns how many are queued."""
+        state = self._optuna.trial.TrialState
+        running = [trial for trial in self._study.trials if trial.state == state.RUNNING]
+        failed = [trial for trial in self._study.trials if retry_failed and trial.state == state.FAIL]
+        abandoned = self._numbers("abandoned") | {trial.number for trial in [*running, *failed]}
+        self._study.set_user_attr("abandoned", sorted(abandoned))  # first, so that a second crash finds them
+        for trial in running:
+            self._study.tell(trial.number, state=state.FAIL)
+        queued = {trial.user_attrs.get("retry_of") for trial in self._study.trials}
+        again = [trial for trial in self._study.trials if trial.number in abandoned - queued and trial.params]
+        for trial in again:
+            self._study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.number})
+        return len(again)
+
+    def ask(self) -> Any:
+        """The next trial, its sampler seeded by how many came before it."""
+        self._study.sampler = self._sampler(len(self.records()))
+        return self._study.ask()
+
+    def tell(self, trial: Any, record: Mapping[str, Any], values: Sequence[float] | None, violations: Mapping[str, float]) -> None:
+        """Record a trial's end; ``values`` are its objectives when it is done."""
+        trial.set_user_attr("record", dict(record))
+        for name, violation in violations.items():
+            trial.set_constraint(name, violation)
+        state = self._optuna.trial.TrialState[STATES[record["state"]]]
+        self._study.tell(trial, values if record["state"] == "done" else None, state)
+
+    def is_retry(self, trial: Any) -> bool:
+        """Whether the trial was asked before and came to no end."""
+        return "retry_of" in trial.user_attrs
+
+    def _numbers(self, name: str) -> set[int]:
+        return set(self._study.user_attrs.get(name, []))
+
+    def _sampler(self, index: int) -> Any:
+        config, samplers = self.config, self._optuna.samplers
+        seed = int(digest_of([config.seed, index])[:8], 16)
+        population = config.population or max(8, config.trials // 5)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna marks some samplers as experimental, each time
+            if config.sampler == "tpe":
+                return samplers.TPESampler(seed=seed, n_startup_trials=config.startup)
+            if config.sampler == "gp":
+                return samplers.GPSampler(seed=seed, n_startup_trials=config.startup, warn_independent_sampling=False)
+            if config.sampler == "nsga2":
+                return samplers.NSGAIISampler(seed=seed, population_size=population)
+            if config.sampler == "nsga3":
+                return samplers.NSGAIIISampler(seed=seed, population_size=population)
+            return samplers.RandomSampler(seed=seed)
+
+
+def _heal(path: Path) -> None:
+    """Cut off a last line without an end."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        content = file.read()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            file.truncate(whole)
+
+
+def _changes(name: str, folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Problem]:
+    changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
+    return [
+        Problem(
+            f"the search {name} was begun with {key}: {old.get(key)!r}, now it is {new.get(key)!r}",
+            f"give the new search another name (name: ...), or delete {folder}",
+        )
+        for key in changed
+    ]

@@ -1,0 +1,161 @@
+"""One trial: a point of the space, run under every seed, and what came of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ptx.compose import Job, compose_jobs
+from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.gate import Finding, judge
+from ptx.host import Host
+from ptx.plan import RunPlan, SweepPlan
+from ptx.planner import make_plan
+from ptx.records import Metric, read_json, read_rows
+from ptx.report import Row, load_records, make_frame
+from ptx.run import Console
+from ptx.search.config import SearchConfig
+from ptx.search.halving import Rungs, Watch, rungs_of
+from ptx.search.space import text_of
+from ptx.sweep import DONE, FAILED, INTERRUPTED, STOPPED, freeze_run, run_one, status_of
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial's end: done with a metric per objective, or failed or stopped with the reason."""
+
+    state: str
+    reason: str = ""
+    metrics: dict[str, Metric] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    runs: tuple[str, ...] = ()
+    rungs: Rungs = field(default_factory=dict)
+
+    def record(self, words: dict[str, str]) -> dict[str, Any]:
+        """As plain data, for the journal and for search.json."""
+        return {
+            "state": self.state,
+            "words": words,
+            "reason": self.reason,
+            "metrics": {name: dataclasses.asdict(metric) for name, metric in self.metrics.items()},
+            "gate": {finding.name: finding.verdict for finding in self.findings},
+            "violation": sum(max(0.0, finding.violation) for finding in self.findings),
+            "runs": list(self.runs),
+            "rungs": self.rungs,
+        }
+
+
+@dataclass
+class Runner:
+    """What the trials of one search have in common."""
+
+    host: Host
+    verb: str
+    fixed: list[str]
+    config: SearchConfig
+    command: str
+    console: Console
+    config_dir: str | None = None
+    _resolved: dict[str, Any] = field(default_factory=dict)
+    _tried: set[str] = field(default_factory=set)  # runs that this process has executed
+
+    def jobs(self, words: dict[str, str]) -> list[Job]:
+        """The point composed, one job per seed."""
+        lines = [f"{key}={value}" for key, value in words.items()]
+        seeds = [f"seed={','.join(map(str, self.config.seeds))}"] if self.config.seeds else []
+        jobs = compose_jobs(self.host, self.verb, [*self.fixed, *lines, *seeds], multirun=True, config_dir=self.config_dir)
+        named = [words | ({"seed": str(job.config.seed)} if seeds else {}) for job in jobs]
+        return [dataclasses.replace(job, varied=varied) for job, varied in zip(jobs, named, strict=True)]
+
+    def plan(self, jobs: Sequence[Job]) -> SweepPlan:
+        """The runs of some jobs, and of their baselines."""
+        return make_plan(self.host, self.verb, jobs, self.command, self._resolved)
+
+    def check(self) -> tuple[list[Job], SweepPlan]:
+        """Compose and plan the corners of the space; raises with everything that is wrong there."""
+        problems: list[Problem] = []
+        jobs: list[Job] = []
+        for words in self.config.space.corners(max(8, min(32, self.config.trials))):
+            try:
+                jobs += self.jobs(words)
+            except ConfigError as error:
+                problems += error.problems
+        if problems:
+            raise ConfigError(problems)
+        return jobs, self.plan(jobs)
+
+    def run(self, plan: SweepPlan, earlier: list[Rungs], *, again: bool) -> Ended:
+        """Take the plan's runs; those with a record are not run again, except, when asked, failed ones."""
+        mine = [run for run in plan.runs if not run.baseline]
+        names = {step.name for run in mine for step in run.steps if step.kind == "train"}
+        ids = tuple(run.id for run in plan.runs)
+        ended = Ended(DONE, runs=ids)
+        for run in plan.runs:
+            watched = self.config.early_stopping is not None and run is mine[0]
+            console = Watch(self.console, self.config.early_stopping, earlier, names) if watched else self.console  # type: ignore[arg-type]
+            status, message = self._take(plan, run, console, again=again or run.baseline)
+            if status != DONE and not run.baseline:
+                where = f"seed={run.config.seed}: " if len(mine) > 1 else ""
+                ended = Ended(STOPPED if status == STOPPED else FAILED, where + message, runs=ids[: ids.index(run.id) + 1])
+                break
+        rungs = self._rungs(plan.folder / mine[0].id, names)
+        if ended.state != DONE:
+            return dataclasses.replace(ended, rungs=rungs)
+        return dataclasses.replace(self._measured(plan.folder, ids), rungs=rungs)
+
+    def _take(self, plan: SweepPlan, run: RunPlan, console: Console, *, again: bool) -> tuple[str, str]:
+        """(Status, message) of one run, from its record if it has come to an end."""
+        folder = plan.folder / run.id
+        final = {DONE, STOPPED} | ({FAILED} if run.id in self._tried or not again else set())
+        if status_of(folder) in final:
+            result = read_json(folder / "result.json")
+        else:
+            self._tried.add(run.id)
+            console.say(f"  {run.label}")
+            freeze_run(plan, run, self.host)
+            result = run_one(run, folder, self.host, console)
+        if result["status"] == INTERRUPTED:
+            raise KeyboardInterrupt
+        return result["status"], (result["error"] or {}).get("message", "")
+
+    def _rungs(self, folder: Path, names: set[str]) -> Rungs:
+        rule = self.config.early_stopping
+        return rungs_of(rule, read_rows(folder / "events.jsonl"), names) if rule else {}
+
+    def _measured(self, folder: Path, ids: tuple[str, ...]) -> Ended:
+        """Objectives and gate of runs that are all done, over the seeds."""
+        frame = make_frame(load_records([folder / name for name in ids]))
+        row = next(row for row in frame.rows if not row.baseline)
+        findings = judge(self.config.gate, row) if self.config.gate else []
+        metrics = {name: metric for name in self.config.objectives if (metric := row.metric(name)) and math.isfinite(metric.value)}
+        lacking = [problem for name in self.config.objectives if name not in metrics and (problem := lacks(row, name))]
+        if lacking:
+            return Ended(FAILED, "; ".join(lacking), metrics, findings, ids)
+        return Ended(DONE, "", metrics, findings, ids)
+
+
+def lacks(row: Row, name: str) -> str:
+    """Why an objective has no value."""
+    known = [metric for metric, segment in row.metrics if not segment]
+    if name in known:
+        return f"{name} is not a number"
+    return f"no evaluator measured {name}; {did_you_mean(name, known)}"
+
+
+def line_of(record: dict[str, Any]) -> str:
+    """A trial's end in one line."""
+    if record["state"] != DONE:
+        return f"{record['state']}: {record['reason']}"
+    parts = [f"{name} {metric['value']:.4g} [{metric['low']:.4g}, {metric['high']:.4g}]" for name, metric in record["metrics"].items()]
+    missed = [f"{name} {verdict}" for name, verdict in record["gate"].items() if verdict != "holds"]
+    gate = (["gate: " + (", ".join(missed) if missed else "ships")]) if record["gate"] else []
+    return ", ".join([*parts, *gate]) + (f" (as trial {record['repeats']})" if "repeats" in record else "")
+
+
+def title_of(number: int, total: int, words: dict[str, str]) -> str:
+    """``trial 3 of 40: method.rate=0.1``."""
+    return f"trial {number} of {total}: {text_of(words)}"

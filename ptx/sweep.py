@@ -1,0 +1,174 @@
+"""Going through a plan: freeze every run's record, hand the runs out, keep the books.
+
+A run is executed by :func:`run_one`, in this process or in a worker (:mod:`ptx.launch`); whatever it raises ends up in its
+own record, and the others go on.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ptx import machine
+from ptx.errors import StepError, StoppedError
+from ptx.freeze import plain
+from ptx.host import Host
+from ptx.plan import RunPlan, SweepPlan
+from ptx.records import SCHEMA, append_event, digest_of, read_json, write_json
+from ptx.run import Console, Run
+
+DONE, FAILED, INTERRUPTED, STOPPED = "done", "failed", "interrupted", "stopped"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a sweep."""
+
+    done: int
+    kept: int  # finished by an earlier command
+    failed: tuple[tuple[str, str], ...]  # run id, message
+    interrupted: bool = False
+
+
+def run_sweep(plan: SweepPlan, host: Host, console: Console, *, fail_fast: bool = False) -> Outcome:
+    """Execute every run that has no finished record, one after the other in this process."""
+    pending = freeze(plan, host)
+    failed: list[tuple[str, str]] = []
+    done = 0
+    for run in pending:
+        console.say(f"[{plan.runs.index(run) + 1}/{len(plan.runs)}] {run.label}")
+        result = run_one(run, plan.folder / run.id, host, console)
+        if result["status"] == INTERRUPTED:
+            return Outcome(done, len(plan.runs) - len(pending), tuple(failed), interrupted=True)
+        if result["status"] == DONE:
+            done += 1
+            continue
+        failed.append((run.id, result["error"]["message"]))
+        console.say(f"failed: {result['error']['type']}: {result['error']['message']}")
+        if fail_fast:
+            break
+    return Outcome(done, len(plan.runs) - len(pending), tuple(failed))
+
+
+def freeze(plan: SweepPlan, host: Host) -> list[RunPlan]:
+    """Write sweep.json and every run.json before the first step; returns the runs that are not done yet."""
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    write_json(plan.folder / "sweep.json", sweep_record(plan))
+    pending = [run for run in plan.runs if status_of(plan.folder / run.id) != DONE]
+    for run in pending:
+        freeze_run(plan, run, host)
+    return pending
+
+
+def freeze_run(plan: SweepPlan, run: RunPlan, host: Host) -> None:
+    """Begin a run's record anew: run.json, and no result."""
+    folder = plan.folder / run.id
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").unlink(missing_ok=True)
+    write_json(folder / "run.json", _run_record(plan, run, host))
+
+
+def status_of(folder: Path) -> str:
+    """What result.json says; "unfinished" when there is none or it cannot be read."""
+    try:
+        return str(read_json(folder / "result.json")["status"])
+    except (OSError, ValueError, KeyError):
+        return "unfinished"
+
+
+def run_one(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[str, Any]:
+    """Execute one run and write its result.json, whatever happens."""
+    journal, scratch = folder / "events.jsonl", folder / "scratch"
+    append_event(journal, "run_started", run=run.id)
+    context = Run(run.config, host, console, scratch, journal, scratch, run.config.seed, run.device, run.label, run, folder)
+    started = time.time()
+    result: dict[str, Any] = {"status": DONE, "error": None}
+    try:
+        result |= host.first("ptx_run", run=context)
+    except KeyboardInterrupt:
+        result |= {"status": INTERRUPTED, "error": {"type": "KeyboardInterrupt", "message": "interrupted", "traceback": ""}}
+    except StoppedError as error:
+        result |= {"status": STOPPED, "error": explain(error)}
+    except Exception as error:  # noqa: BLE001 (whatever a step raises is recorded, and the sweep goes on)
+        result |= {"status": FAILED, "error": explain(error)}
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return finish(folder, result, started)
+
+
+def explain(error: Exception) -> dict[str, str]:
+    """An error for result.json; a full disk is said as such, everything else speaks for itself."""
+    message = str(error)
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        message = str(
+            StepError(f"no space left on the disk ({error.filename or 'while writing'}); free some room or use out=/another/disk")
+        )
+    return {"type": type(error).__name__, "message": message, "traceback": "".join(traceback.format_exception(error))}
+
+
+def finish(folder: Path, result: dict[str, Any], started: float) -> dict[str, Any]:
+    """Write result.json, the last file of a run."""
+    ended = time.time()
+    result |= {"schema": SCHEMA, "started": _iso(started), "finished": _iso(ended), "seconds": round(ended - started, 3)}
+    append_event(folder / "events.jsonl", "run_finished", status=result["status"])
+    write_json(folder / "result.json", result)
+    return result
+
+
+def sweep_record(plan: SweepPlan) -> dict[str, Any]:
+    asked = [step.key for run in plan.runs for step in run.steps]
+    return {
+        "schema": SCHEMA,
+        "name": plan.name,
+        "verb": plan.verb,
+        "command": plan.command,
+        "created": _iso(time.time()),
+        "axes": plan.axes,
+        "runs": [run.id for run in plan.runs],
+        "steps": {"asked": len(asked), "distinct": len(set(asked))},
+        "notes": list(plan.notes),
+    }
+
+
+def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
+    used = [run.config.model, run.config.data, run.config.runtime, *(step.config for step in run.steps)]
+    used += [measure.config for measure in run.evaluations]
+    libraries = {library for config in used if config is not None for library in host.choice_of(config).libraries}
+    facts = run.facts
+    model = {"name": host.name_of(run.config.model), "path": str(run.model.path), "digest": run.model.digest}
+    return {
+        "schema": SCHEMA,
+        "id": run.id,
+        "label": run.label,
+        "verb": run.verb,
+        "sweep": plan.name,
+        "created": _iso(time.time()),
+        "command": plan.command,
+        "overrides": list(run.overrides),
+        "varied": run.varied,
+        "baseline": run.baseline,
+        "config": plain(run.config, host),
+        "model": model | {"parameters": facts.parameters, "bytes": facts.bytes, "dtype": facts.dtype},
+        "data": {"name": run.data.name, "digest": digest_of([s.identity.ingredients.get("data") for s in run.steps])} if run.data else None,
+        "seed": run.config.seed,
+        "device": run.device,
+        "host": machine.facts(),
+        "versions": machine.versions({"ptx", "torch", *libraries}) | {"python": sys.version.split()[0]},
+        "steps": [_part(step, host) | {"kind": step.kind} for step in run.steps],
+        "evaluations": [_part(measure, host) for measure in run.evaluations],
+    }
+
+
+def _part(part: Any, host: Host) -> dict[str, Any]:
+    return {"name": part.name, "key": part.key, "config": plain(part.config, host), "ingredients": part.identity.ingredients}
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

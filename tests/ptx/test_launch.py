@@ -1,0 +1,140 @@
+"""Workers: isolation, replacement, a clean end, and the same results as in one process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ptx.compose import compose_jobs
+from ptx.host import load_host
+from ptx.launch import run_in_workers
+from ptx.planner import make_plan
+from ptx.records import read_json
+from ptx.sweep import run_sweep
+from ptx.testing import Silent
+
+PTXFILE = f"""
+import os, signal, sys, time
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+from conftest import ToyPlugin, ToyMethod
+import ptx
+
+class Plugin(ToyPlugin):
+    @ptx.hookimpl
+    def ptx_choices(self):
+        return [choice for choice in super().ptx_choices() if choice.group != "runtime" and choice.name not in ("bench", "latency")] + EXTRA
+
+    @ptx.hookimpl
+    def ptx_train(self, run, method, model, data):
+        if isinstance(method, ToyMethod):
+            with open("trained", "a") as file:
+                file.write(f"{{method.rate}}\\n")
+            if method.args.get("crash"):
+                os.kill(os.getpid(), getattr(signal, method.args["crash"]))
+            for step in range(int(method.args.get("steps", 0))):
+                run.log({{"loss": 1.0}}, step, 100)
+                time.sleep(0.1)
+        return super().ptx_train(run, method, model, data)
+
+from conftest import Count, Plain
+class Steady(Count):
+    timed = True
+EXTRA = [ptx.Choice("runtime", "plain", Plain), ptx.Choice("eval", "count", Count), ptx.Choice("eval", "steady", Steady)]
+toy = Plugin()
+globals().update({{name: getattr(toy, name) for name in dir(toy) if name.startswith("ptx_")}})
+"""
+WORDS = ["model=./model", "data=./text.jsonl", "method=toy", "runtime=plain", "eval=[count,steady]"]
+
+
+@pytest.fixture
+def bench(desk):
+    (desk / "ptxfile.py").write_text(PTXFILE)
+    return desk
+
+
+def plan_of(*words, host, out="ptx-out"):
+    return make_plan(host, "train", compose_jobs(host, "train", [*WORDS, *words, f"out={out}"], multirun=True), "ptx test")
+
+
+def results(plan):
+    found = {}
+    for run in plan.runs:
+        result = read_json(plan.folder / run.id / "result.json")
+        found[run.id] = [(metric["name"], metric["value"]) for metric in result["metrics"]]
+    return found
+
+
+def test_workers_give_the_results_of_one_process_and_share_steps(bench):
+    host = load_host(bench, {})
+    words = ["method.rate=0.1,0.2", "compress=[],[halve]"]
+    alone = plan_of(*words, host=host, out="alone")
+    assert run_sweep(alone, host, Silent()).done == 5
+    (bench / "trained").unlink()
+    shared = plan_of(*words, host=host)
+    outcome = run_in_workers(shared, host, Silent(), 2)
+    assert (outcome.done, outcome.failed) == (5, ())
+    assert results(shared) == results(alone)
+    assert sorted((bench / "trained").read_text().split()) == ["0.1", "0.2"]
+
+
+@pytest.mark.parametrize(("crash", "said"), [("SIGSEGV", "a crash in native code"), ("SIGKILL", "out of memory?")])
+def test_a_step_that_crashes_the_interpreter_fails_its_run_only(bench, crash, said):
+    host = load_host(bench, {})
+    plan = plan_of("method.args={crash: " + crash + "},{}", host=host)
+    outcome = run_in_workers(plan, host, Silent(), 1)
+    assert outcome.done == 2
+    assert [said in message for _, message in outcome.failed] == [True]
+    failed = read_json(plan.folder / outcome.failed[0][0] / "result.json")
+    assert failed["status"] == "failed"
+    assert "Fatal" in failed["error"]["traceback"] or crash == "SIGKILL"
+
+
+def test_ctrl_c_ends_the_runs_under_way_as_interrupted_and_the_command_continues(bench):
+    command = [sys.executable, "-m", "ptx", "train", *WORDS, "method.args.steps=40", "workers=1"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (bench / "trained").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    running.send_signal(signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 130, said
+    statuses = [read_json(path)["status"] for path in (bench / "ptx-out" / "runs").glob("*/toy*/result.json")]
+    statuses += [read_json(path)["status"] for path in (bench / "ptx-out" / "runs").glob("*/model*/result.json")]
+    assert statuses == ["interrupted"]
+    assert subprocess.run([*command, "method.args.steps=0"], capture_output=True).returncode == 0
+
+
+def test_a_worker_whose_parent_is_killed_ends_by_itself(bench):
+    command = [sys.executable, "-m", "ptx", "train", *WORDS, "method.args.steps=200", "workers=1"]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while not (bench / "trained").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.kill()
+    running.wait()
+    children = lambda: subprocess.run(["pgrep", "-f", "ptx.worker"], capture_output=True, text=True).stdout.split()
+    mine = [pid for pid in children() if Path(f"/proc/{pid}/cwd").exists() and os.readlink(f"/proc/{pid}/cwd") == str(bench)]
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in mine) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in mine)
+
+
+def test_an_input_that_changed_since_the_plan_was_frozen_is_refused_by_the_worker(bench):
+    from ptx.sweep import freeze
+    from ptx.worker import take
+
+    host = load_host(bench, {})
+    plan = plan_of(host=host)
+    freeze(plan, host)
+    (bench / "text.jsonl").write_text('{"text": "changed"}\n')
+    done = take(host, plan.folder / plan.runs[-1].id, Silent())
+    assert done["status"] == "failed"
+    assert "toy has changed since it was planned: data.digest" in done["error"]["message"]
