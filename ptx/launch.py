@@ -97,7 +97,7 @@ def _death(code: int) -> str:
     return f"the worker was killed by {name}{hint}"
 
 
-def _tail(log: Path, lines: int = 20) -> str:
+def _tail(log: Path, lines: int = 60) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
 
@@ -180,7 +180,7 @@ class Shared:
 
 def run_in_workers(plan: SweepPlan, host: Host, console: Console, count: int, *, threads: int = 0, fail_fast: bool = False) -> Outcome:
     """Execute every run that has no finished record in ``count`` worker processes."""
-    pending = freeze(plan, host)
+    pending = freeze(plan, host, console)
     kept = len(plan.runs) - len(pending)
     pool = Pool(plan, console, count, threads, fail_fast=fail_fast)
     interrupted = False

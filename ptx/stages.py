@@ -48,14 +48,27 @@ def _take(run: Run, store: Store, step: Step, model: ModelRef) -> tuple[ModelRef
     run.event("step_started", step=step.name, key=step.key)
     build = lambda staging: _build_step(run, step, model, staging)  # noqa: E731 (binds this step's arguments)
     entry, shared = store.fetch(step.identity, build, _waiting(run, step.name), run.at(label=step.name).say)
-    if shared:
+    before = _finished_before(run, step.key)
+    if shared and before is None:
         _replay(run, step.name, entry)
     meta = entry.meta
     made = ModelRef(entry.payload / meta["model"], meta["digest"], meta["kind"])
-    run.event("step_finished", step=step.name, key=step.key, shared=shared, seconds=meta["seconds"])
-    run.console.say(f"{step.name}: {'shared' if shared else 'done'} in {meta['seconds']:.1f} s" + (" (earlier)" if shared else ""))
+    shared = _note(run, step, meta["seconds"], shared=shared if before is None else before)
     done = {"name": step.name, "kind": step.kind, "key": step.key, "shared": shared, "seconds": meta["seconds"]}
     return made, done | {"bytes": made.bytes, "metrics": meta["metrics"]}
+
+
+def _finished_before(run: Run, key: str) -> bool | None:
+    """Whether this run, when it was begun earlier, took the result from the store; None when it had not come that far."""
+    finished = [event for event in read_rows(run.record / "events.jsonl") if event["event"] == "step_finished" and event["key"] == key]
+    return bool(finished[0]["shared"]) if finished else None
+
+
+def _note(run: Run, part: Step | Measure, seconds: float, *, shared: bool) -> bool:
+    """Tell the record and the user that a step or evaluation is there; returns ``shared``."""
+    run.event("step_finished", step=part.name, key=part.key, shared=shared, seconds=seconds)
+    run.console.say(f"{part.name}: from the store ({seconds:.1f} s when it was made)" if shared else f"{part.name}: {seconds:.1f} s")
+    return shared
 
 
 def _waiting(run: Run, name: str) -> Callable[[str], None]:
@@ -113,10 +126,11 @@ def _measure_all(run: Run, store: Store, plan: RunPlan, model: ModelRef) -> tupl
             shutil.copyfile(entry.payload / "rows.jsonl", rows)
             metrics += [metric | {"evaluator": measure.name} for metric in entry.meta["metrics"]]
             seconds = entry.meta["seconds"]
+            before = _finished_before(run, measure.key)
+            shared = _note(run, measure, seconds, shared=shared if before is None else before)
             evaluations.append(
                 {"name": measure.name, "key": measure.key, "shared": shared, "seconds": seconds, "rows": f"evaluations/{rows.name}"}
             )
-            run.console.say(f"{measure.name}: {'shared' if shared else 'done'} in {seconds:.1f} s" + (" (earlier)" if shared else ""))
     finally:
         for lm in opened:
             lm.close()

@@ -7,6 +7,7 @@ own record, and the others go on.
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import sys
 import time
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import machine
-from ptx.errors import StepError, StoppedError
+from ptx.errors import StoppedError
 from ptx.freeze import plain
 from ptx.host import Host
 from ptx.plan import RunPlan, SweepPlan
@@ -39,7 +40,7 @@ class Outcome:
 
 def run_sweep(plan: SweepPlan, host: Host, console: Console, *, fail_fast: bool = False) -> Outcome:
     """Execute every run that has no finished record, one after the other in this process."""
-    pending = freeze(plan, host)
+    pending = freeze(plan, host, console)
     failed: list[tuple[str, str]] = []
     done = 0
     for run in pending:
@@ -57,13 +58,18 @@ def run_sweep(plan: SweepPlan, host: Host, console: Console, *, fail_fast: bool 
     return Outcome(done, len(plan.runs) - len(pending), tuple(failed))
 
 
-def freeze(plan: SweepPlan, host: Host) -> list[RunPlan]:
+def freeze(plan: SweepPlan, host: Host, console: Console | None = None) -> list[RunPlan]:
     """Write sweep.json and every run.json before the first step; returns the runs that are not done yet."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_json(plan.folder / "sweep.json", sweep_record(plan))
     pending = [run for run in plan.runs if status_of(plan.folder / run.id) != DONE]
     for run in pending:
+        damage = damage_of(plan.folder / run.id)
         freeze_run(plan, run, host)
+        if damage:
+            append_event(plan.folder / run.id / "events.jsonl", "message", text=damage)
+            if console is not None:
+                console.say(f"{run.id}: {damage}")
     return pending
 
 
@@ -75,22 +81,43 @@ def freeze_run(plan: SweepPlan, run: RunPlan, host: Host) -> None:
     write_json(folder / "run.json", _run_record(plan, run, host))
 
 
+def close_books(plan: SweepPlan) -> dict[str, int]:
+    """Count over all finished runs how many steps were asked for, how many this sweep ran, and how many were there already."""
+    results = [read_json(plan.folder / run.id / "result.json") for run in plan.runs if status_of(plan.folder / run.id) == DONE]
+    books = {}
+    for kind in ("steps", "evaluations"):
+        parts = [part for result in results for part in result[kind]]
+        ran = len({part["key"] for part in parts if not part["shared"]})
+        books |= {f"{kind}_asked": len(parts), f"{kind}_ran": ran, f"{kind}_shared": len(parts) - ran}
+    write_json(plan.folder / "sweep.json", sweep_record(plan) | {"books": books})
+    return books
+
+
 def status_of(folder: Path) -> str:
-    """What result.json says; "unfinished" when there is none or it cannot be read."""
-    try:
-        return str(read_json(folder / "result.json")["status"])
-    except (OSError, ValueError, KeyError):
-        return "unfinished"
+    """What result.json says; "unfinished" when there is none or the record is damaged."""
+    return "unfinished" if damage_of(folder) or not (folder / "result.json").exists() else str(read_json(folder / "result.json")["status"])
+
+
+def damage_of(folder: Path) -> str:
+    """What is wrong with the record of a run that has ended; empty when it is whole, or there is none."""
+    if not (folder / "result.json").exists():
+        return ""
+    for name, field in (("run.json", "id"), ("result.json", "status")):
+        try:
+            read_json(folder / name)[field]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"{name} is damaged ({error}); the run is done again, with what the store has of it"
+    return ""
 
 
 def run_one(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[str, Any]:
     """Execute one run and write its result.json, whatever happens."""
     journal, scratch = folder / "events.jsonl", folder / "scratch"
-    append_event(journal, "run_started", run=run.id)
     context = Run(run.config, host, console, scratch, journal, scratch, run.config.seed, run.device, run.label, run, folder)
     started = time.time()
     result: dict[str, Any] = {"status": DONE, "error": None}
     try:
+        append_event(journal, "run_started", run=run.id)
         result |= host.first("ptx_run", run=context)
     except KeyboardInterrupt:
         result |= {"status": INTERRUPTED, "error": {"type": "KeyboardInterrupt", "message": "interrupted", "traceback": ""}}
@@ -106,10 +133,9 @@ def run_one(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[st
 def explain(error: Exception) -> dict[str, str]:
     """An error for result.json; a full disk is said as such, everything else speaks for itself."""
     message = str(error)
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        message = str(
-            StepError(f"no space left on the disk ({error.filename or 'while writing'}); free some room or use out=/another/disk")
-        )
+    if os.strerror(errno.ENOSPC) in message:  # libraries wrap the system's error in their own
+        where = getattr(error, "filename", None) or "while writing"
+        message = f"no space left on the disk ({where}); free some room or use out=/another/disk"
     return {"type": type(error).__name__, "message": message, "traceback": "".join(traceback.format_exception(error))}
 
 
@@ -117,8 +143,12 @@ def finish(folder: Path, result: dict[str, Any], started: float) -> dict[str, An
     """Write result.json, the last file of a run."""
     ended = time.time()
     result |= {"schema": SCHEMA, "started": _iso(started), "finished": _iso(ended), "seconds": round(ended - started, 3)}
-    append_event(folder / "events.jsonl", "run_finished", status=result["status"])
-    write_json(folder / "result.json", result)
+    try:
+        append_event(folder / "events.jsonl", "run_finished", status=result["status"])
+        write_json(folder / "result.json", result)
+    except OSError as error:  # without its record the run has not ended; the same command again does it
+        told = explain(error)
+        result |= {"status": FAILED, "error": told | {"message": f"{folder / 'result.json'} cannot be written: {told['message']}"}}
     return result
 
 

@@ -45,12 +45,12 @@ def main(verb: str, arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     options = _parser(verb).parse_args(list(arguments))
     host = get_host()
-    _warn_of_broken(host)
+    warn_of_broken(host)
     jobs = compose_jobs(host, verb, options.overrides, multirun=options.multirun, config_dir=options.config_dir)
     if options.cfg:
         return _print_configs(host, jobs)
-    _check_recipe(verb, jobs)
-    _set_threads(jobs[0].config.threads)
+    check_recipe(verb, jobs)
+    set_threads(jobs[0].config.threads)
     with Terminal() as terminal:
         return _run(host, verb, jobs, terminal, options, arguments)
 
@@ -68,13 +68,15 @@ def _parser(verb: str) -> argparse.ArgumentParser:
     return parser
 
 
-def _warn_of_broken(host: Host) -> None:
+def warn_of_broken(host: Host) -> None:
+    """Say which plugins could not be loaded."""
     for plugin in host.broken:
         if "PTX_DISABLE" not in plugin.error:
             print(f"ptx: plugin {plugin.name} ({plugin.origin}) is not loaded: {plugin.error}", file=sys.stderr)
 
 
-def _check_recipe(verb: str, jobs: Sequence[Job]) -> None:
+def check_recipe(verb: str, jobs: Sequence[Job]) -> None:
+    """Refuse steps that do not suit the verb."""
     problems = []
     for job in jobs:
         config = job.config
@@ -90,7 +92,7 @@ def _check_recipe(verb: str, jobs: Sequence[Job]) -> None:
         raise ConfigError(problems)
 
 
-def _set_threads(threads: int) -> None:
+def set_threads(threads: int) -> None:
     """CPU threads of this process and its children; must come before torch is imported."""
     if threads:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -113,7 +115,7 @@ def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options
     from ptx.launch import run_in_workers
     from ptx.plan import command_line
     from ptx.planner import make_plan
-    from ptx.sweep import run_sweep
+    from ptx.sweep import close_books, run_sweep
 
     plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
     for note in plan.notes:
@@ -135,10 +137,16 @@ def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options
         terminal.say(f"failed: {name}: {message}")
     if outcome.interrupted:
         raise KeyboardInterrupt
-    return _finish(plan.folder, terminal, failed=bool(outcome.failed))
+    books = close_books(plan)
+    terminal.say(
+        f"steps: {books['steps_asked']} asked for, {books['steps_ran']} ran, {books['steps_shared']} shared; "
+        f"evaluations: {books['evaluations_asked']} asked for, {books['evaluations_ran']} ran, {books['evaluations_shared']} shared"
+    )
+    return finish(plan.folder, terminal, failed=bool(outcome.failed))
 
 
-def _finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:
+def finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:
+    """Report on a sweep's folder; returns the exit code."""
     from ptx.cli.report import summary
     from ptx.report import build
 

@@ -16,7 +16,7 @@ from ptx.host import load_host
 from ptx.launch import run_in_workers
 from ptx.planner import make_plan
 from ptx.records import read_json
-from ptx.sweep import run_sweep
+from ptx.sweep import close_books, run_sweep
 from ptx.testing import Silent
 
 PTXFILE = f"""
@@ -80,6 +80,7 @@ def test_workers_give_the_results_of_one_process_and_share_steps(bench):
     outcome = run_in_workers(shared, host, Silent(), 2)
     assert (outcome.done, outcome.failed) == (5, ())
     assert results(shared) == results(alone)
+    assert close_books(shared) == close_books(alone)
     assert sorted((bench / "trained").read_text().split()) == ["0.1", "0.2"]
 
 

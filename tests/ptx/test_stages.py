@@ -11,7 +11,7 @@ from ptx.compose import compose_jobs
 from ptx.errors import ConfigError
 from ptx.planner import make_plan
 from ptx.records import read_json, read_rows
-from ptx.sweep import run_sweep
+from ptx.sweep import close_books, run_sweep
 from ptx.testing import Silent
 
 BASE = ["model=./model", "data=./text.jsonl", "method=toy", "eval=[latency]"]
@@ -55,6 +55,9 @@ def test_every_distinct_step_of_a_sweep_runs_once(toy_host, toy, desk):
     assert len([call for call in toy.calls if call.startswith("train")]) == 2
     assert toy.calls.count("compress Halve") == 2
     assert read_json(plan.folder / "sweep.json")["steps"] == {"asked": 12, "distinct": 6}
+    books = close_books(plan)
+    assert (books["steps_asked"], books["steps_ran"], books["steps_shared"]) == (12, 6, 6)
+    assert (books["evaluations_asked"], books["evaluations_ran"]) == (7, 7)
 
 
 def test_the_same_command_again_does_nothing(toy_host, toy, desk):
