@@ -7,6 +7,8 @@ grid (``-m``) is expanded here with Hydra's own grammar and composed job by job 
 
 from __future__ import annotations
 
+import copy
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -37,6 +39,10 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".txt")
 
 
+#: verb and choices -> what they compose to
+Frozen = dict[tuple[str, ...], DictConfig]
+
+
 @dataclass(frozen=True)
 class Job:
     """One composed run: its configuration, the overrides that made it, and those of them that vary over the sweep."""
@@ -47,8 +53,13 @@ class Job:
     given: frozenset[str] = frozenset()  # keys that the user typed
 
 
-def compose_jobs(host: Host, verb: str, words: Sequence[str], *, multirun: bool = False, config_dir: str | None = None) -> list[Job]:
-    """Compose every job of a command, or raise one :class:`ConfigError` with everything that is wrong."""
+def compose_jobs(
+    host: Host, verb: str, words: Sequence[str], *, multirun: bool = False, config_dir: str | None = None, frozen: Frozen | None = None
+) -> list[Job]:
+    """Compose every job of a command, or raise one :class:`ConfigError` with everything that is wrong.
+
+    A search composes trial by trial: ``frozen`` keeps what the choices gave the first time, whatever becomes of the YAML meanwhile.
+    """
     overrides = _parse(words)
     if not multirun and (swept := [o.input_line for o in overrides if o.is_sweep_override()]):
         raise ConfigError([Problem(f"{line!r} names several values", "add -m to run them all") for line in swept])
@@ -56,7 +67,7 @@ def compose_jobs(host: Host, verb: str, words: Sequence[str], *, multirun: bool 
     jobs: list[Job] = []
     with _hydra(host, config_dir):
         for row in _grid(overrides):
-            config, found = _compose_one(host, verb, [line for line, _ in row])
+            config, found = _compose_one(host, verb, [line for line, _ in row], frozen)
             problems += found
             if config is not None:
                 varied = {line.partition("=")[0]: line.partition("=")[2] for line, sweeps in row if sweeps}
@@ -136,6 +147,7 @@ def _hydra(host: Host, config_dir: str | None) -> Iterator[None]:
         Plugins.instance().register(_SearchPath)
     _register(host)
     GlobalHydra.instance().clear()
+    _options.cache_clear()
     with initialize_config_module("ptx.conf", version_base="1.3"):
         yield
 
@@ -149,12 +161,13 @@ def _register(host: Host) -> None:
         store.store(group=group, name=name, node=choice.config_type, package=package, provider=host.owners[group, name].name)
 
 
+@functools.cache
 def _options(group: str) -> list[str]:
     loader = GlobalHydra.instance().config_loader()
     return [name for name in loader.get_group_options(group) if name != "none"]
 
 
-def _compose_one(host: Host, verb: str, lines: list[str]) -> tuple[RunConfig | None, list[Problem]]:
+def _compose_one(host: Host, verb: str, lines: list[str], frozen: Frozen | None) -> tuple[RunConfig | None, list[Problem]]:
     choices, values, problems = _sorted_out(lines)
     if choices.get("recipe", "null") != "null":
         problems += _instead_of_short_form(choices)
@@ -165,11 +178,20 @@ def _compose_one(host: Host, verb: str, lines: list[str]) -> tuple[RunConfig | N
     if problems:
         return None, problems
     try:
-        node = compose(verb, overrides=[f"~{group}" if value == "null" else f"{group}={value}" for group, value in choices.items()])
+        node = _composed(verb, [f"~{group}" if value == "null" else f"{group}={value}" for group, value in choices.items()], frozen)
     except (HydraException, OmegaConfBaseException) as error:
         return None, [Problem(f"cannot compose {' '.join(lines)}: {' '.join(str(error).split())}")]
     problems = _apply(host, node, values)
     return (None, problems) if problems else _typed(node)
+
+
+def _composed(verb: str, overrides: list[str], frozen: Frozen | None) -> DictConfig:
+    if frozen is None:
+        return compose(verb, overrides=overrides)
+    key = (verb, *overrides)
+    if key not in frozen:
+        frozen[key] = compose(verb, overrides=overrides)
+    return copy.deepcopy(frozen[key])
 
 
 def _sorted_out(lines: list[str]) -> tuple[dict[str, str], list[tuple[str, Any]], list[Problem]]:

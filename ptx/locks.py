@@ -195,7 +195,7 @@ def _beat(path: Path, stop: threading.Event, every: float) -> None:
 
 def _numbers(folder: Path) -> list[int]:
     try:
-        return [int(name) for name in os.listdir(folder) if name.isdigit()]
+        return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
     except (FileNotFoundError, NotADirectoryError):
         return []
 

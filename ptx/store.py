@@ -21,80 +21,20 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ptx.entry import Entry, Identity, chain_of, fault_of, read_record, seal
 from ptx.errors import PtxError, StoppedError
 from ptx.locks import SILENCE, Lock, LockLostError, held, owner_of, try_take
-from ptx.records import digest_of, file_digest, files_of, read_json, sync_folder, write_json
+from ptx.records import read_json, sync_folder, write_json
+
+__all__ = ["KINDS", "Entry", "Identity", "Staging", "Store"]
 
 KINDS = ("steps", "evaluations")
 #: how many broken copies of one entry are kept
 GENERATIONS = 3
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What decides a result, and the key made of it."""
-
-    kind: str  # "steps" or "evaluations"
-    ingredients: dict[str, Any]
-
-    @property
-    def key(self) -> str:
-        """sha256 of the ingredients, hex."""
-        return digest_of(self.ingredients)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A result in the store. ``record`` is its entry.json; empty when that cannot be read."""
-
-    folder: Path
-    record: dict[str, Any]
-
-    @property
-    def payload(self) -> Path:
-        """The folder that the builder wrote."""
-        return self.folder / "payload"
-
-    @property
-    def key(self) -> str:
-        """The key it is found by."""
-        return self.folder.name
-
-    @property
-    def kind(self) -> str:
-        """Steps or evaluations."""
-        return self.folder.parent.name
-
-    @property
-    def meta(self) -> dict[str, Any]:
-        """What the builder returned."""
-        return dict(self.record["meta"])
-
-    @property
-    def ingredients(self) -> dict[str, Any]:
-        """What its key is made of."""
-        return self.record.get("ingredients") or {}
-
-    @cached_property
-    def bytes(self) -> int:
-        """Size of all its files."""
-        return sum(path.stat().st_size for path in files_of(self.folder))
-
-    @property
-    def created(self) -> float:
-        """When it was finished, in seconds of the epoch."""
-        return float(self.record.get("created") or self.used)
-
-    @property
-    def used(self) -> float:
-        """When a run last took it, in seconds of the epoch."""
-        stamped = [path for path in (self.folder / "entry.sha256", self.folder / "entry.json", self.folder) if path.exists()]
-        return stamped[0].stat().st_mtime if stamped else 0.0
 
 
 @dataclass(frozen=True)
@@ -124,33 +64,16 @@ class Store:
     def entries(self) -> list[Entry]:
         """Everything that is there, whole or broken."""
         folders = [folder for kind in KINDS for folder in sorted((self.root / kind).glob("*")) if folder.is_dir()]
-        return [Entry(folder, _record(folder)) for folder in folders]
+        return [Entry(folder, read_record(folder)) for folder in folders]
 
     def find(self, identity: Identity) -> Entry | None:
         """The entry, if its record and its files' sizes are as they were written. Changes nothing."""
         folder = self.folder_of(identity)
-        return None if not folder.is_dir() or self.fault(folder) else Entry(folder, _record(folder))
+        return None if not folder.is_dir() or self.fault(folder) else Entry(folder, read_record(folder))
 
     def fault(self, folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None) -> str:
-        """What is wrong with an entry, or an empty string. Sizes are compared, and on demand every digest.
-
-        ``seen`` is told the size of every file that has been read.
-        """
-        record = _record(folder)
-        if not record:
-            return "entry.json is missing or cannot be read"
-        stamp = folder / "entry.sha256"
-        if stamp.exists() and stamp.read_text(errors="replace").partition(" ")[0] != file_digest(folder / "entry.json"):
-            return "entry.json has changed since it was written"
-        if record.get("key") != folder.name or digest_of(record.get("ingredients")) != folder.name:
-            return f"entry.json belongs to another key ({str(record.get('key'))[:12]})"
-        for name, (size, digest) in record["files"].items():
-            fault = _file_fault(folder / "payload" / name, name, size, digest if digests else "")
-            seen(size)
-            if fault:
-                return fault
-        extra = sorted({str(path.relative_to(folder / "payload")) for path in files_of(folder / "payload")} - set(record["files"]))
-        return f"{extra[0]} was put there later" if digests and extra else ""
+        """What is wrong with an entry, or an empty string; see :func:`ptx.entry.fault_of`."""
+        return fault_of(folder, digests=digests, seen=seen)
 
     def fetch(
         self, identity: Identity, build: Callable[[Staging], dict[str, Any]], waiting: Say = _quiet, noticed: Say = _quiet
@@ -203,14 +126,14 @@ class Store:
     def remove(self, entry: Entry) -> bool:
         """Delete an entry, out of sight first so that none is ever half there; False when somebody is at it."""
         with self._alone(entry.key) as lock:
-            if lock is None:
+            if lock is None or not entry.folder.is_dir():
                 return False
             trash = self.root / "staging" / entry.key / lock.token
             trash.mkdir(parents=True)
             entry.folder.rename(trash / "entry")
-        shutil.rmtree(trash)
-        _remove_empty(trash.parent)
-        return True
+            shutil.rmtree(trash)
+            _remove_empty(trash.parent)
+            return True
 
     @contextlib.contextmanager
     def _alone(self, key: str) -> Iterator[Lock | None]:
@@ -234,7 +157,8 @@ class Store:
             if owner := self.owner(folder.name):
                 busy[folder.name] = owner
                 for note in (self.root / "staging" / folder.name).glob("*/identity.json"):
-                    busy |= dict.fromkeys(chain_of(read_json(note)["ingredients"], inputs), owner)
+                    with contextlib.suppress(OSError, ValueError):  # it has just finished
+                        busy |= dict.fromkeys(chain_of(read_json(note)["ingredients"], inputs), owner)
         return busy
 
     def _need_room(self, identity: Identity) -> None:
@@ -264,7 +188,7 @@ class Store:
             staging.payload.mkdir(parents=True)
             write_json(work / "identity.json", {"kind": identity.kind, "ingredients": identity.ingredients})
             meta = build(staging)
-            _seal(work / "entry", {"kind": identity.kind, "key": identity.key, "ingredients": identity.ingredients, "meta": meta})
+            seal(work / "entry", {"kind": identity.kind, "key": identity.key, "ingredients": identity.ingredients, "meta": meta})
             lock.check()
             _publish(work / "entry", folder)
         except BaseException as error:
@@ -277,27 +201,7 @@ class Store:
             raise
         shutil.rmtree(work, ignore_errors=True)
         _remove_empty(work.parent)
-        return Entry(folder, _record(folder))
-
-
-def _record(folder: Path) -> dict[str, Any]:
-    """entry.json as far as it can be used; empty otherwise."""
-    try:
-        record = read_json(folder / "entry.json")
-    except (OSError, ValueError):
-        return {}
-    whole = isinstance(record, dict) and isinstance(record.get("files"), dict) and isinstance(record.get("meta"), dict)
-    return record if whole else {}
-
-
-def _file_fault(path: Path, name: str, size: int, digest: str) -> str:
-    if not path.is_file():
-        return f"{name} is missing"
-    if path.stat().st_size != size:
-        return f"{name} has {path.stat().st_size} bytes, {size} were written"
-    if digest and file_digest(path) != digest:
-        return f"{name} has changed since it was written"
-    return ""
+        return Entry(folder, read_record(folder))
 
 
 def _inherit(work: Path) -> None:
@@ -309,19 +213,6 @@ def _inherit(work: Path) -> None:
             (other / "checkpoints").rename(work / "checkpoints")
         shutil.rmtree(other, ignore_errors=True)
     (work / "checkpoints").mkdir(exist_ok=True)
-
-
-def _seal(entry: Path, record: dict[str, Any]) -> None:
-    """Force everything to the disk, with the record of it."""
-    payload = entry / "payload"
-    files = {str(path.relative_to(payload)): (path.stat().st_size, file_digest(path)) for path in files_of(payload)}
-    write_json(entry / "entry.json", {**record, "files": files, "created": round(time.time(), 3)})
-    (entry / "entry.sha256").write_text(f"{file_digest(entry / 'entry.json')}  entry.json\n")
-    for path in files_of(entry):
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    for folder, _, _ in os.walk(entry, topdown=False):
-        sync_folder(Path(folder))
 
 
 def _publish(entry: Path, folder: Path) -> None:
@@ -348,12 +239,3 @@ def _remove_empty(folder: Path) -> None:
 
 def _now() -> str:
     return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")
-
-
-def chain_of(ingredients: dict[str, Any], known: dict[str, dict[str, Any]]) -> list[str]:
-    """Keys of the steps that a result was made from, the last one first, as far as their ingredients are known."""
-    found = []
-    while isinstance(source := ingredients.get("input"), dict) and "step" in source:
-        found.append(str(source["step"]))
-        ingredients = known.get(found[-1], {})
-    return found

@@ -12,6 +12,7 @@ import shutil
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,13 +84,19 @@ def freeze_run(plan: SweepPlan, run: RunPlan, host: Host) -> None:
 
 def close_books(plan: SweepPlan) -> dict[str, int]:
     """Count over all finished runs how many steps were asked for, how many this sweep ran, and how many were there already."""
-    results = [read_json(plan.folder / run.id / "result.json") for run in plan.runs if status_of(plan.folder / run.id) == DONE]
-    books = {}
+    books = count_books(plan.folder, [run.id for run in plan.runs])
+    write_json(plan.folder / "sweep.json", sweep_record(plan) | {"books": books})
+    return books
+
+
+def count_books(folder: Path, ids: Sequence[str]) -> dict[str, int]:
+    """The books of some runs of a sweep's folder."""
+    results = [read_json(folder / name / "result.json") for name in ids if status_of(folder / name) == DONE]
+    books: dict[str, int] = {}
     for kind in ("steps", "evaluations"):
         parts = [part for result in results for part in result[kind]]
         ran = len({part["key"] for part in parts if not part["shared"]})
         books |= {f"{kind}_asked": len(parts), f"{kind}_ran": ran, f"{kind}_shared": len(parts) - ran}
-    write_json(plan.folder / "sweep.json", sweep_record(plan) | {"books": books})
     return books
 
 
@@ -153,6 +160,7 @@ def finish(folder: Path, result: dict[str, Any], started: float) -> dict[str, An
 
 
 def sweep_record(plan: SweepPlan) -> dict[str, Any]:
+    """The content of sweep.json."""
     asked = [step.key for run in plan.runs for step in run.steps]
     return {
         "schema": SCHEMA,

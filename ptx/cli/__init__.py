@@ -75,7 +75,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in UNWRITABLE:
             raise
-        print(f"ptx: {error.filename or 'while writing'}: {error.strerror}; free some room, or use out=/another/disk/ptx-out", file=sys.stderr)
+        print(
+            f"ptx: {error.filename or 'while writing'}: {error.strerror}; free some room, or use out=/another/disk/ptx-out", file=sys.stderr
+        )
         return 1
 
 

@@ -1,8 +1,8 @@
 """``ptx store gc``: which entries may go, and their going.
 
 Conditions add up: an entry goes when it is older *and* larger *and* unreachable, as far as these were given; ``--keep-size`` then takes
-the least recently used of them until the rest fits. Never taken: what is being built and what it is built from, what a run under way
-asked for, and the base of an adapter that stays.
+the least recently used of them until the rest fits. Never taken: what is being built and what it is built from, what a sweep under
+way asks for, and the base of an adapter that stays.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptx.cli.keys import asked_by
+from ptx.entry import chain_of
 from ptx.records import files_of
 from ptx.report import Record
-from ptx.store import Entry, Store, chain_of
+from ptx.store import Entry, Store
 
 #: a run without a result counts as under way while its events are younger than this
 SECONDS_UNDER_WAY = 600.0
@@ -87,7 +88,9 @@ def _bases(kept: Sequence[Entry], entries: Sequence[Entry]) -> set[str]:
 
 def in_use(store: Store, records: Sequence[Record]) -> dict[str, str]:
     """Key -> who needs it now."""
-    used = {asked.key: f"the run {record.id} under way" for record in records if _under_way(record) for asked in asked_by(record)}
+    sweeps = {record.folder.parent for record in records if _under_way(record)}
+    waiting = [record for record in records if record.status == "unfinished" and record.folder.parent in sweeps]
+    used = {asked.key: f"the sweep {record.sweep_name} under way" for record in waiting for asked in asked_by(record)}
     return used | store.at_work()
 
 

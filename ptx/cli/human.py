@@ -1,9 +1,14 @@
-"""Sizes and ages as people write and read them."""
+"""Sizes, ages and tables as people write and read them."""
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
 
 from ptx.report.units import scale_of
 
@@ -22,6 +27,15 @@ def age_text(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Rows in columns, each on one line however narrow the terminal: a key or number that is cut is of no use, nor is one in a pipe."""
+    console = Console(highlight=False, soft_wrap=True)
+    widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, *rows):
+        line = "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        console.print(Text(line, style="bold" if row is head else ""))
 
 
 def parse_size(text: str) -> float:

@@ -96,7 +96,7 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str
     return [
         (name, shown(ours.get(name, ABSENT)), shown(theirs.get(name, ABSENT)))
         for name in dict.fromkeys([*ours, *theirs])
-        if ours.get(name) != theirs.get(name)
+        if ours.get(name, "{}") != theirs.get(name, "{}")  # an empty group is none
     ]
 
 

@@ -1,4 +1,4 @@
-"""``ptx runs ls|show``: what has been recorded."""
+"""``ptx runs ls|show|diff|tail``: what has been recorded."""
 
 from __future__ import annotations
 
@@ -6,57 +6,185 @@ import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from ptx.cli.human import print_table, size_text
+from ptx.cli.keys import SHOWN, differences, runs_named
 from ptx.cli.report import find, summary
-from ptx.report import load_records, make_frame
+from ptx.cli.tail import tail
+from ptx.report import Record, load_records, make_frame
+from ptx.report.compare import difference_of
+from ptx.report.frame import NEUTRAL, Row
+from ptx.report.units import duration, metric_text, scale_of
 
 EXAMPLES = """\
 examples:
   ptx runs ls
   ptx runs ls train-sweep-1a2b3c4d
-  ptx runs show dpo-sparsegpt-5e6f7a8b"""
+  ptx runs show dpo-sparsegpt-5e6f7a8b          --json prints the record itself
+  ptx runs diff sft-1a2b3c4d dpo-5e6f7a8b       settings, versions and metrics that differ
+  ptx runs tail train-sweep-1a2b3c4d -f         follow what is running"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
-    """List or show runs."""
-    parser = argparse.ArgumentParser(
-        "ptx runs", description="List and show recorded runs.", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("action", choices=["ls", "show"])
-    parser.add_argument("name", nargs="?", help="a sweep or run, by folder or by name")
-    parser.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out")
-    options = parser.parse_args(list(arguments))
-    if options.action == "show" and not options.name:
-        parser.error("ptx runs show needs the name of a run; `ptx runs ls` lists them")
-    folder = find(options.out, options.name or ".")
+    """Run one of the actions."""
+    options = _parser().parse_args(list(arguments))
+    out = options.out
     if options.action == "ls":
-        _list(folder)
+        _list(load_records([find(out, options.name or ".")]))
+    elif options.action == "show":
+        _show(load_records([find(out, options.name)]), as_json=options.json)
+    elif options.action == "diff":
+        _diff(*(runs_named(out, name, one=True)[0] for name in (options.before, options.after)))
     else:
-        _show(folder)
+        tail(find(out, options.name), options.lines, follow=options.follow)
     return 0
 
 
-def _list(folder: Path) -> None:
-    console = Console(highlight=False)
-    table = Table("sweep", "run", "what", "status", "seconds", box=None, pad_edge=False, header_style="bold")
-    for record in load_records([folder]):
-        seconds = record.result.get("seconds")
-        table.add_row(
-            Text(record.sweep_name),
-            Text(record.id),
-            Text(str(record.run.get("label", ""))),
-            record.status,
-            f"{seconds:.1f}" if seconds is not None else "-",
-        )
-    console.print(table)
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "ptx runs",
+        description="List, show, compare and follow recorded runs.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ls|show|diff|tail")
+    what = "a sweep or run, by folder or by name"
+    actions.add_parser("ls", parents=[common], help="list runs").add_argument("name", nargs="?", help=f"{what}; default: all")
+    show = actions.add_parser("show", parents=[common], help="show a run or sweep")
+    show.add_argument("name", help=what)
+    show.add_argument("--json", action="store_true", help="print the record as it is")
+    diff = actions.add_parser("diff", parents=[common], help="what two runs differ in")
+    diff.add_argument("before", metavar="A", help="a run, by folder or by name")
+    diff.add_argument("after", metavar="B", help="another one")
+    last = actions.add_parser("tail", parents=[common], help="the last events")
+    last.add_argument("name", help=what)
+    last.add_argument("-f", "--follow", action="store_true", help="go on until everything has ended")
+    last.add_argument("-n", "--lines", metavar="N", type=int, default=20, help="how many of the last lines; default: 20")
+    return parser
 
 
-def _show(folder: Path) -> None:
-    records = load_records([folder])
-    Console(highlight=False).print(summary(make_frame(records)))
+def _list(records: Sequence[Record]) -> None:
+    rows = []
     for record in records:
-        print(json.dumps({"run": record.run, "result": record.result}, indent=2, ensure_ascii=False))
+        seconds = record.result.get("seconds")
+        took = f"{seconds:.1f}" if seconds is not None else "-"
+        rows.append([record.sweep_name, record.id, record.status, took, str(record.run.get("label", ""))])
+    print_table(["sweep", "run", "status", "seconds", "what"], rows)
+
+
+def _show(records: Sequence[Record], *, as_json: bool) -> None:
+    if as_json:
+        for record in records:
+            print(json.dumps({"run": record.run, "result": record.result}, indent=2, ensure_ascii=False))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(summary(make_frame(records)))
+    if len(records) > 1:
+        console.print(f"\n{len(records)} runs in {records[0].folder.parent}; ptx runs show RUN tells more of one")
+        return
+    console.print()
+    for name, value in _facts(records[0]):
+        console.print(Text(f"{name:<8} ", style="bold"), Text(value), sep="")
+    console.print()
+    _show_work(records[0])
+
+
+def _facts(record: Record) -> list[tuple[str, str]]:
+    run, result = record.run, record.result
+    error = result.get("error") or {}
+    host = run.get("host") or {}
+    facts = [
+        ("run", f"{record.sweep_name}/{record.id} ({record.status})"),
+        ("what", str(run.get("label", ""))),
+        ("command", str(run.get("command", ""))),
+        ("model", str(record.model.get("name", ""))),
+        ("data", str((run.get("data") or {}).get("name", ""))),
+        (
+            "where",
+            " ".join(str(part) for part in (run.get("device"), "on", host.get("cpu") or host.get("gpu") or host.get("name")) if part),
+        ),
+        ("took", f"{duration(result['seconds'])}, started {result.get('started', '?')}" if "seconds" in result else ""),
+        ("error", f"{error.get('type')}: {error.get('message')}" if error else ""),
+        ("record", str(record.folder)),
+        ("result", str((result.get("model") or {}).get("path", ""))),
+    ]
+    facts += [("problem", problem) for problem in record.problems]
+    return [(name, value) for name, value in facts if value]
+
+
+def _show_work(record: Record) -> None:
+    """Steps and evaluations: from the result where there is one, else as they were planned."""
+    rows = []
+    for kind in ("steps", "evaluations"):
+        done = {part.get("key"): part for part in record.result.get(kind) or []}
+        for part in record.run.get(kind) or []:
+            result = done.get(part.get("key"), {})
+            how = {True: "from the store", False: "made by this run", None: "not done"}[result.get("shared")]
+            size = size_text(result["bytes"]) if "bytes" in result else ""
+            values = "  ".join(f"{name} {value:.4g}" for name, value in _numbers(result.get("metrics")))
+            seconds = f"{result['seconds']:.1f}" if "seconds" in result else ""
+            rows.append([str(part.get("name")), str(part.get("key"))[:SHOWN], how, seconds, size, values])
+    print_table(["step", "key", "how", "seconds", "size", "last values"], rows)
+
+
+def _numbers(metrics: Any) -> list[tuple[str, float]]:
+    found = metrics.items() if isinstance(metrics, dict) else ()
+    return [(name, value) for name, value in found if isinstance(value, int | float) and name != "eta_seconds"]
+
+
+def _diff(before: Record, after: Record) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(f"{before.sweep_name}/{before.id} -> {after.sweep_name}/{after.id}", style="bold"))
+    sections = {
+        "settings": (_settings(before), _settings(after)),
+        "inputs": (_inputs(before), _inputs(after)),
+        "versions": (before.run.get("versions") or {}, after.run.get("versions") or {}),
+    }
+    for title, (ours, theirs) in sections.items():
+        changes = differences(ours, theirs)
+        console.print(Text(f"{title}:" if changes else f"{title}: the same"))
+        for name, was, now in changes:
+            console.print(Text(f"  {name}  {was} -> {now}"))
+    _diff_metrics(make_frame([before]).rows[0], make_frame([after]).rows[0])
+
+
+def _settings(record: Record) -> dict[str, Any]:
+    config = record.run.get("config") or {}
+    return {name: value for name, value in config.items() if name not in NEUTRAL - {"seed"}}
+
+
+def _inputs(record: Record) -> dict[str, Any]:
+    """What was worked on, and where."""
+    run = record.run
+    model = {name: record.model.get(name) for name in ("name", "digest", "dtype", "parameters")}
+    fed = {part["name"]: part["ingredients"]["data"] for part in run.get("steps") or [] if (part.get("ingredients") or {}).get("data")}
+    return {
+        "model": model,
+        "data": {"name": (run.get("data") or {}).get("name"), **fed},
+        "device": run.get("device"),
+        "host": run.get("host"),
+    }
+
+
+def _diff_metrics(before: Row, after: Row) -> None:
+    """Each metric of the whole in both runs and its difference; paired by item where that can be done."""
+    rows = []
+    for name, segment in dict.fromkeys([*before.metrics, *after.metrics]):
+        if segment:
+            continue
+        pair = [metric for row in (before, after) if (metric := row.metric(name))]
+        scale = scale_of(pair[0].unit if pair else "", [metric.value for metric in pair])
+        cells = [metric_text(metric, scale) if (metric := row.metric(name)) else "-" for row in (before, after)]
+        one = difference_of(after, before, (name, ""))
+        gap = [] if one is None else [scale.text(one.difference.value, sign=True)]
+        if one is not None and one.how != "exact":
+            gap.append(scale.interval(one.difference.low, one.difference.high, sign=True))
+        verdict = "" if one is None else f"{one.mark} {'no difference beyond noise' if one.verdict == 'same' else one.verdict} ({one.how})"
+        rows.append([name, *cells, " ".join(gap), verdict])
+    print_table(["metric", "A", "B", "B - A", ""], rows)

@@ -9,11 +9,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 from ptx.cli import gc
-from ptx.cli.human import age_text, parse_age, parse_size, size_text
+from ptx.cli.human import age_text, parse_age, parse_size, print_table, size_text
 from ptx.cli.keys import SHOWN, Known, asked_by, key_named, known_of, open_store, records_of, runs_named
 from ptx.cli.why import explain
 from ptx.errors import ConfigError, Problem
@@ -56,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     ls.add_argument("--sort", choices=["age", "size"], default="age", help="by last use (default) or by size")
     why = actions.add_parser("why", parents=[common], help="explain a key or a run", description="Explain hits and misses field by field.")
     why.add_argument("names", nargs="+", metavar="KEY|RUN", help="a key or its beginning, or a run; two of them are compared")
-    verify = actions.add_parser("verify", parents=[common], help="check every digest", description="Read every file and compare its digest.")
+    verify = actions.add_parser(
+        "verify", parents=[common], help="check every digest", description="Read every file and compare its digest."
+    )
     verify.add_argument("keys", nargs="*", metavar="KEY", help="only these; default: everything")
     verify.add_argument("--repair", action="store_true", help="move broken entries to quarantine, so that the next run builds them again")
     _add_gc(actions, common)
@@ -83,20 +83,20 @@ def _add_gc(actions: argparse._SubParsersAction[argparse.ArgumentParser], common
 
 
 def _list(options: argparse.Namespace) -> int:
-    store, console = open_store(options.out), Console(highlight=False)
+    store = open_store(options.out)
     known = [one for one in known_of(store, records_of(options.out)).values() if one.entry is not None]
     chosen = [one for one in known if options.kind in (None, one.kind)]
     chosen.sort(key=lambda one: _entry(one).bytes if options.sort == "size" else _entry(one).used, reverse=True)
-    table = Table("kind", "key", "choice", "size", "built", "used", "by", box=None, pad_edge=False, header_style="bold")
+    rows = []
     for one in chosen:
         entry, now = _entry(one), time.time()
         ages = [f"{age_text(now - moment)} ago" for moment in (entry.created, entry.used)]
-        table.add_row(one.kind, one.short, Text(one.name), size_text(entry.bytes), *ages, Text(_users(one)))
-    console.print(table)
-    console.print(f"{_count(chosen, 'entry', 'entries')}, {size_text(sum(_entry(one).bytes for one in chosen))}")
+        rows.append([one.kind, one.short, one.name, size_text(entry.bytes), *ages, _users(one)])
+    print_table(["kind", "key", "choice", "size", "built", "used", "by"], rows)
+    print(f"{_count(chosen, 'entry', 'entries')}, {size_text(sum(_entry(one).bytes for one in chosen))}")
     aside, dead = list((store.root / "quarantine").glob("*/*")), store.dead_work()
     if aside or dead:
-        console.print(f"{len(aside)} in quarantine, {len(dead)} left by killed builders; ptx store gc --quarantine --staging removes them")
+        print(f"{len(aside)} in quarantine, {len(dead)} left by killed builders; ptx store gc --quarantine --staging removes them")
     return 0
 
 
@@ -150,8 +150,9 @@ def _verify(options: argparse.Namespace) -> int:
 def _faults(store: Store, entries: Sequence[Entry]) -> list[tuple[Entry, str]]:
     """What is wrong, under a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
     found = []
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("reading", total=sum(entry.bytes for entry in entries))
         for entry in entries:
             fault = store.fault(entry.folder, digests=True, seen=lambda size: progress.advance(task, size))

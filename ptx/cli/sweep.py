@@ -24,19 +24,40 @@ examples:
   ptx sweep sweeps/demo.yaml
   ptx sweep sweeps/demo.yaml out=/big/disk/ptx-out --dry-run"""
 
-FIELDS = ("verb", "name", "overrides")
+SEARCH = """\
+a sweep file with a search (`pip install 'ptx[search]'`; docs/search.md explains every field):
+  overrides: [model=tiny, data=tiny, method=dpo]
+  search:
+    trials: 40
+    space:
+      method.learning_rate: tag(log, interval(1e-5, 1e-3))
+      method.beta: choice(0.05, 0.1, 0.3)
+    objectives: {bench/mean: maximize}
+
+examples:
+  ptx sweep sweeps/search_dpo.yaml
+  ptx sweep sweeps/search_dpo.yaml search.trials=80      the same search, continued"""
+
+FIELDS = ("verb", "name", "overrides", "search")
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
     """Run the study; words after the file are added to its overrides."""
     parser = argparse.ArgumentParser(
-        "ptx sweep", description="Run a study kept in a YAML file.", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        "ptx sweep",
+        description="Run a study kept in a YAML file.",
+        epilog=f"{EXAMPLES}\n\n{SEARCH}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=Path, help="the sweep file")
     options, more = parser.parse_known_args(list(arguments))
     study = read(options.file)
-    name = [f"name={study.get('name') or options.file.stem}"]
-    return train.main(study["verb"], ["-m", *name, *study["overrides"], *more])
+    name = f"name={study.get('name') or options.file.stem}"
+    if "search" in study:
+        from ptx.cli import search
+
+        return search.main(study, name, arguments, more)
+    return train.main(study["verb"], ["-m", name, *study["overrides"], *more])
 
 
 def read(file: Path) -> dict[str, Any]:

@@ -23,12 +23,21 @@ def explain(out: Path, names: list[str]) -> Iterator[str]:
         if keys[0] is not None:
             yield from _explain_key(known[keys[0]], known)
             return
-        for record in runs_named(out, names[0]):
+        for record in _runs(out, names[0]):
             yield from _explain_run(record, known)
     elif keys[0] is not None and keys[1] is not None:
         yield from _compare(known[keys[0]], known[keys[1]])
     else:
-        yield from _compare_runs(*(runs_named(out, name, one=True)[0] for name in names), known)
+        before, after = (_runs(out, name, one=True)[0] for name in names)
+        yield from _compare_runs(before, after, known)
+
+
+def _runs(out: Path, name: str, *, one: bool = False) -> list[Record]:
+    try:
+        return runs_named(out, name, one=one)
+    except ConfigError as error:
+        hint = Problem("nor does a key begin so", "ptx store ls lists keys, at least four characters of one are needed")
+        raise ConfigError([*error.problems, *([] if one and "holds" in str(error) else [hint])]) from error
 
 
 def _explain_key(one: Known, known: dict[str, Known]) -> Iterator[str]:

@@ -106,7 +106,9 @@ def test_malformed_jsonl_is_named_by_file_and_line(empty):
 
 
 def test_data_of_the_wrong_shape_says_what_it_fits_and_what_is_missing(empty):
-    (empty / "chat.jsonl").write_text(json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}) + "\n")
+    (empty / "chat.jsonl").write_text(
+        json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}) + "\n"
+    )
     said = refused("train", "method=dpo", "data=./chat.jsonl")
     assert "method=dpo needs pairs" in said
     assert "method=sft" in said

@@ -1,10 +1,10 @@
 import json
 from pathlib import Path
 
-import ptx_tiny
 import pytest
 import torch
 
+import ptx_tiny
 from ptx import ModelRef, RunConfig, StepError
 from ptx.data import open_data
 from ptx.host import load_host

@@ -23,7 +23,9 @@ def folder(tmp_path_factory):
     tokens = Tokenizer(models.WordLevel({word: index for index, word in enumerate(words)}, unk_token="</s>"))
     tokens.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, bos_token="<s>", eos_token="</s>")
-    tokenizer.chat_template = "{%- for message in messages %}{{ message['content'] }}</s>{%- endfor %}{%- if add_generation_prompt %}b{%- endif %}"
+    tokenizer.chat_template = (
+        "{%- for message in messages %}{{ message['content'] }}</s>{%- endfor %}{%- if add_generation_prompt %}b{%- endif %}"
+    )
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
     config = LlamaConfig(vocab_size=5, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=1)
@@ -89,7 +91,7 @@ def test_code_in_a_model_folder_is_not_run(folder, tmp_path):
 
 
 def test_a_folder_without_tokenizer_or_weights_says_so(tmp_path):
-    with pytest.raises(StepError, match="no tokenizer could be read from .*; a model folder needs tokenizer.json"):
+    with pytest.raises(StepError, match=r"no tokenizer could be read from .*; a model folder needs tokenizer.json"):
         load.load_tokenizer(tmp_path)
     with pytest.raises(StepError, match=r"no model could be read from .*; it needs config.json and \*.safetensors"):
         load.load_model(tmp_path)
@@ -108,7 +110,7 @@ def test_an_adapter_comes_back_on_its_base_and_not_without_it(folder, tmp_path):
         assert torch.allclose(load.load_model(ModelRef.of(tmp_path / "adapter", "adapter"))(ids).logits, expected)
     assert load.weights_of(tmp_path / "adapter") == base
     base.rename(tmp_path / "elsewhere")
-    with pytest.raises(StepError, match="belongs to .*base, which is not there"):
+    with pytest.raises(StepError, match=r"belongs to .*base, which is not there"):
         load.load_model(tmp_path / "adapter")
 
 
@@ -132,3 +134,12 @@ def test_importing_the_package_and_the_plugins_loads_no_ml_library():
     code = f"import sys, {modules}; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
     assert done.stdout.strip() == "set()"
+
+
+def test_telemetry_is_off_also_where_the_hub_was_imported_before(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
+    monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
+    load.quiet()
+    assert constants.HF_HUB_DISABLE_TELEMETRY

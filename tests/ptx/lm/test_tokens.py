@@ -1,9 +1,9 @@
 from pathlib import Path
 
-import ptx_tiny
 import pytest
 from tokenizers.processors import TemplateProcessing
 
+import ptx_tiny
 from ptx.lm.load import load_tokenizer
 from ptx.lm.tokens import encode, encode_pair
 

@@ -20,21 +20,38 @@ def test_no_args_need_no_library(monkeypatch):
 
 
 def test_arguments_of_trl_pass():
-    assert found({"max_grad_norm": 0.5, "adam_beta2": 1, "optim": "adamw_torch", "lr_scheduler_kwargs": {"a": 1}, "gradient_checkpointing": False}) == []
+    assert (
+        found(
+            {
+                "max_grad_norm": 0.5,
+                "adam_beta2": 1,
+                "optim": "adamw_torch",
+                "lr_scheduler_kwargs": {"a": 1},
+                "gradient_checkpointing": False,
+            }
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
         ({"max_grad_nrm": 0.5}, "no TRL argument 'max_grad_nrm' for method=sft; did you mean 'max_grad_norm'?"),
-        ({"learning_rat": 0.5}, "no TRL argument 'learning_rat' for method=sft; did you mean 'learning_rate'? Use method.learning_rate=... for that"),
+        (
+            {"learning_rat": 0.5},
+            "no TRL argument 'learning_rat' for method=sft; did you mean 'learning_rate'? Use method.learning_rate=... for that",
+        ),
         ({"xyzzy": 1}, "no TRL argument 'xyzzy' for method=sft; its arguments are in TRL's documentation of the trainer"),
         ({"learning_rate": 0.1}, "method.args.learning_rate is for ptx to set; use method.learning_rate=..."),
         ({"output_dir": "x"}, "method.args.output_dir is for ptx to set; use out=..."),
         ({"report_to": "wandb"}, "method.args.report_to is for ptx to set; use tracker=..."),
         ({"hub_token": "x"}, "method.args.hub_token is for ptx to set; leave it out"),
         ({"max_grad_norm": "high"}, "method.args.max_grad_norm must be float, got 'high' (str); type method.args.max_grad_norm=VALUE"),
-        ({"gradient_checkpointing": 1}, "method.args.gradient_checkpointing must be bool, got 1 (int); type method.args.gradient_checkpointing=VALUE"),
+        (
+            {"gradient_checkpointing": 1},
+            "method.args.gradient_checkpointing must be bool, got 1 (int); type method.args.gradient_checkpointing=VALUE",
+        ),
         ({"logging_steps": True}, "method.args.logging_steps must be float, got True (bool); type method.args.logging_steps=VALUE"),
     ],
 )

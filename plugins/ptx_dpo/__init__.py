@@ -1,0 +1,78 @@
+"""Direct preference optimisation (Rafailov et al. 2023) and its relatives, on pairs of answers (TRL's DPOTrainer).
+
+The reference is the model as it came; with adapters it is the same model with the adapter switched off, so no second copy is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx.lm.method import TrlMethod, above, one_of
+
+LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
+#: TRL's names for losses on pairs
+LOSSES = (
+    *("sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard"),
+    *("aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sft"),
+)
+#: arguments of TRL's DPOConfig that the settings below decide
+OWNED = {
+    "beta": "method.beta",
+    "loss_type": "method.loss",
+    "loss_weights": "",
+    "label_smoothing": "method.label_smoothing",
+    "sync_ref_model": "",
+}
+
+
+@dataclass
+class DPO(TrlMethod):
+    """Preference training on pairs of a chosen and a rejected answer."""
+
+    needs: ClassVar[tuple[str, ...]] = ("pairs",)
+
+    learning_rate: float = setting(1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more")
+    max_length: int | None = setting(None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)")
+    beta: float = setting(0.1, "how much leaving the reference costs: higher stays closer (for ipo: the paper's tau)")
+    loss: str = setting("sigmoid", f"TRL's loss: {', '.join(LOSSES)}")
+    label_smoothing: float = setting(0.0, "share of pairs that are believed to be the wrong way round (robust, exo_pair)")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        above(0, self, "beta", "0.1")
+        one_of(LOSSES, self, "loss")
+        if self.max_length is not None:
+            above(0, self, "max_length", "512")
+        if not 0 <= self.label_smoothing < 0.5:
+            raise ValueError(f"method.label_smoothing must lie in [0, 0.5), got {self.label_smoothing}; try method.label_smoothing=0.1")
+        if self.loss == "exo_pair" and not self.label_smoothing:
+            raise ValueError("method.loss=exo_pair needs label smoothing, got 0.0; try method.label_smoothing=0.001 (the paper's)")
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``method=dpo``."""
+    return [Choice("method", "dpo", DPO, "preference training on pairs of answers", LIBRARIES)]
+
+
+@hookimpl
+def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
+    """What is wrong before a weight is loaded."""
+    if not isinstance(config.method, DPO):
+        return []
+    from ptx.lm import validate
+
+    return validate.problems(config, "dpo", "DPOConfig", OWNED, model, data)
+
+
+@hookimpl
+def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
+    """Train with TRL's DPOTrainer."""
+    if not isinstance(method, DPO):
+        return None
+    from ptx_dpo.train import train
+
+    return train(run, method, model, data)

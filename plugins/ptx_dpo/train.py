@@ -1,0 +1,30 @@
+"""DPO through TRL's DPOTrainer."""
+
+from __future__ import annotations
+
+from ptx import DataSet, ModelRef, Run
+from ptx.lm.lengths import say_cuts
+from ptx.lm.load import load_tokenizer
+from ptx.lm.rows import trl_rows
+from ptx.lm.training import length_of, load_reference, make_trainer, run_trainer
+from ptx.lm.trl_args import trl_config
+from ptx_dpo import DPO
+
+
+def train(run: Run, method: DPO, model: ModelRef, data: DataSet) -> ModelRef:
+    """Train ``model`` on pairs and return the result."""
+    tokenizer = load_tokenizer(model.path)
+    shape = data.require(method.needs, "method=dpo")
+    rows = trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None)
+    args = trl_config(
+        run,
+        method,
+        "DPOConfig",
+        max_length=length_of(method, model.path),
+        beta=method.beta,
+        loss_type=[method.loss],
+        label_smoothing=method.label_smoothing,
+    )
+    trainer = make_trainer(run, "DPOTrainer", method, model, tokenizer, rows, args, ref_model=load_reference(run, method, model))
+    say_cuts(run, trainer, len(rows), ("chosen_ids", "rejected_ids"))
+    return run_trainer(run, trainer, method, model)

@@ -1,0 +1,80 @@
+"""Kahneman-Tversky optimisation (Ethayarajh et al. 2024): preference training on single answers with a thumb up or down.
+
+Pairs are taken apart by the data layer; the rows are shuffled here, because TRL trains in the given order (its estimate of the KL
+term pairs neighbours) and unpaired pairs lie in two blocks, all thumbs up first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx.lm.method import TrlMethod, above, at_least, one_of
+
+LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
+LOSSES = ("kto", "apo_zero_unpaired")
+#: arguments of TRL's KTOConfig that the settings below decide
+OWNED = {
+    "beta": "method.beta",
+    "loss_type": "method.loss",
+    "desirable_weight": "method.desirable_weight",
+    "undesirable_weight": "method.undesirable_weight",
+    "train_sampling_strategy": "",
+    "sync_ref_model": "",
+}
+
+
+@dataclass
+class KTO(TrlMethod):
+    """Preference training on answers that were liked or disliked, one at a time."""
+
+    needs: ClassVar[tuple[str, ...]] = ("thumbs",)
+
+    learning_rate: float = setting(1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more")
+    max_length: int | None = setting(None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)")
+    beta: float = setting(0.1, "how much leaving the reference costs: higher stays closer")
+    loss: str = setting("kto", f"TRL's loss: {', '.join(LOSSES)}")
+    desirable_weight: float = setting(1.0, "weight of liked answers; raise it where they are few")
+    undesirable_weight: float = setting(1.0, "weight of disliked answers; raise it where they are few")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        above(0, self, "beta", "0.1")
+        one_of(LOSSES, self, "loss")
+        at_least(0, self, "desirable_weight", "1.0")
+        at_least(0, self, "undesirable_weight", "1.0")
+        if self.max_length is not None:
+            above(0, self, "max_length", "512")
+        if self.loss == "kto" and (self.micro_batch or self.batch_size) < 2:
+            raise ValueError(
+                f"method=kto needs two examples per forward pass (its KL term pairs neighbours), got {self.micro_batch or self.batch_size}; "
+                "try method.micro_batch=2, or method.loss=apo_zero_unpaired"
+            )
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``method=kto``."""
+    return [Choice("method", "kto", KTO, "preference training on thumbs up and down", LIBRARIES)]
+
+
+@hookimpl
+def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
+    """What is wrong before a weight is loaded."""
+    if not isinstance(config.method, KTO):
+        return []
+    from ptx.lm import validate
+
+    return validate.problems(config, "kto", "KTOConfig", OWNED, model, data)
+
+
+@hookimpl
+def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
+    """Train with TRL's KTOTrainer."""
+    if not isinstance(method, KTO):
+        return None
+    from ptx_kto.train import train
+
+    return train(run, method, model, data)

@@ -1,0 +1,44 @@
+"""KTO through TRL's KTOTrainer."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from ptx import DataSet, ModelRef, Run, StepError
+from ptx.lm.lengths import say_cuts
+from ptx.lm.load import load_tokenizer
+from ptx.lm.rows import trl_rows
+from ptx.lm.training import length_of, load_reference, make_trainer, run_trainer
+from ptx.lm.trl_args import trl_config
+from ptx_kto import KTO
+
+
+def train(run: Run, method: KTO, model: ModelRef, data: DataSet) -> ModelRef:
+    """Train ``model`` on thumbs and return the result."""
+    tokenizer = load_tokenizer(model.path)
+    shape = data.require(method.needs, "method=kto")
+    rows = shuffled(trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None), run.seed)
+    args = trl_config(
+        run,
+        method,
+        "KTOConfig",
+        max_length=length_of(method, model.path),
+        beta=method.beta,
+        loss_type=method.loss,
+        desirable_weight=method.desirable_weight,
+        undesirable_weight=method.undesirable_weight,
+    )
+    trainer = make_trainer(run, "KTOTrainer", method, model, tokenizer, rows, args, ref_model=load_reference(run, method, model))
+    say_cuts(run, trainer, len(rows), ("completion_ids",))
+    return run_trainer(run, trainer, method, model)
+
+
+def shuffled(rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
+    """The rows in a random order that the seed decides; StepError when they all have the same label."""
+    labels = {row["label"] for row in rows}
+    if len(labels) < 2:
+        raise StepError(f"all {len(rows)} thumbs have the label {labels}: there is nothing to tell apart; add answers of the other kind")
+    mixed = list(rows)
+    random.Random(seed).shuffle(mixed)  # noqa: S311 (an order, not a secret)
+    return mixed

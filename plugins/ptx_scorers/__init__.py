@@ -1,0 +1,104 @@
+"""Scorers that need no model: right answers (text, numbers), a format, a length. GRPO takes its rewards from them by name.
+
+A further scorer is a plugin's own: a dataclass derived from ``ptx.Scorer``, a ``Choice("scorer", name, ...)`` and a ``ptx_score``
+hook that recognises its type.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ptx import Choice, Scorer, hookimpl, setting
+
+
+@dataclass
+class Answer(Scorer):
+    r"""1 when the reply's answer is the reference's; else 0.
+
+    The answer is what follows ``####``, ``\boxed{`` or "answer is" (also in Spanish and German), without any of these the whole
+    text. Where the reference's is a number the reply's number is compared with it, as ``numeric`` does; else text, as ``exact`` does.
+    """
+
+    tolerance: float = setting(1e-6, "largest difference between numbers that still counts as equal")
+
+    def __post_init__(self) -> None:
+        if not self.tolerance >= 0:
+            raise ValueError(f"scorer.answer.tolerance must be at least 0, got {self.tolerance}; try scorer.answer.tolerance=1e-6")
+
+
+@dataclass
+class Exact(Scorer):
+    """1 when the answer is the reference, but for case, spaces and punctuation at the ends; else 0."""
+
+    case: bool = setting(False, "whether upper and lower case differ")
+
+
+@dataclass
+class Numeric(Scorer):
+    r"""1 when the answer's number equals the reference's; else 0.
+
+    The number is the one after ``####``, in ``\boxed{}`` or after "answer is"; without any of these the last one.
+    """
+
+    tolerance: float = setting(1e-6, "largest difference that still counts as equal")
+
+    def __post_init__(self) -> None:
+        if not self.tolerance >= 0:
+            raise ValueError(f"scorer.numeric.tolerance must be at least 0, got {self.tolerance}; try scorer.numeric.tolerance=1e-6")
+
+
+@dataclass
+class Regex(Scorer):
+    """1 when the answer has the wanted format; else 0."""
+
+    pattern: str = setting(r"(?s).*\S.*", "regular expression (Python's)")
+    full: bool = setting(True, "the whole answer must match; false: some part of it")
+
+    def __post_init__(self) -> None:
+        try:
+            re.compile(self.pattern)
+        except re.error as error:
+            raise ValueError(f"scorer.regex.pattern is no regular expression: {error}, got {self.pattern!r}; try '.*answer.*'") from error
+
+
+@dataclass
+class Length(Scorer):
+    """0 up to a number of words, then falling to -1: a penalty to put beside another reward."""
+
+    words: int = setting(100, "words that cost nothing; at twice as many the score is -1")
+
+    def __post_init__(self) -> None:
+        if self.words < 1:
+            raise ValueError(f"scorer.length.words must be at least 1, got {self.words}; try scorer.length.words=100")
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``scorer=answer|exact|numeric|regex|length``."""
+    return [
+        Choice("scorer", "answer", Answer, "the reply's answer is the reference's, number or text"),
+        Choice("scorer", "exact", Exact, "the answer is the reference, as text"),
+        Choice("scorer", "numeric", Numeric, "the answer's number is the reference's"),
+        Choice("scorer", "regex", Regex, "the answer has a format"),
+        Choice("scorer", "length", Length, "a penalty for long answers"),
+    ]
+
+
+@hookimpl
+def ptx_score(scorer: Scorer, completions: list[str], references: list[str | None]) -> list[float] | None:
+    """Score with one of the five."""
+    from ptx_scorers import score
+
+    match scorer:
+        case Answer():
+            return [score.answer(text, answer, scorer.tolerance) for text, answer in zip(completions, references, strict=True)]
+        case Exact():
+            return [score.exact(text, answer, case=scorer.case) for text, answer in zip(completions, references, strict=True)]
+        case Numeric():
+            return [score.numeric(text, answer, scorer.tolerance) for text, answer in zip(completions, references, strict=True)]
+        case Regex():
+            return [score.matches(text, scorer.pattern, full=scorer.full) for text in completions]
+        case Length():
+            return [score.length(text, scorer.words) for text in completions]
+    return None

@@ -1,0 +1,71 @@
+"""Supervised fine-tuning: the model imitates the answers in the data (TRL's SFTTrainer).
+
+By default only what the assistant says is trained on, never the questions: TRL's own default trains on every token of a
+conversation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx.lm.method import TrlMethod, above
+
+LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
+#: arguments of TRL's SFTConfig that the settings below decide
+OWNED = {
+    "assistant_only_loss": "method.assistant_only",
+    "completion_only_loss": "method.assistant_only",
+    "packing": "method.packing",
+    "chat_template_path": "",
+    "dataset_text_field": "",
+    "dataset_kwargs": "",
+}
+
+
+@dataclass
+class SFT(TrlMethod):
+    """Supervised fine-tuning on conversations, on prompts with completions, or on plain text."""
+
+    needs: ClassVar[tuple[str, ...]] = ("messages", "completions", "text")
+
+    learning_rate: float = setting(1e-4, "peak learning rate of AdamW; large models need less (2e-5), adapters more (2e-4)")
+    max_length: int | None = setting(None, "cut examples to this many tokens (default: 1024, or the model's context where it is shorter)")
+    assistant_only: bool = setting(True, "train on the answers only; false: on all tokens. Plain text is always trained on whole")
+    packing: bool = setting(False, "fill every sequence to max_length with several examples; faster, needs flash attention on a GPU")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.max_length is not None:
+            above(0, self, "max_length", "512")
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``method=sft``."""
+    return [Choice("method", "sft", SFT, "supervised fine-tuning: imitate the answers in the data", LIBRARIES)]
+
+
+@hookimpl
+def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
+    """What is wrong before a weight is loaded."""
+    if not isinstance(config.method, SFT):
+        return []
+    from ptx.lm import validate
+    from ptx_sft.template import problems
+
+    found = validate.problems(config, "sft", "SFTConfig", OWNED, model, data)
+    shape = validate.shape_of(config.method, data)
+    return found + (problems(model) if shape == "messages" and config.method.assistant_only else [])
+
+
+@hookimpl
+def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
+    """Fine-tune with TRL's SFTTrainer."""
+    if not isinstance(method, SFT):
+        return None
+    from ptx_sft.train import train
+
+    return train(run, method, model, data)

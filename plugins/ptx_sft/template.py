@@ -1,0 +1,41 @@
+"""Whether a model's chat template says which tokens are the assistant's.
+
+Training on the answers of a conversation needs ``{% generation %}`` around them in the template. For well-known templates that lack
+it TRL ships a version with it, which is then used for training only; the model keeps its own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ptx import Problem
+from ptx.models import inspect
+from ptx.models import problems as model_problems
+
+
+def problems(model: Path) -> list[Problem]:
+    """Why conversations cannot be trained on the assistant's tokens alone; TRL is only imported for templates without the mark."""
+    if model_problems(model):
+        return []
+    facts = inspect(model)
+    if not facts.has_chat_template or facts.trains_on_assistant or _known_to_trl(model):
+        return []
+    return [
+        Problem(
+            f"the chat template of {model} does not mark the assistant's tokens ({{% generation %}} is missing), so they cannot be trained alone",
+            "put {% generation %}...{% endgeneration %} around the assistant's content and its end token, or train on all tokens with "
+            "method.assistant_only=false",
+        )
+    ]
+
+
+def _known_to_trl(model: Path) -> bool:
+    from ptx.lm.load import load_tokenizer
+
+    tokenizer = load_tokenizer(model)
+    from trl.chat_template_utils import get_training_chat_template
+
+    try:
+        return get_training_chat_template(tokenizer) is not None
+    except ValueError:
+        return False

@@ -1,0 +1,30 @@
+"""SFT through TRL's SFTTrainer: TRL's tokens, labels and loss; what they came to is checked before the first step."""
+
+from __future__ import annotations
+
+from ptx import DataSet, ModelRef, Run
+from ptx.lm.load import load_tokenizer
+from ptx.lm.rows import trl_rows
+from ptx.lm.training import length_of, make_trainer, run_trainer
+from ptx.lm.trl_args import trl_config
+from ptx_sft import SFT
+from ptx_sft.inspection import check_rows
+
+
+def train(run: Run, method: SFT, model: ModelRef, data: DataSet) -> ModelRef:
+    """Fine-tune ``model`` and return the result."""
+    tokenizer = load_tokenizer(model.path)
+    shape = data.require(method.needs, "method=sft")
+    rows = trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None)
+    args = trl_config(
+        run,
+        method,
+        "SFTConfig",
+        max_length=length_of(method, model.path),
+        packing=method.packing,
+        assistant_only_loss=method.assistant_only and shape == "messages",
+        completion_only_loss=method.assistant_only and shape == "completions",
+    )
+    trainer = make_trainer(run, "SFTTrainer", method, model, tokenizer, rows, args)
+    check_rows(run, method, trainer, rows)
+    return run_trainer(run, trainer, method, model)

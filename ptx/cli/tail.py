@@ -1,0 +1,77 @@
+"""Events of runs as lines, and the following of those that are still being written."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ptx.cli.console import progress_line
+from ptx.cli.keys import SHOWN
+from ptx.report import load_records
+
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def tail(folder: Path, lines: int, *, follow: bool) -> None:
+    """Print the last events below a run's or sweep's folder, and with ``follow`` those that come, until every run has ended."""
+    read: dict[Path, int] = {}
+    ended = _ended(folder)
+    events = _new_events(folder, read)
+    _show(events[len(events) - lines :] if lines < len(events) else events, folder)
+    while follow and not ended:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        ended = _ended(folder)  # asked before the reading, so that the last events are read after it
+        _show(_new_events(folder, read), folder)
+
+
+def _ended(folder: Path) -> bool:
+    return all(record.status not in ("unfinished", "planned") for record in load_records([folder]))
+
+
+def _new_events(folder: Path, read: dict[Path, int]) -> list[tuple[Path, dict[str, Any]]]:
+    """What was written since the last call, in order of time; ``read`` keeps how far each file was read."""
+    found = []
+    for path in [folder / "events.jsonl", *folder.glob("*/events.jsonl"), *folder.glob("runs/*/*/events.jsonl")]:
+        if path.is_file():
+            with path.open("rb") as file:
+                file.seek(read.get(path, 0))
+                whole = file.read().rpartition(b"\n")[0]
+            read[path] = read.get(path, 0) + (len(whole) + 1 if whole else 0)
+            found += [(path, event) for line in whole.decode(errors="replace").splitlines() if (event := _parsed(line))]
+    return sorted(found, key=lambda event: event[1].get("time", 0))
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    """An event; nothing for a line that a crash has cut."""
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return {}
+    return event if isinstance(event, dict) else {}
+
+
+def _show(events: list[tuple[Path, dict[str, Any]]], folder: Path) -> None:
+    for path, event in events:
+        run = "" if path.parent == folder else f"{path.parent.name}  "
+        print(f"{datetime.fromtimestamp(event.get('time', 0)).astimezone():%H:%M:%S}  {run}{line_of(event)}", flush=True)
+
+
+def line_of(event: dict[str, Any]) -> str:
+    """An event in words."""
+    name, label = event.get("event", "?"), event.get("label") or event.get("step") or ""
+    if name == "log":
+        return progress_line(str(event.get("label", "")), event.get("metrics") or {}, event.get("step") or 0, event.get("total"))
+    if name == "message":
+        return f"{label}: {event.get('text', '')}" if label else str(event.get("text", ""))
+    if name == "step_started":
+        return f"{event.get('step')}: started ({str(event.get('key'))[:SHOWN]})"
+    if name == "step_finished":
+        how = "from the store" if event.get("shared") else f"made in {event.get('seconds')} s"
+        return f"{event.get('step')}: {how}"
+    if name == "run_finished":
+        return f"run {event.get('status')}"
+    rest = {key: value for key, value in event.items() if key not in ("time", "event", "run", "label")}
+    return " ".join([name.replace("_", " "), *(f"{key}={value}" for key, value in rest.items())])

@@ -1,0 +1,139 @@
+"""One entry of the store: its record, how it is sealed, and what can be wrong with it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ptx.records import digest_of, file_digest, files_of, read_json, sync_folder, write_json
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What decides a result, and the key made of it."""
+
+    kind: str  # "steps" or "evaluations"
+    ingredients: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """sha256 of the ingredients, hex."""
+        return digest_of(self.ingredients)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A result in the store. ``record`` is its entry.json; empty when that cannot be read."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @property
+    def payload(self) -> Path:
+        """The folder that the builder wrote."""
+        return self.folder / "payload"
+
+    @property
+    def key(self) -> str:
+        """The key it is found by."""
+        return self.folder.name
+
+    @property
+    def kind(self) -> str:
+        """Steps or evaluations."""
+        return self.folder.parent.name
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """What the builder returned."""
+        return dict(self.record["meta"])
+
+    @property
+    def ingredients(self) -> dict[str, Any]:
+        """What its key is made of."""
+        return self.record.get("ingredients") or {}
+
+    @cached_property
+    def bytes(self) -> int:
+        """Size of all its files."""
+        return sum(path.stat().st_size for path in files_of(self.folder))
+
+    @property
+    def created(self) -> float:
+        """When it was finished, in seconds of the epoch."""
+        return float(self.record.get("created") or self.used)
+
+    @property
+    def used(self) -> float:
+        """When a run last took it, in seconds of the epoch."""
+        stamped = [path for path in (self.folder / "entry.sha256", self.folder / "entry.json", self.folder) if path.exists()]
+        return stamped[0].stat().st_mtime if stamped else 0.0
+
+
+def fault_of(folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None) -> str:
+    """What is wrong with an entry, or an empty string. Sizes are compared, and on demand every digest.
+
+    ``seen`` is told the size of every file that has been read.
+    """
+    record = read_record(folder)
+    if not record:
+        return "entry.json is missing or cannot be read"
+    stamp = folder / "entry.sha256"
+    if stamp.exists() and stamp.read_text(errors="replace").partition(" ")[0] != file_digest(folder / "entry.json"):
+        return "entry.json has changed since it was written"
+    if record.get("key") != folder.name:
+        return f"entry.json belongs to another key ({str(record.get('key'))[:12]})"
+    for name, (size, digest) in record["files"].items():
+        fault = _file_fault(folder / "payload" / name, name, size, digest if digests else "")
+        seen(size)
+        if fault:
+            return fault
+    extra = sorted({str(path.relative_to(folder / "payload")) for path in files_of(folder / "payload")} - set(record["files"]))
+    return f"{extra[0]} was put there later" if digests and extra else ""
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """entry.json as far as it can be used; empty otherwise."""
+    try:
+        record = read_json(folder / "entry.json")
+    except (OSError, ValueError):
+        return {}
+    whole = isinstance(record, dict) and isinstance(record.get("files"), dict) and isinstance(record.get("meta"), dict)
+    return record if whole else {}
+
+
+def _file_fault(path: Path, name: str, size: int, digest: str) -> str:
+    if not path.is_file():
+        return f"{name} is missing"
+    if path.stat().st_size != size:
+        return f"{name} has {path.stat().st_size} bytes, {size} were written"
+    if digest and file_digest(path) != digest:
+        return f"{name} has changed since it was written"
+    return ""
+
+
+def seal(entry: Path, record: dict[str, Any]) -> None:
+    """Force everything to the disk, with the record of it."""
+    payload = entry / "payload"
+    files = {str(path.relative_to(payload)): (path.stat().st_size, file_digest(path)) for path in files_of(payload)}
+    write_json(entry / "entry.json", {**record, "files": files, "created": round(time.time(), 3)})
+    (entry / "entry.sha256").write_text(f"{file_digest(entry / 'entry.json')}  entry.json\n")
+    for path in files_of(entry):
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    for folder, _, _ in os.walk(entry, topdown=False):
+        sync_folder(Path(folder))
+
+
+def chain_of(ingredients: dict[str, Any], known: dict[str, dict[str, Any]]) -> list[str]:
+    """Keys of the steps that a result was made from, the last one first, as far as their ingredients are known."""
+    found = []
+    while isinstance(source := ingredients.get("input"), dict) and "step" in source:
+        found.append(str(source["step"]))
+        ingredients = known.get(found[-1], {})
+    return found

@@ -1,0 +1,57 @@
+"""ptx's rows as the columns that TRL's trainers take, and nothing else.
+
+Where the model has a chat template, texts become turns, so that data written as plain prompt and reply trains the format in
+which the model will be asked. Where it has none, everything stays text. Further columns (skill, language, ...) are left out:
+TRL gives some names a meaning of its own (``images``, ``tools``, ``input_ids``).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+Row = dict[str, Any]
+Turns = list[dict[str, Any]]
+
+#: shape -> column -> the role that a text in it has in a conversation
+ROLES: dict[str, dict[str, str]] = {
+    "completions": {"prompt": "user", "completion": "assistant"},
+    "pairs": {"prompt": "user", "chosen": "assistant", "rejected": "assistant"},
+    "thumbs": {"prompt": "user", "completion": "assistant"},
+    "prompts": {"prompt": "user"},
+}
+#: columns that go through as they are
+KEPT: dict[str, tuple[str, ...]] = {"messages": ("messages",), "text": ("text",), "thumbs": ("label",), "prompts": ("answer",)}
+
+
+def trl_rows(shape: str, rows: list[Row], *, chat: bool) -> list[Row]:
+    """Rows of ``shape`` for TRL; ``chat`` says whether the model has a chat template."""
+    roles, kept = ROLES.get(shape, {}), KEPT.get(shape, ())
+    made = []
+    for row in rows:
+        values = {column: as_turns(row[column], role) if chat else row[column] for column, role in roles.items()}
+        made.append({**values, **{column: row.get(column) for column in kept}})
+    if shape == "prompts":
+        for row in made:
+            row["answer"] = None if row["answer"] is None else str(row["answer"])
+    return made
+
+
+def as_turns(value: str | Turns, role: str) -> Turns:
+    """A text as one turn; turns as they are."""
+    return [{"role": role, "content": value}] if isinstance(value, str) else value
+
+
+def as_text(value: str | Turns) -> str:
+    """What a conversation says, for scorers: the text of a single turn, else all turns, each with its role."""
+    if isinstance(value, str):
+        return value
+    if len(value) == 1:
+        return str(value[0].get("content") or "")
+    return "\n\n".join(f"{turn['role']}: {turn.get('content') or ''}" for turn in value)
+
+
+def needs_template(shape: str, rows: list[Row]) -> bool:
+    """Whether these rows can only be written down with a chat template."""
+    if shape == "messages":
+        return True
+    return any(not isinstance(row[column], str) for row in rows for column in ROLES.get(shape, {}))
