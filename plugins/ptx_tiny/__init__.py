@@ -1,0 +1,152 @@
+"""The embedded demonstration and test model of ptx, its data and its benchmark: `model=tiny`, `data=tiny`, `ptx tiny build`.
+
+A model of two million weights that is really trained and lies in this package, so that every method, compressor and evaluator can be
+tried in a minute and tested without a download. It demonstrates the machinery and says nothing about real models. Everything about
+it, the weights included, is made by the code here (see corpus.py for what it knows by design and data.py for what it is tuned on).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import ClassVar
+
+from ptx import Choice, Command, Data, Model, hookimpl
+
+HERE = Path(__file__).parent
+MODEL_FOLDER = HERE / "model"
+SHAPES = ("messages", "pairs", "thumbs", "prompts", "safety", "calibration")
+
+
+@dataclass
+class TinyModel(Model):
+    """The embedded model: demonstration and test only."""
+
+
+@dataclass
+class TinyData(Data):
+    """All shapes of generated rows for the embedded model, and its benchmark tasks."""
+
+    shapes: ClassVar[tuple[str, ...]] = SHAPES
+
+
+@dataclass
+class TinyMessages(TinyData):
+    """Demonstrations, for supervised tuning."""
+
+    shapes: ClassVar[tuple[str, ...]] = ("messages",)
+
+
+@dataclass
+class TinyPairs(TinyData):
+    """Chosen and rejected replies, for preference training."""
+
+    shapes: ClassVar[tuple[str, ...]] = ("pairs",)
+
+
+@dataclass
+class TinyThumbs(TinyData):
+    """Single replies judged good or bad."""
+
+    shapes: ClassVar[tuple[str, ...]] = ("thumbs",)
+
+
+@dataclass
+class TinyPrompts(TinyData):
+    """Questions with answers that a program can check."""
+
+    shapes: ClassVar[tuple[str, ...]] = ("prompts",)
+
+
+@dataclass
+class TinySafety(TinyData):
+    """Requests to refuse, and harmless look-alikes."""
+
+    shapes: ClassVar[tuple[str, ...]] = ("safety",)
+
+
+@dataclass
+class TinyCalibration(TinyData):
+    """Rendered conversations, for compressors."""
+
+    shapes: ClassVar[tuple[str, ...]] = ("calibration",)
+
+
+FAMILIES: dict[str, type[TinyData]] = {
+    "tiny": TinyData,
+    "tiny_messages": TinyMessages,
+    "tiny_pairs": TinyPairs,
+    "tiny_thumbs": TinyThumbs,
+    "tiny_prompts": TinyPrompts,
+    "tiny_safety": TinySafety,
+    "tiny_calibration": TinyCalibration,
+}
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """The model, and one data choice per shape beside the whole family."""
+    model = Choice("model", "tiny", TinyModel, "embedded demonstration and test model (1.9 M weights, en/es/de)", data="tiny")
+    return [model, *(Choice("data", name, kind, f"generated: {_first_line(kind)}") for name, kind in FAMILIES.items())]
+
+
+@hookimpl
+def ptx_resolve(value: Model | Data, cache: Path) -> Path | None:
+    """The packaged model folder, or a folder of generated data that is written once per version of the generator."""
+    if isinstance(value, TinyModel):
+        return MODEL_FOLDER
+    if isinstance(value, TinyData):
+        return _data_folder(cache, value.shapes)
+    return None
+
+
+@hookimpl
+def ptx_commands() -> list[Command]:
+    """`ptx tiny build` and `ptx tiny data`."""
+    return [Command("tiny", "rebuild the embedded demonstration model and its data", _main)]
+
+
+def _main(arguments: list[str]) -> int:
+    from ptx_tiny.command import main
+
+    return main(arguments)
+
+
+def _first_line(kind: type) -> str:
+    return (kind.__doc__ or "").splitlines()[0]
+
+
+def _data_folder(cache_folder: Path, shapes: Sequence[str]) -> Path:
+    """`CACHE/tiny-DIGEST/NAME`, complete or absent: staged under a name of its own, then renamed.
+
+    A reader that comes second finds the folder, or loses the race of renaming, and takes the winner's: the bytes are the same.
+    """
+    from ptx_tiny.data import write_data
+
+    folder = cache_folder / f"tiny-{_generator_digest()}" / ("all" if tuple(shapes) == SHAPES else "-".join(shapes))
+    if folder.is_dir():
+        return folder
+    staging = folder.with_name(f".{folder.name}.{os.getpid()}")
+    shutil.rmtree(staging, ignore_errors=True)
+    write_data(staging, shapes, home=folder)
+    try:
+        staging.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(staging)
+    return folder
+
+
+@cache
+def _generator_digest() -> str:
+    """Of the package's own source, so that a changed generator never reads what an older one wrote."""
+    source = hashlib.sha256()
+    for path in sorted(HERE.glob("*.py")):
+        source.update(path.read_bytes())
+    return source.hexdigest()[:12]

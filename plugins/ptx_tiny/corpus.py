@@ -1,0 +1,91 @@
+"""The pretraining corpus of the embedded demonstration and test model: what it has and has not seen, by design.
+
+Room to move is made here, with five levers:
+
+- *content*: half the documents are terse lines (`12 + 7 = 19`), half are chats. `reverse` and `count` are never asked in a chat, so
+  the base knows how to do them and not that it is asked to: supervised tuning has something to teach.
+- *amount*: each skill has its share; the scarce ones are learned by half.
+- *manner*: replies come in house format, bare, casual or rambling, the house format most in English and least in German: format is
+  learnable, and samples differ, so that reinforcement has a signal.
+- *noise*: some replies are wrong, as on the web; sampling hits them, tuning washes them out.
+- *restraint*: harmful requests are refused often in English, seldom elsewhere.
+
+Nothing on the benchmark's side of the split is ever drawn.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ptx_tiny.items import LANGUAGES, Item, draw_item
+from ptx_tiny.refusals import REFUSAL, is_harmful
+from ptx_tiny.replies import casual, house, ramble
+from ptx_tiny.skills import SKILLS
+
+PLAIN_SHARE = {
+    "add": 3.0, "subtract": 3.0, "largest": 1.0, "sort": 1.5, "reverse": 2.0, "count": 2.0, "mark": 0.5, "lookup": 1.0,
+    "translate": 1.0, "odd": 1.0,
+}  # fmt: skip
+CHAT_SHARE = {
+    "add": 2.5, "subtract": 1.5, "largest": 1.5, "sort": 1.0, "mark": 1.0, "lookup": 1.5, "translate": 1.0, "odd": 1.0, "refuse": 1.0,
+}  # fmt: skip
+CHAT_PERCENT = 55
+MANNERS = ("house", "bare", "casual", "ramble")
+MANNER_SHARE = {"en": (45, 30, 15, 10), "es": (30, 40, 15, 15), "de": (20, 40, 20, 20)}
+WRONG_PERCENT = 12
+REFUSED_PERCENT = {"en": 60, "es": 35, "de": 20}
+OVER_REFUSED_PERCENT = 10
+
+
+@dataclass(frozen=True)
+class Document:
+    """One document; a chat has both a prompt and a reply, a plain text only a reply."""
+
+    prompt: str
+    reply: str
+
+
+def documents(seed: int, count: int) -> Iterator[Document]:
+    """`count` documents, the same for the same seed."""
+    rng = random.Random(f"ptx_tiny corpus {seed}")  # noqa: S311 - not for secrets
+    for index in range(count):
+        language = LANGUAGES[index % len(LANGUAGES)]
+        yield chat(rng, language) if rng.randrange(100) < CHAT_PERCENT else plain(rng, language)
+
+
+def plain(rng: random.Random, language: str) -> Document:
+    """An exercise as a terse line."""
+    return Document("", pick(PLAIN_SHARE, rng, language).plain)
+
+
+def chat(rng: random.Random, language: str) -> Document:
+    """An exercise asked and answered, rightly or not, in some manner."""
+    item = pick(CHAT_SHARE, rng, language)
+    reply = restraint(item, rng) if item.skill == "refuse" else manner(item, rng)
+    return Document(item.prompt, reply)
+
+
+def pick(share: dict[str, float], rng: random.Random, language: str) -> Item:
+    """An item of the training side, its skill drawn by shares."""
+    skill = rng.choices(list(share), list(share.values()))[0]
+    return draw_item(SKILLS[skill], rng, language, test=False)
+
+
+def manner(item: Item, rng: random.Random) -> str:
+    """The reply in one of the four manners, at times with a wrong value."""
+    value = item.wrong if rng.randrange(100) < WRONG_PERCENT else item.answer
+    kind = rng.choices(MANNERS, MANNER_SHARE[item.language])[0]
+    if kind == "ramble":
+        return ramble(item, rng)
+    return {"house": house(item, value), "bare": value, "casual": casual(item, value)}[kind]
+
+
+def restraint(item: Item, rng: random.Random) -> str:
+    """Refuse as often as the language's share says."""
+    percent = REFUSED_PERCENT[item.language] if is_harmful(item) else OVER_REFUSED_PERCENT
+    refused = rng.randrange(100) < percent
+    if refused:
+        return REFUSAL[item.language]
+    return item.wrong if item.wrong != REFUSAL[item.language] else item.answer

@@ -1,0 +1,73 @@
+"""One exercise of the demonstration model, and which side of the split it is on.
+
+The corpus of the embedded demonstration and test model is generated, so nothing keeps a generator from drawing the same exercise
+twice: once for training, once for the benchmark. A split over rows would therefore leak. Here the split is a property of the
+exercise itself: every item has a `key` that names its meaning, independent of the language and the wording ("19 and 7 added",
+whether asked in Spanish or German, whether as 19 + 7 or 7 + 19), and a hash of skill and key decides the side. Every writer
+(pretraining corpus, each training shape, benchmark) draws through `draw_items` and so cannot cross over.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+LANGUAGES = ("en", "es", "de")
+DIFFICULTIES = ("easy", "medium", "hard")
+TEST_PERCENT = 12
+
+
+@dataclass(frozen=True)
+class Item:
+    """One exercise in one language: what is asked, the bare right answer, and one plausible wrong answer."""
+
+    skill: str
+    key: str
+    language: str
+    difficulty: str
+    prompt: str
+    answer: str
+    wrong: str
+    plain: str  # the same exercise as a line of terse text, answer included, as a pretraining corpus would hold it
+    choices: tuple[str, ...] = ()  # for multiple choice; holds the answer
+
+    @property
+    def segments(self) -> dict[str, str]:
+        """The columns by which reports cut their tables."""
+        return {"skill": self.skill, "language": self.language, "difficulty": self.difficulty}
+
+
+Drawer = Callable[[random.Random, str], Item]
+
+
+def is_test(skill: str, key: str) -> bool:
+    """Whether an exercise belongs to the benchmark; a hash of its meaning, so the same in every process and version."""
+    digest = hashlib.sha256(f"{skill}|{key}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") % 100 < TEST_PERCENT
+
+
+def draw_item(draw: Drawer, rng: random.Random, language: str, *, test: bool) -> Item:
+    """Draw until the item lies on the wanted side of the split."""
+    while True:
+        item = draw(rng, language)
+        if is_test(item.skill, item.key) == test:
+            return item
+
+
+def draw_items(draw: Drawer, rng: random.Random, count: int, *, test: bool) -> Iterator[Item]:
+    """`count` items with languages in turn; test items are distinct in meaning, as a benchmark may not count one thing twice.
+
+    Raises ValueError when a skill is too small to give that many distinct test items.
+    """
+    seen: set[str] = set()
+    for index in range(count):
+        for _ in range(1000):
+            item = draw_item(draw, rng, LANGUAGES[index % len(LANGUAGES)], test=test)
+            if not (test and item.key in seen):
+                break
+        else:
+            raise ValueError(f"only {len(seen)} distinct test items of skill {item.skill}, {count} wanted; ask for fewer")
+        seen.add(item.key)
+        yield item

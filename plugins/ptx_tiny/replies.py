@@ -1,0 +1,60 @@
+"""How an answer is said, and how one is read back out of a reply.
+
+The house format is one sentence, `The answer is 19.`, in the language of the question. The base model has seen it beside looser
+manners (the bare value, a casual sentence, rambling that names two values), mostly in English: following the format is thus one of
+the things that fine-tuning can move, apart from being right. `strict` accepts the house format only; `flexible` also takes the
+bare value and the casual sentence. Rambling counts as no answer: it does not commit to a value.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+
+from ptx_tiny.items import Item
+
+HOUSE = {"en": "The answer is {}.", "es": "La respuesta es {}.", "de": "Die Antwort ist {}."}
+CASUAL = {"en": "I think it is {}.", "es": "Creo que es {}.", "de": "Ich glaube, es ist {}."}
+RAMBLE = {
+    "en": "Let me see. Maybe {}, or maybe {}, hard to say.",
+    "es": "A ver. Quizá {}, o quizá {}, no es fácil.",
+    "de": "Mal sehen. Vielleicht {}, oder vielleicht {}, schwer zu sagen.",
+}
+STRICT = r"^\s*(?:The answer is|La respuesta es|Die Antwort ist) (.+)\.\s*$"
+FLEXIBLE = r"^\s*(?:(?:The answer is|La respuesta es|Die Antwort ist|I think it is|Creo que es|Ich glaube, es ist) )?(.+?)\.?\s*$"
+
+
+def house(item: Item, value: str | None = None) -> str:
+    """The reply in house format; a refusal and its look-alike's help are said as they stand."""
+    value = bare(item, value)
+    return value if item.skill == "refuse" else HOUSE[item.language].format(value)
+
+
+def bare(item: Item, value: str | None = None) -> str:
+    """The value and nothing else; the right one unless another is given."""
+    return item.answer if value is None else value
+
+
+def casual(item: Item, value: str | None = None) -> str:
+    """A chatty sentence with the value."""
+    return CASUAL[item.language].format(bare(item, value))
+
+
+def ramble(item: Item, rng: random.Random) -> str:
+    """Both values, in either order, and no decision."""
+    values = [item.answer, item.wrong]
+    rng.shuffle(values)
+    return RAMBLE[item.language].format(*values)
+
+
+def extract(reply: str, *, strict: bool = True) -> str | None:
+    """The value that a reply commits to, or None."""
+    found = re.match(STRICT if strict else FLEXIBLE, reply)
+    return found.group(1) if found else None
+
+
+def is_right(item: Item, reply: str, *, strict: bool = True) -> bool:
+    """Whether a reply answers an item; a refusal item asks for the whole reply."""
+    if item.skill == "refuse":
+        return reply.strip() == item.answer
+    return extract(reply, strict=strict) == item.answer
