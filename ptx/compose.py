@@ -51,6 +51,7 @@ class Job:
     overrides: list[str]
     varied: dict[str, str] = field(default_factory=dict)
     given: frozenset[str] = frozenset()  # keys that the user typed
+    notes: tuple[str, ...] = ()  # what was set without having been typed
 
 
 def compose_jobs(
@@ -67,11 +68,12 @@ def compose_jobs(
     jobs: list[Job] = []
     with _hydra(host, config_dir):
         for row in _grid(overrides):
-            config, found = _compose_one(host, verb, [line for line, _ in row], frozen)
+            notes: list[str] = []
+            config, found = _compose_one(host, verb, [line for line, _ in row], frozen, notes)
             problems += found
             if config is not None:
                 varied = {line.partition("=")[0]: line.partition("=")[2] for line, sweeps in row if sweeps}
-                jobs.append(Job(config, [line for line, _ in row], varied, frozenset(o.key_or_group for o in overrides)))
+                jobs.append(Job(config, [line for line, _ in row], varied, frozenset(o.key_or_group for o in overrides), tuple(notes)))
     if problems:
         raise ConfigError(_with_broken_plugins(host, problems))
     return jobs
@@ -167,7 +169,9 @@ def _options(group: str) -> list[str]:
     return [name for name in loader.get_group_options(group) if name != "none"]
 
 
-def _compose_one(host: Host, verb: str, lines: list[str], frozen: Frozen | None) -> tuple[RunConfig | None, list[Problem]]:
+def _compose_one(
+    host: Host, verb: str, lines: list[str], frozen: Frozen | None, notes: list[str]
+) -> tuple[RunConfig | None, list[Problem]]:
     choices, values, problems = _sorted_out(lines)
     if choices.get("recipe", "null") != "null":
         problems += _instead_of_short_form(choices)
@@ -181,7 +185,8 @@ def _compose_one(host: Host, verb: str, lines: list[str], frozen: Frozen | None)
         node = _composed(verb, [f"~{group}" if value == "null" else f"{group}={value}" for group, value in choices.items()], frozen)
     except (HydraException, OmegaConfBaseException) as error:
         return None, [Problem(f"cannot compose {' '.join(lines)}: {' '.join(str(error).split())}")]
-    problems = _apply(host, node, values)
+    model = host.choices.get(("model", choices.get("model", "tiny")))
+    problems = _apply(host, node, values, model.suggests if model else {}, notes)
     return (None, problems) if problems else _typed(node)
 
 
@@ -213,17 +218,38 @@ def _sorted_out(lines: list[str]) -> tuple[dict[str, str], list[tuple[str, Any]]
     return choices, values, problems
 
 
-def _apply(host: Host, node: DictConfig, values: list[tuple[str, Any]]) -> list[Problem]:
-    """Set the fields; those of a recipe as a whole (rounds, ramp) before its steps are made of it."""
+def _apply(
+    host: Host, node: DictConfig, values: list[tuple[str, Any]], suggested: dict[str, dict[str, Any]], notes: list[str]
+) -> list[Problem]:
+    """Set the fields: a recipe's own (rounds, ramp) before its steps are made of it, the model's suggestions where nothing was typed."""
     early = [pair for pair in values if pair[0].startswith("recipe.") and not pair[0].startswith("recipe.steps.")]
     problems = [problem for key, value in early for problem in set_field(node, key, value)]
+    typed = [key for key, _ in values]
     if node.recipe is not None:
         OmegaConf.set_struct(node, value=False)
-        node.recipe, found = expand(host, node.recipe)
+        node.recipe, found, set_there = expand(host, node.recipe)
         problems += found
+        typed += set_there
     if problems:
         return problems
-    return [problem for key, value in values if (key, value) not in early for problem in set_field(node, key, value)]
+    suggestions = [(key, value) for key, value in _suggestions(host, node, suggested) if key not in typed]
+    if suggestions:
+        notes.append(f"suggested by the model: {' '.join(f'{key}={_word(value)}' for key, value in suggestions)}")
+    later = [pair for pair in values if pair not in early]
+    return [problem for key, value in [*suggestions, *later] for problem in set_field(node, key, value)]
+
+
+def _word(value: Any) -> str:
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
+
+
+def _suggestions(host: Host, node: DictConfig, suggested: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The fields that the model suggests for the methods of this run, under their dotted names."""
+    methods = {"method": node.method} if node.recipe is None else {f"recipe.steps.{name}": step for name, step in node.recipe.steps.items()}
+    for where, method in methods.items():
+        choice = next((c for c in host.choices.values() if method is not None and c.config_type is OmegaConf.get_type(method)), None)
+        for key, value in suggested.get(f"{choice.group}={choice.name}" if choice else "", {}).items():
+            yield (f"{where}.{key.removeprefix('method.')}" if key.startswith("method.") else key), value
 
 
 def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:

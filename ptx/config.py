@@ -125,7 +125,8 @@ class Choice:
 
     ``libraries`` are the distributions whose versions decide the result (they go into the key of a step); ``version`` is the
     plugin's own count of changes in behaviour. ``data`` is for a model that brings its own data: the data choice taken when
-    none is given.
+    none is given. ``suggests`` is for a model too: fields that suit it (a learning rate), per choice such as ``method=sft``, taken where nothing
+    was typed, and said.
     """
 
     group: str
@@ -135,6 +136,7 @@ class Choice:
     libraries: tuple[str, ...] = ()
     version: str = "1"
     data: str = ""
+    suggests: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

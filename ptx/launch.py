@@ -115,7 +115,7 @@ class Pool:
     def go(self, runs: Sequence[RunPlan], workers: Sequence[Worker], *, timed: bool) -> list[RunPlan]:
         """Give the runs to the workers; returns those that did not fail. Ctrl-C interrupts the runs under way and is raised again."""
         jobs: queue.SimpleQueue[RunPlan] = queue.SimpleQueue()
-        for run in runs:
+        for run in _spread(runs):
             jobs.put(run)
         threads = [threading.Thread(target=self._serve, args=(worker, jobs, timed), daemon=True) for worker in workers]
         for thread in threads:
@@ -155,6 +155,17 @@ class Pool:
         """End all workers."""
         for worker in self.workers:
             worker.close()
+
+
+def _spread(runs: Sequence[RunPlan]) -> list[RunPlan]:
+    """The same runs, those first that begin with a step which no earlier one begins with: workers then do not wait for one another."""
+    begun: dict[str, int] = {}
+    turns = []
+    for run in runs:
+        first = run.steps[0].key if run.steps else run.id
+        turns.append(begun.get(first, 0))
+        begun[first] = turns[-1] + 1
+    return [run for _, run in sorted(zip(turns, runs, strict=True), key=lambda pair: pair[0])]
 
 
 class Shared:

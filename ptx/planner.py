@@ -108,6 +108,7 @@ class _Planner:
     def runs(self, verb: str, sweep: str, job: Job) -> list[RunPlan]:
         """The run of a job, and that of its baseline; empty when something is wrong with it."""
         before = len(self.problems)
+        self.notes += job.notes
         model = self.once(job.config.model, self.resolve_model)
         data = self.once(job.config.data, self.resolve_data)
         if model is None or (data is None and job.config.data is not None):
@@ -298,14 +299,15 @@ def _slug(label: str) -> str:
     for word in label.split():
         key, _, value = word.rpartition("=")
         value = Path(value.strip("[]'\"")).name or "none"
-        values.append(value if key in ("", "method", "compress", "model", "data") else f"{key.rpartition('.')[2]}-{value}")
+        values.append(value if key in ("", "recipe", "method", "compress", "model", "data") else f"{key.rpartition('.')[2]}-{value}")
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(values)).strip("-.")[:80] or "run"
 
 
 def _sweep_name(verb: str, jobs: Sequence[Job]) -> str:
     """The same command gives the same name, so that asking again continues."""
     lines = [sorted(line for line in job.overrides if line.partition("=")[0] not in ("out", "threads", "workers")) for job in jobs]
-    what = _slug(_label(jobs[0])) if len(jobs) == 1 else "sweep"
+    chosen = [line for line in jobs[0].overrides if line.partition("=")[0] in ("recipe", "method", "compress", "model", "data")]
+    what = _slug(" ".join(chosen)) if len(jobs) == 1 and chosen else "sweep" if len(jobs) > 1 else "defaults"
     return f"{verb}-{what}-{digest_of([verb, lines])[:8]}"
 
 

@@ -28,8 +28,8 @@ FIELDS = ("why", "steps", "rounds", "each", "ramp")
 KINDS = ("method", "compress")
 
 
-def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem]]:
-    """The recipe with its steps as typed configurations; ``data`` holds the shapes that steps ask for."""
+def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem], list[str]]:
+    """The recipe with its steps as typed configurations (``data``: the shapes that steps ask for), what is wrong, and the fields it sets."""
     raw = OmegaConf.to_container(recipe, resolve=True)
     assert isinstance(raw, dict)
     problems = [Problem(f"a recipe has no field {name!r}", did_you_mean(str(name), FIELDS)) for name in raw if name not in FIELDS]
@@ -39,7 +39,8 @@ def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem]]:
     typed = OmegaConf.create({"why": raw.get("why", ""), "steps": {}, "data": {}})
     for name, step in steps.items():
         problems += _add(host, typed, name, dict(step) if isinstance(step, dict) else {})
-    return typed, problems
+    fields = [f"recipe.steps.{name}.{field}" for name, step in steps.items() if isinstance(step, dict) for field in step]
+    return typed, problems, fields
 
 
 def _repeated(raw: dict[Any, Any]) -> dict[str, dict[str, Any]]:

@@ -88,10 +88,28 @@ FAMILIES: dict[str, type[TinyData]] = {
 }
 
 
+#: settings that move a model this small in a minute; what suits large models would leave it where it is
+SUGGESTED = {
+    "method=sft": {"method.learning_rate": 1e-3, "method.max_steps": 200},
+    "method=dpo": {"method.learning_rate": 3e-5, "method.max_steps": 100},
+    "method=kto": {"method.learning_rate": 5e-5, "method.max_steps": 100},
+    "method=grpo": {
+        "method.learning_rate": 1e-4,
+        "method.max_steps": 40,
+        "method.batch_size": 64,
+        "method.max_completion_length": 24,
+        "method.rewards": ["answer", "regex"],
+        "scorer.regex.pattern": r"(The answer is|La respuesta es|Die Antwort ist) .+\.",
+    },
+}
+
+
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """The model, and one data choice per shape beside the whole family."""
-    model = Choice("model", "tiny", TinyModel, "embedded demonstration and test model (1.9 M weights, en/es/de)", data="tiny")
+    model = Choice(
+        "model", "tiny", TinyModel, "embedded demonstration and test model (1.9 M weights, en/es/de)", data="tiny", suggests=SUGGESTED
+    )
     return [model, *(Choice("data", name, kind, f"generated: {_first_line(kind)}") for name, kind in FAMILIES.items())]
 
 

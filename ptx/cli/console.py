@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 SECONDS_BETWEEN_LINES = 10.0
+MOST_METRICS = 3  # the rest is in events.jsonl
 
 
 class Terminal:
@@ -55,13 +56,11 @@ def progress_line(label: str, metrics: dict[str, float], step: int, total: int |
     if total:
         filled = round(16 * min(step / total, 1.0))
         parts.append("━" * filled + "─" * (16 - filled))
-    for name, value in metrics.items():
-        if name == "eta_seconds":
-            continue
-        if name == "tokens_per_second":
-            parts.append(f"{value / 1000:.1f}k tok/s" if value >= 1000 else f"{value:.0f} tok/s")
-        else:
-            parts.append(f"{name} {value:.4g}")
+    shown = [name for name in metrics if name not in ("eta_seconds", "tokens_per_second")]
+    parts += [f"{name} {metrics[name]:.4g}" for name in shown[:MOST_METRICS]]
+    speed = metrics.get("tokens_per_second")
+    if speed is not None:
+        parts.append(f"{speed / 1000:.1f}k tok/s" if speed >= 1000 else f"{speed:.0f} tok/s")
     if "eta_seconds" in metrics:
         parts.append(f"ETA {clock(metrics['eta_seconds'])}")
     return "  ".join(parts)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.gate import Gate, load_gate
 from ptx.host import Host
@@ -60,23 +62,33 @@ class SearchConfig:
 #: fields that may change between two commands on one search
 CHANGEABLE = ("trials", "sampler", "startup", "population", "early_stopping")
 
+#: overrides that change no result
+NEUTRAL = ("out", "name", "threads")
+
 
 def read_search(host: Host, given: Any, fixed: list[str], config_dir: str | None = None) -> SearchConfig:
-    """The search of a sweep file; ``fixed`` are its overrides."""
+    """The search of a sweep file; ``fixed`` are its overrides.
+
+    Raises :class:`ConfigError` with everything that is wrong.
+    """
     if not isinstance(given, Mapping):
         raise ConfigError(Problem(f"search must be a mapping, got {given!r}", "`ptx sweep --help` shows how one looks"))
-    reader = _Reader(host, dict(given), config_dir)
+    reader = _Reader(host, dict(given), fixed, config_dir)
     config = reader.read()
     if config is None or reader.problems:
         raise ConfigError(reader.problems)
     kept = {key: value for key, value in given.items() if key not in CHANGEABLE}
-    return dataclasses.replace(config, definition={**kept, "overrides": sorted(fixed)})
+    if config.gate:  # its content, not its name: a bound that was moved makes other trials feasible
+        kept["gate"] = {name: dataclasses.asdict(constraint) for name, constraint in config.gate.constraints.items()}
+    words = sorted(word for word in fixed if word.partition("=")[0] not in NEUTRAL)
+    return dataclasses.replace(config, definition={**kept, "overrides": words})
 
 
 @dataclass
 class _Reader:
     host: Host
     given: dict[str, Any]
+    fixed: list[str]
     config_dir: str | None
     problems: list[Problem] = field(default_factory=list)
 
@@ -91,18 +103,38 @@ class _Reader:
             hint = "a grid needs no search: write key=a,b in overrides" if sampler == "grid" else did_you_mean(str(sampler), list(SAMPLERS))
             self.problems.append(Problem(f"no sampler {sampler!r}", hint))
         trials = self._whole("trials", 1, required=True)
-        numbers = {name: self._whole(name, 0, default) for name, default in (("seed", 0), ("startup", 10), ("population", 0))}
+        numbers: dict[str, Any] = {
+            name: self._whole(name, 0, default) for name, default in (("seed", 0), ("startup", 10), ("population", 0))
+        }
         halving = self._halving()
-        if seeds and space and any(axis.key == "seed" for axis in space.axes):
-            self.problems.append(Problem("search.seeds and search.space.seed are both given", "a seed is not searched: keep seeds"))
+        self._contradictions(space)
         if self.problems or space is None:
             return None
         return SearchConfig(space, objectives, trials, str(sampler), seeds=seeds, gate=gate, early_stopping=halving, **numbers)
 
+    def _contradictions(self, space: Space | None) -> None:
+        """A key stands in one place: it is searched, repeated (seeds) or fixed."""
+        searched = {axis.key for axis in space.axes} if space else set()
+        fixed = {word.partition("=")[0]: word for word in self.fixed}
+        if "seed" in searched:
+            self.problems.append(Problem("search.space.seed: a seed is luck, and not to be searched", "list them: seeds: [0, 1, 2]"))
+        if "seed" in fixed and self.given.get("seeds"):
+            self.problems.append(Problem(f"search.seeds and {fixed['seed']!r} are both given", "leave one out"))
+        for key in sorted(searched & set(fixed)):
+            self.problems.append(Problem(f"{key} is searched and also set by {fixed[key]!r}", "leave one out"))
+        for word in self.fixed:
+            if OverridesParser.create().parse_override(word).is_sweep_override():
+                key, _, values = word.partition("=")
+                self.problems.append(Problem(f"{word!r} names several values", f"search them, search.space: {key}: choice({values})"))
+        if fixed.get("workers", "workers=0") != "workers=0":
+            self.problems.append(Problem("a search takes its trials one after the other and uses no workers", "leave out workers"))
+
     def _space(self) -> Space | None:
         given = self.given.get("space")
         if not isinstance(given, Mapping) or not given:
-            self.problems.append(Problem(f"search.space must name what is searched, got {given!r}", "method.learning_rate: interval(1e-5,1e-3)"))
+            self.problems.append(
+                Problem(f"search.space must name what is searched, got {given!r}", "method.learning_rate: interval(1e-5,1e-3)")
+            )
             return None
         try:
             return make_space(self.host, given)
@@ -141,7 +173,9 @@ class _Reader:
         value = self.given.get(name, default)
         if (required and name not in self.given) or not _is_whole(value) or value < least:
             got = repr(value) if name in self.given else "nothing"
-            self.problems.append(Problem(f"search.{name} must be a whole number of at least {least}, got {got}", f"{name}: {max(least, 20)}"))
+            self.problems.append(
+                Problem(f"search.{name} must be a whole number of at least {least}, got {got}", f"{name}: {max(least, 20)}")
+            )
             return least
         return int(value)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from ptx.compose import Job
@@ -24,7 +23,7 @@ from ptx.search.config import SearchConfig
 from ptx.search.space import text_of
 from ptx.search.study import Study
 from ptx.search.trial import Ended, Runner, line_of, title_of
-from ptx.sweep import DONE, FAILED, STOPPED, sweep_record
+from ptx.sweep import DONE, FAILED, STOPPED, count_books, damage_of, sweep_record
 
 UNMEASURED = re.compile(r"no evaluator measured [^;]*")
 
@@ -46,7 +45,14 @@ class Search:
     """A search that was asked for; :meth:`check` it, then :meth:`run` it."""
 
     def __init__(
-        self, host: Host, verb: str, fixed: Sequence[str], config: SearchConfig, command: str, console: Console, config_dir: str | None = None
+        self,
+        host: Host,
+        verb: str,
+        fixed: Sequence[str],
+        config: SearchConfig,
+        command: str,
+        console: Console,
+        config_dir: str | None = None,
     ) -> None:
         self.host, self.config, self.console = host, config, console
         self.runner = Runner(host, verb, list(fixed), config, command, console, config_dir)
@@ -96,19 +102,18 @@ class Search:
         self.console.say(title_of(len(records) + 1, self.config.trials, words))
         same = next((record for record in records if record["words"] == words), None)
         if same is not None:
-            record = {**same, "repeats": same.get("repeats", same["number"])}
-            violations = same["violations"]
+            self.console.say(f"  the same as trial {same['number']}, which answers for it")
+            record = {key: value for key, value in same.items() if key not in ("number", "repeats")}
         else:
-            ended = self._try(words, [record["rungs"] for record in records], again=study.is_retry(trial))
-            violations = {finding.name: finding.violation for finding in ended.findings if finding.name != "seeds"}
-            record = ended.record(words) | {"violations": violations}
-        record.pop("number", None)
-        values = [record["metrics"][name]["value"] for name in self.config.objectives] if record["state"] == DONE else None
-        study.tell(trial, record, values, violations if record["state"] == DONE else {})
+            rungs = [record["rungs"] for record in records if record["repeats"] is None]
+            record = self._try(words, rungs, again=study.is_retry(trial)).record(words)
+        study.tell(trial, record)
         self.console.say(f"  {line_of(record)}")
         if not any(other["state"] == DONE for other in [*records, record]) and UNMEASURED.match(record["reason"]):
             self._write(study, corners)
-            raise ConfigError(Problem(f"the search cannot go on: {record['reason']}", "mend search.objectives or add the evaluator to eval=[...]"))
+            raise ConfigError(
+                Problem(f"the search cannot go on: {record['reason']}", "mend search.objectives or add the evaluator to eval=[...]")
+            )
         return str(record["state"])
 
     def _try(self, words: dict[str, str], earlier: list[Any], *, again: bool) -> Ended:
@@ -147,21 +152,36 @@ def _books(corners: SweepPlan, outcome: SearchOutcome) -> dict[str, Any]:
         for key, value in trial["words"].items():
             axes.setdefault(key, [])
             axes[key] += [value] if value not in axes[key] else []
-    asked = [step["key"] for name in runs for step in read_json(corners.folder / name / "run.json")["steps"]]
+    whole = [name for name in runs if (corners.folder / name / "run.json").exists() and not damage_of(corners.folder / name)]
+    asked = [step["key"] for name in whole for step in read_json(corners.folder / name / "run.json")["steps"]]
+    books = count_books(corners.folder, whole)
     written = corners.folder / "sweep.json"
     created = {"created": read_json(written)["created"]} if written.exists() else {}
-    return {**sweep_record(corners), **created, "axes": axes, "runs": runs, "steps": {"asked": len(asked), "distinct": len(set(asked))}}
+    return {
+        **sweep_record(corners),
+        **created,
+        "axes": axes,
+        "runs": runs,
+        "steps": {"asked": len(asked), "distinct": len(set(asked))},
+        "books": books,
+    }
 
 
 def outcome_of(records: list[dict[str, Any]], config: SearchConfig) -> SearchOutcome:
     """Which trials are best: not dominated among those that are done and pass the gate."""
-    fit = [record for record in records if record["state"] == DONE and "repeats" not in record]
+    fit = [record for record in records if record["state"] == DONE and record["repeats"] is None]
     fit = [record for record in fit if all(verdict == "holds" for verdict in record["gate"].values())]
     points = [[_value(record["metrics"][name]) for name in config.objectives] for record in fit]
     where = standings(points, config.directions)
-    pick = lambda wanted: [record["number"] for record, standing in zip(fit, where, strict=True) if standing == wanted]  # noqa: E731
-    front: Standing = "front"
-    return SearchOutcome(records, pick(front), pick("near"))
+    numbers: dict[Standing, list[int]] = {"front": [], "near": []}
+    for record, standing in zip(fit, where, strict=True):
+        numbers.setdefault(standing, []).append(record["number"])
+    return SearchOutcome(records, numbers["front"], numbers["near"])
+
+
+def _distance(trial: dict[str, Any]) -> float:
+    """How far a trial is from passing the gate."""
+    return float(sum(max(0.0, violation) for violation in trial["violations"].values()))
 
 
 def _value(metric: dict[str, Any]) -> Value:
@@ -174,7 +194,7 @@ def conclusion(outcome: SearchOutcome, config: SearchConfig) -> list[str]:
     lines = [f"{len(outcome.trials)} trials: {', '.join(counted)}"]
     by_number = {trial["number"]: trial for trial in outcome.trials}
     if not outcome.best:
-        closest = sorted((t for t in outcome.trials if t["state"] == DONE), key=lambda t: t["violation"])[:1]
+        closest = sorted((t for t in outcome.trials if t["state"] == DONE), key=_distance)[:1]
         lines += [f"no trial passes gate {config.gate.name}" for _ in closest if config.gate]
         lines += [f"closest to it: trial {t['number']}: {text_of(t['words'])}: {line_of(t)}" for t in closest]
     head = "best" if len(config.objectives) == 1 else "front"
@@ -182,8 +202,3 @@ def conclusion(outcome: SearchOutcome, config: SearchConfig) -> list[str]:
     if outcome.near:
         lines.append(f"within noise of {'it' if len(outcome.best) == 1 else 'them'}: trials {', '.join(map(str, outcome.near))}")
     return lines
-
-
-def folder_of(corners: SweepPlan) -> Path:
-    """Where the records of a search lie."""
-    return corners.folder

@@ -13,9 +13,9 @@ from __future__ import annotations
 import fcntl
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ptx.errors import ConfigError, Problem
@@ -28,7 +28,7 @@ JOURNAL = "search.journal"
 STATES = {"done": "COMPLETE", "failed": "FAIL", "stopped": "PRUNED"}
 
 
-def optuna() -> ModuleType:
+def optuna() -> Any:
     """The library, imported when a search starts."""
     try:
         import optuna as library
@@ -79,17 +79,20 @@ class Study:
         study = self._optuna.create_study(
             storage=storage, study_name=name, load_if_exists=True, directions=list(self.config.objectives.values())
         )  # fmt: skip
-        study.set_metric_names(list(self.config.objectives))
+        with _without_warnings():
+            study.set_metric_names(list(self.config.objectives))
         return study
 
     def records(self) -> list[dict[str, Any]]:
-        """What was recorded of every finished trial that counts, in order."""
+        """What was recorded of every finished trial that counts, numbered from 1; a repeated point names its first trial."""
         abandoned = self._numbers("abandoned")
-        return [
-            {"number": number, **trial.user_attrs["record"]}
-            for number, trial in enumerate(self._study.trials)
-            if "record" in trial.user_attrs and trial.state.is_finished() and number not in abandoned
-        ]
+        found: list[dict[str, Any]] = []
+        for trial in self._study.trials:
+            if "record" in trial.user_attrs and trial.state.is_finished() and trial.number not in abandoned:
+                record = trial.user_attrs["record"]
+                first = next((other["number"] for other in found if other["words"] == record["words"]), None)
+                found.append({"number": len(found) + 1, "repeats": first, **record})
+        return found
 
     def recover(self, *, retry_failed: bool) -> int:
         """Fail what a dead process left running, and queue it again; on request also what had failed. Returns how many are queued."""
@@ -111,13 +114,15 @@ class Study:
         self._study.sampler = self._sampler(len(self.records()))
         return self._study.ask()
 
-    def tell(self, trial: Any, record: Mapping[str, Any], values: Sequence[float] | None, violations: Mapping[str, float]) -> None:
-        """Record a trial's end; ``values`` are its objectives when it is done."""
+    def tell(self, trial: Any, record: Mapping[str, Any]) -> None:
+        """Record a trial's end: the means over the seeds are its values, the gate's constraints its feasibility."""
         trial.set_user_attr("record", dict(record))
-        for name, violation in violations.items():
-            trial.set_constraint(name, violation)
-        state = self._optuna.trial.TrialState[STATES[record["state"]]]
-        self._study.tell(trial, values if record["state"] == "done" else None, state)
+        values = None
+        if record["state"] == "done":
+            values = [record["metrics"][name]["value"] for name in self.config.objectives]
+            for name, violation in record["violations"].items():
+                trial.set_constraint(name, violation)
+        self._study.tell(trial, values, self._optuna.trial.TrialState[STATES[record["state"]]])
 
     def is_retry(self, trial: Any) -> bool:
         """Whether the trial was asked before and came to no end."""
@@ -130,8 +135,7 @@ class Study:
         config, samplers = self.config, self._optuna.samplers
         seed = int(digest_of([config.seed, index])[:8], 16)
         population = config.population or max(8, config.trials // 5)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna marks some samplers as experimental, each time
+        with _without_warnings():
             if config.sampler == "tpe":
                 return samplers.TPESampler(seed=seed, n_startup_trials=config.startup)
             if config.sampler == "gp":
@@ -141,6 +145,14 @@ class Study:
             if config.sampler == "nsga3":
                 return samplers.NSGAIIISampler(seed=seed, population_size=population)
             return samplers.RandomSampler(seed=seed)
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Optuna says of each sampler that is experimental that it is, every time."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _heal(path: Path) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx.compose import Job, compose_jobs
+from ptx.compose import Frozen, Job, compose_jobs
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.gate import Finding, judge
 from ptx.host import Host
@@ -43,7 +43,7 @@ class Ended:
             "reason": self.reason,
             "metrics": {name: dataclasses.asdict(metric) for name, metric in self.metrics.items()},
             "gate": {finding.name: finding.verdict for finding in self.findings},
-            "violation": sum(max(0.0, finding.violation) for finding in self.findings),
+            "violations": {finding.name: finding.violation for finding in self.findings},
             "runs": list(self.runs),
             "rungs": self.rungs,
         }
@@ -60,6 +60,7 @@ class Runner:
     command: str
     console: Console
     config_dir: str | None = None
+    _frozen: Frozen = field(default_factory=dict)
     _resolved: dict[str, Any] = field(default_factory=dict)
     _tried: set[str] = field(default_factory=set)  # runs that this process has executed
 
@@ -67,7 +68,9 @@ class Runner:
         """The point composed, one job per seed."""
         lines = [f"{key}={value}" for key, value in words.items()]
         seeds = [f"seed={','.join(map(str, self.config.seeds))}"] if self.config.seeds else []
-        jobs = compose_jobs(self.host, self.verb, [*self.fixed, *lines, *seeds], multirun=True, config_dir=self.config_dir)
+        jobs = compose_jobs(
+            self.host, self.verb, [*self.fixed, *lines, *seeds], multirun=True, config_dir=self.config_dir, frozen=self._frozen
+        )
         named = [words | ({"seed": str(job.config.seed)} if seeds else {}) for job in jobs]
         return [dataclasses.replace(job, varied=varied) for job, varied in zip(jobs, named, strict=True)]
 
@@ -153,7 +156,7 @@ def line_of(record: dict[str, Any]) -> str:
     parts = [f"{name} {metric['value']:.4g} [{metric['low']:.4g}, {metric['high']:.4g}]" for name, metric in record["metrics"].items()]
     missed = [f"{name} {verdict}" for name, verdict in record["gate"].items() if verdict != "holds"]
     gate = (["gate: " + (", ".join(missed) if missed else "ships")]) if record["gate"] else []
-    return ", ".join([*parts, *gate]) + (f" (as trial {record['repeats']})" if "repeats" in record else "")
+    return ", ".join([*parts, *gate])
 
 
 def title_of(number: int, total: int, words: dict[str, str]) -> str:

@@ -95,3 +95,24 @@ def test_an_unknown_choice_of_a_broken_plugin_names_the_plugin(host_with, toy, d
     found = problems_of(host, ["method=theirs", "model=./model"])
     assert found[0].startswith("no method 'theirs'")
     assert "plugin lost (their.module) is not loaded: ImportError" in found[1]
+
+
+def test_what_a_model_suggests_is_taken_where_nothing_was_typed_and_said(host_with, toy, desk):
+    from dataclasses import dataclass
+
+    from ptx import Choice, Model, hookimpl
+
+    @dataclass
+    class Small(Model):
+        pass
+
+    class Plugin:
+        @hookimpl
+        def ptx_choices(self):
+            return [Choice("model", "small", Small, suggests={"method=toy": {"method.rate": 0.7, "method.quiet": 9}})]
+
+    host = host_with(toy=toy, small=Plugin())
+    job = compose_jobs(host, "train", ["model=small", "method=toy", "method.quiet=2"])[0]
+    assert (job.config.method.rate, job.config.method.quiet) == (0.7, 2)
+    assert job.notes == ("suggested by the model: method.rate=0.7",)
+    assert compose_jobs(host, "train", ["model=small", "method=other"])[0].config.method.rate == 0.1
