@@ -21,7 +21,7 @@ demo: $(READY)
 	$(BIN)/ptx sweep sweeps/demo.yaml
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -18,12 +18,10 @@ import ptx.builtin
 from ptx import (
     Choice,
     Compressor,
-    Data,
     Evaluation,
     Evaluator,
     Method,
     Metric,
-    Model,
     ModelRef,
     Runtime,
     Scorer,

@@ -73,7 +73,9 @@ def test_every_command_of_the_readme_runs(command, readme_folder):
     """As typed, except that trainings are cut to two steps and benchmarks to a few items."""
     short = ""
     if re.search(r"ptx (train|compress|eval|sweep)", command) and "--" not in command:
-        if "ptx train" in command and "method.max_steps" not in command:
+        if "recipe=sft_dpo_safety" in command:
+            short += "".join(f" recipe.steps.{step}.max_steps=2" for step in ("sft", "dpo", "safety"))
+        elif "ptx train" in command:
             short += " method.max_steps=2"
         if "eval=[latency]" not in command and "eval=[brevity]" not in command:
             short += " eval.bench.limit=2"

@@ -25,7 +25,9 @@ def installed(tmp_path_factory):
 
 
 def test_it_is_listed_and_explained_like_a_built_in_one(installed, tmp_path):
-    done = subprocess.run([sys.executable, "-m", "ptx", "plugins", "cast"], capture_output=True, text=True, env=installed, cwd=tmp_path, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ptx", "plugins", "cast"], capture_output=True, text=True, env=installed, cwd=tmp_path, check=True
+    )
     assert "example 0.3.0" in done.stdout
     assert "compress.cast.dtype" in done.stdout
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ptx import Choice, Command, Data, Model, hookimpl
 
@@ -89,7 +89,7 @@ FAMILIES: dict[str, type[TinyData]] = {
 
 
 #: settings that move a model this small in a minute; what suits large models would leave it where it is
-SUGGESTED = {
+SUGGESTED: dict[str, dict[str, Any]] = {
     "method=sft": {"method.learning_rate": 1e-3, "method.max_steps": 200},
     "method=dpo": {"method.learning_rate": 3e-5, "method.max_steps": 100},
     "method=kto": {"method.learning_rate": 5e-5, "method.max_steps": 100},

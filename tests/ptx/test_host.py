@@ -82,7 +82,7 @@ def test_plugins_are_disabled_by_name(tmp_path):
 def test_a_choice_given_twice_names_both_plugins(host_with, toy):
     host = host_with(first=toy)
     with pytest.raises(ConfigError, match=r"method=toy is given by two plugins: first .* and second .*PTX_DISABLE=second"):
-        hosts._load(host, "second", "second", "1", lambda: type(toy)())
+        hosts._load(host, "second", "second", "1", type(toy))
 
 
 def test_the_trace_prints_every_hook_call(tmp_path, capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -120,8 +119,8 @@ def test_a_worker_whose_parent_is_killed_ends_by_itself(bench):
         time.sleep(0.05)
     running.kill()
     running.wait()
-    children = lambda: subprocess.run(["pgrep", "-f", "ptx.worker"], capture_output=True, text=True).stdout.split()
-    mine = [pid for pid in children() if Path(f"/proc/{pid}/cwd").exists() and os.readlink(f"/proc/{pid}/cwd") == str(bench)]
+    found = subprocess.run(["pgrep", "-f", "ptx.worker"], capture_output=True, text=True).stdout.split()
+    mine = [pid for pid in found if Path(f"/proc/{pid}/cwd").exists() and Path(f"/proc/{pid}/cwd").readlink() == bench]
     deadline = time.monotonic() + 20
     while any(Path(f"/proc/{pid}").exists() for pid in mine) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -7,10 +7,10 @@ import pytest
 from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
-from ptx_bench import Bench, ptx_evaluate, ptx_validate
-from ptx_hf import HF, ptx_load
 
 from ptx import ModelRef, RunConfig, StepError
+from ptx_bench import Bench, ptx_evaluate, ptx_validate
+from ptx_hf import HF, ptx_load
 
 SHARED = Path(os.environ.get("PTX_SHARED", Path(__file__).parents[4] / "shared"))
 

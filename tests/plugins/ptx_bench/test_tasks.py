@@ -1,10 +1,10 @@
 import json
 
 import pytest
-from ptx_bench import Bench, ptx_validate
-from ptx_bench import tasks as bench_tasks
 
 from ptx import RunConfig
+from ptx_bench import Bench, ptx_validate
+from ptx_bench import tasks as bench_tasks
 
 
 @pytest.fixture

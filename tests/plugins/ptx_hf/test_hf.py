@@ -1,14 +1,14 @@
 import math
 from pathlib import Path
 
-import ptx_tiny
 import pytest
 import torch
-from ptx_hf import HF, ptx_load
-from ptx_hf.sampling import Gumbel
 from transformers import AutoModelForCausalLM
 
+import ptx_tiny
 from ptx import ModelRef
+from ptx_hf import HF, ptx_load
+from ptx_hf.sampling import Gumbel
 
 PROMPTS = ["Once upon a time", "The", "Lily and Tom went to the park because they wanted to", "a b c d e f g"]
 

@@ -7,11 +7,11 @@ import huggingface_hub
 import pytest
 from datasets import Dataset
 from huggingface_hub import constants
-from ptx_hub import HubData, HubModel, ptx_resolve
 
 from ptx import ConfigError
 from ptx.data import open_data
 from ptx.models import problems
+from ptx_hub import HubData, HubModel, ptx_resolve
 
 COMMIT = "a" * 40
 

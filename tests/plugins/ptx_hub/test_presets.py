@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
+
 from ptx_hub import HubModel
 
 CONF = Path(__file__).parents[3] / "conf"

@@ -7,15 +7,15 @@ import threading
 import time
 from pathlib import Path
 
-import ptx_hf
 import pytest
+
+import ptx_hf
+from ptx import ModelRef, RunConfig, StepError
+from ptx.host import load_host
 from ptx_hf import HF
 from ptx_latency import Latency, ptx_evaluate
 from ptx_latency import child as latency_child
 from ptx_latency.evaluate import call_child, observed, sizes, timed
-
-from ptx import ModelRef, RunConfig, StepError
-from ptx.host import load_host
 
 
 @pytest.fixture

@@ -1,15 +1,15 @@
 import json
 from pathlib import Path
 
-import ptx_tiny
 import pytest
 import torch
-from ptx_sparsegpt import SparseGPT, ptx_compress, ptx_validate
-from ptx_tiny.data import calibration
 
+import ptx_tiny
 from ptx import ModelRef, RunConfig, StepError
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.records import file_digest
+from ptx_sparsegpt import SparseGPT, ptx_compress, ptx_validate
+from ptx_tiny.data import calibration
 
 TINY = Path(ptx_tiny.__file__).parent / "model"
 FAST = {"samples": 24, "max_length": 128}

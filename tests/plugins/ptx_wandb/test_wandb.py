@@ -5,13 +5,13 @@ import time
 from types import SimpleNamespace
 
 import pluggy
-import ptx_wandb
 import pytest
 import wandb
-from ptx_wandb import Wandb, track
 
+import ptx_wandb
 from ptx import Run, RunConfig, hookimpl, hookspecs
 from ptx.host import Host
+from ptx_wandb import Wandb, track
 
 RESULT = {
     "status": "done",
