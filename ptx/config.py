@@ -13,6 +13,8 @@ from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
+from ptx.errors import Problem
+
 
 def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) -> Any:  # noqa: A002 (argparse's word)
     """A dataclass field with a sentence of help.
@@ -66,9 +68,13 @@ class Lora:
 
 @dataclass
 class Method:
-    """A training method (``method=``). ``needs`` names the data shapes it can train on, the preferred one first."""
+    """A training method (``method=``). ``needs`` names the data shapes it can train on, the preferred one first.
+
+    ``parallel=True``: several ranks (``launch=torchrun``) can train it together; rank 0 alone writes.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ()
+    parallel: ClassVar[bool] = False
     lora: Any = setting(None, "adapters; set by lora=lora")
 
     def scorers(self) -> list[str]:
@@ -119,6 +125,38 @@ class Tracker:
     """An observer of runs (``tracker=[...]``); write-only, may fail, never stops a run."""
 
 
+@dataclass
+class Launch:
+    """Where a step runs (``launch=``); without one, inside the process that takes the run.
+
+    ``kinds`` are the kinds of steps it is for; all others run inline.
+    """
+
+    kinds: ClassVar[tuple[str, ...]] = ("train",)
+
+    @property
+    def ranks(self) -> int:
+        """How many processes take the step together."""
+        return 1
+
+    def command(self, child: list[str]) -> list[str]:  # noqa: ARG002 (for those that start processes)
+        """The command line that has ``child`` (a module and its arguments) run in every rank; empty: inline."""
+        return []
+
+    def decides(self) -> dict[str, Any]:
+        """What of it decides the result, for the step's key; empty: nothing."""
+        return {}
+
+
+@dataclass
+class Cluster:
+    """Where the runs of a sweep go (``cluster=``); without one, they stay on this machine."""
+
+    def problems(self, config: RunConfig) -> list[Problem]:  # noqa: ARG002 (for those that have some)
+        """What is wrong with sending this run there, found before anything is sent."""
+        return []
+
+
 @dataclass(frozen=True)
 class Choice:
     """One value of one config group, as a plugin contributes it.
@@ -159,6 +197,8 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "eval": (Evaluator, True),
     "scorer": (Scorer, True),
     "tracker": (Tracker, True),
+    "launch": (Launch, False),
+    "cluster": (Cluster, False),
 }
 
 
@@ -175,6 +215,8 @@ class RunConfig:
     eval: dict[str, Any] = field(default_factory=dict)
     scorer: dict[str, Any] = field(default_factory=dict)
     tracker: dict[str, Any] = field(default_factory=dict)
+    launch: Any = None
+    cluster: Any = None
     seed: int = setting(0, "seed of everything random")
     device: str = setting("auto", "auto, cpu or cuda")
     threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)

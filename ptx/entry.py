@@ -17,7 +17,7 @@ from ptx.records import digest_of, file_digest, files_of, read_json, sync_folder
 class Identity:
     """What decides a result, and the key made of it."""
 
-    kind: str  # "steps" or "evaluations"
+    kind: str  # "steps", "evaluations" or "products"
     ingredients: dict[str, Any]
 
     @property
@@ -45,7 +45,7 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """Steps or evaluations."""
+        """Steps, evaluations or products."""
         return self.folder.parent.name
 
     @property

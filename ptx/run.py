@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from ptx.config import RunConfig
+from ptx.entry import Identity
 from ptx.host import Host
 from ptx.records import ModelRef, append_event
 
@@ -56,6 +58,7 @@ class Run:
     plan: Any = None
     record: Path = Path()
     reported: set[str] = field(default_factory=set)
+    store: Any = None  # ptx.store.Store while a sweep runs; None outside of one
 
     def log(self, metrics: dict[str, float], step: int, total: int | None = None) -> None:
         """Report progress of ``step`` out of ``total``: to events.jsonl, the terminal and the trackers."""
@@ -96,6 +99,25 @@ class Run:
         opened: LanguageModel = self.host.first("ptx_load", runtime=self.config.runtime, model=model, device=self.device)
         return opened
 
+    def product(self, name: str, ingredients: dict[str, Any], build: Callable[[Path], None]) -> Path:
+        """The folder of a by-product that several steps may share (log-probabilities of a reference, features, ...).
+
+        Args:
+            name: what it is, in a word.
+            ingredients: everything that decides its content, as plain data: its key. What is missing here makes it wrong silently.
+            build: writes it into the folder it is given; called once over all steps, runs and processes on the store.
+
+        Returns:
+            A folder to read from. Outside of a sweep there is no store, and it lies below ``run.folder``.
+        """
+        identity = Identity("products", {"choice": name, **ingredients})
+        if self.store is None:
+            return _build_here(self.folder / "products" / identity.key, build)
+        waiting = lambda owner: self.console.say(f"{name}: waiting for {owner}, which is at it")  # noqa: E731 (the store's way to call)
+        entry, shared = self.store.fetch(identity, lambda staging: _built(build, staging.payload), waiting, self.say)
+        self.event("product", name=name, key=identity.key, shared=shared, seconds=entry.meta["seconds"])
+        return Path(entry.payload)
+
     def at(self, **changes: Any) -> Run:
         """The same run with another folder, label, ..."""
         return replace(self, **changes)
@@ -104,3 +126,20 @@ class Run:
     def clock() -> float:
         """Seconds, monotonic."""
         return time.perf_counter()
+
+
+def _built(build: Callable[[Path], None], folder: Path) -> dict[str, Any]:
+    started = time.perf_counter()
+    build(folder)
+    return {"seconds": round(time.perf_counter() - started, 3)}
+
+
+def _build_here(folder: Path, build: Callable[[Path], None]) -> Path:
+    """Without a store: built once per step, and whole where it is there."""
+    if not folder.is_dir():
+        staged = folder.with_name(f"{folder.name}.part")
+        shutil.rmtree(staged, ignore_errors=True)
+        staged.mkdir(parents=True)
+        build(staged)
+        staged.rename(folder)
+    return folder

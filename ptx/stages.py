@@ -23,6 +23,7 @@ def execute(run: Run) -> dict[str, Any]:
     """Take the steps of ``run.plan`` in order, then measure the artifact; returns the content of result.json."""
     plan: RunPlan = run.plan
     store = Store(Path(run.config.out).absolute() / "store")
+    run = run.at(store=store)
     model, steps = plan.model, []
     for step in plan.steps:
         model, done = _take(run, store, step, model)
@@ -55,7 +56,8 @@ def _take(run: Run, store: Store, step: Step, model: ModelRef) -> tuple[ModelRef
     made = ModelRef(entry.payload / meta["model"], meta["digest"], meta["kind"])
     shared = _note(run, step, meta["seconds"], shared=shared if before is None else before)
     done = {"name": step.name, "kind": step.kind, "key": step.key, "shared": shared, "seconds": meta["seconds"]}
-    return made, done | {"bytes": made.bytes, "metrics": meta["metrics"]}
+    products = [product | {"shared": shared or product["shared"]} for product in meta.get("products", [])]
+    return made, done | {"bytes": made.bytes, "metrics": meta["metrics"]} | ({"products": products} if products else {})
 
 
 def _finished_before(run: Run, key: str) -> bool | None:
@@ -100,11 +102,15 @@ def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict
     if not folder.is_relative_to(staging.payload):
         raise PtxError(f"{step.name} returned {folder}, outside of run.folder {staging.payload}; a step writes below run.folder")
     last: dict[str, float] = {}
+    products: dict[str, dict[str, Any]] = {}  # by key: a step that was resumed has asked twice
     for event in read_rows(staging.events):
         last |= event["metrics"] if event["event"] == "log" else {}
+        if event["event"] == "product":
+            products.setdefault(event["key"], {name: event[name] for name in ("name", "key", "shared")})
     seconds = round(time.perf_counter() - started, 3)
     relative = str(folder.relative_to(staging.payload))
-    return {"model": relative, "digest": made.digest or ModelRef.of(folder).digest, "kind": made.kind, "seconds": seconds, "metrics": last}
+    made_of = {"model": relative, "digest": made.digest or ModelRef.of(folder).digest, "kind": made.kind}
+    return made_of | {"seconds": seconds, "metrics": last} | ({"products": list(products.values())} if products else {})
 
 
 def _measure_all(run: Run, store: Store, plan: RunPlan, model: ModelRef) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

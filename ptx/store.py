@@ -1,4 +1,4 @@
-"""The store: finished steps and evaluations, found by what decides their content.
+"""The store: finished steps, evaluations and by-products of steps, found by what decides their content.
 
 An entry is a folder ``KIND/KEY`` that appears in one rename and is complete when it is there::
 
@@ -31,7 +31,7 @@ from ptx.records import read_json, sync_folder, write_json
 
 __all__ = ["KINDS", "Entry", "Identity", "Staging", "Store"]
 
-KINDS = ("steps", "evaluations")
+KINDS = ("steps", "evaluations", "products")
 #: how many broken copies of one entry are kept
 GENERATIONS = 3
 Say = Callable[[str], None]

@@ -39,6 +39,9 @@ class DPO(TrlMethod):
     beta: float = setting(0.1, "how much leaving the reference costs: higher stays closer (for ipo: the paper's tau)")
     loss: str = setting("sigmoid", f"TRL's loss: {', '.join(LOSSES)}")
     label_smoothing: float = setting(0.0, "share of pairs that are believed to be the wrong way round (robust, exo_pair)")
+    cache_reference: bool = setting(
+        True, "score the reference once and keep it in the store; false: ask it in every batch (same losses)", identity=False
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.lengths import say_cuts
 from ptx.lm.load import load_tokenizer
+from ptx.lm.reference import trainer_with_reference
 from ptx.lm.rows import trl_rows
 from ptx.lm.training import length_of, load_reference, make_trainer, run_trainer
 from ptx.lm.trl_args import trl_config
@@ -24,7 +25,10 @@ def train(run: Run, method: DPO, model: ModelRef, data: DataSet) -> ModelRef:
         beta=method.beta,
         loss_type=[method.loss],
         label_smoothing=method.label_smoothing,
+        precompute_ref_log_probs=method.cache_reference,
     )
-    trainer = make_trainer(run, "DPOTrainer", method, model, tokenizer, rows, args, ref_model=load_reference(run, method, model))
+    kind = trainer_with_reference("DPOTrainer", run, method, model)
+    reference = None if method.cache_reference else load_reference(run, method, model)
+    trainer = make_trainer(run, kind, method, model, tokenizer, rows, args, ref_model=reference)
     say_cuts(run, trainer, len(rows), ("chosen_ids", "rejected_ids"))
     return run_trainer(run, trainer, method, model)

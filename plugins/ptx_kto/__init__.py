@@ -38,6 +38,9 @@ class KTO(TrlMethod):
     loss: str = setting("kto", f"TRL's loss: {', '.join(LOSSES)}")
     desirable_weight: float = setting(1.0, "weight of liked answers; raise it where they are few")
     undesirable_weight: float = setting(1.0, "weight of disliked answers; raise it where they are few")
+    cache_reference: bool = setting(
+        True, "score the reference once and keep it in the store; false: ask it in every batch (same losses)", identity=False
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,6 +8,7 @@ from typing import Any
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.lengths import say_cuts
 from ptx.lm.load import load_tokenizer
+from ptx.lm.reference import trainer_with_reference
 from ptx.lm.rows import trl_rows
 from ptx.lm.training import length_of, load_reference, make_trainer, run_trainer
 from ptx.lm.trl_args import trl_config
@@ -28,8 +29,11 @@ def train(run: Run, method: KTO, model: ModelRef, data: DataSet) -> ModelRef:
         loss_type=method.loss,
         desirable_weight=method.desirable_weight,
         undesirable_weight=method.undesirable_weight,
+        precompute_ref_log_probs=method.cache_reference,
     )
-    trainer = make_trainer(run, "KTOTrainer", method, model, tokenizer, rows, args, ref_model=load_reference(run, method, model))
+    kind = trainer_with_reference("KTOTrainer", run, method, model)
+    reference = None if method.cache_reference else load_reference(run, method, model)
+    trainer = make_trainer(run, kind, method, model, tokenizer, rows, args, ref_model=reference)
     say_cuts(run, trainer, len(rows), ("completion_ids",))
     return run_trainer(run, trainer, method, model)
 

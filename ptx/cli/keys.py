@@ -50,10 +50,17 @@ def records_of(out: Path) -> list[Record]:
 
 
 def asked_by(record: Record) -> Iterator[Known]:
-    """What a run asked for: its steps in order, then its evaluations."""
+    """What a run asked for: its steps in order, then its evaluations, then the products that its finished steps were made with."""
     for kind in ("steps", "evaluations"):
         for part in record.run.get(kind) or []:
             yield Known(kind, str(part.get("key")), part.get("ingredients") or {}, str(part.get("name")))
+    for product in products_of(record):
+        yield Known("products", str(product.get("key")), {}, str(product.get("name")))
+
+
+def products_of(record: Record) -> list[dict[str, Any]]:
+    """The products that the steps of a run were made with."""
+    return [product for step in record.result.get("steps") or [] for product in step.get("products") or []]
 
 
 def known_of(store: Store, records: Iterable[Record]) -> dict[str, Known]:

@@ -50,7 +50,7 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs and the store lie; default: ptx-out")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ls|why|verify|gc")
     ls = actions.add_parser("ls", parents=[common], help="list what is there", description="List the entries, the last used first.")
-    ls.add_argument("--kind", choices=KINDS, help="only steps, or only evaluations")
+    ls.add_argument("--kind", choices=KINDS, help="only steps, evaluations or products")
     ls.add_argument("--sort", choices=["age", "size"], default="age", help="by last use (default) or by size")
     why = actions.add_parser("why", parents=[common], help="explain a key or a run", description="Explain hits and misses field by field.")
     why.add_argument("names", nargs="+", metavar="KEY|RUN", help="a key or its beginning, or a run; two of them are compared")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptx.cli.human import age_text, size_text
-from ptx.cli.keys import Known, asked_by, differences, key_named, known_of, open_store, records_of, runs_named, shown
+from ptx.cli.keys import Known, asked_by, differences, key_named, known_of, open_store, products_of, records_of, runs_named, shown
 from ptx.errors import ConfigError, Problem
 from ptx.report import Record
 from ptx.report.drill import flat
@@ -60,6 +60,7 @@ def _whereabouts(one: Known) -> str:
 def _explain_run(record: Record, known: dict[str, Known]) -> Iterator[str]:
     yield f"{record.sweep_name}/{record.id} ({record.status})"
     done = {part.get("key"): part for kind in ("steps", "evaluations") for part in record.result.get(kind) or []}
+    done |= {product.get("key"): product for product in products_of(record)}
     for asked in asked_by(record):
         one = known[asked.key]
         shared = done.get(asked.key, {}).get("shared")

@@ -82,14 +82,14 @@ def peft_config(lora: Lora | None) -> Any:
 
 
 def make_trainer(
-    run: Run, kind: str, method: TrlMethod, model: ModelRef, tokenizer: Any, rows: list[dict[str, Any]], args: Any, **extra: Any
+    run: Run, kind: str | type, method: TrlMethod, model: ModelRef, tokenizer: Any, rows: list[dict[str, Any]], args: Any, **extra: Any
 ) -> Any:
-    """TRL's trainer ``kind`` (``DPOTrainer``) for the model to train and rows in TRL's columns."""
+    """TRL's trainer ``kind`` (``DPOTrainer``, or a class derived from it) for the model to train and rows in TRL's columns."""
     import trl
     from datasets import Dataset
 
     with warnings_said(run):
-        return getattr(trl, kind)(
+        return (getattr(trl, kind) if isinstance(kind, str) else kind)(
             model=load_policy(run, method, model),
             args=args,
             train_dataset=Dataset.from_list(rows),

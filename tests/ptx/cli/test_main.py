@@ -71,7 +71,7 @@ def test_the_composed_configuration_is_printed_and_nothing_is_run(empty, capsys)
     assert main(["train", "method=dpo", "model=tiny", "method.beta=0.3", "--cfg", "job"]) == 0
     shown = capsys.readouterr().out
     assert "beta: 0.3" in shown
-    assert "choice: dpo" in shown
+    assert "choice: method=dpo" in shown
     assert not list(empty.iterdir())
 
 
