@@ -1,7 +1,8 @@
 """``eval=[latency]``: time, memory and size of the artifact on the runtime that would serve it.
 
-Measured in a fresh process that opens nothing else, with its number of threads fixed. Requests are random tokens and never end early, so
-two models always do the same work.
+Measured in a fresh process that does nothing else, with its number of threads fixed. Requests are random tokens and never end early, so
+two models always do the same work. A machine that others use too is now fast and now slow, which would make the same model look faster than itself:
+requests to the artifact and to the baseline therefore take turns, and ``latency/request_ratio`` is what the comparison rests on.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ class Latency(Evaluator):
 
     opens_model: ClassVar[bool] = False
     timed: ClassVar[bool] = True
+    compares: ClassVar[bool] = True
     prompt_tokens: int = setting(64, "tokens of a prompt")
     new_tokens: int = setting(32, "tokens generated per request")
     batch_size: int = setting(1, "requests served at once")
     warmup: int = setting(2, "requests that are not counted")
     repeats: int = setting(20, "requests that are counted; an upper bound of the p95 needs 72")
+    turns: bool = setting(True, "time the baseline's requests in turns with the artifact's, for a comparison that a busy machine does not bend")
     threads: int = setting(1, "CPU threads; one is what repeats best on a machine that others use too")
 
     def __post_init__(self) -> None:
@@ -35,14 +38,14 @@ class Latency(Evaluator):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``eval=[latency]``."""
-    return [Choice("eval", "latency", Latency, "time, memory and size", ("torch", "transformers"))]
+    return [Choice("eval", "latency", Latency, "time, memory and size", ("torch", "transformers"), version="2")]
 
 
 @hookimpl
-def ptx_evaluate(run: Run, evaluator: Evaluator, model: ModelRef) -> Evaluation | None:
+def ptx_evaluate(run: Run, evaluator: Evaluator, model: ModelRef, baseline: ModelRef | None = None) -> Evaluation | None:
     """Measure in a child process."""
     if not isinstance(evaluator, Latency):
         return None
     from ptx_latency.evaluate import evaluate
 
-    return evaluate(run, evaluator, model)
+    return evaluate(run, evaluator, model, baseline)

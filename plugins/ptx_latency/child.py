@@ -1,4 +1,4 @@
-"""``python -m ptx_latency.child SPEC.json OUT.json``: open one model on its runtime and time requests.
+"""``python -m ptx_latency.child SPEC.json OUT.json``: open a model on its runtime and time requests, in turns with the baseline's.
 
 The number of threads stands in the environment, because libraries read it when they are imported. Prints ``request N SECONDS`` after
 each request; results go to OUT.json.
@@ -23,26 +23,38 @@ def main(spec_file: str, out_file: str) -> None:
     """Measure what SPEC.json asks for."""
     spec = read_json(Path(spec_file))
     started = time.perf_counter()
-    lm = open_model(spec)
+    lm = open_model(spec, spec["model"])
     loaded = time.perf_counter() - started
-    timer = timer_of(lm, spec)
-    requests = [request(timer, number + 1) for number in range(spec["warmup"] + spec["repeats"])][spec["warmup"] :]
-    result = {
-        "load_seconds": loaded,
-        "requests": requests,
-        "peak_memory_bytes": peak_memory(),
-        "gpu_memory_bytes": gpu_memory(spec["device"]),
-    }
-    lm.close()
+    timers = [timer_of(lm, spec)]
+    warm_up(timers[0], spec["warmup"])
+    result = {"load_seconds": loaded, "peak_memory_bytes": peak_memory(), "gpu_memory_bytes": gpu_memory(spec["device"])}
+    if spec["beside"]:  # opened after the memory was read, which is the artifact's alone
+        timers.append(timer_of(open_model(spec, spec["beside"]), spec))
+        warm_up(timers[1], spec["warmup"])
+    times = [turn(timers, number, spec["warmup"]) for number in range(spec["repeats"])]
+    result |= {"requests": [turned[0] for turned in times], "beside": [turned[1] for turned in times if len(turned) > 1]}
     write_json(Path(out_file), result)
 
 
-def open_model(spec: dict[str, Any]) -> Any:
-    """The model on its runtime, through the plugin that serves it."""
+def open_model(spec: dict[str, Any], model: dict[str, Any]) -> Any:
+    """A model on the runtime, through the plugin that serves it."""
     host = get_host()
     runtime = host.choices["runtime", spec["runtime"]].config_type(**spec["runtime_config"])
-    model = ModelRef(Path(spec["model"]["path"]), spec["model"]["digest"], spec["model"]["kind"])
-    return host.first("ptx_load", runtime=runtime, model=model, device=spec["device"])
+    ref = ModelRef(Path(model["path"]), model["digest"], model["kind"])
+    return host.first("ptx_load", runtime=runtime, model=ref, device=spec["device"])
+
+
+def warm_up(timer: Timer, requests: int) -> None:
+    """Requests that are not counted."""
+    for number in range(requests):
+        request(timer, number + 1)
+
+
+def turn(timers: list[Timer], number: int, warmup: int) -> list[tuple[float, float]]:
+    """One request to each model; who goes first changes with every turn, so that neither always finds the machine as the other left it."""
+    order = list(range(len(timers))) if number % 2 == 0 else list(range(len(timers)))[::-1]
+    found = {index: request(timers[index], warmup + number + 1) for index in order}
+    return [found[index] for index in range(len(timers))]
 
 
 def request(timer: Timer, number: int) -> tuple[float, float]:

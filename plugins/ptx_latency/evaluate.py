@@ -20,27 +20,46 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 SHOWN = 15  # lines of a crashed child's last words
 
 
-def evaluate(run: Run, config: Latency, model: ModelRef) -> Evaluation:
-    """Measure ``model`` in a fresh process."""
+def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | None = None) -> Evaluation:
+    """Measure ``model`` in a fresh process, in turns with ``baseline`` where the run's runtime opens both."""
+    beside = baseline if config.turns and not run.config.runtime.exports else None
     with tempfile.TemporaryDirectory(prefix="ptx-latency-") as folder:
         spec, out = Path(folder, "spec.json"), Path(folder, "out.json")
-        write_json(spec, specification(run, config, model))
+        write_json(spec, specification(run, config, model, beside))
         call_child(run, config, [str(spec), str(out)])
         found = read_json(out)
     times = [request_times(config, *request) for request in found["requests"]]
-    rows = [{"item": f"request:{number}", "scores": row, "segments": {}} for number, row in enumerate(times)]
-    return Evaluation([*timed(times), *observed(found), *sizes(model)], rows)
+    rows: list[dict[str, Any]] = [{"item": f"request:{number}", "scores": row, "segments": {}} for number, row in enumerate(times)]
+    for row, request in zip(rows, found["beside"], strict=False):
+        row["beside"] = request_times(config, *request)
+    return Evaluation([*timed(times), *in_turns(rows), *observed(found), *sizes(model)], rows)
 
 
-def specification(run: Run, config: Latency, model: ModelRef) -> dict[str, Any]:
+def in_turns(rows: list[dict[str, Any]]) -> list[Metric]:
+    """The median over the turns of a request's time divided by that of the baseline's request next to it."""
+    name = "latency/request_seconds"
+    ratios = [row["scores"][name] / row["beside"][name] for row in rows if "beside" in row]
+    if not ratios:
+        return []
+    value, low, high = stats.quantile_interval(ratios, 0.5)
+    return [Metric("latency/request_ratio", value, "ratio", "lower", max(0.0, low), high, len(ratios))]
+
+
+def specification(run: Run, config: Latency, model: ModelRef, beside: ModelRef | None) -> dict[str, Any]:
     """What the child must know: the runtime and the model by value, since it shares nothing with this process."""
     return {
         "runtime": run.host.choice_of(run.config.runtime).name,
         "runtime_config": asdict(run.config.runtime),
-        "model": {"path": str(model.path.resolve()), "digest": model.digest, "kind": model.kind},
+        "model": by_value(model),
+        "beside": by_value(beside) if beside else None,
         "device": run.device,
         **asdict(config),
     }
+
+
+def by_value(model: ModelRef) -> dict[str, str]:
+    """A reference as JSON."""
+    return {"path": str(model.path.resolve()), "digest": model.digest, "kind": model.kind}
 
 
 def call_child(run: Run, config: Latency, arguments: list[str]) -> None:

@@ -53,7 +53,7 @@ def find(out: Path, name: str) -> Path:
     raise ConfigError(Problem(f"no sweep or run {name!r}", f"below {out / 'runs'}: {', '.join(known) or 'nothing'}"))
 
 
-COSTS = ("latency/request_seconds", "latency/decode_tokens_per_second", "size/bytes_on_disk")
+COSTS = ("latency/request_seconds", "latency/request_ratio", "size/bytes_on_disk")
 
 
 def summary(frame: Frame) -> Table:

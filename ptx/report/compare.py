@@ -1,6 +1,7 @@
 """Every row against its baseline, metric by metric.
 
-Paired by item wherever the metric is a mean of item scores, from the two intervals otherwise, exactly for what is exact. The
+Paired by item wherever the metric is a mean of item scores, or where the baseline was measured in turns with the artifact; from the
+two intervals otherwise, exactly for what is exact. The
 p-values are Holm-corrected over the rows that are compared with one baseline, per metric and segment; so "12 runs, one of them
 better" is not what chance alone would give.
 """
@@ -17,7 +18,7 @@ from ptx.report.pairing import Key
 from ptx.stats import Difference, Verdict, corrected, paired_across_seeds, unpaired_difference
 
 NEGLIGIBLE = 0.005
-How = Literal["paired", "unpaired", "exact"]
+How = Literal["paired", "turns", "unpaired", "exact"]
 MARKS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "same": "≈"}
 
 
@@ -49,6 +50,9 @@ def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
         return None
     if _exact(a) and _exact(b):
         return Comparison(_exact_difference(a, b), "exact")
+    turns = row.in_turns(key) if row.reference is other else None
+    if turns:
+        return Comparison(paired_across_seeds(*turns, a.better), "turns")
     ours, theirs = row.scores(key), other.scores(key)
     if ours and theirs:
         paired = paired_across_seeds(ours, theirs, a.better)

@@ -21,6 +21,7 @@ from ptx.stats import across_seeds
 #: settings that do not change a result, and those that make the rows of one group
 NEUTRAL = {"out", "name", "threads", "baseline", "tracker", "seed"}
 COSTS = (
+    "latency/request_ratio",
     "latency/request_seconds",
     "latency/p95_seconds",
     "latency/decode_tokens_per_second",
@@ -73,6 +74,13 @@ class Row:
         found = self.metrics.get((name, segment))
         return None if found is None or math.isnan(found.value) else found
 
+    def in_turns(self, key: Key) -> tuple[list[dict[str, float]], list[dict[str, float]]] | None:
+        """Per seed the item scores of this row and of its baseline, measured in turns; None where they were not."""
+        evaluator = self.evaluators.get(key, "")
+        pairs = [(record.scores(evaluator).get(key), record.beside(evaluator).get(key)) for record in self.done]
+        found = [(ours, theirs) for ours, theirs in pairs if ours and theirs]
+        return ([ours for ours, _ in found], [theirs for _, theirs in found]) if found and len(found) == len(pairs) else None
+
     def scores(self, key: Key) -> list[dict[str, float]] | None:
         """Per seed the item scores whose mean is the metric; None when it is no such mean."""
         if key not in self._scores:
@@ -110,7 +118,7 @@ class Frame:
     @property
     def cost(self) -> str | None:
         """The latency that pictures and sentences use."""
-        return next((name for name in COSTS[:2] if name in self.names), None)
+        return next((name for name in COSTS[:3] if name in self.names), None)
 
     def sample(self, name: str) -> Metric:
         """Some metric of that name, for its unit and direction."""

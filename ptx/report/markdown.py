@@ -17,7 +17,7 @@ from ptx.report.view import Cell, Table, View
 LEGEND = (
     "▲ better, ▼ worse, ≈ no difference beyond noise, = equal within 0.5 %; against the baseline, paired by item where the metric allows it, "
     "Holm-corrected per column at 5 %, so that an interval that barely leaves out zero can be ≈: of many runs some are there by chance. "
-    "Intervals are 95 %, n counts items; those of latency cover the requests of one measurement, not what the machine did between two."
+    "Intervals are 95 %, n counts items; latencies are compared in turns with the baseline's where that was measured, since a shared machine is not equally fast all the time."
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 KNOWN = {
+    "latency/request_ratio": ("latency", "request, baseline = 1"),
     "latency/request_seconds": ("latency", "request, median"),
     "latency/p95_seconds": ("latency", "request, p95"),
     "latency/prefill_seconds": ("latency", "prefill"),
@@ -11,7 +12,7 @@ KNOWN = {
     "size/bytes_on_disk": ("size", "on disk"),
     "size/parameters": ("size", "parameters"),
 }
-SUBJECTS = {"latency/request_seconds": "per request (median)", "latency/p95_seconds": "per request (p95)"}
+SUBJECTS = {"latency/request_ratio": "of the baseline's time per request, measured in turns", "latency/request_seconds": "per request (median)", "latency/p95_seconds": "per request (p95)"}
 
 
 def head(name: str) -> tuple[str, str]:

@@ -80,6 +80,10 @@ class Record:
             self._scores[evaluator] = indexed(self.rows(evaluator))
         return self._scores[evaluator]
 
+    def beside(self, evaluator: str) -> dict[Key, dict[str, float]]:
+        """The same for the baseline, where an evaluator measured it in turns with this run's artifact (``beside`` in its rows)."""
+        return indexed({**row, "scores": row.get("beside")} for row in self.rows(evaluator))
+
     def events(self) -> list[dict[str, Any]]:
         """Everything in events.jsonl."""
         return self._lines(self.folder / "events.jsonl")

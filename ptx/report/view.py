@@ -13,13 +13,14 @@ from ptx.report.units import NOTHING, Scale, interval_text, metric_text, ratio_t
 RATIOS = {
     "size/bytes_on_disk": ("smaller", "larger"),
     "size/parameters": ("smaller", "larger"),
+    "latency/request_ratio": ("faster", "slower"),
     "latency/request_seconds": ("faster", "slower"),
     "latency/p95_seconds": ("faster", "slower"),
     "latency/prefill_seconds": ("faster", "slower"),
     "latency/peak_memory_bytes": ("less", "more"),
 }
 SAID = {"better": "better than", "worse": "worse than", "same": "no difference beyond noise from"}
-HOW = {"paired": "paired by item", "unpaired": "from the two intervals", "exact": "exact"}
+HOW = {"paired": "paired by item", "turns": "measured in turns", "unpaired": "from the two intervals", "exact": "exact"}
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,16 @@ def test_a_fresh_process_measures_time_memory_and_size(run, chat_model):
 
 
 @pytest.mark.slow
+def test_requests_take_turns_with_the_baseline(run, chat_model):
+    config = Latency(prompt_tokens=8, new_tokens=4, warmup=1, repeats=8)
+    evaluation = ptx_evaluate(run, config, ModelRef.of(chat_model), ModelRef.of(chat_model))
+    ratio = next(metric for metric in evaluation.metrics if metric.name == "latency/request_ratio")
+    assert 0.3 < ratio.value < 3  # the same model
+    assert ratio.n == 8
+    assert all(row["beside"].keys() == row["scores"].keys() for row in evaluation.rows)
+
+
+@pytest.mark.slow
 def test_a_child_that_fails_is_an_error_with_its_last_words(run, tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(StepError, match=r"exit code 1:\n(.|\n)*no model could be read from") as failed:
