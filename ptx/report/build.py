@@ -57,8 +57,18 @@ def build(folders: Sequence[Path], out: Path, title: str | None = None, sections
     markdown = render_markdown(heading, view, story, pictures, records)
     paths = {"report.html": html, "report.md": markdown, "report.csv": render_csv(frame)}
     for name, text in paths.items():
-        write_text(out / name, text)
+        write_text(out / name, impersonal(text, records))
     return Report(out / "report.md", out / "report.html", out / "report.csv", records, frame)
+
+
+def impersonal(text: str, records: list[Record]) -> str:
+    """Reports are sent around: folders of this machine are written as their part below OUT, the installation or the home folder."""
+    outs = {str(record.folder.resolve().parents[2]): str(record.run.get("config", {}).get("out", "ptx-out")) for record in records}
+    places = outs | {str(Path(__file__).resolve().parents[2]): "(installed)", str(Path.home()): "~"}
+    for place, name in sorted(places.items(), key=lambda pair: -len(pair[0])):
+        if len(place) > 1:
+            text = text.replace(place + os.sep, name + os.sep)
+    return text
 
 
 def _title(records: list[Record]) -> str:

@@ -124,8 +124,10 @@ def _below(path: Path) -> Iterator[Record]:
 
 
 def _read_sweep(folder: Path, names: list[str]) -> Iterator[Record]:
+    """The runs that sweep.json names; others are left from an earlier plan of the same sweep (other inputs, other versions)."""
     sweep, problem = _sweep_of(folder)
     planned = [str(name) for name in sweep.get("runs", [])]
+    names = [name for name in names if name in planned] if planned else names
     for name in sorted(names, key=lambda name: (planned.index(name) if name in planned else len(planned), name)):
         record = _read_run(folder / name, sweep)
         record.problems += problem

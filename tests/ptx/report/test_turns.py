@@ -60,3 +60,18 @@ def test_a_model_that_is_faster_is_called_so_although_the_machine_became_slower(
     assert "1.5× faster than" in (folder / "report" / "report.md").read_text().replace("1.50×", "1.5×")
     seconds = [metric["value"] for metric in read_json(folder / "sft" / "result.json")["metrics"] if metric["name"] == NAME]
     assert seconds[0] > 0.1
+
+
+def test_runs_of_an_earlier_plan_of_the_same_sweep_are_left_out(sweep_of):
+    folder = sweep_of(speedup=1.0, busy=1.0)
+    write_json(folder / "sweep.json", read_json(folder / "sweep.json") | {"runs": ["baseline"]})
+    assert [record.id for record in build([folder], folder / "report").records] == ["baseline"]
+
+
+def test_folders_of_the_machine_are_not_named(sweep_of, tmp_path):
+    folder = sweep_of(speedup=1.0, busy=1.0)
+    run = read_json(folder / "sft" / "run.json")
+    write_json(folder / "sft" / "run.json", run | {"config": {"method": f"{folder.resolve().parent}/secret/place"}})
+    report = build([folder], folder / "report")
+    for path in (report.html, report.markdown):
+        assert str(folder.resolve().parent) not in path.read_text()
