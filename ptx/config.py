@@ -8,12 +8,11 @@ step's key knows which of them decide the result.
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
-
-from ptx.errors import Problem
 
 
 def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) -> Any:  # noqa: A002 (argparse's word)
@@ -70,11 +69,11 @@ class Lora:
 class Method:
     """A training method (``method=``). ``needs`` names the data shapes it can train on, the preferred one first.
 
-    ``parallel=True``: several ranks (``launch=torchrun``) can train it together; rank 0 alone writes.
+    ``reads`` names further shapes of the same data, all of which it needs beside that one.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
-    parallel: ClassVar[bool] = False
+    reads: ClassVar[tuple[str, ...]] = ()
     lora: Any = setting(None, "adapters; set by lora=lora")
 
     def scorers(self) -> list[str]:
@@ -129,32 +128,19 @@ class Tracker:
 class Launch:
     """Where a step runs (``launch=``); without one, inside the process that takes the run.
 
-    ``kinds`` are the kinds of steps it is for; all others run inline.
+    ``kinds`` are the kinds of steps it is for (train, compress, export); all others run inline.
     """
 
-    kinds: ClassVar[tuple[str, ...]] = ("train",)
+    kinds: ClassVar[tuple[str, ...]] = ()
 
     @property
-    def ranks(self) -> int:
-        """How many processes take the step together."""
-        return 1
+    def shards(self) -> bool:
+        """Whether a rank may hold only a part of the model."""
+        return False
 
-    def command(self, child: list[str]) -> list[str]:  # noqa: ARG002 (for those that start processes)
-        """The command line that has ``child`` (a module and its arguments) run in every rank; empty: inline."""
-        return []
-
-    def decides(self) -> dict[str, Any]:
-        """What of it decides the result, for the step's key; empty: nothing."""
-        return {}
-
-
-@dataclass
-class Cluster:
-    """Where the runs of a sweep go (``cluster=``); without one, they stay on this machine."""
-
-    def problems(self, config: RunConfig) -> list[Problem]:  # noqa: ARG002 (for those that have some)
-        """What is wrong with sending this run there, found before anything is sent."""
-        return []
+    def command(self, child: list[str]) -> list[str]:
+        """The command line that runs ``child``, a module and its arguments."""
+        return [sys.executable, "-m", *child]
 
 
 @dataclass(frozen=True)
@@ -198,7 +184,6 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "scorer": (Scorer, True),
     "tracker": (Tracker, True),
     "launch": (Launch, False),
-    "cluster": (Cluster, False),
 }
 
 
@@ -216,7 +201,6 @@ class RunConfig:
     scorer: dict[str, Any] = field(default_factory=dict)
     tracker: dict[str, Any] = field(default_factory=dict)
     launch: Any = None
-    cluster: Any = None
     seed: int = setting(0, "seed of everything random")
     device: str = setting("auto", "auto, cpu or cuda")
     threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import machine
+from ptx.apart import ended, tail
 from ptx.host import Host
 from ptx.plan import RunPlan, SweepPlan
 from ptx.run import Console
@@ -68,7 +69,7 @@ class Worker:
                 console.say(message["say"])
             else:
                 console.progress(*message["progress"])
-        error = {"type": "WorkerDied", "message": _death(self.process.wait()), "traceback": _tail(self.log)}
+        error = {"type": "WorkerDied", "message": ended(self.process.wait(), "the worker"), "traceback": tail(self.log)}
         finish(folder, {"status": FAILED, "error": error}, started)
         return {"status": FAILED, "error": error}
 
@@ -87,18 +88,6 @@ class Worker:
             self.process.wait(GRACE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-
-
-def _death(code: int) -> str:
-    if code >= 0:
-        return f"the worker ended with exit code {code}"
-    name = signal.Signals(-code).name
-    hint = {"SIGKILL": " (out of memory?)", "SIGSEGV": " (a crash in native code)"}.get(name, "")
-    return f"the worker was killed by {name}{hint}"
-
-
-def _tail(log: Path, lines: int = 60) -> str:
-    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""
 
 
 class Pool:

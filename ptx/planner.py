@@ -25,6 +25,10 @@ from ptx.store import Identity, Store
 BYTES_PER_TRAINED_PARAMETER = 4 * (1 + 2 * 3)
 
 
+#: words that say where and how work is done, not what comes out
+NEUTRAL = ("out", "threads", "workers")
+
+
 def cache_folder() -> Path:
     """Where generated and downloaded inputs are kept: ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else ``~/.cache/ptx``."""
     chosen = os.environ.get("PTX_CACHE")
@@ -183,13 +187,11 @@ class _Planner:
                 continue
             try:
                 feeds[name] = self._fed(config, name, data)
-                shape = feeds[name].require(step.needs, who, fits=self._fits())
             except ConfigError as error:
                 self.problems += error.problems
                 continue
-            found, warnings = check(feeds[name], shape)
-            self.problems += found
-            self.notes += [f"{data.name}: {warning}" for warning in warnings] + [feeds[name].describe(shape)]
+            for needs in (step.needs, *_further(step)):
+                self._check(feeds[name], needs, who)
             self.problems += [
                 Problem(f"no scorer {scorer!r}", f"known: {', '.join(config.scorer)}") for scorer in _unknown_scorers(config, step)
             ]
@@ -197,6 +199,17 @@ class _Planner:
             for found in self.host.hook.ptx_validate(config=part, model=model.path, data=data):
                 self.problems += found
         return feeds
+
+    def _check(self, data: DataSet, needs: Sequence[str], who: str) -> None:
+        """Whether the data gives one of the shapes, and what is wrong with its rows."""
+        try:
+            shape = data.require(needs, who, fits=self._fits())
+        except ConfigError as error:
+            self.problems += error.problems
+            return
+        found, warnings = check(data, shape)
+        self.problems += found
+        self.notes += [f"{data.name}: {warning}" for warning in warnings] + [data.describe(shape)]
 
     def _fed(self, config: RunConfig, name: str, data: DataSet) -> DataSet:
         """A recipe's step may name the shape of the data family that it learns from: safety training from the safety rows."""
@@ -230,6 +243,8 @@ class _Planner:
             if name in feeds:
                 shape = feeds[name].require(step.needs, name)
                 ingredients["data"] = {"shape": shape, "digest": feeds[name].digest(shape)}
+                if further := {shape: feeds[name].digest(shape) for (shape,) in _further(step)}:
+                    ingredients["reads"] = further
             identity = Identity("steps", ingredients)
             steps.append(Step(kind, name if config.recipe else self.host.choice_of(step).name, step, feeds.get(name), identity))
             artifact = {"step": identity.key}
@@ -267,6 +282,11 @@ class _Planner:
         return Measure(name, evaluator, Identity("evaluations", ingredients))
 
 
+def _further(step: Any) -> list[tuple[str]]:
+    """The shapes that a method reads beside the one it trains on, each as a need of its own."""
+    return [(shape,) for shape in getattr(step, "reads", ())]
+
+
 def _unknown_scorers(config: RunConfig, step: Any) -> list[str]:
     return [name for name in (step.scorers() if isinstance(step, Method) else []) if name not in config.scorer]
 
@@ -286,11 +306,16 @@ def _run_key(run: RunPlan) -> str:
     return digest_of([run.label, [step.key for step in run.steps], [measure.key for measure in run.evaluations]])
 
 
+def _group(line: str) -> str:
+    """``method`` of ``method.beta=0.1``."""
+    return line.partition("=")[0].partition(".")[0]
+
+
 def _label(job: Job) -> str:
     """What tells this run from its neighbours: the swept values, or for a single run what was typed."""
     if job.varied:
         return " ".join(f"{key}={value}" for key, value in job.varied.items())
-    return " ".join(line for line in job.overrides if line.partition("=")[0] not in ("out", "name", "threads", "workers")) or "defaults"
+    return " ".join(line for line in job.overrides if _group(line) not in {*NEUTRAL, "name"}) or "defaults"
 
 
 def _slug(label: str) -> str:
@@ -305,7 +330,7 @@ def _slug(label: str) -> str:
 
 def _sweep_name(verb: str, jobs: Sequence[Job]) -> str:
     """The same command gives the same name, so that asking again continues."""
-    lines = [sorted(line for line in job.overrides if line.partition("=")[0] not in ("out", "threads", "workers")) for job in jobs]
+    lines = [sorted(line for line in job.overrides if _group(line) not in NEUTRAL) for job in jobs]
     chosen = [line for line in jobs[0].overrides if line.partition("=")[0] in ("recipe", "method", "compress", "model", "data")]
     what = _slug(" ".join(chosen)) if len(jobs) == 1 and chosen else "sweep" if len(jobs) > 1 else "defaults"
     return f"{verb}-{what}-{digest_of([verb, lines])[:8]}"

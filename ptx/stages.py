@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ptx.apart import take_apart
+from ptx.data import DataSet
 from ptx.errors import PtxError
 from ptx.plan import Measure, RunPlan, Step
 from ptx.records import Evaluation, ModelRef, append_event, read_rows, write_rows
@@ -92,12 +94,11 @@ def _at(run: Run, label: str, staging: Staging) -> Run:
 def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict[str, Any]:
     here = _at(run, step.name, staging)
     started = time.perf_counter()
-    if step.kind == "train":
-        made = run.host.first("ptx_train", run=here, method=step.config, model=model, data=step.data)
-    elif step.kind == "compress":
-        made = run.host.first("ptx_compress", run=here, compressor=step.config, model=model, data=step.data)
+    launch = run.config.launch
+    if launch is not None and step.kind in launch.kinds:
+        made = take_apart(here, launch, step, model, run.folder / f"apart-{step.name}")
     else:
-        made = run.host.first("ptx_export", run=here, runtime=step.config, model=model)
+        made = transform(here, step.kind, step.config, model, step.data)
     folder = Path(made.path)
     if not folder.is_relative_to(staging.payload):
         raise PtxError(f"{step.name} returned {folder}, outside of run.folder {staging.payload}; a step writes below run.folder")
@@ -111,6 +112,18 @@ def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict
     relative = str(folder.relative_to(staging.payload))
     made_of = {"model": relative, "digest": made.digest or ModelRef.of(folder).digest, "kind": made.kind}
     return made_of | {"seconds": seconds, "metrics": last} | ({"products": list(products.values())} if products else {})
+
+
+def transform(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef:
+    """Ask the plugins for one step."""
+    if kind == "train":
+        made = run.host.first("ptx_train", run=run, method=config, model=model, data=data)
+    elif kind == "compress":
+        made = run.host.first("ptx_compress", run=run, compressor=config, model=model, data=data)
+    else:
+        made = run.host.first("ptx_export", run=run, runtime=config, model=model)
+    taken: ModelRef = made
+    return taken
 
 
 def _measure_all(run: Run, store: Store, plan: RunPlan, model: ModelRef) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

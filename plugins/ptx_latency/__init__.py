@@ -25,7 +25,9 @@ class Latency(Evaluator):
     batch_size: int = setting(1, "requests served at once")
     warmup: int = setting(2, "requests that are not counted")
     repeats: int = setting(20, "requests that are counted; an upper bound of the p95 needs 72")
-    turns: bool = setting(True, "time the baseline's requests in turns with the artifact's, for a comparison that a busy machine does not bend")
+    turns: bool = setting(
+        True, "time the baseline's requests in turns with the artifact's, for a comparison that a busy machine does not bend"
+    )
     threads: int = setting(1, "CPU threads; one is what repeats best on a machine that others use too")
 
     def __post_init__(self) -> None:

@@ -27,7 +27,7 @@ def main(spec_file: str, out_file: str) -> None:
     loaded = time.perf_counter() - started
     timers = [timer_of(lm, spec)]
     warm_up(timers[0], spec["warmup"])
-    result = {"load_seconds": loaded, "peak_memory_bytes": peak_memory(), "gpu_memory_bytes": gpu_memory(spec["device"])}
+    result: dict[str, Any] = {"load_seconds": loaded, "peak_memory_bytes": peak_memory(), "gpu_memory_bytes": gpu_memory(spec["device"])}
     if spec["beside"]:  # opened after the memory was read, which is the artifact's alone
         timers.append(timer_of(open_model(spec, spec["beside"]), spec))
         warm_up(timers[1], spec["warmup"])

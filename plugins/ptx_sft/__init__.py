@@ -54,7 +54,7 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
     if not isinstance(config.method, SFT):
         return []
     from ptx.lm import validate
-    from ptx_sft.template import problems
+    from ptx.lm.template import problems
 
     found = validate.problems(config, "sft", "SFTConfig", OWNED, model, data)
     shape = validate.shape_of(config.method, data)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from ptx.errors import ConfigError, Problem
 from ptx.host import get_host
-from ptx.report import Frame, build
+from ptx.report import Frame, Record, build
 from ptx.report.names import short_name
 from ptx.report.units import metric_text, scale_of
 
@@ -37,11 +37,19 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--title", help="heading of the report")
     options = parser.parse_args(list(arguments))
     folders = [find(options.out, name) for name in options.sweeps]
-    sections = lambda records, folder: [part for parts in get_host().hook.ptx_report(records=records, folder=folder) for part in parts]  # noqa: E731
-    report = build(folders, options.to or folders[0] / "report", title=options.title, sections=sections)
-    Console(highlight=False).print(summary(report.frame))
-    print(f"report   {report.html}\n         {report.markdown}")
+    write(folders, options.to or folders[0] / "report", Console(highlight=False), title=options.title)
     return 0
+
+
+def write(folders: Sequence[Path], to: Path, console: Console, title: str | None = None) -> None:
+    """Write the report, with the sections of plugins, and print its table and where it lies."""
+
+    def sections(records: list[Record], folder: Path) -> list[str]:
+        return [part for parts in get_host().hook.ptx_report(records=records, folder=folder) for part in parts]
+
+    report = build(folders, to, title=title, sections=sections)
+    console.print(summary(report.frame))
+    console.print(Text(f"report   {report.html}\n         {report.markdown}"), soft_wrap=True)
 
 
 def find(out: Path, name: str) -> Path:

@@ -147,14 +147,10 @@ def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options
 
 def finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:
     """Report on a sweep's folder; returns the exit code."""
-    from ptx.cli.report import summary
-    from ptx.report import build
+    from ptx.cli import report
 
-    report = build([folder], folder / "report")
-    terminal.rich.print(summary(report.frame))
+    report.write([folder], folder / "report", terminal.rich)
     terminal.say(f"records  {folder}")
-    terminal.say(f"report   {report.html}")
-    terminal.say(f"         {report.markdown}")
     return 1 if failed else 0
 
 

@@ -120,22 +120,30 @@ def as_it_came(trainer: Any) -> Iterator[Any]:
 
 
 def score(trainer: Any, answers: Iterable[Answer], tail: float | None, seen: Callable[[int], None] = lambda _: None) -> Values:
-    """Every distinct answer's log-probability; ``seen`` is told how many are done."""
+    """Every answer's log-probability; ``seen`` is told how many are done. Repeated ones are scored again, so that sharded ranks keep step."""
     values: Values = {}
     with as_it_came(trainer) as model:
-        for answer in answers:
-            if answer not in values:
-                values[answer] = log_probability(model, answer, tail)
-                seen(len(values))
+        for done, answer in enumerate(answers, 1):
+            values[answer] = log_probability(model, answer, tail)
+            seen(done)
     return values
 
 
 def stored(
-    run: Run, method: TrlMethod, model: ModelRef, trainer: Any, answers: Iterable[Answer], *, tail: float | None = None, name: str = "reference"
+    run: Run,
+    method: TrlMethod,
+    model: ModelRef,
+    trainer: Any,
+    answers: Iterable[Answer],
+    *,
+    tail: float | None = None,
+    name: str = "reference",
 ) -> Values:
     """The same from the store; scored by ``trainer``'s reference, before it has been trained, where the store lacks them."""
     distinct = sorted(set(answers))
-    folder = run.product(name, ingredients(run, method, model, trainer, distinct, tail), lambda folder: _build(run, trainer, distinct, tail, folder))
+    folder = run.product(
+        name, ingredients(run, method, model, trainer, distinct, tail), lambda folder: _build(run, trainer, distinct, tail, folder)
+    )
     return dict(zip(distinct, read_json(folder / "values.json"), strict=True))
 
 

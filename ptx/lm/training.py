@@ -82,9 +82,16 @@ def peft_config(lora: Lora | None) -> Any:
 
 
 def make_trainer(
-    run: Run, kind: str | type, method: TrlMethod, model: ModelRef, tokenizer: Any, rows: list[dict[str, Any]], args: Any, **extra: Any
+    run: Run,
+    kind: str | Callable[..., Any],
+    method: TrlMethod,
+    model: ModelRef,
+    tokenizer: Any,
+    rows: list[dict[str, Any]],
+    args: Any,
+    **extra: Any,
 ) -> Any:
-    """TRL's trainer ``kind`` (``DPOTrainer``, or a class derived from it) for the model to train and rows in TRL's columns."""
+    """TRL's trainer ``kind`` (``DPOTrainer``, or what makes one derived from it) for the model to train and rows in TRL's columns."""
     import trl
     from datasets import Dataset
 

@@ -12,7 +12,11 @@ KNOWN = {
     "size/bytes_on_disk": ("size", "on disk"),
     "size/parameters": ("size", "parameters"),
 }
-SUBJECTS = {"latency/request_ratio": "per request, in turns with the baseline", "latency/request_seconds": "per request (median)", "latency/p95_seconds": "per request (p95)"}
+SUBJECTS = {
+    "latency/request_ratio": "per request, in turns with the baseline",
+    "latency/request_seconds": "per request (median)",
+    "latency/p95_seconds": "per request (p95)",
+}
 
 
 def head(name: str) -> tuple[str, str]:

@@ -138,3 +138,23 @@ def test_an_input_that_changed_since_the_plan_was_frozen_is_refused_by_the_worke
     done = take(host, plan.folder / plan.runs[-1].id, Silent())
     assert done["status"] == "failed"
     assert "toy has changed since it was planned: data.digest" in done["error"]["message"]
+
+
+def test_a_step_in_a_process_of_its_own_gives_the_same_and_shares_its_key(bench):
+    host = load_host(bench, {})
+    inline = plan_of("method.args.steps=2", host=host, out="inline")
+    apart = plan_of("method.args.steps=2", "launch=process", host=host, out="apart")
+    assert inline.runs[-1].steps[0].key == apart.runs[-1].steps[0].key
+    console = Silent()
+    assert run_sweep(inline, host, Silent()).failed == run_sweep(apart, host, console).failed == ()
+    assert [list(found) for found in results(inline).values()] == [list(found) for found in results(apart).values()]
+    assert (0, {"loss": 1.0}) in console.steps
+
+
+@pytest.mark.parametrize(("args", "said"), [("crash: SIGSEGV", "killed by SIGSEGV"), ("stray: 1", "outside of run.folder")])
+def test_a_step_that_fails_in_its_own_process_fails_its_run_with_the_reason(bench, args, said):
+    host = load_host(bench, {})
+    plan = plan_of("launch=process", "method.args={" + args + "}", host=host)
+    outcome = run_sweep(plan, host, Silent())
+    assert [said in message for _, message in outcome.failed] == [True]
+    assert outcome.done == 1

@@ -1,0 +1,28 @@
+"""The mixture through TRL: conversations as the trainer's own data, pairs and safety rows beside it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ptx import DataSet, ModelRef, Run
+from ptx.lm.lengths import check_start
+from ptx.lm.load import load_tokenizer
+from ptx.lm.rows import trl_rows
+from ptx.lm.training import length_of, make_trainer, run_trainer
+from ptx.lm.trl_args import trl_config
+from ptx_mix import Mix
+
+
+def train(run: Run, method: Mix, model: ModelRef, data: DataSet) -> ModelRef:
+    """Train ``model`` on all three kinds of rows and return the result."""
+    from ptx_mix.trainer import MixTrainer  # TRL is imported after trl_config has quieted it
+
+    tokenizer = load_tokenizer(model.path)
+    args = trl_config(run, method, "SFTConfig", max_length=length_of(method, model.path), assistant_only_loss=True)
+    rows = trl_rows("messages", data.rows("messages"), chat=True)
+    pairs = trl_rows("pairs", data.rows("pairs"), chat=True)
+    safety = trl_rows("messages", data.only("safety", "method=mix").rows("messages"), chat=True)
+    kind = partial(MixTrainer, run=run, method=method, came=model, pairs=pairs, safety=safety)
+    trainer = make_trainer(run, kind, method, model, tokenizer, rows, args)
+    check_start(trainer.processing_class, trainer.train_dataset["input_ids"])
+    return run_trainer(run, trainer, method, model)

@@ -1,0 +1,122 @@
+"""A step in a process of its own: the parent's side.
+
+The parent has composed and frozen everything; the child (:mod:`ptx.child`) is given one JSON file that names the frozen run, the
+step and the folders, and knows no Hydra. What it reports comes back line by line through a file; the parent repeats it as if the
+step ran here, so that the record, the terminal, the trackers and early stopping are the same. The child's standard input is a pipe
+that only the parent holds open: when it closes, by intent or because the parent was killed, the child ends.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ptx.config import Launch
+from ptx.errors import StepError
+from ptx.plan import Step
+from ptx.records import ModelRef, read_json, write_json
+from ptx.run import Run
+
+GRACE = 30.0  # seconds for the child to end
+POLL = 0.1
+
+
+class ChildError(Exception):
+    """What a child raised, as its traceback; the cause of the StepError that the run ends with."""
+
+
+def take_apart(run: Run, launch: Launch, step: Step, model: ModelRef, work: Path) -> ModelRef:
+    """Have ``step`` taken by a child; ``work`` is a folder for what passes between."""
+    work = work.absolute()
+    work.mkdir(parents=True)
+    spec = {
+        "record": str(run.record.absolute()),
+        "step": step.name,
+        "kind": step.kind,
+        "model": {"path": str(model.path.absolute()), "digest": model.digest, "kind": model.kind},
+        "folder": str(run.folder.absolute()),
+        "checkpoints": str(run.checkpoints.absolute()),
+        "device": run.device,
+        "work": str(work),
+    }
+    write_json(work / "spec.json", spec)
+    log = run.record / f"{step.name}.log"
+    command = launch.command(["ptx.child", str(work / "spec.json")])
+    with log.open("w", encoding="utf-8") as out:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=out, stderr=out)
+    try:
+        for message in _messages(work / "messages.jsonl", process):
+            relay(run, message)
+    finally:
+        _end(process)
+    return _outcome(work, process.returncode, log)
+
+
+def relay(run: Run, message: dict[str, Any]) -> None:
+    """Repeat here what the child reported."""
+    if "log" in message:
+        run.log(*message["log"])
+    elif "say" in message:
+        run.say(message["say"])
+    else:
+        name, fields = message["event"]
+        run.event(name, **fields)
+
+
+def _messages(path: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
+    """The lines of a growing file, until the process that writes it has ended."""
+    position, ended = 0, False
+    while not ended:
+        ended = process.poll() is not None
+        if path.exists():
+            with path.open("rb") as file:
+                file.seek(position)
+                lines = file.read()
+            whole = lines[: lines.rfind(b"\n") + 1]
+            position += len(whole)
+            yield from (json.loads(line) for line in whole.splitlines())
+        if not ended:
+            time.sleep(POLL)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the child: it leaves when its standard input closes."""
+    assert process.stdin is not None
+    with suppress(BrokenPipeError):
+        process.stdin.close()
+    try:
+        process.wait(GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _outcome(work: Path, code: int, log: Path) -> ModelRef:
+    if code == 0 and (work / "made.json").exists():
+        made = read_json(work / "made.json")
+        return ModelRef(Path(made["path"]), made["digest"], made["kind"])
+    if (work / "error.json").exists():
+        error = read_json(work / "error.json")
+        said = error["message"] if error["type"] == "StepError" else f"{error['type']}: {error['message']}"
+        raise StepError(said) from ChildError(error["traceback"])
+    raise StepError(f"{ended(code, 'the process of the step')}; its last words are in {log}") from ChildError(tail(log))
+
+
+def ended(code: int, what: str) -> str:
+    """The end of a process in words."""
+    if code >= 0:
+        return f"{what} ended with exit code {code}"
+    name = signal.Signals(-code).name
+    hint = {"SIGKILL": " (out of memory?)", "SIGSEGV": " (a crash in native code)"}.get(name, "")
+    return f"{what} was killed by {name}{hint}"
+
+
+def tail(log: Path, lines: int = 60) -> str:
+    """The last lines of a log."""
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""

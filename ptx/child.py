@@ -1,0 +1,121 @@
+"""One step in a process of its own: ``python -m ptx.child SPEC.json``.
+
+The other side is :mod:`ptx.apart`. A child whose standard input ends has lost its parent and leaves at once: what it had to keep is
+in its checkpoints.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptx.config import RunConfig
+from ptx.data import DataSet
+from ptx.errors import StepError
+from ptx.freeze import thaw
+from ptx.host import Host, get_host
+from ptx.planner import open_choice
+from ptx.records import ModelRef, read_json, write_json
+from ptx.run import Run
+from ptx.stages import transform
+from ptx.store import Store
+
+
+@dataclass(frozen=True)
+class Relayed(Run):
+    """A run whose reports go to the parent, line by line (``messages``)."""
+
+    messages: Path = Path()
+
+    def _send(self, **message: Any) -> None:
+        with self.messages.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(message, default=float) + "\n")
+
+    def log(self, metrics: dict[str, float], step: int, total: int | None = None) -> None:
+        """Report progress over there."""
+        self._send(log=[metrics, step, total])
+
+    def event(self, event: str, **fields: Any) -> None:
+        """Have an event written over there."""
+        self._send(event=[event, fields])
+
+    def say(self, text: str) -> None:
+        """Tell the user over there."""
+        self._send(say=text)
+
+    def track(self, metrics: dict[str, float], step: int) -> None:
+        """The parent's trackers are told what is logged."""
+
+
+class Nobody:
+    """The console of a child: what is to be seen is shown by the parent."""
+
+    def say(self, text: str) -> None:
+        """Print nothing."""
+
+    def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
+        """Show nothing."""
+
+
+def main(path: Path) -> int:
+    """Take the step; returns the exit code."""
+    faulthandler.enable()  # a crash in native code leaves its Python stack in the step's log
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    spec = read_json(path)
+    work = Path(spec["work"])
+    try:
+        made = take(get_host(), spec, work / "messages.jsonl")
+    except Exception as error:  # noqa: BLE001 (whatever a step raises is handed to the parent)
+        text = "".join(traceback.format_exception(error))
+        write_json(work / "error.json", {"type": type(error).__name__, "message": str(error), "traceback": text})
+        return 1
+    write_json(work / "made.json", {"path": str(made.path), "digest": made.digest, "kind": made.kind})
+    return 0
+
+
+def _leave_with_parent() -> None:
+    while os.read(0, 1024):  # the descriptor, not sys.stdin: its lock would still be held when the interpreter ends
+        pass
+    os._exit(1)  # at once: no clean-up that could wait
+
+
+def take(host: Host, spec: dict[str, Any], messages: Path) -> ModelRef:
+    """Take the step that ``spec`` names."""
+    record = Path(spec["record"])
+    frozen = read_json(record / "run.json")
+    config = thaw(frozen["config"], host)
+    step, data = step_of(host, frozen, config, spec["step"])
+    folder, checkpoints = Path(spec["folder"]), Path(spec["checkpoints"])
+    run = Relayed(
+        config, host, Nobody(), folder, folder / "events.jsonl", checkpoints, config.seed, spec["device"], spec["step"],
+        record=record, store=Store(Path(config.out).absolute() / "store"), messages=messages,
+    )  # fmt: skip
+    given = spec["model"]
+    return transform(run, spec["kind"], step, ModelRef(Path(given["path"]), given["digest"], given["kind"]), data)
+
+
+def step_of(host: Host, frozen: dict[str, Any], config: RunConfig, name: str) -> tuple[Any, DataSet | None]:
+    """The step's configuration and what it is fed; StepError when the data is not what was planned with."""
+    chain = config.chain() | ({"export": config.runtime} if config.runtime.exports else {})
+    key, step = next((key, step) for key, step in chain.items() if name == (key if config.recipe else host.choice_of(step).name))
+    planned = next(part["ingredients"] for part in frozen["steps"] if part["name"] == name)
+    if "data" not in planned:
+        return step, None
+    data = open_choice(host, config.data)
+    wanted = config.recipe["data"].get(key) if config.recipe else None
+    data = data.only(wanted, f"recipe.steps.{key}") if wanted else data
+    fed = {planned["data"]["shape"]: planned["data"]["digest"], **planned.get("reads", {})}
+    if any(data.digest(shape) != digest for shape, digest in fed.items()):
+        raise StepError(f"{data.name} has changed since the run was planned; start the command again")
+    return step, data
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

@@ -1,0 +1,221 @@
+"""The reference's log-probabilities: scored once, shared where they are the same, never where they are not, and equal to the last digit."""
+
+import math
+import shutil
+
+import pytest
+import torch
+
+import ptx_dpo
+import ptx_dpo.train
+from ptx import Lora, RunConfig
+from ptx.compose import compose_jobs
+from ptx.host import get_host
+from ptx.lm import reference
+from ptx.lm.load import load_model, load_tokenizer, save_model
+from ptx.planner import make_plan
+from ptx.records import read_json, read_rows
+from ptx.store import Store
+from ptx.sweep import run_sweep
+from ptx.testing import Silent
+from ptx_dpo import DPO
+
+PAIRS = [{"prompt": f"what is {n} plus {n}? ", "chosen": f"it is {2 * n}" + "!" * (n % 5), "rejected": "who knows?"} for n in range(16)]
+QUICK = {"learning_rate": 1e-3, "batch_size": 8, "max_steps": 3, "warmup": 0.0}
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def dpo(make_run, train, make_data, shelf, chat_model):
+    """``dpo("a", beta=0.3)``: a run with a store; ``model``, ``rows`` and ``seed`` may be given too."""
+
+    def start(name, model=None, rows=PAIRS, seed=0, **settings):
+        run = make_run(RunConfig(method=DPO(**{**QUICK, **settings})), [ptx_dpo], name, seed).at(store=shelf)
+        train(run, model or chat_model, make_data(f"pairs-{name}", rows))
+        return run
+
+    return start
+
+
+def passes(shelf):
+    return [entry for entry in shelf.entries() if entry.kind == "products"]
+
+
+EQUAL = [
+    {},
+    {"lora": Lora(r=4)},
+    {"micro_batch": 2, "seed": 3},
+    {"args": {"ld_alpha": 0.5}},
+    {"max_length": 30, "args": {"truncation_mode": "keep_end"}},
+    {"loss": "ipo", "dtype": "bfloat16"},
+]
+
+
+@pytest.mark.parametrize("settings", EQUAL, ids=str)
+def test_losses_with_the_store_are_those_without_it_to_the_last_digit(dpo, shelf, losses_of, settings):
+    with_store = dpo("with", **settings)
+    assert len(passes(shelf)) == 1
+    without = dpo("without", cache_reference=False, **settings)
+    assert len(passes(shelf)) == 1
+    assert len(losses_of(with_store)) == 3
+    assert losses_of(with_store) == losses_of(without)
+
+
+def test_no_reference_model_is_loaded_and_no_pass_made_a_second_time(dpo, shelf, losses_of, monkeypatch):
+    first = dpo("first")
+
+    def fail(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(ptx_dpo.train, "load_reference", fail)
+    monkeypatch.setattr(reference, "log_probability", fail)
+    assert losses_of(dpo("second")) == losses_of(first)
+
+
+SAME = [
+    *({"beta": 0.5}, {"learning_rate": 1e-2}, {"loss": "ipo"}, {"seed": 1}, {"lora": Lora(r=4)}, {"lora": Lora(r=8, alpha=4)}),
+    *({"batch_size": 4}, {"micro_batch": 2}, {"max_length": 200}, {"args": {"max_grad_norm": 0.5}}, {"label_smoothing": 0.1}),
+]
+
+
+def test_beta_rate_loss_seed_adapter_and_batches_share_one_pass(dpo, shelf):
+    dpo("first", max_steps=1)
+    for number, settings in enumerate(SAME):
+        dpo(f"other-{number}", max_steps=1, **settings)
+        assert len(passes(shelf)) == 1, settings
+
+
+MISSES = [
+    {"rows": [*PAIRS[:-1], {**PAIRS[-1], "chosen": "it is thirty"}]},
+    {"rows": PAIRS[:-1]},
+    {"max_length": 30},
+    {"max_length": 30, "args": {"truncation_mode": "keep_end"}},
+    {"dtype": "bfloat16"},
+    {"args": {"ld_alpha": 0.5}},
+    {"args": {"ld_alpha": 0.9}},
+    {"args": {"bf16_full_eval": True}},  # an argument that ptx knows nothing about
+]
+
+
+def test_every_change_of_data_cut_weights_dtype_tail_template_or_libraries_misses(dpo, shelf, chat_model, tmp_path, monkeypatch):
+    dpo("first", max_steps=1)
+    made = 1
+    for number, settings in enumerate(MISSES):
+        dpo(f"other-{number}", max_steps=1, **settings)
+        made += 1
+        assert len(passes(shelf)) == made, settings
+    dpo("weights", model=changed_weights(chat_model, tmp_path / "weights"), max_steps=1)
+    dpo("template", model=changed_template(chat_model, tmp_path / "template"), max_steps=1)
+    assert len(passes(shelf)) == made + 2
+    monkeypatch.setattr(reference.machine, "versions", lambda names: dict.fromkeys(names, "2000.1"))
+    dpo("libraries", max_steps=1)
+    assert len(passes(shelf)) == made + 3
+    changed = {entry.ingredients["tokens"] for entry in passes(shelf)}
+    assert len(changed) == 6  # as first, two of data, two of cut, one of template: there the tokens tell, not only the model's digest
+
+
+def changed_weights(model, folder):
+    network = load_model(model)
+    with torch.no_grad():
+        next(iter(network.parameters())).view(-1)[0] += 0.01
+    save_model(network, load_tokenizer(model), folder)
+    return folder
+
+
+def changed_template(model, folder):
+    shutil.copytree(model, folder)
+    template = folder / "chat_template.jinja"
+    template.write_text(template.read_text().replace("+ '|>' +", "+ '|>please ' +"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("device", lambda run, trainer: (run.at(device="cuda"), trainer)),
+        ("attention", lambda run, trainer: (run, trainer.configure(_attn_implementation="eager"))),
+        ("autocast", lambda run, trainer: (run, trainer.configure(mixed_precision="bf16"))),
+    ],
+)
+def test_device_attention_and_autocast_are_in_the_key(make_run, chat_model, name, change):
+    run, model = make_run(RunConfig(method=DPO())), reference.ModelRef.of(chat_model)
+    before = reference.ingredients(run, run.config.method, model, Holder(load_model(chat_model)), [], None)
+    other, holder = change(run, Holder(load_model(chat_model)))
+    after = reference.ingredients(other, run.config.method, model, holder, [], None)
+    assert [key for key in after if before[key] != after[key]] == [name]
+
+
+class Holder:
+    """What a trainer holds."""
+
+    def __init__(self, model):
+        self.model, self.accelerator, self.mixed_precision = model, self, "no"
+
+    def unwrap_model(self, model):
+        return model
+
+    def configure(self, mixed_precision="no", **settings):
+        self.mixed_precision = mixed_precision
+        for name, value in settings.items():
+            setattr(self.model.config, name, value)
+        return self
+
+
+@pytest.mark.parametrize("tail", [None, 0.5])
+def test_the_numbers_are_those_of_a_plain_forward_pass(dpo, shelf, chat_model, tail):
+    dpo("first", max_steps=1, args={} if tail is None else {"ld_alpha": tail})
+    (entry,) = passes(shelf)
+    values = read_json(entry.payload / "values.json")
+    model, tokenizer = load_model(chat_model), load_tokenizer(chat_model)
+    expected = set()
+    for row in PAIRS:
+        prompt = [{"role": "user", "content": row["prompt"]}]
+        start = len(tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=False))
+        sides = [
+            tokenizer.apply_chat_template([*prompt, {"role": "assistant", "content": row[side]}], return_dict=False)
+            for side in ("chosen", "rejected")
+        ]
+        shared = min(len(ids) for ids in sides) - start
+        for ids in sides:
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([ids])).logits[0].log_softmax(-1)
+            tokens = [float(logits[position - 1, ids[position]]) for position in range(start, len(ids))]
+            whole = len(tokens) if tail is None else shared
+            expected.add(round(math.fsum(tokens[:whole]) + (tail or 0.0) * math.fsum(tokens[whole:]), 3))
+    assert sorted({round(value, 3) for value in values}) == pytest.approx(sorted(expected), abs=2e-3)
+
+
+@pytest.mark.slow
+def test_a_sweep_over_beta_and_rate_makes_one_pass_and_its_losses_are_those_without_the_store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["model=tiny", "data=tiny", "data.limit=8", "method=dpo", "method.max_steps=2", "method.batch_size=4", "eval=[]", "device=cpu"]
+    axes = ["method.beta=0.1,0.5", "method.learning_rate=1e-4,1e-3"]
+
+    def sweep(out, *more):
+        plan = make_plan(
+            get_host(), "train", compose_jobs(get_host(), "train", [*words, *axes, f"out={out}", *more], multirun=True), "test"
+        )
+        assert run_sweep(plan, get_host(), Silent()).failed == ()
+        return plan, {run.label.replace(" method.cache_reference=false", ""): losses(plan.folder / run.id) for run in plan.runs}
+
+    plan, with_store = sweep("with")
+    _, without = sweep("without", "method.cache_reference=false")
+    made = passes(plan.store)
+    assert [entry.ingredients["choice"] for entry in made] == ["reference"]
+    assert passes(Store(tmp_path / "without" / "store")) == []
+    assert len(with_store) == 4
+    assert all(len(found) == 2 for found in with_store.values())
+    assert with_store == without
+    results = [read_json(plan.folder / run.id / "result.json")["steps"][0]["products"] for run in plan.runs]
+    assert [product["key"] for (product,) in results] == [made[0].key] * 4
+    assert sorted(product["shared"] for (product,) in results) == [False, True, True, True]
+
+
+def losses(folder):
+    return [
+        event["metrics"]["loss"] for event in read_rows(folder / "events.jsonl") if event["event"] == "log" and "loss" in event["metrics"]
+    ]
