@@ -133,11 +133,6 @@ class Launch:
 
     kinds: ClassVar[tuple[str, ...]] = ()
 
-    @property
-    def shards(self) -> bool:
-        """Whether a rank may hold only a part of the model."""
-        return False
-
     def command(self, child: list[str]) -> list[str]:
         """The command line that runs ``child``, a module and its arguments."""
         return [sys.executable, "-m", *child]
