@@ -1,6 +1,6 @@
 """Kill a sweep again and again, continue it each time, and compare what comes out with an undisturbed one.
 
-    python benchmarks/kill9.py --kills 30 --seed 0 --to /tmp/kill9
+    python benchmarks/kill9.py --kills 30 --seed 0
 
 Runs the same command twice in two output folders: once undisturbed, once with ``kill -9`` of the whole process group at random moments,
 each followed by the same command. At the end every metric of every run, and the digest of every artifact, must be equal; every
