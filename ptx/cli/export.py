@@ -31,7 +31,7 @@ examples:
 
 def main(verb: str, arguments: Sequence[str]) -> int:
     """Export a model; returns the exit code."""
-    options = _parser().parse_args(list(arguments))
+    options = _parser().parse_intermixed_args(list(arguments))
     host = get_host()
     warn_of_broken(host)
     jobs = compose_jobs(host, verb, options.overrides, config_dir=options.config_dir)

@@ -44,7 +44,7 @@ examples:
 
 def main(verb: str, arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
-    options = _parser(verb).parse_args(list(arguments))
+    options = _parser(verb).parse_intermixed_args(list(arguments))
     from ptx.cluster import check_cluster
 
     host = get_host()

@@ -174,7 +174,7 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(empty):
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(empty):
-    done = ptx("train", "-m", "method=sft,dpo", "compress=[],[gptq]", "--dry-run")
+    done = ptx("train", "method=sft,dpo", "-m", "compress=[],[gptq]", "--dry-run")  # words stand before and after a flag
     assert done.returncode == 0, done.stderr
     assert "5 runs; 6 steps asked for, 4 distinct, 0 of them in the store already" in done.stdout
     assert not list(empty.iterdir())
