@@ -110,6 +110,8 @@ class Promise:
     nothing_else: bool = False  # embeddings, norms and the output layer stay bit for bit what they were
     keeps_zeros: bool = True  # weights that an earlier step pruned stay zero
     dtype: str = ""  # what is not quantised is stored in this dtype; empty: in the one it came in
+    max_bytes: int | None = None  # of all files of the result
+    size: float | None = None  # bytes of the result as a share of those of the model it was made of (of an adapter: of its base)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ptx.lm.pattern import has_pattern
 from ptx_checks.folders import Folder
 
 PRUNED = 0.05  # a dense layer has next to no exact zeros; from this share on they are a mask
@@ -79,11 +80,3 @@ def compared(old: Tensor | None, new: Tensor) -> dict[str, Any]:
 def share(mask: Tensor) -> float:
     """Share of what is true."""
     return float(mask.float().mean(dtype=torch.float64))
-
-
-def has_pattern(weight: Tensor, pattern: str) -> bool:
-    """Whether every m neighbours in a row of ``weight`` (rows, columns) hold at least n zeros."""
-    zeros, group = (int(part) for part in pattern.split(":"))
-    if weight.shape[1] % group:
-        return False
-    return bool(((weight.reshape(-1, group) == 0).sum(dim=1) >= zeros).all())

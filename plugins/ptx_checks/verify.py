@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ptx import ModelRef, Promise, Run, StepError
 from ptx.lm.compression import stored_dtype
-from ptx.lm.load import dtype_of, is_adapter
+from ptx.lm.load import dtype_of, is_adapter, stored_bytes
 from ptx.lm.progress import unpacking
 from ptx.models import inspect as facts_of
 from ptx_checks.folders import FLOATS, Folder
@@ -54,7 +54,13 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
     figures |= measured(layers) | parity(memory, disk)
     run.event("checked", **figures, per_layer=[dataclasses.asdict(layer) for layer in layers])
     run.log(figures, 1, 1)
-    problems = [*wrong, *_said(memory, disk, made), *_stored(promise, model, before, after, layers), *_kept_promises(promise, layers)]
+    problems = [
+        *wrong,
+        *_said(memory, disk, made),
+        *_stored(promise, model, before, after, layers),
+        *_kept_promises(promise, layers),
+        *_size(promise, model, made),
+    ]
     if problems:
         raise StepError("what was made is not what was promised: " + "; ".join(problems))
     run.say(summary(figures, layers, memory is not None))
@@ -207,6 +213,15 @@ def _kept_promises(promise: Promise, layers: list[Layer]) -> Iterator[str]:
         heavy = [layer for layer in asked if layer.bits > promise.bits * BITS_TOLERANCE]
         if heavy:
             yield f"{len(heavy)} of {len(asked)} layers are stored in {heavy[0].bits:.3g} bits per weight, not {promise.bits:g}, first {heavy[0].name}"
+
+
+def _size(promise: Promise, model: ModelRef, made: ModelRef) -> Iterator[str]:
+    """The folder, as it lies on the disk, within its budget."""
+    before = stored_bytes(model.path)
+    if promise.max_bytes is not None and made.bytes > promise.max_bytes:
+        yield f"at most {promise.max_bytes:,} bytes were asked for, and the folder has {made.bytes:,}"
+    if promise.size is not None and made.bytes > promise.size * before:
+        yield f"a size of {promise.size:g} was asked for, and the folder has {made.bytes:,} of {before:,} bytes ({made.bytes / before:.4f})"
 
 
 def _zeros(promise: Promise, asked: list[Layer]) -> Iterator[str]:

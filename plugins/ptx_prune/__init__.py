@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, setting
+from ptx.lm import calibration
+from ptx.lm.calibration import Calibrated
+from ptx.lm.pattern import zeros_of
 from ptx_prune import settings
 
 SHARE = "share of weights set to zero"
@@ -21,70 +24,61 @@ ALLOCATION = "uniform, or owl: layers with more outliers keep more weights, the 
 SKIP = "regular expressions: linear layers to leave alone (the output layer always is)"
 
 
-def _promise(config: SparseGPT | Wanda | Magnitude, *, mean: bool, every_layer: bool) -> Promise:
-    """``mean``: whether the sparsity asked for is that of all layers together (compress.py looks at each)."""
+def _promise(config: OneShot | Magnitude, *, every_layer: bool) -> Promise:
+    """Zeros as asked, and nothing else changed; sparsities of single layers are looked at in compress.py."""
     pattern = "" if config.pattern == "unstructured" else config.pattern
-    sparsity = config.sparsity if mean else None
+    sparsity = None if config.layers else config.sparsity
     return Promise(sparsity, pattern, skip=tuple(config.skip), every_layer=every_layer, nothing_else=True)
 
 
 @dataclass
-class SparseGPT(Compressor):
-    """Set a share of every linear layer's weights to zero and adjust the others to make up for it."""
+class OneShot(Calibrated):
+    """What SparseGPT and Wanda share."""
 
-    needs: ClassVar[tuple[str, ...]] = ("calibration",)
     sparsity: float = setting(0.5, SHARE)
     pattern: str = setting("unstructured", PATTERN)
     layers: dict[str, float] = setting({}, LAYERS)
     allocation: str = setting("uniform", ALLOCATION)
     outlier: float = setting(5.0, "owl: a weight is an outlier when |weight| x |input| is this many times its decoder layer's mean")
     spread: float = setting(0.08, "owl: how far a layer's sparsity may lie from the mean")
-    block_size: int = setting(128, "columns that are pruned together")
-    dampening: float = setting(0.01, "added to the Hessian's diagonal, as a share of its mean")
-    samples: int = setting(128, "calibration rows")
-    max_length: int = setting(1024, "calibration rows are cut to this many tokens")
     skip: list[str] = setting([], SKIP)
 
     def __post_init__(self) -> None:
-        settings.check("sparsegpt", self)
-        settings.check_allocation("sparsegpt", self)
-        settings.at_least_1("sparsegpt", self, ("block_size", "samples", "max_length"))
+        super().__post_init__()
+        name = type(self).__name__.lower()
+        settings.check(name, self)
+        settings.check_allocation(name, self)
+
+    def promise(self) -> Promise:
+        """Zeros as asked, and nothing else changed."""
+        return _promise(self, every_layer=True)
+
+
+@dataclass
+class SparseGPT(OneShot):
+    """Set a share of every linear layer's weights to zero and adjust the others to make up for it."""
+
+    block_size: int = setting(128, "columns that are pruned together")
+    dampening: float = setting(0.01, "added to the Hessian's diagonal, as a share of its mean")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.block_size < 1:
+            raise ValueError(
+                f"compress.sparsegpt.block_size must be at least 1, got {self.block_size}; try compress.sparsegpt.block_size=128"
+            )
         if self.dampening <= 0:
             raise ValueError(f"compress.sparsegpt.dampening must be positive, got {self.dampening}; try compress.sparsegpt.dampening=0.01")
-        if self.pattern != "unstructured" and self.block_size % (group := settings.zeros_of(self.pattern)[1]):
+        if self.pattern != "unstructured" and self.block_size % (group := zeros_of(self.pattern)[1]):
             raise ValueError(
                 f"compress.sparsegpt.block_size must be a multiple of {group} for pattern {self.pattern}, got {self.block_size}; "
                 f"try compress.sparsegpt.block_size={group * max(1, 128 // group)}"
             )
 
-    def promise(self) -> Promise:
-        """Zeros as asked, and nothing else changed."""
-        return _promise(self, mean=not self.layers, every_layer=True)
-
 
 @dataclass
-class Wanda(Compressor):
+class Wanda(OneShot):
     """Set to zero, in every output's row, the weights with the smallest |weight| x norm of the input; the others stay as they are."""
-
-    needs: ClassVar[tuple[str, ...]] = ("calibration",)
-    sparsity: float = setting(0.5, SHARE)
-    pattern: str = setting("unstructured", PATTERN)
-    layers: dict[str, float] = setting({}, LAYERS)
-    allocation: str = setting("uniform", ALLOCATION)
-    outlier: float = setting(5.0, "owl: a weight is an outlier when |weight| x |input| is this many times its decoder layer's mean")
-    spread: float = setting(0.08, "owl: how far a layer's sparsity may lie from the mean")
-    samples: int = setting(128, "calibration rows")
-    max_length: int = setting(1024, "calibration rows are cut to this many tokens")
-    skip: list[str] = setting([], SKIP)
-
-    def __post_init__(self) -> None:
-        settings.check("wanda", self)
-        settings.check_allocation("wanda", self)
-        settings.at_least_1("wanda", self, ("samples", "max_length"))
-
-    def promise(self) -> Promise:
-        """Zeros as asked, and nothing else changed."""
-        return _promise(self, mean=not self.layers, every_layer=True)
 
 
 @dataclass
@@ -110,7 +104,7 @@ class Magnitude(Compressor):
 
     def promise(self) -> Promise:
         """Zeros as asked, and nothing else changed."""
-        return _promise(self, mean=not self.layers, every_layer=self.scope == "layer")
+        return _promise(self, every_layer=self.scope == "layer")
 
 
 CHOICES: tuple[type[Compressor], ...] = (SparseGPT, Wanda, Magnitude)
@@ -128,10 +122,14 @@ def ptx_choices() -> list[Choice]:
 
 
 @hookimpl
-def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
-    """A quantised model cannot be pruned."""
-    chosen = [name for name, compressor in config.compress.items() if isinstance(compressor, CHOICES)]
-    return settings.quantised_problems(chosen, model)
+def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
+    """A quantised model cannot be pruned; and what calibration data lacks."""
+    chosen = {name: compressor for name, compressor in config.compress.items() if isinstance(compressor, CHOICES)}
+    found = settings.quantised_problems(list(chosen), model)
+    for step in chosen.values():
+        if isinstance(step, OneShot):
+            found += calibration.problems(step, type(step).__name__.lower(), model, data)
+    return found
 
 
 @hookimpl
@@ -146,5 +144,5 @@ def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSe
 
     if isinstance(compressor, Magnitude):
         return prune_by_magnitude(run, compressor, model)
-    assert isinstance(compressor, SparseGPT | Wanda)  # what is left of CHOICES
+    assert isinstance(compressor, OneShot)  # what is left of CHOICES
     return prune(run, compressor, model, data)

@@ -11,11 +11,11 @@ from torch import Tensor
 
 from ptx import Run, StepError
 from ptx.lm.compression import Batch, Layers, endings
-from ptx_prune import SparseGPT, Wanda
+from ptx_prune import OneShot
 from ptx_prune.solver import outlier_share, owl, wanda_scores
 
 
-def sparsities(run: Run, config: SparseGPT | Wanda, network: Any, layers: Layers, batches: list[Batch]) -> dict[str, float]:
+def sparsities(run: Run, config: OneShot, network: Any, layers: Layers, batches: list[Batch]) -> dict[str, float]:
     """The sparsity asked of each of ``layers``."""
     asked = named(layers, config.sparsity, config.layers)
     if config.allocation == "uniform":
@@ -67,7 +67,7 @@ def input_norms(network: Any, layers: Layers, batches: list[Batch]) -> dict[str,
     return {name: total.sqrt().float() for name, total in squares.items()}
 
 
-def _owl(config: SparseGPT | Wanda, layers: Layers, norms: dict[str, Tensor]) -> dict[str, float]:
+def _owl(config: OneShot, layers: Layers, norms: dict[str, Tensor]) -> dict[str, float]:
     """Sparsity per decoder layer."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in layers:

@@ -1,23 +1,22 @@
-"""The pruning steps, and the check that the zeros asked for are there."""
+"""The pruning steps, and the check that every layer has the zeros asked of it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.compression import Batch, Layers, Weights, compress, edit, zero_share
-from ptx_prune import Magnitude, SparseGPT, Wanda
+from ptx.lm.pattern import zeros_of
+from ptx_prune import Magnitude, OneShot, SparseGPT, Wanda
 from ptx_prune.allocate import named, sparsities
-from ptx_prune.settings import zeros_of
 from ptx_prune.solver import smallest, smallest_n_of_m, threshold_over
 
 TOLERANCE = 0.01  # of a layer's weights: SparseGPT rounds per block of columns; Wanda per row, so by one column at most
 
 
-def prune(run: Run, config: SparseGPT | Wanda, model: ModelRef, data: DataSet | None) -> ModelRef:
+def prune(run: Run, config: OneShot, model: ModelRef, data: DataSet | None) -> ModelRef:
     """Prune ``model`` by llm-compressor and save it below ``run.folder``."""
     asked: dict[str, float] = {}
     listed: list[float] = []
@@ -29,12 +28,12 @@ def prune(run: Run, config: SparseGPT | Wanda, model: ModelRef, data: DataSet | 
         listed.extend(asked.get(name, config.sparsity) for name in linear)
 
     def check(before: Weights, layers: Layers) -> dict[str, float]:
-        return measured(config.pattern, asked, before, layers)
+        return measured(asked, before, layers)
 
     return compress(run, model, data, config, lambda ignore: modifier(config, listed, ignore), check, prepare)
 
 
-def modifier(config: SparseGPT | Wanda, sparsity: list[float], ignore: list[str]) -> Any:
+def modifier(config: OneShot, sparsity: list[float], ignore: list[str]) -> Any:
     """llm-compressor's modifier for ``config``; ``sparsity`` per linear layer of the model."""
     from llmcompressor.modifiers.pruning import SparseGPTModifier, WandaPruningModifier
 
@@ -42,6 +41,7 @@ def modifier(config: SparseGPT | Wanda, sparsity: list[float], ignore: list[str]
     common = {"sparsity": sparsity, "mask_structure": mask, "targets": ["Linear"], "ignore": ignore}
     if isinstance(config, Wanda):
         return WandaPruningModifier(**common)
+    assert isinstance(config, SparseGPT)
     return SparseGPTModifier(block_size=config.block_size, dampening_frac=config.dampening, **common)
 
 
@@ -59,7 +59,7 @@ def prune_by_magnitude(run: Run, config: Magnitude, model: ModelRef) -> ModelRef
             run.log({"layers_done": number, "layers": len(layers)}, number, len(layers))
 
     def check(before: Weights, layers: Layers) -> dict[str, float]:
-        return measured(config.pattern, asked or dict.fromkeys(layers, 0.0), before, layers, overall=config.sparsity if not asked else None)
+        return measured(asked or dict.fromkeys(layers, 0.0), before, layers, overall=config.sparsity if not asked else None)
 
     return edit(run, model, config.skip, work, check)
 
@@ -73,11 +73,11 @@ def _mask(pattern: str, scores: Tensor, share: float, name: str) -> Tensor:
     return smallest_n_of_m(scores, zeros, group)
 
 
-def measured(pattern: str, asked: dict[str, float], before: Weights, layers: Layers, *, overall: float | None = None) -> dict[str, float]:
+def measured(asked: dict[str, float], before: Weights, layers: Layers, *, overall: float | None = None) -> dict[str, float]:
     """The sparsity reached, in all layers together and in the least and the most sparse of them.
 
     Raises:
-        StepError: it is below the one asked for, in a layer, ``overall``, or in a group of ``pattern``.
+        StepError: it is below the one asked for, in a layer or ``overall``; n:m patterns are looked at by ``ptx_checks``.
     """
     reached = {name: zero_share([layer.weight.detach()]) for name, layer in layers.items()}
     short = [name for name, share in reached.items() if share < asked[name] - max(TOLERANCE, 1 / layers[name].in_features)]
@@ -89,19 +89,6 @@ def measured(pattern: str, asked: dict[str, float], before: Weights, layers: Lay
     share = zero_share([layer.weight.detach() for layer in layers.values()])
     if overall is not None and share < overall - TOLERANCE:
         raise StepError(f"asked for a sparsity of {overall}, but {share:.4f} of the weights are zero; report this with the model's name")
-    if pattern != "unstructured":
-        zeros, group = zeros_of(pattern)
-        broken = [name for name, layer in layers.items() if not has_pattern(layer.weight.detach(), zeros, group)]
-        if broken:
-            raise StepError(f"pattern {pattern} does not hold in {len(broken)} layers, first {broken[0]}; skip them or prune unstructured")
     total = sum(weight.numel() for weight in before.values())
     were = sum(int((weight == 0).sum()) for weight in before.values()) / total
     return {"sparsity": share, "sparsity_before": were, "sparsity_lowest": min(reached.values()), "sparsity_highest": max(reached.values())}
-
-
-def has_pattern(weight: Tensor, zeros: int, group: int) -> bool:
-    """Whether every ``group`` neighbours in a row of ``weight`` (rows, columns) hold at least ``zeros`` zeros."""
-    if weight.shape[1] % group:
-        return False
-    counts = (weight.reshape(-1, group) == 0).sum(dim=1)
-    return bool(torch.all(counts >= zeros))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Problem
+from ptx.lm.pattern import zeros_of
 
 
 def check(name: str, config: Any) -> None:
@@ -45,12 +46,6 @@ def _check_pattern(where: str, config: Any) -> None:
         raise ValueError(f"{where}.pattern={config.pattern} fixes the sparsity of every layer; leave {where}.layers out, or use skip")
 
 
-def zeros_of(pattern: str) -> tuple[int, int]:
-    """``2:4`` as (zeros, group)."""
-    zeros, _, group = pattern.partition(":")
-    return int(zeros), int(group)
-
-
 def check_allocation(name: str, config: Any) -> None:
     """How sparsity is spread over the layers."""
     where = f"compress.{name}"
@@ -66,13 +61,6 @@ def check_allocation(name: str, config: Any) -> None:
         )
     if config.allocation == "owl" and config.pattern != "unstructured":
         raise ValueError(f"{where}.pattern={config.pattern} fixes the sparsity of every layer; try {where}.allocation=uniform")
-
-
-def at_least_1(name: str, config: Any, fields: tuple[str, ...]) -> None:
-    """Counts."""
-    for field in fields:
-        if getattr(config, field) < 1:
-            raise ValueError(f"compress.{name}.{field} must be at least 1, got {getattr(config, field)}; try compress.{name}.{field}=128")
 
 
 def quantised_problems(chosen: list[str], model: Path) -> list[Problem]:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 from ptx import DataSet, Problem, RunConfig, models
 from ptx.lm import calibration
-from ptx.lm.targets import skip_problems
-from ptx_quant.settings import AutoRound, Quantizer
+from ptx.lm.targets import linear_layers, skip_problems
+from ptx.records import files_of
+from ptx_quant.scheme import group_for
+from ptx_quant.settings import AutoRound, Mixed, Quantizer
+from ptx_quant.stored import Stored, in_file, packed, plain
 
 
 def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
@@ -23,7 +28,39 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
             from ptx_quant.modifiers import args_problems
 
             found += args_problems(step)
+    first = next(iter(config.chain().values()), None)
+    if isinstance(first, Mixed):  # later steps get a model that is not known yet
+        found += budget_problems(first, model)
     return [*found, *quantised_problems(next(iter(chosen)), model)]
+
+
+def budget_problems(step: Mixed, model: Path) -> list[Problem]:
+    """A budget below the tensors alone, told from their headers; the step itself knows the rest of the folder exactly."""
+    if not step.in_bytes or step.dtype != "keep" or models.problems(model):
+        return []
+    weights = models.weight_files(model)
+    tensors = {name: (kind, shape) for file in weights for name, kind, shape in models.tensors_of(file)}
+    layers = {name: shape for name, shape in linear_layers(model).items() if not any(re.search(pattern, name) for pattern in step.skip)}
+    stored: Stored = {name: tensor for name, tensor in tensors.items() if name.removesuffix(".weight") not in layers}
+    scale = {"float16": "F16", "bfloat16": "BF16"}.get(models.inspect(model).dtype, "F32")
+    for name, (rows, columns) in layers.items():
+        form = packed(rows, columns, min(step.candidates), group_for(columns, step.group), symmetric=step.symmetric, scale=scale)
+        stored |= {f"{name}.{part}": tensor for part, tensor in form.items()}
+    sizes = {file: file.stat().st_size for file in files_of(model)}
+    before = sum(sizes.values())
+    if plain(stored) <= (step.max_bytes or step.size * before):
+        return []
+    return [out_of_reach(step, in_file(stored) + sum(size for file, size in sizes.items() if file not in weights), before)]
+
+
+def out_of_reach(step: Mixed, least: int, before: int) -> Problem:
+    """A budget below the ``least`` bytes that the folder, which had ``before``, can have."""
+    asked = f"max_bytes={step.max_bytes}" if step.max_bytes else f"size={step.size:g}"
+    instead = f"max_bytes={least}" if step.max_bytes else f"size={math.ceil(1000 * least / before) / 1000:g}"
+    narrowest = min(step.candidates)
+    what = f"compress.mixed.{asked} cannot be met: with {narrowest} bits everywhere the folder has at least {least:,} bytes, of {before:,}"
+    lower = f", or candidates below {narrowest} bits" if narrowest > 2 else ""
+    return Problem(what, f"try compress.mixed.{instead}{lower}")
 
 
 def quantised_problems(name: str, model: Path) -> list[Problem]:

@@ -7,6 +7,7 @@ from typing import Any
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.compression import Layers, apply, calibrated, context_of, ignored, load_merged, save, session, targeted_layers
 from ptx.lm.load import load_tokenizer
+from ptx_quant.budget import budget_of
 from ptx_quant.modifiers import put_right, recipe, rounding
 from ptx_quant.scheme import groups_for, told
 from ptx_quant.sensitivity import chosen_bits
@@ -20,12 +21,12 @@ def quantise(run: Run, config: Quantizer, model: ModelRef, data: DataSet | None)
     layers = targeted_layers(network, config.skip)
     groups = grouped(run, config, layers)
     layers = {name: layers[name] for name in groups}
+    budget = budget_of(config, model, network, tokenizer, layers, groups) if isinstance(config, Mixed) else None
     batches = calibrated(run, data, tokenizer, config, context_of(network))
-    bits = (
-        chosen_bits(run, network, layers, groups, config, batches)
-        if isinstance(config, Mixed)
-        else dict.fromkeys(layers, config.format.bits)
-    )
+    if isinstance(config, Mixed) and budget:
+        bits = chosen_bits(run, network, layers, groups, config, batches, budget)
+    else:
+        bits = dict.fromkeys(layers, config.format.bits)
     formats = {name: (bits[name], groups[name]) for name in layers}
     with session(run), put_right(config, network):
         apply(run, network, tokenizer, recipe(config, ignored(network, layers), formats), batches)

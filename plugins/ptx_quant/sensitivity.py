@@ -16,6 +16,7 @@ from torch import Tensor
 from ptx import Run, StepError
 from ptx.lm.compression import Batch, Layers
 from ptx.lm.progress import Pace
+from ptx_quant.budget import Budget
 from ptx_quant.scheme import endings
 from ptx_quant.settings import Mixed
 from ptx_quant.solver import allocate, round_to_nearest
@@ -23,22 +24,28 @@ from ptx_quant.solver import allocate, round_to_nearest
 TOKENS = 64  # of each probing row: log-probabilities of them are kept
 
 
-def chosen_bits(run: Run, network: Any, layers: Layers, groups: Mapping[str, int], config: Mixed, batches: list[Batch]) -> dict[str, int]:
+def chosen_bits(
+    run: Run, network: Any, layers: Layers, groups: Mapping[str, int], config: Mixed, batches: list[Batch], budget: Budget
+) -> dict[str, int]:
     """Bits per layer; the choice, what it is predicted to lose, and all measured losses go to the record."""
     widths = sorted(set(config.candidates))
     losses = sensitivities(run, network, layers, groups, config, batches)
-    sizes = [layer.weight.numel() for layer in layers.values()]
-    budget = int(config.average_bits * sum(sizes))
-    costs = [[bits * size for bits in widths] for size in sizes]
-    choice = allocate(costs, [[losses[name, bits] for bits in widths] for name in layers], budget)
+    choice = allocate(budget.costs, [[losses[name, bits] for bits in widths] for name in layers], budget.total)
     bits = {name: widths[index] for name, index in zip(layers, choice, strict=True)}
-    used = sum(bits[name] * size for name, size in zip(layers, sizes, strict=True)) / sum(sizes)
     predicted = sum(losses[name, bits[name]] for name in layers)
     table = {name: {str(width): losses[name, width] for width in widths} for name in layers}
-    run.event("sensitivity", losses=table, bits=bits, predicted=predicted)
+    taken, allowed = budget.taken(choice), budget.total + budget.rest
+    run.event("sensitivity", losses=table, bits=bits, predicted=predicted, taken=taken, allowed=allowed, unit=budget.unit)
     counts = "; ".join(f"{width} bits: {_few([name for name in layers if bits[name] == width])}" for width in widths)
-    run.say(f"{used:.3g} bits per weight of {config.average_bits:g} allowed; {counts}")
+    run.say(f"{_of_budget(budget, taken, allowed, layers)}; {counts}")
     return bits
+
+
+def _of_budget(budget: Budget, taken: int, allowed: int, layers: Layers) -> str:
+    if budget.unit == "bytes":
+        return f"{taken:,} bytes of {allowed:,} allowed, {budget.rest:,} of them beside the layers"
+    weights = sum(layer.weight.numel() for layer in layers.values())
+    return f"{taken / weights:.3g} bits per weight of {allowed / weights:g} allowed"
 
 
 def _few(names: list[str]) -> str:

@@ -185,6 +185,8 @@ class Mixed(Quantizer):
 
     bits: int = setting(4, "not used: the widths come from candidates")
     average_bits: float = setting(4.0, "budget: bits per weight over all layers, without scales")
+    max_bytes: int = setting(0, "budget instead: bytes of the whole folder on disk, with scales, embeddings, tokenizer; 0: not used")
+    size: float = setting(0.0, "budget instead: share of the bytes of the folder that the step is given, such as 0.25; 0: not used")
     candidates: list[int] = setting([3, 4, 8], "the widths to choose from")
     then: str = setting("gptq", "what rounds the weights: rtn or gptq")
     probes: int = setting(16, "calibration rows on which the loss of each layer at each width is measured")
@@ -199,13 +201,38 @@ class Mixed(Quantizer):
             raise ValueError(
                 f"compress.mixed.candidates must be two or more of 2 to 8, got {self.candidates}; try compress.mixed.candidates=[3,4,8]"
             )
-        if self.average_bits < min(self.candidates):
+        self._check_budget()
+
+    @property
+    def in_bytes(self) -> bool:
+        """Whether the budget is the size of the folder."""
+        return bool(self.max_bytes or self.size)
+
+    def _check_budget(self) -> None:
+        """One budget, and one that can be one."""
+        set_to = {"average_bits": self.average_bits != 4.0, "max_bytes": self.max_bytes != 0, "size": self.size != 0}
+        if sum(set_to.values()) > 1:
+            both = " and ".join(f"compress.mixed.{name}={getattr(self, name)}" for name, given in set_to.items() if given)
+            raise ValueError(f"{both} are two budgets; leave one of them out")
+        if self.max_bytes < 0:
+            raise ValueError(f"compress.mixed.max_bytes must be positive, got {self.max_bytes}; try compress.mixed.size=0.25")
+        if not 0 <= self.size < 1:
+            raise ValueError(f"compress.mixed.size must be a share below 1, got {self.size}; try compress.mixed.size=0.25")
+        if not self.in_bytes and self.average_bits < min(self.candidates):
             least = min(self.candidates)
             raise ValueError(
                 f"compress.mixed.average_bits={self.average_bits} is below the least candidate; try compress.mixed.average_bits={least + 0.5}"
             )
 
     def promise(self) -> Promise:
-        """At most the widest candidate anywhere; the budget is met by the choice itself."""
+        """At most the widest candidate anywhere, and a folder within the budget where that is one of bytes."""
         made = super().promise()
-        return Promise(bits=max(self.candidates), skip=made.skip, every_layer=True, nothing_else=True, dtype=made.dtype)
+        return Promise(
+            bits=max(self.candidates),
+            skip=made.skip,
+            every_layer=True,
+            nothing_else=True,
+            dtype=made.dtype,
+            max_bytes=self.max_bytes or None,
+            size=self.size or None,
+        )

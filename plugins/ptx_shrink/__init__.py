@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, setting
+from ptx.lm import calibration
+from ptx.lm.calibration import Calibrated
 
 DEPTH_IMPORTANCE = ("influence", "angular", "taylor", "loss")
 WIDTH_IMPORTANCE = ("activation", "taylor")
@@ -19,10 +20,9 @@ KEPT = ("ffn", "groups", "heads", "hidden")
 
 
 @dataclass
-class Depth(Compressor):
+class Depth(Calibrated):
     """Remove the decoder layers that change the least."""
 
-    needs: ClassVar[tuple[str, ...]] = ("calibration",)
     layers: float = setting(0.25, "layers to remove: a share of them, or a number from 1")
     importance: str = setting(
         "influence",
@@ -33,12 +33,12 @@ class Depth(Compressor):
     max_length: int = setting(512, "calibration rows are cut to this many tokens")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not (0 < self.layers < 1 or (self.layers >= 1 and self.layers == int(self.layers))):
             raise ValueError(
                 f"compress.depth.layers must be a share between 0 and 1 or a whole number, got {self.layers}; try compress.depth.layers=0.25"
             )
         _one_of("depth", "importance", self.importance, DEPTH_IMPORTANCE)
-        _at_least_1("depth", self.samples, self.max_length)
 
     def promise(self) -> Promise:
         """What stays has other names or shapes: nothing can be held against what was (compress.py compares the logits)."""
@@ -46,10 +46,9 @@ class Depth(Compressor):
 
 
 @dataclass
-class Width(Compressor):
+class Width(Calibrated):
     """Keep the most important feed-forward channels, attention heads and residual channels of every layer."""
 
-    needs: ClassVar[tuple[str, ...]] = ("calibration",)
     ffn: float = setting(0.75, "feed-forward channels kept: a share of them (1: all), or a number above 1")
     groups: float = setting(1.0, "key-value heads kept, each with its query heads")
     heads: float = setting(1.0, "query heads kept of those that share a key-value head")
@@ -62,6 +61,7 @@ class Width(Compressor):
     max_length: int = setting(512, "calibration rows are cut to this many tokens")
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in KEPT:
             value = getattr(self, name)
             if value <= 0 or (value > 1 and value != int(value)):
@@ -73,7 +73,8 @@ class Width(Compressor):
         _one_of("width", "importance", self.importance, WIDTH_IMPORTANCE)
         _one_of("width", "over_tokens", self.over_tokens, ("mean", "l2"))
         _one_of("width", "over_rows", self.over_rows, ("l2", "mean"))
-        _at_least_1("width", self.samples, self.max_length, self.multiple)
+        if self.multiple < 1:
+            raise ValueError(f"compress.width.multiple must be at least 1, got {self.multiple}; try compress.width.multiple=8")
 
     def promise(self) -> Promise:
         """What stays has other names or shapes: nothing can be held against what was (compress.py compares the logits)."""
@@ -87,11 +88,6 @@ def _one_of(name: str, field: str, value: str, known: tuple[str, ...]) -> None:
         )
 
 
-def _at_least_1(name: str, *counts: int) -> None:
-    if min(counts) < 1:
-        raise ValueError(f"compress.{name}: counts (samples, max_length, multiple) must be at least 1, got {min(counts)}")
-
-
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``compress=[depth]`` and ``compress=[width]``."""
@@ -103,14 +99,15 @@ def ptx_choices() -> list[Choice]:
 
 
 @hookimpl
-def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
-    """Architectures whose parts are not known, and sizes that cannot be; only headers are read."""
+def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
+    """Architectures whose parts are not known, sizes that cannot be, and what calibration data lacks; only headers are read."""
     chosen = [compressor for compressor in config.compress.values() if isinstance(compressor, Depth | Width)]
     if not chosen:
         return []
     from ptx_shrink.layout import stored_problems
 
-    return stored_problems(chosen, model)
+    found = [problem for step in chosen for problem in calibration.problems(step, type(step).__name__.lower(), model, data)]
+    return [*found, *stored_problems(chosen, model)]
 
 
 @hookimpl

@@ -31,29 +31,31 @@ def unimportant_layers(run: Run, network: Any, config: Depth, count: int, batche
 
         def take() -> None:
             for place in range(len(scores)):
-                if angular:
-                    scores[place] += angular_distance(seen[place][0].detach()[0, -1], seen[place + count - 1][1].detach()[0, -1])
-                else:
-                    scores[place] += _worth(config.importance, *seen[place])
+                for row in range(len(seen[place][0])):
+                    if angular:
+                        scores[place] += angular_distance(seen[place][0].detach()[row, -1], seen[place + count - 1][1].detach()[row, -1])
+                    else:
+                        scores[place] += _worth(config.importance, *seen[place], row)
             seen.clear()
 
         through(run, network, batches, take, gradients=config.importance == "taylor")
-    means = [score / len(batches) for score in scores]
+    rows = sum(len(batch["input_ids"]) for batch in batches)
+    means = [score / rows for score in scores]
     return (best_block(means, count) if angular else lowest(means, count)), means
 
 
-def _worth(importance: str, before: Tensor, after: Tensor) -> float:
-    """Block influence, or the Taylor importance of a gate on what the layer adds; (1, T, D) each."""
+def _worth(importance: str, before: Tensor, after: Tensor, row: int) -> float:
+    """Block influence, or the Taylor importance of a gate on what the layer adds, of one row; (B, T, D) each."""
     if importance == "influence":
-        return block_influence(before.detach()[0], after.detach()[0])
+        return block_influence(before.detach()[row], after.detach()[row])
     assert after.grad is not None  # retained, and the loss depends on it
-    added = (after - before).detach()[0].float()
-    return float(gate_score(added[:, None], after.grad[0].float()[:, None]).sum())
+    added = (after - before).detach()[row].float()
+    return float(gate_score(added[:, None], after.grad[row].float()[:, None]).sum())
 
 
 @contextmanager
 def _streams(network: Any) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """What went into each decoder layer and what came out, of the row at hand."""
+    """What went into each decoder layer and what came out, of the rows at hand."""
     seen: list[tuple[Tensor, Tensor]] = []
 
     def keep(_module: Any, inputs: tuple[Tensor, ...], output: Any) -> None:

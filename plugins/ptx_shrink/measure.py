@@ -35,13 +35,14 @@ def width_scores(run: Run, network: Any, config: Width, sizes: Sizes, batches: l
     before attention, feed-forward and output layer give, summed over the layers. Taylor (Molchanov et al. 2019): gates on the same places.
     """
     taylor, squared = config.importance == "taylor", config.importance == "activation" and config.over_rows == "l2"
-    seen: dict[str, Tensor] = {}  # of the row at hand, (1, T, features)
+    seen: dict[str, Tensor] = {}  # of the rows at hand, (B, T, features)
     totals: dict[str, Tensor] = {}
 
     def take() -> None:
         for name, tensor in seen.items():
-            row = _row_scores(name, tensor, config, sizes.head_dim)
-            totals[name] = totals.get(name, torch.zeros_like(row)) + (row.square() if squared else row)
+            for number in range(len(tensor)):
+                row = _row_scores(name, tensor, number, config, sizes.head_dim)
+                totals[name] = totals.get(name, torch.zeros_like(row)) + (row.square() if squared else row)
         seen.clear()
 
     with _inputs(_places(network), seen, gradients=taylor):
@@ -59,19 +60,19 @@ def _places(network: Any) -> dict[str, Any]:
     return {name: module for name, module in network.named_modules() if name.endswith(ends)} | {"lm_head": network.get_output_embeddings()}
 
 
-def _row_scores(name: str, tensor: Tensor, config: Width, head_dim: int) -> Tensor:
+def _row_scores(name: str, tensor: Tensor, row: int, config: Width, head_dim: int) -> Tensor:
     heads = name.endswith("o_proj")
-    values = tensor.detach()[0].float()  # (T, features)
+    values = tensor.detach()[row].float()  # (T, features)
     values = values.unflatten(-1, (-1, head_dim)) if heads else values
     if config.importance == "taylor":
         assert tensor.grad is not None  # retained, and the loss depends on it
-        return gate_score(values, tensor.grad[0].float().reshape(values.shape))
+        return gate_score(values, tensor.grad[row].float().reshape(values.shape))
     return over_tokens(values.norm(dim=-1) if heads else values, config.over_tokens)
 
 
 @contextmanager
 def _inputs(places: dict[str, Any], seen: dict[str, Tensor], *, gradients: bool) -> Iterator[None]:
-    """Keep what goes into each place while a row goes through."""
+    """Keep what goes into each place while rows go through."""
 
     def keep(name: str) -> Any:
         def hook(_module: Any, inputs: tuple[Tensor, ...]) -> None:
@@ -90,9 +91,9 @@ def _inputs(places: dict[str, Any], seen: dict[str, Tensor], *, gradients: bool)
 
 
 def through(run: Run, network: Any, batches: list[Batch], after: Callable[[], None], *, gradients: bool = False) -> float:
-    """Every row through the model, ``after`` called after each; returns the mean loss per token, in nats.
+    """Every row through the model, ``after`` called after each batch; returns the mean loss per token, in nats.
 
-    With ``gradients`` the loss is taken back to the activations; the weights get none.
+    With ``gradients`` each row's own mean loss is taken back to its activations, whatever rows share its batch; the weights get none.
     """
     network.requires_grad_(requires_grad=False)
     pace = Pace(run)
@@ -104,12 +105,12 @@ def through(run: Run, network: Any, batches: list[Batch], after: Callable[[], No
             ids = batch["input_ids"].to(network.device)
             with torch.set_grad_enabled(gradients):
                 logits = network(input_ids=ids, use_cache=False).logits
-                loss = cross_entropy(logits[0, :-1].float(), ids[0, 1:])
+                losses = cross_entropy(logits[:, :-1].float().transpose(1, 2), ids[:, 1:], reduction="none")  # (B, T - 1)
             if gradients:
-                loss.backward()
+                losses.mean(1).sum().backward()
             after()
-            total, count = total + float(loss.detach()) * (ids.shape[1] - 1), count + ids.shape[1] - 1
-            pace.log({"rows_done": number, "rows": len(batches)}, number, len(batches))
+            total, count = total + float(losses.detach().sum()), count + losses.numel()
+            pace.log({"batches_done": number, "batches": len(batches)}, number, len(batches))
     finally:
         if hook is not None:
             hook.remove()

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers.initialization import no_init_weights
 
 from ptx import DataSet, ModelRef, Run, StepError
-from ptx.lm.compression import Batch, calibration_batches, load_merged, logits
+from ptx.lm.compression import Batch, calibrated, context_of, load_merged, logits
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.models import inspect
 from ptx_shrink import Depth, Width
@@ -33,9 +33,9 @@ def shrink(run: Run, config: Depth | Width, model: ModelRef, data: DataSet | Non
         StepError: an architecture or sizes that cannot be cut, or a smaller model that computes something else than it should.
     """
     tokenizer = load_tokenizer(model.path)
-    batches = calibration_batches(data, tokenizer, config, run.seed)
     network = load_merged(run, model)
     _check(config, network, model)
+    batches = calibrated(run, data, tokenizer, config, context_of(network))
     parameters = network.num_parameters()
     ids, dtype = _probe(network), network.dtype
     cutting = _without_layers if isinstance(config, Depth) else _narrower

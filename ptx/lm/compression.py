@@ -114,7 +114,7 @@ def context_of(network: Any) -> int | None:
     return getattr(network.config.get_text_config(), "max_position_embeddings", None)
 
 
-def calibrated(run: Run, data: DataSet | None, tokenizer: Any, settings: Settings, context: int | None = None) -> list[Batch]:
+def calibrated(run: Run, data: DataSet | None, tokenizer: Any, settings: Sample, context: int | None = None) -> list[Batch]:
     """The calibration rows of a step, told and recorded with their digest; none for a compressor that needs none."""
     if not getattr(settings, "needs", ("calibration",)):
         return []

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
-from ptx.records import ModelRef, read_json, write_json
+from ptx.records import ModelRef, files_of, read_json, write_json
 
 if TYPE_CHECKING:
     import torch
@@ -128,6 +128,11 @@ def base_of(folder: Path) -> Path:
 def weights_of(folder: Path) -> Path:
     """The folder that holds the weights: the base of an adapter (of an adapter), or the folder itself."""
     return weights_of(base_of(folder)) if is_adapter(folder) else folder
+
+
+def stored_bytes(folder: Path) -> int:
+    """Bytes of all files of the folder that holds the weights."""
+    return sum(file.stat().st_size for file in files_of(weights_of(folder)))
 
 
 def _load_adapter(folder: Path, dtype: str, device: str, **options: Any) -> PreTrainedModel:

@@ -7,7 +7,7 @@ import torch
 import ptx_tiny
 from ptx import ModelRef, RunConfig, StepError
 from ptx.lm.load import load_model, load_tokenizer
-from ptx.records import file_digest
+from ptx.records import file_digest, read_rows
 from ptx_prune import Magnitude, SparseGPT, Wanda, ptx_compress, ptx_validate
 from ptx_tiny.data import calibration
 
@@ -138,6 +138,27 @@ def test_a_2_4_pattern_holds_in_every_group_and_skipped_layers_stay(prune):
             assert int((weight.reshape(-1, 4) == 0).sum(dim=1).min()) >= 2
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [SparseGPT, Wanda])
+def test_calibration_rows_come_by_weight_and_may_share_a_batch(prune, tmp_path, kind):
+    (tmp_path / "more.jsonl").write_text(
+        "".join(json.dumps({"text": f"the {n} small birds looked at the garden"}) + "\n" for n in range(9))
+    )
+    mix = {"calibration": 1, str(tmp_path / "more.jsonl"): 1}
+    run, ref = prune(kind(mix=mix, batch_size=2, samples=8, max_length=24))
+    (event,) = [event for event in read_rows(run.events) if event["event"] == "calibration"]
+    assert set(event["parts"].values()) == {4}
+    weights = linear_weights(ref.path)[1]
+    assert sum(int((weight == 0).sum()) for weight in weights.values()) / sum(map(torch.numel, weights.values())) == pytest.approx(
+        0.5, abs=0.01
+    )
+
+
+def test_a_calibration_that_cannot_be_is_refused_before_anything_is_loaded():
+    (problem,) = ptx_validate(RunConfig(compress={"wanda": Wanda(mix={"mesages": 1})}), TINY, None)
+    assert "compress.wanda.mix: no shape 'mesages'" in str(problem)
+
+
 def test_a_skip_pattern_that_matches_nothing_is_named(prune):
     with pytest.raises(StepError, match=r"'dwon_proj' matches no linear layer; there are down_proj, .*q_proj"):
         prune(SparseGPT(skip=["dwon_proj"], **FAST))
@@ -151,9 +172,9 @@ def test_an_expression_that_no_layer_has_is_named(prune):
 def test_pruning_a_quantised_model_is_a_problem(tmp_path):
     (tmp_path / "config.json").write_text(json.dumps({"quantization_config": {}}))
     config = RunConfig(compress={"sparsegpt": SparseGPT()})
-    assert "quantised already" in str(ptx_validate(config, tmp_path)[0])
-    assert ptx_validate(config, TINY) == []
-    assert ptx_validate(RunConfig(), tmp_path) == []
+    assert "quantised already" in str(ptx_validate(config, tmp_path, None)[0])
+    assert ptx_validate(config, TINY, None) == []
+    assert ptx_validate(RunConfig(), tmp_path, None) == []
 
 
 @pytest.mark.parametrize(

@@ -89,15 +89,15 @@ def test_the_fix_for_heads_that_do_not_divide_can_be_taken():
 
 
 def test_problems_are_found_from_the_headers(plain_model, tmp_path):
-    assert ptx_validate(RunConfig(compress={"depth": Depth(layers=1), "width": Width(ffn=0.5)}), plain_model) == []
-    assert "removes 2 of 2" in str(ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), plain_model)[0])
-    assert ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), tmp_path) == []  # no model: the core says so
-    assert ptx_validate(RunConfig(), plain_model) == []
+    assert ptx_validate(RunConfig(compress={"depth": Depth(layers=1), "width": Width(ffn=0.5)}), plain_model, None) == []
+    assert "removes 2 of 2" in str(ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), plain_model, None)[0])
+    assert ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), tmp_path, None) == []  # no model: the core says so
+    assert ptx_validate(RunConfig(), plain_model, None) == []
     for file in plain_model.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "quantization_config": {}}))
-    assert "cut first, quantise last" in str(ptx_validate(RunConfig(compress={"depth": Depth(layers=1)}), tmp_path)[0])
+    assert "cut first, quantise last" in str(ptx_validate(RunConfig(compress={"depth": Depth(layers=1)}), tmp_path, None)[0])
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import ptx_shrink
 import ptx_tiny
 from ptx import ModelRef, RunConfig, StepError
 from ptx.lm.load import load_model, load_tokenizer
-from ptx.records import file_digest
+from ptx.records import file_digest, read_rows
 from ptx.testing import check_plugin
 from ptx_shrink import Depth, Width, cut, ptx_compress
 from ptx_tiny.data import calibration
@@ -95,6 +96,53 @@ def test_what_is_kept_by_importance_loses_less_than_what_it_would_remove(shrink,
 def test_the_same_step_gives_the_same_bytes(shrink):
     made = [shrink(Width(ffn=0.5, hidden=0.5, **FAST), name=name)[1] for name in ("one", "two")]
     assert file_digest(made[0].path / "model.safetensors") == file_digest(made[1].path / "model.safetensors")
+
+
+@pytest.fixture
+def cut_at_length(make_run, make_data, texts):
+    """Every row has 32 tokens, so that rows can share a batch."""
+
+    def go(config, name):
+        run = make_run(RunConfig(), (), name)
+        data = make_data("calibration", [{"text": text} for text in texts if len(text) > 200])
+        return run, ptx_compress(run, config, ModelRef.of(TINY), data)
+
+    return go
+
+
+@pytest.mark.parametrize("importance", ["influence", "angular", "taylor", "loss"])
+def test_rows_that_share_a_batch_count_as_much_as_alone_for_layers(cut_at_length, importance):
+    said = []
+    for size in (1, 4):
+        run, _ = cut_at_length(Depth(layers=1, importance=importance, samples=8, max_length=32, batch_size=size), f"size{size}")
+        said.append(next(line for line in run.console.lines if "removing 1 of 3" in line))
+        calibrated = next(event for event in read_rows(run.events) if event["event"] == "calibration")
+        assert calibrated["rows"] == 8
+        assert calibrated["tokens"] == 8 * 32
+    assert said[0] == said[1], "the scores are in it, to three digits"
+
+
+@pytest.mark.parametrize("importance", ptx_shrink.WIDTH_IMPORTANCE)
+def test_rows_that_share_a_batch_count_as_much_as_alone_for_channels(cut_at_length, importance):
+    made = [
+        cut_at_length(Width(ffn=0.5, importance=importance, samples=8, max_length=32, batch_size=size), f"size{size}")[1] for size in (1, 4)
+    ]
+    assert file_digest(made[0].path / "model.safetensors") == file_digest(made[1].path / "model.safetensors")
+
+
+def test_calibration_rows_come_by_weight(shrink, tmp_path):
+    (tmp_path / "more.jsonl").write_text(
+        "".join(json.dumps({"text": f"the {n} small birds looked at the garden"}) + "\n" for n in range(9))
+    )
+    run, _ = shrink(Depth(layers=1, mix={"calibration": 1, str(tmp_path / "more.jsonl"): 2}, samples=6, max_length=48))
+    (event,) = [event for event in read_rows(run.events) if event["event"] == "calibration"]
+    assert event["parts"] == {"calibration": 2, str(tmp_path / "more.jsonl"): 4}
+
+
+def test_a_calibration_that_cannot_be_is_refused_before_anything_is_loaded():
+    config = RunConfig(compress={"depth": Depth(mix={"mesages": 1})})
+    (problem,) = ptx_shrink.ptx_validate(config, TINY, None)
+    assert "compress.depth.mix: no shape 'mesages'" in str(problem)
 
 
 def test_a_smaller_model_that_computes_something_else_is_an_error(shrink, monkeypatch):

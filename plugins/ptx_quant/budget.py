@@ -1,0 +1,82 @@
+"""The budget of ``compress=[mixed]``: bits per weight, or bytes of the whole folder on disk, and what each width of a layer takes of it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptx import ModelRef, StepError
+from ptx.lm.compression import Layers
+from ptx.lm.load import stored_bytes
+from ptx.records import files_of
+from ptx_quant.checks import out_of_reach
+from ptx_quant.settings import Mixed
+from ptx_quant.stored import COMMON, FORMAT, Stored, in_file, layer_bytes
+
+TYPES = {
+    "float64": "F64",
+    "float32": "F32",
+    "bfloat16": "BF16",
+    "float16": "F16",
+    "int64": "I64",
+    "int32": "I32",
+    "uint8": "U8",
+    "int8": "I8",
+}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the layers may take together, and what each takes at each width, both in ``unit``; ``rest`` is what they cannot change."""
+
+    total: int
+    costs: list[list[int]]  # a row per layer, a column per width
+    rest: int = 0
+    unit: str = "bits"
+
+    def taken(self, choice: list[int]) -> int:
+        """All in all, with the rest."""
+        return self.rest + sum(costs[index] for costs, index in zip(self.costs, choice, strict=True))
+
+
+def budget_of(config: Mixed, model: ModelRef, network: Any, tokenizer: Any, layers: Layers, groups: Mapping[str, int]) -> Budget:
+    """The budget asked for.
+
+    Raises:
+        StepError: it cannot be met; says the least that can.
+    """
+    widths = sorted(set(config.candidates))
+    sizes = [layer.weight.numel() for layer in layers.values()]
+    if not config.in_bytes:
+        return Budget(int(config.average_bits * sum(sizes)), [[bits * size for bits in widths] for size in sizes])
+    rest = rest_bytes(network, tokenizer, set(layers)) + COMMON + FORMAT * len(widths) * len(set(groups.values()))
+    form = {"symmetric": config.symmetric, "scale": TYPES[str(network.dtype).removeprefix("torch.")]}
+    costs = [
+        [layer_bytes(name, (layer.out_features, layer.in_features), bits, groups[name], **form) for bits in widths]  # type: ignore[arg-type]
+        for name, layer in layers.items()
+    ]
+    before = stored_bytes(model.path)
+    allowed = config.max_bytes or int(config.size * before)
+    budget = Budget(allowed - rest, costs, rest, "bytes")
+    if (least := budget.taken([0] * len(costs))) > allowed:
+        raise StepError(str(out_of_reach(config, least, before)))
+    return budget
+
+
+def rest_bytes(network: Any, tokenizer: Any, layers: set[str]) -> int:
+    """What the folder has beside the weights of ``layers``: other tensors (shared ones once), config, tokenizer, chat template."""
+    found: Stored = {}
+    seen: set[int] = set()
+    for name, tensor in network.state_dict().items():
+        layer, _, part = name.rpartition(".")
+        if (layer in layers and part == "weight") or tensor.data_ptr() in seen:
+            continue
+        seen.add(tensor.data_ptr())
+        found[name] = (TYPES[str(tensor.dtype).removeprefix("torch.")], list(tensor.shape))
+    with tempfile.TemporaryDirectory() as place:
+        for part in (network.config, network.generation_config, tokenizer):
+            part.save_pretrained(place)
+        return in_file(found) + sum(file.stat().st_size for file in files_of(Path(place)))
