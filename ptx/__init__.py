@@ -17,6 +17,7 @@ from ptx.config import (
     RunConfig,
     Runtime,
     Scorer,
+    Through,
     Tracker,
     setting,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "Score",
     "Scorer",
     "StepError",
+    "Through",
     "Tracker",
     "did_you_mean",
     "hookimpl",

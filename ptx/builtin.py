@@ -1,4 +1,4 @@
-"""The core's own plugin: local paths as models and data, adapters, and the last answer to ``ptx_run``.
+"""The core's own plugin: local paths as models and data, adapters, and the last answer to ``ptx_run`` and ``ptx_fit``.
 
 It uses the same hooks as every other plugin; it stands in the core because no run works without it.
 """
@@ -68,3 +68,9 @@ def ptx_run(run: Run) -> dict[str, Any]:
     from ptx.stages import execute
 
     return execute(run)
+
+
+@hookimpl(trylast=True)
+def ptx_fit(trainer: Any, checkpoint: Path | None) -> Any:
+    """The trainer's own loop."""
+    return trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -22,7 +22,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ptx.config import GROUPS, RunConfig
+from ptx.config import GROUPS, IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.fields import OPEN_GROUPS, set_field
 from ptx.groups import hydra, known
@@ -202,14 +202,14 @@ def _suggestions(host: Host, node: DictConfig, suggested: dict[str, dict[str, An
 
 def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:
     """A recipe holds all steps: the default method makes way, one that was typed is a contradiction."""
-    given = [group for group in ("method", "compress", "lora") if choices.get(group) not in (None, "null", "[]", "none")]
+    given = [group for group in ("method", "compress", *IN_METHOD) if choices.get(group) not in (None, "null", "[]", "none")]
     problems = [
         Problem(
             f"recipe={choices['recipe']} and {group}={choices[group]} are both given", "set a step's field with recipe.steps.NAME.FIELD=..."
         )
         for group in given
     ]
-    choices |= {"method": "null", "lora": "none"}
+    choices |= {"method": "null", **dict.fromkeys(IN_METHOD, "none")}
     return problems
 
 
@@ -228,7 +228,7 @@ def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tup
         right = f"{group}=[{value}]" if many else f"{group}={names[0] if names else '...'}"
         return [Problem(f"{group} takes {'a list' if many else 'one value'}, got {group}={value}", f"write {right}")], None, []
     if value is None or value == "none":
-        return [], "[]" if many else "null" if group != "lora" else "none", []
+        return [], "[]" if many else "null" if group not in IN_METHOD else "none", []
     if group in ("model", "data") and str(value) not in known(group):
         return _path_or_hub(group, str(value))
     wrong = [name for name in names if str(name) not in known(group)]

@@ -69,6 +69,14 @@ class Lora:
 
 
 @dataclass
+class Through:
+    """What a training sees its weights through (``through=``), such as the grid that they will be rounded to; it goes into ``method.through``.
+
+    A wrapper of ``ptx_fit`` puts it on and takes it off again, around the loop of whatever method trains.
+    """
+
+
+@dataclass
 class Method:
     """A training method (``method=``). ``needs`` names the data shapes it can train on, the preferred one first.
 
@@ -80,6 +88,7 @@ class Method:
     reads: ClassVar[tuple[str, ...]] = ()
     parallel: ClassVar[bool] = False
     lora: Any = setting(None, "adapters; set by lora=lora")
+    through: Any = setting(None, "what the weights are seen through; set by through=NAME")
 
     def scorers(self) -> list[str]:
         """Names of the scorers it takes rewards from."""
@@ -278,6 +287,7 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "data": (Data, False),
     "method": (Method, False),
     "lora": (Lora, False),
+    "through": (Through, False),
     "compress": (Compressor, True),
     "runtime": (Runtime, False),
     "decode": (Decode, False),
@@ -287,6 +297,8 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "launch": (Launch, False),
     "cluster": (Cluster, False),
 }
+#: groups that say how the method trains, with what is typed for them: a choice goes into the method's field of that name
+IN_METHOD = {"lora": "lora=lora", "through": "through=NAME"}
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ptx.config import GROUPS
+from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import Problem, did_you_mean
 
 OPEN_GROUPS = [group for group, (_, many) in GROUPS.items() if many]
@@ -52,8 +52,8 @@ def _no_such(node: DictConfig, path: list[str], key: str) -> Problem:
     where = ".".join(path[:-1]) or "the configuration"
     if len(path) < len(key.split(".")) and path[0] in OPEN_GROUPS and len(path) == 2:
         return Problem(f"{key}: {path[1]!r} is not among {path[0]}={known}", f"add it: {path[0]}=[{','.join([*known, path[1]])}]")
-    if path == ["method", "lora"] and "lora" in known:
-        return Problem(f"{key}: no adapters are asked for", "add lora=lora")
+    if len(path) == 2 and path[0] == "method" and path[1] in IN_METHOD and path[1] in known:
+        return Problem(f"{key}: no {path[1]} is asked for", f"add {IN_METHOD[path[1]]}")
     if path[0] in GROUPS and (not known or len(path) == 1):
         return Problem(f"{key}: no {path[0]} is set", f"choose one with {path[0]}=NAME")
     return Problem(f"{where} has no field {path[-1]!r}", did_you_mean(path[-1], known))

@@ -16,7 +16,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
-from ptx.config import RunConfig
+from ptx.config import IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.fields import OPEN_GROUPS
 from ptx.host import Host
@@ -55,9 +55,10 @@ def hydra(host: Host, config_dir: str | None) -> Iterator[None]:
 def _register(host: Host) -> None:
     store = ConfigStore.instance()
     store.store(name="run_schema", node=RunConfig)
-    store.store(group="lora", name="none", node={}, package="_global_")
+    for group in IN_METHOD:
+        store.store(group=group, name="none", node={}, package="_global_")
     for (group, name), choice in host.choices.items():
-        package = f"{group}.{name}" if group in OPEN_GROUPS else "method.lora" if group == "lora" else group
+        package = f"{group}.{name}" if group in OPEN_GROUPS else f"method.{group}" if group in IN_METHOD else group
         store.store(group=group, name=name, node=choice.config_type, package=package, provider=host.owners[group, name].name)
 
 

@@ -76,6 +76,15 @@ def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> Model
 
 
 @hookspec(firstresult=True)
+def ptx_fit(run: Run, method: Method, model: ModelRef, trainer: Any, checkpoint: Path | None) -> Any | None:
+    """Run the loop of a trainer of transformers' kind to its end, from ``checkpoint`` on if there is one. First result; the core answers last.
+
+    Every method that trains by ``ptx.lm.training.run_trainer`` comes by here, with ``model`` in ``trainer.model``, before the result is written. A wrapper
+    changes what is trained for as long as the loop runs; ``method.through`` tells whether it is asked to.
+    """
+
+
+@hookspec(firstresult=True)
 def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
     """Compress ``model`` and write the result below ``run.folder``. First result."""
 

@@ -63,16 +63,9 @@ class Ingredients:
 
     def of(self, kind: str, part: Any) -> dict[str, Any]:
         """Those of any configured part: the plugin that answers for it, its settings, libraries, files and scorers."""
-        choice, owner = self.host.choice_of(part), self.host.owner_of(part)
-        found = {
-            "kind": kind,
-            "choice": choice.name,
-            "plugin": f"{owner.name} {owner.version} {choice.version}",
-            "config": identity_of(part),
-            "libraries": machine.versions(choice.libraries),
-            "device": self.device,
-            "seed": self.config.seed,
-        }
+        found = {"kind": kind, "config": identity_of(part), "device": self.device, "seed": self.config.seed} | self._made_by(part)
+        if (through := getattr(part, "through", None)) is not None:
+            found["through"] = self._made_by(through)
         if isinstance(part, Scorer) and (files := part.inputs()):
             found["inputs"] = digests(files)
         if hasattr(part, "outside"):
@@ -81,6 +74,12 @@ class Ingredients:
         if scorers:
             found["scorers"] = {name: self.of("score", self.config.scorer[name]) for name in scorers}
         return found
+
+    def _made_by(self, part: Any) -> dict[str, Any]:
+        """The choice, with the versions of its plugin and libraries."""
+        choice, owner = self.host.choice_of(part), self.host.owner_of(part)
+        plugin = f"{owner.name} {owner.version} {choice.version}"
+        return {"choice": choice.name, "plugin": plugin, "libraries": machine.versions(choice.libraries)}
 
 
 def digests(paths: Sequence[Path]) -> list[str]:

@@ -8,6 +8,7 @@ A step is a mapping with its choice under ``method`` or ``compress`` and its fie
       prune: {compress: sparsegpt, sparsity: 0.5}
       heal: {method: sft, max_steps: 60, lora: {r: 8}}
       safety: {method: sft, data: safety}      # learns from that shape of the data family
+      round: {method: sft, through: {qat: {bits: 4}}}      # or, with its defaults, through: qat
 
 ``rounds: n`` with ``each:`` repeats steps (``prune_1 heal_1 prune_2 ...``, before those of ``steps``); ``ramp: {prune: {sparsity: 0.6}}`` raises a
 field over the rounds to its target by the cubic schedule of Zhu & Gupta 2017 (eq. 1, from 0).
@@ -19,7 +20,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ptx.config import Lora
+from ptx.config import IN_METHOD
 from ptx.errors import Problem, did_you_mean
 from ptx.fields import set_field
 from ptx.host import Host
@@ -69,13 +70,31 @@ def _add(host: Host, recipe: DictConfig, name: str, step: dict[str, Any]) -> lis
     if choice is None:
         return [Problem(f"recipe step {name!r}: no {group} {step[group]!r}", did_you_mean(str(step[group]), host.names(group)))]
     recipe.steps[name] = OmegaConf.structured(choice.config_type)
-    fields = {field: value for field, value in step.items() if field not in (group, "data", "lora")}
+    fields = {field: value for field, value in step.items() if field not in (group, "data", *IN_METHOD)}
     if step.get("data"):
         recipe.data[name] = step["data"]
-    if step.get("lora"):
-        recipe.steps[name].lora = OmegaConf.structured(Lora)
-        fields |= {f"lora.{field}": value for field, value in (step["lora"] if isinstance(step["lora"], dict) else {}).items()}
     problems = []
+    for part, (asked, settings) in _in_method(step).items():
+        found = host.choices.get((part, asked))
+        if found is None:
+            problems.append(Problem(f"recipe step {name!r}: no {part} {asked!r}", did_you_mean(asked, host.names(part))))
+            continue
+        recipe.steps[name][part] = OmegaConf.structured(found.config_type)
+        fields |= {f"{part}.{field}": value for field, value in settings.items()}
     for field, value in fields.items():
         problems += set_field(recipe, f"steps.{name}.{field}", value)
     return problems
+
+
+def _in_method(step: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """What goes into a method's own fields: (choice, its settings) by group. ``lora: {r: 8}`` needs no name, there is one kind of adapters."""
+    found: dict[str, tuple[str, dict[str, Any]]] = {}
+    for part in IN_METHOD:
+        asked = step.get(part)
+        if asked and part == "lora":
+            found[part] = ("lora", asked if isinstance(asked, dict) else {})
+        elif isinstance(asked, dict):
+            found[part] = (", ".join(map(str, asked)), next(iter(asked.values())) or {})  # of two names none is a choice
+        elif asked:
+            found[part] = (str(asked), {})
+    return found

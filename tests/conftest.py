@@ -26,6 +26,7 @@ from ptx import (
     Runtime,
     Scorer,
     StepError,
+    Through,
     hookimpl,
     hookspecs,
     setting,
@@ -181,6 +182,31 @@ def make_host(**plugins: Any) -> hosts.Host:
 @pytest.fixture
 def host_with() -> Callable[..., hosts.Host]:
     return make_host
+
+
+@dataclass
+class Coarse(Through):
+    digits: int = setting(1, "digits seen")
+
+
+@pytest.fixture
+def coarse() -> Callable[..., Any]:
+    """``coarse("2")``: a plugin with something to train through, in its second version."""
+
+    def make(version: str = "1") -> Any:
+        class Plugin:
+            @hookimpl
+            def ptx_choices(self) -> list[Choice]:
+                return [Choice("through", "coarse", Coarse, "few digits", version=version)]
+
+        return Plugin()
+
+    return make
+
+
+@pytest.fixture
+def through_host(toy: ToyPlugin, coarse: Callable[..., Any]) -> hosts.Host:
+    return make_host(toy=toy, coarse=coarse())
 
 
 @pytest.fixture

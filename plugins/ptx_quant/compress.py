@@ -6,10 +6,10 @@ from typing import Any
 
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.compression import Layers, apply, calibrated, context_of, ignored, load_merged, save, session, targeted_layers
+from ptx.lm.grid import groups_for, told
 from ptx.lm.load import load_tokenizer
 from ptx_quant.budget import budget_of
 from ptx_quant.modifiers import put_right, recipe, rounding
-from ptx_quant.scheme import groups_for, told
 from ptx_quant.sensitivity import chosen_bits
 from ptx_quant.settings import AutoRound, Mixed, Quantizer
 

@@ -1,15 +1,15 @@
-"""Which numbers weights, activations and the KV cache are stored as: names of schemes, and which group of weights shares a scale.
+"""Which numbers weights, activations and the KV cache are stored as: names of schemes.
 
 The names are those of compressed-tensors' presets in lower case (w4a16: weights of 4 bits, activations of 16), and ``w8a8_static``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ptx.lm.grid import CHANNEL
+
 FREE = -2  # integer weights may share a scale in groups of any size
-CHANNEL = -1  # one scale per output channel
 
 
 @dataclass(frozen=True)
@@ -45,38 +45,3 @@ KV_CACHE = ("", "fp8", "int8")
 #: how the range of a group of weights, and of activations, is found
 OBSERVERS = ("", "minmax", "mse", "imatrix_mse")
 ACTIVATION_OBSERVERS = ("", "minmax", "static_minmax", "mse")
-
-
-def group_for(width: int, wanted: int) -> int:
-    """The largest group of at most ``wanted`` weights that divides a layer's ``width`` inputs by a power of two; else a channel's scale."""
-    if wanted in (CHANNEL, width):
-        return wanted
-    size = wanted
-    while size >= 8:
-        if width % size == 0:
-            return size
-        size //= 2
-    return CHANNEL
-
-
-def groups_for(widths: Mapping[str, int], wanted: int, *, fixed: bool) -> dict[str, int]:
-    """The group size of each layer, given the number of inputs of each; ``fixed`` sizes cannot give way, so layers they do not divide are absent."""
-    if fixed:
-        return {name: wanted for name, width in widths.items() if wanted == CHANNEL or width % wanted == 0}
-    return {name: group_for(width, wanted) for name, width in widths.items()}
-
-
-def told(widths: Mapping[str, int], groups: Mapping[str, int], wanted: int) -> str:
-    """A sentence on the layers that could not have the group size asked for; empty when all have."""
-    parts = []
-    for size in sorted({size for size in groups.values() if size != wanted}, reverse=True):
-        names = endings(name for name, given in groups.items() if given == size)
-        parts.append(f"{', '.join(names)}: {f'groups of {size}' if size > 0 else 'one scale per output channel'}")
-    if left := endings(name for name in widths if name not in groups):
-        parts.append(f"{', '.join(left)}: left alone")
-    return f"group size {wanted} does not divide the inputs of some layers; {'; '.join(parts)}" if parts else ""
-
-
-def endings(names: object) -> list[str]:
-    """The last parts of layers' names, each once: ``q_proj``, ``down_proj``."""
-    return list(dict.fromkeys(str(name).rpartition(".")[2] for name in names))  # type: ignore[attr-defined]

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from ptx import Run, StepError
 from ptx.lm.compression import Batch, Layers
+from ptx.lm.grid import endings, round_to_nearest
 from ptx.lm.progress import Pace
 from ptx_quant.budget import Budget
-from ptx_quant.scheme import endings
 from ptx_quant.settings import Mixed
-from ptx_quant.solver import allocate, round_to_nearest
+from ptx_quant.solver import allocate
 
 TOKENS = 64  # of each probing row: log-probabilities of them are kept
 

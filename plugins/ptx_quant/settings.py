@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from ptx import Promise, did_you_mean, setting
 from ptx.lm.calibration import Calibrated
-from ptx_quant.scheme import ACTIVATION_OBSERVERS, CHANNEL, KV_CACHE, OBSERVERS, SCHEMES, Scheme
+from ptx.lm.grid import CHANNEL
+from ptx_quant.scheme import ACTIVATION_OBSERVERS, KV_CACHE, OBSERVERS, SCHEMES, Scheme
 
 DTYPES = ("keep", "bfloat16", "float16", "float32")
 

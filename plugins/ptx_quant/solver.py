@@ -1,4 +1,4 @@
-"""The mathematics, on tensors and numbers alone: rounding, GPTQ with a fixed mask, and the choice of bit widths within a budget."""
+"""The mathematics, on tensors and numbers alone: GPTQ with a fixed mask, and the choice of bit widths within a budget."""
 
 from __future__ import annotations
 
@@ -9,25 +9,6 @@ import torch
 from torch import Tensor
 
 MAX_STATES = 20_000  # of the knapsack; beyond, costs are rounded up to a grid
-
-
-def round_to_nearest(weight: Tensor, bits: int, group: int, *, symmetric: bool = True) -> Tensor:
-    """``weight`` (R, C) on the grid of its groups of ``group`` neighbours (-1: the whole row), dequantised.
-
-    The scales are those of compressed-tensors: twice the largest magnitude over 2^bits - 1, or the range for a grid with a zero point.
-    """
-    rows, columns = weight.shape
-    grouped = weight.float().reshape(rows, -1, columns if group == -1 else group)
-    low, high = grouped.amin(-1, keepdim=True).clamp(max=0), grouped.amax(-1, keepdim=True).clamp(min=0)
-    steps = 2**bits - 1
-    if symmetric:
-        scale = (torch.maximum(-low, high) * 2 / steps).clamp(min=1e-12)
-        codes = (grouped / scale).round().clamp(-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-        return (codes * scale).reshape(rows, columns).to(weight.dtype)
-    scale = ((high - low) / steps).clamp(min=1e-12)
-    zero = (-low / scale).round()
-    codes = ((grouped / scale).round() + zero).clamp(0, steps)
-    return ((codes - zero) * scale).reshape(rows, columns).to(weight.dtype)
 
 
 def gptq_block(

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ptx.config import GROUPS, Choice
+from ptx.config import GROUPS, IN_METHOD, Choice
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.host import Host, get_host
 
@@ -66,7 +66,7 @@ def _explain_choice(host: Host, choice: Choice, console: Console) -> None:
     console.print(
         Text(f"plugin {owner.name} {owner.version} ({owner.origin}); libraries: {', '.join(choice.libraries) or 'none'}", style="dim")
     )
-    prefix = f"{choice.group}.{choice.name}" if many else "method.lora" if choice.group == "lora" else choice.group
+    prefix = f"{choice.group}.{choice.name}" if many else f"method.{choice.group}" if choice.group in IN_METHOD else choice.group
     table = Table("field", "default", "what", box=None, pad_edge=False, header_style="bold")
     for field in dataclasses.fields(choice.config_type):
         default = field.default if field.default is not dataclasses.MISSING else None

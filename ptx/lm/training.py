@@ -127,7 +127,7 @@ def run_trainer(run: Run, trainer: Any, method: TrlMethod, model: ModelRef, expl
         run.say(f"goes on from step {checkpoint.name.rpartition('-')[2]}")
     try:
         with warnings_said(run):
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            run.host.first("ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint)
     except torch.OutOfMemoryError as error:
         smaller = max((method.micro_batch or method.batch_size) // 2, 1)
         raise StepError(f"the GPU's memory is full; try method.micro_batch={smaller}, lora=lora, or a shorter method.max_length") from error
@@ -168,7 +168,7 @@ def _result(run: Run, trainer: Any, method: TrlMethod, model: ModelRef) -> Model
         return ModelRef.of(folder, "adapter")
     if lora is not None:
         trained = _merged(run, trained, method, model)
-    save_model(trained.to(_stored_dtype(method, model)), tokenizer, folder)
+    save_model(trained.to(result_dtype(method, model)), tokenizer, folder)
     return ModelRef.of(folder)
 
 
@@ -204,7 +204,7 @@ def _merged(run: Run, trained: Any, method: TrlMethod, model: ModelRef) -> Any:
     return merged
 
 
-def _stored_dtype(method: TrlMethod, model: ModelRef) -> Any:
+def result_dtype(method: TrlMethod, model: ModelRef) -> Any:
     """The result is as big as what came in, unless a dtype was asked for."""
     import torch
 

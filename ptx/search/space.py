@@ -25,7 +25,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
-from ptx.config import GROUPS
+from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.host import Host
 
@@ -96,8 +96,8 @@ class Space:
     def applies(self, axis: Axis, chosen: Mapping[str, str]) -> bool:
         """Whether a field exists beside what has been chosen."""
         parts = axis.key.split(".")
-        if parts[:2] == ["method", "lora"] and "lora" in chosen:
-            return chosen["lora"] not in ("none", "null")
+        if parts[0] == "method" and parts[1:2] and parts[1] in IN_METHOD and parts[1] in chosen:
+            return chosen[parts[1]] not in ("none", "null")
         if len(parts) < 2 or parts[0] not in chosen:
             return True
         if GROUPS.get(parts[0], (None, False))[1]:

@@ -6,6 +6,7 @@ import pytest
 
 from ptx import ConfigError
 from ptx.compose import compose_jobs
+from ptx.planner import make_plan
 
 BASE = ["model=./model", "data=./text.jsonl", "method=toy"]
 
@@ -74,7 +75,32 @@ def test_free_arguments_are_taken_whole_or_key_by_key(toy_host, desk):
 def test_adapters_are_a_group_of_their_own(toy_host, desk):
     config = compose_jobs(toy_host, "train", [*BASE, "lora=lora", "method.lora.r=4"])[0].config
     assert config.method.lora.r == 4
-    assert problems_of(toy_host, [*BASE, "method.lora.r=4"]) == ["method.lora.r: no adapters are asked for; add lora=lora"]
+    assert problems_of(toy_host, [*BASE, "method.lora.r=4"]) == ["method.lora.r: no lora is asked for; add lora=lora"]
+
+
+def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_method(through_host, desk):
+    config = compose_jobs(through_host, "train", [*BASE, "through=coarse", "method.through.digits=2"])[0].config
+    assert (type(config.method.through).__name__, config.method.through.digits) == ("Coarse", 2)
+    assert compose_jobs(through_host, "train", BASE)[0].config.method.through is None
+    assert problems_of(through_host, [*BASE, "method.through.digits=2"]) == [
+        "method.through.digits: no through is asked for; add through=NAME"
+    ]
+    assert problems_of(through_host, [*BASE, "through=coarse", "method.through.digit=2"]) == [
+        "method.through has no field 'digit'; did you mean 'digits'?"
+    ]
+    assert problems_of(through_host, [*BASE, "through=coarsly"]) == ["no through 'coarsly'; did you mean 'coarse'?"]
+
+
+def test_what_weights_are_seen_through_is_in_the_steps_key_with_its_version(through_host, host_with, coarse, toy, desk):
+    def ingredients(host, *words):
+        plan = make_plan(host, "train", compose_jobs(host, "train", [*BASE, "eval=[]", *words]), "ptx test")
+        return plan.runs[-1].steps[0].identity.ingredients
+
+    plain, seen = ingredients(through_host), ingredients(through_host, "through=coarse")
+    assert "through" not in plain
+    assert seen["config"]["through"] == {"type": "Coarse", "digits": 1}
+    assert seen["through"] == {"choice": "coarse", "plugin": "coarse 1 1", "libraries": {}}
+    assert ingredients(host_with(toy=toy, coarse=coarse("2")), "through=coarse")["through"]["plugin"] == "coarse 1 2"
 
 
 def test_a_users_yaml_preset_wins_over_the_packaged_choice(toy_host, desk):

@@ -6,8 +6,7 @@ import random
 import pytest
 import torch
 
-from ptx_quant.scheme import group_for, groups_for, told
-from ptx_quant.solver import allocate, gptq_block, round_to_nearest
+from ptx_quant.solver import allocate, gptq_block
 
 
 def problem(rows=6, columns=16, seed=0):
@@ -141,25 +140,6 @@ def test_sparsegpt_of_the_library_agrees_with_the_published_equations():
     assert float((pruned.double() - wanted).abs().gt(1e-4).double().mean()) < 0.02
 
 
-@pytest.mark.parametrize(("bits", "symmetric"), [(4, True), (3, True), (4, False)])
-def test_rounding_is_that_of_compressed_tensors(bits, symmetric):
-    from compressed_tensors.quantization import QuantizationArgs, fake_quantize
-    from compressed_tensors.quantization.utils import calculate_qparams
-
-    weight = torch.randn(5, 32, generator=torch.Generator().manual_seed(1))
-    args = QuantizationArgs(num_bits=bits, symmetric=symmetric, strategy="group", group_size=8)
-    grouped = weight.reshape(5, 4, 8)
-    scale, zero = calculate_qparams(grouped.amin(-1), grouped.amax(-1), args)
-    assert torch.allclose(round_to_nearest(weight, bits, 8, symmetric=symmetric), fake_quantize(weight, scale, zero, args), atol=1e-5)
-
-
-def test_a_zero_stays_zero_on_every_grid():
-    weight = torch.randn(4, 16, generator=torch.Generator().manual_seed(2))
-    weight[:, ::2] = 0
-    for symmetric in (True, False):
-        assert bool((round_to_nearest(weight, 3, 8, symmetric=symmetric)[:, ::2] == 0).all())
-
-
 def test_the_allocation_is_the_best_there_is():
     drawn = random.Random(0)
     for _ in range(50):
@@ -184,16 +164,3 @@ def test_a_budget_below_the_cheapest_choice_is_refused_and_a_huge_one_is_still_k
     found = allocate(costs, losses, 4 * sum(sizes))
     assert sum(c[i] for c, i in zip(costs, found, strict=True)) <= 4 * sum(sizes)
     assert sum(losses[0][i] for i in found) < 1.05 * 0.5 * 40
-
-
-def test_group_sizes_give_way_by_halves_and_that_is_told():
-    assert [group_for(width, 128) for width in (256, 64, 96, 172, 128)] == [128, 64, 32, -1, 128]
-    widths = {"a.q_proj": 256, "a.down_proj": 172, "a.o_proj": 96}
-    groups = groups_for(widths, 128, fixed=False)
-    assert told(widths, groups, 128) == (
-        "group size 128 does not divide the inputs of some layers; o_proj: groups of 32; down_proj: one scale per output channel"
-    )
-    fixed = groups_for(widths, 16, fixed=True)
-    assert set(fixed) == {"a.q_proj", "a.o_proj"}
-    assert told(widths, fixed, 16) == "group size 16 does not divide the inputs of some layers; down_proj: left alone"
-    assert told(widths, groups_for(widths, -1, fixed=False), -1) == ""
