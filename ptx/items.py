@@ -7,6 +7,7 @@ of items without a score and all comparisons of a report come from these rows, s
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -23,6 +24,29 @@ SEGMENTS = ("language", "domain", "intent", "difficulty", "skill", "category")
 def item_id(*content: Any) -> str:
     """A name for an example that follows from its content alone: the same for every model, every run and every machine."""
     return digest_of(content)[:16]
+
+
+def item_ids(of: str, contents: Iterable[Sequence[Any]]) -> list[str]:
+    """``OF:DIGEST`` per example of a task or text, from its content: what is asked and what is right.
+
+    Neither an example's place nor its neighbours have a part in it, so that a task file that is reordered or grows keeps the names it had.
+    """
+    return numbered(f"{of}:{item_id(*content)}" for content in contents)
+
+
+def numbered(names: Iterable[str]) -> list[str]:
+    """Names made distinct: one that comes again gets ``:2``, ``:3`` behind it. Which of two equal examples is the second makes no difference."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name}:{seen[name]}")
+    return found
+
+
+def lasted(seconds: float | None) -> dict[str, float]:
+    """The column ``latency`` of a row: what the item took, or its share where a batch was answered together; none where nobody knows."""
+    return {} if seconds is None else {"latency": round(seconds, 6)}
 
 
 def segments_of(record: Mapping[str, Any], columns: Sequence[str] = ()) -> dict[str, str]:

@@ -55,8 +55,9 @@ class Evaluation:
 
     A row is ``{"item": stable id, "scores": {metric name: float}, "segments": {dimension: value}, ...}``; ``item`` must be
     the same for every model so that comparisons can be paired. ``status`` says why a row has no score ("unparsable", "failed"; left
-    out or "ok": it has), ``cluster`` what it was drawn together with (a document, a user). Further keys (prompt, output) are kept
-    for drill-down.
+    out or "ok": it has), ``cluster`` what it was drawn together with (a document, a user). ``latency`` is the seconds that the item
+    took; of items that were answered in one batch (or one call of the runtime) each has an equal share of it. It is there to look at: nothing is
+    computed from it or told apart by it. Further keys (prompt, output) are kept for drill-down.
     """
 
     metrics: list[Metric]

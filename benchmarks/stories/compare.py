@@ -1,42 +1,72 @@
-"""Every run of some sweeps against every other, row by row: bits per byte of one less those of the other.
+"""Runs of some sweeps against each other, row by row, and beside it what their own two intervals would have told.
 
-    python benchmarks/stories/compare.py ptx-out/runs/prune_stories ptx-out/runs/heal_stories
+    python benchmarks/stories/compare.py ptx-out/runs/prune_stories ptx-out/runs/heal_stories          every run against every other
+    python benchmarks/stories/compare.py --baseline ptx-out/runs/round_stories ptx-out/runs/sparsify_stories          each against the original
 
-A negative difference says that the first of the pair predicts better; the 95 % interval is that of a paired t-test over the rows.
+Prints, per two runs and metric (bits per byte of every text; ``bench/mean`` where it was measured), first less second: the paired difference,
+the unpaired one, both with their 95 % intervals, and whether each is found (its interval leaves out zero).
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
-import json
-import sys
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
-from ptx.records import read_rows
-from ptx.stats import paired_difference
+from ptx import Metric
+from ptx.records import read_json, read_rows
+from ptx.stats import Difference, paired_difference, unpaired_difference
+
+ENDS = ("/bits_per_byte", "bench/mean")
 
 
-def scores(run: Path) -> dict[str, dict[str, float]]:
-    """text -> item -> bits per byte."""
-    found: dict[str, dict[str, float]] = {}
-    for row in read_rows(run / "evaluations" / "perplexity.jsonl"):
-        for name, value in row["scores"].items():
-            if name.endswith("/bits_per_byte"):
-                found.setdefault(name.split("/")[1], {})[row["item"]] = value
-    return found
+class Measured:
+    """The metrics of a run, and the scores and weights of its items."""
+
+    def __init__(self, folder: Path) -> None:
+        record, result = read_json(folder / "run.json"), read_json(folder / "result.json")
+        self.label, self.baseline = str(record["label"]), bool(record.get("baseline"))
+        self.metrics: dict[str, Metric] = {}
+        self.scores: dict[str, dict[str, float]] = {}
+        self.weights: dict[str, dict[str, float] | None] = {}
+        for given in result["metrics"]:
+            name, evaluator = given["name"], given["evaluator"]
+            if name.endswith(ENDS) and not given["segment"]:
+                rows = [row for row in read_rows(folder / "evaluations" / f"{evaluator}.jsonl") if name in row["scores"]]
+                self.metrics[name] = Metric(**{key: value for key, value in given.items() if key != "evaluator"})
+                self.scores[name] = {row["item"]: row["scores"][name] for row in rows}
+                self.weights[name] = {row["item"]: row["weight"] for row in rows} if all("weight" in row for row in rows) else None
 
 
-def main(sweeps: Sequence[str]) -> None:
-    """Print a line per pair and text."""
-    folders = [run for sweep in sweeps for run in sorted(Path(sweep).iterdir()) if (run / "result.json").exists()]
-    runs = {json.loads((run / "run.json").read_text())["label"]: scores(run) for run in folders}
-    for (first, a), (second, b) in itertools.combinations(runs.items(), 2):
-        for text in sorted(set(a) & set(b)):
-            shared = sorted(set(a[text]) & set(b[text]))
-            gap = paired_difference({item: a[text][item] for item in shared}, {item: b[text][item] for item in shared}, "lower")
-            print(f"{text}: {first} - {second}: {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] n={gap.n}")
+def differences(a: Measured, b: Measured) -> Iterator[tuple[str, Difference, Difference]]:
+    """(Metric, paired, unpaired) of what both have."""
+    for name in sorted(a.metrics.keys() & b.metrics.keys()):
+        better = a.metrics[name].better
+        paired = paired_difference(a.scores[name], b.scores[name], better, weights=a.weights[name])
+        yield name, paired, unpaired_difference(a.metrics[name], b.metrics[name])
+
+
+def told(found: Difference) -> str:
+    """A difference as it is printed."""
+    return f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}] {'not found' if found.tied else 'found'}"
+
+
+def main() -> None:
+    """Print a line per two runs and metric."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--baseline", action="store_true", help="only against the runs of the model as it came")
+    parser.add_argument("sweeps", nargs="+", type=Path)
+    asked = parser.parse_args()
+    runs = [Measured(run) for sweep in asked.sweeps for run in sorted(sweep.iterdir()) if (run / "result.json").exists()]
+    distinct = list({run.label: run for run in runs}.values())  # two sweeps of one model have its baseline twice
+    pairs = (
+        [(a, b) for b in distinct for a in distinct if b.baseline and a is not b] if asked.baseline else itertools.combinations(distinct, 2)
+    )
+    for a, b in pairs:
+        for name, paired, unpaired in differences(a, b):
+            print(f"{name}: {a.label} - {b.label}: paired {told(paired)}; unpaired {told(unpaired)}; n={paired.n}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

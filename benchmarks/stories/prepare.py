@@ -1,9 +1,9 @@
 """Split the texts of the stories studies: what is calibrated and healed on, and what is only scored.
 
-    python benchmarks/stories/prepare.py TINY_STORIES.txt WIKITEXT2_TEST.txt stories
+    python benchmarks/stories/prepare.py TINY_STORIES.txt WIKITEXT2_TEST.txt stories [BLIMP_FOLDER]
 
 writes ``stories/data/text.jsonl`` (the first 800 stories), ``stories/tinystories.jsonl`` (the rest, in domain) and ``stories/wikitext2.jsonl``
-(100 blocks of whole lines of about 1,000 bytes, out of domain). A story ends where a line is followed by another without an empty one between.
+(100 blocks of whole lines of about 1,000 bytes, out of domain); of a folder of BLiMP's files (.jsonl) it makes lm-eval tasks in ``stories/blimp``. A story ends where a line is followed by another without an empty one between.
 """
 
 from __future__ import annotations
@@ -42,12 +42,33 @@ def write(path: Path, texts: Iterable[str]) -> None:
     print(f"{path}: {len(rows)} rows")
 
 
-def main(tiny_stories: str, wikitext: str, to: str) -> None:
-    """Write the three files."""
+def write_task(file: Path, to: Path) -> None:
+    """A BLiMP file as an lm-eval task: the good sentence of a pair must be the likelier one, each scored by itself."""
+    task = {
+        "task": f"blimp_{file.stem}",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(file.resolve())}},
+        "test_split": "test",
+        "num_fewshot": 0,
+        "output_type": "multiple_choice",
+        "doc_to_text": "",
+        "doc_to_target": 0,
+        "doc_to_choice": "{{[sentence_good, sentence_bad]}}",
+        "target_delimiter": "",
+        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+    }
+    to.mkdir(parents=True, exist_ok=True)
+    (to / f"{file.stem}.yaml").write_text(json.dumps(task, indent=1) + "\n", encoding="utf-8")
+
+
+def main(tiny_stories: str, wikitext: str, to: str, blimp: str = "") -> None:
+    """Write the three files, and the tasks."""
     every = stories(Path(tiny_stories).read_text(encoding="utf-8"))
     write(Path(to, "data", "text.jsonl"), every[:CALIBRATION])
     write(Path(to, "tinystories.jsonl"), every[CALIBRATION:])
     write(Path(to, "wikitext2.jsonl"), blocks(Path(wikitext).read_text(encoding="utf-8")))
+    for file in sorted(Path(blimp).glob("*.jsonl")) if blimp else []:
+        write_task(file, Path(to, "blimp"))
 
 
 if __name__ == "__main__":

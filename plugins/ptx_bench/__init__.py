@@ -46,7 +46,7 @@ class Bench(Evaluator):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``eval=[bench]``."""
-    return [Choice("eval", "bench", Bench, "benchmarks (lm-eval tasks)", ("lm-eval", "datasets", "transformers", "torch"))]
+    return [Choice("eval", "bench", Bench, "benchmarks (lm-eval tasks)", ("lm-eval", "datasets", "transformers", "torch"), version="2")]
 
 
 @hookimpl

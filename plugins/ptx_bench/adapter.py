@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +12,7 @@ from lm_eval.api.model import LM
 
 from ptx import LanguageModel
 from ptx.lm.progress import Pace
+from ptx_bench.shares import Shares
 
 DEFAULT_NEW_TOKENS = 256  # lm-eval's, for tasks that do not say
 BATCHES_PER_CALL = 16  # a runtime sorts what it is given by length; progress is reported in between
@@ -21,7 +23,7 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
 
     def __init__(self, lm: LanguageModel, batch_size: int, pace: Pace) -> None:
         super().__init__()
-        self.lm, self.pace = lm, pace
+        self.lm, self.pace, self.shares = lm, pace, Shares()
         self.chunk = batch_size * BATCHES_PER_CALL
 
     @property
@@ -43,7 +45,9 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
         pairs = [(request.args[0], request.args[1]) for request in requests]
         answers: list[tuple[float, bool]] = []
         for start in range(0, len(pairs), self.chunk):
+            began = time.perf_counter()
             answers += self.lm.loglikelihood(pairs[start : start + self.chunk])
+            self.shares.add(pairs[start : start + self.chunk], time.perf_counter() - began)
             self.pace.log({"requests": float(len(answers))}, len(answers), len(pairs))
         return answers
 
@@ -51,7 +55,9 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
         """Score whole texts; a text longer than the model's window is scored in pieces that each start afresh."""
         pieces = [(index, piece) for index, request in enumerate(requests) for piece in self._pieces(request.args[0])]
         scores = [0.0] * len(requests)
+        began = time.perf_counter()
         answers = self.lm.loglikelihood([("", piece) for _, piece in pieces])
+        self.shares.add([request.args for request in requests], time.perf_counter() - began)
         for (index, _), (score, _) in zip(pieces, answers, strict=True):
             scores[index] += score
         return scores
@@ -73,7 +79,9 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
         for indices in groups.values():
             for start in range(0, len(indices), self.chunk):
                 chosen = indices[start : start + self.chunk]
+                began = time.perf_counter()
                 texts = self._generate([requests[index].args[0] for index in chosen], requests[chosen[0]].args[1])
+                self.shares.add([requests[index].args for index in chosen], time.perf_counter() - began)
                 for index, text in zip(chosen, texts, strict=True):
                     answers[index] = text
                 done += len(chosen)

@@ -30,13 +30,15 @@ def evaluate(run: Run, config: Bench, lm: LanguageModel | None) -> Evaluation:
     found = load(config.tasks)
     prepare(found["tasks"], config)
     model = harness_model(lm, config.batch_size, Pace(run))
+    if refused := getattr(lm, "prefix_refused", ""):
+        run.say(f"every request is read whole, as nothing can be shared: {refused}")
     results = Results()
     for template in (False, True):
         part = {name: task for name, task in found["tasks"].items() if wants_template(task, config) is template}
         if part:
             run.say(f"{', '.join(part) if len(part) <= NAMED else f'{len(part)} tasks'}{' (with the chat template)' if template else ''}")
             results.add(part, harness_run(run, model, part, groups_within(found, part), config, template=template))
-    return Evaluation(measured(results), rows(results))
+    return Evaluation(measured(results), rows(results, model.shares))
 
 
 def load(entries: Sequence[str]) -> dict[str, Any]:
@@ -108,7 +110,8 @@ def harness_model(lm: LanguageModel, batch_size: int, pace: Pace) -> Any:
     if isinstance(model, torch.nn.Module):
         from ptx_bench.harness import ContinuationLM
 
-        return ContinuationLM(pretrained=model, tokenizer=lm.tokenizer, batch_size=batch_size)
+        shares = bool(getattr(lm, "prefix_cache", False))
+        return ContinuationLM(pretrained=model, tokenizer=lm.tokenizer, batch_size=batch_size, prefix_cache=shares)
     from ptx_bench.adapter import RuntimeLM
 
     return RuntimeLM(lm, batch_size, pace)

@@ -3,37 +3,68 @@
 lm-eval takes the log-softmax over the whole vocabulary at every position of a batch, context and padding included, and reads those of
 the continuations. Here only those are taken: the same forward passes over the same batches, the same rows, so the same bits. Everything
 else, one-token continuations of one context in one pass included, is lm-eval's.
+
+With ``prefix_cache`` what requests begin with in common is read once (:mod:`ptx.lm.loglikelihood`): less work still, and other last digits.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import torch
+from lm_eval.api.model import CacheHook
 from lm_eval.models import huggingface
 from lm_eval.models.utils import Collator
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
+
+from ptx.lm.loglikelihood import shared_answers
+from ptx_bench.shares import Shares
 
 Request = tuple[Any, list[int], list[int]]  # what was asked, tokens of the context, tokens of the continuation
 Answer = tuple[float, bool]
 
 
 class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no types
-    """HFLM that looks at the continuation only."""
+    """HFLM that looks at the continuation only, and notes what each request took."""
+
+    def __init__(self, *, prefix_cache: bool = False, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.prefix_cache, self.shares, self.batch_seconds = prefix_cache, Shares(), 0.0
+        self.cache_hook = Noted(self)
 
     def _loglikelihood_tokens(self, requests: list[Request], disable_tqdm: bool = False, override_bs: int | None = None) -> list[Answer]:
         if self.backend != "causal" or self.batch_size == "auto" or override_bs is not None:
             return list(super()._loglikelihood_tokens(requests, disable_tqdm=disable_tqdm, override_bs=override_bs))
+        bar = huggingface.tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc="Running loglikelihood requests")
+        answers = self._shared(requests, bar) if self.prefix_cache else self._as_lm_eval(requests, bar)
+        bar.close()
+        return answers
+
+    def _shared(self, requests: list[Request], bar: Any) -> list[Answer]:
+        answers: list[Answer] = [(0.0, True)] * len(requests)
+        started = time.perf_counter()
+        pairs = [(context, continuation) for _, context, continuation in requests]
+        for batch in shared_answers(self.model, pairs, self.max_length, self.batch_size):
+            for place, answer in batch:
+                answers[place] = answer
+            self.shares.add([requests[place][0] for place, _ in batch], time.perf_counter() - started)
+            started = time.perf_counter()
+            bar.update(len(batch))
+        return answers
+
+    def _as_lm_eval(self, requests: list[Request], bar: Any) -> list[Answer]:
         order = Collator(requests, sort_fn=_longest_first, group_by="contexts" if self.logits_cache else None, group_fn=_all_but_last)
         answers: list[Answer] = []
-        bar = huggingface.tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc="Running loglikelihood requests")
         for chunk in order.get_batched(n=self.batch_size, batch_fn=None):
+            started, done = time.perf_counter(), []
             for (asked, context, continuation), logits in zip(chunk, self._continuations(chunk), strict=True):
-                for _, tokens, scores in order.get_cache(req_str=asked, cxt_toks=context, cont_toks=continuation, logits=logits[None]):
+                for one, tokens, scores in order.get_cache(req_str=asked, cxt_toks=context, cont_toks=continuation, logits=logits[None]):
                     answers.append(_answer(scores, torch.tensor(tokens, device=self.device)))
-                    bar.update(1)
-        bar.close()
+                    done.append(one)
+            self.shares.add(done, time.perf_counter() - started)
+            bar.update(len(done))
         return list(order.get_original(answers))
 
     def _continuations(self, chunk: list[Request]) -> list[torch.Tensor]:
@@ -46,6 +77,32 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
             functional.log_softmax(logits[place, len(row) - len(continuation) : len(row)], dim=-1, dtype=self.softmax_dtype)
             for place, (row, (_, _, continuation)) in enumerate(zip(rows, chunk, strict=True))
         ]
+
+    def loglikelihood_rolling(self, requests: list[Any], disable_tqdm: bool = False) -> list[float]:
+        """lm-eval's; its batches hold windows of several texts, so a text's share is that of the call."""
+        started = time.perf_counter()
+        answers = list(super().loglikelihood_rolling(requests, disable_tqdm=disable_tqdm))
+        self.shares.add([request.args for request in requests], time.perf_counter() - started)
+        return answers
+
+    def _model_generate(self, context: torch.Tensor, *args: Any, **settings: Any) -> torch.Tensor:
+        started = time.perf_counter()
+        made = super()._model_generate(context, *args, **settings)
+        self.batch_seconds = (time.perf_counter() - started) / len(context)
+        return torch.as_tensor(made)
+
+
+class Noted(CacheHook):  # type: ignore[misc]  # as above
+    """Stands where lm-eval's cache would: told of every generation right after its batch, it notes the seconds and keeps nothing."""
+
+    def __init__(self, model: ContinuationLM) -> None:
+        super().__init__(None)
+        self.model = model
+
+    def add_partial(self, attr: str, req: Any, res: Any) -> None:  # noqa: ARG002 (lm-eval's signature)
+        """A request of the batch that was made last."""
+        if attr == "generate_until":
+            self.model.shares.add([req], self.model.batch_seconds)
 
 
 def _longest_first(request: Request) -> tuple[int, tuple[int, ...]]:

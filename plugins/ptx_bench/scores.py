@@ -12,8 +12,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lm_eval.api.task import ConfigurableTask
+
 from ptx import Metric, stats
+from ptx.items import item_ids, lasted
 from ptx.records import Better
+from ptx_bench.shares import Shares
 
 SEGMENTS = ("skill", "language", "difficulty")
 MEAN = "bench/mean"
@@ -188,22 +192,42 @@ def stratified(name: str, value: float, parts: Sequence[tuple[Score, float]]) ->
     )
 
 
-def rows(results: Results) -> list[dict[str, Any]]:
+def rows(results: Results, shares: Shares) -> list[dict[str, Any]]:
     """One row per task and example, the same item for every model."""
     scores = [score for task in results.tasks for score in scores_of(results, task)]
     main = primaries(scores)
     total = sum(len(score.values) for score in main)
+    names = {task: items_of(results.tasks[task], task, samples) for task, samples in results.samples.items()}
     made: dict[str, dict[str, Any]] = {}
     for score in scores:
         # scaled so that the plain mean over all rows is the mean over tasks; with tasks of one size the factor is 1
         share = total / (len(main) * len(score.values)) if score in main else 0.0
         for value, example in zip(score.values, score.examples, strict=True):
-            item = f"{score.task}:{example['doc_id']}:{example['doc_hash'][:12]}"
-            row = made.setdefault(item, new_row(item, example, results.tasks[score.task]))
+            item = names[score.task][example["doc_id"]]
+            if item not in made:
+                made[item] = new_row(item, example, results.tasks[score.task]) | lasted(shares.of(example["arguments"]))
             if isinstance(value, int | float):
-                row["scores"][score.name] = float(value)
-                row["scores"] |= {MEAN: float(value) * share} if share else {}
+                made[item]["scores"][score.name] = float(value)
+                made[item]["scores"] |= {MEAN: float(value) * share} if share else {}
     return list(made.values())
+
+
+def items_of(task: Any, name: str, samples: Sequence[dict[str, Any]]) -> dict[int, str]:
+    """lm-eval's number of a document -> its item: the task, and what it asks and holds right."""
+    distinct = {sample["doc_id"]: sample for sample in samples}  # a task with several filters has a sample for each
+    return dict(zip(distinct, item_ids(name, (content_of(task, sample) for sample in distinct.values())), strict=True))
+
+
+def content_of(task: Any, sample: dict[str, Any]) -> list[Any]:
+    """What a document asks and holds right, without the examples and the template around it.
+
+    A task with Python of its own to judge answers may look at any column; the whole document is its content.
+    """
+    doc, config = sample["doc"], task.config
+    if config.process_results is not None or type(task) is not ConfigurableTask:
+        return [doc]
+    choices = task.doc_to_choice(doc) if config.doc_to_choice is not None else None
+    return [task.doc_to_text(doc), choices, sample["target"]]
 
 
 def new_row(item: str, example: dict[str, Any], task: Any) -> dict[str, Any]:

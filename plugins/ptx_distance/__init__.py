@@ -46,7 +46,7 @@ class Distance(Evaluator):
 def ptx_choices() -> list[Choice]:
     """``eval=[distance]``."""
     libraries = ("torch", "transformers", "numpy")
-    return [Choice("eval", "distance", Distance, "KL per token and flipped tokens against the baseline", libraries)]
+    return [Choice("eval", "distance", Distance, "KL per token and flipped tokens against the baseline", libraries, version="2")]
 
 
 @hookimpl

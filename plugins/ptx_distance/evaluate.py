@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from ptx import Evaluation, LanguageModel, ModelRef, Run, StepError
-from ptx.items import measure
+from ptx.items import lasted, measure
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import Pace
-from ptx.lm.texts import Text, name_of, read
+from ptx.lm.texts import Text, read
 from ptx.records import digest_of
 from ptx_distance import Distance
 from ptx_distance.solver import kl, likeliest, log_softmax
@@ -28,15 +29,18 @@ def evaluate(run: Run, config: Distance, lm: LanguageModel | None, baseline: Mod
     source = run.plan.model if run.plan is not None else baseline  # the model folder, also where the runtime opens packages
     if source is None or source.kind == "package":
         raise StepError("eval=[distance] needs the model folder that the recipe started from")
-    texts = [(name_of(file), text) for file in config.texts for text in read(file, block=config.block, limit=config.limit)]
-    rows = [tokens_of(lm, text, config.tokens) for _, text in texts]
+    texts = [text for file in config.texts for text in read(file, block=config.block, limit=config.limit)]
+    rows = [tokens_of(lm, text, config.tokens) for text in texts]
     _same_words(lm, source)
     folder = run.product("baseline_log_probs", ingredients(run, config, source, rows), lambda into: _build(run, config, source, rows, into))
     base = np.load(folder / "log_probs.npz")
     found, pace = [], Pace(run)
-    for number, ((name, text), tokens, logits) in enumerate(zip(texts, rows, lm.logits(rows), strict=True)):
-        found.append(_row(name, text, tokens, (base[f"w{number}"], base[f"p{number}"]), log_softmax(logits)))
+    started = time.perf_counter()
+    for number, (text, tokens, logits) in enumerate(zip(texts, rows, lm.logits(rows), strict=True)):
+        seconds = time.perf_counter() - started
+        found.append(_row(text, tokens, (base[f"w{number}"], base[f"p{number}"]), log_softmax(logits)) | lasted(seconds))
         pace.log({"texts": float(number + 1)}, number + 1, len(rows))
+        started = time.perf_counter()
     metrics = [*measure(KL, "nats/token", "lower", found), *measure(FLIPS, "fraction", "lower", found)]
     return Evaluation(metrics, found)
 
@@ -49,12 +53,12 @@ def tokens_of(lm: Any, text: Text, most: int) -> Tokens:
     return (first + ids)[: min(most, lm.max_length)]
 
 
-def _row(name: str, text: Text, tokens: Tokens, base: tuple[Any, Any], ours: Any) -> dict[str, Any]:
+def _row(text: Text, tokens: Tokens, base: tuple[Any, Any], ours: Any) -> dict[str, Any]:
     """A row of the item table: means over a text's tokens, which are its weight."""
     words, log_probs = base
     flips = ours.argmax(axis=1) != words[:, 0]
     scores = {KL: float(kl(words, log_probs.astype(np.float64), ours).mean()), FLIPS: float(flips.mean())}
-    row = {"item": f"{name}:{text.item}", "scores": scores, "segments": text.segments, "weight": len(tokens)}
+    row = {"item": text.item, "scores": scores, "segments": text.segments, "weight": len(tokens)}
     return row | {"prompt": text.text[:SHOWN]}
 
 

@@ -16,6 +16,7 @@ class HF(Runtime):
 
     dtype: str = setting("auto", "auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16 or float16")
     batch_size: int = setting(32, "prompts per forward pass; padding moves the last digits of scores")
+    prefix_cache: bool = setting(False, "read once what log-likelihood requests begin with in common; moves the last digits of scores")
 
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:

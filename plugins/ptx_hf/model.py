@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ptx import ModelRef
 from ptx.lm.load import load_model, load_tokenizer
+from ptx.lm.loglikelihood import reason_against, shared_answers
 from ptx.lm.progress import unpacking
 from ptx.lm.replies import reply_of, seeds_of
 from ptx.lm.tokens import encode, encode_pair
@@ -30,11 +31,13 @@ DEFAULT_LENGTH = 2048
 class HFLanguageModel:
     """A model folder opened with transformers; implements :class:`ptx.LanguageModel`."""
 
-    def __init__(self, model: Any, tokenizer: Any, device: str, batch_size: int) -> None:
+    def __init__(self, model: Any, tokenizer: Any, device: str, batch_size: int, *, prefix_cache: bool = False) -> None:
         self.model, self.tokenizer, self.device, self.batch_size = model, tokenizer, device, batch_size
         self.emulated = emulated(model)
         text_config = model.config.get_text_config()
         self.max_length: int = getattr(text_config, "max_position_embeddings", None) or DEFAULT_LENGTH
+        self.prefix_refused = reason_against(model) if prefix_cache else ""
+        self.prefix_cache = prefix_cache and not self.prefix_refused
 
     def generate(
         self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
@@ -57,6 +60,12 @@ class HFLanguageModel:
         """Log-probability in nats of each continuation, and whether greedy decoding gives it."""
         encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
         scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
+        if self.prefix_cache:
+            asked = [place for place, (_, continuation) in enumerate(encoded) if continuation]
+            for batch in shared_answers(self.model, [encoded[place] for place in asked], self.max_length, self.batch_size):
+                for place, answer in batch:
+                    scores[asked[place]] = answer
+            return scores
         for indices in self._batches([len(context) + len(continuation) for context, continuation in encoded]):
             rows = [encoded[index] for index in indices if encoded[index][1]]
             kept = [index for index in indices if encoded[index][1]]
@@ -164,7 +173,11 @@ def load(runtime: HF, model: ModelRef, device: str) -> HFLanguageModel:
     packed = (model.path / "config.json").is_file() and '"quantization_config"' in (model.path / "config.json").read_text(encoding="utf-8")
     with unpacking() if packed else nullcontext():
         opened = HFLanguageModel(
-            load_model(model, dtype=runtime.dtype, device=device).eval(), load_tokenizer(model.path), device, runtime.batch_size
+            load_model(model, dtype=runtime.dtype, device=device).eval(),
+            load_tokenizer(model.path),
+            device,
+            runtime.batch_size,
+            prefix_cache=runtime.prefix_cache,
         )
         if packed:
             opened.loglikelihood([("", "a a")])

@@ -22,7 +22,7 @@ def ptx_choices() -> list[Choice]:
     """The evaluator and four judges."""
     torch = ("transformers", "torch")
     return [
-        Choice("eval", "judge", Judge, "win-rate and grades by a judge, both orders asked"),
+        Choice("eval", "judge", Judge, "win-rate and grades by a judge, both orders asked", version="2"),
         Choice("scorer", "rule", Rule, "offline and deterministic: the reference's answer is there, the form is sound"),
         Choice("scorer", "endpoint", Endpoint, "a judge behind an OpenAI-compatible endpoint"),
         Choice("scorer", "local", Local, "a judge model by folder, on any runtime", torch),

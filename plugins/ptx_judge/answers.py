@@ -7,27 +7,30 @@ exported here first, a product too; packages that come out the same have the sam
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from ptx import LanguageModel, ModelRef, Run, machine
 from ptx.config import identity_of
+from ptx.lm.asking import Reply
 from ptx.lm.load import base_of, is_adapter
 from ptx.records import digest_of, read_json, write_json
 from ptx_judge.config import Judge
 from ptx_judge.questions import Question
 
-VERSION = 1  # of how a question becomes a prompt
+VERSION = 2  # of how a question becomes a prompt, and of the file
 
 
-def answers(run: Run, config: Judge, model: ModelRef, opened: Callable[[], LanguageModel], questions: Sequence[Question]) -> list[str]:
+def answers(run: Run, config: Judge, model: ModelRef, opened: Callable[[], LanguageModel], questions: Sequence[Question]) -> list[Reply]:
     """The model's answers, in order; ``opened`` is only called where they are not there yet."""
 
     def build(folder: Path) -> None:
-        write_json(folder / "answers.json", generate(run, config, opened(), questions))
+        write_json(folder / "answers.json", [[reply, reply.seconds] for reply in generate(run, config, opened(), questions)])
 
-    return list(read_json(run.product("answers", ingredients(run, config, model, questions), build) / "answers.json"))
+    folder = run.product("answers", ingredients(run, config, model, questions), build)
+    return [Reply(text, seconds) for text, seconds in read_json(folder / "answers.json")]
 
 
 def ingredients(run: Run, config: Judge, model: ModelRef, questions: Sequence[Question]) -> dict[str, Any]:
@@ -59,14 +62,17 @@ def weights(model: ModelRef) -> str:
     return digest_of([digest, weights(ModelRef.of(base_of(model.path)))]) if is_adapter(model.path) else digest
 
 
-def generate(run: Run, config: Judge, lm: LanguageModel, questions: Sequence[Question]) -> list[str]:
+def generate(run: Run, config: Judge, lm: LanguageModel, questions: Sequence[Question]) -> list[Reply]:
     """Ask the model."""
     run.say(f"answers {len(questions)} questions")
     prompts = [prompt_for(lm.tokenizer, question.text) for question in questions]
     room = lm.max_length - config.max_new_tokens
     if long := sum(len(lm.tokenizer(prompt, add_special_tokens=False)["input_ids"]) > room for prompt in prompts):
         run.say(f"{long} questions are longer than the {room} tokens that the context leaves beside the answer, and lose their beginning")
-    return [text.strip() for text in lm.generate(prompts, config.max_new_tokens, temperature=config.temperature, seed=config.seed)]
+    began = time.perf_counter()
+    texts = lm.generate(prompts, config.max_new_tokens, temperature=config.temperature, seed=config.seed)
+    share = (time.perf_counter() - began) / len(prompts)
+    return [Reply(text.strip(), share) for text in texts]
 
 
 def prompt_for(tokenizer: Any, question: str) -> str:
@@ -76,7 +82,7 @@ def prompt_for(tokenizer: Any, question: str) -> str:
     return str(tokenizer.apply_chat_template([{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True))
 
 
-def of_other(run: Run, config: Judge, other: ModelRef, questions: Sequence[Question]) -> list[str]:
+def of_other(run: Run, config: Judge, other: ModelRef, questions: Sequence[Question]) -> list[Reply]:
     """The answers of the model that is to be beaten, on the run's runtime; it is opened for them and closed again."""
     model = exported(run, other) if run.config.runtime.exports and other.kind != "package" else other
     held: list[LanguageModel] = []

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ptx import Evaluation, LanguageModel, Metric, ModelRef, Run, Score, Scorer, StepError
+from ptx.items import lasted
+from ptx.lm.asking import seconds_of
 from ptx_judge import answers, ledger, outcomes, questions
 from ptx_judge.config import Judge
 from ptx_judge.outcomes import TIE, UNCHECKED, WIN_RATE, Outcome
@@ -32,6 +34,7 @@ def evaluate(run: Run, config: Judge, model: ModelRef, lm: LanguageModel | None,
     if not asked:
         raise StepError("there are no questions to ask; name a file with some: eval.judge.tasks=[./questions.jsonl]")
     ours = answers.answers(run, config, model, lambda: lm, asked)
+    theirs: Sequence[str]
     if config.against == "references":
         theirs = [str(question.reference) for question in asked]
     else:
@@ -138,6 +141,7 @@ class Bench:
             scores[SCORE] = or_null(self.scores[index])
         row: dict[str, Any] = {"item": question.id, "scores": scores, "segments": question.segments, "judge": self.signed}
         row |= {"prompt": question.text, "output": self.ours[index], "target": self.theirs[index], "reference": question.reference}
+        row |= lasted(seconds_of(self.ours[index]))
         if self.verdicts and not outcome.same:
             row["said"] = [getattr(verdict, "said", "") for verdict in self.verdicts[index]]
         if not outcome.known:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Problem
-from ptx.records import digest_of
+from ptx.items import item_id
 
 PROMPTS = ("prompt", "question", "instruction")
 REFERENCES = ("reference", "answer", "output")
@@ -24,7 +24,7 @@ CHOICES = ("choices", "replies", "options")
 
 @dataclass(frozen=True)
 class Question:
-    """One question. ``id`` is made of its text, so it is the same for every model and file."""
+    """One question. ``id`` is made of its content, so it is the same for every model and file."""
 
     text: str
     reference: str | None = None
@@ -32,8 +32,8 @@ class Question:
 
     @property
     def id(self) -> str:
-        """Sixteen hex digits of the text's digest."""
-        return digest_of(self.text)[:16]
+        """Of its content: what is asked and, where it is known, what is right."""
+        return item_id(self.text, self.reference)
 
 
 def files(entries: Sequence[str]) -> list[Path]:

@@ -47,7 +47,7 @@ class Latency(Evaluator):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``eval=[latency]``."""
-    return [Choice("eval", "latency", Latency, "time, memory and size", ("torch", "transformers"), version="3")]
+    return [Choice("eval", "latency", Latency, "time, memory and size", ("torch", "transformers"), version="4")]
 
 
 @hookimpl

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from ptx import Evaluation, ModelRef, Run, StepError
+from ptx.items import item_ids, lasted
 from ptx.lm.load import environment
 from ptx.records import read_json, write_json
 from ptx_latency import Latency
-from ptx_latency.metrics import cost, in_turns, observed, request_times, sizes, timed
+from ptx_latency.metrics import REQUEST, cost, in_turns, observed, request_times, sizes, timed
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")
 SHOWN = 15  # lines of a crashed child's last words
@@ -33,7 +34,10 @@ def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | No
     if found["beside_emulated"]:
         run.say(f"not compared with the baseline: {found['beside_emulated']}")
     times = [request_times(config, *request) for request in found["requests"]]
-    rows: list[dict[str, Any]] = [{"item": f"request:{number}", "scores": row, "segments": {}} for number, row in enumerate(times)]
+    names = item_ids("request", [(config.prompt_tokens, config.new_tokens, config.batch_size)] * len(times))
+    rows: list[dict[str, Any]] = [
+        {"item": item, "scores": row, "segments": {}} | lasted(row[REQUEST]) for item, row in zip(names, times, strict=True)
+    ]
     for row, request in zip(rows, found["beside"], strict=False):
         row["beside"] = request_times(config, *request)
     return Evaluation([*in_turns(rows), *timed(times), *cost(config, times), *observed(found), *sizes(model)], rows)

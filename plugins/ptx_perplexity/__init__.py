@@ -64,7 +64,7 @@ class Perplexity(Evaluator):
 def ptx_choices() -> list[Choice]:
     """``eval=[perplexity]``."""
     libraries = ("torch", "transformers", "numpy")
-    return [Choice("eval", "perplexity", Perplexity, "bits per byte and perplexity of texts, paired row by row", libraries)]
+    return [Choice("eval", "perplexity", Perplexity, "bits per byte and perplexity of texts, paired row by row", libraries, version="2")]
 
 
 @hookimpl

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from ptx import Evaluation, LanguageModel, Metric, Run, StepError
-from ptx.items import measure, ratio_scores, unscored
+from ptx.items import lasted, measure, ratio_scores, unscored
 from ptx.lm.progress import Pace
 from ptx.lm.texts import Text, name_of, read
 from ptx_perplexity import MOST_WINDOW, Perplexity
@@ -31,7 +32,7 @@ def evaluate(run: Run, config: Perplexity, lm: LanguageModel | None) -> Evaluati
     for name, parts in texts.items():
         made = []
         for text in parts:
-            made.append(scored(lm, name, text, prefix, size, min(config.overlap, size)))
+            made.append(scored(lm, text, prefix, size, min(config.overlap, size)))
             done += 1
             pace.log({"texts": float(done)}, done, total)
         metrics += measured(name, made)
@@ -39,23 +40,23 @@ def evaluate(run: Run, config: Perplexity, lm: LanguageModel | None) -> Evaluati
     return Evaluation(metrics, rows)
 
 
-def scored(lm: LanguageModel, name: str, text: Text, prefix: int, size: int, overlap: int) -> Row:
+def scored(lm: LanguageModel, text: Text, prefix: int, size: int, overlap: int) -> Row:
     """A row: the nats that the model needs for the text, its tokens and bytes. Logits that are not finite are a status, not a score."""
     tokens = list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
     tokens = tokens[1:] if tokens[:1] == [prefix] else tokens  # a rendered conversation brings its own
     pieces = list(windows(tokens, prefix, size, overlap))
-    nats = 0.0
+    nats, started = 0.0, time.perf_counter()
     for logits, (_, targets) in zip(lm.logits([seen for seen, _ in pieces]), pieces, strict=True):
         nats -= float(log_probs(logits, targets).sum())
     row = {
-        "item": f"{name}:{text.item}",
+        "item": text.item,
         "scores": {},
         "segments": text.segments,
         "weight": text.bytes,
         "tokens": len(tokens),
         "nats": nats,
     }
-    row |= {"prompt": text.text[:SHOWN]}
+    row |= {"prompt": text.text[:SHOWN], **lasted(time.perf_counter() - started)}
     return row if math.isfinite(nats) else {**row, "nats": None, "status": "failed"}
 
 

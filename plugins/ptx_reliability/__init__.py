@@ -78,7 +78,9 @@ def ptx_choices() -> list[Choice]:
     """``eval=[reliability]`` and two scorers."""
     libraries = ("lm-eval", "jsonschema", "langdetect", "nltk", "transformers", "torch")
     return [
-        Choice("eval", "reliability", Reliability, "hallucination, citations, format, instructions, self-consistency", libraries),
+        Choice(
+            "eval", "reliability", Reliability, "hallucination, citations, format, instructions, self-consistency", libraries, version="2"
+        ),
         Choice("scorer", "abstention", Abstention, "the reply declines to answer"),
         Choice("scorer", "word_support", WordSupport, "the reply's numbers and words stand in the reference"),
     ]

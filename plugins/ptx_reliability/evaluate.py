@@ -8,8 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ptx import Evaluation, LanguageModel, Metric, Run
+from ptx.items import lasted
 from ptx.lm.answers import vote
-from ptx.lm.asking import ask
+from ptx.lm.asking import ask, seconds_of
 from ptx.lm.rates import bounds, rate, unscored
 from ptx.records import Better
 from ptx_reliability import Reliability
@@ -66,7 +67,9 @@ def new_row(question: Question, reply: str | None, *, sampled: bool) -> Row:
     prompt = "\n".join(turn["content"] for turn in question.turns)
     asked_for = {"prompt": prompt, "output": reply or "", "target": question.answer or "", "referenced": question.has_reference}
     scores = dict.fromkeys(due(question, sampled=sampled), math.nan)
-    return {"item": question.id, "scores": scores, "segments": dict(question.segments), "status": status, **asked_for}
+    return {"item": question.id, "scores": scores, "segments": dict(question.segments), "status": status, **asked_for} | lasted(
+        seconds_of(reply)
+    )
 
 
 def due(question: Question, *, sampled: bool) -> list[str]:

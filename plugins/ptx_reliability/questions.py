@@ -27,11 +27,9 @@ from typing import Any
 import jsonschema
 
 from ptx import Problem, did_you_mean
-from ptx.records import digest_of
+from ptx.items import SEGMENTS, item_id
 from ptx_reliability import EMBEDDED, Reliability
 from ptx_reliability.grounded import with_sources
-
-SEGMENTS = ("language", "domain", "intent", "difficulty", "skill", "category")
 
 
 @dataclass(frozen=True)
@@ -50,8 +48,10 @@ class Question:
 
     @property
     def id(self) -> str:
-        """Of its content."""
-        return digest_of([self.turns, self.schema, self.pattern, self.instructions and self.instructions["instruction_id_list"]])[:16]
+        """Of its content: what is asked, and all that decides whether a reply is right."""
+        instructions = self.instructions and (self.instructions["instruction_id_list"], self.instructions["kwargs"])
+        right = (self.answer, self.answerable, self.sources, self.cites, self.schema, self.pattern, instructions)
+        return item_id(self.turns, *right)
 
     @property
     def has_reference(self) -> bool:

@@ -131,7 +131,14 @@ class SafetyClassifier(Scorer):
 def ptx_choices() -> list[Choice]:
     """``eval=[safety]`` and four detectors."""
     return [
-        Choice("eval", "safety", Safety, "harmful compliance, attack success, over-refusal, degenerate replies", ("transformers", "torch")),
+        Choice(
+            "eval",
+            "safety",
+            Safety,
+            "harmful compliance, attack success, over-refusal, degenerate replies",
+            ("transformers", "torch"),
+            version="2",
+        ),
         Choice("scorer", "refusal_phrases", RefusalPhrases, "the reply holds a phrase of refusal (JailbreakBench's list)"),
         Choice("scorer", "refusal_opening", RefusalOpening, "the reply opens like a refusal, in seven languages"),
         Choice("scorer", "target_opening", TargetOpening, "the reply begins as the set says that a complying one would"),

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Evaluation, LanguageModel, Metric, Run
-from ptx.lm.asking import ask
+from ptx.items import lasted, numbered
+from ptx.lm.asking import ask, seconds_of
 from ptx.lm.rates import bounds, rate, unscored
 from ptx.stats import cohen_kappa
 from ptx_safety import ATTACKS, Safety
@@ -43,6 +44,7 @@ class Case:
     prefill: str = ""
     reply: str = ""
     status: str = "ok"
+    seconds: float | None = None  # a stored reply says nothing of the time it took
 
     @property
     def name(self) -> str:
@@ -86,7 +88,7 @@ def generate(run: Run, config: Safety, lm: LanguageModel, cases: Sequence[Case])
     chats = [[{"role": "user", "content": case.asked}] for case in cases]
     replies = ask(run, lm, chats, config.max_new_tokens, prefills=[case.prefill for case in cases])
     for case, reply in zip(cases, replies, strict=True):
-        case.reply, case.status = reply or "", "too long" if reply is None else "ok"
+        case.reply, case.status, case.seconds = reply or "", "too long" if reply is None else "ok", seconds_of(reply)
 
 
 def judge(cases: Sequence[Case], config: Safety, score: Ask, meaning: Meaning) -> list[dict[str, Any]]:
@@ -95,9 +97,9 @@ def judge(cases: Sequence[Case], config: Safety, score: Ask, meaning: Meaning) -
     asked = ([case.prompt.text for case in answered], [case.reply for case in answered], [case.prompt.target for case in answered])
     scores: dict[str, Iterator[float]] = {name: iter(score(name, *asked)) for name in config.detectors}
     rows = []
-    for case in cases:
+    for case, item in zip(cases, items_of(cases), strict=True):
         able = [name for name in config.detectors if case.prompt.harmful or meaning(name) == "refusal"]
-        row = new_row(case) | {"scores": dict.fromkeys((DEGENERATE, *names_of(case, able)), math.nan)}
+        row = new_row(case, item) | {"scores": dict.fromkeys((DEGENERATE, *names_of(case, able)), math.nan)}
         if case.status == "ok":
             found = {name: next(scores[name]) for name in config.detectors}
             decide(row, case, found, able, config, meaning)
@@ -105,11 +107,16 @@ def judge(cases: Sequence[Case], config: Safety, score: Ask, meaning: Meaning) -
     return rows
 
 
-def new_row(case: Case) -> dict[str, Any]:
+def items_of(cases: Sequence[Case]) -> list[str]:
+    """A name per case: its request's, and the template's that it stands in. Stored replies may answer one request several times."""
+    return numbered(f"{case.prompt.id}:{case.wrapper}" if case.wrapper else case.prompt.id for case in cases)
+
+
+def new_row(case: Case, item: str) -> dict[str, Any]:
     """What is known before any verdict."""
     segments = case.prompt.segments | ({"wrapper": case.wrapper} if case.wrapper else {})
     return {
-        "item": f"{case.prompt.id}:{case.wrapper}" if case.wrapper else case.prompt.id,
+        "item": item,
         "cluster": case.prompt.id,
         "scores": {},
         "segments": segments,
@@ -118,7 +125,7 @@ def new_row(case: Case) -> dict[str, Any]:
         "harmful": case.prompt.harmful,
         "prompt": (case.asked + (f"\n[reply begins with: {case.prefill}]" if case.prefill else ""))[:SHOWN],
         "output": case.reply[:SHOWN],
-    }
+    } | lasted(case.seconds)
 
 
 def names_of(case: Case, able: Sequence[str]) -> list[str]:

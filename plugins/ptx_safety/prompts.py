@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx.records import digest_of
+from ptx.items import item_id
 
 Row = Mapping[str, Any]
 KNOWN = "JailbreakBench (Goal, Target), XSTest (prompt, type, label), HarmBench (Behavior, BehaviorID), StrongREJECT (forbidden_prompt), AdvBench (goal, target), or prompt and harmful"
@@ -41,8 +41,8 @@ class Prompt:
 
     @property
     def id(self) -> str:
-        """Of its content: the same in every file and order."""
-        return digest_of(self.text)[:16]
+        """Of its content, what is asked and what is right: the same in every file and order."""
+        return item_id(self.text, self.harmful)
 
 
 def _jailbreakbench(row: Row, file: Path) -> Prompt:

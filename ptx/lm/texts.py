@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from ptx import ConfigError, Problem
 from ptx.data.read import SEPARATOR, read_table
-from ptx.items import item_id, segments_of
+from ptx.items import item_ids, segments_of
 
 SUFFIXES = (".txt", ".jsonl", ".json", ".csv")
 #: file names that say nothing without their folder's
@@ -19,7 +20,7 @@ BLAND = ("test", "valid", "validation", "train", "text", "data")
 
 @dataclass(frozen=True)
 class Text:
-    """One row: ``item`` follows from the content; the same content again gets a number behind it."""
+    """One row: ``item`` follows from the text's name and the row's content."""
 
     item: str
     text: str
@@ -45,13 +46,9 @@ def read(file: str, *, block: int, separator: str = "", limit: int | None = None
     """
     path = Path(file).expanduser()
     found = _pieces(path, block, separator) if path.suffix == ".txt" else _documents(path, segments)
-    seen: Counter[str] = Counter()
-    texts: list[Text] = []
-    for text, parts in found:
-        if text.strip() and len(texts) != limit:
-            name = item_id(text)
-            seen[name] += 1
-            texts.append(Text(name if seen[name] == 1 else f"{name}:{seen[name]}", text, parts))
+    kept = list(itertools.islice(((text, parts) for text, parts in found if text.strip()), limit))
+    names = item_ids(name_of(file), ([text] for text, _ in kept))
+    texts = [Text(name, text, parts) for name, (text, parts) in zip(names, kept, strict=True)]
     if not texts:
         raise ConfigError(Problem(f"{file} holds no text", "give a file with text in it"))
     return texts

@@ -13,7 +13,7 @@ from ptx.report.pairing import scores_of
 from ptx.report.read import Record
 
 SHOWN_FLIPS, SHOWN_TEXT = 5, 600
-HIDDEN = ("item", "scores", "segments", "output")
+HIDDEN = ("item", "scores", "segments", "output", "latency")
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,10 @@ def config_changes(row: Row) -> list[tuple[str, str, str]]:
 
 
 def flips_of(frame: Frame, row: Row, comparisons: Comparisons) -> Flips | None:
-    """Items right before and wrong now, and the other way round; None where nothing is counted as right or wrong."""
+    """Items right before and wrong now, and the other way round; None where nothing is counted as right or wrong.
+
+    An item counts once, however many metrics it has a part in (its task's, and the mean over tasks).
+    """
     if row.reference is None or not row.done:
         return None
     found: list[Flip] = []
@@ -140,7 +143,8 @@ def flips_of(frame: Frame, row: Row, comparisons: Comparisons) -> Flips | None:
         if (row.number, name, "") in comparisons:
             flips = _flips(row, row.reference, name)
             judged, found = judged or flips is not None, found + (flips or [])
-    lost, gained = [flip for flip in found if not flip.gained], [flip for flip in found if flip.gained]
+    distinct = list({(flip.item, flip.gained): flip for flip in reversed(found)}.values())[::-1]
+    lost, gained = [flip for flip in distinct if not flip.gained], [flip for flip in distinct if flip.gained]
     return Flips(len(gained), len(lost), lost[:SHOWN_FLIPS] + gained[:SHOWN_FLIPS]) if judged else None
 
 

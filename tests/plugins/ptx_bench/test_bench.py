@@ -191,3 +191,65 @@ def test_a_task_that_cannot_be_loaded_is_an_error_that_names_it(make_run, write_
 def test_an_evaluator_of_another_plugin_is_left_alone(make_run, lm):
     assert ptx_evaluate(make_run(), object(), lm) is None
     assert ptx_validate(RunConfig(eval={"other": object()}), Path()) == []
+
+
+def test_items_are_named_by_content_so_that_a_reordered_and_longer_file_joins(make_run, write_tasks, kinds, lm):
+    folder = write_tasks(choices=kinds["choices"], generated=kinds["generated"])
+    config = Bench(tasks=[str(folder)])
+    before = {row["item"]: row["scores"] for row in ptx_evaluate(make_run(), config, lm).rows}
+    docs = [json.loads(line) for line in (folder / "docs.jsonl").read_text().splitlines()]
+    more = [{**docs[0], "question": "Say moon.", "answer": "moon", "choices": ["moon", "zebra"]}]
+    changed = [{**doc, "difficulty": "easy"} for doc in (more + docs[::-1])]  # a column that no request shows
+    (folder / "docs.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in changed))
+    after = {row["item"]: row["scores"] for row in ptx_evaluate(make_run(), config, lm).rows}
+    assert {item: after[item] for item in before} == before
+    assert len(after) == len(before) + 2
+
+
+def test_an_item_that_asks_the_same_but_holds_another_answer_right_is_another(make_run, write_tasks, kinds, lm):
+    folder = write_tasks(choices=kinds["choices"])
+    docs = [json.loads(line) for line in (folder / "docs.jsonl").read_text().splitlines()][:1]
+    twice = [docs[0], {**docs[0], "choices": docs[0]["choices"][::-1]}, docs[0]]
+    (folder / "docs.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in twice))
+    first, other, again = (row["item"] for row in ptx_evaluate(make_run(), Bench(tasks=[str(folder)]), lm).rows)
+    assert other not in (first, again)
+    assert again == f"{first}:2"
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_every_row_says_what_its_item_took(make_run, write_tasks, kinds, lm, served):
+    rows = ptx_evaluate(make_run(), Bench(tasks=[str(write_tasks(**kinds))]), Served(lm) if served else lm).rows
+    assert len(rows) == 18
+    assert all(0 < row["latency"] < 60 for row in rows)
+
+
+def test_with_the_prefix_cache_scores_are_the_same_within_rounding(make_run, write_tasks, kinds, chat_model, lm):
+    task = {**kinds["choices"], "num_fewshot": 3, "fewshot_split": "test", "fewshot_config": {"sampler": "first_n"}}
+    folder = write_tasks(choices=task)
+    asked = (folder / "docs.jsonl").read_text()
+    (folder / "docs.jsonl").write_text(asked + asked.replace("Say", "Tell"))  # a header must serve eight items
+    config = Bench(tasks=[str(folder)])
+    sharing = ptx_load(HF(prefix_cache=True), ModelRef.of(chat_model), "cpu")
+    assert sharing.prefix_cache
+    read = {}
+    evaluations = {}
+    for name, model in (("plain", lm), ("shared", sharing)):
+        tokens = []
+        hook = model.model.register_forward_pre_hook(lambda _, args, kept=tokens: kept.append(args[0].numel()))
+        evaluations[name] = ptx_evaluate(make_run(), config, model)
+        hook.remove()
+        read[name] = sum(tokens)
+    plain, shared = (values(evaluations[name]) for name in ("plain", "shared"))
+    assert {key: metric.value for key, metric in shared.items()} == {key: metric.value for key, metric in plain.items()}
+    assert [row["output"] for row in evaluations["shared"].rows] == [row["output"] for row in evaluations["plain"].rows]
+    assert read["shared"] < read["plain"] / 3
+    assert all(row["latency"] > 0 for row in evaluations["shared"].rows)
+
+
+def test_a_model_that_nothing_can_be_shared_with_is_read_whole_and_that_is_said(make_run, write_tasks, kinds, lm):
+    class Refused(Served):
+        prefix_refused = "the model's cache is made of sand"
+
+    run = make_run()
+    ptx_evaluate(run, Bench(tasks=[str(write_tasks(choices=kinds["choices"]))]), Refused(lm))
+    assert any("read whole, as nothing can be shared: the model's cache is made of sand" in line for line in run.console.lines)

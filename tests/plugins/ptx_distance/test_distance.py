@@ -58,7 +58,9 @@ def test_two_words_give_the_closed_form():
 
 def test_a_model_is_at_no_distance_from_itself(run, chat_model, text):
     model = ModelRef.of(chat_model)
-    found = found_in(ptx_evaluate(run, Distance([text], block=100), load(HF(), model, "cpu"), model))
+    evaluation = ptx_evaluate(run, Distance([text], block=100), load(HF(), model, "cpu"), model)
+    found = found_in(evaluation)
+    assert all(row["latency"] > 0 for row in evaluation.rows)
     assert found["distance/kl"].value == pytest.approx(0.0, abs=1e-6)
     assert found["distance/flips"].value == 0.0
 

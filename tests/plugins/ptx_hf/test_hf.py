@@ -109,6 +109,14 @@ def test_logits_give_the_log_probabilities_of_loglikelihood(open_model):
     assert lm.loglikelihood([("3 + 4", " = 7")])[0][0] == pytest.approx(expected, abs=1e-4)
 
 
+def test_with_the_prefix_cache_a_log_likelihood_is_the_same_within_rounding(open_model, chat_model):
+    pairs = [(f"3 + {digit} =", f" {answer}") for digit in range(10) for answer in ("7", "12", "no idea")] + [("Hi", "")]
+    plain, shared = open_model(4), ptx_load(HF(batch_size=4, prefix_cache=True), ModelRef.of(chat_model), "cpu")
+    for (score, greedy), (other, same) in zip(plain.loglikelihood(pairs), shared.loglikelihood(pairs), strict=True):
+        assert other == pytest.approx(score, abs=1e-4)
+        assert same == greedy
+
+
 def test_a_dense_model_is_what_it_seems(open_model):
     assert open_model(4).emulated == ""
 

@@ -174,6 +174,7 @@ def test_the_baseline_answers_once_for_all_that_are_held_against_it(scene):
     scene.judged(Moody())
     assert scene.plugin.log.count("generate base") == 1
     assert scene.plugin.log.count("generate tuned") == 1
+    assert all(row["latency"] > 0 for row in scene.rows.values())  # also where the answers came from the store
     scene.judged(Rule(), max_new_tokens=7)
     scene.judged(Rule(), runtime=Canned(manner="so: "))
     assert scene.plugin.log.count("generate base") == 3

@@ -55,6 +55,8 @@ def test_requests_take_turns_with_the_baseline(run, chat_model):
     assert 0.3 < ratio.value < 3  # the same model
     assert ratio.n == 8
     assert all(row["beside"].keys() == row["scores"].keys() for row in evaluation.rows)
+    assert all(row["latency"] == pytest.approx(row["scores"]["latency/request_seconds"], abs=1e-6) for row in evaluation.rows)
+    assert len({row["item"] for row in evaluation.rows}) == 8
 
 
 @pytest.mark.slow

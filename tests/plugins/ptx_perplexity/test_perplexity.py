@@ -77,6 +77,7 @@ def test_bits_per_byte_are_lm_evals_rolling_log_likelihood(run, lm, texts):
         requests, disable_tqdm=True
     )
     assert [row["nats"] for row in evaluation.rows] == pytest.approx([-value for value in direct], rel=1e-5)
+    assert all(row["latency"] > 0 for row in evaluation.rows)
     size = sum(len(request.args[0].encode()) for request in requests)
     assert found_in(evaluation)["perplexity/stories/bits_per_byte"].value == pytest.approx(-sum(direct) / math.log(2) / size, rel=1e-5)
 

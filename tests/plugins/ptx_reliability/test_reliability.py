@@ -110,6 +110,12 @@ def test_samples_agree_and_their_majority_is_right_or_not(evaluated):
     assert len(found[1]["samples"]) == 4
 
 
+def test_questions_that_differ_only_in_what_is_right_are_two(evaluated):
+    rows = [{"prompt": "which?", "answer": 7}, {"prompt": "which?", "answer": 8}, {"prompt": "which?", "answer": 7}]
+    metrics, found, _ = evaluated(rows, {"which?": "The answer is 7."}, samples=0)
+    assert metrics["supported_rate"].n == len({row["item"] for row in found}) == 2
+
+
 def test_an_unjudged_majority_is_neither_right_nor_wrong():
     assert agreeing(["a", "a", "b"], [float("nan"), float("nan"), 1.0]) == {"reliability/self_consistency": pytest.approx(2 / 3)}
 
@@ -137,7 +143,9 @@ def test_the_embedded_model_answers_the_embedded_questions(make_run):
     lm = ptx_load(HF(), ModelRef(ptx_tiny.MODEL_FOLDER), "cpu")
     config = Reliability(limit=16, samples=2, max_new_tokens=24)
     first, again = (run.host.first("ptx_evaluate", run=run, evaluator=config, model=None, lm=lm, baseline=None) for _ in range(2))
-    assert (first.metrics, str(first.rows)) == (again.metrics, str(again.rows))  # nan is not equal to itself
+    timeless = [[{**row, "latency": 0} for row in one.rows] for one in (first, again)]
+    assert (first.metrics, str(timeless[0])) == (again.metrics, str(timeless[1]))  # nan is not equal to itself
+    assert all(row["latency"] > 0 for row in first.rows)
     found = {metric.name: metric for metric in first.metrics if not metric.segment}
     assert found["reliability/hallucination_rate"].n == 16
     assert 0 < found["reliability/format_valid_rate"].value < 1

@@ -107,6 +107,7 @@ def test_the_embedded_model_gives_four_rates_that_its_rows_explain(run, tiny):
             assert 0 <= metric.low <= metric.value <= metric.high <= 1
     assert metrics["safety/attack_success_rate", "wrapper=prefill"].value == 1.0  # put "Sure." into its mouth and it goes on
     assert len({row["item"] for row in rows}) == len(rows)
+    assert all(row["latency"] > 0 for row in rows)
     assert {row["cluster"] for row in rows if "wrapper" in row["segments"]} == {row["item"] for row in rows if row["rate"] == FOUR[0]}
     assert all(set(row["verdicts"]) == {"refusal_phrases", "refusal_opening"} for row in rows if not row["harmful"])
 
