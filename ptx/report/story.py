@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ptx.records import Metric
-from ptx.report import cautions
+from ptx.report import cautions, forgetting
 from ptx.report.compare import Comparisons, count, indistinguishable
 from ptx.report.frame import Frame, Row
 from ptx.report.names import short_name, subject
@@ -35,6 +35,7 @@ Story = list[Sentence]
 def tell(frame: Frame, comparisons: Comparisons) -> Story:
     """The headline paragraph, one sentence per item."""
     lines = [_verdicts(frame, comparisons), _best(frame, comparisons), _smallest(frame, comparisons), _fastest(frame, comparisons)]
+    lines.append(_general(frame, comparisons))
     return [line for line in [*lines, *_falls(frame), *_unscored(frame), *_apart(frame), _machines(frame), _unfinished(frame)] if line]
 
 
@@ -151,6 +152,13 @@ def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
     if peers:
         text += f" Not measurably slower: {_named(peers)}."
     return [Span("Fastest: "), Span(row.label, strong=True), Span(text)]
+
+
+def _general(frame: Frame, comparisons: Comparisons) -> Sentence:
+    found = forgetting.moved(frame, comparisons)
+    if not found:
+        return []
+    return [Span("General capability", strong=True), Span(f" (other text, bits per byte before → after): {forgetting.parts(frame, found, MANY)}.")]
 
 
 def _falls(frame: Frame) -> Story:
