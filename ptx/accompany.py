@@ -20,7 +20,9 @@ Values = list[tuple[str, Any]]
 
 def accompany(host: Host, node: DictConfig, values: Values, notes: list[str]) -> tuple[Values, list[Problem]]:
     """Add and remove evaluators of a composed run; returns the values that are left to be set, and what is wrong."""
-    switches = {key.removeprefix("eval."): on for key, on in values if key.startswith("eval.") and key.count(".") == 1 and isinstance(on, bool)}
+    switches = {
+        key.removeprefix("eval."): on for key, on in values if key.startswith("eval.") and key.count(".") == 1 and isinstance(on, bool)
+    }
     choices = {name: choice for (group, name), choice in host.choices.items() if group == "eval"}
     problems = [Problem(f"no eval {name!r}", did_you_mean(name, list(choices))) for name in switches if name not in choices]
     measured = bool(node.eval)
@@ -50,4 +52,4 @@ def _serves(node: DictConfig) -> bool:
 def _trains(node: DictConfig) -> bool:
     """Whether one of the steps is a training: a method, or a compressor that trains."""
     steps = list(node.recipe.steps.values()) if node.recipe is not None else [node.method, *(node.compress or {}).values()]
-    return any(step is not None and issubclass(OmegaConf.get_type(step), Method) for step in steps)
+    return any(issubclass(OmegaConf.get_type(step) or object, Method) for step in steps if step is not None)

@@ -154,6 +154,10 @@ class Evaluator:
     self_sufficient: ClassVar[bool] = False
     accompanies: ClassVar[tuple[str, ...]] = ()
 
+    def settled(self, config: RunConfig) -> Evaluator:  # noqa: ARG002 (for those whose settings follow from the run)
+        """Itself with the settings that follow from the rest of the run, before its key is made."""
+        return self
+
     def inputs(self) -> list[Path]:
         """Files and folders whose content decides the result (task definitions, questions)."""
         return []

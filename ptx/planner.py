@@ -181,7 +181,7 @@ class _Planner:
                 self.problems.append(Problem(f"eval.{name} has no {part}: {where}", f"name them: eval.{name}.{part}={EXAMPLES[part]}"))
             else:
                 self.notes.append(f"eval.{name} is left out: it has no {part} (name them with eval.{name}.{part}=[...])")
-        return dataclasses.replace(job.config, eval=chosen)
+        return dataclasses.replace(job.config, eval={name: config.settled(job.config) for name, config in chosen.items()})
 
     def feeds(self, config: RunConfig, model: ModelRef, data: DataSet | None, further: dict[str, Further]) -> dict[str, DataSet]:
         """The data of each step that takes some; checks it, and asks the plugins what else is wrong."""

@@ -61,7 +61,9 @@ def evaluate(run: Run, config: General, model: ModelRef, lm: LanguageModel | Non
         row["segments"] |= {"text": passage.file} if len(config.files()) > 1 else {}
         rows.append(row if row["scores"] else row | {"scores": dict.fromkeys(names), "status": "failed"})
         pace.log({"texts": float(len(rows))}, len(rows), len(passages))
-    return Evaluation([*(one for name in names for one in measure(name, UNITS[name], "lower", rows)), *unscored("general/text", rows)], rows)
+    return Evaluation(
+        [*(one for name in names for one in measure(name, UNITS[name], "lower", rows)), *unscored("general/text", rows)], rows
+    )
 
 
 def passages_of(config: General, lm: LanguageModel) -> list[Passage]:

@@ -14,7 +14,7 @@ from ptx import Evaluation, ModelRef, Run, StepError
 from ptx.lm.load import environment
 from ptx.records import read_json, write_json
 from ptx_latency import Latency
-from ptx_latency.metrics import cost, in_turns, observed, request_times, sizes, timed
+from ptx_latency.metrics import Turn, cost, in_turns, observed, scores_of, sizes, timed
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")
 SHOWN = 15  # lines of a crashed child's last words
@@ -32,11 +32,19 @@ def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | No
         return untimed(run, model, found["emulated"])
     if found["beside_emulated"]:
         run.say(f"not compared with the baseline: {found['beside_emulated']}")
-    times = [request_times(config, *request) for request in found["requests"]]
-    rows: list[dict[str, Any]] = [{"item": f"request:{number}", "scores": row, "segments": {}} for number, row in enumerate(times)]
-    for row, request in zip(rows, found["beside"], strict=False):
-        row["beside"] = request_times(config, *request)
-    return Evaluation([*in_turns(rows), *timed(times), *cost(config, times), *observed(found), *sizes(model)], rows)
+    if found["queue"]:
+        run.say("this runtime answers one request at a time: the others wait for their turn, and that is part of their time")
+    turns = found["turns"]
+    rows = [row_of(config, number, turn) for number, turn in enumerate(turns)]
+    for row, turn in zip(rows, found["beside"], strict=False):
+        row["beside"] = scores_of(config, turn)
+    return Evaluation([*in_turns(rows), *timed(config, turns, run.seed), *cost(config, rows), *observed(found), *sizes(model)], rows)
+
+
+def row_of(config: Latency, number: int, turn: Turn) -> dict[str, Any]:
+    """A turn in the item table; of several requests their seconds too."""
+    row = {"item": f"request:{number}", "scores": scores_of(config, turn), "segments": {}}
+    return row if config.concurrency == 1 else row | {"requests": [first + rest for _, first, rest in turn["requests"]]}
 
 
 def untimed(run: Run, model: ModelRef, reason: str) -> Evaluation:

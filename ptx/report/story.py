@@ -62,6 +62,8 @@ def _verdicts(frame: Frame, comparisons: Comparisons) -> Sentence:
     if name is None:
         return _plain("No run has a quality metric yet, so there is nothing to compare.")
     found = [one.verdict for row in compared if (one := comparisons.get((row.number, name, "")))]
+    if len(frame.rows) == 1:
+        return _plain("One model, measured as it is: there is nothing to compare it with (ptx eval -m model=A,B compares several).")
     if not found:
         return _plain(f"No run can be compared with a baseline on {short_name(name)}: no finished baseline shares this metric.")
     first = compared[0].reference
@@ -115,7 +117,7 @@ def _keeps_quality(frame: Frame, comparisons: Comparisons, row: Row) -> bool:
 
 
 def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
-    if SIZE not in frame.names or frame.headline is None:
+    if SIZE not in frame.names or frame.headline is None or len(frame.rows) == 1:
         return []
     kept = [(row, metric) for row, metric in _with_metric(frame, SIZE) if _keeps_quality(frame, comparisons, row)]
     if not kept:
@@ -136,7 +138,7 @@ def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
 def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
     name = frame.cost
     ranked = _with_metric(frame, name) if name else []
-    if not ranked or name is None:
+    if not ranked or name is None or len(frame.rows) == 1:
         return []
     (row, metric), scale = ranked[0], _scale(frame, name)
     one = comparisons.get((row.number, name, ""))
@@ -158,7 +160,10 @@ def _general(frame: Frame, comparisons: Comparisons) -> Sentence:
     found = forgetting.moved(frame, comparisons)
     if not found:
         return []
-    return [Span("General capability", strong=True), Span(f" (other text, bits per byte before → after): {forgetting.parts(frame, found, MANY)}.")]
+    return [
+        Span("General capability", strong=True),
+        Span(f" (other text, bits per byte before → after): {forgetting.parts(frame, found, MANY)}."),
+    ]
 
 
 def _falls(frame: Frame) -> Story:

@@ -19,7 +19,6 @@ from ptx_hf import HF
 from ptx_hf.model import load
 from ptx_perplexity import Perplexity, ptx_evaluate, ptx_validate
 
-
 STORY = "Once there was a fish named Fin. He swam near the shore and saw a crab.\n"
 
 
