@@ -21,8 +21,9 @@ from ptx.stats import across_seeds
 
 #: settings that do not change a result, and those that make the rows of one group
 NEUTRAL = {"out", "name", "threads", "baseline", "tracker", "seed"}
+RATIO = "latency/request_ratio"
 COSTS = (
-    "latency/request_ratio",
+    RATIO,
     "latency/request_seconds",
     "latency/p95_seconds",
     "latency/decode_tokens_per_second",
@@ -60,6 +61,11 @@ class Row:
     def baseline(self) -> bool:
         """Whether it is the model as it came."""
         return self.records[0].baseline
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether it is a model that was measured by itself (``ptx eval``): its requests took turns with its own, in a sitting of its own."""
+        return not self.baseline and all(_as_it_is(record) for record in self.records)
 
     @property
     def full_label(self) -> str:
@@ -206,6 +212,10 @@ def _timed(record: Record) -> bool:
     return any(_absolute(metric.name) for _, metric in record.metrics)
 
 
+def _as_it_is(record: Record) -> bool:
+    return not record.baseline and record.run.get("verb") == "eval"
+
+
 def _absolute(name: str) -> bool:
     """Whether a metric is of the machine too: times and memory are, ratios measured in turns are not."""
     return name.startswith("latency/") and not name.endswith("_ratio")
@@ -215,6 +225,8 @@ def _here(record: Record, machines: list[str]) -> Iterator[tuple[str, Metric]]:
     """A record's metrics; the times of any machine but the first bear its name, so that no axis, column or comparison mixes two."""
     machine = machine_of(record)
     for evaluator, metric in record.metrics:
+        if metric.name == RATIO and _as_it_is(record):
+            continue  # to itself
         other = len(machines) > 1 and machine != machines[0] and _absolute(metric.name)
         yield evaluator, replace(metric, name=f"{metric.name} @ {machine}") if other else metric
 

@@ -67,7 +67,7 @@ def _verdicts(frame: Frame, comparisons: Comparisons) -> Sentence:
     if not found:
         return _plain(f"No run can be compared with a baseline on {short_name(name)}: no finished baseline shares this metric.")
     first = compared[0].reference
-    base = "the untouched model" if first and first.baseline else f"{first.label if first else ''}, as no run is the untouched model"
+    base = "the untouched model" if first and first.baseline else f"{first.label if first else ''} (the first, as none is the untouched model)"
     better, worse, same = (count(found, verdict) for verdict in ("better", "worse", "same"))
     runs = "1 run is" if len(found) == 1 else f"{len(found)} runs are"
     head = f"{runs} compared with {base} on {short_name(name)}, item by item and Holm-corrected at 5 %: "
@@ -141,6 +141,11 @@ def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
     if not ranked or name is None or len(frame.rows) == 1:
         return []
     (row, metric), scale = ranked[0], _scale(frame, name)
+    if any(other.as_it_is for other, _ in ranked):
+        return _plain(
+            "Times are of one sitting per model and not compared, as the machine may have been busier in one of them; "
+            "ptx train and ptx compress take turns with the model as it came."
+        )
     one = comparisons.get((row.number, name, ""))
     if row.reference is not None and (one is None or one.verdict == "same"):
         return _plain(f"No run is measurably faster than {_the(row.reference)} ({subject(name)}).")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ptx.items import measure
-from ptx.records import write_json, write_rows
+from ptx.records import Metric, write_json, write_rows
 from ptx.report import build
 
 NAMES = [*(f"bench/task_{i}/acc" for i in range(12)), "judge/win_rate", "quiz/right", "quiz/wrong"]
@@ -25,9 +25,11 @@ def report_of(tmp_path):
             (folder / "evaluations").mkdir(parents=True)
             write_rows(folder / "evaluations" / "quiz.jsonl", rows)
             metrics = [metric for name in NAMES for metric in measure(name, "fraction", "higher", rows)]
+            metrics += [Metric("latency/request_ratio", 1.0, "ratio", "lower", 0.9, 1.1, 20)]  # to itself
+            metrics += [Metric("latency/request_seconds", number + 1.0, "seconds", "lower", number + 0.9, number + 1.1, 20)]
             varied = {"model": model} if len(models) > 1 else {}
             run = {"id": str(number), "label": f"model={model} eval=[quiz]", "sweep": "s", "baseline": False, "seed": 0, "varied": varied}
-            run |= {"config": {"eval": {}, "model": model}, "model": {"name": model.rpartition("/")[2], "digest": model}}
+            run |= {"verb": "eval", "config": {"eval": {}, "model": model}, "model": {"name": model.rpartition("/")[2], "digest": model}}
             write_json(folder / "run.json", run)
             result = {"status": "done", "steps": [], "evaluations": [{"name": "quiz"}], "error": None, "seconds": 1.0}
             write_json(folder / "result.json", result | {"metrics": [vars(metric) | {"evaluator": "quiz"} for metric in metrics]})
@@ -66,3 +68,12 @@ def test_a_segment_column_says_of_what(report_of):
     assert "quiz right: en" in head
     cells = head.split("|")
     assert len(cells) == len(set(cells)) + 1  # the empty ends are alike
+
+
+def test_times_of_two_sittings_are_shown_and_not_compared(report_of):
+    report = report_of("/a/base", "/b/slow")
+    text = report.markdown.read_text()
+    assert "Times are of one sitting per model and not compared" in text
+    assert "request, baseline" not in text
+    line = next(line for line in text.splitlines() if line.startswith("| slow | latency/request\\_seconds"))
+    assert line.endswith("n=20 | – |")
