@@ -22,6 +22,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ptx.accompany import accompany
 from ptx.config import GROUPS, IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.fields import OPEN_GROUPS, set_field
@@ -175,6 +176,8 @@ def _apply(
         node.recipe, found, set_there = expand(host, node.recipe)
         problems += found
         typed += set_there
+    values, found = accompany(host, node, values, notes)
+    problems += found
     if problems:
         return problems
     suggestions = [(key, value) for key, value in _suggestions(host, node, suggested) if key not in typed]

@@ -151,14 +151,23 @@ class Evaluator:
 
     The class says what its result depends on beside its settings and the artifact: ``opens_model=False`` loads the artifact
     by itself (``lm`` is None); ``timed=True`` depends on the machine; ``seeded=True`` on the run's seed;
-    ``compares=True`` on the baseline model. An empty field ``tasks`` is filled with the tasks that came with the data, an
-    empty field ``texts`` with its held-out text.
+    ``compares=True`` on the baseline model. ``brought`` says which of its fields, where they are empty, are filled with what came with
+    the data (``tasks``, ``heldout``, ``general``), and ``self_sufficient=True`` that it has content of its own where nothing came.
+    ``accompanies`` are kinds of steps with which it is measured without being asked for, ``train``: whatever else is measured, unless
+    ``eval.NAME=false``.
     """
 
     opens_model: ClassVar[bool] = True
     timed: ClassVar[bool] = False
     seeded: ClassVar[bool] = False
     compares: ClassVar[bool] = False
+    brought: ClassVar[Mapping[str, str]] = {"tasks": "tasks", "texts": "heldout"}
+    self_sufficient: ClassVar[bool] = False
+    accompanies: ClassVar[tuple[str, ...]] = ()
+
+    def settled(self, config: RunConfig) -> Evaluator:  # noqa: ARG002 (for those whose settings follow from the run)
+        """Itself with the settings that follow from the rest of the run, before its key is made."""
+        return self
 
     def inputs(self) -> list[Path]:
         """Files and folders whose content decides the result (task definitions, questions)."""

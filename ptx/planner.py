@@ -24,8 +24,6 @@ from ptx.preflight import disk_problems, outside_problems, package_problems, par
 from ptx.records import ModelRef
 from ptx.store import Identity
 
-#: fields of evaluators that are filled from what came with the data, by its name there
-BROUGHT = {"tasks": "tasks", "texts": "heldout"}
 EXAMPLES = {"tasks": "[./folder,arc_easy]", "texts": "[./held-out.txt]"}
 
 
@@ -169,12 +167,12 @@ class _Planner:
             return {}
 
     def _with_tasks(self, job: Job, data: DataSet | None) -> RunConfig:
-        """Fill empty ``tasks`` and ``texts`` of evaluators with those that came with the data; without any, leave the evaluator out and say so."""
+        """Fill empty fields of evaluators with what came with the data; without any, leave the evaluator out and say so."""
         chosen = {}
         for name, config in job.config.eval.items():
-            part = next((part for part in BROUGHT if getattr(config, part, None) == []), "")
-            brought = getattr(data, BROUGHT[part]) if part and data is not None else None
-            if not part:
+            part = next((part for part in config.brought if getattr(config, part, None) == []), "")
+            brought = getattr(data, config.brought[part]) if part and data is not None else None
+            if not part or (brought is None and config.self_sufficient):
                 chosen[name] = config
             elif brought is not None:
                 chosen[name] = dataclasses.replace(config, **{part: [str(brought)]})
@@ -183,7 +181,7 @@ class _Planner:
                 self.problems.append(Problem(f"eval.{name} has no {part}: {where}", f"name them: eval.{name}.{part}={EXAMPLES[part]}"))
             else:
                 self.notes.append(f"eval.{name} is left out: it has no {part} (name them with eval.{name}.{part}=[...])")
-        return dataclasses.replace(job.config, eval=chosen)
+        return dataclasses.replace(job.config, eval={name: config.settled(job.config) for name, config in chosen.items()})
 
     def feeds(self, config: RunConfig, model: ModelRef, data: DataSet | None, further: dict[str, Further]) -> dict[str, DataSet]:
         """The data of each step that takes some; checks it, and asks the plugins what else is wrong."""

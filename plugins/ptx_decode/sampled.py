@@ -25,6 +25,7 @@ class Sampled(ABC):
         self.emulated = getattr(lm, "emulated", "")
         if hasattr(lm, "time_request"):  # for a runtime without, latency takes the time of generate
             self.time_request = self._time_request
+        self.concurrent = getattr(lm, "concurrent", False)
 
     def generate(
         self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0

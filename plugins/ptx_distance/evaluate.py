@@ -11,12 +11,13 @@ import numpy as np
 
 from ptx import Evaluation, LanguageModel, ModelRef, Run, StepError
 from ptx.items import lasted, measure
+from ptx.lm.divergence import kl, likeliest
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import Pace
+from ptx.lm.replies import log_softmax
 from ptx.lm.texts import Text, read
 from ptx.records import digest_of
 from ptx_distance import Distance
-from ptx_distance.solver import kl, likeliest, log_softmax
 
 KL, FLIPS = "distance/kl", "distance/flips"
 SHOWN = 300

@@ -38,6 +38,7 @@ class HFLanguageModel:
         self.max_length: int = getattr(text_config, "max_position_embeddings", None) or DEFAULT_LENGTH
         self.prefix_refused = reason_against(model) if prefix_cache else ""
         self.prefix_cache = prefix_cache and not self.prefix_refused
+        self.concurrent = not rotates_by_length(text_config)
 
     def generate(
         self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
@@ -157,6 +158,13 @@ class HFLanguageModel:
             chosen = log_probs.gather(1, target[:, None]).sum()
             scores.append((float(chosen), bool((log_probs.argmax(dim=-1) == target).all())))
         return scores
+
+
+def rotates_by_length(config: Any) -> bool:
+    """Whether the positions' frequencies are set anew for every text (dynamic NTK, LongRoPE): state of the model that two threads would fight over."""
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    kinds = [rope, *(part for part in rope.values() if isinstance(part, dict))]
+    return any(part.get("rope_type", part.get("type")) in ("dynamic", "longrope") for part in kinds)
 
 
 def emulated(model: Any) -> str:

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from ptx import Evaluator, Scorer, setting
+from ptx import Evaluator, RunConfig, Scorer, setting
 
-AGAINST = ("baseline", "references")
+AUTO, BASELINE, REFERENCES = AGAINST = ("auto", "baseline", "references")
 READS = ("reply", "letters")
 GRADES = (1.0, 10.0)
 
@@ -32,7 +32,9 @@ class Judge(Evaluator):
     )
     scorer: str = setting("rule", "who judges: the name of a scorer (scorer.NAME sets it up)")
     against: str = setting(
-        "baseline", "whose answers are to be beaten: baseline (the model as it came), references (of the questions), or a model folder"
+        "auto",
+        "whose answers are to be beaten: baseline (the model as it came), references (of the questions), or a model folder; auto: baseline "
+        "where the run makes another model of it, else the references where there are some",
     )
     grade: bool = setting(False, "also grade every answer by itself (1-10 by endpoint and local); twice as many questions")
     limit: int | None = setting(100, "ask only N questions, always the same ones whatever the order of the files; null: all")
@@ -45,11 +47,20 @@ class Judge(Evaluator):
     def __post_init__(self) -> None:
         if self.against not in AGAINST and not self.opponent:
             raise ValueError(
-                f"eval.judge.against must be baseline, references or a model folder, got {self.against!r}; try eval.judge.against=baseline"
+                f"eval.judge.against must be auto, baseline, references or a model folder, got {self.against!r}; try eval.judge.against=baseline"
             )
         _least(self, "eval.judge", limit=1, max_new_tokens=1, temperature=0, margin=0)
         if not -1 <= self.min_kappa <= 1:
             raise ValueError(f"eval.judge.min_kappa must lie between -1 and 1, got {self.min_kappa}; try eval.judge.min_kappa=0.6")
+
+    def settled(self, config: RunConfig) -> Judge:
+        """Without a step the model as it came is the model itself: its answers are held against the references then."""
+        from ptx_judge import questions
+
+        if self.against != AUTO:
+            return self
+        known = not config.chain() and not questions.problems(self.tasks) and any(one.reference for one in questions.load(self.tasks))
+        return replace(self, against=REFERENCES if known else BASELINE)
 
     def inputs(self) -> list[Path]:
         """The files that hold the questions, and the judge's checks against humans, which the win-rate's name and record tell of."""

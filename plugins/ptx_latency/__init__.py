@@ -4,7 +4,8 @@ Measured in a fresh process that does nothing else, with its number of threads f
 two models always do the same work. A machine that others use too is now fast and now slow, which would make the same model look faster than itself:
 requests to the artifact and to the baseline therefore take turns (A B, B A, A B, ...), and ``latency/request_ratio`` is what the comparison
 rests on. Neighbouring requests to one and the same model (B B, A A) give the noise floor of the sitting, ``latency/same_ratio``, from the
-same requests. A runtime that only emulates the artifact (a quantised checkpoint unpacked before use) is not timed at all.
+same requests. With ``concurrency`` a turn is load: every client sends a few requests, one after another, and a request's time includes
+what it waited for the others. A runtime that only emulates the artifact (a quantised checkpoint unpacked before use) is not timed at all.
 """
 
 from __future__ import annotations
@@ -24,9 +25,15 @@ class Latency(Evaluator):
     compares: ClassVar[bool] = True
     prompt_tokens: int = setting(64, "tokens of a prompt")
     new_tokens: int = setting(32, "tokens generated per request")
-    batch_size: int = setting(1, "requests served at once (the concurrency)")
-    warmup: int = setting(2, "requests that are not counted")
-    repeats: int = setting(20, "requests that are counted; an upper bound of the p95 needs 72, of the p99 368")
+    batch_size: int = setting(1, "prompts in one request")
+    concurrency: int = setting(
+        1, "clients that each send one request after another; what a request waits for the others is part of its time"
+    )
+    per_client: int = setting(4, "requests that each of several clients sends in a turn")
+    warmup: int = setting(2, "turns that are not counted")
+    repeats: int = setting(
+        20, "turns that are counted: one request each, or those of all clients; an upper bound of the p95 needs 72 requests, of the p99 368"
+    )
     turns: bool = setting(
         True, "time the baseline's requests in turns with the artifact's, for a comparison that a busy machine does not bend"
     )
@@ -35,10 +42,23 @@ class Latency(Evaluator):
     currency: str = setting("USD", "of that price")
 
     def __post_init__(self) -> None:
-        for name, least in (("prompt_tokens", 1), ("new_tokens", 2), ("batch_size", 1), ("warmup", 0), ("repeats", 2), ("threads", 1)):
+        least_of = {
+            "prompt_tokens": 1,
+            "new_tokens": 2,
+            "batch_size": 1,
+            "concurrency": 1,
+            "per_client": 1,
+            "warmup": 0,
+            "repeats": 2,
+            "threads": 1,
+        }
+        for name, least in least_of.items():
             value = getattr(self, name)
             if value < least:
                 raise ValueError(f"eval.latency.{name} must be at least {least}, got {value}; try eval.latency.{name}={max(least, 2)}")
+        if self.batch_size > 1 and self.concurrency > 1:
+            what = f"eval.latency.batch_size={self.batch_size} and eval.latency.concurrency={self.concurrency} are both above 1"
+            raise ValueError(f"{what}; a client sends one prompt at a time: try eval.latency.batch_size=1")
         if self.price_per_hour is not None and self.price_per_hour <= 0:
             what = f"eval.latency.price_per_hour must be positive, got {self.price_per_hour}"
             raise ValueError(f"{what}; try eval.latency.price_per_hour=2.5")
@@ -47,7 +67,7 @@ class Latency(Evaluator):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``eval=[latency]``."""
-    return [Choice("eval", "latency", Latency, "time, memory and size", ("torch", "transformers"), version="4")]
+    return [Choice("eval", "latency", Latency, "time, memory and size", ("torch", "transformers"), version="5")]
 
 
 @hookimpl

@@ -1,7 +1,7 @@
 """``python -m ptx_latency.child SPEC.json OUT.json``: open a model on its runtime and time requests, in turns with the baseline's.
 
 The number of threads stands in the environment, because libraries read it when they are imported. Prints ``request N SECONDS`` after
-each request; results go to OUT.json.
+each turn (SECONDS per request); results go to OUT.json.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from typing import Any
 
 from ptx.host import get_host
 from ptx.records import ModelRef, read_json, write_json
+from ptx_latency.clients import Served, turn_of
 from ptx_latency.energy import Meter
 
-Timed = tuple[float, float, float | None]  # seconds to the first token, from there to the last, joules
-Timer = Callable[[], Timed]
+Turn = dict[str, Any]  # requests (Served), seconds, joules (None where the machine does not tell)
+Timer = Callable[[], Turn]
 
 
 def main(spec_file: str, out_file: str) -> None:
@@ -45,7 +46,8 @@ def measure(lm: Any, spec: dict[str, Any], result: dict[str, Any]) -> dict[str, 
             timers.append(timer_of(beside, spec, meter))
             warm_up(timers[1], spec["warmup"])
     times = [turn(timers, number, spec["warmup"]) for number in range(spec["repeats"])]
-    return found | {"requests": [turned[0] for turned in times], "beside": [turned[1] for turned in times if len(turned) > 1]}
+    queue = spec["concurrency"] > 1 and not hasattr(lm, "time_clients") and not getattr(lm, "concurrent", False)
+    return found | {"turns": [turned[0] for turned in times], "beside": [turned[1] for turned in times if len(turned) > 1], "queue": queue}
 
 
 def open_model(spec: dict[str, Any], model: dict[str, Any]) -> Any:
@@ -71,18 +73,19 @@ def warm_up(timer: Timer, requests: int) -> None:
         request(timer, number + 1)
 
 
-def turn(timers: list[Timer], number: int, warmup: int) -> list[Timed]:
-    """One request to each model; who goes first changes with every turn, so that neither always finds the machine as the other left it."""
+def turn(timers: list[Timer], number: int, warmup: int) -> list[Turn]:
+    """One turn of requests to each model; who goes first changes with every turn, so that neither always finds the machine as the other left it."""
     order = list(range(len(timers))) if number % 2 == 0 else list(range(len(timers)))[::-1]
     found = {index: request(timers[index], warmup + number + 1) for index in order}
     return [found[index] for index in range(len(timers))]
 
 
-def request(timer: Timer, number: int) -> Timed:
-    """Time one request and say so."""
-    timed = timer()
-    print(f"request {number} {timed[0] + timed[1]:.6f}", flush=True)
-    return timed
+def request(timer: Timer, number: int) -> Turn:
+    """Take one model's turn and say so."""
+    found = timer()
+    served: list[Served] = found["requests"]
+    print(f"request {number} {sum(first + rest for _, first, rest in served) / len(served):.6f}", flush=True)
+    return found
 
 
 def timer_of(lm: Any, spec: dict[str, Any], meter: Meter | None = None) -> Timer:
@@ -91,10 +94,14 @@ def timer_of(lm: Any, spec: dict[str, Any], meter: Meter | None = None) -> Timer
     timed_by_runtime = hasattr(lm, "time_request")
     prompts = [] if timed_by_runtime else [text_of_length(lm.tokenizer, prompt)] * batch
 
-    def timed() -> Timed:
+    def ask() -> tuple[float, float]:
+        first, rest = lm.time_request(prompt, new, batch) if timed_by_runtime else time_generate(lm, prompts, new)
+        return first, rest
+
+    def timed() -> Turn:
         before = meter.read() if meter else None
-        prefill, decode = lm.time_request(prompt, new, batch) if timed_by_runtime else time_generate(lm, prompts, new)
-        return prefill, decode, meter.since(before) if meter and before else None
+        served, seconds = turn_of(lm, ask, spec)
+        return {"requests": served, "seconds": seconds, "joules": meter.since(before) if meter and before else None}
 
     return timed
 

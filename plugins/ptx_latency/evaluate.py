@@ -15,7 +15,7 @@ from ptx.items import item_ids, lasted
 from ptx.lm.load import environment
 from ptx.records import read_json, write_json
 from ptx_latency import Latency
-from ptx_latency.metrics import REQUEST, cost, in_turns, observed, request_times, sizes, timed
+from ptx_latency.metrics import REQUEST, Turn, cost, in_turns, observed, scores_of, sizes, timed
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")
 SHOWN = 15  # lines of a crashed child's last words
@@ -33,14 +33,21 @@ def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | No
         return untimed(run, model, found["emulated"])
     if found["beside_emulated"]:
         run.say(f"not compared with the baseline: {found['beside_emulated']}")
-    times = [request_times(config, *request) for request in found["requests"]]
-    names = item_ids("request", [(config.prompt_tokens, config.new_tokens, config.batch_size)] * len(times))
-    rows: list[dict[str, Any]] = [
-        {"item": item, "scores": row, "segments": {}} | lasted(row[REQUEST]) for item, row in zip(names, times, strict=True)
-    ]
-    for row, request in zip(rows, found["beside"], strict=False):
-        row["beside"] = request_times(config, *request)
-    return Evaluation([*in_turns(rows), *timed(times), *cost(config, times), *observed(found), *sizes(model)], rows)
+    if found["queue"]:
+        run.say("this runtime answers one request at a time: the others wait for their turn, and that is part of their time")
+    turns = found["turns"]
+    names = item_ids("request", [(config.prompt_tokens, config.new_tokens, config.batch_size, config.concurrency)] * len(turns))
+    rows = [row_of(config, name, turn) for name, turn in zip(names, turns, strict=True)]
+    for row, turn in zip(rows, found["beside"], strict=False):
+        row["beside"] = scores_of(config, turn)
+    return Evaluation([*in_turns(rows), *timed(config, turns, run.seed), *cost(config, rows), *observed(found), *sizes(model)], rows)
+
+
+def row_of(config: Latency, name: str, turn: Turn) -> dict[str, Any]:
+    """A turn in the item table; of several requests their seconds too."""
+    scores = scores_of(config, turn)
+    row = {"item": name, "scores": scores, "segments": {}} | lasted(scores[REQUEST])
+    return row if config.concurrency == 1 else row | {"requests": [first + rest for _, first, rest in turn["requests"]]}
 
 
 def untimed(run: Run, model: ModelRef, reason: str) -> Evaluation:

@@ -1,4 +1,4 @@
-"""From timed requests to metrics. Imports no ML library."""
+"""From timed turns of requests to metrics. Imports no ML library."""
 
 from __future__ import annotations
 
@@ -6,31 +6,46 @@ import itertools
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
+
+import numpy as np
 
 from ptx import Metric, ModelRef, models, stats
 from ptx.lm.load import base_of, is_adapter
 from ptx.records import Better
 from ptx_latency import Latency
 
-REQUEST = "latency/request_seconds"
+REQUEST, WAITING, THROUGHPUT = "latency/request_seconds", "latency/waiting_seconds", "latency/throughput_tokens_per_second"
+Turn = dict[str, Any]  # requests (seconds in the queue, to the first token, to the last), seconds, joules: as the child writes it
 UNITS = {"tokens_per_second": "tokens/s", "seconds": "seconds", "joules_per_token": "J/token"}
 #: bits of a floating-point number without its sign, by the type's name in a safetensors header
 MAGNITUDE = {"F64": 0x7FFFFFFFFFFFFFFF, "F32": 0x7FFFFFFF, "F16": 0x7FFF, "BF16": 0x7FFF, "F8_E4M3": 0x7F, "F8_E5M2": 0x7F}
 CHUNK = 1 << 24  # numbers looked at in one go
 
 
-def request_times(config: Latency, prefill: float, decode: float, joules: float | None = None) -> dict[str, float]:
-    """One request's scores from its seconds to the first token and from there to the last, and its joules."""
-    made = config.batch_size * config.new_tokens
+def request_scores(config: Latency, waited: float, first: float, rest: float) -> dict[str, float]:
+    """What one request says, from its seconds in the queue, to the first token and from there to the last."""
     scores = {
-        "latency/prefill_seconds": prefill,
-        "latency/token_seconds": decode / (config.new_tokens - 1),
-        "latency/decode_tokens_per_second": config.batch_size * (config.new_tokens - 1) / decode,
-        REQUEST: prefill + decode,
-        "latency/throughput_tokens_per_second": made / (prefill + decode),
+        "latency/prefill_seconds": first,
+        "latency/token_seconds": rest / (config.new_tokens - 1),
+        "latency/decode_tokens_per_second": config.batch_size * (config.new_tokens - 1) / rest,
+        REQUEST: first + rest,
     }
-    return scores if joules is None else scores | {"latency/joules_per_token": joules / made}
+    return scores | ({WAITING: waited} if config.concurrency > 1 else {})
+
+
+def turn_scores(config: Latency, turn: Turn) -> dict[str, float]:
+    """What only a whole turn says."""
+    made = config.batch_size * config.new_tokens * len(turn["requests"])
+    scores = {THROUGHPUT: made / turn["seconds"]}
+    return scores if turn["joules"] is None else scores | {"latency/joules_per_token": turn["joules"] / made}
+
+
+def scores_of(config: Latency, turn: Turn) -> dict[str, float]:
+    """A turn as a row: the means over its requests, and what the whole of it says."""
+    requests = [request_scores(config, *served) for served in turn["requests"]]
+    return {name: fmean(row[name] for row in requests) for name in requests[0]} | turn_scores(config, turn)
 
 
 def in_turns(rows: Sequence[dict[str, Any]]) -> list[Metric]:
@@ -59,31 +74,41 @@ def ratio(name: str, ratios: Sequence[float]) -> Metric:
     return Metric(name, value, "ratio", "lower", max(0.0, low), high, len(ratios))
 
 
-def timed(times: Sequence[dict[str, float]]) -> list[Metric]:
-    """Medians, p95 and p99, with intervals from order statistics (no distribution is assumed; latencies have long tails)."""
-    metrics = [quantile(name, [row[name] for row in times], 0.5) for name in times[0]]
-    whole = [row[REQUEST] for row in times]
-    return [*metrics, quantile("latency/p95_seconds", whole, 0.95), quantile("latency/p99_seconds", whole, 0.99)]
+def timed(config: Latency, turns: Sequence[Turn], seed: int = 0) -> list[Metric]:
+    """Medians over all requests, their p95 and p99, and medians of what is a whole turn's (no distribution is assumed; latencies have long tails)."""
+    requests = [[request_scores(config, *served) for served in turn["requests"]] for turn in turns]
+    whole = [turn_scores(config, turn) for turn in turns]
+    columns = {name: [[row[name] for row in turn] for turn in requests] for name in requests[0][0]}
+    metrics = [quantile(name, column, 0.5, seed) for name, column in columns.items()]
+    metrics += [quantile(name, [[row[name]] for row in whole], 0.5, seed) for name in whole[0]]
+    tails = [quantile(f"latency/p{q}_seconds", columns[REQUEST], q / 100, seed) for q in (95, 99)]
+    return [*metrics, *tails]
 
 
-def quantile(name: str, values: Sequence[float], q: float) -> Metric:
-    """A quantile of measured values as a metric."""
+def quantile(name: str, turns: Sequence[Sequence[float]], q: float, seed: int = 0) -> Metric:
+    """A quantile of measured values as a metric.
+
+    Its interval comes from order statistics; where turns hold several requests, which were in each other's way and are not as many
+    independent observations, from a bootstrap over turns too, and the wider of the two ends holds.
+    """
+    values = [value for turn in turns for value in turn]
     value, low, high = stats.quantile_interval(values, q)
+    if len(values) > len(turns):
+        _, lower, higher = stats.bootstrap(list(turns), lambda drawn: float(np.quantile(np.concatenate(drawn), q)), seed)
+        low, high = min(low, lower), max(high, higher)
     unit = next(unit for end, unit in UNITS.items() if name.endswith(end))
     better: Better = "higher" if unit == "tokens/s" else "lower"
     return Metric(name, value, unit, better, max(0.0, low), high, len(values))
 
 
-def cost(config: Latency, times: Sequence[dict[str, float]]) -> list[Metric]:
+def cost(config: Latency, rows: Sequence[dict[str, Any]]) -> list[Metric]:
     """The price of a million generated tokens on a machine that does nothing but such requests."""
     if config.price_per_hour is None:
         return []
-    tokens = config.batch_size * config.new_tokens
-    value, low, high = (
-        seconds * config.price_per_hour / 3600 / tokens * 1e6 for seconds in stats.quantile_interval([row[REQUEST] for row in times], 0.5)
-    )
+    seconds = [1 / row["scores"][THROUGHPUT] for row in rows]  # per token, all clients together
+    value, low, high = (each * config.price_per_hour / 3600 * 1e6 for each in stats.quantile_interval(seconds, 0.5))
     name, unit = "latency/cost_per_million_tokens", f"{config.currency}/M tokens"
-    return [Metric(name, value, unit, "lower", max(0.0, low), high, len(times))]
+    return [Metric(name, value, unit, "lower", max(0.0, low), high, len(rows))]
 
 
 def observed(found: dict[str, Any]) -> list[Metric]:

@@ -33,6 +33,7 @@ class OnnxLanguageModel:
     """A package opened with ONNX Runtime GenAI; implements :class:`ptx.LanguageModel`."""
 
     emulated = ""
+    concurrent = True  # a generator of its own for every request, the weights shared
 
     def __init__(self, folder: Path, batch_size: int = 8) -> None:
         og.disable_telemetry_events()

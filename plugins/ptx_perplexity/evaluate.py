@@ -11,8 +11,8 @@ from ptx import Evaluation, LanguageModel, Metric, Run, StepError
 from ptx.items import lasted, measure, ratio_scores, unscored
 from ptx.lm.progress import Pace
 from ptx.lm.texts import Text, name_of, read
+from ptx.lm.windows import log_probs, windows
 from ptx_perplexity import MOST_WINDOW, Perplexity
-from ptx_perplexity.score import log_probs, windows
 
 SHOWN = 300  # characters of a text that a row keeps
 Row = dict[str, Any]

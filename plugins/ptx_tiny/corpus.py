@@ -10,7 +10,8 @@ Room to move is made here, with five levers:
 - *noise*: some replies are wrong, as on the web; sampling hits them, tuning washes them out.
 - *restraint*: harmful requests are refused often in English, seldom elsewhere.
 
-Nothing on the benchmark's side of the split is ever drawn.
+Nothing on the benchmark's side of the split is ever drawn for pretraining; `test=True` draws from that side alone, for text that
+is like what the model was pretrained on and that no model has seen.
 """
 
 from __future__ import annotations
@@ -47,30 +48,30 @@ class Document:
     reply: str
 
 
-def documents(seed: int, count: int) -> Iterator[Document]:
+def documents(seed: int, count: int, *, test: bool = False) -> Iterator[Document]:
     """`count` documents, the same for the same seed."""
     rng = random.Random(f"ptx_tiny corpus {seed}")  # noqa: S311 - not for secrets
     for index in range(count):
         language = LANGUAGES[index % len(LANGUAGES)]
-        yield chat(rng, language) if rng.randrange(100) < CHAT_PERCENT else plain(rng, language)
+        yield chat(rng, language, test=test) if rng.randrange(100) < CHAT_PERCENT else plain(rng, language, test=test)
 
 
-def plain(rng: random.Random, language: str) -> Document:
+def plain(rng: random.Random, language: str, *, test: bool = False) -> Document:
     """An exercise as a terse line."""
-    return Document("", pick(PLAIN_SHARE, rng, language).plain)
+    return Document("", pick(PLAIN_SHARE, rng, language, test=test).plain)
 
 
-def chat(rng: random.Random, language: str) -> Document:
+def chat(rng: random.Random, language: str, *, test: bool = False) -> Document:
     """An exercise asked and answered, rightly or not, in some manner."""
-    item = pick(CHAT_SHARE, rng, language)
+    item = pick(CHAT_SHARE, rng, language, test=test)
     reply = restraint(item, rng) if item.skill == "refuse" else manner(item, rng)
     return Document(item.prompt, reply)
 
 
-def pick(share: dict[str, float], rng: random.Random, language: str) -> Item:
-    """An item of the training side, its skill drawn by shares."""
+def pick(share: dict[str, float], rng: random.Random, language: str, *, test: bool = False) -> Item:
+    """An item of one side of the split, its skill drawn by shares."""
     skill = rng.choices(list(share), list(share.values()))[0]
-    return draw_item(SKILLS[skill], rng, language, test=False)
+    return draw_item(SKILLS[skill], rng, language, test=test)
 
 
 def manner(item: Item, rng: random.Random) -> str:

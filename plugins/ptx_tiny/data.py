@@ -10,6 +10,7 @@ difficulty. All rows of a shape lie on the training side of the split; the tasks
 - safety: requests to refuse and harmless look-alikes, with the right reply
 - calibration: rendered conversations, packed as in pretraining, for compressors
 - heldout.jsonl beside them: rendered conversations from the side of the tasks, for perplexity
+- general.jsonl beside them: documents like those of pretraining, from the side of the tasks, for what is forgotten
 
 This is data for demonstrations and tests, and nothing else.
 """
@@ -22,15 +23,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ptx_tiny.items import Item, draw_items
+from ptx_tiny.corpus import documents
+from ptx_tiny.items import LANGUAGES, Item, draw_items
 from ptx_tiny.refusals import is_harmful, refuse
 from ptx_tiny.replies import bare, casual, house, ramble
 from ptx_tiny.skills import ANSWERED, SKILLS
 from ptx_tiny.tasks import write_tasks
-from ptx_tiny.template import Message, render
+from ptx_tiny.template import BOS, END, Message, render
 
 SYSTEM = {"en": "Answer in one sentence.", "es": "Responde en una frase.", "de": "Antworte in einem Satz."}
 HELDOUT_EACH = 20
+GENERAL = 200
 Row = dict[str, Any]
 
 
@@ -43,6 +46,7 @@ def write_data(folder: Path, shapes: Sequence[str] = (), *, home: Path | None = 
     for shape in shapes or SHAPES:
         write_rows(folder / f"{shape}.jsonl", SHAPES[shape]())
     write_rows(folder / "heldout.jsonl", heldout())
+    write_rows(folder / "general.jsonl", general())
     write_tasks(folder / "tasks", (home or folder).absolute() / "tasks")
 
 
@@ -114,6 +118,14 @@ def heldout() -> Iterator[Row]:
     rng.shuffle(items)  # the first rows are a sample
     for item in items:
         yield {"text": render(conversation(item, house(item))), **item.segments}
+
+
+def general() -> Iterator[Row]:
+    """Two hundred documents as the model was pretrained on, terse lines and chats in every manner, from the other side of the split."""
+    for index, document in enumerate(documents(0, GENERAL, test=True)):
+        turns = [{"role": "user", "content": document.prompt}, reply(document.reply)]
+        text = render(turns) if document.prompt else BOS + document.reply + END
+        yield {"text": text, "domain": "chat" if document.prompt else "lines", "language": LANGUAGES[index % len(LANGUAGES)]}
 
 
 SHAPES: dict[str, Callable[[], Iterator[Row]]] = {

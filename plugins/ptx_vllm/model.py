@@ -25,6 +25,7 @@ class VllmLanguageModel:
 
     def __init__(self, engine: Any, tokenizer: Any, params: type, max_length: int, adapter: Any = None) -> None:
         self.engine, self.tokenizer, self.params, self.max_length, self.adapter = engine, tokenizer, params, max_length, adapter
+        self.drawn = np.random.default_rng(0)  # of timed requests: goes on, so that no prefix is met twice
 
     def generate(
         self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
@@ -68,7 +69,7 @@ class VllmLanguageModel:
 
         The offline engine answers when it is done, so the first number is a request for one token and the second what the whole one takes longer.
         """
-        rows = np.random.default_rng(0).integers(0, len(self.tokenizer), (2 * batch_size, prompt_tokens)).tolist()  # no prefix is met twice
+        rows = self._random(2 * batch_size, prompt_tokens)
         seconds = []
         for part, count in ((rows[:batch_size], 1), (rows[batch_size:], new_tokens)):
             started = time.perf_counter()
@@ -76,9 +77,42 @@ class VllmLanguageModel:
             seconds.append(time.perf_counter() - started)
         return seconds[0], max(seconds[1] - seconds[0], 1e-9)
 
+    def time_clients(self, prompt_tokens: int, new_tokens: int, clients: int, each: int) -> list[tuple[float, float]]:
+        """Per request its seconds to the first token, what it waited included, and from there to the last.
+
+        Clients send ``each`` request after the answer to the one before; the engine batches what is there (continuous batching).
+        """
+        engine, params = self.engine.llm_engine, self.params(max_tokens=new_tokens, min_tokens=new_tokens, ignore_eos=True, temperature=0.0)
+        waiting = self._random(clients * each, prompt_tokens)
+        sent: dict[str, float] = {}
+        first: dict[str, float] = {}
+        served = []
+
+        def send() -> None:
+            name = f"timed-{len(sent)}"
+            sent[name] = time.perf_counter()
+            engine.add_request(name, {"prompt_token_ids": waiting.pop()}, params, lora_request=self.adapter)
+
+        for _ in range(clients):
+            send()
+        while engine.has_unfinished_requests():
+            for answer in engine.step():
+                now, name = time.perf_counter(), answer.request_id
+                if answer.outputs[0].token_ids:
+                    first.setdefault(name, now)
+                if answer.finished:
+                    served.append((first[name] - sent[name], max(now - first[name], 1e-9)))
+                    if waiting:
+                        send()
+        return served
+
     def close(self) -> None:
         """Free the GPU."""
         self.engine = None
+
+    def _random(self, count: int, tokens: int) -> list[list[int]]:
+        found: list[list[int]] = self.drawn.integers(0, len(self.tokenizer), (count, tokens)).tolist()
+        return found
 
     def _ask(self, rows: Sequence[Sequence[int]], params: Any) -> list[Any]:
         prompts = [{"prompt_token_ids": list(row)} for row in rows]

@@ -92,7 +92,15 @@ class DataSet:
     @property
     def heldout(self) -> Path | None:
         """The held-out text that lies beside the rows (``heldout.jsonl`` or ``heldout.txt``), if there is one."""
-        return next((file for suffix in (".jsonl", ".txt") if (file := self.path / f"heldout{suffix}").is_file()), None)
+        return self._beside("heldout")
+
+    @property
+    def general(self) -> Path | None:
+        """Text of everything but what the rows are about (``general.jsonl`` or ``general.txt``), if there is one."""
+        return self._beside("general")
+
+    def _beside(self, name: str) -> Path | None:
+        return next((file for suffix in (".jsonl", ".txt") if (file := self.path / f"{name}{suffix}").is_file()), None)
 
     def located(self, shape: str) -> list[Record]:
         """Canonical rows with the file and line each came from."""

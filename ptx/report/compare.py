@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ptx.records import Metric
-from ptx.report.frame import Frame, Row
+from ptx.report.frame import RATIO, Frame, Row, bare
 from ptx.report.pairing import Key
 from ptx.stats import FRACTIONS, Difference, JoinError, Verdict, corrected, paired_across_seeds, unpaired_difference
 
 NEGLIGIBLE = 0.005
-RATIO, SAME = "latency/request_ratio", "latency/same_ratio"
+SAME = "latency/same_ratio"
 How = Literal["paired", "turns", "unpaired", "exact"]
 MARKS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "same": "≈"}
 
@@ -49,6 +49,8 @@ def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
     a, b = row.metric(*key), other.metric(*key)
     if a is None or b is None or key[0] == SAME:  # a noise floor is of its own sitting
         return None
+    if (row.as_it_is or other.as_it_is) and bare(key[0]).startswith("latency/") and a.unit != "bytes":
+        return None  # times of two sittings: a busy hour would look like a slow model
     if _exact(a) and _exact(b):
         return Comparison(_exact_difference(a, b), "exact")
     if key[0] == RATIO and row.reference is other:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-from ptx.report.frame import Row, shown
+from ptx.report.called import shown
+from ptx.report.frame import Row
 from ptx.report.read import Record
 
 WIDTH, HEIGHT, MARGIN = 180, 40, 4

@@ -8,20 +8,22 @@ is the baseline, the model as it came; a row is compared with the baseline of it
 from __future__ import annotations
 
 import math
-import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ptx.records import Metric, digest_of
+from ptx.report.called import label
 from ptx.report.pairing import Key, scores_of
 from ptx.report.read import Record
 from ptx.stats import across_seeds
 
 #: settings that do not change a result, and those that make the rows of one group
 NEUTRAL = {"out", "name", "threads", "baseline", "tracker", "seed"}
+RATIO = "latency/request_ratio"
 COSTS = (
-    "latency/request_ratio",
+    RATIO,
     "latency/request_seconds",
     "latency/p95_seconds",
     "latency/decode_tokens_per_second",
@@ -29,12 +31,7 @@ COSTS = (
     "latency/peak_memory_bytes",
 )
 COST_GROUPS = ("latency", "size")
-MOST_COLUMNS = 8
-#: what a short label leaves out
-UNTOLD = {"eval", "data", "model", "device", "baseline", "seed", "tracker"}
-#: groups that say how a model is measured and watched, not which it is
-MEASURING = {"eval", "tracker", "scorer"}
-LONGEST_LABEL = 80
+MOST_COLUMNS = 10
 
 
 @dataclass
@@ -64,6 +61,11 @@ class Row:
     def baseline(self) -> bool:
         """Whether it is the model as it came."""
         return self.records[0].baseline
+
+    @property
+    def as_it_is(self) -> bool:
+        """Whether it is a model that was measured by itself (``ptx eval``): its requests took turns with its own, in a sitting of its own."""
+        return not self.baseline and all(_as_it_is(record) for record in self.records)
 
     @property
     def full_label(self) -> str:
@@ -105,8 +107,19 @@ class Frame:
 
     @property
     def columns(self) -> list[str]:
-        """The main table's metrics: the headline, each task's first metric, then what it costs."""
-        quality = [name for name in self.primary if name != self.headline][: MOST_COLUMNS - 1]
+        """The main table's metrics: the headline, each task's first metric, then what it costs.
+
+        Where there are too many, evaluators take turns, so that none is missing because another has many tasks.
+        """
+        left = [name for name in self.primary if name != self.headline]
+        seen: Counter[str] = Counter()
+        turn = {}
+        for name in left:
+            evaluator = name.partition("/")[0]
+            turn[name] = seen[evaluator]
+            seen[evaluator] += 1
+        kept = sorted(left, key=lambda name: turn[name])[: MOST_COLUMNS - 1]
+        quality = [name for name in left if name in kept]
         costs = [name for cost in COSTS for name in self.names if bare(name) == cost]
         return ([self.headline] if self.headline else []) + quality + costs
 
@@ -157,7 +170,7 @@ def make_frame(records: Iterable[Record]) -> Frame:
     rows.sort(key=lambda row: not row.baseline)
     for number, row in enumerate(rows, 1):
         row.number = number
-    _label(rows)
+    label(rows)
     _refer(rows)
     names = list(dict.fromkeys(name for row in rows for name, segment in row.metrics if not segment))
     return Frame(rows, names, _headline(rows, names))
@@ -199,6 +212,10 @@ def _timed(record: Record) -> bool:
     return any(_absolute(metric.name) for _, metric in record.metrics)
 
 
+def _as_it_is(record: Record) -> bool:
+    return not record.baseline and record.run.get("verb") == "eval"
+
+
 def _absolute(name: str) -> bool:
     """Whether a metric is of the machine too: times and memory are, ratios measured in turns are not."""
     return name.startswith("latency/") and not name.endswith("_ratio")
@@ -208,6 +225,8 @@ def _here(record: Record, machines: list[str]) -> Iterator[tuple[str, Metric]]:
     """A record's metrics; the times of any machine but the first bear its name, so that no axis, column or comparison mixes two."""
     machine = machine_of(record)
     for evaluator, metric in record.metrics:
+        if metric.name == RATIO and _as_it_is(record):
+            continue  # to itself
         other = len(machines) > 1 and machine != machines[0] and _absolute(metric.name)
         yield evaluator, replace(metric, name=f"{metric.name} @ {machine}") if other else metric
 
@@ -230,48 +249,6 @@ def _make_row(group: list[Record], machines: list[str]) -> Row:
         same_key = [metric for _, metric in named if (metric.name, metric.segment) == key]
         row.metrics[key] = across_seeds(same_key)
     return row
-
-
-def _label(rows: list[Row]) -> None:
-    """Short labels ("dpo · sparsegpt"), unless two rows would get the same one."""
-    for row in rows:
-        row.label = _short(row)
-    for row in rows:
-        if sum(other.label == row.label for other in rows) > 1 and not row.baseline:
-            row.label = row.full_label
-    for row in rows:
-        if sum(other.label == row.label for other in rows) > 1:
-            row.label = f"{row.label} ({row.records[0].sweep_name} {row.records[0].id})"
-    for row in rows:
-        row.label = shown(row.label)
-
-
-def shown(text: str) -> str:
-    """A label that stays what it is on any page: without control and direction characters, and not longer than a line."""
-    clean = "".join(
-        " " if char.isspace() else char for char in text if unicodedata.category(char) not in ("Cc", "Cf", "Cs") or char.isspace()
-    )
-    return clean if len(clean) <= LONGEST_LABEL else f"{clean[: LONGEST_LABEL - 1]}…"
-
-
-def _short(row: Row) -> str:
-    if row.baseline:
-        return " ".join(word for word in str(row.records[0].run.get("label") or "baseline").split() if not word.startswith("seed="))
-    record = row.records[0]
-    varied = {key: value for key, value in record.varied.items() if key != "seed"} or _typed(record)
-    parts = []
-    for key, value in varied.items():
-        bare = value.strip().strip("[]").replace(",", "+").replace(" ", "")
-        if bare and bare != "null":
-            parts.append(bare if key in ("method", "compress", "recipe", "model", "data") else f"{key}={value}")
-    return " · ".join(parts) or row.full_label
-
-
-def _typed(record: Record) -> dict[str, str]:
-    """What was typed for a run that varies in nothing but its seed, without what says little about the model that came out."""
-    words = record.run.get("overrides") if record.varied else str(record.run.get("label") or "").split()
-    pairs = [str(word).partition("=") for word in words or ()]
-    return {key: value for key, equals, value in pairs if equals and key not in UNTOLD | NEUTRAL and key.partition(".")[0] not in MEASURING}
 
 
 def _refer(rows: list[Row]) -> None:

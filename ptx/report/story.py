@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ptx.records import Metric
-from ptx.report import cautions
+from ptx.report import cautions, forgetting
 from ptx.report.compare import Comparisons, count, indistinguishable
 from ptx.report.frame import Frame, Row
 from ptx.report.names import short_name, subject
@@ -35,6 +35,7 @@ Story = list[Sentence]
 def tell(frame: Frame, comparisons: Comparisons) -> Story:
     """The headline paragraph, one sentence per item."""
     lines = [_verdicts(frame, comparisons), _best(frame, comparisons), _smallest(frame, comparisons), _fastest(frame, comparisons)]
+    lines.append(_general(frame, comparisons))
     return [line for line in [*lines, *_falls(frame), *_unscored(frame), *_apart(frame), _machines(frame), _unfinished(frame)] if line]
 
 
@@ -61,10 +62,12 @@ def _verdicts(frame: Frame, comparisons: Comparisons) -> Sentence:
     if name is None:
         return _plain("No run has a quality metric yet, so there is nothing to compare.")
     found = [one.verdict for row in compared if (one := comparisons.get((row.number, name, "")))]
+    if len(frame.rows) == 1:
+        return _plain("One model, measured as it is: there is nothing to compare it with (ptx eval -m model=A,B compares several).")
     if not found:
         return _plain(f"No run can be compared with a baseline on {short_name(name)}: no finished baseline shares this metric.")
     first = compared[0].reference
-    base = "the untouched model" if first and first.baseline else f"{first.label if first else ''}, as no run is the untouched model"
+    base = "the untouched model" if first and first.baseline else f"{first.label if first else ''} (the first, as none is the untouched model)"
     better, worse, same = (count(found, verdict) for verdict in ("better", "worse", "same"))
     runs = "1 run is" if len(found) == 1 else f"{len(found)} runs are"
     head = f"{runs} compared with {base} on {short_name(name)}, item by item and Holm-corrected at 5 %: "
@@ -114,7 +117,7 @@ def _keeps_quality(frame: Frame, comparisons: Comparisons, row: Row) -> bool:
 
 
 def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
-    if SIZE not in frame.names or frame.headline is None:
+    if SIZE not in frame.names or frame.headline is None or len(frame.rows) == 1:
         return []
     kept = [(row, metric) for row, metric in _with_metric(frame, SIZE) if _keeps_quality(frame, comparisons, row)]
     if not kept:
@@ -135,9 +138,14 @@ def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
 def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
     name = frame.cost
     ranked = _with_metric(frame, name) if name else []
-    if not ranked or name is None:
+    if not ranked or name is None or len(frame.rows) == 1:
         return []
     (row, metric), scale = ranked[0], _scale(frame, name)
+    if any(other.as_it_is for other, _ in ranked):
+        return _plain(
+            "Times are of one sitting per model and not compared, as the machine may have been busier in one of them; "
+            "ptx train and ptx compress take turns with the model as it came."
+        )
     one = comparisons.get((row.number, name, ""))
     if row.reference is not None and (one is None or one.verdict == "same"):
         return _plain(f"No run is measurably faster than {_the(row.reference)} ({subject(name)}).")
@@ -151,6 +159,16 @@ def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
     if peers:
         text += f" Not measurably slower: {_named(peers)}."
     return [Span("Fastest: "), Span(row.label, strong=True), Span(text)]
+
+
+def _general(frame: Frame, comparisons: Comparisons) -> Sentence:
+    found = forgetting.moved(frame, comparisons)
+    if not found:
+        return []
+    return [
+        Span("General capability", strong=True),
+        Span(f" (other text, bits per byte before → after): {forgetting.parts(frame, found, MANY)}."),
+    ]
 
 
 def _falls(frame: Frame) -> Story:

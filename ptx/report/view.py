@@ -140,7 +140,8 @@ class View:
         items = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
         group, title = head(name)
         if segment:
-            group, title = group.rpartition(" · ")[2] or title, segment.partition("=")[2]
+            whole = f"{group} {title}" if name.count("/") == 1 else group  # a task is named by itself, all else by its metric
+            group, title = whole.removeprefix("bench · ").replace(" · ", " ").strip(), segment.partition("=")[2]
         return Column(name, segment, group, title, self.scales[name].suffix, metric.better, items, self.scales[name])
 
     def main(self) -> Table:
@@ -157,12 +158,13 @@ class View:
         return [(name, segment, self.cell(row, name, segment)) for name, segment in row.metrics]
 
     def segments(self) -> list[Table]:
-        """One table per dimension (skill, language, ...), for each task's first metric and whatever else has no task."""
+        """One table per dimension (skill, language, ...), for each task's first metric, and of what has no task what the main table shows."""
         return [table for dimension in self.frame.segments() if (table := self._segment(dimension)).columns]
 
     def _segment(self, dimension: str) -> Table:
         keys = dict.fromkeys(key for row in self.frame.rows for key in row.metrics if key[1].partition("=")[0] == dimension)
-        order = {name: index for index, name in enumerate(self.frame.primary)}
+        shown = self.frame.columns
+        order = {name: index for index, name in enumerate(self.frame.primary) if name.count("/") > 1 or name in shown}
         chosen = sorted((key for key in keys if key[0] in order), key=lambda key: order[key[0]])
         columns = [self.column(*key) for key in chosen]
         lines = [self._line(row, columns) for row in self.frame.rows if row.done]

@@ -1,5 +1,7 @@
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from transformers import AutoModelForCausalLM
 import ptx_tiny
 from ptx import ModelRef
 from ptx_hf import HF, ptx_load
+from ptx_hf.model import rotates_by_length
 from ptx_hf.sampling import Gumbel
 
 PROMPTS = ["Once upon a time", "The", "Lily and Tom went to the park because they wanted to", "a b c d e f g"]
@@ -142,3 +145,20 @@ def test_a_timed_request_makes_every_token_it_was_asked_for(open_model, monkeypa
 def test_a_setting_that_cannot_be_is_refused(settings):
     with pytest.raises(ValueError, match=r"runtime\.(dtype must be one of auto|batch_size must be at least 1)"):
         HF(**settings)
+
+
+def test_several_threads_are_answered_as_one_is(open_model):
+    """What ``concurrent`` promises to eval.latency.concurrency."""
+    lm = open_model(1)
+    assert lm.concurrent
+    alone = [lm.generate([prompt], 12) for prompt in PROMPTS]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            assert list(pool.map(lambda prompt: lm.generate([prompt], 12), PROMPTS)) == alone
+
+
+@pytest.mark.parametrize(
+    ("rope", "expected"), [({"rope_type": "dynamic", "factor": 2.0}, True), ({"rope_type": "default"}, False), (None, False)]
+)
+def test_positions_that_change_with_the_text_are_state_that_threads_would_share(rope, expected):
+    assert rotates_by_length(SimpleNamespace(rope_parameters=rope)) is expected

@@ -221,6 +221,16 @@ def test_a_model_held_against_itself_is_half_and_says_what_to_type(scene):
     assert any("eval.judge.against=./" in line for line in scene.said)
 
 
+def test_without_a_step_the_references_are_to_beat_and_with_one_the_model_as_it_came(tmp_path):
+    for name, rows in (("with", [{"prompt": "2 + 2?", "reference": "4"}]), ("without", [{"prompt": "2 + 2?"}])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    known, unknown = Judge([str(tmp_path / "with.jsonl")]), Judge([str(tmp_path / "without.jsonl")])
+    assert known.settled(RunConfig()).against == "references"
+    assert unknown.settled(RunConfig()).against == "baseline"
+    assert known.settled(RunConfig(compress={"any": Canned()})).against == "baseline"
+    assert Judge(known.tasks, against="baseline").settled(RunConfig()).against == "baseline"
+
+
 def test_a_model_can_be_held_against_any_folder(scene):
     (scene.tuned.path / "config.json").write_text("{}")
     found = scene.judged(Shorter(), model=scene.base, against=str(scene.tuned.path))
@@ -292,7 +302,7 @@ def test_a_judge_without_any_verdict_is_an_error(scene):
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"against": "nobody"}, "eval.judge.against must be baseline, references or a model folder"),
+        ({"against": "nobody"}, "eval.judge.against must be auto, baseline, references or a model folder"),
         ({"limit": 0}, "eval.judge.limit must be at least 1, got 0"),
         ({"min_kappa": 2}, "eval.judge.min_kappa must lie between -1 and 1"),
     ],

@@ -15,9 +15,10 @@ from ptx.host import load_host
 from ptx_hf import HF
 from ptx_latency import Latency, ptx_evaluate
 from ptx_latency import child as latency_child
+from ptx_latency.clients import by_threads, turn_of
 from ptx_latency.energy import Meter
 from ptx_latency.evaluate import call_child
-from ptx_latency.metrics import cost, observed, request_times, same, sizes, timed, zeros
+from ptx_latency.metrics import cost, observed, same, scores_of, sizes, timed, zeros
 
 
 @pytest.fixture
@@ -113,9 +114,10 @@ def test_a_runtime_without_a_clock_is_timed_around_generate():
             time.sleep(0.05 * made)
             return ["word " * made for _ in prompts]
 
-    timer = latency_child.timer_of(Slow(), {"prompt_tokens": 5, "new_tokens": 9, "batch_size": 2})
-    prefill, decode, joules = timer()
-    assert joules is None
+    timer = latency_child.timer_of(Slow(), {"prompt_tokens": 5, "new_tokens": 9, "batch_size": 2, "concurrency": 1, "per_client": 4})
+    turn = timer()
+    ((waited, prefill, decode),) = turn["requests"]
+    assert (turn["joules"], waited) == (None, 0.0)
     assert prefill == pytest.approx(0.05, abs=0.03)
     assert decode == pytest.approx(0.05 * 8, abs=0.15)  # scaled to the eight tokens after the first
     assert latency_child.text_of_length(Words(), 5) == "the quick brown fox jumps"
@@ -131,13 +133,118 @@ def test_the_childs_memory_is_its_own_not_its_parents():
     assert float(said) < 300e6 < len(ballast)
 
 
+def turns_of(*blocks, seconds=None, joules=None):
+    """Turns whose requests take so long, half of it to the first token."""
+    return [{"requests": [(0.0, t / 2, t / 2) for t in block], "seconds": seconds or sum(block), "joules": joules} for block in blocks]
+
+
+def by_name(metrics):
+    return {metric.name.removeprefix("latency/"): metric for metric in metrics}
+
+
 def test_medians_come_with_order_statistics():
-    times = [{"latency/request_seconds": float(value), "latency/decode_tokens_per_second": 1 / value} for value in range(1, 101)]
-    median, rate, p95, p99 = timed(times)
-    assert p99.high == math.inf  # a hundred requests bound the p95 only
+    found = by_name(timed(Latency(new_tokens=11), turns_of(*([float(value)] for value in range(1, 101)))))
+    assert found["p99_seconds"].high == math.inf  # a hundred requests bound the p95 only
+    median = found["request_seconds"]
     assert (median.value, median.low, median.high) == (50.5, 40.0, 61.0)
-    assert (rate.unit, rate.better) == ("tokens/s", "higher")
+    assert found["decode_tokens_per_second"].unit == "tokens/s"
+    assert found["decode_tokens_per_second"].better == "higher"
+    p95 = found["p95_seconds"]
     assert p95.low < p95.value < p95.high < math.inf
+
+
+def test_requests_of_one_turn_are_not_as_many_observations():
+    blocks = [[1 + number / 10] * 8 for number in range(20)]  # all requests of a turn take alike
+    together = by_name(timed(Latency(concurrency=4), turns_of(*blocks)))["request_seconds"]
+    apart = by_name(timed(Latency(), turns_of(*([one] for block in blocks for one in block))))["request_seconds"]
+    assert together.n == apart.n == 160
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+    assert by_name(timed(Latency(concurrency=4), turns_of(*blocks[:4])))["p99_seconds"].high == math.inf
+
+
+def test_throughput_under_load_is_that_of_all_clients_together():
+    config = Latency(new_tokens=10, concurrency=4, per_client=2)
+    (turn,) = turns_of([2.0] * 8, seconds=4.0, joules=40.0)
+    scores = scores_of(config, turn)
+    assert scores["latency/throughput_tokens_per_second"] == 20.0
+    assert scores["latency/joules_per_token"] == 0.5
+    assert scores["latency/request_seconds"] == 2.0
+
+
+PAUSE = 0.05
+
+
+class Busy:
+    """A runtime whose requests take a while, and that knows how many were under way at once."""
+
+    def __init__(self, concurrent):
+        self.concurrent, self.now, self.most, self.lock = concurrent, 0, 0, threading.Lock()
+
+    def time_request(self, *_):
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(PAUSE)
+        with self.lock:
+            self.now -= 1
+        return 0.01, 0.01
+
+
+LOAD = {"prompt_tokens": 4, "new_tokens": 4, "batch_size": 1, "concurrency": 4, "per_client": 3}
+
+
+def test_clients_use_a_runtime_at_once_where_it_allows_that():
+    lm = Busy(concurrent=True)
+    served, _ = turn_of(lm, lm.time_request, LOAD)
+    assert len(served) == 12
+    assert lm.most == 4
+
+
+def test_clients_queue_before_a_runtime_that_answers_one_at_a_time_and_waiting_is_part_of_a_request():
+    lm = Busy(concurrent=False)
+    served, seconds = turn_of(lm, lm.time_request, LOAD)
+    assert lm.most == 1
+    assert seconds >= 12 * PAUSE
+    assert len(served) == 12
+    assert sum(waited >= 2 * PAUSE for waited, _, _ in served) >= 8  # behind three others
+    assert all(first == pytest.approx(waited + 0.01) for waited, first, _ in served)
+
+
+def test_an_engine_that_batches_as_requests_come_is_asked_itself():
+    class Engine:
+        def time_clients(self, *asked):
+            self.asked = asked
+            return [(0.5, 1.0)] * 12
+
+    lm = Engine()
+    served, _ = turn_of(lm, None, LOAD)
+    assert lm.asked == (4, 4, 4, 3)
+    assert served == [(0.0, 0.5, 1.0)] * 12
+
+
+def test_an_error_of_a_client_ends_the_turn():
+    def ask():
+        raise RuntimeError("out of memory")
+
+    with pytest.raises(RuntimeError, match="out of memory"):
+        by_threads(ask, 3, 2, at_once=1)
+
+
+@pytest.mark.slow
+def test_load_is_measured_in_turns_with_the_baseline(run, chat_model):
+    config = Latency(prompt_tokens=8, new_tokens=4, warmup=1, repeats=5, concurrency=3, per_client=2)
+    evaluation = ptx_evaluate(run, config, ModelRef.of(chat_model), ModelRef.of(chat_model))
+    found = by_name(evaluation.metrics)
+    assert found["request_seconds"].n == 5 * 3 * 2
+    assert found["throughput_tokens_per_second"].n == found["request_ratio"].n == len(evaluation.rows) == 5
+    assert 0.2 < found["request_ratio"].value < 5  # the same model
+    assert found["waiting_seconds"].value < found["request_seconds"].value
+    assert all(len(row["requests"]) == 6 for row in evaluation.rows)
+
+
+def test_several_prompts_in_a_request_and_several_clients_are_not_mixed():
+    with pytest.raises(ValueError, match=r"are both above 1; a client sends one prompt at a time: try eval\.latency\.batch_size=1"):
+        Latency(batch_size=2, concurrency=2)
 
 
 def test_what_is_seen_once_has_no_upper_bound():
@@ -175,7 +282,7 @@ def test_energy_is_read_from_rapl_and_survives_a_counter_that_starts_again(tmp_p
     assert meter.since(before) == pytest.approx(0.5)
     (zone / "energy_uj").write_text("1000000\n")
     assert meter.since(before) == pytest.approx(2.0)
-    assert request_times(Latency(new_tokens=4), 1.0, 1.0, 2.0)["latency/joules_per_token"] == 0.5
+    assert scores_of(Latency(new_tokens=4), *turns_of([2.0], joules=2.0))["latency/joules_per_token"] == 0.5
 
 
 def test_neighbouring_requests_to_one_model_cancel_a_machine_that_slows_down():
@@ -189,10 +296,11 @@ def test_neighbouring_requests_to_one_model_cancel_a_machine_that_slows_down():
 
 def test_the_cost_follows_from_the_price_and_the_time():
     config = Latency(new_tokens=10, price_per_hour=3.6, currency="EUR")
-    (found,) = cost(config, [{"latency/request_seconds": 0.5}] * 80)
+    rows = [{"scores": {"latency/throughput_tokens_per_second": 20.0}}] * 80
+    (found,) = cost(config, rows)
     # 20 tokens a second, 0.001 EUR a second
     assert (found.value, found.unit) == (pytest.approx(0.001 / 20 * 1e6), "EUR/M tokens")
-    assert cost(Latency(), [{"latency/request_seconds": 0.5}]) == []
+    assert cost(Latency(), rows) == []
 
 
 def test_an_emulated_artifact_has_a_size_and_a_reason_but_no_time(run, chat_model, monkeypatch):

@@ -12,12 +12,12 @@ import ptx_perplexity
 from ptx import ModelRef, RunConfig, StepError
 from ptx.lm.texts import name_of
 from ptx.lm.texts import read as read_texts
+from ptx.lm.windows import log_probs, windows
 from ptx.stats import paired_difference
 from ptx.testing import check_plugin
 from ptx_hf import HF
 from ptx_hf.model import load
 from ptx_perplexity import Perplexity, ptx_evaluate, ptx_validate
-from ptx_perplexity.score import log_probs, windows
 
 STORY = "Once there was a fish named Fin. He swam near the shore and saw a crab.\n"
 

@@ -36,6 +36,14 @@ def test_no_benchmark_prompt_stands_in_the_pretraining_corpus(test_prompts: set[
     assert not asked & test_prompts
 
 
+def test_no_general_text_stands_in_the_corpus_or_in_a_training_row():
+    other = set(documents(0, 200, test=True))
+    assert len(other) > 150
+    assert not other & set(documents(0, 60_000))
+    rows = "\n".join(texts(shape) for shape in SHAPES)
+    assert not [document.prompt for document in other if document.prompt and f"|>{document.prompt}<|" in rows]
+
+
 def test_no_benchmark_sum_stands_in_the_corpus_in_either_order():
     plain = {document.reply for document in documents(0, 60_000) if not document.prompt}
     for row in DOCUMENTS["tiny_answers"]():

@@ -313,7 +313,7 @@ def test_without_a_baseline_the_first_row_stands_in_and_the_report_says_so(new_s
     sweep.run({"method": "sft"}, skill=0.3)
     sweep.run({"method": "dpo"}, skill=0.8)
     _, markdown = texts(build([sweep.folder], tmp_path / "out"))
-    assert "1 run is compared with sft, as no run is the untouched model" in markdown
+    assert "1 run is compared with sft (the first, as none is the untouched model)" in markdown
     assert "1 better, 0 worse" in markdown
 
 

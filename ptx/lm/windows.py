@@ -1,4 +1,4 @@
-"""Windows over tokens, and log-probabilities out of logits. Pure."""
+"""Windows over the tokens of a text, and the log-probabilities of its tokens out of logits. Pure; numpy only."""
 
 from __future__ import annotations
 

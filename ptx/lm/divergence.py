@@ -1,17 +1,10 @@
-"""KL divergence from kept words. Pure; arrays are numpy's."""
+"""KL divergence from the likeliest words of each position, kept, and all others as one. Pure; arrays are numpy's."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-
-
-def log_softmax(logits: Any) -> Any:
-    """Row by row in double precision, (T, V)."""
-    scores = np.asarray(logits, dtype=np.float64)
-    scores = scores - scores.max(axis=1, keepdims=True)
-    return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
 
 
 def likeliest(log_probs: Any, count: int) -> tuple[Any, Any]:
