@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import machine, models
+from ptx.against import Named, find
 from ptx.compose import Job
 from ptx.config import Compressor, Method, RunConfig
 from ptx.data import DataSet, check, open_data
@@ -55,6 +56,9 @@ def make_plan(host: Host, verb: str, jobs: Sequence[Job], command: str, resolved
     if planner.problems:
         raise ConfigError(planner.problems)
     unique = {run.id: run for run in sorted(runs, key=lambda run: not run.baseline)}
+    if against := jobs[0].config.against:
+        rows = {tuple(pair for pair in run.varied.items() if pair[0] != "seed"): run for run in unique.values()}
+        find(against, [Named(run.varied, run.label, [run.id]) for run in rows.values()])
     axes: dict[str, list[str]] = {}
     for job in jobs:
         for key, value in job.varied.items():
@@ -264,7 +268,7 @@ class _Planner:
                     role: {"step": steps[there].key} if isinstance(there, str) else {"model": there.digest}
                     for role, there in further[name].items()
                 }
-            shown = name if config.recipe else self.host.choice_of(step).name
+            shown = name if config.recipe or name in config.compress else self.host.choice_of(step).name
             steps[name] = Step(kind, shown, step, feeds.get(name), Identity("steps", found), beside)
             artifact = {"step": steps[name].key}
         measures = [ingredients.measure(name, artifact, reference.key if reference else model.digest) for name in config.eval]

@@ -128,6 +128,12 @@ def ptx_choices() -> list[Choice]:
 
 
 @hookimpl
+def ptx_searchpath() -> list[str]:
+    """``compress=[sparsegpt_2_4]``."""
+    return [str(Path(__file__).parent / "conf")]
+
+
+@hookimpl
 def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
     """A quantised model cannot be pruned."""
     chosen = [name for name, compressor in config.compress.items() if isinstance(compressor, CHOICES)]
