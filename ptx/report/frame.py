@@ -13,13 +13,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ptx.against import Named, find
+from ptx.errors import ConfigError
 from ptx.records import Metric, digest_of
 from ptx.report.pairing import Key, scores_of
 from ptx.report.read import Record
 from ptx.stats import across_seeds
 
 #: settings that do not change a result, and those that make the rows of one group
-NEUTRAL = {"out", "name", "threads", "baseline", "tracker", "seed"}
+NEUTRAL = {"out", "name", "threads", "baseline", "against", "tracker", "seed"}
 COSTS = (
     "latency/request_ratio",
     "latency/request_seconds",
@@ -35,6 +37,8 @@ UNTOLD = {"eval", "data", "model", "device", "baseline", "seed", "tracker"}
 #: groups that say how a model is measured and watched, not which it is
 MEASURING = {"eval", "tracker", "scorer"}
 LONGEST_LABEL = 80
+#: choices whose value says of itself what it is
+TOLD_BY_VALUE = {"method", "compress", "recipe", "model", "data", "runtime"}
 
 
 @dataclass
@@ -44,7 +48,8 @@ class Row:
     number: int
     records: list[Record]
     label: str = ""
-    reference: Row | None = None
+    reference: Row | None = None  # what it is compared with
+    turned: Row | None = None  # the baseline of its own, beside which its latency was measured
     repeats: list[Record] = field(default_factory=list)  # the same run and seed once more
     metrics: dict[Key, Metric] = field(default_factory=dict)
     evaluators: dict[Key, str] = field(default_factory=dict)  # by the metric's name here
@@ -128,6 +133,13 @@ class Frame:
         """The latency that pictures and sentences use."""
         return next((name for name in COSTS[:3] if name in self.names), None)
 
+    @property
+    def base(self) -> str:
+        """What the rows are compared with, in words."""
+        references = {row.reference.number: row.reference for row in self.rows if row.reference}
+        only = next(iter(references.values())) if len(references) == 1 else None
+        return only.label if only and not only.baseline else "the baseline"
+
     def sample(self, name: str) -> Metric:
         """Some metric of that name, for its unit and direction."""
         return next(metric for row in self.rows for (of, _), metric in row.metrics.items() if of == name)
@@ -147,8 +159,17 @@ class Frame:
         return found
 
 
-def make_frame(records: Iterable[Record]) -> Frame:
-    """Group, label and order the records."""
+def make_frame(records: Iterable[Record], against: str = "") -> Frame:
+    """Group, label and order the records.
+
+    Args:
+        records: of one or several sweeps.
+        against: the row that all others are compared with (a label, a run's id, or choices); default: what the runs declare, else each
+            row's baseline.
+
+    Raises:
+        ConfigError: no row, or more than one, is called that.
+    """
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(_group_of(record), []).append(record)
@@ -159,6 +180,7 @@ def make_frame(records: Iterable[Record]) -> Frame:
         row.number = number
     _label(rows)
     _refer(rows)
+    _refer_to(rows, against)
     names = list(dict.fromkeys(name for row in rows for name, segment in row.metrics if not segment))
     return Frame(rows, names, _headline(rows, names))
 
@@ -263,7 +285,9 @@ def _short(row: Row) -> str:
     for key, value in varied.items():
         bare = value.strip().strip("[]").replace(",", "+").replace(" ", "")
         if bare and bare != "null":
-            parts.append(bare if key in ("method", "compress", "recipe", "model", "data") else f"{key}={value}")
+            parts.append(bare if key in TOLD_BY_VALUE else f"{key}={value}")
+    if "compress" in varied and len(parts) == ("runtime" in varied):
+        parts.insert(0, "uncompressed")
     return " · ".join(parts) or row.full_label
 
 
@@ -281,7 +305,25 @@ def _refer(rows: list[Row]) -> None:
     for row in rows:
         same = sorted((base for base in baselines if _kin(base, row, 1)), key=lambda base: not _kin(base, row, 3))
         reference = same[0] if same else first if not baselines else None
-        row.reference = reference if reference is not row and row.done and not row.baseline else None
+        row.turned = row.reference = reference if reference is not row and row.done and not row.baseline else None
+
+
+def _refer_to(rows: list[Row], against: str) -> None:
+    """Let rows be compared with the one that is named for all of them, or that their sweep declares and has."""
+    named = [Named(row.records[0].varied, row.label, [row.full_label, *(record.id for record in row.records)]) for row in rows]
+    if against:
+        chosen = rows[find(against, named)]
+        for row in rows:
+            row.reference = chosen if row is not chosen and row.done and chosen.done else None
+        return
+    for row in rows:
+        declared, sweep = str((row.records[0].run.get("config") or {}).get("against") or ""), row.records[0].sweep_name
+        same = [other for other in rows if declared and other.records[0].sweep_name == sweep and other.done]
+        try:
+            chosen = same[find(declared, [named[other.number - 1] for other in same])]
+        except ConfigError:  # not among these runs: a part of the sweep, or one that failed
+            continue
+        row.reference = chosen if row is not chosen and row.done else None
 
 
 def _kin(a: Row, b: Row, depth: int) -> bool:
