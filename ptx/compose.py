@@ -27,11 +27,11 @@ from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.fields import OPEN_GROUPS, set_field
 from ptx.groups import hydra, known
 from ptx.host import Host
-from ptx.presets import apart, put_back
+from ptx.presets import apart, put_back, set_beside
 from ptx.recipe import expand
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-RUNTIMES = "runtime"
+RUNTIMES, BASELINE_RUNTIME = "runtime", "baseline_runtime"
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".txt")
 
 
@@ -189,7 +189,10 @@ def _apply(
     if suggestions:
         notes.append(f"suggested by the model: {' '.join(f'{key}={_word(value)}' for key, value in suggestions)}")
     later = [pair for pair in values if pair not in early]
-    return [problem for key, value in [*suggestions, *later] for problem in set_field(node, key, value)]
+    named = [value for key, value in later if key == BASELINE_RUNTIME and value is not None]
+    problems = [problem for name in named for problem in set_beside(host, node, BASELINE_RUNTIME, RUNTIMES, str(name))]
+    later = [pair for pair in later if pair[0] != BASELINE_RUNTIME]
+    return problems + [problem for key, value in [*suggestions, *later] for problem in set_field(node, key, value)]
 
 
 def _word(value: Any) -> str:

@@ -297,6 +297,7 @@ class RunConfig:
     method: Any = None
     compress: dict[str, Any] = field(default_factory=dict)
     runtime: Any = None
+    baseline_runtime: Any = None  # what the baseline is measured on; None: what the run is
     decode: Any = None
     eval: dict[str, Any] = field(default_factory=dict)
     scorer: dict[str, Any] = field(default_factory=dict)

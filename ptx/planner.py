@@ -131,11 +131,15 @@ class _Planner:
         made = self.run(verb, sweep, config, ref, facts, data, feeds, further)
         run = dataclasses.replace(made, label=label_of(job), overrides=tuple(job.overrides), varied=job.varied)
         run = dataclasses.replace(run, id=f"{slug(run.label)}-{run_key(run)[:8]}")
-        if not (config.baseline and config.chain() and run.evaluations):
+        declared = config.baseline_runtime
+        if not (config.baseline and run.evaluations and (config.chain() or declared not in (None, config.runtime))):
             return [run]
-        bare = dataclasses.replace(config, recipe=None, method=None, compress={})
+        runtime = config.runtime if declared is None else declared
+        bare = dataclasses.replace(config, recipe=None, method=None, compress={}, runtime=runtime, baseline_runtime=None)
         base = self.run(verb, sweep, bare, ref, facts, data, {}, {})
         same = {key: value for key, value in job.varied.items() if key.partition(".")[0] in ("model", "runtime", "decode", "eval")}
+        if declared is not None:
+            same = {key: value for key, value in same.items() if key.partition(".")[0] != "runtime"}
         label = " ".join(["baseline", *(f"{key}={value}" for key, value in same.items())])
         base = dataclasses.replace(base, label=label, varied=same, baseline=True)
         return [dataclasses.replace(base, id=f"{slug(label)}-{run_key(base)[:8]}"), run]
@@ -258,7 +262,7 @@ class _Planner:
         artifact: dict[str, Any] = {"model": model.digest}
         steps: dict[str, Step] = {}
         exports = config.runtime.exports and model.kind != "package"
-        reference = ingredients.reference(model) if exports else None
+        reference = ingredients.reference(model) if ingredients.baseline_runtime.exports and model.kind != "package" else None
         for name, step in (config.chain() | ({"export": config.runtime} if exports else {})).items():
             kind = "train" if isinstance(step, Method) else "compress" if isinstance(step, Compressor) else "export"
             found = ingredients.of_step(kind, step, name, artifact, feeds.get(name))

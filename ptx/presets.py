@@ -12,7 +12,7 @@ from typing import Any
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from ptx.errors import Problem
+from ptx.errors import Problem, did_you_mean
 from ptx.fields import OPEN_GROUPS, set_field
 from ptx.groups import known
 from ptx.host import Host
@@ -64,3 +64,12 @@ def any_of(host: Host, group: str, name: str) -> tuple[DictConfig | None, list[P
     if choice is not None:
         return OmegaConf.structured(choice.config_type), []
     return typed(group, name) if name in known(group) else (None, [])
+
+
+def set_beside(host: Host, node: DictConfig, key: str, group: str, name: str) -> list[Problem]:
+    """Set the field ``key`` to a second choice of ``group``, beside the one that the run itself has."""
+    chosen, problems = any_of(host, group, name)
+    if chosen is None and not problems:
+        return [Problem(f"{key}={name}: no {group} {name!r}", did_you_mean(name, known(group)))]
+    node[key] = chosen
+    return problems

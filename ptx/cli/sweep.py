@@ -56,7 +56,9 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     options, more = parser.parse_known_args(list(arguments))
     study = read(options.file)
     name = f"name={study.get('name') or options.file.stem}"
-    beside = [] if "--config-dir" in more or not study.get("config_dir") else ["--config-dir", str(options.file.parent / study["config_dir"])]
+    beside = (
+        [] if "--config-dir" in more or not study.get("config_dir") else ["--config-dir", str(options.file.parent / study["config_dir"])]
+    )
     if "search" in study:
         from ptx.cli import search
 

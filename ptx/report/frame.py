@@ -13,11 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ptx.against import Named, find
-from ptx.errors import ConfigError
 from ptx.records import Metric, digest_of
 from ptx.report.pairing import Key, scores_of
 from ptx.report.read import Record
+from ptx.report.refer import refer, refer_to, served
 from ptx.stats import across_seeds
 
 #: settings that do not change a result, and those that make the rows of one group
@@ -49,6 +48,7 @@ class Row:
     records: list[Record]
     label: str = ""
     reference: Row | None = None  # what it is compared with
+    named: bool = False  # whether that one was asked for, in place of the baseline
     turned: Row | None = None  # the baseline of its own, beside which its latency was measured
     repeats: list[Record] = field(default_factory=list)  # the same run and seed once more
     metrics: dict[Key, Metric] = field(default_factory=dict)
@@ -130,8 +130,9 @@ class Frame:
 
     @property
     def cost(self) -> str | None:
-        """The latency that pictures and sentences use."""
-        return next((name for name in COSTS[:3] if name in self.names), None)
+        """The latency that pictures and sentences use; not the ratio to the baseline where the rows have it to several."""
+        one = len({served(row.records[0]) for row in self.rows if row.metric(COSTS[0])}) == 1
+        return next((name for name in COSTS[:3] if name in self.names and (one or name != COSTS[0])), None)
 
     @property
     def base(self) -> str:
@@ -179,8 +180,8 @@ def make_frame(records: Iterable[Record], against: str = "") -> Frame:
     for number, row in enumerate(rows, 1):
         row.number = number
     _label(rows)
-    _refer(rows)
-    _refer_to(rows, against)
+    refer(rows)
+    refer_to(rows, against)
     names = list(dict.fromkeys(name for row in rows for name, segment in row.metrics if not segment))
     return Frame(rows, names, _headline(rows, names))
 
@@ -296,40 +297,6 @@ def _typed(record: Record) -> dict[str, str]:
     words = record.run.get("overrides") if record.varied else str(record.run.get("label") or "").split()
     pairs = [str(word).partition("=") for word in words or ()]
     return {key: value for key, equals, value in pairs if equals and key not in UNTOLD | NEUTRAL and key.partition(".")[0] not in MEASURING}
-
-
-def _refer(rows: list[Row]) -> None:
-    """Give each row its baseline: the one of its model, on its runtime if there is one; without any baseline, the first row that is done."""
-    baselines = [row for row in rows if row.baseline and row.done]
-    first = next((row for row in rows if row.done), None)
-    for row in rows:
-        same = sorted((base for base in baselines if _kin(base, row, 1)), key=lambda base: not _kin(base, row, 3))
-        reference = same[0] if same else first if not baselines else None
-        row.turned = row.reference = reference if reference is not row and row.done and not row.baseline else None
-
-
-def _refer_to(rows: list[Row], against: str) -> None:
-    """Let rows be compared with the one that is named for all of them, or that their sweep declares and has."""
-    named = [Named(row.records[0].varied, row.label, [row.full_label, *(record.id for record in row.records)]) for row in rows]
-    if against:
-        chosen = rows[find(against, named)]
-        for row in rows:
-            row.reference = chosen if row is not chosen and row.done and chosen.done else None
-        return
-    for row in rows:
-        declared, sweep = str((row.records[0].run.get("config") or {}).get("against") or ""), row.records[0].sweep_name
-        same = [other for other in rows if declared and other.records[0].sweep_name == sweep and other.done]
-        try:
-            chosen = same[find(declared, [named[other.number - 1] for other in same])]
-        except ConfigError:  # not among these runs: a part of the sweep, or one that failed
-            continue
-        row.reference = chosen if row is not chosen and row.done else None
-
-
-def _kin(a: Row, b: Row, depth: int) -> bool:
-    """Whether two rows agree on the first ``depth`` of: model, runtime, evaluators."""
-    facts = [(r.model.get("digest"), (c := r.run.get("config") or {}).get("runtime"), c.get("eval")) for r in (a.records[0], b.records[0])]
-    return facts[0][:depth] == facts[1][:depth]
 
 
 def _headline(rows: list[Row], names: list[str]) -> str | None:

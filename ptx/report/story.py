@@ -65,7 +65,7 @@ def _verdicts(frame: Frame, comparisons: Comparisons) -> Sentence:
         return _plain(f"No run can be compared with a baseline on {short_name(name)}: no finished baseline shares this metric.")
     first = compared[0].reference
     base = "the untouched model" if first is None or first.baseline else first.label
-    if first and not first.baseline and all(row.reference is row.turned for row in compared):
+    if first and not first.baseline and not any(row.named for row in compared):
         base += ", as no run is the untouched model"
     better, worse, same = (count(found, verdict) for verdict in ("better", "worse", "same"))
     runs = "1 run is" if len(found) == 1 else f"{len(found)} runs are"

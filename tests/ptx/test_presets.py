@@ -81,3 +81,10 @@ def test_what_is_wrong_with_a_preset_is_named(toy_host, presets):
         "compress=bare is a preset of no choice; its YAML begins with defaults: [NAME], a choice of compress"
     ]
     assert problems_of(toy_host, "compress=[tenht]") == ["no compress 'tenht'; did you mean 'tenth'?"]
+
+
+def test_the_baseline_can_be_on_a_runtime_of_its_own(toy_host, desk):
+    words = ["model=./model", "eval=[latency]", "baseline_runtime=hf"]
+    config = compose_jobs(toy_host, "eval", words)[0].config
+    assert type(config.baseline_runtime).__name__ == "Plain"
+    assert problems_of(toy_host, "baseline_runtime=hff") == ["baseline_runtime=hff: no runtime 'hff'; did you mean 'hf'?"]
