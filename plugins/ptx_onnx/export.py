@@ -58,12 +58,16 @@ def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
 
 
 def as_stored(config: Onnx, model: ModelRef) -> Onnx:
-    """``precision=auto`` as that of the model: the narrowest that holds a packed checkpoint's integers, fp32 for dense weights."""
+    """``precision=auto`` as that of the model: fp32 for dense weights; for packed ones the narrowest that holds their integers, which are
+    taken over where they can be: weights that are rounded again are not as stored.
+    """
     if config.precision != "auto":
         return config
     groups = quantization_of(model.path).get("config_groups", {})
     bits = [int(group["weights"]["num_bits"]) for group in groups.values() if group.get("weights")]
-    return replace(config, precision="fp32" if not bits else "int4" if max(bits) <= 4 else "int8")
+    precision = "fp32" if not bits else "int4" if max(bits) <= 4 else "int8"
+    packs = bool(bits) and not is_adapter(model.path) and not reason_against(model.path, precision)
+    return replace(config, precision=precision, weights="packed" if packs and config.weights == "auto" else config.weights)
 
 
 def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:

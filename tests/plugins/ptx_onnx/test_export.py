@@ -106,3 +106,4 @@ def test_auto_serves_each_model_as_it_is_stored(export, packed_model, chat_model
         _, package = export(Onnx(precision="auto"), model, name=precision)
         described = read_package(package.path)
         assert (described["precision"], described["way"]) == (precision, way)
+        assert list(described["fidelity"]) == [way]  # and no other was built
