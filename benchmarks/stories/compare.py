@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ptx.records import read_rows
@@ -32,10 +32,16 @@ def main(sweeps: Sequence[str]) -> None:
     folders = [run for sweep in sweeps for run in sorted(Path(sweep).iterdir()) if (run / "result.json").exists()]
     runs = {json.loads((run / "run.json").read_text())["label"]: scores(run) for run in folders}
     for (first, a), (second, b) in itertools.combinations(runs.items(), 2):
-        for text in sorted(set(a) & set(b)):
-            shared = sorted(set(a[text]) & set(b[text]))
-            gap = paired_difference({item: a[text][item] for item in shared}, {item: b[text][item] for item in shared}, "lower")
-            print(f"{text}: {first} - {second}: {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] n={gap.n}")
+        for line in differences(first, a, second, b):
+            print(line)
+
+
+def differences(first: str, a: dict[str, dict[str, float]], second: str, b: dict[str, dict[str, float]]) -> Iterator[str]:
+    """One run less another, a line per text, over the rows that both have."""
+    for text in sorted(set(a) & set(b)):
+        shared = sorted(set(a[text]) & set(b[text]))
+        gap = paired_difference({item: a[text][item] for item in shared}, {item: b[text][item] for item in shared}, "lower")
+        yield f"{text}: {first} - {second}: {gap.value:+.4f} [{gap.low:+.4f}, {gap.high:+.4f}] n={gap.n}"
 
 
 if __name__ == "__main__":

@@ -160,13 +160,13 @@ class Frame:
         return found
 
 
-def make_frame(records: Iterable[Record], against: str = "") -> Frame:
+def make_frame(records: Iterable[Record], against: str | None = "") -> Frame:
     """Group, label and order the records.
 
     Args:
         records: of one or several sweeps.
-        against: the row that all others are compared with (a label, a run's id, or choices); default: what the runs declare, else each
-            row's baseline.
+        against: the row that all others are compared with (a label, a run's id, or choices); empty: what the runs declare, else each
+            row's baseline; None: that baseline, whatever they declare.
 
     Raises:
         ConfigError: no row, or more than one, is called that.
@@ -181,7 +181,8 @@ def make_frame(records: Iterable[Record], against: str = "") -> Frame:
         row.number = number
     _label(rows)
     refer(rows)
-    refer_to(rows, against)
+    if against is not None:
+        refer_to(rows, against)
     names = list(dict.fromkeys(name for row in rows for name, segment in row.metrics if not segment))
     return Frame(rows, names, _headline(rows, names))
 

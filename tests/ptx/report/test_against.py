@@ -49,6 +49,7 @@ def test_a_sweep_declares_it_for_its_own_runs_and_the_command_line_wins(sweep):
     records = load_records([sweep.folder])
     assert {row.reference.label for row in make_frame(records).rows if row.reference} == {"sft · gptq"}
     assert {row.reference.label for row in make_frame(records, "sft").rows if row.reference} == {"sft"}
+    assert {row.reference.label for row in make_frame(records, None).rows if row.reference} == {"baseline"}  # what a gate asks
 
 
 def test_a_part_of_a_sweep_without_the_declared_run_is_compared_with_the_baseline(sweep):
