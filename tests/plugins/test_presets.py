@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ptx.cli.plugins import presets
 from ptx.compose import compose_jobs
 from ptx.config import GROUPS
 from ptx.host import get_host
@@ -41,3 +42,10 @@ def test_runtimes_of_one_list_differ_in_their_settings(tmp_path, monkeypatch):
     jobs = compose_jobs(get_host(), "eval", ["runtime=[hf,onnx_fp32,onnx_int8]"])
     assert [getattr(job.config.runtime, "precision", "hf") for job in jobs] == ["hf", "fp32", "int8"]
     assert [job.varied for job in jobs] == [{"runtime": name} for name in ("hf", "onnx_fp32", "onnx_int8")]
+
+
+def test_the_list_of_plugins_names_every_preset():
+    found = presets(get_host())
+    assert all(path.stem in found[path.parent.name] for path in PRESETS)
+    assert "onnx" not in found["runtime"]
+    assert "sft_dpo" in found["recipe"]
