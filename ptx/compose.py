@@ -28,10 +28,11 @@ from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.fields import OPEN_GROUPS, set_field
 from ptx.groups import hydra, known
 from ptx.host import Host
+from ptx.presets import apart, put_back, set_beside
 from ptx.recipe import expand
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-RUNTIMES = "runtime"
+RUNTIMES, BASELINE_RUNTIME = "runtime", "baseline_runtime"
 DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".txt")
 
 
@@ -129,19 +130,26 @@ def _compose_one(host: Host, verb: str, lines: list[str], frozen: Frozen, notes:
     choices = {group: value for group, value in choices.items() if value != "[]" or known(group)}
     if problems:
         return None, problems
+    lists = apart(host, choices)
     try:
-        node = _composed(verb, [f"~{group}" if value == "null" else f"{group}={value}" for group, value in choices.items()], frozen)
+        node = _composed(verb, [f"~{group}" if value == "null" else f"{group}={value}" for group, value in choices.items()], lists, frozen)
     except (HydraException, OmegaConfBaseException) as error:
         return None, [Problem(f"cannot compose {' '.join(lines)}: {' '.join(str(error).split())}")]
+    except ConfigError as error:
+        return None, list(error.problems)
     model = host.choices.get(("model", choices.get("model", "tiny")))
     problems = _apply(host, node, values, model.suggests if model else {}, notes)
     return (None, problems) if problems else _typed(node)
 
 
-def _composed(verb: str, overrides: list[str], frozen: Frozen) -> DictConfig:
-    key = (verb, *overrides)
+def _composed(verb: str, overrides: list[str], lists: dict[str, list[str]], frozen: Frozen) -> DictConfig:
+    """``lists``: those that hold presets, which Hydra is not told of."""
+    key = (verb, *overrides, str(lists))
     if key not in frozen:
-        frozen[key] = compose(verb, overrides=overrides)
+        node = compose(verb, overrides=overrides)
+        if problems := put_back(node, lists):
+            raise ConfigError(problems)
+        frozen[key] = node
     return copy.deepcopy(frozen[key])
 
 
@@ -184,7 +192,10 @@ def _apply(
     if suggestions:
         notes.append(f"suggested by the model: {' '.join(f'{key}={_word(value)}' for key, value in suggestions)}")
     later = [pair for pair in values if pair not in early]
-    return [problem for key, value in [*suggestions, *later] for problem in set_field(node, key, value)]
+    named = [value for key, value in later if key == BASELINE_RUNTIME and value is not None]
+    problems = [problem for name in named for problem in set_beside(host, node, BASELINE_RUNTIME, RUNTIMES, str(name))]
+    later = [pair for pair in later if pair[0] != BASELINE_RUNTIME]
+    return problems + [problem for key, value in [*suggestions, *later] for problem in set_field(node, key, value)]
 
 
 def _word(value: Any) -> str:

@@ -320,6 +320,7 @@ class RunConfig:
     method: Any = None
     compress: dict[str, Any] = field(default_factory=dict)
     runtime: Any = None
+    baseline_runtime: Any = None  # what the baseline is measured on; None: what the run is
     decode: Any = None
     eval: dict[str, Any] = field(default_factory=dict)
     scorer: dict[str, Any] = field(default_factory=dict)
@@ -331,6 +332,11 @@ class RunConfig:
     threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)
     workers: int = setting(0, "worker processes that take the runs; 0 runs them in this process", identity=False)
     baseline: bool = setting(True, "also evaluate the model as it came, as the row everything is compared with", identity=False)
+    against: str = setting(
+        "",
+        "the run that the report compares all others with, by its choices ('compress=[] runtime=hf'); default: the baseline",
+        identity=False,
+    )
     out: str = setting("ptx-out", "folder for runs and the store", identity=False)
     name: str | None = setting(None, "name of the run or sweep; default: made from the command", identity=False)
 

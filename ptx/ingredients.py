@@ -39,11 +39,16 @@ class Ingredients:
             found["inputs"] = digests(files)
         return found
 
+    @property
+    def baseline_runtime(self) -> Any:
+        """What serves the model as it came: what is declared, else the run's own."""
+        return self.config.runtime if self.config.baseline_runtime is None else self.config.baseline_runtime
+
     def reference(self, model: ModelRef) -> Step:
-        """The model as it came, exported to the run's runtime: the step that its baseline run takes too."""
-        ingredients = self.of("export", self.config.runtime) | {"input": {"model": model.digest}}
-        name = f"{self.host.choice_of(self.config.runtime).name} of the baseline"
-        return Step("export", name, self.config.runtime, None, Identity("steps", ingredients))
+        """The model as it came, exported to the runtime that serves it: the step that its baseline run takes too."""
+        runtime = self.baseline_runtime
+        ingredients = self.of("export", runtime) | {"input": {"model": model.digest}}
+        return Step("export", f"{self.host.choice_of(runtime).name} of the baseline", runtime, None, Identity("steps", ingredients))
 
     def measure(self, name: str, artifact: dict[str, Any], baseline: str) -> Measure:
         """An evaluation with its identity; ``baseline`` stands for the model that it may be compared with."""
@@ -59,6 +64,8 @@ class Ingredients:
             found["machine"] = machine.hardware()
         if evaluator.compares:
             found["baseline"] = baseline
+            if self.config.baseline_runtime is not None:
+                found["baseline_runtime"] = self.of("load", self.config.baseline_runtime)
         return Measure(name, evaluator, Identity("evaluations", found))
 
     def of(self, kind: str, part: Any) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from ptx.compose import Job
 from ptx.plan import RunPlan
 from ptx.records import digest_of
 
-#: words that say where and how work is done, not what comes out
-NEUTRAL = ("out", "threads", "workers", "cluster")
+#: words that say where and how work is done and read, not what comes out
+NEUTRAL = ("out", "threads", "workers", "cluster", "against")
 
 
 def run_key(run: RunPlan) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import machine, models
+from ptx.against import Named, find
 from ptx.compose import Job
 from ptx.config import Compressor, Method, RunConfig
 from ptx.data import DataSet, check, open_data
@@ -53,6 +54,9 @@ def make_plan(host: Host, verb: str, jobs: Sequence[Job], command: str, resolved
     if planner.problems:
         raise ConfigError(planner.problems)
     unique = {run.id: run for run in sorted(runs, key=lambda run: not run.baseline)}
+    if against := jobs[0].config.against:
+        rows = {tuple(pair for pair in run.varied.items() if pair[0] != "seed"): run for run in unique.values()}
+        find(against, [Named(run.varied, run.label, [run.id]) for run in rows.values()])
     axes: dict[str, list[str]] = {}
     for job in jobs:
         for key, value in job.varied.items():
@@ -125,11 +129,15 @@ class _Planner:
         made = self.run(verb, sweep, config, ref, facts, data, feeds, further)
         run = dataclasses.replace(made, label=label_of(job), overrides=tuple(job.overrides), varied=job.varied)
         run = dataclasses.replace(run, id=f"{slug(run.label)}-{run_key(run)[:8]}")
-        if not (config.baseline and config.chain() and run.evaluations):
+        declared = config.baseline_runtime
+        if not (config.baseline and run.evaluations and (config.chain() or declared not in (None, config.runtime))):
             return [run]
-        bare = dataclasses.replace(config, recipe=None, method=None, compress={})
+        runtime = config.runtime if declared is None else declared
+        bare = dataclasses.replace(config, recipe=None, method=None, compress={}, runtime=runtime, baseline_runtime=None)
         base = self.run(verb, sweep, bare, ref, facts, data, {}, {})
         same = {key: value for key, value in job.varied.items() if key.partition(".")[0] in ("model", "runtime", "decode", "eval")}
+        if declared is not None:
+            same = {key: value for key, value in same.items() if key.partition(".")[0] != "runtime"}
         label = " ".join(["baseline", *(f"{key}={value}" for key, value in same.items())])
         base = dataclasses.replace(base, label=label, varied=same, baseline=True)
         return [dataclasses.replace(base, id=f"{slug(label)}-{run_key(base)[:8]}"), run]
@@ -252,7 +260,7 @@ class _Planner:
         artifact: dict[str, Any] = {"model": model.digest}
         steps: dict[str, Step] = {}
         exports = config.runtime.exports and model.kind != "package"
-        reference = ingredients.reference(model) if exports else None
+        reference = ingredients.reference(model) if ingredients.baseline_runtime.exports and model.kind != "package" else None
         for name, step in (config.chain() | ({"export": config.runtime} if exports else {})).items():
             kind = "train" if isinstance(step, Method) else "compress" if isinstance(step, Compressor) else "export"
             found = ingredients.of_step(kind, step, name, artifact, feeds.get(name))
@@ -262,7 +270,7 @@ class _Planner:
                     role: {"step": steps[there].key} if isinstance(there, str) else {"model": there.digest}
                     for role, there in further[name].items()
                 }
-            shown = name if config.recipe else self.host.choice_of(step).name
+            shown = name if config.recipe or name in config.compress else self.host.choice_of(step).name
             steps[name] = Step(kind, shown, step, feeds.get(name), Identity("steps", found), beside)
             artifact = {"step": steps[name].key}
         measures = [ingredients.measure(name, artifact, reference.key if reference else model.digest) for name in config.eval]

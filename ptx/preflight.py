@@ -78,6 +78,9 @@ def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Pro
     if runtime != package["runtime"]:
         what = f"{model.path} is a package of runtime={package['runtime']}, and runtime={runtime} cannot open it"
         found.append(Problem(what, f"type runtime={package['runtime']}"))
+    if config.baseline_runtime is not None and config.baseline_runtime != config.runtime:
+        what = f"{model.path} is a package of runtime={package['runtime']}, and baseline_runtime= cannot open it"
+        found.append(Problem(what, "leave baseline_runtime out, or start from the model it was made of"))
     return found
 
 

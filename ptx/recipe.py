@@ -1,6 +1,6 @@
 """Recipes: YAML that names steps in order, made into the same typed configurations as ``method=`` and ``compress=``.
 
-A step is a mapping with its choice under ``method`` or ``compress`` and its fields beside it::
+A step is a mapping with its choice (or a preset) under ``method`` or ``compress`` and its fields beside it::
 
     why: one sentence
     steps:
@@ -23,7 +23,9 @@ from omegaconf import DictConfig, OmegaConf
 from ptx.config import IN_METHOD
 from ptx.errors import Problem, did_you_mean
 from ptx.fields import set_field
+from ptx.groups import known
 from ptx.host import Host
+from ptx.presets import any_of
 
 FIELDS = ("why", "steps", "rounds", "each", "ramp")
 KINDS = ("method", "compress")
@@ -66,20 +68,21 @@ def _add(host: Host, recipe: DictConfig, name: str, step: dict[str, Any]) -> lis
     if len(kinds) != 1:
         return [Problem(f"recipe step {name!r} must name one choice, got {step}", f"{name}: {{method: sft}} or {name}: {{compress: gptq}}")]
     group = kinds[0]
-    choice = host.choices.get((group, str(step[group])))
-    if choice is None:
-        return [Problem(f"recipe step {name!r}: no {group} {step[group]!r}", did_you_mean(str(step[group]), host.names(group)))]
-    recipe.steps[name] = OmegaConf.structured(choice.config_type)
+    chosen, problems = any_of(host, group, str(step[group]))
+    if problems:
+        return problems
+    if chosen is None:
+        return [Problem(f"recipe step {name!r}: no {group} {step[group]!r}", did_you_mean(str(step[group]), known(group)))]
+    recipe.steps[name] = chosen
     fields = {field: value for field, value in step.items() if field not in (group, "data", *IN_METHOD)}
     if step.get("data"):
         recipe.data[name] = step["data"]
-    problems = []
     for part, (asked, settings) in _in_method(step).items():
-        found = host.choices.get((part, asked))
+        found, wrong = any_of(host, part, asked)
         if found is None:
-            problems.append(Problem(f"recipe step {name!r}: no {part} {asked!r}", did_you_mean(asked, host.names(part))))
+            problems += wrong or [Problem(f"recipe step {name!r}: no {part} {asked!r}", did_you_mean(asked, known(part)))]
             continue
-        recipe.steps[name][part] = OmegaConf.structured(found.config_type)
+        recipe.steps[name][part] = found
         fields |= {f"{part}.{field}": value for field, value in settings.items()}
     for field, value in fields.items():
         problems += set_field(recipe, f"steps.{name}.{field}", value)

@@ -119,6 +119,11 @@ class Run:
         opened: LanguageModel = self.host.first("ptx_load", runtime=self.config.runtime, model=model, device=self.device)
         return opened
 
+    def of_baseline(self) -> Run:
+        """The run as the baseline is measured in it: on ``baseline_runtime=`` where that is given."""
+        declared = self.config.baseline_runtime
+        return self if declared is None else self.at(config=replace(self.config, runtime=declared))
+
     def decoding(self, lm: LanguageModel) -> LanguageModel:
         """``lm`` with the answers that the run's ``decode=`` makes of its generations; without one, itself."""
         if self.config.decode is None:

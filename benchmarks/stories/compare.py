@@ -52,6 +52,12 @@ def told(found: Difference) -> str:
     return f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}] {'not found' if found.tied else 'found'}"
 
 
+def lines(a: Measured, b: Measured) -> Iterator[str]:
+    """One run less another, a line per metric."""
+    for name, paired, unpaired in differences(a, b):
+        yield f"{name}: {a.label} - {b.label}: paired {told(paired)}; unpaired {told(unpaired)}; n={paired.n}"
+
+
 def main() -> None:
     """Print a line per two runs and metric."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -64,8 +70,8 @@ def main() -> None:
         [(a, b) for b in distinct for a in distinct if b.baseline and a is not b] if asked.baseline else itertools.combinations(distinct, 2)
     )
     for a, b in pairs:
-        for name, paired, unpaired in differences(a, b):
-            print(f"{name}: {a.label} - {b.label}: paired {told(paired)}; unpaired {told(unpaired)}; n={paired.n}")
+        for line in lines(a, b):
+            print(line)
 
 
 if __name__ == "__main__":

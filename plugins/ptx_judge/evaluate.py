@@ -41,7 +41,7 @@ def evaluate(run: Run, config: Judge, model: ModelRef, lm: LanguageModel | None,
         other = ModelRef.of(Path(config.opponent).expanduser()) if config.opponent else baseline
         if other.digest == model.digest and not run.config.chain() and not (run.plan and run.plan.baseline):
             run.say("the model is held against itself, as the questions have no references; name another: eval.judge.against=./its-folder")
-        theirs = answers.of_other(run, config, other, asked)
+        theirs = answers.of_other(run if config.opponent else run.of_baseline(), config, other, asked)
     scorer: Scorer = run.config.scorer[config.scorer]
     bench = Bench(run, config, scorer, asked, ours, theirs)
     bench.judge()

@@ -53,7 +53,8 @@ def measure(lm: Any, spec: dict[str, Any], result: dict[str, Any]) -> dict[str, 
 def open_model(spec: dict[str, Any], model: dict[str, Any]) -> Any:
     """A model on the runtime, through the plugin that serves it."""
     host = get_host()
-    runtime = host.choices["runtime", spec["runtime"]].config_type(**spec["runtime_config"])
+    served = spec | model  # the baseline may be on another one
+    runtime = host.choices["runtime", served["runtime"]].config_type(**served["runtime_config"])
     ref = ModelRef(Path(model["path"]), model["digest"], model["kind"])
     return host.first("ptx_load", runtime=runtime, model=ref, device=spec["device"])
 

@@ -22,7 +22,7 @@ SHOWN = 15  # lines of a crashed child's last words
 
 
 def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | None = None) -> Evaluation:
-    """Measure ``model`` in a fresh process, in turns with ``baseline`` where the run's runtime opens both."""
+    """Measure ``model`` in a fresh process, in turns with ``baseline`` on the runtime that serves that one."""
     beside = baseline if config.turns else None
     with tempfile.TemporaryDirectory(prefix="ptx-latency-") as folder:
         spec, out = Path(folder, "spec.json"), Path(folder, "out.json")
@@ -59,18 +59,22 @@ def untimed(run: Run, model: ModelRef, reason: str) -> Evaluation:
 def specification(run: Run, config: Latency, model: ModelRef, beside: ModelRef | None) -> dict[str, Any]:
     """What the child must know: the runtime and the model by value, since it shares nothing with this process."""
     return {
-        "runtime": run.host.choice_of(run.config.runtime).name,
-        "runtime_config": asdict(run.config.runtime),
+        **on(run),
         "decode": run.host.choice_of(run.config.decode).name if run.config.decode else None,
         "decode_config": asdict(run.config.decode) if run.config.decode else {},
         "model": by_value(model),
-        "beside": by_value(beside) if beside else None,
+        "beside": by_value(beside) | on(run.of_baseline()) if beside else None,
         "device": run.device,
         **asdict(config),
     }
 
 
-def by_value(model: ModelRef) -> dict[str, str]:
+def on(run: Run) -> dict[str, Any]:
+    """What opens a model of this run."""
+    return {"runtime": run.host.choice_of(run.config.runtime).name, "runtime_config": asdict(run.config.runtime)}
+
+
+def by_value(model: ModelRef) -> dict[str, Any]:
     """A reference as JSON."""
     return {"path": str(model.path.resolve()), "digest": model.digest, "kind": model.kind}
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, setting
 
-PRECISIONS = ("fp32", "int8", "int4")
+PRECISIONS = ("auto", "fp32", "int8", "int4")
 ALGORITHMS = ("default", "rtn", "k_quant")
 BLOCKS = (16, 32, 64, 128, 256)
 HEADS = ("auto", "fp32", "int8", "int4")
@@ -25,7 +25,10 @@ class Onnx(Runtime):
     """ONNX Runtime GenAI on the CPU; threads follow ``threads=`` (``eval.latency.threads`` where latency is measured)."""
 
     exports: ClassVar[bool] = True
-    precision: str = setting("int4", "fp32, int8 or int4 weights (activations stay floating point between layers)")
+    precision: str = setting(
+        "int4",
+        "fp32, int8 or int4 weights (activations stay floating point between layers); auto: as the model is stored, fp32 where it is dense",
+    )
     block_size: int = setting(32, "neighbouring weights that share a scale: 16, 32, 64, 128 or 256")
     symmetric: bool = setting(True, "no zero point; false stores one per block")
     algorithm: str = setting("k_quant", "how weights are rounded: k_quant (llama.cpp's least-squares scales), rtn or default (to nearest)")
@@ -76,6 +79,12 @@ def ptx_choices() -> list[Choice]:
     """``runtime=onnx``."""
     libraries = ("onnxruntime-genai", "onnxruntime", "onnx", "onnx_ir", "transformers", "torch", "compressed-tensors")
     return [Choice("runtime", "onnx", Onnx, "ONNX Runtime GenAI on the CPU: fp32, int8, int4", libraries)]
+
+
+@hookimpl
+def ptx_searchpath() -> list[str]:
+    """``runtime=onnx_fp32``, ``onnx_int8``, ...: settings under a name, which a sweep can mix."""
+    return [str(Path(__file__).parent / "conf")]
 
 
 @hookimpl

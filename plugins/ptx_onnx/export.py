@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
     Raises:
         StepError: no way applies, the builder failed, or no package is the model (the figures are in the text).
     """
+    config = as_stored(config, model)
     built = {}
     for way, source in sources(run, config, model).items():
         built[way] = make(run, config, way, source)
@@ -54,6 +55,19 @@ def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
     run.event("export", way=way, requantised=requantised(config, model, way), ways={name: one.kl.value for name, one in found.items()})
     run.log({**found[way].numbers(), "bytes": float(package.bytes), "bytes_before": float(model.bytes)}, 1, 1)
     return package
+
+
+def as_stored(config: Onnx, model: ModelRef) -> Onnx:
+    """``precision=auto`` as that of the model: fp32 for dense weights; for packed ones the narrowest that holds their integers, which are
+    taken over where they can be: weights that are rounded again are not as stored.
+    """
+    if config.precision != "auto":
+        return config
+    groups = quantization_of(model.path).get("config_groups", {})
+    bits = [int(group["weights"]["num_bits"]) for group in groups.values() if group.get("weights")]
+    precision = "fp32" if not bits else "int4" if max(bits) <= 4 else "int8"
+    packs = bool(bits) and not is_adapter(model.path) and not reason_against(model.path, precision)
+    return replace(config, precision=precision, weights="packed" if packs and config.weights == "auto" else config.weights)
 
 
 def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:

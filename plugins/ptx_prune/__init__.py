@@ -122,6 +122,12 @@ def ptx_choices() -> list[Choice]:
 
 
 @hookimpl
+def ptx_searchpath() -> list[str]:
+    """``compress=[sparsegpt_2_4]``."""
+    return [str(Path(__file__).parent / "conf")]
+
+
+@hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
     """A quantised model cannot be pruned; and what calibration data lacks."""
     chosen = {name: compressor for name, compressor in config.compress.items() if isinstance(compressor, CHOICES)}

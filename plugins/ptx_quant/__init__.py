@@ -31,6 +31,12 @@ def ptx_choices() -> list[Choice]:
 
 
 @hookimpl
+def ptx_searchpath() -> list[str]:
+    """``compress=[rtn_w8]``, ``[gptq_w3]``, ...: widths under a name, which a sweep can mix."""
+    return [str(Path(__file__).parent / "conf")]
+
+
+@hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
     """Order of steps, names, dtypes and calibration."""
     from ptx_quant.checks import problems

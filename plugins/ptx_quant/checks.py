@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ptx import DataSet, Problem, RunConfig, models
 from ptx.lm import calibration
+from ptx.lm.grid import group_for
 from ptx.lm.targets import linear_layers, skip_problems
 from ptx.records import files_of
-from ptx_quant.scheme import group_for
 from ptx_quant.settings import AutoRound, Mixed, Quantizer
 from ptx_quant.stored import Stored, in_file, packed, plain
 

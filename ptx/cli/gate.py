@@ -43,7 +43,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others")
     options = parser.parse_args(list(arguments))
     gate = _gate(options.words, options.config_dir)
-    frame = make_frame(load_records([find(options.out, options.sweep)]))
+    frame = make_frame(load_records([find(options.out, options.sweep)]), against=None)
     judged = [(row, judge(gate, row)) for row in frame.rows if not row.baseline]
     if not judged:
         raise ConfigError(Problem(f"{options.sweep} holds nothing but baselines", "a gate judges what was made of them"))

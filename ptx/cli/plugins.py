@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ptx.config import GROUPS, IN_METHOD, Choice
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.groups import hydra, known
 from ptx.host import Host, get_host
 
 EXAMPLES = """\
@@ -45,8 +46,18 @@ def _list(host: Host, console: Console) -> None:
             choice, owner = host.choices[group, name], host.owners[group, name]
             table.add_row(Text(group), Text(name), Text(choice.help), Text(f"{owner.name} {owner.version}"))
     console.print(table)
+    console.print()
+    for group, names in presets(host).items():
+        console.print(Text(f"presets of {group}: {' '.join(names)}"), soft_wrap=True)
     for plugin in host.broken:
         console.print(Text(f"not loaded: {plugin.name} ({plugin.origin}): {plugin.error}"), style="red")
+
+
+def presets(host: Host) -> dict[str, list[str]]:
+    """Group -> the YAML that stands for a choice with settings of its own, and for steps: the recipes."""
+    with hydra(host, None):
+        found = {group: [name for name in known(group) if (group, name) not in host.choices] for group in (*GROUPS, "recipe")}
+    return {group: names for group, names in found.items() if names}
 
 
 def _explain(host: Host, name: str, console: Console) -> None:

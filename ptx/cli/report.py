@@ -20,7 +20,8 @@ EXAMPLES = """\
 examples:
   ptx report ptx-out/runs/train-sweep-1a2b3c4d
   ptx report train-sweep-1a2b3c4d            a name below ptx-out/runs
-  ptx report sweep-a sweep-b --to ./report   several, into one report"""
+  ptx report sweep-a sweep-b --to ./report   several, into one report
+  ptx report sweep-a --against 'compress=[gptq] runtime=hf' --to ./against-gptq     every run less that one, item by item"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
@@ -34,20 +35,26 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help="a sweep's or run's folder, or its name below OUT/runs")
     parser.add_argument("--to", metavar="DIR", type=Path, help="where the report goes; default: SWEEP/report")
     parser.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out")
+    parser.add_argument(
+        "--against",
+        metavar="RUN",
+        default="",
+        help="the run that all others are compared with: its label, id or choices; default: the baseline",
+    )
     parser.add_argument("--title", help="heading of the report")
     options = parser.parse_args(list(arguments))
     folders = [find(options.out, name) for name in options.sweeps]
-    write(folders, options.to or folders[0] / "report", Console(highlight=False), title=options.title)
+    write(folders, options.to or folders[0] / "report", Console(highlight=False), title=options.title, against=options.against)
     return 0
 
 
-def write(folders: Sequence[Path], to: Path, console: Console, title: str | None = None) -> None:
+def write(folders: Sequence[Path], to: Path, console: Console, title: str | None = None, against: str = "") -> None:
     """Write the report, with the sections of plugins, and print its table and where it lies."""
 
     def sections(records: list[Record], folder: Path) -> list[str]:
         return [part for parts in get_host().hook.ptx_report(records=records, folder=folder) for part in parts]
 
-    report = build(folders, to, title=title, sections=sections)
+    report = build(folders, to, title=title, sections=sections, against=against)
     console.print(summary(report.frame))
     console.print(Text(f"report   {report.html}\n         {report.markdown}"), soft_wrap=True)
 

@@ -20,6 +20,9 @@ a sweep file:
     - compress=[],[sparsegpt]
     - seed=range(0,3)
 
+`config_dir: FOLDER` names presets of the study's own, beside the file: FOLDER/compress/gptq5.yaml holds `defaults: [gptq]` and
+`bits: 5`, and compress=[gptq5] names it.
+
 examples:
   ptx sweep sweeps/demo.yaml
   ptx sweep sweeps/demo.yaml out=/big/disk/ptx-out --dry-run"""
@@ -38,7 +41,7 @@ examples:
   ptx sweep sweeps/search_dpo.yaml
   ptx sweep sweeps/search_dpo.yaml search.trials=80      the same search, continued"""
 
-FIELDS = ("verb", "name", "overrides", "search")
+FIELDS = ("verb", "name", "config_dir", "overrides", "search")
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
@@ -53,11 +56,14 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     options, more = parser.parse_known_args(list(arguments))
     study = read(options.file)
     name = f"name={study.get('name') or options.file.stem}"
+    beside = (
+        [] if "--config-dir" in more or not study.get("config_dir") else ["--config-dir", str(options.file.parent / study["config_dir"])]
+    )
     if "search" in study:
         from ptx.cli import search
 
-        return search.main(study, name, arguments, more)
-    return train.main(study["verb"], ["-m", name, *study["overrides"], *more])
+        return search.main(study, name, arguments, [*more, *beside])
+    return train.main(study["verb"], ["-m", *beside, name, *study["overrides"], *more])
 
 
 def read(file: Path) -> dict[str, Any]:

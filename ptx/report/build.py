@@ -34,18 +34,19 @@ class Report:
     frame: Frame
 
 
-def build(folders: Sequence[Path], out: Path, title: str | None = None, sections: Sections = ()) -> Report:
+def build(folders: Sequence[Path], out: Path, title: str | None = None, sections: Sections = (), against: str = "") -> Report:
     """Write the report of the runs at or below ``folders`` into the folder ``out``.
 
     ``sections`` are further HTML fragments (or a function of the records and ``out`` that returns them, such as the hook ``ptx_report``);
-    they are trusted as the plugins are that made them, but may not bring scripts of their own.
+    they are trusted as the plugins are that made them, but may not bring scripts of their own. ``against`` names the run that all others
+    are compared with.
 
     Raises:
-        ConfigError: a folder does not exist or holds no runs.
+        ConfigError: a folder does not exist or holds no runs, or ``against`` is none of them.
     """
     records = load_records(folders)
+    frame = make_frame(records, against)
     out.mkdir(parents=True, exist_ok=True)
-    frame = make_frame(records)
     view = View(frame)
     story = tell(frame, view.comparisons)
     pictures = pictures_of(view)

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from ptx.report.frame import Row
 
 #: what a short label leaves out
-UNTOLD = {"eval", "data", "model", "device", "baseline", "seed", "tracker", "out", "name", "threads"}
+UNTOLD = {"eval", "data", "model", "device", "baseline", "seed", "tracker", "out", "name", "threads", "against"}
 #: groups that say how a model is measured and watched, not which it is
 MEASURING = {"eval", "tracker", "scorer"}
 #: groups whose values speak for themselves
-NAMED = ("method", "compress", "recipe", "model", "data")
+NAMED = ("method", "compress", "recipe", "model", "data", "runtime")
 LONGEST_LABEL = 80
 
 
@@ -53,6 +53,8 @@ def _short(row: Row) -> str:
         bare = value.strip().strip("[]").replace(",", "+").replace(" ", "")
         if bare and bare != "null":
             parts.append(_place(bare) if key in NAMED else f"{key}={value}")
+    if "compress" in varied and len(parts) == ("runtime" in varied):
+        parts.insert(0, "uncompressed")
     return " · ".join(parts) or str(record.model.get("name") or row.full_label)
 
 

@@ -53,9 +53,9 @@ def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
         return None  # times of two sittings: a busy hour would look like a slow model
     if _exact(a) and _exact(b):
         return Comparison(_exact_difference(a, b), "exact")
-    if key[0] == RATIO and row.reference is other:
+    if key[0] == RATIO and row.turned is other:
         return Comparison(_from_one(a), "turns")
-    turns = row.in_turns(key) if row.reference is other else None
+    turns = row.in_turns(key) if row.turned is other else None
     if turns:
         return Comparison(paired_across_seeds(*turns, a.better), "turns")
     return _by_item(row, other, key, a, b)

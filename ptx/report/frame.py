@@ -17,10 +17,11 @@ from ptx.records import Metric, digest_of
 from ptx.report.called import label
 from ptx.report.pairing import Key, scores_of
 from ptx.report.read import Record
+from ptx.report.refer import refer, refer_to, served
 from ptx.stats import across_seeds
 
 #: settings that do not change a result, and those that make the rows of one group
-NEUTRAL = {"out", "name", "threads", "baseline", "tracker", "seed"}
+NEUTRAL = {"out", "name", "threads", "baseline", "against", "tracker", "seed"}
 RATIO = "latency/request_ratio"
 COSTS = (
     RATIO,
@@ -41,7 +42,9 @@ class Row:
     number: int
     records: list[Record]
     label: str = ""
-    reference: Row | None = None
+    reference: Row | None = None  # what it is compared with
+    named: bool = False  # whether that one was asked for, in place of the baseline
+    turned: Row | None = None  # the baseline of its own, beside which its latency was measured
     repeats: list[Record] = field(default_factory=list)  # the same run and seed once more
     metrics: dict[Key, Metric] = field(default_factory=dict)
     evaluators: dict[Key, str] = field(default_factory=dict)  # by the metric's name here
@@ -138,8 +141,16 @@ class Frame:
 
     @property
     def cost(self) -> str | None:
-        """The latency that pictures and sentences use."""
-        return next((name for name in COSTS[:3] if name in self.names), None)
+        """The latency that pictures and sentences use; not the ratio to the baseline where the rows have it to several."""
+        one = len({served(row.records[0]) for row in self.rows if row.metric(COSTS[0])}) == 1
+        return next((name for name in COSTS[:3] if name in self.names and (one or name != COSTS[0])), None)
+
+    @property
+    def base(self) -> str:
+        """What the rows are compared with, in words."""
+        references = {row.reference.number: row.reference for row in self.rows if row.reference}
+        only = next(iter(references.values())) if len(references) == 1 else None
+        return only.label if only and not only.baseline else "the baseline"
 
     def sample(self, name: str) -> Metric:
         """Some metric of that name, for its unit and direction."""
@@ -160,8 +171,17 @@ class Frame:
         return found
 
 
-def make_frame(records: Iterable[Record]) -> Frame:
-    """Group, label and order the records."""
+def make_frame(records: Iterable[Record], against: str | None = "") -> Frame:
+    """Group, label and order the records.
+
+    Args:
+        records: of one or several sweeps.
+        against: the row that all others are compared with (a label, a run's id, or choices); empty: what the runs declare, else each
+            row's baseline; None: that baseline, whatever they declare.
+
+    Raises:
+        ConfigError: no row, or more than one, is called that.
+    """
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(_group_of(record), []).append(record)
@@ -171,7 +191,9 @@ def make_frame(records: Iterable[Record]) -> Frame:
     for number, row in enumerate(rows, 1):
         row.number = number
     label(rows)
-    _refer(rows)
+    refer(rows)
+    if against is not None:
+        refer_to(rows, against)
     names = list(dict.fromkeys(name for row in rows for name, segment in row.metrics if not segment))
     return Frame(rows, names, _headline(rows, names))
 
@@ -249,22 +271,6 @@ def _make_row(group: list[Record], machines: list[str]) -> Row:
         same_key = [metric for _, metric in named if (metric.name, metric.segment) == key]
         row.metrics[key] = across_seeds(same_key)
     return row
-
-
-def _refer(rows: list[Row]) -> None:
-    """Give each row its baseline: the one of its model, on its runtime if there is one; without any baseline, the first row that is done."""
-    baselines = [row for row in rows if row.baseline and row.done]
-    first = next((row for row in rows if row.done), None)
-    for row in rows:
-        same = sorted((base for base in baselines if _kin(base, row, 1)), key=lambda base: not _kin(base, row, 3))
-        reference = same[0] if same else first if not baselines else None
-        row.reference = reference if reference is not row and row.done and not row.baseline else None
-
-
-def _kin(a: Row, b: Row, depth: int) -> bool:
-    """Whether two rows agree on the first ``depth`` of: model, runtime, evaluators."""
-    facts = [(r.model.get("digest"), (c := r.run.get("config") or {}).get("runtime"), c.get("eval")) for r in (a.records[0], b.records[0])]
-    return facts[0][:depth] == facts[1][:depth]
 
 
 def _headline(rows: list[Row], names: list[str]) -> str | None:

@@ -39,7 +39,8 @@ def render_html(title: str, view: View, story: Story, pictures: Sequence[Picture
     context = {
         "title": title,
         "facts": facts_of(records),
-        "legend": LEGEND,
+        "legend": LEGEND.format(base=view.frame.base),
+        "base": view.frame.base,
         "story": story,
         "main": view.main(),
         "headline": view.frame.headline,

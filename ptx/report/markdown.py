@@ -15,7 +15,7 @@ from ptx.report.units import NOTHING, duration, scale_of
 from ptx.report.view import Cell, Table, View
 
 LEGEND = (
-    "▲ better, ▼ worse, ≈ no difference beyond noise, = equal within 0.5 %; against the baseline, paired by item where the metric allows it, "
+    "▲ better, ▼ worse, ≈ no difference beyond noise, = equal within 0.5 %; against {base}, paired by item where the metric allows it, "
     "Holm-corrected per column at 5 %, so that an interval that barely leaves out zero can be ≈: of many runs some are there by chance. "
     "Intervals are 95 %, n counts items; latencies are compared in turns with the baseline's where that was measured, since a shared machine is not equally fast all the time."
 )
@@ -24,7 +24,14 @@ LEGEND = (
 def render_markdown(title: str, view: View, story: Story, pictures: Sequence[Picture], records: list[Record]) -> str:
     """The whole file."""
     facts = facts_of(records)
-    parts = [f"# {escape(title)}", *(f"> {escape(note)}" for note in facts.notes), _story(story), "## Results", _main(view), LEGEND]
+    parts = [
+        f"# {escape(title)}",
+        *(f"> {escape(note)}" for note in facts.notes),
+        _story(story),
+        "## Results",
+        _main(view),
+        escape(LEGEND.format(base=view.frame.base)),
+    ]
     if view.frame.headline is None:
         parts.append("No quality metric was recorded.")
     parts += [_picture(picture) for picture in pictures]
@@ -101,7 +108,7 @@ def _everything(view: View) -> str:
         for name, segment, cell in view.all_of(row):
             if not segment:
                 rows.append([escape(row.label), escape(name), _full(cell, marked=False), _delta(cell)])
-    return _table(["run", "metric", "value", "Δ to the baseline"], rows, 2)
+    return _table(["run", "metric", "value", f"Δ to {escape(view.frame.base)}"], rows, 2)
 
 
 def _works(works: Sequence[Work]) -> str:

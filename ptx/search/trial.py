@@ -131,7 +131,7 @@ class Runner:
 
     def _measured(self, folder: Path, ids: tuple[str, ...]) -> Ended:
         """Objectives and gate of runs that are all done, over the seeds."""
-        frame = make_frame(load_records([folder / name for name in ids]))
+        frame = make_frame(load_records([folder / name for name in ids]), against=None)
         row = next(row for row in frame.rows if not row.baseline)
         findings = judge(self.config.gate, row) if self.config.gate else []
         metrics = {name: metric for name in self.config.objectives if (metric := row.metric(name)) and math.isfinite(metric.value)}

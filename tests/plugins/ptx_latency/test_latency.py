@@ -337,3 +337,32 @@ def test_a_setting_that_cannot_be_is_refused_with_the_fix(settings):
 
 def test_an_evaluator_of_another_plugin_is_left_alone(run):
     assert ptx_evaluate(run, object(), ModelRef(Path())) is None
+
+
+def test_the_baseline_is_opened_on_its_own_runtime(make_run, tmp_path):
+    from ptx_latency.evaluate import specification
+
+    config = RunConfig(runtime=HF(dtype="float32"), baseline_runtime=HF(dtype="bfloat16"))
+    spec = specification(make_run(config, [ptx_hf]), Latency(), ModelRef(tmp_path), ModelRef(tmp_path))
+    assert (spec["runtime_config"]["dtype"], spec["beside"]["runtime_config"]["dtype"]) == ("float32", "bfloat16")
+    assert (spec["runtime"], spec["beside"]["runtime"]) == ("hf", "hf")
+
+
+def test_the_child_opens_the_baseline_on_the_runtime_it_is_told(monkeypatch):
+    opened = []
+
+    class Host:
+        choices = {
+            ("runtime", name): type("Choice", (), {"config_type": staticmethod(lambda name=name, **fields: (name, fields))})
+            for name in "ab"
+        }
+
+        def first(self, hook, runtime, model, device):
+            opened.append(runtime)
+
+    monkeypatch.setattr(latency_child, "get_host", Host)
+    spec = {"runtime": "a", "runtime_config": {"x": 1}, "device": "cpu"}
+    model = {"path": "m", "digest": "d", "kind": "full"}
+    latency_child.open_model(spec, model)
+    latency_child.open_model(spec, model | {"runtime": "b", "runtime_config": {"y": 2}})
+    assert opened == [("a", {"x": 1}), ("b", {"y": 2})]

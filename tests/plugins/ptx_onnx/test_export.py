@@ -98,3 +98,12 @@ def test_what_the_builder_says_is_in_the_error(export, chat_model, monkeypatch):
     monkeypatch.setattr("ptx_onnx.build.BUILDER", "onnxruntime_genai.models.bilder")
     with pytest.raises(StepError, match=r"(?s)the model builder of onnxruntime-genai ended with exit code 1:.*bilder"):
         export(Onnx(), chat_model)
+
+
+def test_auto_serves_each_model_as_it_is_stored(export, packed_model, chat_model):
+    """3 bits in 4-bit fields, dense weights in float32: one setting for a sweep over compressors."""
+    for model, precision, way in ((packed_model, "int4", "packed"), (chat_model, "fp32", "dense")):
+        _, package = export(Onnx(precision="auto"), model, name=precision)
+        described = read_package(package.path)
+        assert (described["precision"], described["way"]) == (precision, way)
+        assert list(described["fidelity"]) == [way]  # and no other was built

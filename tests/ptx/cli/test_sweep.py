@@ -11,6 +11,8 @@ import pytest
 
 from ptx.cli import main
 from ptx.cli.sweep import read
+from ptx.compose import compose_jobs
+from ptx.host import get_host
 from ptx.records import read_json
 
 ROOT = Path(__file__).parents[3]
@@ -111,6 +113,26 @@ def test_what_is_wrong_with_a_sweep_file_is_said_with_exit_code_two(host, desk, 
     assert main(["sweep", "study.yaml", *words]) == 2
     assert part in capsys.readouterr().err
     assert not (desk / "ptx-out").exists()
+
+
+def test_a_study_brings_presets_of_its_own(host, desk):
+    (desk / "mine" / "method").mkdir(parents=True)
+    (desk / "mine" / "method" / "far.yaml").write_text("defaults: [bowl]\nx: 0.7\n")
+    write(config_dir="mine", overrides=["model=./model", "method=bowl,far", "eval=[distance]"])
+    assert main(["sweep", "study.yaml"]) == 0
+    found = [read_json(path)["config"]["method"] for path in (desk / "ptx-out" / "runs" / "study").glob("*/run.json")]
+    assert {config["x"] for config in found if config} >= {0.7}
+
+
+@pytest.mark.parametrize(
+    "file", [path for path in sorted((ROOT / "sweeps").glob("*.yaml")) if "search" not in read(path)], ids=lambda path: path.stem
+)
+def test_every_run_of_a_packaged_grid_composes(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = read(file)
+    beside = str(file.parent / study["config_dir"]) if "config_dir" in study else None
+    jobs = compose_jobs(get_host(), study["verb"], study["overrides"], multirun=True, config_dir=beside)
+    assert len(jobs) > 1
 
 
 @pytest.mark.parametrize("file", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda path: path.stem)

@@ -76,4 +76,4 @@ def test_times_of_two_sittings_are_shown_and_not_compared(report_of):
     assert "Times are of one sitting per model and not compared" in text
     assert "request, baseline" not in text
     line = next(line for line in text.splitlines() if line.startswith("| slow | latency/request\\_seconds"))
-    assert line.endswith("n=20 | – |")
+    assert line.endswith("n=20 | \N{EN DASH} |")

@@ -1,0 +1,73 @@
+"""A report against a run that is not the baseline: every difference, and every word about it, is about that run."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptx.errors import ConfigError
+from ptx.records import read_json, write_json
+from ptx.report import build, load_records, make_frame
+from ptx.report.compare import compare_all
+
+
+@pytest.fixture
+def sweep(new_sweep):
+    made = new_sweep()
+    made.run({}, baseline=True, skill=0.2)
+    made.run({"method": "sft", "compress": "[]"}, skill=0.8)
+    made.run({"method": "sft", "compress": "[gptq]"}, skill=0.5)
+    return made
+
+
+def declare(sweep, text):
+    for path in sweep.folder.glob("*/run.json"):
+        run = read_json(path)
+        write_json(path, run | {"config": run["config"] | {"against": text}})
+
+
+def test_every_row_is_compared_with_the_run_that_is_named(sweep, tmp_path):
+    built = build([sweep.folder], tmp_path / "out", against="method=sft compress=[]")
+    found = compare_all(built.frame)
+    assert {row.label: row.reference.label for row in built.frame.rows if row.reference} == {"baseline": "sft", "sft · gptq": "sft"}
+    assert [found[number, "bench/mean", ""].verdict for number in (1, 3)] == ["worse", "worse"]
+    assert found[3, "bench/mean", ""].how == "paired"
+
+
+def test_the_words_of_the_report_name_it(sweep, tmp_path):
+    built = build([sweep.folder], tmp_path / "out", against="sft")
+    markdown, html = built.markdown.read_text(), built.html.read_text()
+    assert "2 runs are compared with sft on bench mean" in markdown
+    assert "no run is the untouched model" not in markdown
+    assert "against sft, paired by item" in markdown
+    assert "Δ to sft |" in markdown
+    assert "<small>against sft</small>" in html
+    assert "<small>the reference</small>" in html
+
+
+def test_a_sweep_declares_it_for_its_own_runs_and_the_command_line_wins(sweep):
+    declare(sweep, "method=sft compress=[gptq]")
+    records = load_records([sweep.folder])
+    assert {row.reference.label for row in make_frame(records).rows if row.reference} == {"sft · gptq"}
+    assert {row.reference.label for row in make_frame(records, "sft").rows if row.reference} == {"sft"}
+    assert {row.reference.label for row in make_frame(records, None).rows if row.reference} == {"baseline"}  # what a gate asks
+
+
+def test_a_part_of_a_sweep_without_the_declared_run_is_compared_with_the_baseline(sweep):
+    declare(sweep, "method=dpo")
+    assert {row.reference.label for row in make_frame(load_records([sweep.folder])).rows if row.reference} == {"baseline"}
+
+
+def test_a_name_that_no_row_has_is_refused_and_nothing_is_written(sweep, tmp_path):
+    with pytest.raises(ConfigError, match="is none of the runs"):
+        build([sweep.folder], tmp_path / "out", against="method=dpo")
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_uncompressed_run_among_runtimes_says_that_it_is_one(new_sweep):
+    sweep = new_sweep()
+    for compress in ("[]", "[sparsegpt,gptq]"):
+        sweep.run({"compress": compress, "runtime": "onnx_int8"})
+    assert [row.label for row in make_frame(load_records([sweep.folder])).rows] == [
+        "uncompressed · onnx_int8",
+        "sparsegpt+gptq · onnx_int8",
+    ]
