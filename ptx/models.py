@@ -28,7 +28,7 @@ CONVERT = (
     "\"from transformers import AutoModelForCausalLM as M; M.from_pretrained('{path}').save_pretrained('{path}')\""
 )
 #: bytes of packed integers in a quantised checkpoint hold several weights each
-PACKED = ("qweight", "weight_packed")
+PACKED = ("qweight", "weight_packed", "weight._data._data")
 
 
 @dataclass(frozen=True)
@@ -258,4 +258,4 @@ def _bits(quantization: dict[str, Any], tensor: str) -> int:
 
 
 def _is_scale(name: str) -> bool:
-    return name.rsplit(".", 1)[-1].endswith(("scale", "scales", "zero_point", "qzeros", "g_idx", "weight_shape"))
+    return name.rsplit(".", 1)[-1].endswith(("scale", "scales", "zero_point", "_shift", "qzeros", "g_idx", "weight_shape"))

@@ -17,6 +17,28 @@ from ptx import Problem, did_you_mean
 from ptx.models import chat_template
 from ptx_bench import Bench
 
+#: what lm-eval computes itself; any other name it looks up on the network, and scores nothing where it finds nothing
+METRICS = [
+    "acc",
+    "acc_all",
+    "acc_bytes",
+    "acc_mutual_info",
+    "acc_norm",
+    "bits_per_byte",
+    "bleu",
+    "brier_score",
+    "bypass",
+    "byte_perplexity",
+    "chrf",
+    "chrf++",
+    "exact_match",
+    "f1",
+    "likelihood",
+    "mcc",
+    "perplexity",
+    "ter",
+    "word_perplexity",
+]
 HOW = "give a folder of lm-eval YAML tasks, a .yaml file, or a name that lm-eval knows, such as arc_easy"
 
 
@@ -115,7 +137,7 @@ def problems(config: Bench, model: Path) -> list[Problem]:
             defined += _defined(path)
         except ValueError as error:
             found.append(Problem(str(error), HOW))
-    found += [problem for definition in defined for problem in _data_problems(definition)]
+    found += [problem for definition in defined for problem in (*_data_problems(definition), *_metric_problems(definition))]
     found += _name_problems(names)
     return [*found, *_template_problems(config, defined, model)]
 
@@ -135,6 +157,14 @@ def _data_problems(definition: Definition) -> Iterator[Problem]:
             beside = definition.file.parent / file
             fix = f"write data_files: {beside.resolve()}" if beside.is_file() else "relative paths start at the working folder"
             yield Problem(f"{definition.file}: task {definition.name} reads {file}, which is not there", fix)
+
+
+def _metric_problems(definition: Definition) -> Iterator[Problem]:
+    """Names that lm-eval would ask the network for; functions (``!function file.name``) and what is asked of Hugging Face by name are not."""
+    for entry in definition.config.get("metric_list") or []:
+        name = str(entry.get("metric", ""))
+        if name not in METRICS and "." not in name and not entry.get("hf_evaluate"):
+            yield Problem(f"{definition.file}: lm-eval knows no metric {name!r} of task {definition.name}", did_you_mean(name, METRICS))
 
 
 def _name_problems(names: Sequence[str]) -> Iterable[Problem]:

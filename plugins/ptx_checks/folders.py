@@ -12,6 +12,7 @@ from torch import Tensor
 from ptx.models import tensors_of, weight_files
 
 BITS = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "BOOL": 8}
+PACKED = ("weight_packed", "qweight", "weight_data", "weight_data_data")
 FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -36,8 +37,16 @@ class Folder:
     def bits(self, layer: str) -> tuple[float, float]:
         """Stored bits of a layer: of its weights alone, and with scales, zero points and whatever else bears its name; its bias is left out."""
         found = {name: math.prod(self.shapes[name]) * BITS.get(self.types[name], 8) for name in self._of(layer)}
-        weights = [bits for name, bits in found.items() if name.rpartition(".")[2] in ("weight", "weight_packed", "qweight")]
+        weights = [
+            bits for name, bits in found.items() if flat(name).rpartition(".")[2] in ("weight", "weight_packed", "weight_data", "qweight")
+        ]
         return float(sum(weights)), float(sum(found.values()))
 
     def _of(self, layer: str) -> list[str]:
-        return [name for name in self.types if name.rpartition(".")[0] == layer and not name.endswith(".bias")]
+        return [name for name in self.types if flat(name).rpartition(".")[0] == layer and not name.endswith(".bias")]
+
+
+def flat(name: str) -> str:
+    """A tensor's name with one part behind its module's: optimum-quanto has ``weight._scale``, and ``weight._data._data`` below 8 bits."""
+    module, packed, part = name.partition(".weight._")
+    return f"{module}.weight_{part.replace('.', '')}" if packed else name

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ptx.lm.pattern import has_pattern
+from ptx.lm.quanto import dense as full
 from ptx_checks.folders import Folder
 
 PRUNED = 0.05  # a dense layer has next to no exact zeros; from this share on they are a mask
@@ -22,6 +23,7 @@ class Layer:
     name: str
     asked: bool  # not left out by ``skip``
     weights: int
+    columns: int  # inputs
     zeros: float
     pattern: bool  # the promised n:m holds
     bits: float  # stored, weights alone
@@ -47,11 +49,12 @@ def inspect(network: Any, before: Folder | None, after: Folder, skip: tuple[str,
             or weight.shape != (module.out_features, module.in_features)
         ):
             continue
-        dense = weight.detach().cpu()
+        dense = full(weight.detach()).cpu()
         weights, everything = after.bits(name)
         figures = {
             "asked": not any(re.search(entry, name) for entry in skip),
             "weights": dense.numel(),
+            "columns": dense.shape[1],
             "zeros": share(dense == 0),
             "pattern": not pattern or has_pattern(dense, pattern),
             "bits": weights / dense.numel(),

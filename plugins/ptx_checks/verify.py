@@ -12,16 +12,17 @@ from torch import Tensor
 
 from ptx import ModelRef, Promise, Run, StepError
 from ptx.lm.compression import stored_dtype
-from ptx.lm.load import dtype_of, is_adapter, stored_bytes
+from ptx.lm.load import dtype_of, is_adapter, load_model, stored_bytes
 from ptx.lm.progress import unpacking
+from ptx.lm.quanto import is_packed
 from ptx.models import inspect as facts_of
-from ptx_checks.folders import FLOATS, Folder
+from ptx_checks.folders import FLOATS, Folder, flat
 from ptx_checks.layers import PRUNED, Layer, inspect
 from ptx_checks.memory import log_probabilities
 
 #: largest KL divergence (nats, over the positions of the probe) between the model in memory and the one on disk, by dtype
 PARITY = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 2e-2}
-SPARSITY_TOLERANCE = 0.01  # of all weights: solvers round per block of columns
+SPARSITY_TOLERANCE = 0.01  # of all weights: solvers round per block of columns, or down to whole columns of each row
 MASK_TOLERANCE = 1e-3
 BITS_TOLERANCE = 1.5  # times the bits promised: packing words leaves gaps, twice as many is another format
 
@@ -90,13 +91,15 @@ def refuse_a_hull(made: ModelRef) -> None:
 
 def _modules(tensors: Iterable[str]) -> set[str]:
     """The modules that tensors belong to, by the last three parts of their names."""
-    return {".".join(name.split(".")[-4:-1]) for name in tensors}
+    return {".".join(flat(name).split(".")[-4:-1]) for name in tensors}
 
 
 def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:
-    """The model as anybody would load it, and what ``from_pretrained`` had to make up or leave out."""
+    """The model as anybody would load it (what optimum-quanto packed: as ptx does), and what ``from_pretrained`` had to make up or leave out."""
     from transformers import AutoModelForCausalLM
 
+    if is_packed(made.path):
+        return load_model(made, device=device).eval(), []
     try:
         network, info = AutoModelForCausalLM.from_pretrained(
             made.path,
@@ -227,7 +230,8 @@ def _size(promise: Promise, model: ModelRef, made: ModelRef) -> Iterator[str]:
 def _zeros(promise: Promise, asked: list[Layer]) -> Iterator[str]:
     """The zeros that were to come, and those that were to stay."""
     figures = measured(asked)
-    if promise.sparsity is not None and figures["zeros"] < promise.sparsity - SPARSITY_TOLERANCE:
+    tolerance = max(SPARSITY_TOLERANCE, _mean([(1 / layer.columns, layer.weights) for layer in asked]))
+    if promise.sparsity is not None and figures["zeros"] < promise.sparsity - tolerance:
         least = min(asked, key=lambda layer: layer.zeros)
         yield f"a sparsity of {promise.sparsity:g} was asked for and {figures['zeros']:.4f} reached, least in {least.name} ({least.zeros:.4f})"
     broken = [layer.name for layer in asked if not layer.pattern]

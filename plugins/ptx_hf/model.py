@@ -171,6 +171,8 @@ def emulated(model: Any) -> str:
     """Why the model's time and memory here are not those of its deployment; empty where they are."""
     config = getattr(model.config, "quantization_config", None)
     method = config.get("quant_method") if isinstance(config, dict) else getattr(config, "quant_method", None)
+    if method == "quanto":
+        return "optimum-quanto unpacks the weights in every product; no kernel of its own was measured"
     if method is None or model.device.type != "cpu":
         return ""
     return f"transformers unpacks a {getattr(method, 'value', method)} checkpoint on a CPU and computes with its full weights"

@@ -11,6 +11,7 @@ import torch
 from ptx.errors import StepError
 from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_model, weights_of
 from ptx.lm.progress import unpacking
+from ptx.lm.quanto import is_packed, unpack
 from ptx.records import ModelRef, read_json
 
 
@@ -31,7 +32,9 @@ def open_plain(model: ModelRef, dtype: str = "float32") -> Any:
         network = load_model(model, dtype=dtype).eval()
         if hasattr(network, "merge_and_unload"):
             network = network.merge_and_unload()
-        if quantization_of(model.path):
+        if is_packed(weights_of(model.path)):
+            unpack(network)
+        elif quantization_of(model.path):
             with torch.no_grad():
                 network(input_ids=torch.tensor([[0]]))  # a compressed-tensors checkpoint unpacks itself when it is first used
     return network

@@ -48,6 +48,28 @@ def test_missing_items_are_found_and_those_beside_the_yaml_pointed_at(said, writ
     assert f"write data_files: {folder / 'docs.jsonl'}" in beside
 
 
+def test_a_metric_that_lm_eval_would_ask_the_network_for_is_refused(said, write_tasks, kinds):
+    folder = write_tasks(choices=kinds["choices"])
+    task = json.loads((folder / "choices.yaml").read_text())
+    metrics = [{"metric": "acurracy"}, {"metric": "acc"}, {"metric": "rouge", "hf_evaluate": True}]
+    (folder / "choices.yaml").write_text(json.dumps({**task, "metric_list": metrics}))
+    (problem,) = said(str(folder))
+    assert "choices.yaml: lm-eval knows no metric 'acurracy' of task choices" in problem
+
+
+@pytest.mark.slow
+def test_the_metrics_that_lm_eval_computes_itself_are_those_listed(monkeypatch):
+    import evaluate
+    import lm_eval.api.metrics  # noqa: F401 (fills the registry)
+    from lm_eval.api.registry import get_metric, metric_registry
+
+    asked = []
+    monkeypatch.setattr(evaluate, "load", asked.append)
+    assert sorted(metric_registry.keys()) == sorted(bench_tasks.METRICS)
+    get_metric("acurracy")
+    assert asked == ["acurracy"], "the plain call asks the network"
+
+
 def test_a_name_that_lm_eval_does_not_know_gets_the_nearest_one(said, monkeypatch):
     class Manager:
         all_tasks = ("arc_easy", "hellaswag")

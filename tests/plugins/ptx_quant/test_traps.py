@@ -17,6 +17,9 @@
 | the session remembers the compression before | begins anew |
 | SpinQuant shifts embeddings and with them an RMS-normed model | it does not |
 | a group size that does not divide a layer stops the step | gives way, and is told |
+| the library's own OWL profile stops | ptx measures the outliers itself |
+| zeros save no byte on disk | the record says so |
+| a model that was put together in memory (an adapter merged) stops the step | it is compressed |
 | a compressed checkpoint computes dense on a CPU | runtime=hf says that it only emulates |
 """
 
@@ -31,9 +34,9 @@ import ptx_prune
 from ptx import Choice, Compressor, ModelRef, RunConfig, StepError, hookimpl, setting
 from ptx.lm.calibration import bucketed
 from ptx.lm.compression import targeted_layers
-from ptx.lm.load import load_model, load_tokenizer, quiet
+from ptx.lm.load import load_model, load_tokenizer, quiet, save_adapter
 from ptx.records import file_digest
-from ptx_prune import SparseGPT
+from ptx_prune import SparseGPT, Wanda
 from ptx_quant import AWQ, GPTQ, RTN, SpinQuant, ptx_validate
 
 pytestmark = pytest.mark.slow
@@ -190,16 +193,17 @@ def test_four_bits_with_fp8_activations_are_stored_in_four(plain_call, squeeze):
     assert stored_bits(ref.path) == 4
 
 
-def test_fp4_on_a_float32_base_is_refused(plain_call, plain_model, squeeze):
+@pytest.mark.parametrize("name", ["nvfp4a16", "mxfp4a16"])
+def test_fp4_on_a_float32_base_is_refused(plain_call, plain_model, squeeze, name):
     from llmcompressor.modifiers.quantization import QuantizationModifier
 
-    scheme = {"scheme": "NVFP4A16", "ignore": ["re:.*lm_head"]}
-    _, folder = plain_call(QuantizationModifier(targets=["Linear"], **scheme), save="nvfp4", data=False)
+    scheme = {"scheme": name.upper(), "ignore": ["re:.*lm_head"]}
+    _, folder = plain_call(QuantizationModifier(targets=["Linear"], **scheme), save=name, data=False)
     with pytest.raises(RuntimeError):
         load_model(folder)(input_ids=torch.tensor([[1, 2, 3]]))
-    (problem,) = ptx_validate(RunConfig(compress={"rtn": RTN(scheme="nvfp4a16")}), plain_model, None)
+    (problem,) = ptx_validate(RunConfig(compress={"rtn": RTN(scheme=name)}), plain_model, None)
     assert "add compress.rtn.dtype=bfloat16" in str(problem)
-    squeeze(RTN(scheme="nvfp4a16", dtype="bfloat16"))
+    squeeze(RTN(scheme=name, dtype="bfloat16"))
 
 
 def test_gptq_keeps_the_mask_of_a_pruned_model(plain_call, pruned, squeeze):
@@ -295,6 +299,47 @@ def test_a_group_size_gives_way(plain_call, squeeze, plain_model, tmp_path):
         plain_call(QuantizationModifier(config_groups=groups, ignore=["re:.*lm_head"]), model=tmp_path / "odd", data=False)
     run, _ = squeeze(RTN(group_size=32), tmp_path / "odd")
     assert any("groups of 16" in line for line in run.console.lines)
+
+
+def test_sparsity_by_outliers_runs(plain_call, squeeze):
+    from llmcompressor.modifiers.pruning import WandaPruningModifier
+
+    owl = {"sparsity_profile": "owl", "owl_m": 5, "owl_lmbda": 0.08}
+    with pytest.raises(ValueError, match="Cannot invoke event before initializing"):
+        plain_call(WandaPruningModifier(sparsity=0.5, targets=["Linear"], ignore=["re:.*lm_head"], **owl))
+    run, _ = squeeze(Wanda(allocation="owl", **FAST), plugins=(ptx_prune,))
+    assert run.console.progressed[-1]["zeros"] == pytest.approx(0.5, abs=1 / 32)  # whole columns of 32
+
+
+def test_zeros_are_not_said_to_save_bytes(plain_call, plain_model, squeeze):
+    from llmcompressor.modifiers.pruning import SparseGPTModifier
+
+    _, folder = plain_call(
+        SparseGPTModifier(sparsity=0.5, mask_structure="2:4", targets=["Linear"], ignore=["re:.*lm_head"]), save="sparse"
+    )
+    before = (plain_model / "model.safetensors").stat().st_size
+    assert (folder / "model.safetensors").stat().st_size >= before
+    run, ref = squeeze(SparseGPT(pattern="2:4", **FAST), plugins=(ptx_prune,))
+    figures = run.console.progressed[-1]
+    assert figures["bytes"] == ref.bytes == sum(file.stat().st_size for file in ref.path.iterdir())
+    assert figures["bytes"] > 0.99 * figures["bytes_before"]
+
+
+def test_an_adapter_that_is_merged_in_memory_is_compressed(plain_call, plain_model, squeeze, tmp_path):
+    from llmcompressor import oneshot
+    from llmcompressor.modifiers.quantization import QuantizationModifier
+    from peft import LoraConfig, get_peft_model
+
+    network = load_model(plain_model)
+    made = type(network)(network.config)
+    made.config._name_or_path = ""
+    with pytest.raises(OSError, match="Repo id"):
+        oneshot(model=made, recipe=[QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"])])
+    adapted = get_peft_model(network, LoraConfig(target_modules=["up_proj"], init_lora_weights=False))
+    save_adapter(adapted, load_tokenizer(plain_model), tmp_path / "adapter", ModelRef.of(plain_model))
+    run, _ = squeeze(RTN(bits=8), tmp_path / "adapter")
+    assert run.console.progressed[-1]["reload_kl"] < 1e-4
+    assert any("merging the adapter" in line for line in run.console.lines)
 
 
 def test_a_compressed_checkpoint_on_a_cpu_is_called_emulated(squeeze, make_run):
