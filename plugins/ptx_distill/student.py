@@ -35,8 +35,9 @@ def chosen_layers(method: Taught, depth: int, *, own_teacher: bool) -> list[int]
         raise StepError(f"the student is to have {highest + 1} layers, and the model that this step is given has {depth}; try fewer")
     if method.keep_layers:
         return method.keep_layers
-    count = method.layers or (max(depth // 2, 1) if own_teacher else depth)
-    if count == depth and own_teacher:
+    same = own_teacher and method.through is None  # seen through something else, it has its own whole self to learn from
+    count = method.layers or (max(depth // 2, 1) if same else depth)
+    if count == depth and same:
         raise StepError(f"the student is its own teacher and keeps all {depth} layers: there is nothing to learn; try method.layers=1")
     return None if count == depth else spread(depth, count)
 

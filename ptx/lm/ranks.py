@@ -21,6 +21,11 @@ def ranks() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def leads() -> bool:
+    """Whether this process is the one that writes: rank 0, or the only one."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def settle(run: Run) -> None:
     """Give this rank its GPU, before the first model is loaded; a process that trains alone sees one GPU."""
     if "ACCELERATE_MIXED_PRECISION" in os.environ:

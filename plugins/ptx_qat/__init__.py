@@ -1,0 +1,84 @@
+"""``through=qat``: quantisation-aware training, by any method (Jacob et al. 2018; for language models LLM-QAT, Liu et al. 2023).
+
+Below 4 bits the best rounding of given weights is not good enough, and weights are better trained for their grid: the model computes with
+rounded weights, the gradient passes the rounding as if it were not there (the straight-through estimator, Bengio et al. 2013), and the optimizer moves
+the float weights underneath. These are what the step writes, so that ``compress=[rtn]`` with the same bits and groups rounds them to just
+what was trained, and a runtime that takes over packed integers serves just that.
+
+LLM-QAT lets the float model teach the rounded one: ``method=distill through=qat`` (the model is its own teacher). It also rounds
+activations and the KV cache and writes its training texts itself; here weights alone are rounded, and the texts are the run's data.
+
+It is a wrapper around ``ptx_fit``, the loop that all TRL methods train by, and knows none of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptx import Choice, Method, ModelRef, Problem, Run, RunConfig, Through, hookimpl, setting
+from ptx.lm.method import TrlMethod
+
+
+@dataclass
+class QAT(Through):
+    """Integer weights on the grid of ``compress=[rtn]``; the defaults are those of ``rtn``."""
+
+    bits: int = setting(4, "bits per weight: 2 to 8")
+    group_size: int = setting(
+        128, "neighbouring weights that share a scale (smaller where that does not divide a layer); -1: one scale per output channel"
+    )
+    symmetric: bool = setting(True, "no zero point; false trains for one per group")
+    skip: list[str] = setting([], "regular expressions: linear layers to leave alone (the output layer always is)")
+
+    def __post_init__(self) -> None:
+        where = "method.through"
+        if not 2 <= self.bits <= 8:
+            raise ValueError(f"{where}.bits must be 2 to 8, got {self.bits}; try {where}.bits=4")
+        if self.group_size != -1 and self.group_size < 8:
+            raise ValueError(f"{where}.group_size must be -1 or at least 8, got {self.group_size}; try {where}.group_size=128")
+        for pattern in self.skip:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                raise ValueError(f"{where}.skip: {pattern!r} is no regular expression ({error}); try 'down_proj'") from error
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``through=qat``."""
+    return [Choice("through", "qat", QAT, "quantisation-aware training: the weights as rounding to nearest will leave them", ("torch",))]
+
+
+@hookimpl
+def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
+    """A method that cannot be wrapped, and a quantiser that would round to another grid."""
+    from ptx_qat.checks import problems
+
+    through = getattr(config.method, "through", None)
+    return problems(config, through, model) if isinstance(through, QAT) else []
+
+
+@hookimpl(wrapper=True)
+def ptx_fit(run: Run, method: Method, model: ModelRef, trainer: Any) -> Generator[None, Any, Any]:
+    """The loop, with every linear layer computing with rounded weights."""
+    if not (isinstance(method, TrlMethod) and isinstance(method.through, QAT)):
+        return (yield)
+    from ptx_qat.train import rounded
+
+    with rounded(run, method, method.through, model, trainer):
+        return (yield)
+
+
+@hookimpl(wrapper=True)
+def ptx_train(run: Run, method: Method) -> Generator[None, ModelRef | None, ModelRef | None]:
+    """What was written, rounded, is what was trained."""
+    made = yield
+    if made is not None and isinstance(method.through, QAT):
+        from ptx_qat.train import verify
+
+        verify(run, method.through, made)
+    return made

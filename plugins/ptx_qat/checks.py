@@ -1,0 +1,58 @@
+"""What is wrong with a quantisation-aware training, found before a weight is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ptx import Compressor, Method, Problem, RunConfig
+from ptx.lm.method import TrlMethod
+from ptx.lm.targets import skip_problems
+from ptx_qat import QAT
+
+NEAREST = ("", "minmax")  # observers whose range is that of the weights
+
+
+def problems(config: RunConfig, through: QAT, model: Path) -> list[Problem]:
+    """Everything that is wrong with ``config.method`` being trained through rounded weights."""
+    method, found = config.method, skip_problems(through.skip, "method.through.skip", model)
+    if not isinstance(method, TrlMethod):
+        what = f"through=qat wraps the loop of a TRL trainer, and {type(method).__name__} trains by another"
+        found.append(Problem(what, "take another method, such as method=sft, or leave out through=qat"))
+    if method.lora is not None:
+        what = "through=qat trains the weights that will be rounded, and with adapters these do not move"
+        found.append(Problem(what, "leave out lora=lora"))
+    if config.launch is not None and config.launch.shards:
+        what = "through=qat needs whole weights in every rank, and this launch shards them"
+        found.append(Problem(what, "try launch=torchrun"))
+    return found + list(_grid_problems(config, through))
+
+
+def _grid_problems(config: RunConfig, through: QAT) -> Iterator[Problem]:
+    """The first step after this one that rounds weights must round to the same grid: what was trained for another is worse than nothing."""
+    chain = list(config.chain().items())
+    place = next((number for number, (_, step) in enumerate(chain) if step is config.method), len(chain))
+    name, step = next(((name, step) for name, step in chain[place + 1 :] if _rounds(step)), ("", None))
+    where = f"recipe.steps.{name}" if config.recipe else f"compress.{name}"
+    wanted: dict[str, Any] = {"bits": through.bits, "group_size": through.group_size, "symmetric": through.symmetric, "skip": through.skip}
+    given = {field: getattr(step, field) for field in wanted if hasattr(step, field)}
+    if given and step is not None and step.promise().bits != through.bits:
+        given["bits"] = step.promise().bits  # a named scheme decides
+    differing = {field: value for field, value in given.items() if value != wanted[field]}
+    if differing:
+        shown = ", ".join(f"{field}={value}" for field, value in differing.items())
+        typed = " ".join(f"{where}.{field}={_typed(wanted[field])}" for field in differing)
+        what = f"through=qat trains for {', '.join(f'{field}={wanted[field]}' for field in differing)}, and {name} rounds to {shown}"
+        yield Problem(what, f"type {typed}")
+    observer = getattr(step, "observer", "")
+    if observer not in NEAREST:
+        yield Problem(f"through=qat trains for the range of the weights, and {where}.observer={observer} finds another", "leave it out")
+
+
+def _rounds(step: Any) -> bool:
+    return isinstance(step, Compressor) and not isinstance(step, Method) and step.promise().bits is not None
+
+
+def _typed(value: Any) -> str:
+    return f"[{','.join(value)}]" if isinstance(value, list) else str(value).lower()

@@ -1,0 +1,102 @@
+"""Putting the rounding on a trainer's model and taking it off again; and the proof that what was written is what was trained.
+
+``torch.nn.utils.parametrize`` would do it too, and was left: it renames the weights, so that checkpoints and the zeros of a pruned model
+(``ptx.lm.zeros`` sets weights in place) would have to know of it. Here a layer's ``forward`` is replaced and its weight stays where it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812 (everybody's name for it)
+from torch import Tensor, nn
+
+from ptx import ModelRef, Run, StepError
+from ptx.lm.compression import Layers, StoredWeights, targeted_layers
+from ptx.lm.grid import groups_for, round_to_nearest, told
+from ptx.lm.method import TrlMethod
+from ptx.lm.ranks import is_sharded, leads
+from ptx.lm.training import result_dtype
+from ptx.lm.walk import digest
+from ptx.models import tensors_of, weight_files
+from ptx.records import read_json, write_json
+from ptx_qat import QAT
+from ptx_qat.straight import straight_through
+
+TRAINED = "qat.json"  # beside the checkpoints: layer -> digest of its rounded weight, and its group size
+
+
+@contextmanager
+def rounded(run: Run, method: TrlMethod, config: QAT, model: ModelRef, trainer: Any) -> Iterator[None]:
+    """While this is open, the linear layers of the trainer's model compute with rounded weights."""
+    if is_sharded(trainer):
+        raise StepError("the weights of a sharded model cannot be rounded in their groups; try launch=torchrun")
+    network = trainer.accelerator.unwrap_model(trainer.model)
+    layers = targeted_layers(network, config.skip)
+    widths = {name: layer.in_features for name, layer in layers.items()}
+    groups = groups_for(widths, config.group_size)
+    if said := told(widths, groups, config.group_size):
+        run.say(said)
+    shared = f"groups of {config.group_size}" if config.group_size > 0 else "a scale per output channel"
+    run.say(f"{len(layers)} linear layers are trained as they will be rounded: {config.bits} bits, {shared}")
+    stored = result_dtype(method, model)
+    try:
+        for name, layer in layers.items():
+            layer.forward = _forward(layer, config, groups[name], stored)
+        yield
+    finally:
+        for layer in layers.values():
+            layer.__dict__.pop("forward", None)
+    _note(run, config, layers, groups, stored)
+
+
+def _forward(layer: nn.Linear, config: QAT, group: int, stored: torch.dtype) -> Callable[[Tensor], Tensor]:
+    def forward(states: Tensor) -> Tensor:
+        weight = straight_through(layer.weight, config.bits, group, symmetric=config.symmetric, stored=stored)
+        return F.linear(states, weight, layer.bias)
+
+    return forward
+
+
+def _note(run: Run, config: QAT, layers: Layers, groups: dict[str, int], stored: torch.dtype) -> None:
+    """Keep what was trained for :func:`verify`, and tell how far the float weights lie from it."""
+    trained, gap, norm = {}, 0.0, 0.0
+    for name, layer in layers.items():
+        weight = layer.weight.detach().to(stored)
+        near = round_to_nearest(weight, config.bits, groups[name], symmetric=config.symmetric)
+        trained[name] = {"group": groups[name], "digest": digest(near)}
+        gap += float((weight - near).float().square().sum())
+        norm += float(weight.float().square().sum())
+    run.event("qat", bits=config.bits, groups=groups, relative_weight_error=(gap / norm) ** 0.5 if norm else 0.0)
+    if leads():
+        write_json(run.checkpoints / TRAINED, trained)
+
+
+def verify(run: Run, config: QAT, made: ModelRef) -> None:
+    """What the folder's weights round to is what the model computed with in training.
+
+    Raises:
+        StepError: it is not; or the method has trained by another loop, and nothing was rounded.
+    """
+    if not leads():
+        return
+    file = run.checkpoints / TRAINED
+    if not file.is_file():
+        raise StepError(
+            f"{run.label} was not trained through rounded weights: its method trains by a loop of its own; leave out through=qat"
+        )
+    trained = read_json(file)
+    files = {name: file for file in weight_files(made.path) for name, _, _ in tensors_of(file)}
+    weights = StoredWeights({name: files[f"{name}.weight"] for name in trained if f"{name}.weight" in files})
+    if len(weights) < len(trained):
+        run.say(f"{len(trained) - len(weights)} of {len(trained)} layers are stored under other names: not compared with what was trained")
+    other = [
+        name
+        for name, weight in weights.items()
+        if digest(round_to_nearest(weight, config.bits, trained[name]["group"], symmetric=config.symmetric)) != trained[name]["digest"]
+    ]
+    if other:
+        raise StepError(f"{len(other)} of {len(weights)} layers round to something else than was trained, first {min(other)}")
