@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ptx import DataSet, Lora, Problem, RunConfig, models
-from ptx_distill.facts import shape_of, vocabulary
+from ptx.lm.load import weights_of
+from ptx.lm.targets import linear_layers
+from ptx_distill.facts import last_attention, shape_of, vocabulary
 from ptx_distill.settings import Distill, Gold, OnPolicy, Sequence, Taught
 
 #: choice -> TRL's configuration, and the arguments of it that ptx sets
@@ -90,6 +92,15 @@ def _pair_problems(method: Taught, student: Path, teacher: Path) -> list[Problem
     elif isinstance(method, OnPolicy) and own.words != other.words:
         what = f"TRL's on-policy distillation needs embeddings of equal length, and {student} has {own.words} rows, {teacher} {other.words}"
         found.append(Problem(what, "try method=distill, which compares the tokens that both have"))
+    if isinstance(method, Distill) and method.attention_weight:
+        lacking = [folder for folder in (student, teacher) if not last_attention(linear_layers(weights_of(folder)))]
+        found += [
+            Problem(
+                f"method.attention_weight={method.attention_weight}: {folder} has no self_attn.q_proj, k_proj and v_proj",
+                "set method.attention_weight=0",
+            )
+            for folder in lacking
+        ]
     if isinstance(method, Distill) and method.features_weight and method.lora is not None and own.width != other.width:
         what = f"method.features_weight={method.features_weight}: hidden states of {own.width} and {other.width} need a projection, which no adapter trains"
         found.append(Problem(what, "leave out lora=lora, or set method.features_weight=0"))

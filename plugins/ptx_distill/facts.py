@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ptx.records import digest_of, file_digest
+
+#: a projection of a layer's attention: the layer's number, and which one
+ATTENTION = re.compile(r"layers\.(\d+)\.self_attn\.([qkv]_proj)$")
+KINDS = ("q_proj", "k_proj", "v_proj")
 
 
 @dataclass(frozen=True)
@@ -39,3 +45,13 @@ def vocabulary(folder: Path) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.is_file() else {}
+
+
+def last_attention(names: Iterable[str]) -> dict[str, str]:
+    """Kind -> name of the query, key and value projections of the layer with the highest number; empty where there are not all three."""
+    layers: dict[int, dict[str, str]] = {}
+    for name in names:
+        if found := ATTENTION.search(name):
+            layers.setdefault(int(found[1]), {})[found[2]] = name
+    last = layers[max(layers)] if layers else {}
+    return last if last.keys() == set(KINDS) else {}

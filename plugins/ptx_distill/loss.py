@@ -6,6 +6,8 @@ token, (N,); the caller adds them up and divides. Nothing here is masked: positi
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F  # noqa: N812 (everybody's name for it)
 from torch import Tensor
@@ -66,3 +68,38 @@ def hint(student: Tensor, teacher: Tensor, projection: Tensor | None) -> Tensor:
     guess = student.float() if projection is None else student.float() @ projection.float().T
     target = teacher.float()
     return (target - guess).square().sum(dim=-1) / target.square().sum(dim=-1).clamp(min=1e-12)
+
+
+def relations(states: Tensor, heads: int) -> Tensor:
+    """Log of how each token's query, key or value relates to those of the tokens up to it, (B, A, T, T), for ``states`` (B, T, D) and A = ``heads``.
+
+    MiniLMv2's self-attention relation (Wang et al. 2021, equations 3 to 5): softmax(S S^T / sqrt(D / A)) of the states cut anew into A relation heads. What
+    comes later in the text is left out, as in a decoder's attention; so padding on the right is too.
+    """
+    batch, length, width = states.shape
+    split = states.float().reshape(batch, length, heads, width // heads).transpose(1, 2)  # (B, A, T, D / A)
+    scores = split @ split.transpose(-1, -2) / (width / heads) ** 0.5
+    later = torch.ones(length, length, dtype=torch.bool, device=states.device).triu(1)
+    return scores.masked_fill(later, -torch.inf).log_softmax(dim=-1)
+
+
+def relation_gap(teacher: Tensor, student: Tensor, heads: int) -> Tensor:
+    """KL(teacher || student) between their relations, mean over relation heads, (B, T): teacher (B, T, H), student (B, T, S).
+
+    Relations are T x T whatever H and S are: models of other widths and other numbers of heads, grouped keys and values too, can be compared
+    without a projection. Attention maps themselves (Zagoruyko & Komodakis 2017) would have to be averaged over the heads first.
+    """
+    return forward_kl(relations(teacher, heads), relations(student, heads)).mean(dim=1)
+
+
+def relation_heads(teacher: int, student: int, wanted: int = 0) -> int:
+    """How many relation heads both widths are cut into: ``wanted``, or the most that leave 16 numbers to each head of the narrower one.
+
+    Raises:
+        ValueError: ``wanted`` does not divide both widths.
+    """
+    common = math.gcd(teacher, student)
+    fitting = [heads for heads in range(1, common + 1) if common % heads == 0]
+    if wanted and wanted not in fitting:
+        raise ValueError(f"{wanted} relation heads do not divide widths of {teacher} and {student}; {', '.join(map(str, fitting))} do")
+    return wanted or max(heads for heads in fitting if heads == 1 or min(teacher, student) >= 16 * heads)

@@ -29,7 +29,8 @@ class Taught(TrlMethod, Compressor):
     )
     student: str = setting("", "who learns, named in the same way (default: the model that the step is given)", identity=False)
     layers: int | None = setting(
-        None, "give the student so many of its layers, evenly chosen (default: half where it is its own teacher, else all)"
+        None,
+        "give the student so many of its layers, evenly chosen (default: half where it is its own teacher and trains through nothing, else all)",
     )
     keep_layers: list[int] = setting([], "give the student just these of its layers, counted from 0")
 
@@ -73,6 +74,8 @@ class Distill(Taught):
     temperature: float = setting(1.0, "both distributions are softened by it")
     data_weight: float = setting(0.0, "weight of the cross-entropy of the words in the data")
     features_weight: float = setting(0.0, "weight of the distance between hidden states (the teacher is then asked in every batch)")
+    attention_weight: float = setting(0.0, "weight of the distance between self-attention relations of the last layers (MiniLMv2)")
+    relation_heads: int = setting(0, "heads that queries, keys and values are cut into for it; 0: as many as leave 16 numbers to each")
     top_k: int = setting(64, "the teacher's likeliest words that count one by one, the others count as one; 0: all one by one")
     cache_teacher: bool = setting(
         True, "ask the teacher once and keep its answers in the store; false: ask it in every batch (same losses)", identity=False
@@ -80,15 +83,14 @@ class Distill(Taught):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        weights = ("logits_weight", "data_weight", "features_weight")
+        weights = ("logits_weight", "data_weight", "features_weight", "attention_weight")
         for name in weights:
             at_least(0, self, name, "1")
         if not any(getattr(self, name) for name in weights):
-            raise ValueError(
-                "method.logits_weight, data_weight and features_weight are all 0: nothing is learnt; try method.logits_weight=1"
-            )
+            raise ValueError(f"method.{', '.join(weights[:-1])} and {weights[-1]} are all 0: nothing is learnt; try method.logits_weight=1")
         one_of(DIVERGENCES, self, "divergence")
         above(0, self, "temperature", "2")
+        at_least(0, self, "relation_heads", "12")
         at_least(0, self, "top_k", "64")
         if not 0 < self.beta < 1:
             instead = "forward_kl" if self.beta <= 0 else "reverse_kl"
@@ -101,7 +103,12 @@ class Distill(Taught):
     @property
     def reads_tokens(self) -> bool:
         """Not where only the words of the data count."""
-        return bool(self.logits_weight or self.features_weight)
+        return bool(self.logits_weight or self.looks_inside)
+
+    @property
+    def looks_inside(self) -> bool:
+        """Whether the teacher is asked for more than its answers, which are all that is kept of it."""
+        return bool(self.features_weight or self.attention_weight)
 
 
 @dataclass

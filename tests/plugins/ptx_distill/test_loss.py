@@ -163,3 +163,80 @@ def test_hints_agree_with_a_slow_reference_and_every_token_is_on_its_own():
         error = sum((float(t) - g) ** 2 for t, g in zip(teacher[row], guess, strict=True))
         assert float(found[row]) == pytest.approx(error / sum(float(t) ** 2 for t in teacher[row]), rel=1e-4)
     assert torch.allclose(loss.hint(student[2:4], teacher[2:4], projection), found[2:4])
+
+
+@pytest.fixture
+def states():
+    """Of a teacher, (2, 5, 12), and a narrower student, (2, 5, 8)."""
+    generator = torch.Generator().manual_seed(0)
+    return [torch.randn(2, 5, width, generator=generator) for width in (12, 8)]
+
+
+def test_relations_by_hand():
+    """Two tokens: the first relates to itself alone, the second to both by softmax of s2.s1 and s2.s2 over the root of the width."""
+    found = loss.relations(torch.tensor([[[2.0, 0.0], [1.0, 1.0]]]), 1).exp()[0, 0]
+    weights = [math.exp(2 / math.sqrt(2)), math.exp(2 / math.sqrt(2))]
+    assert found[0].tolist() == [1.0, 0.0]
+    assert found[1].tolist() == pytest.approx([weights[0] / sum(weights), weights[1] / sum(weights)])
+    turned = loss.relations(torch.tensor([[[0.0, 2.0], [1.0, -1.0]]]), 1).exp()[0, 0]
+    assert turned[1].tolist() == pytest.approx(
+        [math.exp(-math.sqrt(2)) / (math.exp(-math.sqrt(2)) + math.exp(math.sqrt(2))), 0.9442], abs=1e-4
+    )
+
+
+def test_relations_lose_nothing_to_themselves_or_to_a_rotation_within_their_heads(states):
+    teacher, _ = states
+    assert float(loss.relation_gap(teacher, teacher, 3).abs().max()) < 1e-6
+    rotation = torch.linalg.qr(torch.randn(4, 4, generator=torch.Generator().manual_seed(1)))[0]
+    rotated = (teacher.reshape(2, 5, 3, 4) @ rotation).reshape(2, 5, 12)
+    assert float(loss.relation_gap(teacher, rotated, 3).abs().max()) < 1e-5
+    assert float(loss.relation_gap(teacher, rotated, 2).max()) > 1e-2
+
+
+def test_relations_teach_a_student_of_another_width_and_not_the_teacher(states):
+    teacher, student = states[0].requires_grad_(), states[1].requires_grad_()
+    before = loss.relation_gap(teacher.detach(), student, 2).sum()
+    before.backward()
+    after = loss.relation_gap(teacher.detach(), student - 0.1 * student.grad, 2).sum()
+    assert after < before
+    assert teacher.grad is None
+    assert torch.isfinite(student.grad).all()
+
+
+def test_a_relation_does_not_see_what_comes_later_so_padding_changes_nothing(states):
+    teacher, student = states
+    whole = loss.relation_gap(teacher, student, 4)
+    for part in (teacher, student):
+        part[:, 3:] = 100.0
+    assert torch.equal(loss.relation_gap(teacher, student, 4)[:, :3], whole[:, :3])
+    assert torch.allclose(loss.relation_gap(teacher[1:, :3], student[1:, :3], 4), whole[1:, :3])
+    assert whole[:, 0].tolist() == pytest.approx([0, 0])  # the first token relates to itself alone
+
+
+def test_relations_agree_with_a_slow_reference(states):
+    def slow(rows, heads, head, place):
+        size = len(rows[0]) // heads
+        own = [row[head * size : (head + 1) * size] for row in rows]
+        scores = [sum(a * b for a, b in zip(own[place], own[other], strict=True)) / math.sqrt(size) for other in range(place + 1)]
+        weights = [math.exp(score) for score in scores]
+        return [weight / sum(weights) for weight in weights]
+
+    teacher, student = states
+    found = loss.relation_gap(teacher, student, 4)
+    for text in range(2):
+        for place in range(5):
+            gaps = []
+            for head in range(4):
+                p, q = (slow(part[text].tolist(), 4, head, place) for part in states)
+                gaps.append(sum(a * math.log(a / b) for a, b in zip(p, q, strict=True)))
+            assert float(found[text, place]) == pytest.approx(sum(gaps) / 4, rel=1e-3, abs=1e-6)
+
+
+def test_relation_heads_divide_both_widths_and_leave_16_numbers_to_each():
+    assert loss.relation_heads(768, 384) == 24
+    assert loss.relation_heads(192, 96) == 6
+    assert loss.relation_heads(48, 32) == 2  # grouped keys of a few heads
+    assert loss.relation_heads(36, 8) == 1
+    assert loss.relation_heads(36, 8, 4) == 4
+    with pytest.raises(ValueError, match="5 relation heads do not divide widths of 36 and 8; 1, 2, 4 do"):
+        loss.relation_heads(36, 8, 5)

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from ptx.compose import compose_jobs
 from ptx.errors import ConfigError
@@ -20,6 +21,8 @@ def desk(tmp_path, monkeypatch, chat_model, wide_teacher, messages):
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in messages))
     for name, model in {"student": chat_model, "teacher": wide_teacher}.items():
         shutil.copytree(model, tmp_path / name)
+    fused = shutil.copytree(wide_teacher, tmp_path / "fused") / "model.safetensors"
+    save_file({name.replace(".q_proj", ".qkv_proj"): weight for name, weight in load_file(fused).items()}, fused, {"format": "pt"})
     return tmp_path
 
 
@@ -91,6 +94,10 @@ WRONG = [
     (["lora=lora", "method.features_weight=1"], "need a projection, which no adapter trains"),
     (["lora=lora", "method.lora.merge=false", "method.layers=1"], "an adapter beside its base"),
     (["method.args.packing=true"], "method.args.packing is for ptx to set"),
+    (
+        ["method.teacher=./fused", "method.attention_weight=1"],
+        "fused has no self_attn.q_proj, k_proj and v_proj; set method.attention_weight=0",
+    ),
     (["compress=[distill]"], "method=distill and compress=[distill] are the same step twice"),
     (["method.max_length=999"], "more than the model's context of 256 tokens"),
 ]

@@ -135,14 +135,41 @@ def test_the_student_comes_nearer_to_the_teacher(teach):
     assert shown(run, "divergence")[-1] < 0.5 * shown(run, "divergence")[0]
 
 
-@pytest.mark.parametrize("kind", ["divergence", "hint_loss", "data_loss"])
+@pytest.mark.parametrize("kind", ["divergence", "hint_loss", "data_loss", "relation_loss"])
 def test_every_part_is_learnt_and_the_loss_is_their_weighted_sum(teach, losses_of, kind):
-    weights = {"logits_weight": 0.5, "data_weight": 0.25, "features_weight": 2.0}
+    weights = {"logits_weight": 0.5, "data_weight": 0.25, "features_weight": 2.0, "attention_weight": 3.0}
     run, _ = teach(Distill, max_steps=30, learning_rate=1e-2, **weights)
-    parts = zip(*(shown(run, name) for name in ("divergence", "data_loss", "hint_loss")), strict=True)
-    expected = [0.5 * one + 0.25 * two + 2.0 * three for one, two, three in parts]
+    parts = zip(*(shown(run, name) for name in ("divergence", "data_loss", "hint_loss", "relation_loss")), strict=True)
+    expected = [0.5 * one + 0.25 * two + 2.0 * three + 3.0 * four for one, two, three, four in parts]
     assert losses_of(run) == pytest.approx(expected, rel=1e-3)
     assert shown(run, kind)[-1] < 0.9 * shown(run, kind)[0]
+
+
+@pytest.mark.parametrize("more", [{}, {"micro_batch": 2}, {"lora": Lora(r=4)}, {"relation_heads": 4}], ids=str)
+def test_attention_alone_is_learnt_from_a_teacher_of_other_width_and_heads(teach, losses_of, more):
+    run, _ = teach(Distill, max_steps=30, learning_rate=1e-2, logits_weight=0, attention_weight=1.0, **more)
+    assert losses_of(run)[-1] < 0.8 * losses_of(run)[0]
+
+
+def test_grouped_keys_and_values_are_compared_too(teach, chat_model, tmp_path):
+    """A student with one head of keys and values where the teacher has two; only the attention of the last layers is taught."""
+    from transformers import AutoModelForCausalLM
+
+    config = load_model(chat_model).config
+    config.update({"num_key_value_heads": 1})
+    torch.manual_seed(2)
+    save_model(AutoModelForCausalLM.from_config(config), load_tokenizer(chat_model), tmp_path / "grouped")
+    _, result = teach(Distill, model=tmp_path / "grouped", logits_weight=0, attention_weight=1.0)
+    made, came = (load_file(folder / "model.safetensors") for folder in (result.path, tmp_path / "grouped"))
+    still = {name for name, weight in came.items() if torch.equal(made[name], weight)}
+    assert "model.layers.1.self_attn.o_proj.weight" in still
+    assert "model.layers.1.mlp.up_proj.weight" in still
+    assert not {f"model.layers.1.self_attn.{part}_proj.weight" for part in "qkv"} & still
+
+
+def test_relation_heads_that_do_not_divide_the_widths_are_refused_with_those_that_do(teach):
+    with pytest.raises(StepError, match=r"method.relation_heads=5: 5 relation heads do not divide widths of 48 and 32; 1, 2, 4, 8, 16 do"):
+        teach(Distill, attention_weight=1.0, relation_heads=5)
 
 
 def test_projections_are_learnt_and_no_part_of_the_result(teach, chat_model):
@@ -150,7 +177,7 @@ def test_projections_are_learnt_and_no_part_of_the_result(teach, chat_model):
     assert load_file(result.path / "model.safetensors").keys() == load_file(chat_model / "model.safetensors").keys()
 
 
-@pytest.mark.parametrize("weights", [{}, {"features_weight": 1.0}], ids=str)
+@pytest.mark.parametrize("weights", [{}, {"features_weight": 1.0, "attention_weight": 1.0}], ids=str)
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(teach, losses_of, weights):
     def stop_at_four(metrics, step, total=None):
         if step == 4:
