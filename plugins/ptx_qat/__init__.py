@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Choice, Method, ModelRef, Problem, Run, RunConfig, Through, hookimpl, setting
+from ptx.lm.method import TrlMethod
 
 
 @dataclass
@@ -64,7 +65,7 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
 @hookimpl(wrapper=True)
 def ptx_fit(run: Run, method: Method, model: ModelRef, trainer: Any) -> Generator[None, Any, Any]:
     """The loop, with every linear layer computing with rounded weights."""
-    if not isinstance(method.through, QAT):
+    if not (isinstance(method, TrlMethod) and isinstance(method.through, QAT)):
         return (yield)
     from ptx_qat.train import rounded
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from ptx.lm.grid import round_to_nearest
 
 
-class _StraightThrough(torch.autograd.Function):
+class _StraightThrough(torch.autograd.Function):  # type: ignore[misc]
     """Forward: the rounded weight. Backward: d rounded / d weight is taken as 1 everywhere (Bengio et al. 2013, section 4)."""
 
     @staticmethod

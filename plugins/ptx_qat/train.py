@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812 (everybody's name for it)
 from torch import Tensor, nn
 
-from ptx import Method, ModelRef, Run, StepError
+from ptx import ModelRef, Run, StepError
 from ptx.lm.compression import Layers, StoredWeights, targeted_layers
 from ptx.lm.grid import groups_for, round_to_nearest, told
+from ptx.lm.method import TrlMethod
 from ptx.lm.ranks import is_sharded, leads
 from ptx.lm.training import result_dtype
 from ptx.lm.walk import digest
@@ -29,7 +30,7 @@ TRAINED = "qat.json"  # beside the checkpoints: layer -> digest of its rounded w
 
 
 @contextmanager
-def rounded(run: Run, method: Method, config: QAT, model: ModelRef, trainer: Any) -> Iterator[None]:
+def rounded(run: Run, method: TrlMethod, config: QAT, model: ModelRef, trainer: Any) -> Iterator[None]:
     """While this is open, the linear layers of the trainer's model compute with rounded weights."""
     if is_sharded(trainer):
         raise StepError("the weights of a sharded model cannot be rounded in their groups; try launch=torchrun")
