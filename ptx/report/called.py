@@ -53,7 +53,7 @@ def _short(row: Row) -> str:
         bare = value.strip().strip("[]").replace(",", "+").replace(" ", "")
         if bare and bare != "null":
             parts.append(_place(bare) if key in NAMED else f"{key}={value}")
-    return " · ".join(parts) or str(record.model.get("name") or row.full_label)
+    return " · ".join(parts) or _place(str(record.model.get("name") or row.full_label))
 
 
 def _place(value: str) -> str:

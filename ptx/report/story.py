@@ -67,7 +67,9 @@ def _verdicts(frame: Frame, comparisons: Comparisons) -> Sentence:
     if not found:
         return _plain(f"No run can be compared with a baseline on {short_name(name)}: no finished baseline shares this metric.")
     first = compared[0].reference
-    base = "the untouched model" if first and first.baseline else f"{first.label if first else ''} (the first, as none is the untouched model)"
+    base = (
+        "the untouched model" if first and first.baseline else f"{first.label if first else ''} (the first, as none is the untouched model)"
+    )
     better, worse, same = (count(found, verdict) for verdict in ("better", "worse", "same"))
     runs = "1 run is" if len(found) == 1 else f"{len(found)} runs are"
     head = f"{runs} compared with {base} on {short_name(name)}, item by item and Holm-corrected at 5 %: "
