@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ptx.accompany import accompany
+from ptx.companion import companion
 from ptx.config import GROUPS, IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.fields import OPEN_GROUPS, set_field
@@ -126,7 +127,7 @@ def _compose_one(host: Host, verb: str, lines: list[str], frozen: Frozen, notes:
     if choices.get("recipe", "null") != "null":
         problems += _instead_of_short_form(choices)
     choices.setdefault("scorer", f"[{','.join(host.names('scorer'))}]")
-    _companion_data(host, choices)
+    companion(host, choices, values, notes)
     choices = {group: value for group, value in choices.items() if value != "[]" or known(group)}
     if problems:
         return None, problems
@@ -225,13 +226,6 @@ def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:
     ]
     choices |= {"method": "null", **dict.fromkeys(IN_METHOD, "none")}
     return problems
-
-
-def _companion_data(host: Host, choices: dict[str, str]) -> None:
-    """A model that brings data of its own (``Choice.data``) is trained and measured on it unless ``data=`` says otherwise."""
-    model = host.choices.get(("model", choices.get("model", "tiny")))
-    if "data" not in choices and model is not None and model.data:
-        choices["data"] = model.data
 
 
 def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tuple[str, Any]]]:

@@ -186,7 +186,8 @@ class _Planner:
                 chosen[name] = dataclasses.replace(config, **{part: [str(brought)]})
             elif "eval" in job.given:
                 where = f"data={data.name} brings none" if data else "no data is given"
-                self.problems.append(Problem(f"eval.{name} has no {part}: {where}", f"name them: eval.{name}.{part}={EXAMPLES[part]}"))
+                fix = f"name them: eval.{name}.{part}={EXAMPLES[part]}, or data that brings some (data=tiny for the embedded model and what was made of it)"
+                self.problems.append(Problem(f"eval.{name} has no {part}: {where}", fix))
             else:
                 self.notes.append(f"eval.{name} is left out: it has no {part} (name them with eval.{name}.{part}=[...])")
         return dataclasses.replace(job.config, eval={name: config.settled(job.config) for name, config in chosen.items()})

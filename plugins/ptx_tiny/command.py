@@ -47,7 +47,7 @@ def data(out: Path) -> int:
     """Write all data and say so."""
     write_data(out)
     print(
-        f"wrote {len(list(out.glob('*.jsonl'))) - 1} shapes, a held-out text and {len(list((out / 'tasks').glob('*.yaml')))} tasks to {out}"
+        f"wrote {len(list(out.glob('*.jsonl'))) - 2} shapes, held-out and general text, and {len(list((out / 'tasks').glob('*.yaml')))} tasks to {out}"
     )
     return 0
 

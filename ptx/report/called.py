@@ -55,7 +55,7 @@ def _short(row: Row) -> str:
             parts.append(_place(bare) if key in NAMED else f"{key}={value}")
     if "compress" in varied and len(parts) == ("runtime" in varied):
         parts.insert(0, "uncompressed")
-    return " · ".join(parts) or str(record.model.get("name") or row.full_label)
+    return " · ".join(parts) or _place(str(record.model.get("name") or row.full_label))
 
 
 def _place(value: str) -> str:

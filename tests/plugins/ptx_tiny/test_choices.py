@@ -34,7 +34,7 @@ def test_data_is_written_once_and_found_again(tmp_path: Path):
 
 def test_a_family_holds_its_one_shape_and_the_tasks(tmp_path: Path):
     folder = ptx_resolve(TinyPairs(), tmp_path)
-    assert {path.name for path in folder.iterdir()} == {"pairs.jsonl", "heldout.jsonl", "tasks"}
+    assert {path.name for path in folder.iterdir()} == {"pairs.jsonl", "heldout.jsonl", "general.jsonl", "tasks"}
 
 
 def test_an_interrupted_write_leaves_nothing_that_looks_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -75,7 +75,7 @@ def test_importing_the_plugin_and_writing_data_loads_no_ml_library(tmp_path: Pat
 def test_the_command_writes_data_and_shows_examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert [command.name for command in ptx_commands()] == ["tiny"]
     assert main(["data", "--out", str(tmp_path / "rows")]) == 0
-    assert "wrote 6 shapes, a held-out text and 3 tasks" in capsys.readouterr().out
+    assert "wrote 6 shapes, held-out and general text, and 3 tasks" in capsys.readouterr().out
     with pytest.raises(SystemExit) as stopped:
         main(["--help"])
     assert stopped.value.code == 0

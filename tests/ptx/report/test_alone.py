@@ -29,7 +29,7 @@ def report_of(tmp_path):
             metrics += [Metric("latency/request_seconds", number + 1.0, "seconds", "lower", number + 0.9, number + 1.1, 20)]
             varied = {"model": model} if len(models) > 1 else {}
             run = {"id": str(number), "label": f"model={model} eval=[quiz]", "sweep": "s", "baseline": False, "seed": 0, "varied": varied}
-            run |= {"verb": "eval", "config": {"eval": {}, "model": model}, "model": {"name": model.rpartition("/")[2], "digest": model}}
+            run |= {"verb": "eval", "config": {"eval": {}, "model": model}, "model": {"name": model, "digest": model}}
             write_json(folder / "run.json", run)
             result = {"status": "done", "steps": [], "evaluations": [{"name": "quiz"}], "error": None, "seconds": 1.0}
             write_json(folder / "result.json", result | {"metrics": [vars(metric) | {"evaluator": "quiz"} for metric in metrics]})
