@@ -189,7 +189,7 @@ def _stored(promise: Promise, model: ModelRef, before: Folder | None, after: Fol
         if changed:
             yield f"{len(changed)} tensors were to stay as they were and changed, first {changed[0]}"
     compared = [layer for layer in layers if layer.compared]
-    idle = set(before.types) == set(after.types) and compared and not any(layer.changed for layer in compared)
+    idle = before.shapes == after.shapes and compared and not any(layer.changed for layer in compared)
     if idle and all(_same(before, after, name) for name in shared):
         yield f"nothing was changed: all {len(before.types)} tensors are those of {model.path.name}"
 

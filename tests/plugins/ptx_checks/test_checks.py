@@ -51,6 +51,15 @@ class Stranger:
     def nothing(self, network, _):
         pass
 
+    def narrow(self, network, _):
+        size = network.config.intermediate_size // 2
+        for layer in network.model.layers:
+            for name in ("gate_proj", "up_proj", "down_proj"):
+                module = getattr(layer.mlp, name)
+                module.weight.data = module.weight.data[:, :size] if name == "down_proj" else module.weight.data[:size]
+                module.out_features, module.in_features = module.weight.shape
+        network.config.intermediate_size = size
+
     def half(self, network, _):
         self.prune(network, _)
         network.half()
@@ -170,6 +179,12 @@ def test_a_change_of_dtype_that_was_promised_is_none_to_complain_of(ask):
     ask("half", Promise(dtype="float16"))
     with pytest.raises(StepError, match="came as float32 and is stored as F32 now, not float16"):
         ask("prune", Promise(dtype="float16"), name="other")
+
+
+def test_a_model_with_narrower_layers_and_all_others_as_they_were_passes(ask):
+    """What compress=[width] makes: only the feed-forward layers change, and they have other shapes."""
+    run, _ = ask("narrow", Promise(keeps_zeros=False))
+    assert run.console.progressed[-1]["layers"] == 14
 
 
 def test_a_model_with_fewer_layers_passes(ask):
