@@ -26,7 +26,7 @@ class Ingredients:
 
     def of_step(self, kind: str, step: Any, name: str, artifact: dict[str, Any], fed: DataSet | None) -> dict[str, Any]:
         """A step's: its settings, what it is given, the data that it is fed, and where it runs as far as that decides."""
-        found = self.of(kind, step) | {"input": artifact}
+        found = self.of(kind, step) | taken_outside(step) | {"input": artifact}
         launch = self.config.launch
         if launch is not None and kind in launch.kinds and (decides := launch.decides()):
             found["launch"] = decides
@@ -41,7 +41,8 @@ class Ingredients:
 
     def reference(self, model: ModelRef) -> Step:
         """The model as it came, exported to the run's runtime: the step that its baseline run takes too."""
-        ingredients = self.of("export", self.config.runtime) | {"input": {"model": model.digest}}
+        runtime = self.config.runtime
+        ingredients = self.of("export", runtime) | taken_outside(runtime) | {"input": {"model": model.digest}}
         name = f"{self.host.choice_of(self.config.runtime).name} of the baseline"
         return Step("export", name, self.config.runtime, None, Identity("steps", ingredients))
 
@@ -75,12 +76,15 @@ class Ingredients:
         }
         if isinstance(part, Scorer) and (files := part.inputs()):
             found["inputs"] = digests(files)
-        if hasattr(part, "outside"):
-            found["outside"] = part.outside().identity()
         scorers = part.scorers() if hasattr(part, "scorers") else []
         if scorers:
             found["scorers"] = {name: self.of("score", self.config.scorer[name]) for name in scorers}
         return found
+
+
+def taken_outside(step: Any) -> dict[str, Any]:
+    """What decides in the environment that a step is taken in. A package that was made there is opened here: of no evaluation."""
+    return {"outside": step.outside().identity()} if hasattr(step, "outside") else {}
 
 
 def digests(paths: Sequence[Path]) -> list[str]:
