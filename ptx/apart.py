@@ -26,6 +26,8 @@ from ptx.data import DataSet
 from ptx.errors import StepError
 from ptx.outside import Outside
 from ptx.outside import environment as elsewhere
+from ptx.packages import FILE as PACKAGE
+from ptx.packages import write_package
 from ptx.plan import Step
 from ptx.records import ModelRef, read_json, write_json, write_rows
 from ptx.run import Run
@@ -80,6 +82,8 @@ def take_outside(run: Run, outside: Outside, kind: str, config: Any, model: Mode
     SPEC.json holds ``kind``, ``config`` (the settings), ``model`` (a folder to read), ``folder`` (an empty one, to write the model into), ``data`` (a
     file of JSON lines in the shape that the step needs, or null), ``seed``, ``device`` and ``messages``: a file to which the script may append lines,
     ``{"say": text}`` or ``{"log": [{name: number}, step, total]}``. What it prints is in STEP.log; its exit code is 0 when the model is written.
+
+    Of an export comes a package: what the script left in ``package.json`` is kept beside what ptx knows of it.
     """
     work, folder = run.folder.absolute() / "outside", run.folder.absolute() / "model"
     work.mkdir()
@@ -109,7 +113,11 @@ def take_outside(run: Run, outside: Outside, kind: str, config: Any, model: Mode
     shutil.rmtree(work)
     if not any(folder.iterdir()):
         raise StepError(f"{outside.script.name} ended well and wrote nothing into the folder that its spec names")
-    return ModelRef.of(folder)
+    if kind != "export":
+        return ModelRef.of(folder)
+    facts = read_json(folder / PACKAGE) if (folder / PACKAGE).is_file() else {}
+    write_package(folder, run.host.choice_of(config).name, model.digest, facts)
+    return ModelRef.of(folder, "package")
 
 
 def environment(ranks: int) -> dict[str, str]:

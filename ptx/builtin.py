@@ -1,4 +1,4 @@
-"""The core's own plugin: local paths as models and data, adapters, and the last answer to ``ptx_run`` and ``ptx_fit``.
+"""The core's own plugin: local paths as models and data, adapters, steps in an environment of their own, the last answer to ``ptx_run`` and ``ptx_fit``.
 
 It uses the same hooks as every other plugin; it stands in the core because no run works without it.
 """
@@ -12,9 +12,11 @@ from typing import Any
 from omegaconf import MISSING
 
 from ptx import places
-from ptx.config import Choice, Data, Lora, Model, RunConfig, setting
+from ptx.config import Choice, Compressor, Data, Lora, Method, Model, RunConfig, Runtime, setting
+from ptx.data import DataSet
 from ptx.errors import Problem
 from ptx.hookspecs import hookimpl
+from ptx.records import ModelRef
 from ptx.run import Run
 
 
@@ -60,6 +62,32 @@ def ptx_validate(config: RunConfig) -> list[Problem]:
 def ptx_resolve(value: Model | Data) -> Path | None:
     """A path is what it is."""
     return Path(value.path).expanduser() if isinstance(value, PathModel | PathData) else None
+
+
+@hookimpl(tryfirst=True)
+def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
+    """A method whose plugin wants it taken in another environment."""
+    return _outside(run, "train", method, model, data)
+
+
+@hookimpl(tryfirst=True)
+def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
+    """A compressor likewise; the post-conditions are wrappers around this answer as around any other."""
+    return _outside(run, "compress", compressor, model, data)
+
+
+@hookimpl(tryfirst=True)
+def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> ModelRef | None:
+    """An export likewise; the runtime's own plugin compares the package with the model in a wrapper around this answer."""
+    return _outside(run, "export", runtime, model, None)
+
+
+def _outside(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef | None:
+    if not hasattr(config, "outside"):
+        return None
+    from ptx.apart import take_outside
+
+    return take_outside(run, config.outside(), kind, config, model, data)
 
 
 @hookimpl(trylast=True)

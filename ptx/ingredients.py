@@ -26,7 +26,7 @@ class Ingredients:
 
     def of_step(self, kind: str, step: Any, name: str, artifact: dict[str, Any], fed: DataSet | None) -> dict[str, Any]:
         """A step's: its settings, what it is given, the data that it is fed, and where it runs as far as that decides."""
-        found = self.of(kind, step) | {"input": artifact}
+        found = self.of(kind, step) | taken_outside(step) | {"input": artifact}
         launch = self.config.launch
         if launch is not None and kind in launch.kinds and (decides := launch.decides()):
             found["launch"] = decides
@@ -47,7 +47,7 @@ class Ingredients:
     def reference(self, model: ModelRef) -> Step:
         """The model as it came, exported to the runtime that serves it: the step that its baseline run takes too."""
         runtime = self.baseline_runtime
-        ingredients = self.of("export", runtime) | {"input": {"model": model.digest}}
+        ingredients = self.of("export", runtime) | taken_outside(runtime) | {"input": {"model": model.digest}}
         return Step("export", f"{self.host.choice_of(runtime).name} of the baseline", runtime, None, Identity("steps", ingredients))
 
     def measure(self, name: str, artifact: dict[str, Any], baseline: str) -> Measure:
@@ -75,8 +75,6 @@ class Ingredients:
             found["through"] = self._made_by(through)
         if isinstance(part, Scorer) and (files := part.inputs()):
             found["inputs"] = digests(files)
-        if hasattr(part, "outside"):
-            found["outside"] = part.outside().identity()
         scorers = part.scorers() if hasattr(part, "scorers") else []
         if scorers:
             found["scorers"] = {name: self.of("score", self.config.scorer[name]) for name in scorers}
@@ -87,6 +85,11 @@ class Ingredients:
         choice, owner = self.host.choice_of(part), self.host.owner_of(part)
         plugin = f"{owner.name} {owner.version} {choice.version}"
         return {"choice": choice.name, "plugin": plugin, "libraries": machine.versions(choice.libraries)}
+
+
+def taken_outside(step: Any) -> dict[str, Any]:
+    """What decides in the environment that a step is taken in. A package that was made there is opened here: of no evaluation."""
+    return {"outside": step.outside().identity()} if hasattr(step, "outside") else {}
 
 
 def digests(paths: Sequence[Path]) -> list[str]:

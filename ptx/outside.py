@@ -29,11 +29,15 @@ PATIENCE = 60.0  # seconds for a Python to say what it holds
 
 @dataclass(frozen=True)
 class Outside:
-    """Where a step is taken. ``python`` may be empty: then ``$PTX_STEP_PYTHON`` says it. ``field`` is what the user would type to set it."""
+    """Where a step is taken. ``python`` may be empty: then ``$PTX_STEP_PYTHON`` says it. ``field`` is what the user would type to set it.
+
+    ``requirements`` is a file for pip that makes the environment; where it is given, a missing environment is refused with the way to it.
+    """
 
     script: Path
     python: str = ""
     field: str = "python"
+    requirements: Path | None = None
 
     @property
     def interpreter(self) -> Path:
@@ -41,11 +45,16 @@ class Outside:
         asked = self.python or os.environ.get(VARIABLE, "")
         if not asked:
             what = f"{self.script.name} runs in an environment of its own, and none is named"
-            raise ConfigError(Problem(what, f"{self.field}=/path/to/venv/bin/python, or {VARIABLE}=..."))
+            raise ConfigError(Problem(what, f"{self._way}{self.field}=/path/to/venv/bin/python, or {VARIABLE}=..."))
         path = Path(asked).expanduser().absolute()  # not resolved: a venv's Python is a link
         if not os.access(path, os.X_OK) or path.is_dir():
-            raise ConfigError(Problem(f"there is no Python at {asked}", f"{self.field}=/path/to/venv/bin/python"))
+            raise ConfigError(Problem(f"there is no Python at {asked}", f"{self._way}{self.field}=/path/to/venv/bin/python"))
         return path
+
+    @property
+    def _way(self) -> str:
+        """How the environment is made, where the plugin says it."""
+        return f"python -m venv VENV && VENV/bin/pip install -r {self.requirements}, then " if self.requirements else ""
 
     def identity(self) -> dict[str, Any]:
         """What of it decides the result, for the step's key."""

@@ -199,7 +199,9 @@ class _Planner:
         if found := package_problems(config, model, self.host):
             self.problems += found
             return feeds
-        self.problems += [problem for step in config.chain().values() for problem in outside_problems(step)]
+        exported = [config.runtime] if model.kind != "package" else []
+        for step in (*config.chain().values(), *exported):
+            self.problems += outside_problems(step)
         for name, step in config.chain().items():
             if not step.needs:
                 continue

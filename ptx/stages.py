@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ptx.apart import take_apart, take_outside
+from ptx.apart import take_apart
 from ptx.data import DataSet
 from ptx.errors import PtxError
 from ptx.plan import Measure, RunPlan, Step
@@ -118,9 +118,7 @@ def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict
 
 
 def transform(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef:
-    """Ask the plugins for one step, or the environment in which its plugin wants it taken."""
-    if hasattr(config, "outside"):
-        return take_outside(run, config.outside(), kind, config, model, data)
+    """Ask the plugins for one step."""
     if kind == "train":
         made = run.host.first("ptx_train", run=run, method=config, model=model, data=data)
     elif kind == "compress":

@@ -23,10 +23,10 @@ import numpy as np
 import onnxruntime_genai as og
 from numpy.typing import NDArray
 
-from ptx.lm.replies import Noise, Stops, log_softmax, reply_of, seeds_of
+from ptx.lm import serving
+from ptx.lm.replies import Noise, Stops
+from ptx.lm.serving import Rows
 from ptx.records import read_json
-
-Rows = Sequence[Sequence[int]]
 
 
 class OnnxLanguageModel:
@@ -61,38 +61,16 @@ class OnnxLanguageModel:
         self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
     ) -> list[str]:
         """Continue each prompt; a prompt too long for the model loses its beginning."""
-        from ptx.lm.tokens import encode
-
-        room = max(1, self.max_length - max_new_tokens)
-        encoded = [encode(self.tokenizer, prompt)[-room:] or [self.ends[0]] for prompt in prompts]
-        answers = [""] * len(encoded)
-        for places in self._batches(encoded):
-            noise = Noise(seeds_of(seed, places)) if temperature > 0 else None
-            made = self._continue([encoded[place] for place in places], max_new_tokens, stop, temperature, noise)
-            for place, new in zip(places, made, strict=True):
-                answers[place] = reply_of(self.tokenizer, new, self.ends, stop)
-        return answers
+        return serving.generate(self, prompts, max_new_tokens, stop, temperature, seed)
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
         """Log-probability in nats of each continuation, and whether greedy decoding gives it."""
-        from ptx.lm.tokens import encode_pair
-
-        encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
-        # the last token is only predicted, never read; what is too long loses its beginning
-        inputs = [(context + continuation)[-(self.max_length + 1) :][:-1] for context, continuation in encoded]
-        scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
-        for places in self._batches([row if pair[1] else [] for row, pair in zip(inputs, encoded, strict=True)]):
-            for place, predicted in zip(places, self._prefill([inputs[place] for place in places]), strict=True):
-                target = np.array(encoded[place][1][-len(predicted) :])
-                log_probs = log_softmax(predicted[-len(target) :])  # (C, V)
-                chosen = log_probs[np.arange(len(target)), target].sum()
-                scores[place] = float(chosen), bool((log_probs.argmax(axis=-1) == target).all())
-        return scores
+        return serving.loglikelihood(self, pairs)
 
     def logits(self, rows: Rows) -> Iterator[Any]:
         """Scores of the next token after each token, one row at a time: float32 (T, V)."""
         for row in rows:
-            yield self._prefill([row])[0]
+            yield self.prefill([row])[0]
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
         """Seconds to the first new token, and from there to the last, of one request of random tokens that never ends early."""
@@ -110,16 +88,6 @@ class OnnxLanguageModel:
         self.model = None
         gc.collect()
 
-    def _batches(self, rows: Rows) -> Iterator[list[int]]:
-        """Places of rows with the same number of tokens, at most ``batch_size`` together, the longest first; empty rows are left out."""
-        alike: dict[int, list[int]] = {}
-        for place, row in enumerate(rows):
-            alike.setdefault(len(row), []).append(place)
-        alike.pop(0, None)
-        for _, places in sorted(alike.items(), reverse=True):
-            for start in range(0, len(places), self.batch_size):
-                yield places[start : start + self.batch_size]
-
     def _generator(self, rows: Rows, max_length: int, **options: Any) -> Any:
         """A generator that has read ``rows``, all of one length, and has their scores ready."""
         params = og.GeneratorParams(self.model)
@@ -136,12 +104,12 @@ class OnnxLanguageModel:
         generator.append_tokens(np.array([list(row) for row in rows], dtype=np.int32))
         return generator
 
-    def _prefill(self, rows: Rows) -> NDArray[np.float32]:
+    def prefill(self, rows: Rows) -> NDArray[np.float32]:
         """Scores after every token of ``rows``, all of one length: (B, T, V)."""
         generator = self._generator(rows, min(self.max_length, len(rows[0]) + 1))
         return np.array(generator.get_output("logits"), dtype=np.float32)  # a copy: the generator owns its buffer
 
-    def _continue(self, rows: Rows, most: int, stop: Sequence[str], temperature: float, noise: Noise | None) -> list[list[int]]:
+    def continued(self, rows: Rows, most: int, stop: Sequence[str], temperature: float, noise: Noise | None) -> list[list[int]]:
         """New tokens of each row, up to and with its end token or the one that completes a stop string."""
         generator = self._generator(rows, min(self.max_length, len(rows[0]) + most))
         stops, ends = Stops(self.tokenizer, stop), set(self.ends)

@@ -6,11 +6,13 @@ import json
 import venv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from ptx import Choice, Compressor, ConfigError, Outside, hookimpl, setting
+from ptx import Choice, Compressor, ConfigError, Evaluation, Evaluator, Metric, Outside, Runtime, hookimpl, setting
 from ptx.compose import compose_jobs
+from ptx.packages import read_package
 from ptx.planner import make_plan
 from ptx.records import read_json, read_rows
 from ptx.sweep import run_sweep
@@ -140,3 +142,105 @@ def test_a_script_that_fails_fails_its_run_with_the_reason(other, plan, desk, sc
         assert "no negative share" in read_json(made.folder / name / "result.json")["error"]["traceback"]
     assert [event for event in read_rows(made.folder / name / "events.jsonl") if event["event"] == "step_finished"] == []
     assert json.loads((made.folder / name / "result.json").read_text())["status"] == "failed"
+
+
+EXPORT = """
+import json, sys
+import otherlib  # only there
+spec = json.load(open(sys.argv[1]))
+assert spec["kind"] == "export"
+open(spec["folder"] + "/box.bin", "wb").write(open(spec["model"] + "/model.safetensors", "rb").read()[-4:])
+json.dump({"writer": otherlib.VERSION}, open(spec["folder"] + "/package.json", "w"))
+"""
+
+
+@dataclass
+class Box(Runtime):
+    exports: ClassVar[bool] = True
+    python: str = setting("", "Python of the environment", identity=False)
+
+    def outside(self):
+        return Outside(Path("box.py").absolute(), self.python, "runtime.python", Path("box.txt"))
+
+
+@dataclass
+class Weigh(Evaluator):
+    pass
+
+
+class BoxPlugin:
+    """Exports elsewhere, opens here; its wrappers see what comes from elsewhere."""
+
+    def __init__(self):
+        self.seen = []
+
+    @hookimpl
+    def ptx_choices(self):
+        return [Choice("runtime", "box", Box), Choice("eval", "weigh", Weigh)]
+
+    @hookimpl(wrapper=True)
+    def ptx_export(self, runtime):
+        made = yield
+        self.seen.append(("export", made.kind, read_package(made.path)["runtime"]))
+        return made
+
+    @hookimpl(wrapper=True)
+    def ptx_compress(self, compressor):
+        made = yield
+        self.seen.append(("compress", made.kind, type(compressor).__name__))
+        return made
+
+    @hookimpl
+    def ptx_load(self, runtime, model):
+        return Opened((model.path / "box.bin").stat().st_size) if isinstance(runtime, Box) else None
+
+    @hookimpl
+    def ptx_evaluate(self, evaluator, lm):
+        return (
+            Evaluation([Metric("weigh/bytes", lm.value, "B", "lower", lm.value, lm.value, 1)], []) if isinstance(evaluator, Weigh) else None
+        )
+
+
+class Opened:
+    def __init__(self, value):
+        self.value = float(value)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def boxed(toy, host_with, other, desk):
+    (desk / "box.py").write_text(EXPORT)
+    plugin = BoxPlugin()
+    host = host_with(toy=toy, scale=Plugin(), box=plugin)
+
+    def make(verb, *words):
+        return make_plan(host, verb, compose_jobs(host, verb, ["runtime=box", "eval=[weigh]", "baseline=false", *words]), "ptx test")
+
+    return host, plugin, make
+
+
+def test_an_export_taken_elsewhere_is_a_package_and_wrappers_see_what_comes_from_there(boxed, other, desk):
+    host, plugin, make = boxed
+    there = [f"runtime.python={other}/bin/python", f"compress.scale.python={other}/bin/python"]
+    made = make("compress", "model=./model", "data=./text.jsonl", "compress=[scale]", *there)
+    assert run_sweep(made, host, Silent()).failed == ()
+    assert plugin.seen == [("compress", "full", "Scale"), ("export", "package", "box")]
+    result = read_json(made.folder / made.runs[0].id / "result.json")
+    package = read_package(Path(result["model"]["path"]))
+    assert package["writer"] == "1.0"
+    assert package["source"] != result["model"]["digest"]
+    assert result["metrics"][0]["value"] == 4.0
+
+
+def test_a_package_made_elsewhere_is_opened_without_that_environment_and_made_only_with_it(boxed, other, desk):
+    host, _, make = boxed
+    with pytest.raises(ConfigError, match=r"box\.py runs in .* VENV/bin/pip install -r box\.txt, then runtime\.python="):
+        make("eval", "model=./model")
+    made = make("eval", "model=./model", f"runtime.python={other}/bin/python")
+    assert run_sweep(made, host, Silent()).failed == ()
+    package = read_json(made.folder / made.runs[0].id / "result.json")["model"]["path"]
+    again = make("eval", f"model={package}")
+    assert run_sweep(again, host, Silent()).failed == ()
+    assert "outside" not in again.runs[0].evaluations[0].identity.ingredients["runtime"]

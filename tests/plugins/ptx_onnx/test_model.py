@@ -6,6 +6,7 @@ import onnxruntime_genai as og
 import pytest
 
 from ptx import ModelRef
+from ptx.lm.serving import batches
 from ptx_hf import HF
 from ptx_hf import ptx_load as open_hf
 from ptx_onnx import Onnx, ptx_load
@@ -47,7 +48,7 @@ def test_a_batch_padded_on_the_left_is_wrong_so_only_equal_lengths_are_batched(l
     padded = naive.get_output("logits")[1, 3:]
     (right,) = lm.logits([short])
     assert np.abs(padded - right).max() > 0.1
-    assert sorted(map(sorted, lm._batches([long, short, long, [], short]))) == [[0, 2], [1, 4]]
+    assert sorted(map(sorted, batches([long, short, long, [], short], 8))) == [[0, 2], [1, 4]]
 
 
 def test_log_likelihoods_are_those_of_transformers(lm, hf):
