@@ -1,17 +1,24 @@
 """lm-eval's own time against that of ``eval=[bench]``, for the same model, tasks and batch size, in turns.
 
-    python benchmarks/bench_throughput.py --model DIR --tasks FOLDER --repeats 7 --limit 200
+    python benchmarks/bench_throughput.py --repeats 8 --limit 100
+    python benchmarks/bench_throughput.py --arc ARC-Easy_test.json --shots 5 --repeats 8 --limit 100
+    python benchmarks/bench_throughput.py --model DIR --tasks FOLDER --repeats 8 --limit 200
 
-Both sides get the model already loaded, in one process and one thread: A is ``lm_eval.evaluator.evaluate`` with ``HFLM``, B is what
-``ptx_evaluate`` does for the same tasks, metrics with intervals and rows included. They take turns (A B, B A, ...). Prints the ratio
-B / A of wall and of processor time with the interval of the median, and that the scores are equal; exit code 1 when they are
-not, or when the ratio of processor times is above 1.05 beyond noise. The default model and tasks are the embedded ones.
+All sides get the model already loaded, in one process and one thread: A is ``lm_eval.evaluator.evaluate`` with ``HFLM``, B is what
+``ptx_evaluate`` does for the same tasks, metrics with intervals and rows included, C is B with ``runtime.prefix_cache=true``. They take turns
+(A B C, C B A, ...). ``--arc`` makes a multiple-choice task of a file of ARC's questions, whose shortest rows are the examples of every prompt.
+
+Prints the ratios B / A and C / A of wall and of processor time with the interval of the median, whether B's scores are A's to the last bit, and how far C's
+are from them. Exit code 1 when B's are not, when C picks another answer to more than one item in a hundred, or when B / A of processor times
+is above 1.05 beyond noise. The default model and tasks are the embedded ones.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import sys
 import tempfile
 import time
@@ -21,12 +28,17 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TQDM_DISABLE", "1")
 
+MOST, SHIFTED = 1.05, 0.01
+ARC = re.compile(r"correct answer to the question: (?P<question>.*?)\n\n(?P<choices>Answer1: .*?)\n\nAnswer format", re.DOTALL)
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--tasks", nargs="+")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--arc", type=Path, help="a file of ARC questions in the form of LLM-Adapters")
+    parser.add_argument("--shots", type=int, default=5, help="examples in a prompt of --arc")
+    parser.add_argument("--repeats", type=int, default=8)
     parser.add_argument("--limit", type=int)
     parser.add_argument("--batch-size", type=int, default=64)
     asked = parser.parse_args()
@@ -37,24 +49,66 @@ def main() -> int:
     host = get_host()
     cache = Path(tempfile.mkdtemp(prefix="ptx-bench-"))
     model = asked.model or host.first("ptx_resolve", value=host.choices["model", "tiny"].config_type(), cache=cache)
-    tasks = asked.tasks or [str(host.first("ptx_resolve", value=host.choices["data", "tiny"].config_type(), cache=cache) / "tasks")]
-    direct, ours = sides(host, model, tasks, asked.limit, asked.batch_size, cache)
-    direct(), ours()  # warm
-    wall, processor, scores = [], [], []
+    tasks = [str(arc_task(asked.arc, asked.shots, cache))] if asked.arc else asked.tasks
+    tasks = tasks or [str(host.first("ptx_resolve", value=host.choices["data", "tiny"].config_type(), cache=cache) / "tasks")]
+    named = sides(host, model, tasks, asked.limit, asked.batch_size, cache)
+    for side in named.values():
+        side()  # warm
+    ratios = {(name, clock): [] for name in ("ptx", "ptx with prefix cache") for clock in ("wall", "processor")}
     for turn in range(asked.repeats):
-        order = [direct, ours] if turn % 2 == 0 else [ours, direct]
-        found = {side: timed(side) for side in order}
-        (a, b) = found[direct], found[ours]
-        wall.append(b[0] / a[0])
-        processor.append(b[1] / a[1])
-        scores = [a[2], b[2]]
-        print(f"turn {turn + 1}: lm-eval {a[0]:.2f} s ({a[1]:.2f} s of processor), ptx {b[0]:.2f} s ({b[1]:.2f} s)", flush=True)
-    for name, ratios in (("wall", wall), ("processor", processor)):
-        value, low, high = quantile_interval(ratios, 0.5)
-        print(f"ptx / lm-eval, {name} time: {value:.3f} [{low:.3f}, {high:.3f}] over {len(ratios)} turns")
-    differing = {name: (value, scores[1].get(name)) for name, value in scores[0].items() if scores[1].get(name) != value}
-    print(f"{len(scores[0])} scores, {'all equal' if not differing else f'not equal: {differing}'}")
-    return 1 if differing or quantile_interval(processor, 0.5)[1] > 1.05 else 0
+        order = list(named) if turn % 2 == 0 else list(named)[::-1]
+        found = {name: timed(named[name]) for name in order}
+        for (name, clock), values in ratios.items():
+            place = ("wall", "processor").index(clock)
+            values.append(found[name][place] / found["lm-eval"][place])
+        spent = ", ".join(f"{name} {found[name][0]:.2f} s ({found[name][1]:.2f} s of processor)" for name in named)
+        print(f"turn {turn + 1}: {spent}", flush=True)
+    intervals = {key: quantile_interval(values, 0.5) for key, values in ratios.items()}
+    for (name, clock), (value, low, high) in intervals.items():
+        print(f"{name} / lm-eval, {clock} time: {value:.3f} [{low:.3f}, {high:.3f}] over {asked.repeats} turns")
+    return 1 if differing(*(found[name][2] for name in named)) or intervals["ptx", "processor"][1] > MOST else 0
+
+
+def differing(direct, ours, shared) -> bool:
+    """Print how the scores compare; whether they do so badly."""
+    unequal = {name: (value, ours[0].get(name)) for name, value in direct.items() if ours[0].get(name) != value}
+    print(f"{len(direct)} scores of lm-eval, {'all equal in ptx' if not unequal else f'not equal: {unequal}'}")
+    picks = [item for item, output in ours[1].items() if shared[1].get(item) != output]
+    gaps = {name: shared[0][name] - value for name, value in direct.items() if shared[0][name] != value}
+    print(f"with the prefix cache {len(picks)} of {len(ours[1])} items are answered otherwise; scores that differ: {gaps or 'none'}")
+    return bool(unequal) or len(picks) > SHIFTED * len(ours[1])
+
+
+def arc_task(file, shots, folder):
+    """A folder with one lm-eval task: question, then the answer by its text; every prompt begins with the same examples."""
+    docs = []
+    for row in json.loads(file.read_text(encoding="utf-8")):
+        found = ARC.search(row["instruction"])
+        choices = [part.strip() for part in re.split(r"Answer\d: ", found["choices"])[1:]] if found else []
+        right = int(row["answer"].removeprefix("answer")) - 1
+        if right < len(choices):
+            docs.append({"question": found["question"].strip(), "choices": choices, "right": right})
+    examples = sorted(docs, key=lambda doc: len(doc["question"]) + max(map(len, doc["choices"])))[:shots]  # they must fit a small context
+    home = folder / "arc"
+    home.mkdir()
+    for name, part in (("examples", examples), ("items", [doc for doc in docs if doc not in examples])):
+        (home / f"{name}.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in part), encoding="utf-8")
+    task = {
+        "task": f"arc_{shots}_shots",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": {"test": str(home / "items.jsonl"), "examples": str(home / "examples.jsonl")}},
+        "test_split": "test",
+        "fewshot_split": "examples",
+        "fewshot_config": {"sampler": "first_n"},
+        "num_fewshot": shots,
+        "output_type": "multiple_choice",
+        "doc_to_text": "Question: {{question}}\nAnswer:",
+        "doc_to_choice": "{{choices}}",
+        "doc_to_target": "{{right}}",
+        "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in ("acc", "acc_norm")],
+    }
+    (home / "arc.yaml").write_text(json.dumps(task), encoding="utf-8")
+    return home
 
 
 def timed(side):
@@ -64,7 +118,7 @@ def timed(side):
 
 
 def sides(host, model, tasks, limit, batch_size, folder):
-    """Two functions that each evaluate and return ``{metric: value}``."""
+    """Name -> a function that evaluates; lm-eval's returns ``{metric: value}``, the others also ``{item: output}``."""
     import torch
 
     torch.set_num_threads(1)
@@ -79,7 +133,10 @@ def sides(host, model, tasks, limit, batch_size, folder):
 
     quiet()
     runtime = host.choices["runtime", "hf"].config_type()
-    lm = host.first("ptx_load", runtime=runtime, model=ModelRef.of(model), device="cpu")
+    sharing = host.choices["runtime", "hf"].config_type(prefix_cache=True)
+    lm, shares = (host.first("ptx_load", runtime=one, model=ModelRef.of(model), device="cpu") for one in (runtime, sharing))
+    if shares.prefix_refused:
+        raise SystemExit(shares.prefix_refused)
     config = Bench(tasks=tasks, limit=limit, batch_size=batch_size)
     run = Run(RunConfig(runtime=runtime), host, Silent(), folder, folder / "events.jsonl", folder, 0, "cpu", "bench")
 
@@ -107,10 +164,13 @@ def sides(host, model, tasks, limit, batch_size, folder):
                             values[f"bench/{task}/{metric}" + (f".{chosen}" if len(filters) > 1 else "")] = value
         return values
 
-    def ours():
-        return {metric.name: metric.value for metric in evaluate(run, config, lm).metrics if not metric.segment}
+    def ours(opened):
+        found = evaluate(run, config, opened)
+        return {metric.name: metric.value for metric in found.metrics if not metric.segment}, {
+            row["item"]: row["output"] for row in found.rows
+        }
 
-    return direct, ours
+    return {"lm-eval": direct, "ptx": lambda: ours(lm), "ptx with prefix cache": lambda: ours(shares)}
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import random
 from collections.abc import Callable, Sequence
@@ -10,9 +11,10 @@ from typing import Any
 import datasets
 import numpy as np
 import torch
+from lm_eval import utils
 
 from ptx import Evaluation, LanguageModel, Run, StepError
-from ptx.lm.progress import Pace, reported_bars
+from ptx.lm.progress import Pace, replaced, reported_bars
 from ptx_bench import Bench
 from ptx_bench.scores import Results, measured, rows
 from ptx_bench.tasks import default_manager, definitions, split
@@ -33,12 +35,26 @@ def evaluate(run: Run, config: Bench, lm: LanguageModel | None) -> Evaluation:
     if refused := getattr(lm, "prefix_refused", ""):
         run.say(f"every request is read whole, as nothing can be shared: {refused}")
     results = Results()
-    for template in (False, True):
-        part = {name: task for name, task in found["tasks"].items() if wants_template(task, config) is template}
-        if part:
-            run.say(f"{', '.join(part) if len(part) <= NAMED else f'{len(part)} tasks'}{' (with the chat template)' if template else ''}")
-            results.add(part, harness_run(run, model, part, groups_within(found, part), config, template=template))
-    return Evaluation(measured(results), rows(results, model.shares))
+    with replaced(utils, "apply_template", rendered):
+        for template in (False, True):
+            part = {name: task for name, task in found["tasks"].items() if wants_template(task, config) is template}
+            if part:
+                run.say(
+                    f"{', '.join(part) if len(part) <= NAMED else f'{len(part)} tasks'}{' (with the chat template)' if template else ''}"
+                )
+                results.add(part, harness_run(run, model, part, groups_within(found, part), config, template=template))
+        return Evaluation(measured(results), rows(results, model.shares))
+
+
+def rendered(template: str, doc: dict[str, Any]) -> str:
+    """What lm-eval's ``apply_template`` gives; that compiles a task's templates anew for every document and every few-shot example."""
+    return str(compiled(template).render(**doc))
+
+
+@functools.cache
+def compiled(template: str) -> Any:
+    """A template of a task."""
+    return utils.env.from_string(template)
 
 
 def load(entries: Sequence[str]) -> dict[str, Any]:

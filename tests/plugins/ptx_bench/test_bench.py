@@ -253,3 +253,14 @@ def test_a_model_that_nothing_can_be_shared_with_is_read_whole_and_that_is_said(
     run = make_run()
     ptx_evaluate(run, Bench(tasks=[str(write_tasks(choices=kinds["choices"]))]), Refused(lm))
     assert any("read whole, as nothing can be shared: the model's cache is made of sand" in line for line in run.console.lines)
+
+
+def test_a_task_that_judges_with_python_of_its_own_is_named_by_whole_documents(make_run, write_tasks, kinds, lm):
+    folder = write_tasks(generated={**kinds["generated"], "process_results": "!function judge.judged"})
+    (folder / "judge.py").write_text("def judged(doc, results):\n    return {'exact_match': float(results[0] == doc['rule'])}\n")
+    text = (folder / "generated.yaml").read_text()
+    (folder / "generated.yaml").write_text(text.replace('"!function judge.judged"', "!function judge.judged"))
+    docs = [{"question": "Say cat.", "answer": "cat", "rule": rule} for rule in ("cat", "dog")]
+    (folder / "docs.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in docs))
+    names = [row["item"] for row in ptx_evaluate(make_run(), Bench(tasks=[str(folder)]), lm).rows]
+    assert len({name.removesuffix(":2") for name in names}) == 2
