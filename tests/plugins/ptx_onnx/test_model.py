@@ -1,5 +1,6 @@
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnxruntime_genai as og
@@ -36,6 +37,15 @@ def test_it_says_what_transformers_says_with_the_same_seed(lm, hf, temperature):
 def test_a_prompt_gets_the_same_whatever_its_batch(lm, fp32_package, temperature):
     alone = OnnxLanguageModel(fp32_package, batch_size=1)
     assert lm.generate(PROMPTS, 20, temperature=temperature, seed=3) == alone.generate(PROMPTS, 20, temperature=temperature, seed=3)
+
+
+def test_several_threads_are_answered_as_one_is(lm):
+    """What ``concurrent`` promises to eval.latency.concurrency."""
+    assert lm.concurrent
+    alone = [lm.generate([prompt], 20) for prompt in PROMPTS]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            assert list(pool.map(lambda prompt: lm.generate([prompt], 20), PROMPTS)) == alone
 
 
 def test_a_batch_padded_on_the_left_is_wrong_so_only_equal_lengths_are_batched(lm, fp32_package):
