@@ -1,0 +1,108 @@
+"""Does plain ONNX Runtime on optimum-onnx's graphs beat ONNX Runtime GenAI anywhere? First token, decode, bytes and KL, side by side.
+
+    OMP_NUM_THREADS=1 python benchmarks/runtimes/run.py --out /tmp/runtimes --optimum /path/to/venv/bin/python [--model ./my-model]
+
+Packages are made by ``ptx export`` (plugins/ptx_optimum/requirements.txt makes the venv); a second call takes what is there. All are opened in this process, with
+one thread; in every turn each answers the same request once, in an order that alternates. Ratios are medians over turns against ``onnx int8``, above 1 is faster.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+#: name -> words of the export
+PACKAGES = {
+    "onnx int8": ["runtime=onnx", "runtime.precision=int8"],
+    "onnx int4": ["runtime=onnx", "runtime.precision=int4"],
+    "onnx fp32": ["runtime=onnx", "runtime.precision=fp32"],
+    "optimum dynamic": ["runtime=onnx_optimum", "runtime.mode=dynamic"],
+    "optimum static": ["runtime=onnx_optimum", "runtime.mode=static"],
+    "optimum fp32": ["runtime=onnx_optimum", "runtime.mode=fp32"],
+}
+BESIDE = "onnx int8"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="folder for packages")
+    parser.add_argument("--optimum", required=True, help="Python of the environment with optimum-onnx")
+    parser.add_argument("--model", default="tiny")
+    parser.add_argument("--turns", type=int, default=20)
+    parser.add_argument("--prompt", type=int, default=128)
+    parser.add_argument("--new", type=int, default=32)
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    folders = {name: make(options, name, words) for name, words in PACKAGES.items()}
+    times = timed({name: opened(folder) for name, folder in folders.items()}, options)
+    show(folders, times)
+
+
+def make(options: argparse.Namespace, name: str, words: list[str]) -> Path:
+    """Export one package, whatever it costs in quality: that is shown."""
+    folder: Path = options.out.resolve() / name.replace(" ", "-")
+    if folder.is_dir():
+        return folder
+    command = [
+        sys.executable,
+        "-m",
+        "ptx",
+        "export",
+        f"model={options.model}",
+        *words,
+        "runtime.max_perplexity_ratio=1e9",
+        "--to",
+        str(folder),
+    ]
+    done = subprocess.run(command, cwd=options.out, env={**os.environ, "PTX_STEP_PYTHON": options.optimum}, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
+    return folder
+
+
+def opened(folder: Path) -> Any:
+    import ptx_onnx
+    import ptx_optimum
+    from ptx import ModelRef
+
+    package = ModelRef(folder, kind="package")
+    if (folder / "genai_config.json").exists():
+        return ptx_onnx.ptx_load(ptx_onnx.Onnx(), package)
+    return ptx_optimum.ptx_load(ptx_optimum.OnnxOptimum(), package)
+
+
+def timed(lms: dict[str, Any], options: argparse.Namespace) -> dict[str, list[tuple[float, float]]]:
+    """Seconds to the first token and for the rest, turn by turn."""
+    for lm in lms.values():
+        lm.time_request(options.prompt, 4)
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in lms}
+    for turn in range(options.turns):
+        for name in list(lms) if turn % 2 else reversed(lms):
+            times[name].append(lms[name].time_request(options.prompt, options.new))
+    return times
+
+
+def show(folders: dict[str, Path], times: dict[str, list[tuple[float, float]]]) -> None:
+    from ptx.stats import quantile_interval
+
+    print(f"{'':18}{'first token x':>20}  {'decode x':>20}  {'MB':>7}  KL, nats per token     load average {os.getloadavg()[0]:.1f}")
+    for name, folder in folders.items():
+        ratios = [
+            "{:.2f} [{:.2f}, {:.2f}]".format(
+                *quantile_interval([b[part] / a[part] for a, b in zip(times[name], times[BESIDE], strict=True)], 0.5)
+            )
+            for part in (0, 1)
+        ]
+        size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
+        told = json.loads((folder / "package.json").read_text())["fidelity"]
+        kl = told[0] if isinstance(told, list) else next(iter(told.values()))[0]
+        print(f"{name:18}{ratios[0]:>20}  {ratios[1]:>20}  {size:7.2f}  {kl['value']:.3g} [{kl['low']:.3g}, {kl['high']:.3g}]")
+
+
+if __name__ == "__main__":
+    main()

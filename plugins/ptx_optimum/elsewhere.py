@@ -1,0 +1,140 @@
+"""The export, as the other environment's Python takes it: ``PYTHON elsewhere.py SPEC.json``. Nothing of ptx is imported here.
+
+optimum-onnx traces the model with its cache as inputs and outputs, and hands the graph to ONNX Runtime's quantiser. Two things go wrong silently:
+
+- transformers 5 writes ``rope_parameters``, transformers 4 reads ``rope_theta`` and takes 10000 where there is none: it is written too
+- calibration by a prefill alone would see no cached keys: the same texts are read with an empty cache, which is all that ONNX Runtime's
+  calibration, which knows no loops, can do; the ranges of attention's products are therefore left alone (only ``MatMul`` by a weight is rounded)
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+GRAPH = "model.onnx"
+TOKENS = 48
+LEFT = (".safetensors", ".bin", ".index.json")  # weights: they are in the graph
+PINNED = ("optimum-onnx", "optimum", "onnxruntime", "onnx", "transformers", "torch")
+
+
+def main(spec: dict[str, Any]) -> None:
+    """Write the package of ``spec["model"]`` into ``spec["folder"]``."""
+    from importlib.metadata import version
+
+    config, folder = spec["config"], Path(spec["folder"])
+    work = folder.parent / "optimum"
+    source = readable(Path(spec["model"]), work / "source")
+    graph = traced(source, work / "fp32")
+    if config["mode"] != "fp32":
+        graph = quantised(graph, source, config, spec["seed"], work / "int8")
+    shutil.copyfile(graph, folder / GRAPH)
+    for file in Path(spec["model"]).iterdir():
+        if file.is_file() and not file.name.endswith(LEFT) and file.name not in ("README.md", "build.json"):
+            shutil.copyfile(file, folder / file.name)
+    shutil.rmtree(work)
+    (folder / "package.json").write_text(json.dumps({"writer": {name: version(name) for name in PINNED}}))
+
+
+def readable(model: Path, folder: Path) -> Path:
+    """The model as transformers 4 understands it: links to the files, and the configuration with the rotary base at its old place."""
+    folder.mkdir(parents=True)
+    for file in model.iterdir():
+        if file.name != "config.json":
+            (folder / file.name).symlink_to(file.absolute())
+    described = json.loads((model / "config.json").read_text())
+    rope = described.pop("rope_parameters", None) or {}
+    if rope.get("rope_type", "default") != "default":
+        described["rope_scaling"] = {name: value for name, value in rope.items() if name != "rope_theta"}
+    if "rope_theta" in rope:
+        described["rope_theta"] = rope["rope_theta"]
+    (folder / "config.json").write_text(json.dumps(described))
+    return folder
+
+
+def traced(source: Path, folder: Path) -> Path:
+    """The float32 graph, with the cache as inputs and outputs."""
+    from optimum.exporters.onnx import main_export
+
+    main_export(
+        str(source),
+        output=folder,
+        task="text-generation-with-past",
+        device="cpu",
+        do_validation=False,
+        no_post_process=True,
+        framework="pt",
+    )
+    return folder / GRAPH
+
+
+def quantised(graph: Path, source: Path, config: dict[str, Any], seed: int, folder: Path) -> Path:
+    """The graph with 8-bit weights and 8-bit activations in every product by a weight."""
+    from onnxruntime.quantization import CalibrationMethod
+    from optimum.onnxruntime import ORTQuantizer
+    from optimum.onnxruntime.configuration import AutoQuantizationConfig, CalibrationConfig
+
+    quantizer, static = ORTQuantizer.from_pretrained(graph.parent, file_name=graph.name), config["mode"] == "static"
+    wanted = AutoQuantizationConfig.avx512_vnni(is_static=static, per_channel=config["per_channel"], operators_to_quantize=["MatMul"])
+    wanted.nodes_to_quantize = products(graph)
+    ranges = None
+    if static:
+        rows = Rows(own_text(source, config["calibration_rows"], seed), graph)
+        method = CalibrationConfig("own text", "", "", len(rows), CalibrationMethod.MinMax)
+        augmented = graph.parent / "augmented.onnx"
+        ranges = quantizer.fit(rows, method, augmented, operators_to_quantize=wanted.operators_to_quantize)
+    quantizer.quantize(quantization_config=wanted, save_dir=folder, file_suffix="", calibration_tensors_range=ranges)
+    return folder / GRAPH
+
+
+def products(graph: Path) -> list[str]:
+    """Names of the products by a weight: what attention multiplies are two activations."""
+    import onnx
+
+    held = onnx.load(graph, load_external_data=False).graph
+    weights = {tensor.name for tensor in held.initializer}
+    weights |= {node.output[0] for node in held.node if node.op_type in ("Transpose", "Identity") and node.input[0] in weights}
+    return [node.name for node in held.node if node.op_type == "MatMul" and node.input[1] in weights]
+
+
+class Rows:
+    """Texts as the quantiser reads them: one by one, with an empty cache."""
+
+    def __init__(self, texts: list[list[int]], graph: Path) -> None:
+        import onnxruntime
+
+        self.texts = texts
+        self.inputs = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"]).get_inputs()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def __iter__(self) -> Any:
+        import numpy as np
+
+        for text in self.texts:
+            given = {"input_ids": np.array(text), "attention_mask": np.ones(len(text), np.int64), "position_ids": np.arange(len(text))}
+            past = {one.name: np.zeros((one.shape[1], 0, one.shape[3]), np.float32) for one in self.inputs if one.name.startswith("past")}
+            yield {one.name: (given | past)[one.name] for one in self.inputs}
+
+
+def own_text(source: Path, count: int, seed: int) -> list[list[int]]:
+    """Texts that the model writes at temperature 1 from its beginning-of-text token."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    torch.manual_seed(seed + 1)  # not the texts on which ptx compares the package with the model
+    network = AutoModelForCausalLM.from_pretrained(source, local_files_only=True, dtype=torch.float32).eval()
+    start = torch.tensor([[network.config.bos_token_id or network.config.eos_token_id or 0]] * count)
+    with torch.inference_mode():
+        ids = network.generate(
+            start, attention_mask=torch.ones_like(start), do_sample=True, top_k=0, min_new_tokens=TOKENS, max_new_tokens=TOKENS
+        )
+    return [[int(token) for token in row] for row in ids]
+
+
+if __name__ == "__main__":
+    main(json.loads(Path(sys.argv[1]).read_text()))
