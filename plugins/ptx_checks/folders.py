@@ -9,6 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from ptx.lm.quanto import flat
 from ptx.models import tensors_of, weight_files
 
 BITS = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "BOOL": 8}
@@ -44,9 +45,3 @@ class Folder:
 
     def _of(self, layer: str) -> list[str]:
         return [name for name in self.types if flat(name).rpartition(".")[0] == layer and not name.endswith(".bias")]
-
-
-def flat(name: str) -> str:
-    """A tensor's name with one part behind its module's: optimum-quanto has ``weight._scale``, and ``weight._data._data`` below 8 bits."""
-    module, packed, part = name.partition(".weight._")
-    return f"{module}.weight_{part.replace('.', '')}" if packed else name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -12,11 +12,12 @@ from torch import Tensor
 
 from ptx import ModelRef, Promise, Run, StepError
 from ptx.lm.compression import stored_dtype
+from ptx.lm.hull import refuse_a_hull
 from ptx.lm.load import dtype_of, is_adapter, load_model, stored_bytes
 from ptx.lm.progress import unpacking
 from ptx.lm.quanto import is_packed
 from ptx.models import inspect as facts_of
-from ptx_checks.folders import FLOATS, Folder, flat
+from ptx_checks.folders import FLOATS, Folder
 from ptx_checks.layers import PRUNED, Layer, inspect
 from ptx_checks.memory import log_probabilities
 
@@ -45,7 +46,7 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
         run.say(f"not read back: the result is of the kind {made.kind}, for which there are no checks")
         run.log(figures, 1, 1)
         return
-    refuse_a_hull(made)
+    refuse_a_hull(made.path)
     with unpacking():  # compressed-tensors unpacks its weights when it loads, or in the first forward
         network, wrong = reload(made, run.device)
         disk = log_probabilities(network)
@@ -65,33 +66,6 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
     if problems:
         raise StepError("what was made is not what was promised: " + "; ".join(problems))
     run.say(summary(figures, layers, memory is not None))
-
-
-def refuse_a_hull(made: ModelRef) -> None:
-    """A folder without the weights that its config describes is not loaded: ``from_pretrained`` would draw them all at random.
-
-    Told by modules on the meta device, since packed weights bear other names and checkpoints may leave out a prefix.
-    """
-    from accelerate import init_empty_weights
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    try:
-        with init_empty_weights():
-            config = AutoConfig.from_pretrained(made.path, local_files_only=True)
-            described: Any = AutoModelForCausalLM.from_config(config)
-    except (OSError, ValueError, RuntimeError, KeyError):
-        return  # from_pretrained will say what is wrong
-    wanted, there = _modules(name for name, _ in described.named_parameters()), _modules(Folder(made.path).types)
-    if len(wanted - there) > len(wanted) / 2:
-        first = min(wanted - there)
-        raise StepError(
-            f"what was made is no model: config.json describes {len(wanted)} modules, and {len(wanted - there)} of them have no weights on disk, first {first}"
-        )
-
-
-def _modules(tensors: Iterable[str]) -> set[str]:
-    """The modules that tensors belong to, by the last three parts of their names."""
-    return {".".join(flat(name).split(".")[-4:-1]) for name in tensors}
 
 
 def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:

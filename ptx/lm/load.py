@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
+from ptx.lm.hull import refuse_a_hull
 from ptx.lm.quanto import is_packed, open_packed
 from ptx.records import ModelRef, files_of, read_json, write_json
 
@@ -92,7 +93,7 @@ def dtype_of(name: str, device: str) -> torch.dtype:
 def load_model(model: ModelRef | Path, dtype: str = "auto", device: str = "cpu", **options: Any) -> PreTrainedModel:
     """A causal language model on ``device``, ready for evaluation; an adapter folder comes back on its base (unmerged).
 
-    ``options`` go to ``from_pretrained`` (``quantization_config=...``). A folder that optimum-quanto packed keeps its dtype. Raises StepError for weights that are not safetensors.
+    ``options`` go to ``from_pretrained`` (``quantization_config=...``). A folder that optimum-quanto packed keeps its dtype. Raises StepError for weights that are not safetensors or not there.
     """
     quiet()
     from transformers import AutoModelForCausalLM
@@ -102,6 +103,7 @@ def load_model(model: ModelRef | Path, dtype: str = "auto", device: str = "cpu",
         return _load_adapter(folder, dtype, device, **options)
     if is_packed(folder):
         return open_packed(folder, device)
+    refuse_a_hull(folder)
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
             folder, dtype=dtype_of(dtype, device), use_safetensors=True, trust_remote_code=False, local_files_only=True, **options

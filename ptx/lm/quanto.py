@@ -94,3 +94,9 @@ def unpack(network: Any) -> None:
             plain.weight = nn.Parameter(weight, requires_grad=False)
             plain.bias = module.bias
             network.set_submodule(name, plain)
+
+
+def flat(name: str) -> str:
+    """A tensor's name with one part behind its module's: optimum-quanto has ``weight._scale``, and ``weight._data._data`` below 8 bits."""
+    module, packed, part = name.partition(".weight._")
+    return f"{module}.weight_{part.replace('.', '')}" if packed else name

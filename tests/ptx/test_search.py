@@ -135,7 +135,7 @@ def process(folder, *words):
         **os.environ,
         "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
         "PTX_CACHE": str(folder / "cache"),
-        "PTX_DISABLE": "wandb,checks,distance",
+        "PTX_DISABLE": "wandb,checks,distance,general",
     }
     return subprocess.Popen(
         [sys.executable, "-m", "ptx", "sweep", "study.yaml", *words],

@@ -213,5 +213,5 @@ def test_without_the_plugin_nothing_is_checked(make_run, plain_model):
 
 def test_a_folder_without_the_weights_of_its_config_is_not_loaded(ask, monkeypatch):
     monkeypatch.setattr("ptx_checks.verify.reload", lambda *_: pytest.fail("all weights would be drawn at random"))
-    with pytest.raises(StepError, match=r"what was made is no model: config.json describes \d+ modules, and \d+ of them have no weights"):
+    with pytest.raises(StepError, match=r"holds no model: its config.json describes \d+ modules, and \d+ of them have no weights"):
         ask("hull")

@@ -172,7 +172,9 @@ def test_the_command_line_judges_the_embedded_model_and_a_report_marks_it(tmp_pa
     assert "never checked against people" in page
     rows = [list(read_rows(path)) for path in sorted(folder.glob("*/evaluations/judge.jsonl"))]
     assert sorted(map(len, rows)) == [10, 12]
-    assert all(row["scores"]["judge/win_rate_unchecked"] == 0.5 for row in rows[0])
+    scores = [row["scores"]["judge/win_rate_unchecked"] for row in rows[0]]
+    assert set(scores) <= {0, 0.5}  # against the references: the rule counts what agrees with them, and nothing agrees better than they do
+    assert 0 in scores
     capsys.readouterr()
     assert main(["rank", str(folder)]) == 0
     assert "10 games of 2 runs" in capsys.readouterr().out

@@ -107,7 +107,7 @@ def test_a_gpu_and_packed_weights_of_a_dense_model_are_refused_together(chat_mod
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
-        ({"precision": "int3"}, "runtime.precision must be one of fp32, int8, int4"),
+        ({"precision": "int3"}, "runtime.precision must be one of auto, fp32, int8, int4"),
         ({"block_size": 48}, "runtime.block_size must be one of"),
         ({"precision": "int8", "head": "int4"}, "goes with runtime.precision=int4"),
         ({"precision": "fp32", "mixed": True}, "runtime.mixed=true goes with"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -110,7 +111,7 @@ def test_why_of_a_key_prints_its_ingredients(sweep, ptx):
     code, out, _ = ptx("store", "why", key[:8])
     assert code == 0
     assert f"steps {key}" in out
-    assert "config.rate  0.1" in out
+    assert re.search(r"^  config\.rate +0\.1$", out, re.MULTILINE)
     assert f"asked for by mine/{plan.runs[1].id}" in out
 
 

@@ -78,7 +78,7 @@ def test_a_sweep_of_24_runs_makes_each_distinct_step_once_and_the_books_say_so(h
 @pytest.mark.parametrize("named", [True, False], ids=["six sweeps", "one sweep six times"])
 def test_six_commands_at_once_make_each_distinct_step_exactly_once(desk, named):
     (desk / "ptxfile.py").write_text(PTXFILE)
-    words = [*SWEEP, "method.args.seconds=0.2", "runtime=plain", "eval=[count]", "baseline=false"]
+    words = [*SWEEP, "method.args.seconds=0.2", "runtime=plain", "eval=[count]", "eval.general=false", "baseline=false"]
     command = [sys.executable, "-m", "ptx", "train", "-m", *words]
     names = [f"name=s{number}" if named else "name=s" for number in range(6)]
     running = [subprocess.Popen([*command, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in names]

@@ -47,6 +47,16 @@ def test_a_loaded_model_is_not_in_training(folder):
     assert not load.load_model(folder).training
 
 
+def test_a_folder_without_the_weights_of_its_config_is_refused_and_not_drawn_at_random(folder, tmp_path):
+    from safetensors.torch import save_file
+
+    hull = tmp_path / "hull"
+    shutil.copytree(folder, hull)
+    save_file({"model.norm.weight": torch.ones(16)}, hull / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(StepError, match=r"hull holds no model: its config.json describes \d+ modules, and \d+ of them have no weights"):
+        load.load_model(hull)
+
+
 def test_a_tokenizer_without_padding_pads_with_its_end_token(folder):
     assert load.load_tokenizer(folder).pad_token == "</s>"
 
