@@ -15,6 +15,7 @@ from typing import Literal
 from ptx.records import Metric
 from ptx.report.frame import Frame, Row
 from ptx.report.pairing import Key
+from ptx.report.refer import served
 from ptx.stats import FRACTIONS, Difference, JoinError, Verdict, corrected, paired_across_seeds, unpaired_difference
 
 NEGLIGIBLE = 0.005
@@ -48,6 +49,8 @@ def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
     """Row minus other; None when one of them lacks the metric, or was measured on other items."""
     a, b = row.metric(*key), other.metric(*key)
     if a is None or b is None or key[0] == SAME:  # a noise floor is of its own sitting
+        return None
+    if key[0] == RATIO and served(row.records[0]) != served(other.records[0]):  # ratios to different things
         return None
     if _exact(a) and _exact(b):
         return Comparison(_exact_difference(a, b), "exact")
