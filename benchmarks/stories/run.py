@@ -45,7 +45,7 @@ def main() -> int:
     if not (options.to / "stories").is_dir():
         prepare.main(*map(str, options.texts), str(options.to / "stories"))
     for name in STUDIES:
-        ptx(options.to, "sweep", str(ROOT / "sweeps" / f"{name}.yaml"), *words(name, options))
+        ptx(options.to, "sweep", str(ROOT / "sweeps" / f"{name}.yaml"), *words(name, options), "--retry-failed")
     ptx(options.to, "report", *STUDIES, "--to", "report")
     print_pairs(options.to / "ptx-out" / "runs")
     return 0

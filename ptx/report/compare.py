@@ -15,6 +15,7 @@ from typing import Literal
 from ptx.records import Metric
 from ptx.report.frame import RATIO, Frame, Row, bare
 from ptx.report.pairing import Key
+from ptx.report.refer import served
 from ptx.stats import FRACTIONS, Difference, JoinError, Verdict, corrected, paired_across_seeds, unpaired_difference
 
 NEGLIGIBLE = 0.005
@@ -51,6 +52,8 @@ def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
         return None
     if (row.as_it_is or other.as_it_is) and bare(key[0]).startswith("latency/") and a.unit != "bytes":
         return None  # times of two sittings: a busy hour would look like a slow model
+    if key[0] == RATIO and served(row.records[0]) != served(other.records[0]):  # ratios to different things
+        return None
     if _exact(a) and _exact(b):
         return Comparison(_exact_difference(a, b), "exact")
     if key[0] == RATIO and row.turned is other:

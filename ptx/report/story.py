@@ -199,10 +199,10 @@ def _fall(frame: Frame, falls: list[cautions.Fall]) -> Sentence:
 
 def _unscored(frame: Frame) -> Story:
     """One sentence per row and evaluator with items that have no score: how many, and what they could change."""
-    lines = []
-    for one in cautions.unscored(frame):
+    found = cautions.unscored(frame)
+    lines = _for_a_reason([one for one in found if one.reason])
+    for one in found:
         if one.reason:
-            lines.append([Span(one.row.label, strong=True), Span(f" has no {one.evaluator}: {one.reason}.")])
             continue
         states = ", ".join(f"{number} {state}" for state, number in sorted(one.states.items()))
         bounds = [
@@ -213,6 +213,17 @@ def _unscored(frame: Frame) -> Story:
         text += f"; with any score for them {', '.join(bounds[:MANY])}." if bounds else "."
         lines.append([Span(one.row.label, strong=True), Span(text)])
     return lines
+
+
+def _for_a_reason(found: list[cautions.Unscored]) -> Story:
+    """What an evaluator left out and why, rows with the same reason together."""
+    rows: dict[tuple[str, str], list[Row]] = {}
+    for one in found:
+        rows.setdefault((one.evaluator, one.reason), []).append(one.row)
+    return [
+        [Span(_named(left_out), strong=True), Span(f" {'has' if len(left_out) == 1 else 'have'} no {evaluator}: {reason}.")]
+        for (evaluator, reason), left_out in rows.items()
+    ]
 
 
 def _apart(frame: Frame) -> Story:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ptx.errors import ConfigError
-from ptx.records import read_json, write_json
+from ptx.records import Metric, read_json, write_json, write_rows
 from ptx.report import build, load_records, make_frame
 from ptx.report.compare import compare_all
 
@@ -71,3 +71,39 @@ def test_an_uncompressed_run_among_runtimes_says_that_it_is_one(new_sweep):
         "uncompressed · onnx_int8",
         "sparsegpt+gptq · onnx_int8",
     ]
+
+
+def ratio(value):
+    return [Metric("latency/request_ratio", value, "ratio", "lower", value * 0.98, value * 1.02, 20)]
+
+
+def serve(folder, **config):
+    run = read_json(folder / "run.json")
+    write_json(folder / "run.json", run | {"config": run["config"] | config})
+
+
+def test_ratios_to_different_baselines_are_neither_compared_nor_drawn(new_sweep, tmp_path):
+    sweep = new_sweep()
+    for compress, runtime, value in (("[]", "hf", 1.0), ("[gptq]", "hf", 1.5), ("[gptq]", "onnx", 0.6)):
+        serve(sweep.run({"compress": compress, "runtime": runtime}, extra=ratio(value)), runtime={"choice": f"runtime={runtime}"})
+    frame = make_frame(load_records([sweep.folder]), "compress=[] runtime=hf")
+    found = compare_all(frame)
+    assert found[2, "latency/request_ratio", ""].verdict == "worse"
+    assert (3, "latency/request_ratio", "") not in found
+    assert frame.cost == "latency/request_seconds"
+    for path in sweep.folder.glob("*/run.json"):
+        serve(path.parent, baseline_runtime={"choice": "runtime=hf"})
+    frame = make_frame(load_records([sweep.folder]), "compress=[] runtime=hf")
+    assert compare_all(frame)[3, "latency/request_ratio", ""].verdict == "better"
+    assert frame.cost == "latency/request_ratio"
+
+
+def test_rows_that_lack_an_evaluator_for_one_reason_share_a_sentence(new_sweep, tmp_path):
+    sweep = new_sweep()
+    for compress in ("[]", "[rtn]", "[gptq]"):
+        folder = sweep.run({"compress": compress})
+        if compress != "[]":
+            row = {"item": "latency", "scores": {}, "segments": {}, "status": "emulated", "reason": "it is unpacked first"}
+            write_rows(folder / "evaluations" / "latency.jsonl", [row])
+    markdown = build([sweep.folder], tmp_path / "out").markdown.read_text()
+    assert "**rtn, gptq** have no latency: it is unpacked first." in markdown
