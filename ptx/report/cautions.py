@@ -54,7 +54,8 @@ def falls(frame: Frame) -> list[Fall]:
 
 def _falls(frame: Frame, row: Row, name: str) -> Iterator[Fall]:
     assert row.reference is not None
-    risen = next((of for of in (name, frame.headline) if of and _improves(row, row.reference, of)), None)
+    whole = [name, frame.headline] if _same_evaluator(row, name, frame.headline) else [name]
+    risen = next((of for of in whole if of and _improves(row, row.reference, of)), None)
     keys = [key for key in row.metrics if key[0] == name and key[1]]
     if risen is None or not keys:
         return
@@ -62,6 +63,11 @@ def _falls(frame: Frame, row: Row, name: str) -> Iterator[Fall]:
     for index, one in corrected_family(family).items():
         if one.verdict == "worse":
             yield Fall(row, keys[index], one, risen)
+
+
+def _same_evaluator(row: Row, name: str, headline: str | None) -> bool:
+    """Whether the headline is a mean of these items too; a metric of other items falls, or does not, by itself."""
+    return headline is not None and row.evaluators.get((name, "")) == row.evaluators.get((headline, ""))
 
 
 def _improves(row: Row, reference: Row, name: str) -> bool:

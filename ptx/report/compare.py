@@ -48,11 +48,7 @@ Comparisons = dict[tuple[int, str, str], Comparison]  # row number, metric, segm
 def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
     """Row minus other; None when one of them lacks the metric, or was measured on other items."""
     a, b = row.metric(*key), other.metric(*key)
-    if a is None or b is None or key[0] == SAME:  # a noise floor is of its own sitting
-        return None
-    if (row.as_it_is or other.as_it_is) and bare(key[0]).startswith("latency/") and a.unit != "bytes":
-        return None  # times of two sittings: a busy hour would look like a slow model
-    if key[0] == RATIO and served(row.records[0]) != served(other.records[0]):  # ratios to different things
+    if a is None or b is None or not _comparable(row, other, key, a.unit):
         return None
     if _exact(a) and _exact(b):
         return Comparison(_exact_difference(a, b), "exact")
@@ -62,6 +58,15 @@ def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
     if turns:
         return Comparison(paired_across_seeds(*turns, a.better), "turns")
     return _by_item(row, other, key, a, b)
+
+
+def _comparable(row: Row, other: Row, key: Key, unit: str) -> bool:
+    """Whether two measurements of a metric can say anything of two models."""
+    if key[0] == SAME:  # a noise floor is of its own sitting
+        return False
+    if (row.as_it_is or other.as_it_is) and bare(key[0]).startswith("latency/") and unit != "bytes":
+        return False  # times of two sittings: a busy hour would look like a slow model
+    return key[0] != RATIO or served(row.records[0]) == served(other.records[0])  # else ratios to different things
 
 
 def _by_item(row: Row, other: Row, key: Key, a: Metric, b: Metric) -> Comparison | None:

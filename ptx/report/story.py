@@ -18,6 +18,7 @@ from ptx.report.units import Scale, interval_text, ratio_text, scale_of
 
 SIZE = "size/bytes_on_disk"
 MANY = 6
+FEW = 3  # segments of one row
 
 
 @dataclass(frozen=True)
@@ -183,11 +184,11 @@ def _falls(frame: Frame) -> Story:
 
 def _fall(frame: Frame, falls: list[cautions.Fall]) -> Sentence:
     parts = []
-    for fall in falls[:MANY]:
+    for fall in falls[:FEW]:
         (name, segment), gap, scale = fall.key, fall.comparison.difference, _scale(frame, fall.key[0])
         interval = scale.interval(gap.low, gap.high, sign=True)
         parts.append(f"{segment} ({short_name(name)} {scale.text(gap.value, sign=True)} {interval})")
-    more = f" and {len(falls) - MANY} more" if len(falls) > MANY else ""
+    more = f" and {len(falls) - FEW} more" if len(falls) > FEW else ""
     risen = ", ".join(dict.fromkeys(short_name(fall.risen) for fall in falls))
     text = f" holds up on {risen} as a whole against {_the(falls[0].row.reference or falls[0].row)}, yet gets measurably worse on {', '.join(parts)}{more}"
     return [

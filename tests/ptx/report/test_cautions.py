@@ -10,6 +10,7 @@ from ptx.report import build
 from ptx.report.compare import compare_all
 
 NAME = "quiz/accuracy"
+PROSE = "prose/bits_per_byte"
 
 
 def right(count, of, language, start=0, **more):
@@ -25,12 +26,14 @@ def right(count, of, language, start=0, **more):
 def report_of(tmp_path):
     """``report_of(baseline rows, rows)``: the Markdown of a report on a baseline and one run."""
 
-    def make(base, ours):
-        for ident, rows in (("baseline", base), ("sft", ours)):
+    def make(base, ours, prose=((), ())):
+        for ident, rows, lines in (("baseline", base, prose[0]), ("sft", ours, prose[1])):
             folder = tmp_path / "sweep" / ident
             (folder / "evaluations").mkdir(parents=True)
             write_rows(folder / "evaluations" / "quiz.jsonl", rows)
+            write_rows(folder / "evaluations" / "prose.jsonl", lines)
             metrics = [*measure(NAME, "fraction", "higher", rows), *unscored("quiz", rows)]
+            read = measure(PROSE, "bits/byte", "lower", lines) if lines else []
             run = {"id": ident, "label": ident, "sweep": "s", "baseline": ident == "baseline", "seed": 0}
             run |= {
                 "varied": {} if ident == "baseline" else {"method": ident},
@@ -38,8 +41,9 @@ def report_of(tmp_path):
                 "model": {"name": "m", "digest": "d"},
             }
             write_json(folder / "run.json", run)
-            result = {"status": "done", "steps": [], "evaluations": [{"name": "quiz"}], "error": None, "seconds": 1.0}
-            write_json(folder / "result.json", result | {"metrics": [vars(metric) | {"evaluator": "quiz"} for metric in metrics]})
+            result = {"status": "done", "steps": [], "evaluations": [{"name": "quiz"}, {"name": "prose"}], "error": None, "seconds": 1.0}
+            told = [vars(metric) | {"evaluator": "quiz"} for metric in metrics] + [vars(metric) | {"evaluator": "prose"} for metric in read]
+            write_json(folder / "result.json", result | {"metrics": told})
         write_json(tmp_path / "sweep" / "sweep.json", {"name": "s", "runs": ["baseline", "sft"], "axes": {}})
         return build([tmp_path / "sweep"], tmp_path / "report").markdown.read_text()
 
@@ -59,6 +63,17 @@ def test_a_segment_that_falls_while_the_mean_rises_is_named(report_of):
 def test_a_segment_that_falls_with_the_mean_is_no_news(report_of):
     base = right(100, 200, "en") + right(40, 50, "de", start=200)
     assert "Falls in parts" not in report_of(base, right(60, 200, "en") + right(15, 50, "de", start=200))
+
+
+def test_a_segment_of_another_evaluator_is_no_news_because_the_headline_rises(report_of):
+    """Text that is predicted worse as a whole is told as that, and not again for each of its parts."""
+    quiz = right(100, 200, "en"), right(170, 200, "en")
+    texts = [
+        [{"item": f"t{i}", "scores": {PROSE: 1 + i / 10 + worse * (1 + i % 3)}, "segments": {"domain": "chat"}} for i in range(40)]
+        for worse in (0.0, 0.1)
+    ]
+    text = report_of(*quiz, texts)
+    assert "Falls in parts" not in text
 
 
 def test_one_of_many_segments_may_fall_by_chance(report_of):
