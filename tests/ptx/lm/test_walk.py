@@ -1,9 +1,12 @@
 import gc
+import subprocess
+import sys
 import weakref
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import ptx_prune
 import ptx_quant
@@ -12,10 +15,10 @@ from ptx import ModelRef, RunConfig
 from ptx.data import open_data
 from ptx.host import load_host
 from ptx.lm import compression, walk
-from ptx.records import file_digest
 from ptx.run import Run
 
 TINY = Path(ptx_tiny.__file__).parent / "model"
+ROOT = Path(__file__).parents[3]
 FAST = {"samples": 4, "max_length": 32}
 
 
@@ -50,10 +53,20 @@ def data(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["sparsegpt", "gptq"])
+def test_a_killed_compression_goes_on_after_the_last_finished_layer_with_the_same_result(name):
+    """In a process of its own, as a killed step is taken up in one: llm-compressor keeps state in the process, which earlier tests leave behind."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "python_functions=resumed_*"]
+    done = subprocess.run([*command, f"{__file__}::resumed_equals_whole[{name}]"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 @pytest.mark.parametrize(
-    ("plugin", "settings"), [(ptx_prune, ptx_prune.SparseGPT(**FAST)), (ptx_quant, ptx_quant.GPTQ(group_size=32, **FAST))]
+    ("plugin", "settings"),
+    [(ptx_prune, ptx_prune.SparseGPT(**FAST)), (ptx_quant, ptx_quant.GPTQ(group_size=32, **FAST))],
+    ids=["sparsegpt", "gptq"],
 )
-def test_a_killed_compression_goes_on_after_the_last_finished_layer_with_the_same_result(step, data, monkeypatch, plugin, settings):
+def resumed_equals_whole(step, data, monkeypatch, plugin, settings):
     compress = lambda run: plugin.ptx_compress(run, settings, ModelRef.of(TINY), data)
     whole = compress(step("whole"))
     seeds = []
@@ -75,7 +88,9 @@ def test_a_killed_compression_goes_on_after_the_last_finished_layer_with_the_sam
     resumed = compress(again)
     assert solved == [2, 3]  # three layers and the head
     assert any("going on after the 2 stages" in line for line in again.console.lines)
-    assert file_digest(resumed.path / "model.safetensors") == file_digest(whole.path / "model.safetensors")
+    ours, theirs = load_file(resumed.path / "model.safetensors"), load_file(whole.path / "model.safetensors")
+    assert ours.keys() == theirs.keys()
+    assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
 
 
 def test_a_digest_depends_on_every_byte_and_copies_nothing_it_need_not():
