@@ -15,6 +15,7 @@ from typing import Any
 from ptx.apart import take_apart
 from ptx.data import DataSet
 from ptx.errors import PtxError
+from ptx.machine import release_memory
 from ptx.plan import Measure, RunPlan, Step
 from ptx.records import Evaluation, ModelRef, append_event, read_rows, write_rows
 from ptx.run import LanguageModel, Run
@@ -125,6 +126,7 @@ def transform(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet |
         made = run.host.first("ptx_compress", run=run, compressor=config, model=model, data=data)
     else:
         made = run.host.first("ptx_export", run=run, runtime=config, model=model)
+    release_memory()
     taken: ModelRef = made
     return taken
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 
 from ptx import Compressor, ModelRef, Run, hookimpl
+from ptx.machine import release_memory
 
 
 @hookimpl(wrapper=True)
@@ -24,5 +25,6 @@ def ptx_compress(run: Run, compressor: Compressor, model: ModelRef) -> Generator
     with watched(ignoring=run.checkpoints) as saved:
         made = yield
     if made is not None:
+        release_memory()  # of the model that was compressed
         verify(run, compressor.promise(), model, made, saved.get(made.path.resolve()))
     return made

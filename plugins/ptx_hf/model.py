@@ -7,7 +7,6 @@ takes the argmax (Gumbel 1954: the same distribution as softmax sampling): what 
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -21,6 +20,7 @@ from ptx.lm.loglikelihood import reason_against, shared_answers
 from ptx.lm.progress import unpacking
 from ptx.lm.replies import reply_of, seeds_of
 from ptx.lm.tokens import encode, encode_pair
+from ptx.machine import release_memory
 from ptx_hf import HF
 from ptx_hf.sampling import Gumbel, StopAt, StopWatch
 
@@ -93,9 +93,7 @@ class HFLanguageModel:
     def close(self) -> None:
         """Free the memory."""
         self.model = None
-        gc.collect()
-        if self.device == "cuda":
-            torch.cuda.empty_cache()
+        release_memory()
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         order = sorted(range(len(lengths)), key=lambda index: -lengths[index])

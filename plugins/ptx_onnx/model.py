@@ -10,7 +10,6 @@ What onnxruntime-genai 0.18 does on the CPU, and what is done about it here:
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import time
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 from ptx.lm import serving
 from ptx.lm.replies import Noise, Stops
 from ptx.lm.serving import Rows
+from ptx.machine import release_memory
 from ptx.records import read_json
 
 
@@ -86,7 +86,7 @@ class OnnxLanguageModel:
     def close(self) -> None:
         """Free the memory."""
         self.model = None
-        gc.collect()
+        release_memory()
 
     def _generator(self, rows: Rows, max_length: int, **options: Any) -> Any:
         """A generator that has read ``rows``, all of one length, and has their scores ready."""

@@ -5,7 +5,6 @@ Unlike ONNX Runtime GenAI's graphs these know no fused attention: each step copi
 
 from __future__ import annotations
 
-import gc
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from ptx.lm import serving
 from ptx.lm.replies import Noise, Stops
 from ptx.lm.serving import Rows
+from ptx.machine import release_memory
 from ptx.records import read_json
 
 GRAPH = "model.onnx"
@@ -83,7 +83,7 @@ class OrtLanguageModel:
     def close(self) -> None:
         """Free the memory."""
         self.session = None
-        gc.collect()
+        release_memory()
 
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
         """Scores after every token of ``rows``, all of one length: (B, T, V)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from transformers.initialization import no_init_weights
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.compression import Batch, calibrated, context_of, load_merged, logits
 from ptx.lm.load import load_model, load_tokenizer
+from ptx.machine import release_memory
 from ptx.models import inspect
 from ptx_shrink import Depth, Width
 from ptx_shrink.cut import State, config_of, config_without_layers, state_of, state_without_layers
@@ -44,7 +44,7 @@ def shrink(run: Run, config: Depth | Width, model: ModelRef, data: DataSet | Non
     tokenizer.save_pretrained(run.folder / "model")
     saved = ModelRef.of(run.folder / "model")
     del network, state
-    gc.collect()
+    release_memory()
     _compare(run, saved, ids, expected, dtype)
     counts = {"parameters": float(inspect(saved.path).parameters), "parameters_before": float(parameters)}
     run.log({**counts, "bytes": float(saved.bytes), "bytes_before": float(model.bytes)}, 1, 1)
