@@ -92,14 +92,10 @@ def per_layer(times: list[float]) -> float:
 
 
 def layer_times(out: Path) -> list[float]:
-    """When each stage began, from the step's own events; of the last attempt where there were several."""
+    """When each stage ended, from the step's own events; without those that a resumed step took from its checkpoints."""
     (file,) = out.glob("store/steps/*/payload/events.jsonl")
-    began: dict[int, float] = {}
-    for event in map(json.loads, file.read_text().splitlines()):
-        metrics: dict[str, Any] = event.get("metrics") or {}
-        if "layers_done" in metrics:
-            began.setdefault(int(metrics["layers_done"]), event["time"])
-    return list(began.values())
+    events: list[dict[str, Any]] = [json.loads(line) for line in file.read_text().splitlines()]
+    return [event["time"] for event in events if event["event"] == "stage_finished" and not event["kept"]]
 
 
 if __name__ == "__main__":

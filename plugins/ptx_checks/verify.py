@@ -16,6 +16,7 @@ from ptx.lm.hull import refuse_a_hull
 from ptx.lm.load import dtype_of, is_adapter, load_model, stored_bytes
 from ptx.lm.progress import unpacking
 from ptx.lm.quanto import is_packed
+from ptx.machine import release_memory
 from ptx.models import inspect as facts_of
 from ptx_checks.folders import FLOATS, Folder
 from ptx_checks.layers import PRUNED, Layer, inspect
@@ -53,6 +54,8 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
     before = None if is_adapter(model.path) or facts_of(model.path).quantized else Folder(model.path)
     after = Folder(made.path)
     layers = inspect(network, before, after, promise.skip, promise.pattern)
+    del network  # what follows reads tensors from the files, two at a time
+    release_memory()
     figures |= measured(layers) | parity(memory, disk)
     run.event("checked", **figures, per_layer=[dataclasses.asdict(layer) for layer in layers])
     run.log(figures, 1, 1)

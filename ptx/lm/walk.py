@@ -89,7 +89,8 @@ class _Walk:
 
         The global generator is set per stage: a modifier that draws from it must not depend on how many stages this process has compressed.
         """
-        if self.file().is_file():
+        kept = self.file().is_file()
+        if kept:
             self._restore(load_file(self.file()))
         else:
             before = {name: digest(tensor) for name, tensor in self._tensors(modules)}
@@ -97,6 +98,7 @@ class _Walk:
             self.compress(modules)
             changed = {name: tensor for name, tensor in self._tensors(modules) if before.get(name) != digest(tensor)}
             _write(self.file(), changed)
+        self.run.event("stage_finished", stage=self.stage, kept=kept)
         self.stage += 1
 
     def _tensors(self, modules: Sequence[nn.Module]) -> Iterator[tuple[str, Tensor]]:
