@@ -1,9 +1,10 @@
 """Locks on a shared folder that survive a dead owner.
 
-A lock is a folder of numbered files; the newest number is the lock and names its owner (host, process, the process's start). Whoever
-finds none, or a newest one whose owner is gone, takes the lock by creating the next number with ``link``, which is atomic
-also between hosts: of all the processes that find the same dead owner exactly one takes over, without a second lock that guards the
-breaking of the first.
+A lock is a folder whose files name owners (host, process, the process's start, a token that never returns). ``owner`` is the first;
+whoever finds that it is gone takes over with a file that is named after its token, and so on: the last of this chain has the lock. Files
+are made with ``link``, which is atomic also between hosts: of all the processes that find the same dead owner exactly one
+takes over, without a second lock that guards the breaking of the first. Who was slow, and takes over from an owner that the chain
+has forgotten meanwhile, has made a file that hangs on nothing: it sees so, and looks again.
 
 An owner on this machine is gone when its process is (a reused pid has another start), or when it was stopped for :data:`SILENCE`
 seconds; an owner elsewhere when it has not touched its file for that long. Both times are the file system's, so clocks that disagree do
@@ -14,6 +15,7 @@ What a lock saves is work. Whole entries do not depend on it: builders never sha
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import os
@@ -31,6 +33,7 @@ from ptx.errors import PtxError
 
 BEAT = 5.0
 SILENCE = 60.0
+FIRST, AFTER = "owner", "after-"
 
 
 class LockLostError(PtxError):
@@ -42,20 +45,20 @@ class Lock:
     """A lock that this process holds."""
 
     folder: Path
-    number: int
+    name: str
     token: str
     robbed: str = ""  # the owner before, when it was gone without giving the lock back
 
     @property
     def path(self) -> Path:
         """The file that names the owner."""
-        return self.folder / str(self.number)
+        return self.folder / self.name
 
     def is_mine(self) -> bool:
         """Whether nobody has taken over."""
         with suppress(OSError):
             _clock(self.folder)  # a change of one's own makes a network file system read the folder anew
-        return _newest(self.folder) == self.number and _read(self.path).get("token") == self.token
+        return _has(_chain(self.folder), self.token)
 
     def check(self) -> None:
         """Raise when somebody has taken over."""
@@ -64,9 +67,10 @@ class Lock:
 
     def release(self) -> None:
         """Give the lock back; the folder goes with it unless others are waiting there."""
-        if _read(self.path).get("token") == self.token:
-            self.path.unlink(missing_ok=True)
         with suppress(OSError):
+            if _has(chain := _chain(self.folder), self.token):
+                for path, _ in chain:  # the first one first: without it the others hang on nothing
+                    path.unlink(missing_ok=True)
             self.folder.rmdir()
 
 
@@ -93,27 +97,44 @@ def held(folder: Path, waiting: Callable[[str], None] = lambda _: None, *, poll:
 
 def owner_of(folder: Path, silence: float = SILENCE) -> str:
     """Who holds the lock, in words; empty when nobody does."""
-    newest = _newest(folder)
-    return "" if newest < 0 else _living(folder / str(newest), silence)
+    chain = _chain(folder)
+    return _living(chain[-1][0], silence) if chain else ""
 
 
 def try_take(folder: Path, silence: float = SILENCE) -> Lock | None:
     """The lock, or None when somebody else has it. It has no heartbeat: :func:`held` is for work that lasts."""
-    newest = _newest(folder)
-    before = folder / str(newest)
-    if newest >= 0 and _living(before, silence):
+    chain = _chain(folder)
+    if chain and _living(chain[-1][0], silence):
         return None
-    dead = _read(before)
-    lock = Lock(folder, newest + 1, uuid.uuid4().hex, _named(dead) if dead else "")
+    orphans = set(folder.glob(f"{AFTER}*")) - {path for path, _ in chain}
+    name, robbed = (_after(*chain[-1]), _named(chain[-1][1])) if chain else (FIRST, "")
+    lock = Lock(folder, name, uuid.uuid4().hex, robbed)
     if not _create(lock):
         return None
-    if _newest(folder) != lock.number:  # this process was so slow that others took the lock, and gave it back, in between
+    if not lock.is_mine():  # this process was so slow that others took the lock, and gave it back, in between
         lock.path.unlink(missing_ok=True)
         return None
-    for number in _numbers(folder):
-        if number < lock.number:
-            (folder / str(number)).unlink(missing_ok=True)
+    for orphan in orphans:  # of processes that were killed when they were that slow
+        orphan.unlink(missing_ok=True)
     return lock
+
+
+def _chain(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The files from the first owner's to that of the one who has the lock, each with the owner it names; empty when nobody has it."""
+    found, path = [], folder / FIRST
+    while (text := _text(path)) is not None:
+        found.append((path, _parsed(text)))
+        path = folder / _after(*found[-1])
+    return found
+
+
+def _has(chain: list[tuple[Path, dict[str, Any]]], token: str) -> bool:
+    return bool(chain) and chain[-1][1].get("token") == token
+
+
+def _after(path: Path, owner: dict[str, Any]) -> str:
+    """The file of whoever takes over from ``owner``; from one whose file was emptied, named after that file."""
+    return f"{AFTER}{owner.get('token') or path.name}"
 
 
 def _create(lock: Lock) -> bool:
@@ -121,10 +142,15 @@ def _create(lock: Lock) -> bool:
     staged = lock.folder / f"{lock.token}.tmp"
     try:
         lock.folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:  # mkdir looks twice, and the folder went in between
+        if lock.folder.is_file():
+            raise
+        return False
+    try:
         staged.write_text(json.dumps({"host": socket.gethostname(), **_me(), "token": lock.token}))
         with suppress(FileExistsError):  # NFS may answer so although the link is ours; the token tells
             os.link(staged, lock.path)
-        return bool(_read(lock.path).get("token") == lock.token)
+        return bool(_parsed(_text(lock.path) or "").get("token") == lock.token)
     except FileNotFoundError:  # the folder has just gone with the lock before
         return False
     finally:
@@ -193,22 +219,14 @@ def _beat(path: Path, stop: threading.Event, every: float) -> None:
             os.utime(path)
 
 
-def _numbers(folder: Path) -> list[int]:
+def _text(path: Path) -> str | None:
+    """What a file holds; None when there is none any more."""
     try:
-        return [int(path.name) for path in folder.iterdir() if path.name.isdigit()]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-
-
-def _newest(folder: Path) -> int:
-    return max(_numbers(folder), default=-1)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return _parsed(path.read_text())
-    except OSError:
-        return {}
+        return path.read_text()
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
+            return None
+        raise
 
 
 def _parsed(text: str) -> dict[str, Any]:

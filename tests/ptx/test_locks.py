@@ -11,17 +11,18 @@ import sys
 import textwrap
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from ptx import locks
 
 
-def write_owner(folder, number=0, **changes):
+def write_owner(folder, **changes):
     folder.mkdir(parents=True, exist_ok=True)
     owner = {"host": "there", **locks._me(), "token": "t"} | changes
-    (folder / str(number)).write_text(json.dumps(owner))
-    return folder / str(number)
+    (folder / locks.FIRST).write_text(json.dumps(owner))
+    return folder / locks.FIRST
 
 
 def dead_pid():
@@ -58,7 +59,7 @@ def test_only_one_of_many_processes_holds_the_lock_at_a_time(tmp_path):
         from pathlib import Path
         from ptx.locks import held
         folder = Path({str(tmp_path)!r})
-        for _ in range(5):
+        for _ in range(40):
             with held(folder / "locks" / "k", poll=0.001) as lock:
                 inside = folder / "inside"
                 inside.touch(exist_ok=False)
@@ -92,12 +93,76 @@ def test_the_same_pid_in_another_container_is_judged_by_its_silence(tmp_path):
 def test_exactly_one_of_many_takes_over_from_the_dead(tmp_path):
     for attempt in range(30):
         folder = tmp_path / str(attempt)
-        write_owner(folder, 7, pid=1, started="never")
+        write_owner(folder, pid=1, started="never")
         with ThreadPoolExecutor(8) as pool:
             taken = list(pool.map(lambda _, folder=folder: locks.try_take(folder), range(8)))
         winners = [lock for lock in taken if lock]
         assert len(winners) == 1
         winners[0].check()
+
+
+def before(monkeypatch, module, name, happens):
+    """Have something happen right before the next call of a function."""
+    original = getattr(module, name)
+
+    def late(*args, **options):
+        monkeypatch.setattr(module, name, original)
+        happens()
+        return original(*args, **options)
+
+    monkeypatch.setattr(module, name, late)
+
+
+def test_an_owner_who_gave_the_lock_back_is_not_taken_for_a_dead_one(tmp_path, monkeypatch):
+    first, others = locks.try_take(tmp_path / "k"), []
+    before(monkeypatch, locks, "_living", first.release)  # while somebody has just found the lock and asks who that is
+    before(monkeypatch, os, "link", lambda: others.append(locks.try_take(tmp_path / "k")))
+    late = locks.try_take(tmp_path / "k")
+    assert [bool(late), *map(bool, others)].count(True) == 1
+    (late or others[0]).check()
+
+
+def test_who_is_slow_to_take_over_from_the_dead_does_not_rob_a_later_owner(tmp_path, monkeypatch):
+    write_owner(tmp_path / "k", pid=dead_pid(), started="1")
+    later = []
+
+    def others_come_and_go():
+        locks.try_take(tmp_path / "k").release()
+        later.append(locks.try_take(tmp_path / "k"))
+
+    before(monkeypatch, os, "link", others_come_and_go)
+    assert locks.try_take(tmp_path / "k") is None
+    later[0].check()
+    later[0].release()
+    assert not (tmp_path / "k").exists()
+
+
+def test_a_folder_that_goes_while_it_is_made_is_made_again(tmp_path, monkeypatch):
+    (tmp_path / "k").mkdir()
+    before(monkeypatch, Path, "is_dir", (tmp_path / "k").rmdir)  # mkdir(exist_ok=True) tries, finds a folder, and looks whether it is one
+    with locks.held(tmp_path / "k", poll=0.001):
+        pass
+    (tmp_path / "k").touch()
+    with pytest.raises(FileExistsError):
+        locks.try_take(tmp_path / "k")
+
+
+def test_what_a_slow_taker_left_behind_when_it_was_killed_is_removed(tmp_path):
+    write_owner(tmp_path / "k", pid=dead_pid(), started="1")
+    (tmp_path / "k" / "after-somebody-of-long-ago").write_text("{}")
+    with locks.held(tmp_path / "k"):
+        assert len(list((tmp_path / "k").iterdir())) == 2
+    assert not (tmp_path / "k").exists()
+
+
+def test_a_chain_of_dead_owners_ends_in_one_living_one(tmp_path):
+    for pid in range(3):
+        lock = locks.try_take(tmp_path / "k")
+        lock.path.write_text(json.dumps(json.loads(lock.path.read_text()) | {"started": "never", "host": str(pid)}))
+    with locks.held(tmp_path / "k") as lock:
+        assert lock.robbed.endswith("on 2")
+        assert locks.try_take(tmp_path / "k") is None
+    assert not (tmp_path / "k").exists()
 
 
 def test_an_owner_elsewhere_is_gone_after_its_silence_by_the_clock_of_the_file_system(tmp_path, monkeypatch):

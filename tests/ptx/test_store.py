@@ -271,8 +271,9 @@ def test_whoever_loses_its_lock_while_it_builds_does_not_publish(tmp_path):
         attempts.append(staging.payload)
         if len(attempts) == 1:
             folder = tmp_path / "locks" / IDENTITY.key
-            (folder / "5").write_text(json.dumps({"host": "there", "place": "another boot", "pid": 1, "started": "1", "token": "t"}))
-            os.utime(folder / "5", (1, 1))  # it has gone silent in its turn
+            next_one = folder / f"after-{json.loads((folder / 'owner').read_text())['token']}"
+            next_one.write_text(json.dumps({"host": "there", "place": "another boot", "pid": 1, "started": "1", "token": "t"}))
+            os.utime(next_one, (1, 1))  # it has gone silent in its turn
         return build(staging)
 
     noticed = []

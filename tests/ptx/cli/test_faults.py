@@ -112,7 +112,7 @@ def test_the_stale_lock_of_a_dead_process(ptx, toy):
     dead.wait()
     lock = STORE / "locks" / key
     lock.mkdir()
-    (lock / "0").write_text(json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"}))
+    (lock / locks.FIRST).write_text(json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"}))
     toy.calls.clear()
     code, out, _ = ptx(*WORDS, "name=b")
     assert (code, toy.calls, table(out)) == (0, ["train ToyMethod 0.1"], before)
@@ -124,6 +124,6 @@ def test_the_stale_lock_of_a_sweep_whose_command_was_killed(ptx):
     assert ptx(*WORDS, "name=a")[0] == 0
     lock = Path("ptx-out/runs/a/sweep.lock")
     lock.mkdir()
-    (lock / "7").write_text(json.dumps({"host": "here", **locks._me(), "pid": 4_000_000, "started": "1", "token": "x"}))
+    (lock / locks.FIRST).write_text(json.dumps({"host": "here", **locks._me(), "pid": 4_000_000, "started": "1", "token": "x"}))
     code, out, _ = ptx(*WORDS, "name=a")
     assert (code, "3 of 3 runs were done already and are kept" in out) == (0, True)

@@ -221,7 +221,7 @@ def test_the_stale_lock_of_a_dead_process_is_explained_and_taken_over(sweep, toy
     dead.wait()
     lock = STORE / "locks" / step.key
     lock.mkdir()
-    (lock / "0").write_text(json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"}))
+    (lock / locks.FIRST).write_text(json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"}))
     half = STORE / "staging" / step.key / "x" / "entry" / "payload"
     half.mkdir(parents=True)
     (half / "model.safetensors").write_text("half")
