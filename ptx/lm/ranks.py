@@ -13,6 +13,7 @@ from typing import Any
 from ptx.config import RunConfig
 from ptx.errors import Problem
 from ptx.lm.method import TrlMethod
+from ptx.machine import visible_gpus
 from ptx.run import Run
 
 
@@ -33,7 +34,7 @@ def settle(run: Run) -> None:
     if run.device != "cuda":
         return
     if ranks() == 1:
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # TRL refuses to train in a process that sees several
+        os.environ["CUDA_VISIBLE_DEVICES"] = (visible_gpus() or ["0"])[0]  # TRL refuses to train in a process that sees several
         return
     import torch
 

@@ -1,6 +1,8 @@
 """Weights & Biases, really offline: what lands in the run's file, and that nothing it does stops a run."""
 
 import json
+import os
+import signal
 import time
 from types import SimpleNamespace
 
@@ -11,6 +13,7 @@ import wandb
 import ptx_wandb
 from ptx import Run, RunConfig, hookimpl, hookspecs
 from ptx.host import Host
+from ptx.records import read_rows
 from ptx_wandb import Wandb, track
 
 RESULT = {
@@ -116,6 +119,25 @@ def test_offline_a_run_leaves_config_lineage_curves_and_summary(run):
     ):
         assert text in written, text
     assert run.console.lines == []
+
+
+def test_all_that_was_logged_is_in_the_record_of_a_run_that_was_killed(run, tmp_path):
+    """Of 100 calls wandb keeps none when its process is killed right after them."""
+    ready, go = tmp_path / "ready", os.fork()
+    if go == 0:
+
+        def killed(run):
+            for step in range(100):
+                run.at(label="sft").log({"loss": 1.0 / (step + 1)}, step, 100)
+            ready.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        answered(run, killed)
+        os._exit(1)
+    assert os.WTERMSIG(os.waitpid(go, 0)[1]) == signal.SIGKILL
+    assert ready.exists()
+    losses = [event["metrics"]["loss"] for event in read_rows(run.record / "events.jsonl") if event["event"] == "log"]
+    assert losses == [1.0 / (step + 1) for step in range(100)]
 
 
 def test_a_run_that_is_interrupted_is_closed_as_failed_and_the_interrupt_goes_on(run, monkeypatch):

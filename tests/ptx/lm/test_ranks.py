@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+
 import pytest
 
 from ptx.compose import compose_jobs
 from ptx.errors import ConfigError
 from ptx.host import get_host
+from ptx.lm.ranks import settle
 from ptx.planner import make_plan
 from ptx.records import read_json, read_rows
 from ptx.sweep import run_sweep
@@ -57,6 +61,7 @@ def test_two_ranks_have_the_losses_of_one_process_with_the_same_global_batch(tmp
         assert got == pytest.approx(wanted, rel=2e-4, abs=1e-6)
     weights = [load_file(record / "model" / "model.safetensors") for record in (one, two)]
     assert all(weights[0][name].float().allclose(weights[1][name].float(), atol=2e-4) for name in weights[0])
+    assert len(list((tmp_path / "two").glob("**/run.json"))) == 1  # and no output folder per rank, as Hydra would make
     steps = [read_json(record / "run.json")["steps"][0] for record in (one, two)]
     assert steps[0]["key"] != steps[1]["key"]
     assert steps[1]["ingredients"]["launch"] == {"processes": 2}
@@ -85,3 +90,21 @@ def test_what_ranks_cannot_do_is_said_before_anything_starts(tmp_path, words, sa
         plan_of(tmp_path, *words)
     assert said in str(caught.value)
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("given", "taken"), [(None, "0"), ("2,3", "2"), ("GPU-8a3f", "GPU-8a3f")])
+def test_a_process_that_trains_alone_sees_one_gpu_of_several(monkeypatch, given, taken):
+    """TRL refuses to train where it sees more."""
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given or "")
+    if given is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+        monkeypatch.setattr("ptx.machine.gpus", lambda: ("H", "H"))
+    settle(SimpleNamespace(device="cuda"))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == taken
+
+
+def test_a_process_without_a_gpu_is_left_as_it_is(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    settle(SimpleNamespace(device="cpu"))
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,3"
