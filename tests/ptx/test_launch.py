@@ -34,6 +34,8 @@ class Plugin(ToyPlugin):
         if isinstance(method, ToyMethod):
             with open("trained", "a") as file:
                 file.write(f"{{method.rate}}\\n")
+            with open("seen", "a") as file:
+                file.write(os.environ.get("CUDA_VISIBLE_DEVICES", "") + "\\n")
             if method.args.get("crash"):
                 os.kill(os.getpid(), getattr(signal, method.args["crash"]))
             for step in range(int(method.args.get("steps", 0))):
@@ -76,12 +78,14 @@ def results(plan):
     return found
 
 
-def test_workers_give_the_results_of_one_process_and_share_steps(bench):
+def test_workers_give_the_results_of_one_process_and_share_steps(bench, monkeypatch):
     host = load_host(bench, {"PTX_DISABLE": "checks"})
     words = ["method.rate=0.1,0.2", "compress=[],[halve]"]
     alone = plan_of(*words, host=host, out="alone")
     assert run_sweep(alone, host, Silent()).done == 5
-    (bench / "trained").unlink()
+    for name in ("trained", "seen"):
+        (bench / name).unlink()
+    monkeypatch.setattr("ptx.machine.visible_gpus", lambda: ["4", "7"])
     shared = plan_of(*words, host=host)
     outcome = run_in_workers(shared, host, Silent(), 2)
     assert (outcome.done, outcome.failed) == (5, ())
@@ -90,6 +94,9 @@ def test_workers_give_the_results_of_one_process_and_share_steps(bench):
     assert made(shared) == made(alone)
     assert set(made(shared).values()) == {1}
     assert sorted((bench / "trained").read_text().split()) == ["0.1", "0.2"]
+    seen = (bench / "seen").read_text().split()
+    assert len(seen) == 2  # a training that sees several GPUs is refused by TRL: each worker has one
+    assert set(seen) <= {"4", "7"}
 
 
 @pytest.mark.parametrize(("crash", "said"), [("SIGSEGV", "a crash in native code"), ("SIGKILL", "out of memory?")])
