@@ -45,6 +45,9 @@ def _grid_problems(config: RunConfig, through: QAT) -> Iterator[Problem]:
         typed = " ".join(f"{where}.{field}={_typed(wanted[field])}" for field in differing)
         what = f"through=qat trains for {', '.join(f'{field}={wanted[field]}' for field in differing)}, and {name} rounds to {shown}"
         yield Problem(what, f"type {typed}")
+    if step is not None and not step.promise().nothing_else:
+        what = f"through=qat trains the weights for their rounding as they are, and {name} scales or rotates them first"
+        yield Problem(what, "round them with compress=[rtn]")
     observer = getattr(step, "observer", "")
     if observer not in NEAREST:
         yield Problem(f"through=qat trains for the range of the weights, and {where}.observer={observer} finds another", "leave it out")

@@ -20,7 +20,7 @@ from ptx.testing import check_plugin
 from ptx_distill import Distill
 from ptx_dpo import DPO
 from ptx_qat import QAT
-from ptx_quant import RTN
+from ptx_quant import AWQ, GPTQ, RTN, SmoothQuant, SpinQuant
 from ptx_sft import SFT
 
 ROWS = [{"prompt": f"what is {n} plus {n}? ", "completion": f"it is {2 * n}"} for n in range(16)]
@@ -238,6 +238,14 @@ def test_what_follows_must_round_to_the_same_grid(chat_model):
     assert after(RTN(observer="mse"))[0].startswith(
         "through=qat trains for the range of the weights, and compress.rtn.observer=mse finds another"
     )
+
+
+def test_what_changes_the_weights_coordinates_before_it_rounds_cannot_follow(chat_model):
+    for name, step in {"awq": AWQ(), "smoothquant": SmoothQuant(scheme="w4a16"), "spinquant": SpinQuant()}.items():
+        assert said(RunConfig(method=SFT(through=QAT()), compress={name: step}), chat_model) == [
+            f"through=qat trains the weights for their rounding as they are, and {name} scales or rotates them first; round them with compress=[rtn]"
+        ]
+    assert said(RunConfig(method=SFT(through=QAT()), compress={"gptq": GPTQ()}), chat_model) == []
 
 
 def test_adapters_loops_of_other_kinds_and_layers_that_are_not_there_are_refused(chat_model):
