@@ -57,3 +57,14 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     if close:
         return f"did you mean '{close[0]}'?"
     return f"known: {', '.join(known)}" if known else "there is none"
+
+
+def must_be_one_of(where: str, value: object, allowed: Sequence[object], instead: object) -> None:
+    """Refuse the value of the setting ``where`` unless it is allowed; ``instead`` is what to try. That it may be left empty is not told.
+
+    Raises:
+        ValueError: with all of that.
+    """
+    if value not in allowed:
+        shown = ", ".join(str(one) for one in allowed if one != "")
+        raise ValueError(f"{where} must be one of {shown}, got {value!r}; try {where}={instead}")

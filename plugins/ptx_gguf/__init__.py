@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, setting
+from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_one_of, setting
 
 #: what the gguf package can write; its k-quants can only be read
 TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
@@ -28,8 +28,7 @@ class Gguf(Runtime):
     )
 
     def __post_init__(self) -> None:
-        if self.type not in TYPES:
-            raise ValueError(f"runtime.type must be one of {', '.join(TYPES)}, got {self.type!r}; try runtime.type=q8_0")
+        must_be_one_of("runtime.type", self.type, TYPES, "q8_0")
         if self.max_perplexity_ratio <= 1:
             raise ValueError(
                 f"runtime.max_perplexity_ratio must be more than 1, got {self.max_perplexity_ratio}; try runtime.max_perplexity_ratio=1.25"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ptx.errors import StepError
 from ptx.lm.dense import open_plain
-from ptx.lm.fidelity import Fidelity, compare, logits_of, own_text
+from ptx.lm.fidelity import check, compare, logits_of, own_text
 from ptx.lm.load import load_tokenizer, weights_of
 from ptx.models import inspect
 from ptx.packages import write_package
@@ -69,7 +69,8 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
     if pre == "default":
         run.say("llama.cpp has no pre-tokenizer that is surely this model's: its token boundaries are not assured")
     found = compare(logits_of(network), ReadBack(folder), own_text(network, tokenizer, run.seed))  # type: ignore[arg-type]
-    check(config, found)
+    most = config.max_perplexity_ratio if config.type.startswith("q") else 1.001
+    check(found, f"the {config.type} file, read back,", most, "runtime.type=q8_0 or a larger runtime.max_perplexity_ratio")
     facts = {
         "precision": config.type,
         "parameters": inspect(weights_of(model.path)).parameters,
@@ -85,16 +86,6 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
     run.event("export", pre_tokenizer=pre, kept_f16=len(kept), scored=facts["scored"])
     run.log({**found.numbers(), "bytes": float(package.bytes), "bytes_before": float(model.bytes)}, 1, 1)
     return package
-
-
-def check(config: Gguf, found: Fidelity) -> None:
-    """The file must hold the model."""
-    if not found.perplexity_ratio <= (config.max_perplexity_ratio if config.type.startswith("q") else 1.001):
-        raise StepError(
-            f"the {config.type} file, read back, has {found.perplexity_ratio:.3g} times the model's perplexity on the model's own text "
-            f"(KL {found.kl.value:.3g} nats per token, {found.flips.value:.1%} of {found.kl.n} tokens flip); "
-            "try runtime.type=q8_0 or a larger runtime.max_perplexity_ratio"
-        )
 
 
 def tokenizer_folder(run: Run, model: ModelRef, tokenizer: Any) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ptx import Choice, ModelRef, Runtime, hookimpl, setting
+from ptx import Choice, ModelRef, Runtime, hookimpl, must_be_one_of, setting
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -19,8 +19,7 @@ class HF(Runtime):
     prefix_cache: bool = setting(False, "read once what log-likelihood requests begin with in common; moves the last digits of scores")
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise ValueError(f"runtime.dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}; try runtime.dtype=auto")
+        must_be_one_of("runtime.dtype", self.dtype, DTYPES, "auto")
         if self.batch_size < 1:
             raise ValueError(f"runtime.batch_size must be at least 1, got {self.batch_size}; try runtime.batch_size=32")
 

@@ -16,11 +16,11 @@ class Gumbel:
     """Turns argmax into sampling: argmax(scores / temperature + Gumbel noise) is a draw from the softmax."""
 
     def __init__(self, temperature: float, seeds: Sequence[int]) -> None:
-        self.temperature, self.noise = temperature, Noise(seeds)
+        self.noise = Noise(seeds, temperature)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002 (the signature is transformers')
         """``scores`` (B, V) with noise added, each row from its own generator."""
-        return scores.double() / self.temperature + torch.from_numpy(self.noise.draw(scores.shape[1])).to(scores.device)
+        return scores.double() / self.noise.temperature + torch.from_numpy(self.noise.draw(scores.shape[1])).to(scores.device)
 
 
 class StopAt:

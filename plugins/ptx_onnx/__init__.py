@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, setting
+from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_one_of, setting
 
 PRECISIONS = ("auto", "fp32", "int8", "int4")
 ALGORITHMS = ("default", "rtn", "k_quant")
@@ -53,10 +53,7 @@ class Onnx(Runtime):
             ("weights", WEIGHTS),
             ("accuracy_level", (1, 4)),
         ):
-            value = getattr(self, name)
-            if value not in allowed:
-                shown = ", ".join(map(str, allowed))
-                raise ValueError(f"runtime.{name} must be one of {shown}, got {value!r}; try runtime.{name}={allowed[-1]}")
+            must_be_one_of(f"runtime.{name}", getattr(self, name), allowed, allowed[-1])
         if self.head not in ("auto", self.precision) and self.precision != "int4":
             raise ValueError(f"runtime.head={self.head} goes with runtime.precision=int4, got {self.precision}; leave runtime.head=auto")
         if self.mixed and self.precision != "int4":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Outside, Problem, Run, RunConfig, Runtime, hookimpl, setting
+from ptx import Choice, ModelRef, Outside, Problem, Run, RunConfig, Runtime, hookimpl, must_be_one_of, setting
 
 MODES = ("dynamic", "static", "fp32")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
@@ -35,8 +35,7 @@ class OnnxOptimum(Runtime):
     python: str = setting("", "Python of the environment that exports; default: $PTX_STEP_PYTHON", identity=False)
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ValueError(f"runtime.mode must be one of {', '.join(MODES)}, got {self.mode!r}; try runtime.mode=dynamic")
+        must_be_one_of("runtime.mode", self.mode, MODES, "dynamic")
         for name in ("calibration_rows", "batch_size"):
             if getattr(self, name) < 1:
                 raise ValueError(f"runtime.{name} must be at least 1, got {getattr(self, name)}; try runtime.{name}=8")

@@ -9,6 +9,7 @@ from typing import Any
 
 from ptx import Problem
 from ptx.lm.pattern import zeros_of
+from ptx.lm.targets import check_patterns
 
 
 def check(name: str, config: Any) -> None:
@@ -16,12 +17,8 @@ def check(name: str, config: Any) -> None:
     where = f"compress.{name}"
     if not 0 < config.sparsity < 1:
         raise ValueError(f"{where}.sparsity must lie between 0 and 1, got {config.sparsity}; try {where}.sparsity=0.5")
-    for expression in [*config.skip, *config.layers]:
-        try:
-            re.compile(expression)
-        except re.error as error:
-            field = "skip" if expression in config.skip else "layers"
-            raise ValueError(f"{where}.{field}: {expression!r} is no regular expression ({error}); try 'down_proj'") from error
+    check_patterns(f"{where}.skip", config.skip)
+    check_patterns(f"{where}.layers", config.layers)
     for expression, sparsity in config.layers.items():
         if not 0 < sparsity < 1:
             raise ValueError(

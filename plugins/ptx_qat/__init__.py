@@ -13,14 +13,15 @@ It is a wrapper around ``ptx_fit``, the loop that all TRL methods train by, and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ptx import Choice, Method, ModelRef, Problem, Run, RunConfig, Through, hookimpl, setting
+from ptx.lm.grid import check_grid
 from ptx.lm.method import TrlMethod
+from ptx.lm.targets import check_patterns
 
 
 @dataclass
@@ -35,16 +36,8 @@ class QAT(Through):
     skip: list[str] = setting([], "regular expressions: linear layers to leave alone (the output layer always is)")
 
     def __post_init__(self) -> None:
-        where = "method.through"
-        if not 2 <= self.bits <= 8:
-            raise ValueError(f"{where}.bits must be 2 to 8, got {self.bits}; try {where}.bits=4")
-        if self.group_size != -1 and self.group_size < 8:
-            raise ValueError(f"{where}.group_size must be -1 or at least 8, got {self.group_size}; try {where}.group_size=128")
-        for pattern in self.skip:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{where}.skip: {pattern!r} is no regular expression ({error}); try 'down_proj'") from error
+        check_grid("method.through", self.bits, self.group_size)
+        check_patterns("method.through.skip", self.skip)
 
 
 @hookimpl

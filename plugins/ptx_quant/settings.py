@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ptx import Promise, did_you_mean, setting
+from ptx import Promise, did_you_mean, must_be_one_of, setting
 from ptx.lm.calibration import Calibrated
-from ptx.lm.grid import CHANNEL
+from ptx.lm.grid import CHANNEL, check_grid
+from ptx.lm.targets import check_patterns
 from ptx_quant.scheme import ACTIVATION_OBSERVERS, KV_CACHE, OBSERVERS, SCHEMES, Scheme
 
 DTYPES = ("keep", "bfloat16", "float16", "float32")
@@ -41,20 +41,11 @@ class Quantizer(Calibrated):
             raise ValueError(
                 f"{self.at('scheme')}={self.scheme} decides bits and symmetric; leave out {self.at('bits')} and {self.at('symmetric')}"
             )
-        if not 2 <= self.bits <= 8:
-            raise ValueError(f"{self.at('bits')} must be 2 to 8, got {self.bits}; try {self.at('bits')}=4")
-        if self.group_size != CHANNEL and self.group_size < 8:
-            raise ValueError(f"{self.at('group_size')} must be -1 or at least 8, got {self.group_size}; try {self.at('group_size')}=128")
+        check_grid(self.where, self.bits, self.group_size)
         known = {"observer": OBSERVERS, "activation_observer": ACTIVATION_OBSERVERS, "kv_cache": KV_CACHE, "dtype": DTYPES}
         for name, values in known.items():
-            if getattr(self, name) not in values:
-                shown = ", ".join(value for value in values if value)
-                raise ValueError(f"{self.at(name)} must be one of {shown}, got {getattr(self, name)!r}; try {self.at(name)}={values[1]}")
-        for pattern in self.skip:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{self.at('skip')}: {pattern!r} is no regular expression ({error}); try 'down_proj'") from error
+            must_be_one_of(self.at(name), getattr(self, name), values, values[1])
+        check_patterns(self.at("skip"), self.skip)
 
     @property
     def format(self) -> Scheme:

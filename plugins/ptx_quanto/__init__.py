@@ -6,13 +6,13 @@ product unpacks its weights first, which takes longer than the dense model does:
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, models, setting
+from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, models, must_be_one_of, setting
 from ptx.lm import calibration
 from ptx.lm.calibration import Calibrated
+from ptx.lm.targets import check_patterns, skip_problems
 
 WEIGHTS = {"int8": 8, "int4": 4, "int2": 2, "float8": 8}
 
@@ -32,16 +32,10 @@ class Quanto(Calibrated):
         super().__post_init__()
         known = {"weights": tuple(WEIGHTS), "activations": ("", "int8", "float8"), "optimizer": ("", "minmax", "hqq")}
         for name, values in known.items():
-            if getattr(self, name) not in values:
-                shown = ", ".join(filter(None, values))
-                raise ValueError(f"{self.at(name)} must be one of {shown}, got {getattr(self, name)!r}; try {self.at(name)}={values[-1]}")
+            must_be_one_of(self.at(name), getattr(self, name), values, values[-1])
         if self.optimizer and WEIGHTS[self.weights] == 8:
             raise ValueError(f"{self.at('optimizer')} is for int4 and int2, whose groups have a range; leave it out for {self.weights}")
-        for pattern in self.skip:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{self.at('skip')}: {pattern!r} is no regular expression ({error}); try 'down_proj'") from error
+        check_patterns(self.at("skip"), self.skip)
 
     @property
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]  # of the instance: weights alone need no data
@@ -69,8 +63,6 @@ def ptx_choices() -> list[Choice]:
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
     """Order of steps, names and calibration."""
-    from ptx.lm.targets import skip_problems
-
     found: list[Problem] = []
     chain = config.chain()
     for place, (name, step) in enumerate(chain.items()):

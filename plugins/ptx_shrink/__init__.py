@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, setting
+from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_one_of, setting
 from ptx.lm import calibration
 from ptx.lm.calibration import Calibrated
 
@@ -38,7 +38,7 @@ class Depth(Calibrated):
             raise ValueError(
                 f"compress.depth.layers must be a share between 0 and 1 or a whole number, got {self.layers}; try compress.depth.layers=0.25"
             )
-        _one_of("depth", "importance", self.importance, DEPTH_IMPORTANCE)
+        must_be_one_of("compress.depth.importance", self.importance, DEPTH_IMPORTANCE, DEPTH_IMPORTANCE[0])
 
     def promise(self) -> Promise:
         """What stays has other names or shapes: nothing can be held against what was (compress.py compares the logits)."""
@@ -70,22 +70,15 @@ class Width(Calibrated):
                 )
         if all(getattr(self, name) == 1 for name in KEPT):
             raise ValueError("compress.width removes nothing as it is set; try compress.width.ffn=0.75, or groups, heads, hidden")
-        _one_of("width", "importance", self.importance, WIDTH_IMPORTANCE)
-        _one_of("width", "over_tokens", self.over_tokens, ("mean", "l2"))
-        _one_of("width", "over_rows", self.over_rows, ("l2", "mean"))
+        must_be_one_of("compress.width.importance", self.importance, WIDTH_IMPORTANCE, WIDTH_IMPORTANCE[0])
+        must_be_one_of("compress.width.over_tokens", self.over_tokens, ("mean", "l2"), "mean")
+        must_be_one_of("compress.width.over_rows", self.over_rows, ("l2", "mean"), "l2")
         if self.multiple < 1:
             raise ValueError(f"compress.width.multiple must be at least 1, got {self.multiple}; try compress.width.multiple=8")
 
     def promise(self) -> Promise:
         """What stays has other names or shapes: nothing can be held against what was (compress.py compares the logits)."""
         return Promise(keeps_zeros=False)
-
-
-def _one_of(name: str, field: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(
-            f"compress.{name}.{field} must be one of {', '.join(known)}, got {value!r}; try compress.{name}.{field}={known[0]}"
-        )
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx import Choice, ModelRef, Problem, RunConfig, Runtime, hookimpl, setting
+from ptx import Choice, ModelRef, Problem, RunConfig, Runtime, hookimpl, must_be_one_of, setting
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 #: arguments of vllm.LLM that have a field here, or that the engine must have
@@ -42,8 +42,7 @@ class Vllm(Runtime):
     args: dict[str, Any] = setting({}, "further arguments of vllm.LLM")
 
     def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise ValueError(f"runtime.dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}; try runtime.dtype=auto")
+        must_be_one_of("runtime.dtype", self.dtype, DTYPES, "auto")
         if not 0 < self.gpu_memory_utilization <= 1:
             raise ValueError(
                 f"runtime.gpu_memory_utilization must be in (0, 1], got {self.gpu_memory_utilization}; try runtime.gpu_memory_utilization=0.9"

@@ -10,7 +10,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any
 
-from ptx import Choice, Run, Tracker, hookimpl, setting
+from ptx import Choice, Run, Tracker, hookimpl, must_be_one_of, setting
 
 MODES = ("auto", "online", "offline", "disabled")
 
@@ -25,8 +25,7 @@ class Wandb(Tracker):
     tags: list[str] = setting([], "tags of every run", identity=False)
 
     def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise ValueError(f"tracker.wandb.mode must be one of {', '.join(MODES)}, got {self.mode!r}; try tracker.wandb.mode=offline")
+        must_be_one_of("tracker.wandb.mode", self.mode, MODES, "offline")
 
 
 @hookimpl

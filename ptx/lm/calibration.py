@@ -52,9 +52,14 @@ class Calibrated(Compressor):
             if not weight > 0:
                 raise ValueError(f"{self.at('mix')}: the weight of {part} must be positive, got {weight}; leave it out or give it 1")
 
+    @property
+    def where(self) -> str:
+        """What it is called on the command line: ``compress.gptq``; the choice is named as the class, in lower case."""
+        return f"compress.{type(self).__name__.lower()}"
+
     def at(self, name: str) -> str:
-        """Where a field is set: ``compress.gptq.bits``; the choice is named as the class, in lower case."""
-        return f"compress.{type(self).__name__.lower()}.{name}"
+        """Where a field is set: ``compress.gptq.bits``."""
+        return f"{self.where}.{name}"
 
     @property
     def reads(self) -> tuple[str, ...]:

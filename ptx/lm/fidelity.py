@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ptx.errors import StepError
 from ptx.lm.load import render
 from ptx.lm.replies import log_softmax
 from ptx.lm.tokens import encode
@@ -25,6 +26,7 @@ from ptx.run import LanguageModel
 from ptx.stats import mean_interval, proportion
 
 ROWS, TOKENS = 32, 48
+EXACT_KL = 1e-6  # nats per token: what float32 in another order of additions costs is around 1e-12
 MARK = "\N{WHITE CIRCLE}"  # stands for the user's words while the template around them is looked up
 Row = Sequence[int]
 
@@ -40,6 +42,11 @@ class Fidelity:
     def perplexity_ratio(self) -> float:
         """The artifact's perplexity on the model's own text over the model's."""
         return math.exp(min(self.kl.value, 700.0)) if math.isfinite(self.kl.value) else math.inf
+
+    @property
+    def figures(self) -> str:
+        """Both in words."""
+        return f"KL {self.kl.value:.3g} nats per token, {self.flips.value:.1%} of {self.kl.n} tokens flip"
 
     def numbers(self) -> dict[str, float]:
         """As a step's metrics."""
@@ -99,6 +106,28 @@ def compare(expected: Callable[[Row], NDArray[Any]], lm: LanguageModel, rows: Se
     count = sum(map(len, rows))
     kl = _metric("kl", "nats per token", [kl for kl, _ in found], count)
     return Fidelity(kl, _at_least_wilson(_metric("flips", "share", [flips for _, flips in found], count)))
+
+
+def check(found: Fidelity, what: str, most: float, instead: str, *, exact: bool = False) -> None:
+    """An artifact that is not the model must not be measured as if it were.
+
+    Args:
+        found: how far it is from the model.
+        what: the artifact, as in "the int4 package".
+        most: how many times the model's perplexity it may have.
+        instead: what to try where it has more.
+        exact: nothing was rounded, so only the order of additions may differ.
+
+    Raises:
+        StepError: it is further away than that (the figures are in the text).
+    """
+    if exact and not found.kl.value <= EXACT_KL:
+        raise StepError(f"{what} is not the model: {found.figures}; float32 in another order would give less than {EXACT_KL:g}")
+    if not found.perplexity_ratio <= most:
+        raise StepError(
+            f"{what} has {found.perplexity_ratio:.3g} times the model's perplexity on the model's own text ({found.figures}), "
+            f"allowed are {most:g}; try {instead}"
+        )
 
 
 def _row(expected: NDArray[Any], served: NDArray[Any]) -> tuple[float, float]:

@@ -16,6 +16,18 @@ if TYPE_CHECKING:
 CHANNEL = -1  # one scale per output channel
 
 
+def check_grid(where: str, bits: int, group: int) -> None:
+    """Refuse what is no grid; ``where`` is the choice whose fields ``bits`` and ``group_size`` these are.
+
+    Raises:
+        ValueError: what would be one, and what to type.
+    """
+    if not 2 <= bits <= 8:
+        raise ValueError(f"{where}.bits must be 2 to 8, got {bits}; try {where}.bits=4")
+    if group != CHANNEL and group < 8:
+        raise ValueError(f"{where}.group_size must be -1 or at least 8, got {group}; try {where}.group_size=128")
+
+
 def round_to_nearest(weight: Tensor, bits: int, group: int, *, symmetric: bool = True) -> Tensor:
     """``weight`` (R, C) on the grid of its groups of ``group`` neighbours (-1: the whole row), dequantised; an exact zero stays one.
 

@@ -17,10 +17,15 @@ LOOKBACK = 8  # tokens decoded beyond the stop string's length: a character may 
 
 
 class Noise:
-    """Gumbel noise, one generator per prompt."""
+    """Gumbel noise for sampling at a temperature, one generator per prompt."""
 
-    def __init__(self, seeds: Iterable[int]) -> None:
+    def __init__(self, seeds: Iterable[int], temperature: float) -> None:
         self.generators = [np.random.default_rng(seed % 2**63) for seed in seeds]
+        self.temperature = temperature
+
+    def over(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Scores (B, V) whose argmax is a draw."""
+        return np.asarray(scores.astype(np.float64) / self.temperature + self.draw(scores.shape[-1]), dtype=np.float32)
 
     def draw(self, width: int) -> NDArray[np.float64]:
         """The next noise of every prompt, (B, width)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from ptx import models
@@ -23,6 +24,19 @@ def linear_layers(model: Path) -> dict[str, tuple[int, int]]:
             if part == "weight" and len(shape) == 2 and not EMBEDDINGS.search(layer):
                 found[layer] = (shape[0], shape[1])
     return found
+
+
+def check_patterns(field: str, patterns: Iterable[str]) -> None:
+    """Refuse what is no regular expression.
+
+    Raises:
+        ValueError: the first of ``field`` that is none.
+    """
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{field}: {pattern!r} is no regular expression ({error}); try 'down_proj'") from error
 
 
 def skip_problems(skip: list[str], field: str, model: Path) -> list[Problem]:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import onnx
@@ -94,6 +95,16 @@ def test_a_prompt_gets_the_same_whatever_its_batch(package, temperature):
     alone = ptx_load(OnnxOptimum(batch_size=1), ModelRef.of(package, "package")).generate(PROMPTS, 6, temperature=temperature, seed=3)
     assert together == alone
     assert len(set(together)) > 1
+
+
+def test_several_threads_are_answered_as_one_is(package):
+    """What ``concurrent`` promises to eval.latency.concurrency."""
+    lm = ptx_load(OnnxOptimum(), ModelRef.of(package, "package"))
+    assert lm.concurrent
+    alone = [lm.generate([prompt], 20) for prompt in PROMPTS]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            assert list(pool.map(lambda prompt: lm.generate([prompt], 20), PROMPTS)) == alone
 
 
 def test_a_request_is_timed_in_two_parts(package):

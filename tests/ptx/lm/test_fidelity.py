@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from ptx.lm.fidelity import compare, logits_of, openings, own_text
+from ptx import StepError
+from ptx.lm.fidelity import check, compare, logits_of, openings, own_text
 from ptx.lm.load import load_model, load_tokenizer
 from tests.plugins.conftest import TEMPLATE, save_tiny_llama
 
@@ -85,3 +86,18 @@ def test_texts_follow_the_models_distribution(model):
     for token in expected.topk(5).indices.tolist():
         p = float(expected[token])
         assert abs(firsts.count(token) / 3000 - p) < 4 * math.sqrt(p * (1 - p) / 3000)
+
+
+def test_what_is_not_the_model_is_refused_with_the_figures_and_what_to_try():
+    same, halved = compare(MODEL, served(), ROWS), compare(MODEL, served(lambda scores: scores * 0.5), ROWS)
+    check(same, "the fp32 package", 1.01, "nothing", exact=True)
+    check(halved, "the int4 package", 2.0, "nothing")
+    with pytest.raises(
+        StepError,
+        match=r"^the int4 package has 1\.\d+ times .*\(KL 0\.\d+ nats per token, 0\.0% of 200 tokens flip\), allowed are 1\.01; try int8$",
+    ):
+        check(halved, "the int4 package", 1.01, "int8")
+    with pytest.raises(StepError, match=r"^the fp32 package is not the model: KL 0\.\d+ nats per token"):
+        check(halved, "the fp32 package", 2.0, "nothing", exact=True)
+    with pytest.raises(StepError, match="nan"):
+        check(compare(MODEL, served(lambda scores: scores * np.nan), ROWS), "the package", 2.0, "nothing")
