@@ -19,9 +19,9 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter, LlamaFileTy
 from numpy.typing import NDArray
 
 from ptx.errors import StepError
-from ptx.lm.dense import open_plain
+from ptx.lm.dense import open_original
 from ptx.lm.fidelity import check, compare, logits_of, own_text
-from ptx.lm.load import load_tokenizer, weights_of
+from ptx.lm.load import weights_of
 from ptx.models import inspect
 from ptx.packages import write_package
 from ptx.records import ModelRef
@@ -59,7 +59,7 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
     Raises:
         StepError: it cannot be read back, or is not the model (the figures are in the text).
     """
-    network, tokenizer = open_plain(model), load_tokenizer(model.path)
+    network, tokenizer = open_original(run, model)
     folder = run.folder / "model"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import StepError
-from ptx.lm.dense import is_plain, open_plain, quantization_of, write_plain
+from ptx.lm.dense import is_plain, open_original, quantization_of, write_plain
 from ptx.lm.fidelity import Fidelity, check, compare, logits_of, own_text
-from ptx.lm.load import is_adapter, load_tokenizer, weights_of
+from ptx.lm.load import is_adapter, weights_of
 from ptx.models import inspect
 from ptx.packages import write_package
 from ptx.records import ModelRef
@@ -116,7 +116,7 @@ def make(run: Run, config: Onnx, way: str, source: Source) -> Path:
 
 def measured(run: Run, model: ModelRef, built: dict[str, Path]) -> dict[str, Fidelity]:
     """Each package against the model, on the same texts, which the model writes."""
-    network, tokenizer = open_plain(model), load_tokenizer(model.path)
+    network, tokenizer = open_original(run, model)
     rows = own_text(network, tokenizer, run.seed)
     found = {}
     for way, folder in built.items():

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from ptx.errors import StepError
-from ptx.lm.dense import open_plain
+from ptx.lm.dense import open_original
 from ptx.lm.fidelity import check, compare, logits_of, own_text
-from ptx.lm.load import load_tokenizer
 from ptx.models import inspect
 from ptx.packages import read_package, write_package
 from ptx.records import ModelRef
@@ -24,7 +23,7 @@ def finish(run: Run, config: OnnxOptimum, model: ModelRef, made: ModelRef) -> Mo
     """
     if not (made.path / GRAPH).is_file():
         raise StepError(f"the export left no {GRAPH} in its folder")
-    network, tokenizer = open_plain(model), load_tokenizer(model.path)
+    network, tokenizer = open_original(run, model)
     lm = OrtLanguageModel(made.path)
     try:
         found = compare(logits_of(network), lm, own_text(network, tokenizer, run.seed))

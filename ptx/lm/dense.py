@@ -11,8 +11,9 @@ import torch
 from ptx.errors import StepError
 from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_model, weights_of
 from ptx.lm.progress import unpacking
-from ptx.lm.quanto import is_packed, unpack
+from ptx.lm.quanto import MAP, is_packed, unpack
 from ptx.records import ModelRef, read_json
+from ptx.run import Run
 
 
 def quantization_of(folder: Path) -> dict[str, Any]:
@@ -38,6 +39,22 @@ def open_plain(model: ModelRef, dtype: str = "float32") -> Any:
             with torch.no_grad():
                 network(input_ids=torch.tensor([[0]]))  # a compressed-tensors checkpoint unpacks itself when it is first used
     return network
+
+
+def open_original(run: Run, model: ModelRef) -> tuple[Any, Any]:
+    """The network that a package is made of and held against, and its tokenizer; what no package takes over is told."""
+    if rounded := rounded_activations(weights_of(model.path)):
+        run.say(f"the checkpoint rounds activations to {rounded} while it computes, the package does not: its weights alone are taken over")
+    return open_plain(model), load_tokenizer(model.path)
+
+
+def rounded_activations(folder: Path) -> str:
+    """What a quantised model's layers round their inputs to, as ``int8``; empty where they compute with them as they are."""
+    if is_packed(folder):
+        return ", ".join(sorted({layer["activations"].removeprefix("q") for layer in read_json(folder / MAP).values()} - {"none"}))
+    groups = quantization_of(folder).get("config_groups", {}).values()
+    given = [group["input_activations"] for group in groups if group.get("input_activations")]
+    return ", ".join(sorted({f"{kind['type']}{kind['num_bits']}" for kind in given}))
 
 
 def write_plain(model: ModelRef, folder: Path) -> Path:

@@ -9,7 +9,7 @@ import ptx_hf
 import ptx_quanto
 from ptx import ModelRef, Promise, RunConfig, StepError
 from ptx.lm.compression import targeted_layers
-from ptx.lm.dense import write_plain
+from ptx.lm.dense import open_original, write_plain
 from ptx.lm.load import load_model, load_tokenizer, quiet
 from ptx.lm.quanto import MAP, save_packed
 from ptx.models import inspect
@@ -139,6 +139,16 @@ def test_other_runtimes_get_the_numbers_that_quanto_chose(squeeze, tmp_path):
     packed = load_model(ref)
     assert torch.allclose(logits(plain), logits(packed), atol=1e-5)
     assert all(type(layer.weight) is torch.nn.Parameter for layer in targeted_layers(plain, []).values())
+
+
+def test_that_other_runtimes_do_not_round_activations_is_told(squeeze):
+    run, ref = squeeze(Quanto(activations="int8", samples=4, max_length=32))
+    open_original(run, ref)
+    assert "rounds activations to int8 while it computes, the package does not" in run.console.lines[-1]
+    run, ref = squeeze(Quanto(), name="weights")
+    said = len(run.console.lines)
+    open_original(run, ref)
+    assert len(run.console.lines) == said
 
 
 def test_zeros_of_a_pruned_model_stay_in_8_bits_and_are_refused_below(squeeze, plain_model, tmp_path):
