@@ -1,14 +1,14 @@
-"""``runtime=gguf``: the model as one GGUF file, for llama.cpp and its relatives, written with their own ``gguf`` package.
+"""``runtime=gguf``: the model as one GGUF file, served by llama.cpp on the CPU.
 
-ptx writes the file, reads it back with another reader (transformers' GGUF loader) and compares it with the model. Nothing here serves
-it: no time, no memory, no quality on a llama.cpp is claimed.
+The file is written with llama.cpp's own ``gguf`` package, read back by another reader (transformers' GGUF loader), opened with llama.cpp (xllamacpp,
+its server as a library), and compared with the model in both.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_one_of, setting
 
@@ -18,14 +18,18 @@ TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 
 @dataclass
 class Gguf(Runtime):
-    """One GGUF file with tokenizer and chat template; exported and compared, not served."""
+    """One GGUF file with tokenizer and chat template; threads follow ``threads=`` (``eval.latency.threads`` where latency is measured)."""
 
     exports: ClassVar[bool] = True
-    serves: ClassVar[bool] = False
     type: str = setting("q8_0", f"of the weight matrices: {', '.join(TYPES)}; vectors stay f32")
     max_perplexity_ratio: float = setting(
         1.25, "the step fails if the file's perplexity on the model's own text is more than so many times the model's"
     )
+
+    context: int = setting(
+        4096, "tokens of a request that memory is set aside for, at most as many as the model can read; longer prompts lose their beginning"
+    )
+    slots: int = setting(1, "requests that are decoded together", identity=False)
 
     def __post_init__(self) -> None:
         must_be_one_of("runtime.type", self.type, TYPES, "q8_0")
@@ -33,12 +37,15 @@ class Gguf(Runtime):
             raise ValueError(
                 f"runtime.max_perplexity_ratio must be more than 1, got {self.max_perplexity_ratio}; try runtime.max_perplexity_ratio=1.25"
             )
+        for name, least, instead in (("context", 16, 4096), ("slots", 1, 1)):
+            if getattr(self, name) < least:
+                raise ValueError(f"runtime.{name} must be at least {least}, got {getattr(self, name)}; try runtime.{name}={instead}")
 
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``runtime=gguf``."""
-    return [Choice("runtime", "gguf", Gguf, "a GGUF file for llama.cpp (exported, not served)", ("gguf", "transformers", "torch"))]
+    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", ("gguf", "xllamacpp", "transformers", "torch"))]
 
 
 @hookimpl
@@ -48,7 +55,7 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
         return []
     from ptx_gguf.checks import problems
 
-    return problems(model)
+    return problems(config, model)
 
 
 @hookimpl
@@ -62,3 +69,13 @@ def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> ModelRef | None:
     from ptx_gguf.export import export
 
     return export(run, runtime, model)
+
+
+@hookimpl
+def ptx_load(runtime: Runtime, model: ModelRef) -> Any | None:
+    """Open the file."""
+    if not isinstance(runtime, Gguf):
+        return None
+    from ptx_gguf.model import GgufLanguageModel
+
+    return GgufLanguageModel(model.path, runtime.context, runtime.slots)

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ptx import Problem
+from ptx import Problem, RunConfig
 from ptx.models import problems as model_problems
 from ptx.packages import read_package
 from ptx.records import read_json
@@ -15,11 +15,14 @@ from ptx.records import read_json
 ARCHITECTURES = {"LlamaForCausalLM": "llama", "MistralForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3"}
 
 
-def problems(model: Path) -> list[Problem]:
-    """Everything that is wrong with exporting ``model``."""
-    found = []
-    if find_spec("gguf") is None:
-        found.append(Problem("runtime=gguf needs gguf", "pip install 'ptx[gguf]'"))
+def problems(config: RunConfig, model: Path) -> list[Problem]:
+    """Everything that is wrong with serving ``model`` on llama.cpp."""
+    missing = [name for name in ("gguf", "xllamacpp") if find_spec(name) is None]
+    found = [Problem(f"runtime=gguf needs {' and '.join(missing)}", "pip install 'ptx[gguf]'")] if missing else []
+    if config.device == "cuda":
+        found.append(
+            Problem("runtime=gguf serves on the CPU, and device=cuda is given", "leave device= out, or take runtime=hf or runtime=vllm")
+        )
     if read_package(model) or model_problems(model):
         return found
     described = read_json(model / "config.json")

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ptx.errors import StepError
 from ptx.lm.dense import open_original
-from ptx.lm.fidelity import check, compare, logits_of, own_text
+from ptx.lm.fidelity import check, compare, compare_drawn, logits_of, openings, own_text
 from ptx.lm.load import weights_of
 from ptx.models import inspect
 from ptx.packages import write_package
@@ -28,10 +28,10 @@ from ptx.records import ModelRef
 from ptx.run import Run
 from ptx_gguf import Gguf
 from ptx_gguf.checks import ARCHITECTURES
+from ptx_gguf.model import FILE, GgufLanguageModel
 from ptx_gguf.vocabulary import add_vocabulary
 
-FILE = "model.gguf"
-SERVE = "llama-server -m {folder}/model.gguf (llama.cpp; not run by ptx)"
+SERVE = "llama-server -m {folder}/model.gguf"
 #: names in LlamaFileType; "mostly", because vectors keep their type
 FILE_TYPES = {"f32": "ALL_F32"}
 
@@ -68,24 +68,44 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
         run.say(f"{len(kept)} matrices stay f16, since {config.type} has blocks of {block_of(config.type)}: {', '.join(kept[:3])}")
     if pre == "default":
         run.say("llama.cpp has no pre-tokenizer that is surely this model's: its token boundaries are not assured")
-    found = compare(logits_of(network), ReadBack(folder), own_text(network, tokenizer, run.seed))  # type: ignore[arg-type]
+    tokenizer.save_pretrained(folder)
+    rows = own_text(network, tokenizer, run.seed)
+    read = compare(logits_of(network), ReadBack(folder), rows)  # type: ignore[arg-type]
     most = config.max_perplexity_ratio if config.type.startswith("q") else 1.001
-    check(found, f"the {config.type} file, read back,", most, "runtime.type=q8_0 or a larger runtime.max_perplexity_ratio")
+    instead = "runtime.type=q8_0 or a larger runtime.max_perplexity_ratio"
+    check(read, f"the {config.type} file, read back,", most, instead)
     facts = {
         "precision": config.type,
         "parameters": inspect(weights_of(model.path)).parameters,
         "serve": SERVE,
-        "writer": {name: version(name) for name in ("gguf",)},
+        "made_with": {name: version(name) for name in ("gguf", "xllamacpp")},
         "pre_tokenizer": pre,
         "kept_f16": kept,
-        "scored": "weights read back by transformers; no llama.cpp was run",
-        "fidelity": [vars(found.kl), vars(found.flips)],
+        **limits(network),
     }
     write_package(folder, "gguf", model.digest, facts)
+    served = GgufLanguageModel(folder, config.context)
+    try:
+        found = compare_drawn(logits_of(network), served, rows, openings(tokenizer))
+    finally:
+        served.close()
+    run.say(f"on llama.cpp: {found.figures}")
+    check(found, f"the {config.type} file on llama.cpp", most, instead)
+    write_package(folder, "gguf", model.digest, facts | {"fidelity": [vars(found.kl), vars(found.flips)]})
     package = ModelRef.of(folder, "package")
-    run.event("export", pre_tokenizer=pre, kept_f16=len(kept), scored=facts["scored"])
+    run.event("export", pre_tokenizer=pre, kept_f16=len(kept), read_back_kl=read.kl.value)
     run.log({**found.numbers(), "bytes": float(package.bytes), "bytes_before": float(model.bytes)}, 1, 1)
     return package
+
+
+def limits(network: Any) -> dict[str, Any]:
+    """What who serves the package must know."""
+    config = network.config.get_text_config()
+    return {
+        "context_length": config.max_position_embeddings,
+        "vocab_size": config.vocab_size,
+        "eos_token_id": network.generation_config.eos_token_id,
+    }
 
 
 def tokenizer_folder(run: Run, model: ModelRef, tokenizer: Any) -> Path:

@@ -19,6 +19,9 @@ WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p
 #: regular expression of a Split -> llama.cpp's name (llama-vocab.cpp)
 SPLITS = {WORDS % r"\p{N}": "qwen2", WORDS % r"\p{N}{1,3}": "llama-bpe"}
 
+#: llama.cpp opens no vocabulary without merges; what this one makes is no token, and is taken apart into bytes again
+NO_MERGE = "\N{LATIN SMALL LETTER THORN} \N{LATIN SMALL LETTER Y WITH DIAERESIS}"
+
 
 def pre_tokenizer(folder: Path) -> str:
     """llama.cpp's name of the pre-tokenizer of ``tokenizer.json``; ``default`` where it has none that is surely the same."""
@@ -50,7 +53,9 @@ def add_vocabulary(writer: GGUFWriter, folder: Path, size: int) -> str:
     writer.add_tokenizer_pre(name)
     writer.add_token_list(tokens)
     writer.add_token_types(kinds)
-    SpecialVocab(folder, load_merges=True, n_vocab=size).add_to_gguf(writer)
+    special = SpecialVocab(folder, load_merges=True, n_vocab=size)
+    special.merges = special.merges or [NO_MERGE]
+    special.add_to_gguf(writer)
     if "tokenizer.chat_template" not in writer.kv_data[0] and tokenizer.chat_template:
         writer.add_chat_template(tokenizer.chat_template)
     return name

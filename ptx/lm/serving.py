@@ -23,6 +23,7 @@ from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
 
 Rows = Sequence[Sequence[int]]
+Scored = list[tuple[float, int]]
 
 
 class TokenModel(ABC):
@@ -96,12 +97,24 @@ class TokenModel(ABC):
         inputs = [(context + continuation)[-(self.max_length + 1) :][:-1] for context, continuation in encoded]
         scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
         for places in batches([row if pair[1] else [] for row, pair in zip(inputs, encoded, strict=True)], self.batch_size):
-            for place, predicted in zip(places, self.prefill([inputs[place] for place in places]), strict=True):
-                target = np.array(encoded[place][1][-len(predicted) :])
-                log_probs = log_softmax(predicted[-len(target) :])  # (C, V)
-                chosen = log_probs[np.arange(len(target)), target].sum()
-                scores[place] = float(chosen), bool((log_probs.argmax(axis=-1) == target).all())
+            rows = [inputs[place] for place in places]
+            targets = [encoded[place][1][-len(rows[0]) :] for place in places]
+            for place, target, found in zip(places, targets, self.scored(rows, targets), strict=True):
+                scores[place] = float(sum(log_prob for log_prob, _ in found)), [token for _, token in found] == target
         return scores
+
+    def scored(self, rows: Rows, targets: Rows) -> list[Scored]:
+        """Log-probability in nats of each target, and the likeliest token in its place: those of a row follow its last C tokens, one each.
+
+        Rows are all of one length.
+        """
+        answers: list[Scored] = []
+        for predicted, row in zip(self.prefill(rows), targets, strict=True):
+            target = np.array(row)
+            log_probs = log_softmax(predicted[-len(target) :])  # (C, V)
+            chosen = log_probs[np.arange(len(target)), target]
+            answers.append(list(zip(chosen.tolist(), log_probs.argmax(axis=-1).tolist(), strict=True)))
+        return answers
 
     def logits(self, rows: Rows) -> Iterator[Any]:
         """Scores of the next token after each token, one row at a time: float32 (T, V)."""

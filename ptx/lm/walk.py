@@ -9,7 +9,6 @@ next stage bit for bit the same inputs. Nothing is kept of the activations thems
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import xxhash
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import set_seed
@@ -29,9 +29,9 @@ FILES = "layer-*.safetensors"
 
 
 def digest(tensor: Tensor) -> str:
-    """sha256 of a tensor's bytes, without a copy of them where it lies in one piece on the CPU."""
+    """Hash of a tensor's bytes, without a copy of them where it lies in one piece on the CPU; xxHash takes a tenth of sha256's time."""
     plain = tensor.detach().cpu().contiguous().flatten()
-    return hashlib.sha256(memoryview(plain.view(torch.uint8).numpy())).hexdigest()
+    return xxhash.xxh3_128_hexdigest(memoryview(plain.view(torch.uint8).numpy()))
 
 
 @contextmanager

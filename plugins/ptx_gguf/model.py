@@ -1,0 +1,178 @@
+"""A GGUF file on llama.cpp, through its own server in this process (xllamacpp): generation, log-likelihood and scores of the file as it is served.
+
+What the server offers, and what is made of it:
+
+- it has no scores of a prompt's tokens, only of the token that comes next: a continuation is scored token by token, each request going on from
+  the cache of the one before
+- the log-probabilities that it gives are those of the raw scores, also where a bias made it choose: the token to be scored is forced, and one
+  request tells its log-probability and the likeliest token, whatever the size of the vocabulary
+- it gives none for a token that is a part of a character: the end token is forced instead, and the part looked up among all tokens
+- it keeps earlier texts, and takes from them what a new one shares: the first request of every text begins afresh, so that an answer does not
+  depend on what was asked before
+- it listens on a port of this machine: with a key that nobody has
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xllamacpp
+from numpy.typing import NDArray
+
+from ptx.errors import StepError
+from ptx.lm.replies import Noise
+from ptx.lm.serving import Rows, Scored, TokenModel, threads
+from ptx.packages import read_package
+
+FILE = "model.gguf"
+FORCED = 1e6  # added to a token's score: it is chosen
+QUIET = -1
+
+
+class GgufLanguageModel(TokenModel):
+    """A package opened with llama.cpp."""
+
+    concurrent = True  # the server queues what it has no slot for
+
+    def __init__(self, folder: Path, context: int, slots: int = 1) -> None:
+        described = read_package(folder)
+        length = min(context, described["context_length"])
+        super().__init__(
+            folder,
+            serve(folder / FILE, length * slots, slots),
+            max_length=length,
+            vocabulary=described["vocab_size"],
+            ends=described["eos_token_id"],
+            batch_size=1,
+        )
+
+    def prefill(self, rows: Rows) -> NDArray[np.float32]:
+        """Log-probabilities after every token of ``rows``, all of one length: (B, T, V)."""
+        return np.stack([np.stack([self._all(row[: place + 1], place > 0) for place in range(len(row))]) for row in rows])
+
+    def scored(self, rows: Rows, targets: Rows) -> list[Scored]:
+        """Log-probability of each target, and the likeliest token in its place; one request per target."""
+        return [
+            [self._scored(row[: len(row) - len(chosen) + 1 + place], token, place > 0) for place, token in enumerate(chosen)]
+            for row, chosen in zip(rows, targets, strict=True)
+        ]
+
+    def steps(self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False) -> Iterator[NDArray[Any]]:  # noqa: ARG002 (nothing here ends by itself)
+        """The next token of each row, ``most`` times."""
+        texts = [list(row) for row in rows]
+        for step in range(most):
+            goes_on = step > 0 and len(texts) == 1
+            if noise is None:
+                tokens = np.array([self._ask(text, goes_on, self.ends[0], 1)["top_logprobs"][0]["id"] for text in texts])
+            else:
+                tokens = noise.over(np.stack([self._all(text, goes_on) for text in texts])).argmax(axis=-1)
+            for text, token in zip(texts, tokens.tolist(), strict=True):
+                text.append(token)
+            yield tokens
+
+    def _scored(self, row: Sequence[int], target: int, goes_on: bool) -> tuple[float, int]:
+        """Log-probability of ``target`` after ``row``, and the likeliest token."""
+        try:
+            found = self._ask(row, goes_on, target, 1)
+            return float(found["logprob"]), int(found["top_logprobs"][0]["id"])
+        except PartOfCharacterError:
+            scores = self._all(row, goes_on)
+            return float(scores[target]), int(scores.argmax())
+
+    def _all(self, row: Sequence[int], goes_on: bool) -> NDArray[np.float32]:
+        """Log-probabilities of all tokens after ``row``, (V,)."""
+        scores = np.full(self.vocabulary, -np.inf, dtype=np.float32)
+        for token in self._ask(row, goes_on, self.ends[0], self.vocabulary)["top_logprobs"]:
+            scores[token["id"]] = token["logprob"]
+        return scores
+
+    def _ask(self, row: Sequence[int], goes_on: bool, forced: int, most: int) -> dict[str, Any]:
+        """What the server says of the token ``forced`` after ``row``, and of the ``most`` likeliest; it may go on from the text of the request before."""
+        request = {"prompt": list(row), "max_tokens": 1, "temperature": 0.0, "n_probs": most, "logit_bias": [[forced, FORCED]]}
+        answer = self.model.handle_completions(request | {"cache_prompt": goes_on, "id_slot": 0})
+        refuse(answer)
+        told = answer["choices"][0]["logprobs"]
+        if not told:
+            raise PartOfCharacterError
+        content: dict[str, Any] = told["content"][0]
+        return content
+
+    def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
+        """Seconds to the first new token, and from there to the last, of one request of random tokens that never ends early.
+
+        Asked without probabilities, for which the server sorts the vocabulary at every token.
+        """
+        rows = np.random.default_rng(0).integers(0, self.vocabulary, (batch_size, prompt_tokens)).tolist()
+        started = time.perf_counter()
+        streams = [Stream(self.model, row, new_tokens) for row in rows]  # all are under way before the first is read
+        parts = [stream.parts() for stream in streams]
+        for part in parts:
+            next(part)
+        first = time.perf_counter()
+        for part in parts:
+            for _ in part:
+                pass
+        return first - started, time.perf_counter() - first
+
+
+class PartOfCharacterError(Exception):
+    """The server tells nothing of a token that is only a part of a character."""
+
+
+class Stream:
+    """A request under way, read part by part."""
+
+    def __init__(self, server: Any, row: Sequence[int], most: int) -> None:
+        self.server = server
+        self.arrived: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        request = {"prompt": list(row), "max_tokens": most, "temperature": 0.0, "cache_prompt": False, "ignore_eos": True, "stream": True}
+        threading.Thread(target=self._run, args=(request,), daemon=True, name="ptx-gguf").start()
+
+    def parts(self) -> Iterator[dict[str, Any]]:
+        """What the server sends, until it has no more."""
+        while (part := self.arrived.get()) is not None:
+            refuse(part)
+            yield part
+
+    def _run(self, request: dict[str, Any]) -> None:
+        try:
+            self.server.handle_completions(request, self._take)
+        finally:
+            self.arrived.put(None)
+
+    def _take(self, part: dict[str, Any]) -> bool:
+        """Called by the server for every part; True would end the request."""
+        self.arrived.put(part)
+        return False
+
+
+def serve(file: Path, context: int, slots: int) -> Any:
+    """llama.cpp's server for ``file``, with ``context`` tokens shared by ``slots`` requests and this process's number of threads."""
+    settings = xllamacpp.CommonParams()
+    settings.model.path = str(file)
+    settings.n_ctx, settings.n_parallel = context, slots
+    settings.n_gpu_layers = 0
+    settings.fit_params = False  # would choose another context
+    settings.cache_ram_mib = 0  # of texts that were answered
+    settings.verbosity = QUIET
+    settings.api_keys = [secrets.token_hex()]
+    count = threads() or os.cpu_count() or 1
+    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = count
+    try:
+        return xllamacpp.Server(settings)
+    except RuntimeError as error:
+        raise StepError(f"llama.cpp cannot open {file}: {error}") from error
+
+
+def refuse(answer: dict[str, Any]) -> None:
+    """Raise what the server says is wrong."""
+    if "error" in answer:
+        raise StepError(f"llama.cpp: {answer['error'].get('message', answer['error'])}")
