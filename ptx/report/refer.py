@@ -9,8 +9,8 @@ from ptx.errors import ConfigError
 from ptx.records import digest_of
 
 if TYPE_CHECKING:
-    from ptx.report.frame import Row
     from ptx.report.read import Record
+    from ptx.report.row import Row
 
 
 def refer(rows: list[Row]) -> None:
