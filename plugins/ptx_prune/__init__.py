@@ -15,6 +15,7 @@ from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, Ru
 from ptx.lm import calibration
 from ptx.lm.calibration import Calibrated
 from ptx.lm.pattern import zeros_of
+from ptx.lm.targets import quantised_problems
 from ptx_prune import settings
 
 SHARE = "share of weights set to zero"
@@ -131,7 +132,7 @@ def ptx_searchpath() -> list[str]:
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
     """A quantised model cannot be pruned; and what calibration data lacks."""
     chosen = {name: compressor for name, compressor in config.compress.items() if isinstance(compressor, CHOICES)}
-    found = settings.quantised_problems(list(chosen), model)
+    found = quantised_problems(chosen, model)
     for step in chosen.values():
         if isinstance(step, OneShot):
             found += calibration.problems(step, type(step).__name__.lower(), model, data)
