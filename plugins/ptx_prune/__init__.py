@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, setting
+from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_at_least, setting
 from ptx.lm import calibration
 from ptx.lm.calibration import Calibrated
 from ptx.lm.pattern import zeros_of
@@ -64,10 +64,7 @@ class SparseGPT(OneShot):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.block_size < 1:
-            raise ValueError(
-                f"compress.sparsegpt.block_size must be at least 1, got {self.block_size}; try compress.sparsegpt.block_size=128"
-            )
+        must_be_at_least("compress.sparsegpt.block_size", self.block_size, 1, 128)
         if self.dampening <= 0:
             raise ValueError(f"compress.sparsegpt.dampening must be positive, got {self.dampening}; try compress.sparsegpt.dampening=0.01")
         if self.pattern != "unstructured" and self.block_size % (group := zeros_of(self.pattern)[1]):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ptx.config.settings import setting
-from ptx.errors import Problem
+from ptx.errors import Problem, must_be_at_least
 
 if TYPE_CHECKING:
     from ptx.config.run import RunConfig
@@ -41,8 +41,7 @@ class Lora:
 
     def __post_init__(self) -> None:
         for name in ("r", "alpha"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"method.lora.{name} must be at least 1, got {getattr(self, name)}; try method.lora.{name}=8")
+            must_be_at_least(f"method.lora.{name}", getattr(self, name), 1, 8)
 
 
 @dataclass
