@@ -22,7 +22,7 @@ from ptx.config import (
     setting,
 )
 from ptx.data import DataSet
-from ptx.errors import ConfigError, Problem, PtxError, StepError, did_you_mean, must_be_one_of
+from ptx.errors import ConfigError, Problem, PtxError, StepError, did_you_mean, must_be_at_least, must_be_one_of
 from ptx.hookspecs import hookimpl
 from ptx.outside import Outside
 from ptx.records import Evaluation, Metric, ModelRef, Score
@@ -60,6 +60,7 @@ __all__ = [
     "Tracker",
     "did_you_mean",
     "hookimpl",
+    "must_be_at_least",
     "must_be_one_of",
     "setting",
 ]

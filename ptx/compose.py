@@ -2,41 +2,34 @@
 
 Hydra composes the choices of the groups (plugin dataclasses from the ConfigStore, YAML presets from the search path); the fields are then
 set one by one on the typed result, so that every misspelt name and every wrong type is found in one go and named in full. A
-grid (``-m``) is expanded here with Hydra's own grammar and composed job by job before anything runs: the plan is frozen.
+grid (``-m``) is composed job by job before anything runs: the plan is frozen.
 """
 
 from __future__ import annotations
 
 import copy
-import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from hydra import compose
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ptx.accompany import accompany
 from ptx.companion import companion
-from ptx.config import GROUPS, IN_METHOD, RunConfig
-from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.config import IN_METHOD, RunConfig
+from ptx.errors import ConfigError, Problem
 from ptx.fields import OPEN_GROUPS, set_field
 from ptx.groups import hydra, known
 from ptx.host import Host
 from ptx.presets import apart, put_back, set_beside
 from ptx.recipe import expand
+from ptx.words import RUNTIME, grid, read, sorted_out
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-RUNTIMES, BASELINE_RUNTIME = "runtime", "baseline_runtime"
-DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".txt")
-
-
+BASELINE_RUNTIME = "baseline_runtime"
 #: verb and choices -> what they compose to
 Frozen = dict[tuple[str, ...], DictConfig]
 
@@ -61,14 +54,11 @@ def compose_jobs(
     trial, and is to see what the choices gave the first time, whatever becomes of the YAML meanwhile.
     """
     composed: Frozen = {} if frozen is None else frozen
-    typed = _parse(words)
-    if not multirun and (swept := [o.input_line for o in typed if o.is_sweep_override()]):
-        raise ConfigError([Problem(f"{line!r} names several values", "add -m to run them all") for line in swept])
-    overrides = _listed(typed)
+    overrides = read(words, multirun=multirun)
     problems: list[Problem] = []
     jobs: list[Job] = []
     with hydra(host, config_dir):
-        for row in _grid(overrides):
+        for row in grid(overrides):
             notes: list[str] = []
             config, found = _compose_one(host, verb, [line for line, _ in row], composed, notes)
             problems += found
@@ -80,50 +70,8 @@ def compose_jobs(
     return jobs
 
 
-def _parse(words: Sequence[str]) -> list[Override]:
-    parser, parsed, problems = OverridesParser.create(), [], []
-    for word in words:
-        try:
-            parsed.append(parser.parse_override(word))
-        except HydraException as error:
-            problems.append(
-                Problem(f"cannot read {word!r}: {str(error).splitlines()[0]}", "write key=value, in quotes where the shell needs them")
-            )
-    for override in parsed:
-        if override.is_delete():
-            problems.append(Problem(f"{override.input_line!r}: nothing can be deleted", f"write {override.key_or_group}=null or =[]"))
-    if problems:
-        raise ConfigError(problems)
-    return parsed
-
-
-def _listed(overrides: list[Override]) -> list[Override]:
-    """``runtime=[hf,onnx]``: every model on each of them, which is what ``-m runtime=hf,onnx`` says of a sweep."""
-    parser = OverridesParser.create()
-    made = []
-    for override in overrides:
-        names = None if override.is_sweep_override() or override.key_or_group != RUNTIMES else override.value()
-        if isinstance(names, list) and names:
-            made.append(parser.parse_override(f"{RUNTIMES}={','.join(map(str, names))}"))
-        else:
-            made.append(override)
-    return made
-
-
-def _grid(overrides: list[Override]) -> Iterator[list[tuple[str, bool]]]:
-    """Rows of (``key=value``, does it vary), the last axis fastest."""
-    axes: list[list[tuple[str, bool]]] = []
-    for override in overrides:
-        key = override.get_key_element()
-        if override.is_sweep_override():
-            axes.append([(f"{key}={value}", True) for value in override.sweep_string_iterator()])
-        else:
-            axes.append([(f"{key}={override.get_value_element_as_str()}", False)])
-    yield from (list(row) for row in itertools.product(*axes))
-
-
 def _compose_one(host: Host, verb: str, lines: list[str], frozen: Frozen, notes: list[str]) -> tuple[RunConfig | None, list[Problem]]:
-    choices, values, problems = _sorted_out(lines)
+    choices, values, problems = sorted_out(lines)
     if choices.get("recipe", "null") != "null":
         problems += _instead_of_short_form(choices)
     choices.setdefault("scorer", f"[{','.join(host.names('scorer'))}]")
@@ -154,25 +102,6 @@ def _composed(verb: str, overrides: list[str], lists: dict[str, list[str]], froz
     return copy.deepcopy(frozen[key])
 
 
-def _sorted_out(lines: list[str]) -> tuple[dict[str, str], list[tuple[str, Any]], list[Problem]]:
-    """Words as choices of groups and values of fields."""
-    parser = OverridesParser.create()
-    choices: dict[str, str] = {}
-    values: list[tuple[str, Any]] = []
-    problems: list[Problem] = []
-    for override in (parser.parse_override(line) for line in lines):
-        key, value = override.key_or_group, override.value()
-        if key not in GROUPS and not known(key):
-            values.append((key, value))
-            continue
-        found, chosen, extra = _choose(key, value)
-        problems += found
-        values += extra
-        if chosen is not None:
-            choices[key] = chosen
-    return choices, values, problems
-
-
 def _apply(
     host: Host, node: DictConfig, values: list[tuple[str, Any]], suggested: dict[str, dict[str, Any]], notes: list[str]
 ) -> list[Problem]:
@@ -194,7 +123,7 @@ def _apply(
         notes.append(f"suggested by the model: {' '.join(f'{key}={_word(value)}' for key, value in suggestions)}")
     later = [pair for pair in values if pair not in early]
     named = [value for key, value in later if key == BASELINE_RUNTIME and value is not None]
-    problems = [problem for name in named for problem in set_beside(host, node, BASELINE_RUNTIME, RUNTIMES, str(name))]
+    problems = [problem for name in named for problem in set_beside(host, node, BASELINE_RUNTIME, RUNTIME, str(name))]
     later = [pair for pair in later if pair[0] != BASELINE_RUNTIME]
     return problems + [problem for key, value in [*suggestions, *later] for problem in set_field(node, key, value)]
 
@@ -226,43 +155,6 @@ def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:
     ]
     choices |= {"method": "null", **dict.fromkeys(IN_METHOD, "none")}
     return problems
-
-
-def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tuple[str, Any]]]:
-    """Check the value of a group: (problems, what Hydra is told, fields to set afterwards)."""
-    many = group in OPEN_GROUPS
-    names = value if isinstance(value, list) else [value]
-    if many != isinstance(value, list) and value is not None:
-        right = f"{group}=[{value}]" if many else f"{group}={names[0] if names else '...'}"
-        return [Problem(f"{group} takes {'a list' if many else 'one value'}, got {group}={value}", f"write {right}")], None, []
-    if value is None or value == "none":
-        return [], "[]" if many else "null" if group not in IN_METHOD else "none", []
-    if group in ("model", "data") and str(value) not in known(group):
-        return _path_or_hub(group, str(value))
-    wrong = [name for name in names if str(name) not in known(group)]
-    if len(set(map(str, names))) < len(names):
-        return [Problem(f"{group}={value} names one choice twice", "a recipe can hold a step twice")], None, []
-    problems = [Problem(f"no {group} {name!r}", did_you_mean(str(name), known(group))) for name in wrong]
-    return problems, f"[{','.join(map(str, names))}]" if many else str(value), []
-
-
-def _path_or_hub(group: str, value: str) -> tuple[list[Problem], str | None, list[tuple[str, Any]]]:
-    if is_path(group, value):
-        return [], "path", [(f"{group}.path", str(Path(value).expanduser()))]
-    if HUB_ID.fullmatch(value) and "hub" in known(group):
-        return [], "hub", [(f"{group}.id", value)]
-    hint = did_you_mean(value, known(group))
-    return (
-        [Problem(f"no {group} {value!r}, and no such file or folder", f"{hint} A path is written ./{value}, a hub id org/name")],
-        None,
-        [],
-    )
-
-
-def is_path(group: str, value: str) -> bool:
-    """Whether a model or data value is meant as a path."""
-    path = Path(value).expanduser()
-    return path.exists() or value.startswith(("./", "../", "/", "~")) or (group == "data" and path.suffix in DATA_SUFFIXES)
 
 
 def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:

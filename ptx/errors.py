@@ -68,3 +68,13 @@ def must_be_one_of(where: str, value: object, allowed: Sequence[object], instead
     if value not in allowed:
         shown = ", ".join(str(one) for one in allowed if one != "")
         raise ValueError(f"{where} must be one of {shown}, got {value!r}; try {where}={instead}")
+
+
+def must_be_at_least(where: str, value: float | None, least: float, instead: object) -> None:
+    """Refuse a number for the setting ``where`` that is below ``least``, or nan; one that may be left out is None.
+
+    Raises:
+        ValueError: with what to try ``instead``.
+    """
+    if value is not None and not value >= least:
+        raise ValueError(f"{where} must be at least {least:g}, got {value}; try {where}={instead}")

@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ptx.compose import HUB_ID, is_path
 from ptx.config import Model, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.host import Host
 from ptx.records import ModelRef
+from ptx.words import HUB_ID, is_path
 
 START, INPUT = "start", "input"
 #: what a step calls a model -> the model, or the name of the earlier step that makes it

@@ -29,7 +29,7 @@ from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.groups import read_group
 from ptx.host import Host
 from ptx.report.compare import difference_of
-from ptx.report.frame import Row
+from ptx.report.row import Row
 
 Verdict = Literal["holds", "fails", "undecided"]
 

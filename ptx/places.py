@@ -17,18 +17,13 @@ import yaml
 
 from ptx import machine
 from ptx.config import Cluster, Launch, RunConfig, setting
-from ptx.errors import Problem, did_you_mean
+from ptx.errors import Problem, did_you_mean, must_be_at_least
 from ptx.records import digest_of
 
 
 def _several(processes: int) -> dict[str, Any]:
     """One process sums in the order of an inline step and shares its key; several round otherwise, and do not."""
     return {"processes": processes} if processes > 1 else {}
-
-
-def _at_least_one(value: int, name: str) -> None:
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1, got {value}; try {name}=2")
 
 
 @dataclass
@@ -51,7 +46,7 @@ class Torchrun(Launch):
     processes: int = setting(2, "ranks; on a GPU machine at most one per GPU. method.batch_size stays what all of them see together")
 
     def __post_init__(self) -> None:
-        _at_least_one(self.processes, "launch.processes")
+        must_be_at_least("launch.processes", self.processes, 1, 2)
 
     @property
     def ranks(self) -> int:
@@ -76,7 +71,7 @@ class Accelerate(Launch):
     processes: int = setting(2, "ranks; takes the place of the file's num_processes")
 
     def __post_init__(self) -> None:
-        _at_least_one(self.processes, "launch.processes")
+        must_be_at_least("launch.processes", self.processes, 1, 2)
 
     @property
     def ranks(self) -> int:
@@ -179,7 +174,7 @@ class Slurm(Cluster):
 
     def __post_init__(self) -> None:
         for name in ("minutes", "cpus", "parallel"):
-            _at_least_one(getattr(self, name), f"cluster.{name}")
+            must_be_at_least(f"cluster.{name}", getattr(self, name), 1, 2)
         for name in ("gpus", "requeues"):
             if getattr(self, name) < 0:
                 raise ValueError(f"cluster.{name} must not be negative, got {getattr(self, name)}; try cluster.{name}=1")

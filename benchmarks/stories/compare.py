@@ -1,7 +1,7 @@
 """Runs of some sweeps against each other, row by row, and beside it what their own two intervals would have told.
 
     python benchmarks/stories/compare.py ptx-out/runs/prune_stories ptx-out/runs/heal_stories          every run against every other
-    python benchmarks/stories/compare.py --baseline ptx-out/runs/round_stories ptx-out/runs/sparsify_stories          each against the original
+    python benchmarks/stories/compare.py --baseline ptx-out/runs/losses_stories          each against the original
 
 Prints, per two runs and metric (bits per byte of every text; ``bench/mean`` where it was measured), first less second: the paired difference,
 the unpaired one, both with their 95 % intervals, and whether each is found (its interval leaves out zero).

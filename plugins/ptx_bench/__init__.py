@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, setting
+from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, must_be_at_least, setting
 
 TEMPLATES = ("auto", "true", "false")
 
@@ -32,9 +32,7 @@ class Bench(Evaluator):
                 f"eval.bench.chat_template must be auto, true or false, got {self.chat_template!r}; try eval.bench.chat_template=auto"
             )
         for name, least in (("num_fewshot", 0), ("limit", 1), ("batch_size", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"eval.bench.{name} must be at least {least}, got {value}; try eval.bench.{name}={max(least, 10)}")
+            must_be_at_least(f"eval.bench.{name}", getattr(self, name), least, max(least, 10))
 
     def inputs(self) -> list[Path]:
         """The files that define the tasks and hold their items."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, Evaluation, Evaluator, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx import Choice, Evaluation, Evaluator, ModelRef, Problem, Run, RunConfig, hookimpl, must_be_at_least, setting
 from ptx.lm.texts import problems
 
 
@@ -33,9 +33,7 @@ class Distance(Evaluator):
 
     def __post_init__(self) -> None:
         for name, least in (("tokens", 2), ("block", 1), ("limit", 2), ("likeliest", 1)):
-            value = getattr(self, name)
-            if value < least:
-                raise ValueError(f"eval.distance.{name} must be at least {least}, got {value}; try eval.distance.{name}={max(least, 100)}")
+            must_be_at_least(f"eval.distance.{name}", getattr(self, name), least, max(least, 100))
 
     def inputs(self) -> list[Path]:
         """The texts."""

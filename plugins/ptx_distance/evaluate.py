@@ -16,6 +16,7 @@ from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.replies import log_softmax
 from ptx.lm.texts import Text, read
+from ptx.lm.tokens import first_token
 from ptx.records import digest_of
 from ptx_distance import Distance
 
@@ -48,7 +49,7 @@ def evaluate(run: Run, config: Distance, lm: LanguageModel | None, baseline: Mod
 
 def tokens_of(lm: Any, text: Text, most: int) -> Tokens:
     """The beginning of a text as the model reads it, with the token that stands first."""
-    prefix = lm.tokenizer.bos_token_id if lm.tokenizer.bos_token_id is not None else lm.tokenizer.eos_token_id
+    prefix = first_token(lm.tokenizer)
     ids = list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
     first = [] if prefix is None or ids[:1] == [prefix] else [prefix]  # a rendered conversation brings its own
     return (first + ids)[: min(most, lm.max_length)]

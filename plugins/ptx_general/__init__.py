@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, Evaluation, Evaluator, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx import Choice, Evaluation, Evaluator, ModelRef, Problem, Run, RunConfig, hookimpl, must_be_at_least, setting
 from ptx.lm.texts import problems
 
 EMBEDDED = Path(__file__).parent / "data" / "general.jsonl"
@@ -44,9 +44,7 @@ class General(Evaluator):
 
     def __post_init__(self) -> None:
         for name, least in (("block", 1), ("limit", 2), ("window", 2), ("likeliest", 1)):
-            value = getattr(self, name)
-            if value < least:
-                raise ValueError(f"eval.general.{name} must be at least {least}, got {value}; try eval.general.{name}={max(least, 200)}")
+            must_be_at_least(f"eval.general.{name}", getattr(self, name), least, max(least, 200))
 
     def files(self) -> list[str]:
         """The texts that are read."""

@@ -18,6 +18,7 @@ from ptx.lm.load import load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.replies import log_softmax
 from ptx.lm.texts import Text, name_of, read
+from ptx.lm.tokens import first_token
 from ptx.lm.windows import windows
 from ptx.records import digest_of
 from ptx_general import General
@@ -70,7 +71,7 @@ def passages_of(config: General, lm: LanguageModel) -> list[Passage]:
     """The texts in windows, each token predicted once; without a token that stands first, a text's own first token does."""
     size, found = min(config.window, lm.max_length), []
     tokenizer = lm.tokenizer
-    prefix = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    prefix = first_token(tokenizer)
     for file in config.files():
         for text in read(file, block=config.block, limit=config.limit):
             ids = list(tokenizer(text.text, add_special_tokens=False)["input_ids"])

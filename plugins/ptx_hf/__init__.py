@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ptx import Choice, ModelRef, Runtime, hookimpl, must_be_one_of, setting
+from ptx import Choice, ModelRef, Runtime, hookimpl, must_be_at_least, must_be_one_of, setting
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 
@@ -20,8 +20,7 @@ class HF(Runtime):
 
     def __post_init__(self) -> None:
         must_be_one_of("runtime.dtype", self.dtype, DTYPES, "auto")
-        if self.batch_size < 1:
-            raise ValueError(f"runtime.batch_size must be at least 1, got {self.batch_size}; try runtime.batch_size=32")
+        must_be_at_least("runtime.batch_size", self.batch_size, 1, 32)
 
 
 @hookimpl

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from ptx import Evaluator, RunConfig, Scorer, setting
+from ptx import Evaluator, RunConfig, Scorer, must_be_at_least, setting
 
 AUTO, BASELINE, REFERENCES = AGAINST = ("auto", "baseline", "references")
 READS = ("reply", "letters")
@@ -16,9 +16,7 @@ GRADES = (1.0, 10.0)
 
 def _least(owner: Any, where: str, **bounds: float) -> None:
     for name, least in bounds.items():
-        value = getattr(owner, name)
-        if value is not None and value < least:
-            raise ValueError(f"{where}.{name} must be at least {least:g}, got {value}; try {where}.{name}={max(least, 1):g}")
+        must_be_at_least(f"{where}.{name}", getattr(owner, name), least, f"{max(least, 1):g}")
 
 
 @dataclass

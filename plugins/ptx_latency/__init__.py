@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ptx import Choice, Evaluation, Evaluator, ModelRef, Run, hookimpl, setting
+from ptx import Choice, Evaluation, Evaluator, ModelRef, Run, hookimpl, must_be_at_least, setting
 
 
 @dataclass
@@ -53,9 +53,7 @@ class Latency(Evaluator):
             "threads": 1,
         }
         for name, least in least_of.items():
-            value = getattr(self, name)
-            if value < least:
-                raise ValueError(f"eval.latency.{name} must be at least {least}, got {value}; try eval.latency.{name}={max(least, 2)}")
+            must_be_at_least(f"eval.latency.{name}", getattr(self, name), least, max(least, 2))
         if self.batch_size > 1 and self.concurrency > 1:
             what = f"eval.latency.batch_size={self.batch_size} and eval.latency.concurrency={self.concurrency} are both above 1"
             raise ValueError(f"{what}; a client sends one prompt at a time: try eval.latency.batch_size=1")

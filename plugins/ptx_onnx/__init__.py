@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_one_of, setting
+from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_one_of, setting
 
 PRECISIONS = ("auto", "fp32", "int8", "int4")
 ALGORITHMS = ("default", "rtn", "k_quant")
@@ -67,8 +67,7 @@ class Onnx(Runtime):
             raise ValueError(
                 f"runtime.max_perplexity_ratio must be more than 1, got {self.max_perplexity_ratio}; try runtime.max_perplexity_ratio=1.25"
             )
-        if self.batch_size < 1:
-            raise ValueError(f"runtime.batch_size must be at least 1, got {self.batch_size}; try runtime.batch_size=8")
+        must_be_at_least("runtime.batch_size", self.batch_size, 1, 8)
 
 
 @hookimpl

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Outside, Problem, Run, RunConfig, Runtime, hookimpl, must_be_one_of, setting
+from ptx import Choice, ModelRef, Outside, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_one_of, setting
 
 MODES = ("dynamic", "static", "fp32")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
@@ -37,8 +37,7 @@ class OnnxOptimum(Runtime):
     def __post_init__(self) -> None:
         must_be_one_of("runtime.mode", self.mode, MODES, "dynamic")
         for name in ("calibration_rows", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"runtime.{name} must be at least 1, got {getattr(self, name)}; try runtime.{name}=8")
+            must_be_at_least(f"runtime.{name}", getattr(self, name), 1, 8)
         if self.max_perplexity_ratio <= 1:
             raise ValueError(
                 f"runtime.max_perplexity_ratio must be more than 1, got {self.max_perplexity_ratio}; try runtime.max_perplexity_ratio=1.25"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, models, setting
+from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, models, must_be_at_least, setting
 from ptx.lm.texts import problems
 
 MOST_WINDOW = 2048
@@ -38,11 +38,7 @@ class Perplexity(Evaluator):
 
     def __post_init__(self) -> None:
         for name, least in (("block", 1), ("window", 2), ("overlap", 1), ("limit", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(
-                    f"eval.perplexity.{name} must be at least {least}, got {value}; try eval.perplexity.{name}={max(least, 512)}"
-                )
+            must_be_at_least(f"eval.perplexity.{name}", getattr(self, name), least, max(least, 512))
         try:
             re.compile(self.separator)
         except re.error as error:

@@ -11,6 +11,7 @@ from ptx import Evaluation, LanguageModel, Metric, Run, StepError
 from ptx.items import lasted, measure, ratio_scores, unscored
 from ptx.lm.progress import Pace
 from ptx.lm.texts import Text, name_of, read
+from ptx.lm.tokens import first_token
 from ptx.lm.windows import log_probs, windows
 from ptx_perplexity import MOST_WINDOW, Perplexity
 
@@ -22,7 +23,7 @@ def evaluate(run: Run, config: Perplexity, lm: LanguageModel | None) -> Evaluati
     """Bits per byte and perplexity of every text of ``config``."""
     assert lm is not None  # Perplexity.opens_model
     size = config.window or min(lm.max_length, MOST_WINDOW)
-    prefix = lm.tokenizer.bos_token_id if lm.tokenizer.bos_token_id is not None else lm.tokenizer.eos_token_id
+    prefix = first_token(lm.tokenizer)
     if prefix is None:
         raise StepError("the tokenizer has neither a first nor an end token, so that nothing can stand before a text's first word")
     texts = {name_of(file): read(file, limit=config.limit, **config.reading()) for file in config.texts}

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, setting
+from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_at_least, setting
 from ptx.lm import calibration
 from ptx.lm.calibration import Calibrated
 from ptx.lm.pattern import zeros_of
+from ptx.lm.targets import quantised_problems
 from ptx_prune import settings
 
 SHARE = "share of weights set to zero"
@@ -63,10 +64,7 @@ class SparseGPT(OneShot):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.block_size < 1:
-            raise ValueError(
-                f"compress.sparsegpt.block_size must be at least 1, got {self.block_size}; try compress.sparsegpt.block_size=128"
-            )
+        must_be_at_least("compress.sparsegpt.block_size", self.block_size, 1, 128)
         if self.dampening <= 0:
             raise ValueError(f"compress.sparsegpt.dampening must be positive, got {self.dampening}; try compress.sparsegpt.dampening=0.01")
         if self.pattern != "unstructured" and self.block_size % (group := zeros_of(self.pattern)[1]):
@@ -131,7 +129,7 @@ def ptx_searchpath() -> list[str]:
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
     """A quantised model cannot be pruned; and what calibration data lacks."""
     chosen = {name: compressor for name, compressor in config.compress.items() if isinstance(compressor, CHOICES)}
-    found = settings.quantised_problems(list(chosen), model)
+    found = quantised_problems(chosen, model)
     for step in chosen.values():
         if isinstance(step, OneShot):
             found += calibration.problems(step, type(step).__name__.lower(), model, data)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 from typing import Any
 
-from ptx import Problem
 from ptx.lm.pattern import zeros_of
 from ptx.lm.targets import check_patterns
 
@@ -58,12 +55,3 @@ def check_allocation(name: str, config: Any) -> None:
         )
     if config.allocation == "owl" and config.pattern != "unstructured":
         raise ValueError(f"{where}.pattern={config.pattern} fixes the sparsity of every layer; try {where}.allocation=uniform")
-
-
-def quantised_problems(chosen: list[str], model: Path) -> list[Problem]:
-    """Packed weights cannot be pruned."""
-    file = model / "config.json"
-    if not chosen or not file.is_file() or "quantization_config" not in json.loads(file.read_text(encoding="utf-8")):
-        return []
-    what = f"compress=[{','.join(chosen)}]: {model} is quantised already, and pruning needs full weights"
-    return [Problem(what, "start from the model it was made of")]

@@ -9,7 +9,7 @@ from pathlib import Path
 from ptx import DataSet, Problem, RunConfig, models
 from ptx.lm import calibration
 from ptx.lm.grid import group_for
-from ptx.lm.targets import linear_layers, skip_problems
+from ptx.lm.targets import linear_layers, quantised_problems, skip_problems
 from ptx.records import files_of
 from ptx_quant.settings import AutoRound, Mixed, Quantizer
 from ptx_quant.stored import Stored, in_file, packed, plain
@@ -31,7 +31,7 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
     first = next(iter(config.chain().values()), None)
     if isinstance(first, Mixed):  # later steps get a model that is not known yet
         found += budget_problems(first, model)
-    return [*found, *quantised_problems(next(iter(chosen)), model)]
+    return [*found, *quantised_problems(list(chosen)[:1], model)]
 
 
 def budget_problems(step: Mixed, model: Path) -> list[Problem]:
@@ -61,13 +61,6 @@ def out_of_reach(step: Mixed, least: int, before: int) -> Problem:
     what = f"compress.mixed.{asked} cannot be met: with {narrowest} bits everywhere the folder has at least {least:,} bytes, of {before:,}"
     lower = f", or candidates below {narrowest} bits" if narrowest > 2 else ""
     return Problem(what, f"try compress.mixed.{instead}{lower}")
-
-
-def quantised_problems(name: str, model: Path) -> list[Problem]:
-    """A model is quantised once."""
-    if models.problems(model) or not models.inspect(model).quantized:
-        return []
-    return [Problem(f"compress=[{name}]: {model} is quantised already", "start from the model it was made of")]
 
 
 def quantises(step: object) -> bool:

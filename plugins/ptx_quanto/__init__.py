@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, models, must_be_one_of, setting
+from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_one_of, setting
 from ptx.lm import calibration
 from ptx.lm.calibration import Calibrated
-from ptx.lm.targets import check_patterns, skip_problems
+from ptx.lm.targets import check_patterns, quantised_problems, skip_problems
 
 WEIGHTS = {"int8": 8, "int4": 4, "int2": 2, "float8": 8}
 
@@ -76,8 +76,7 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
         if pruned and not step.keeps_zeros:
             what = f"{name} after {pruned}: {step.weights} of quanto has no exact zero, so pruned weights would be something else again"
             found.append(Problem(what, f"try {step.at('weights')}=int8, or compress=[gptq]"))
-        if not models.problems(model) and models.inspect(model).quantized:
-            found.append(Problem(f"compress=[{name}]: {model} is quantised already", "start from the model it was made of"))
+        found += quantised_problems([name], model)
     return found
 
 

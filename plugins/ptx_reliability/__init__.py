@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, Scorer, hookimpl, setting
+from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, Scorer, hookimpl, must_be_at_least, setting
 
 EMBEDDED = Path(__file__).parent / "data" / "questions.jsonl"
 
@@ -38,9 +38,7 @@ class Reliability(Evaluator):
         if not self.temperature > 0:
             raise ValueError(f"eval.reliability.temperature must be positive, got {self.temperature}; try eval.reliability.temperature=0.7")
         for name in ("limit", "max_new_tokens"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"eval.reliability.{name} must be at least 1, got {value}; try eval.reliability.{name}=64")
+            must_be_at_least(f"eval.reliability.{name}", getattr(self, name), 1, 64)
 
     def scorers(self) -> list[str]:
         """Those that tell what is supported, and what declines."""

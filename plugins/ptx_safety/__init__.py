@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, Command, Evaluation, Evaluator, Problem, Run, RunConfig, Scorer, hookimpl, setting
+from ptx import Choice, Command, Evaluation, Evaluator, Problem, Run, RunConfig, Scorer, hookimpl, must_be_at_least, setting
 
 HERE = Path(__file__).parent
 EMBEDDED = HERE / "data" / "prompts.jsonl"
@@ -45,9 +45,7 @@ class Safety(Evaluator):
                 "try eval.safety.detectors=[refusal_phrases,refusal_opening]"
             )
         for name in ("limit", "max_new_tokens"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"eval.safety.{name} must be at least 1, got {value}; try eval.safety.{name}=64")
+            must_be_at_least(f"eval.safety.{name}", getattr(self, name), 1, 64)
 
     def scorers(self) -> list[str]:
         """The detectors."""
@@ -117,10 +115,7 @@ class SafetyClassifier(Scorer):
     max_length: int = setting(2048, "longest input in tokens; what is longer cannot be scored")
 
     def __post_init__(self) -> None:
-        if self.max_length < 1:
-            raise ValueError(
-                f"scorer.safety_classifier.max_length must be at least 1, got {self.max_length}; try scorer.safety_classifier.max_length=2048"
-            )
+        must_be_at_least("scorer.safety_classifier.max_length", self.max_length, 1, 2048)
 
     def inputs(self) -> list[Path]:
         """The model."""

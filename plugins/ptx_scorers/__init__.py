@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ptx import Choice, Scorer, hookimpl, setting
+from ptx import Choice, Scorer, hookimpl, must_be_at_least, setting
 
 
 @dataclass
@@ -23,8 +23,7 @@ class Answer(Scorer):
     tolerance: float = setting(1e-6, "largest difference between numbers that still counts as equal")
 
     def __post_init__(self) -> None:
-        if not self.tolerance >= 0:
-            raise ValueError(f"scorer.answer.tolerance must be at least 0, got {self.tolerance}; try scorer.answer.tolerance=1e-6")
+        must_be_at_least("scorer.answer.tolerance", self.tolerance, 0, "1e-6")
 
 
 @dataclass
@@ -44,8 +43,7 @@ class Numeric(Scorer):
     tolerance: float = setting(1e-6, "largest difference that still counts as equal")
 
     def __post_init__(self) -> None:
-        if not self.tolerance >= 0:
-            raise ValueError(f"scorer.numeric.tolerance must be at least 0, got {self.tolerance}; try scorer.numeric.tolerance=1e-6")
+        must_be_at_least("scorer.numeric.tolerance", self.tolerance, 0, "1e-6")
 
 
 @dataclass
@@ -69,8 +67,7 @@ class Length(Scorer):
     words: int = setting(100, "words that cost nothing; at twice as many the score is -1")
 
     def __post_init__(self) -> None:
-        if self.words < 1:
-            raise ValueError(f"scorer.length.words must be at least 1, got {self.words}; try scorer.length.words=100")
+        must_be_at_least("scorer.length.words", self.words, 1, 100)
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_one_of, setting
+from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_at_least, must_be_one_of, setting
 from ptx.lm import calibration
 from ptx.lm.calibration import Calibrated
 
@@ -73,8 +73,7 @@ class Width(Calibrated):
         must_be_one_of("compress.width.importance", self.importance, WIDTH_IMPORTANCE, WIDTH_IMPORTANCE[0])
         must_be_one_of("compress.width.over_tokens", self.over_tokens, ("mean", "l2"), "mean")
         must_be_one_of("compress.width.over_rows", self.over_rows, ("l2", "mean"), "l2")
-        if self.multiple < 1:
-            raise ValueError(f"compress.width.multiple must be at least 1, got {self.multiple}; try compress.width.multiple=8")
+        must_be_at_least("compress.width.multiple", self.multiple, 1, 8)
 
     def promise(self) -> Promise:
         """What stays has other names or shapes: nothing can be held against what was (compress.py compares the logits)."""

@@ -17,7 +17,7 @@ from ptx.cli.report import find, summary
 from ptx.cli.tail import tail
 from ptx.report import Record, load_records, make_frame
 from ptx.report.compare import difference_of
-from ptx.report.frame import NEUTRAL, Row
+from ptx.report.row import NEUTRAL, Row
 from ptx.report.units import duration, metric_text, scale_of
 
 EXAMPLES = """\

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from ptx import models
 from ptx.config import Compressor, setting
 from ptx.data import SHAPES, DataSet, open_data
-from ptx.errors import ConfigError, Problem, StepError, did_you_mean
+from ptx.errors import ConfigError, Problem, StepError, did_you_mean, must_be_at_least
 from ptx.lm.tokens import encode
 from ptx.records import digest_of
 
@@ -46,8 +46,7 @@ class Calibrated(Compressor):
 
     def __post_init__(self) -> None:
         for name in ("samples", "max_length", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{self.at(name)} must be at least 1, got {getattr(self, name)}; try {self.at(name)}=128")
+            must_be_at_least(self.at(name), getattr(self, name), 1, 128)
         for part, weight in self.mix.items():
             if not weight > 0:
                 raise ValueError(f"{self.at('mix')}: the weight of {part} must be positive, got {weight}; leave it out or give it 1")

@@ -21,7 +21,7 @@ from ptx.errors import StepError
 from ptx.lm.load import render
 from ptx.lm.replies import log_softmax
 from ptx.lm.serving import TokenModel
-from ptx.lm.tokens import encode
+from ptx.lm.tokens import encode, first_token
 from ptx.records import Metric
 from ptx.run import LanguageModel
 from ptx.stats import mean_interval, proportion
@@ -71,7 +71,7 @@ def own_text(network: Any, tokenizer: Any, seed: int, rows: int = ROWS, tokens: 
 
 def openings(tokenizer: Any) -> list[list[int]]:
     """What the texts begin with: the beginning-of-text token (else the end-of-text token), and a user's turn as far as its first word."""
-    begin = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    begin = first_token(tokenizer)
     found = [[int(begin) if begin is not None else 0]]
     if tokenizer.chat_template:
         turn = render(tokenizer, [{"role": "user", "content": MARK}], add_generation_prompt=False).partition(MARK)[0]

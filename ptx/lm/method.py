@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptx.config import Method, setting
-from ptx.errors import did_you_mean
+from ptx.errors import did_you_mean, must_be_at_least
 
 SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup", "polynomial", "inverse_sqrt")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -68,9 +68,7 @@ def above(bound: float, config: Any, name: str, example: str) -> None:
 
 def at_least(bound: float, config: Any, name: str, example: str) -> None:
     """Refuse a field below ``bound``."""
-    value = getattr(config, name)
-    if not value >= bound:
-        raise ValueError(f"method.{name} must be at least {bound}, got {value}; try method.{name}={example}")
+    must_be_at_least(f"method.{name}", getattr(config, name), bound, example)
 
 
 def one_of(known: tuple[str, ...], config: Any, name: str) -> None:

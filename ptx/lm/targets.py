@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ptx import models
 from ptx.errors import Problem, did_you_mean
+from ptx.records import read_json
 
 #: 2-dimensional weights that no linear layer owns
 EMBEDDINGS = re.compile(r"embed|(^|\.)(wte|wpe|shared)$")
@@ -53,3 +54,11 @@ def skip_problems(skip: list[str], field: str, model: Path) -> list[Problem]:
         for pattern in skip
         if not any(re.search(pattern, name) for name in names)
     ]
+
+
+def quantised_problems(names: Iterable[str], model: Path) -> list[Problem]:
+    """Weights that are packed already cannot be compressed by ``compress=[names]``."""
+    chosen, file = ",".join(names), model / "config.json"
+    if not chosen or not file.is_file() or "quantization_config" not in read_json(file):
+        return []
+    return [Problem(f"compress=[{chosen}]: {model} is quantised already", "start from the model it was made of")]

@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 
+def first_token(tokenizer: Any) -> Any:
+    """What stands before a text's own tokens: the id of the beginning-of-text token, else of the end-of-text token, else None."""
+    return tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+
+
 def encode(tokenizer: Any, text: str) -> list[int]:
     """Token ids; the tokenizer's own special tokens are added unless the text, rendered from a chat template, brings its own."""
     begins = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
@@ -19,7 +24,7 @@ def encode_pair(tokenizer: Any, context: str, continuation: str) -> tuple[list[i
     """
     if not context:
         ids = list(tokenizer(continuation, add_special_tokens=False)["input_ids"])
-        prefix = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        prefix = first_token(tokenizer)
         return (ids[:1], ids[1:]) if ids[:1] == [prefix] else ([prefix], ids)
     kept = context.rstrip()
     ids, before = encode(tokenizer, context + continuation), encode(tokenizer, kept)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from ptx.report.read import Record
-
-if TYPE_CHECKING:
-    from ptx.report.frame import Row
+from ptx.report.row import Row
 
 #: what a short label leaves out
 UNTOLD = {"eval", "data", "model", "device", "baseline", "seed", "tracker", "out", "name", "threads", "against"}

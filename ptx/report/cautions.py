@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from ptx.items import OK, status_of
 from ptx.report.compare import Comparison, corrected_family, difference_of, span_of
-from ptx.report.frame import Frame, Row
+from ptx.report.frame import Frame
 from ptx.report.pairing import Key
+from ptx.report.row import Row
 from ptx.stats import JoinError, join, unscored_bounds
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ptx.records import Metric
-from ptx.report.frame import RATIO, Frame, Row, bare
+from ptx.report.frame import Frame
 from ptx.report.pairing import Key
 from ptx.report.refer import served
+from ptx.report.row import RATIO, Row, bare
 from ptx.stats import FRACTIONS, Difference, JoinError, Verdict, corrected, paired_across_seeds, unpaired_difference
 
 NEGLIGIBLE = 0.005

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from html import escape
 
 from ptx.report.called import shown
-from ptx.report.frame import Row
 from ptx.report.read import Record
+from ptx.report.row import Row
 
 WIDTH, HEIGHT, MARGIN = 180, 40, 4
 #: what is drawn, in this order: exact names first, then what contains the word

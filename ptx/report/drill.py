@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptx.report.compare import Comparisons
-from ptx.report.frame import NEUTRAL, Frame, Row
+from ptx.report.frame import Frame
 from ptx.report.pairing import scores_of
 from ptx.report.read import Record
+from ptx.report.row import NEUTRAL, Row
 
 SHOWN_FLIPS, SHOWN_TEXT = 5, 600
 HIDDEN = ("item", "scores", "segments", "output", "latency")

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ptx.report.compare import Comparison, Comparisons
-from ptx.report.frame import Frame, Row
+from ptx.report.frame import Frame
+from ptx.report.row import Row
 from ptx.report.units import Scale, scale_of
 from ptx.stats import Verdict
 

@@ -19,11 +19,11 @@ from markupsafe import Markup
 from ptx.report import drill
 from ptx.report.curves import sparks_of
 from ptx.report.facts import facts_of
-from ptx.report.frame import Row
 from ptx.report.markdown import LEGEND
 from ptx.report.names import head, short_name
 from ptx.report.pictures import Picture
 from ptx.report.read import Record
+from ptx.report.row import Row
 from ptx.report.story import Story
 from ptx.report.units import duration, scale_of
 from ptx.report.view import View

@@ -6,8 +6,9 @@ import csv
 import io
 
 from ptx.records import Metric
-from ptx.report.frame import Frame, Row
+from ptx.report.frame import Frame
 from ptx.report.read import Record
+from ptx.report.row import Row
 
 FIELDS = (
     "row",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ptx.report.frame import Row
 from ptx.report.names import short_name
 from ptx.report.picture import NARROW, WIDE, Dot, Title, draw, stand
+from ptx.report.row import Row
 from ptx.report.view import View
 
 SIZE = "size/bytes_on_disk"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ptx.against import Named, find
 from ptx.errors import ConfigError
 from ptx.records import digest_of
-
-if TYPE_CHECKING:
-    from ptx.report.frame import Row
-    from ptx.report.read import Record
+from ptx.report.read import Record
+from ptx.report.row import Row
 
 
 def refer(rows: list[Row]) -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from ptx.records import Metric
 from ptx.report import cautions, forgetting
 from ptx.report.compare import Comparisons, count, indistinguishable
-from ptx.report.frame import Frame, Row
+from ptx.report.frame import Frame
 from ptx.report.names import short_name, subject
+from ptx.report.row import Row
 from ptx.report.units import Scale, interval_text, ratio_text, scale_of
 
 SIZE = "size/bytes_on_disk"

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from ptx.records import Metric
 from ptx.report.compare import Comparison, Comparisons, compare_all
-from ptx.report.frame import Frame, Row
+from ptx.report.frame import Frame
 from ptx.report.names import head
+from ptx.report.row import Row
 from ptx.report.units import NOTHING, Scale, interval_text, metric_text, ratio_text, scale_of
 from ptx.stats import minimum_detectable_effect
 

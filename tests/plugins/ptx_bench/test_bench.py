@@ -8,6 +8,7 @@ from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
+from benchmarks.stories.prepare import write_task
 from ptx import ModelRef, RunConfig, StepError
 from ptx_bench import Bench, ptx_evaluate, ptx_validate
 from ptx_hf import HF, ptx_load
@@ -41,19 +42,7 @@ def values(evaluation):
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the BLiMP files and stories260K of PTX_SHARED")
 def test_blimp_on_stories260k_comes_out_as_in_a_direct_lm_eval_run_to_the_last_digit(make_run, tmp_path):
     for file in sorted((SHARED / "data/blimp").glob("*.jsonl")):
-        task = {
-            "task": f"blimp_{file.stem}",
-            "dataset_path": "json",
-            "dataset_kwargs": {"data_files": {"test": str(file.resolve())}},
-            "test_split": "test",
-            "output_type": "multiple_choice",
-            "doc_to_text": "",
-            "doc_to_target": 0,
-            "doc_to_choice": "{{[sentence_good, sentence_bad]}}",
-            "target_delimiter": "",
-            "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
-        }
-        (tmp_path / f"{file.stem}.yaml").write_text(json.dumps(task))
+        write_task(file, tmp_path)
     stories = ptx_load(HF(), ModelRef.of(SHARED / "models/stories260K"), "cpu")
     found = values(ptx_evaluate(make_run(), Bench(tasks=[str(tmp_path)], limit=100), stories))
     direct = directly(stories, tmp_path, limit=100)

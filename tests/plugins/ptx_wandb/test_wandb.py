@@ -15,6 +15,7 @@ from ptx import Run, RunConfig, hookimpl, hookspecs
 from ptx.host import Host
 from ptx.records import read_rows
 from ptx_wandb import Wandb, track
+from tests.plugins.conftest import Screen
 
 RESULT = {
     "status": "done",
@@ -48,17 +49,6 @@ RESULT = {
 }
 
 
-class Console:
-    def __init__(self):
-        self.lines = []
-
-    def progress(self, label, metrics, step, total):
-        pass
-
-    def say(self, text):
-        self.lines.append(text)
-
-
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """A run under the real plugin manager, with wandb kept away from any account."""
@@ -73,7 +63,7 @@ def run(tmp_path, monkeypatch):
     config = RunConfig(tracker={"wandb": Wandb(mode="offline")}, out=str(tmp_path / "out"))
     record = tmp_path / "record"
     record.mkdir()
-    return Run(config, Host(manager), Console(), record, record / "events.jsonl", record, 0, "cpu", plan=plan, record=record)
+    return Run(config, Host(manager), Screen(), record, record / "events.jsonl", record, 0, "cpu", plan=plan, record=record)
 
 
 def answered(run, work):

@@ -9,19 +9,9 @@ from ptx.host import load_host
 from ptx.lm import compression
 from ptx.lm.load import load_model, load_tokenizer, save_adapter
 from ptx.run import Run
+from tests.plugins.conftest import Screen
 
 TINY = Path(ptx_tiny.__file__).parent / "model"
-
-
-class Screen:
-    def __init__(self):
-        self.lines, self.progressed = [], []
-
-    def progress(self, label, metrics, step, total):
-        self.progressed.append((step, total, metrics))
-
-    def say(self, text):
-        self.lines.append(text)
 
 
 @pytest.fixture
@@ -90,4 +80,4 @@ def test_progress_counts_the_two_passes_over_every_layer(run):
     report("(1/2): Calibrating", 1, 4)
     report("Preparing cache", 4, 4)
     report("(2/2): Propagating", 4, 4)
-    assert [(step, total, metrics["layers_done"]) for step, total, metrics in run.console.progressed] == [(16, 16, 1)]
+    assert [(told["step"], told["total"], told["layers_done"]) for told in run.console.progressed] == [(16, 16, 1)]

@@ -16,21 +16,11 @@ from ptx.data import open_data
 from ptx.host import load_host
 from ptx.lm import compression, walk
 from ptx.run import Run
+from tests.plugins.conftest import Screen
 
 TINY = Path(ptx_tiny.__file__).parent / "model"
 ROOT = Path(__file__).parents[3]
 FAST = {"samples": 4, "max_length": 32}
-
-
-class Screen:
-    def __init__(self):
-        self.lines, self.progressed = [], []
-
-    def progress(self, label, metrics, step, total):
-        self.progressed.append((step, total, metrics))
-
-    def say(self, text):
-        self.lines.append(text)
 
 
 @pytest.fixture

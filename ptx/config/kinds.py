@@ -1,42 +1,19 @@
-"""The types that a choice's configuration is made of.
-
-A plugin contributes a dataclass per choice, derived from one of the empty types here; the type is the dispatch key (the
-plugin whose hook recognises it answers). Fields are made with :func:`setting`, so that ``ptx plugins NAME`` can explain them and a
-step's key knows which of them decide the result.
-"""
+"""The empty types, one per config group: a plugin derives its choices from them, and the type is the dispatch key."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from ptx.errors import Problem
+from ptx.config.settings import setting
+from ptx.errors import Problem, must_be_at_least
 
-
-def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) -> Any:  # noqa: A002 (argparse's word)
-    """A dataclass field with a sentence of help.
-
-    ``identity=False`` marks what does not change the result (a logging interval), and so stays out of the step's key. Mutable
-    defaults are copied per instance.
-    """
-    metadata = {"help": help, "identity": identity}
-    if isinstance(default, list | dict):
-        return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-def identity_of(config: Any) -> dict[str, Any]:
-    """The settings of ``config`` that decide its result, as plain data for a key."""
-    return {f.name: _identity(getattr(config, f.name)) for f in dataclasses.fields(config) if f.metadata.get("identity", True)}
-
-
-def _identity(value: Any) -> Any:
-    return {"type": type(value).__name__, **identity_of(value)} if dataclasses.is_dataclass(value) else value
+if TYPE_CHECKING:
+    from ptx.config.run import RunConfig
 
 
 @dataclass
@@ -64,8 +41,7 @@ class Lora:
 
     def __post_init__(self) -> None:
         for name in ("r", "alpha"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"method.lora.{name} must be at least 1, got {getattr(self, name)}; try method.lora.{name}=8")
+            must_be_at_least(f"method.lora.{name}", getattr(self, name), 1, 8)
 
 
 @dataclass
@@ -261,35 +237,6 @@ class Cluster:
         return []
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One value of one config group, as a plugin contributes it.
-
-    ``libraries`` are the distributions whose versions decide the result (they go into the key of a step); ``version`` is the
-    plugin's own count of changes in behaviour. ``data`` is for a model that brings its own data: the data choice taken when
-    none is given. ``suggests`` is for a model too: fields that suit it (a learning rate), per choice such as ``method=sft``, taken where nothing
-    was typed, and said.
-    """
-
-    group: str
-    name: str
-    config_type: type
-    help: str = ""
-    libraries: tuple[str, ...] = ()
-    version: str = "1"
-    data: str = ""
-    suggests: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Command:
-    """A verb that a plugin adds to the command line: ``ptx NAME ...`` calls ``main(arguments)``, which returns the exit code."""
-
-    name: str
-    help: str
-    main: Callable[[list[str]], int]
-
-
 #: group -> the empty type its choices derive from, and whether several may be chosen at once
 GROUPS: dict[str, tuple[type, bool]] = {
     "model": (Model, False),
@@ -308,47 +255,3 @@ GROUPS: dict[str, tuple[type, bool]] = {
 }
 #: groups that say how the method trains, with what is typed for them: a choice goes into the method's field of that name
 IN_METHOD = {"lora": "lora=lora", "through": "through=NAME"}
-
-
-@dataclass
-class RunConfig:
-    """One run, resolved: what ``--cfg job`` prints and ``run.json`` keeps."""
-
-    model: Any = None
-    data: Any = None
-    recipe: Any = None
-    method: Any = None
-    compress: dict[str, Any] = field(default_factory=dict)
-    runtime: Any = None
-    baseline_runtime: Any = None  # what the baseline is measured on; None: what the run is
-    decode: Any = None
-    eval: dict[str, Any] = field(default_factory=dict)
-    scorer: dict[str, Any] = field(default_factory=dict)
-    tracker: dict[str, Any] = field(default_factory=dict)
-    launch: Any = None
-    cluster: Any = None
-    seed: int = setting(0, "seed of everything random")
-    device: str = setting("auto", "auto, cpu or cuda")
-    threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)
-    workers: int = setting(0, "worker processes that take the runs; 0 runs them in this process", identity=False)
-    baseline: bool = setting(True, "also evaluate the model as it came, as the row everything is compared with", identity=False)
-    against: str = setting(
-        "",
-        "the run that the report compares all others with, by its choices ('compress=[] runtime=hf'); default: the baseline",
-        identity=False,
-    )
-    out: str = setting("ptx-out", "folder for runs and the store", identity=False)
-    name: str | None = setting(None, "name of the run or sweep; default: made from the command", identity=False)
-
-    def __post_init__(self) -> None:
-        if self.device not in ("auto", "cpu", "cuda"):
-            raise ValueError(f"device must be auto, cpu or cuda, got {self.device!r}; try device=auto")
-        for name in ("threads", "workers"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}; try {name}=1")
-
-    def chain(self) -> dict[str, Any]:
-        """The training and compression steps in order, by name: the recipe's, or those of ``method=`` and ``compress=``."""
-        if self.recipe:
-            return dict(self.recipe["steps"])
-        return ({"method": self.method} if self.method is not None else {}) | dict(self.compress)

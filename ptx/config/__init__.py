@@ -1,0 +1,52 @@
+"""The types that a choice's configuration is made of.
+
+A plugin contributes a dataclass per choice (``choice``), derived from one of the empty types (``kinds``, one per config group); the type is the
+dispatch key (the plugin whose hook recognises it answers). Fields are made with :func:`setting` (``settings``), so that ``ptx plugins NAME``
+can explain them and a step's key knows which of them decide the result. A run's configuration (``run``) has a place for each group.
+"""
+
+from ptx.config.choice import Choice, Command
+from ptx.config.kinds import (
+    GROUPS,
+    IN_METHOD,
+    Cluster,
+    Compressor,
+    Data,
+    Decode,
+    Evaluator,
+    Launch,
+    Lora,
+    Method,
+    Model,
+    Promise,
+    Runtime,
+    Scorer,
+    Through,
+    Tracker,
+)
+from ptx.config.run import RunConfig
+from ptx.config.settings import identity_of, setting
+
+__all__ = [
+    "GROUPS",
+    "IN_METHOD",
+    "Choice",
+    "Cluster",
+    "Command",
+    "Compressor",
+    "Data",
+    "Decode",
+    "Evaluator",
+    "Launch",
+    "Lora",
+    "Method",
+    "Model",
+    "Promise",
+    "RunConfig",
+    "Runtime",
+    "Scorer",
+    "Through",
+    "Tracker",
+    "identity_of",
+    "setting",
+]

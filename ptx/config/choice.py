@@ -1,0 +1,36 @@
+"""What a plugin contributes: choices of the config groups, and verbs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One value of one config group, as a plugin contributes it.
+
+    ``libraries`` are the distributions whose versions decide the result (they go into the key of a step); ``version`` is the
+    plugin's own count of changes in behaviour. ``data`` is for a model that brings its own data: the data choice taken when
+    none is given. ``suggests`` is for a model too: fields that suit it (a learning rate), per choice such as ``method=sft``, taken where nothing
+    was typed, and said.
+    """
+
+    group: str
+    name: str
+    config_type: type
+    help: str = ""
+    libraries: tuple[str, ...] = ()
+    version: str = "1"
+    data: str = ""
+    suggests: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb that a plugin adds to the command line: ``ptx NAME ...`` calls ``main(arguments)``, which returns the exit code."""
+
+    name: str
+    help: str
+    main: Callable[[list[str]], int]

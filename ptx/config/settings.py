@@ -1,0 +1,28 @@
+"""Fields of configuration dataclasses: each with a sentence of help, and whether it decides the result."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import MISSING, field
+from typing import Any
+
+
+def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) -> Any:  # noqa: A002 (argparse's word)
+    """A dataclass field with a sentence of help.
+
+    ``identity=False`` marks what does not change the result (a logging interval), and so stays out of the step's key. Mutable
+    defaults are copied per instance.
+    """
+    metadata = {"help": help, "identity": identity}
+    if isinstance(default, list | dict):
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def identity_of(config: Any) -> dict[str, Any]:
+    """The settings of ``config`` that decide its result, as plain data for a key."""
+    return {f.name: _identity(getattr(config, f.name)) for f in dataclasses.fields(config) if f.metadata.get("identity", True)}
+
+
+def _identity(value: Any) -> Any:
+    return {"type": type(value).__name__, **identity_of(value)} if dataclasses.is_dataclass(value) else value
