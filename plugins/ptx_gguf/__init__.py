@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_one_of, setting
+from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_one_of, setting
 
 #: what the gguf package can write; its k-quants can only be read
 TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
@@ -25,7 +25,6 @@ class Gguf(Runtime):
     max_perplexity_ratio: float = setting(
         1.25, "the step fails if the file's perplexity on the model's own text is more than so many times the model's"
     )
-
     context: int = setting(
         4096, "tokens of a request that memory is set aside for, at most as many as the model can read; longer prompts lose their beginning"
     )
@@ -37,15 +36,21 @@ class Gguf(Runtime):
             raise ValueError(
                 f"runtime.max_perplexity_ratio must be more than 1, got {self.max_perplexity_ratio}; try runtime.max_perplexity_ratio=1.25"
             )
-        for name, least, instead in (("context", 16, 4096), ("slots", 1, 1)):
-            if getattr(self, name) < least:
-                raise ValueError(f"runtime.{name} must be at least {least}, got {getattr(self, name)}; try runtime.{name}={instead}")
+        must_be_at_least("runtime.context", self.context, 16, 4096)
+        must_be_at_least("runtime.slots", self.slots, 1, 1)
 
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``runtime=gguf``."""
-    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", ("gguf", "xllamacpp", "transformers", "torch"))]
+    libraries = ("gguf", "xllamacpp", "transformers", "torch")
+    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="2")]
+
+
+@hookimpl
+def ptx_searchpath() -> list[str]:
+    """``runtime=gguf_q8_0``, ``gguf_q4_0``, ...: types under a name, which a sweep can mix."""
+    return [str(Path(__file__).parent / "conf")]
 
 
 @hookimpl

@@ -19,6 +19,7 @@ SHIPPED = {
     "onnx_int4": {"precision": "int4", "head": "auto"},
     "onnx_int4_head8": {"precision": "int4", "head": "int8"},
     "onnx_auto": {"precision": "auto"},
+    "gguf_q4_0": {"type": "q4_0"},
     "rtn_w3": {"bits": 3},
     "gptq_w8": {"bits": 8},
     "sparsegpt_2_4": {"pattern": "2:4"},
