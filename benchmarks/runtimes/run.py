@@ -1,8 +1,8 @@
-"""Does plain ONNX Runtime on optimum-onnx's graphs beat ONNX Runtime GenAI anywhere? First token, decode, bytes and KL, side by side.
+"""Where do llama.cpp, and plain ONNX Runtime on optimum-onnx's graphs, beat ONNX Runtime GenAI? First token, decode, bytes and KL, side by side.
 
-    OMP_NUM_THREADS=1 python benchmarks/runtimes/run.py --out /tmp/runtimes --optimum /path/to/venv/bin/python [--model ./my-model]
+    OMP_NUM_THREADS=1 python benchmarks/runtimes/run.py --out /tmp/runtimes [--optimum /path/to/venv/bin/python] [--model ./my-model]
 
-Packages are made by ``ptx export`` (plugins/ptx_optimum/requirements.txt makes the venv); a second call takes what is there. All are opened in this process, with
+Packages are made by ``ptx export`` (plugins/ptx_optimum/requirements.txt makes the venv; without it optimum is left out); a second call takes what is there. All are opened in this process, with
 one thread; in every turn each answers the same request once, in an order that alternates. Ratios are medians over turns against ``onnx int8``, above 1 is faster.
 """
 
@@ -21,6 +21,9 @@ PACKAGES = {
     "onnx int8": ["runtime=onnx", "runtime.precision=int8"],
     "onnx int4": ["runtime=onnx", "runtime.precision=int4"],
     "onnx fp32": ["runtime=onnx", "runtime.precision=fp32"],
+    "gguf f16": ["runtime=gguf", "runtime.type=f16"],
+    "gguf q8_0": ["runtime=gguf", "runtime.type=q8_0"],
+    "gguf q4_0": ["runtime=gguf", "runtime.type=q4_0"],
     "optimum dynamic": ["runtime=onnx_optimum", "runtime.mode=dynamic"],
     "optimum static": ["runtime=onnx_optimum", "runtime.mode=static"],
     "optimum fp32": ["runtime=onnx_optimum", "runtime.mode=fp32"],
@@ -31,14 +34,16 @@ BESIDE = "onnx int8"
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for packages")
-    parser.add_argument("--optimum", required=True, help="Python of the environment with optimum-onnx")
+    parser.add_argument("--optimum", default="", help="Python of the environment with optimum-onnx")
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--prompt", type=int, default=128)
     parser.add_argument("--new", type=int, default=32)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    folders = {name: make(options, name, words) for name, words in PACKAGES.items()}
+    folders = {
+        name: make(options, name, words) for name, words in PACKAGES.items() if options.optimum or "runtime=onnx_optimum" not in words
+    }
     times = timed({name: opened(folder) for name, folder in folders.items()}, options)
     show(folders, times)
 
@@ -66,14 +71,13 @@ def make(options: argparse.Namespace, name: str, words: list[str]) -> Path:
 
 
 def opened(folder: Path) -> Any:
-    import ptx_onnx
-    import ptx_optimum
     from ptx import ModelRef
+    from ptx.host import get_host
+    from ptx.packages import read_package
 
-    package = ModelRef(folder, kind="package")
-    if (folder / "genai_config.json").exists():
-        return ptx_onnx.ptx_load(ptx_onnx.Onnx(), package)
-    return ptx_optimum.ptx_load(ptx_optimum.OnnxOptimum(), package)
+    host = get_host()
+    runtime = host.choices["runtime", read_package(folder)["runtime"]].config_type()
+    return host.first("ptx_load", runtime=runtime, model=ModelRef(folder, kind="package"), device="cpu")
 
 
 def timed(lms: dict[str, Any], options: argparse.Namespace) -> dict[str, list[tuple[float, float]]]:
