@@ -75,12 +75,16 @@ def versions(distributions: Iterable[str]) -> dict[str, str]:
 def release_memory() -> None:
     """Hand memory that nothing uses back to the system: a model that has just been let go, before the next one is loaded.
 
-    Networks that libraries have patched refer to themselves and wait for the collector; glibc keeps what was freed in blocks below 32 MB
-    (every layer of a model of a billion parameters) for later; torch does so on a GPU.
+    Networks that libraries have patched refer to themselves and wait for the collector; torch keeps what was freed on a GPU.
     """
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()
+    trim_heap()
+
+
+def trim_heap() -> None:
+    """Hand back what was freed: glibc keeps blocks below 32 MB, such as every layer of a model of a billion parameters, and leaves gaps."""
     with suppress(OSError, AttributeError):  # no glibc
         ctypes.CDLL(None).malloc_trim(0)

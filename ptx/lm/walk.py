@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from transformers import set_seed
 
 from ptx.lm.progress import replaced
+from ptx.machine import trim_heap
 from ptx.records import sync_folder
 from ptx.run import Run
 
@@ -98,6 +99,7 @@ class _Walk:
             self.compress(modules)
             changed = {name: tensor for name, tensor in self._tensors(modules) if before.get(name) != digest(tensor)}
             _write(self.file(), changed)
+        trim_heap()
         self.run.event("stage_finished", stage=self.stage, kept=kept)
         self.stage += 1
 
