@@ -28,7 +28,7 @@ def empty(tmp_path, monkeypatch):
 
 
 def ptx(*words, **environ):
-    return subprocess.run([sys.executable, "-m", "ptx", *words], capture_output=True, text=True, env={**os.environ, **environ}, timeout=120)
+    return subprocess.run([sys.executable, "-m", "ptx", *words], capture_output=True, text=True, env={**os.environ, **environ}, timeout=300)
 
 
 def refused(*words, **environ):
