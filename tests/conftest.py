@@ -37,8 +37,13 @@ from ptx import (
 from ptx import host as hosts
 
 
-def pytest_configure() -> None:
-    """A shell ignores SIGINT for what it starts in the background, children inherit that, and the tests of Ctrl-C would wait for ever."""
+def pytest_configure(config: pytest.Config) -> None:
+    """Of several workers (``-n``) each begins with its share, since neighbours share fixtures, and steals when it has none left.
+
+    A shell ignores SIGINT for what it starts in the background and children inherit that: the tests of Ctrl-C would wait for ever.
+    """
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "worksteal"
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
