@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def nothing_waits_for_the_disk() -> Iterator[None]:
-    """A third of the time of a toy run is fsync, which only a machine that loses its power misses; who is told to sync is still tested."""
+    """A quarter of the time of a toy run is fsync, which only a machine that loses its power misses; that it is called is tested all the same."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
@@ -64,7 +64,7 @@ def nothing_waits_for_the_disk() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def imported_libraries_are_not_searched_for_garbage() -> None:
-    """ptx collects between models: among the millions of objects of torch, TRL and llm-compressor that is half a second each time."""
+    """ptx collects between models: among the half million objects of torch, TRL and llm-compressor that is 0.3 s each time."""
     gc.collect()
     gc.freeze()
 
