@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_module
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
@@ -53,20 +55,29 @@ def hydra(host: Host, config_dir: str | None) -> Iterator[None]:
 
 
 def _register(host: Host) -> None:
-    store = ConfigStore.instance()
-    store.store(name="run_schema", node=RunConfig)
+    _store("", "run_schema", RunConfig)
     for group in IN_METHOD:
-        store.store(group=group, name="none", node={}, package="_global_")
+        ConfigStore.instance().store(group=group, name="none", node={}, package="_global_")
     for (group, name), choice in host.choices.items():
         package = f"{group}.{name}" if group in OPEN_GROUPS else f"method.{group}" if group in IN_METHOD else group
-        store.store(group=group, name=name, node=choice.config_type, package=package, provider=host.owners[group, name].name)
+        _store(group, name, choice.config_type, package, host.owners[group, name].name)
+
+
+def _store(group: str, name: str, config_type: type, package: str | None = None, provider: str | None = None) -> None:
+    """Unless it stands there already: a command composes many times in a process, and a hundred dataclasses take a tenth of a second."""
+    store = ConfigStore.instance()
+    there = (store.repo.get(group, {}) if group else store.repo).get(f"{name}.yaml")
+    if there is None or (OmegaConf.get_type(there.node), there.package, there.provider) != (config_type, package, provider):
+        store.store(group=group or None, name=name, node=config_type, package=package, provider=provider)
 
 
 @functools.cache
 def known(group: str) -> list[str]:
     """The values of a group, while Hydra is open."""
     loader = GlobalHydra.instance().config_loader()
-    return [name for name in loader.get_group_options(group) if name != "none"]
+    assert isinstance(loader, ConfigLoaderImpl)
+    # not the loader's own get_group_options, which copies every config of every group first
+    return [name for name in loader.repository.get_group_options(group, ObjectType.CONFIG) if name != "none"]
 
 
 def options(host: Host, group: str, config_dir: str | None = None) -> list[str]:

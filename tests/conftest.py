@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import signal
 import struct
 import types
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,38 @@ from ptx import (
     setting,
 )
 from ptx import host as hosts
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of several workers (``-n``) each begins with its share, since neighbours share fixtures, and steals when it has none left.
+
+    A shell ignores SIGINT for what it starts in the background and children inherit that: the tests of Ctrl-C would wait for ever.
+    """
+    if config.getoption("dist", "no") == "load":
+        config.option.dist = "worksteal"
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Modules with many slow tests come first, whole (their fixtures are shared), so that no worker is alone with them at the end."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_waits_for_the_disk() -> Iterator[None]:
+    """A quarter of the time of a toy run is fsync, which only a machine that loses its power misses; that it is called is tested all the same."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def imported_libraries_are_not_searched_for_garbage() -> None:
+    """ptx collects between models: among the half million objects of torch, TRL and llm-compressor that is 0.3 s each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @dataclass

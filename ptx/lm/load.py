@@ -47,10 +47,14 @@ def environment() -> dict[str, str]:
 
 
 def quiet() -> None:
-    """Switch off telemetry, progress bars and warnings about nothing. Call it before the first import of an ML library."""
+    """Switch off telemetry, progress bars, warnings about nothing and imports for nothing. Call it before the first import of an ML library."""
     os.environ.update(environment())
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft|accelerate|datasets|torch)\b")
+    from transformers import utils
     from transformers.utils import logging
+
+    # generation imports scikit-learn, scipy.stats and pandas (a quarter of the time until a model is open) for assisted generation alone
+    utils.is_sklearn_available = lambda: False
 
     # these only matter where somebody has imported the library before
     if os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1":

@@ -113,11 +113,11 @@ def slurm(desk, tmp_path_factory, monkeypatch):
 
 
 def ptx(*words):
-    done = subprocess.run([sys.executable, "-m", "ptx", *words], capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-m", "ptx", *words], capture_output=True, text=True, timeout=300)
     return done.returncode, done.stdout + done.stderr
 
 
-def wait_until(condition, seconds=60.0):
+def wait_until(condition, seconds=300.0):
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -114,12 +114,12 @@ def test_a_step_that_crashes_the_interpreter_fails_its_run_only(bench, crash, sa
 def test_ctrl_c_ends_the_runs_under_way_as_interrupted_and_the_command_continues(bench):
     command = [sys.executable, "-m", "ptx", "train", *WORDS, "method.args.steps=40", "workers=1"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (bench / "trained").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
     running.send_signal(signal.SIGINT)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
     statuses = [read_json(path)["status"] for path in (bench / "ptx-out" / "runs").glob("*/toy*/result.json")]
     statuses += [read_json(path)["status"] for path in (bench / "ptx-out" / "runs").glob("*/model*/result.json")]
@@ -130,14 +130,14 @@ def test_ctrl_c_ends_the_runs_under_way_as_interrupted_and_the_command_continues
 def test_a_worker_whose_parent_is_killed_ends_by_itself(bench):
     command = [sys.executable, "-m", "ptx", "train", *WORDS, "method.args.steps=200", "workers=1"]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (bench / "trained").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     running.kill()
     running.wait()
     found = subprocess.run(["pgrep", "-f", "ptx.worker"], capture_output=True, text=True).stdout.split()
     mine = [pid for pid in found if Path(f"/proc/{pid}/cwd").exists() and Path(f"/proc/{pid}/cwd").readlink() == bench]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 300
     while any(Path(f"/proc/{pid}").exists() for pid in mine) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(Path(f"/proc/{pid}").exists() for pid in mine)

@@ -147,8 +147,8 @@ def written(folder, **search):
     space = {"method.x": "interval(0, 1)", "method.y": "choice(0.6, 0.7, 0.8)"}
     shutil.copyfile(BOWL, folder / "ptxfile.py")
     study = {
-        "overrides": ["model=./model", "method=bowl", "eval=[distance]", "method.sleep=0.02"],
-        "search": {"trials": 14, "startup": 4, "space": space, "objectives": GOAL, **search},
+        "overrides": ["model=./model", "method=bowl", "eval=[distance]", "method.steps=4", "method.sleep=0.02"],
+        "search": {"trials": 8, "startup": 3, "space": space, "objectives": GOAL, **search},
     }
     (folder / "study.yaml").write_text(json.dumps(study))
 
@@ -163,10 +163,10 @@ def test_a_search_that_is_killed_again_and_again_ends_as_if_nothing_had_happened
     shutil.copytree(desk / "model", quiet / "model")
     for folder in (desk, quiet):
         written(folder)
-    assert process(quiet).wait(timeout=120) == 0
-    for wanted in (3, 8):
+    assert process(quiet).wait(timeout=300) == 0
+    for wanted in (2, 5):  # while points are drawn by chance, and when the sampler proposes them
         victim = process(desk)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while len(trained()) < wanted:
             assert time.monotonic() < deadline
             time.sleep(0.01)
@@ -175,7 +175,7 @@ def test_a_search_that_is_killed_again_and_again_ends_as_if_nothing_had_happened
     with (desk / "ptx-out" / "runs" / "study" / "search.journal").open("a") as journal:
         journal.write('{"op_code": 5, "cut sho')  # and a line that a crash has cut short
     last = process(desk)
-    said, _ = last.communicate(timeout=120)
+    said, _ = last.communicate(timeout=300)
     assert last.returncode == 0, said
     assert "are taken up again" in said
     assert outcome_in(desk) == outcome_in(quiet)

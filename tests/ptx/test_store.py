@@ -222,7 +222,7 @@ def test_the_time_of_last_use_is_kept_and_looking_is_no_use(tmp_path):
 
 def test_of_six_processes_each_of_eight_results_is_built_by_exactly_one(tmp_path):
     running = [start(tmp_path, count=8, seconds=0.02) for _ in range(6)]
-    told = [process.communicate(timeout=60)[0] for process in running]
+    told = [process.communicate(timeout=300)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 6
     assert sorted(line.split()[0] for line in calls(tmp_path)) == [str(number) for number in range(8)]
     assert sum(text.count("False") for text in told) == 8
@@ -237,7 +237,7 @@ def test_when_the_builder_is_killed_one_of_those_who_wait_takes_over(tmp_path):
     time.sleep(0.7)
     first.kill()
     first.wait()
-    told = [process.communicate(timeout=60)[0] for process in others]
+    told = [process.communicate(timeout=300)[0] for process in others]
     assert [process.returncode for process in others] == [0] * 3
     assert len(calls(tmp_path)) == 2
     builders = [text for text in told if "False" in text]
@@ -251,9 +251,9 @@ def test_a_builder_that_was_suspended_and_robbed_uses_the_result_of_the_other(tm
     assert first.stdout.readline() == "building\n"
     first.send_signal(signal.SIGSTOP)
     second = start(tmp_path, silence=0.4)
-    assert "False" in second.communicate(timeout=60)[0]
+    assert "False" in second.communicate(timeout=300)[0]
     first.send_signal(signal.SIGCONT)
-    told = first.communicate(timeout=60)[0]
+    told = first.communicate(timeout=300)[0]
     assert first.returncode == 0
     assert told.startswith("True | ")
     assert "another one has taken its work over" in told

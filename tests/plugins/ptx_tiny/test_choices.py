@@ -83,9 +83,15 @@ def test_the_command_writes_data_and_shows_examples(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.slow
-def test_a_build_of_two_steps_gives_a_loadable_folder_and_replaces_an_old_one(tmp_path: Path):
-    from ptx_tiny.evaluate import scores_of_folder
+def test_a_build_of_two_steps_gives_a_loadable_folder_and_replaces_an_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    from functools import partial
 
+    from ptx_tiny import build, pretrain
+    from ptx_tiny.evaluate import scores, scores_of_folder
+
+    monkeypatch.setattr(build, "TOKENIZER_DOCUMENTS", 3_000)
+    monkeypatch.setattr(pretrain, "BATCH", 4)
+    monkeypatch.setattr(build, "scores", partial(scores, every=60))
     out = tmp_path / "model"
     out.mkdir()
     (out / "stale").touch()

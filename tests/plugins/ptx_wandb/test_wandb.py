@@ -87,7 +87,7 @@ def train(run):
 def kept(run, last):
     """The offline run's file once ``last`` stands in it: finish() may return some 50 ms before wandb's service has written it."""
     (file,) = (run.record.parent / "out" / "wandb").glob("offline-run-*/*.wandb")
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while last not in file.read_bytes() and time.monotonic() < deadline:
         time.sleep(0.02)
     return file.read_bytes()

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import struct
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
 from ptx.cli import VERBS, main
+from ptx.host import get_host
 from ptx.testing import HEAVY
 
 ROOT = Path(__file__).parents[3]
@@ -24,17 +27,31 @@ def empty(tmp_path, monkeypatch):
     folder = tmp_path / "work"
     folder.mkdir()
     monkeypatch.chdir(folder)
-    return folder
+    get_host.cache_clear()  # its plugins are those of the folder
+    yield folder
+    get_host.cache_clear()
 
 
-def ptx(*words, **environ):
-    return subprocess.run([sys.executable, "-m", "ptx", *words], capture_output=True, text=True, env={**os.environ, **environ}, timeout=120)
+def ptx(*words):
+    """A command in a process of its own."""
+    return subprocess.run([sys.executable, "-m", "ptx", *words], capture_output=True, text=True, timeout=300)
 
 
-def refused(*words, **environ):
+def here(*words):
+    """The same in this process, which an exception that nobody caught would end too."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            code = main(words)
+        except SystemExit as ended:
+            code = ended.code
+    return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+
+def refused(*words, run=here):
     """Run a command that must be refused: exit code 2, no traceback, nothing written; returns what was said."""
     before = {path: path.stat().st_mtime_ns for path in Path.cwd().rglob("*") if "__pycache__" not in path.parts}
-    done = ptx(*words, **environ)
+    done = run(*words)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 24
@@ -76,11 +93,11 @@ def test_the_composed_configuration_is_printed_and_nothing_is_run(empty, capsys)
 
 
 def test_an_unknown_verb_is_answered_with_the_nearest(empty):
-    assert "did you mean 'train'?" in refused("trian")
+    assert "did you mean 'train'?" in refused("trian", run=ptx)
 
 
 def test_an_unknown_method(empty):
-    assert "no method 'dppo'; did you mean 'dpo'?" in refused("train", "method=dppo")
+    assert "no method 'dppo'; did you mean 'dpo'?" in refused("train", "method=dppo", run=ptx)
 
 
 def test_a_misspelt_field_and_a_wrong_type_are_both_named(empty):

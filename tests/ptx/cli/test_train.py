@@ -78,17 +78,18 @@ def test_a_sweep_of_24_runs_makes_each_distinct_step_once_and_the_books_say_so(h
 @pytest.mark.parametrize("named", [True, False], ids=["six sweeps", "one sweep six times"])
 def test_six_commands_at_once_make_each_distinct_step_exactly_once(desk, named):
     (desk / "ptxfile.py").write_text(PTXFILE)
-    words = [*SWEEP, "method.args.seconds=0.2", "runtime=plain", "eval=[count]", "eval.general=false", "baseline=false"]
+    once = [word for word in SWEEP if not word.startswith("seed=")]
+    words = [*once, "method.args.seconds=0.2", "runtime=plain", "eval=[count]", "eval.general=false", "baseline=false"]
     command = [sys.executable, "-m", "ptx", "train", "-m", *words]
     names = [f"name=s{number}" if named else "name=s" for number in range(6)]
     running = [subprocess.Popen([*command, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in names]
-    said = [process.communicate(timeout=120)[0] for process in running]
+    said = [process.communicate(timeout=300)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 6, said
     counts = made((desk / "ptx-out" / "runs").glob("*/*/events.jsonl"))
-    assert len(counts) == 24 + 24  # steps, evaluations
+    assert len(counts) == 12 + 12  # steps, evaluations
     assert set(counts.values()) == {1}
     if not named:
-        assert sum("24 of 24 runs were done already" in text for text in said) == 5
+        assert sum("12 of 12 runs were done already" in text for text in said) == 5
         assert all("which is at this sweep" in text for text in said if "were done already" in text)
     assert not [path for path in (desk / "ptx-out" / "store" / "staging").glob("*/*") if path.is_dir()]
     assert main(["store", "verify"]) == 0
@@ -133,7 +134,7 @@ def test_workers_leave_failed_runs_alone_too(desk, where):
     words = ["train", "-m", *FIXED, "method=toy", "method.fail=true,false", "runtime=plain", "eval=[count]", "name=all", where]
 
     def go(*more):
-        done = subprocess.run([sys.executable, "-m", "ptx", *words, *more], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([sys.executable, "-m", "ptx", *words, *more], capture_output=True, text=True, timeout=300)
         return done.returncode, done.stdout
 
     assert go()[0] == 1

@@ -1,5 +1,6 @@
 """Models and tokenizers in and out of folders."""
 
+import importlib.util
 import json
 import shutil
 import subprocess
@@ -153,3 +154,10 @@ def test_telemetry_is_off_also_where_the_hub_was_imported_before(monkeypatch):
     monkeypatch.delenv("HF_HUB_DISABLE_TELEMETRY", raising=False)
     load.quiet()
     assert constants.HF_HUB_DISABLE_TELEMETRY
+
+
+def test_a_model_is_opened_without_scikit_learn(monkeypatch):
+    load.quiet()
+    monkeypatch.setitem(sys.modules, "sklearn.metrics", None)  # an import of it would raise
+    spec = importlib.util.find_spec("transformers.generation.candidate_generator")
+    spec.loader.exec_module(importlib.util.module_from_spec(spec))
