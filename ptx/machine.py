@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import gc
+import math
 import os
 import platform
 import shutil
@@ -15,6 +16,8 @@ from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+WORTH_RELEASING = 1.5e9  # bytes; the libraries alone take half of that
 
 
 @functools.cache
@@ -75,13 +78,25 @@ def versions(distributions: Iterable[str]) -> dict[str, str]:
 def release_memory() -> None:
     """Hand memory that nothing uses back to the system: a model that has just been let go, before the next one is loaded.
 
-    Networks that libraries have patched refer to themselves and wait for the collector; torch keeps what was freed on a GPU.
+    Networks that libraries have patched refer to themselves and wait for the collector, which takes a quarter of a second among the objects
+    of all libraries: not before memory is worth it. torch keeps what was freed on a GPU.
     """
-    gc.collect()
     torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
+    on_gpu = torch is not None and torch.cuda.is_available()
+    if not on_gpu and resident_bytes() < WORTH_RELEASING:
+        return
+    gc.collect()
+    if torch is not None and on_gpu:
         torch.cuda.empty_cache()
     trim_heap()
+
+
+def resident_bytes() -> float:
+    """Memory that this process holds now; infinite where /proc does not tell."""
+    try:
+        return float(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return math.inf
 
 
 def trim_heap() -> None:
