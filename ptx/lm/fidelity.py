@@ -123,7 +123,7 @@ def compare_drawn(expected: Callable[[Row], NDArray[Any]], lm: TokenModel, rows:
         ratios.append(float(np.mean(p[np.arange(len(drawn)), drawn] - q)))
         flips.append(float(np.mean(p.argmax(axis=-1) != served)))
     count = sum(map(len, rows))
-    kl = _metric("kl", "nats per token", ratios, count)
+    kl = _metric("kl", "nats per token", ratios, count, least=-math.inf)
     return Fidelity(kl, _at_least_wilson(_metric("flips", "share", flips, count)))
 
 
@@ -159,11 +159,11 @@ def _row(expected: NDArray[Any], served: NDArray[Any]) -> tuple[float, float]:
     return float(kl.mean()), float((p.argmax(axis=-1) != q.argmax(axis=-1)).mean())
 
 
-def _metric(name: str, unit: str, per_row: Sequence[float], count: int) -> Metric:
+def _metric(name: str, unit: str, per_row: Sequence[float], count: int, least: float = 0.0) -> Metric:
     if not all(map(math.isfinite, per_row)):
         return Metric(name, math.nan, unit, "lower", math.nan, math.nan, count)
     value, low, high = mean_interval(per_row)
-    return Metric(name, value, unit, "lower", min(value, max(0.0, low)), high, count)
+    return Metric(name, value, unit, "lower", min(value, max(least, low)), high, count)
 
 
 def _at_least_wilson(share: Metric) -> Metric:
