@@ -33,7 +33,7 @@ from ptx.errors import PtxError
 
 BEAT = 5.0
 SILENCE = 60.0
-FIRST, AFTER = "owner", "after-"
+FIRST, AFTER, HALF_MADE = "owner", "after-", ".tmp"
 
 
 class LockLostError(PtxError):
@@ -106,7 +106,7 @@ def try_take(folder: Path, silence: float = SILENCE) -> Lock | None:
     chain = _chain(folder)
     if chain and _living(chain[-1][0], silence):
         return None
-    orphans = set(folder.glob(f"{AFTER}*")) - {path for path, _ in chain}
+    orphans = _orphans(folder, chain)
     name, robbed = (_after(*chain[-1]), _named(chain[-1][1])) if chain else (FIRST, "")
     lock = Lock(folder, name, uuid.uuid4().hex, robbed)
     if not _create(lock):
@@ -114,7 +114,7 @@ def try_take(folder: Path, silence: float = SILENCE) -> Lock | None:
     if not lock.is_mine():  # this process was so slow that others took the lock, and gave it back, in between
         lock.path.unlink(missing_ok=True)
         return None
-    for orphan in orphans:  # of processes that were killed when they were that slow
+    for orphan in orphans:  # of processes that were killed before they could remove them
         orphan.unlink(missing_ok=True)
     return lock
 
@@ -128,6 +128,15 @@ def _chain(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
     return found
 
 
+def _orphans(folder: Path, chain: list[tuple[Path, dict[str, Any]]]) -> list[Path]:
+    """Files that hang on nothing, and half-made ones; whoever is making one just now makes it again."""
+    try:
+        others = set(folder.iterdir()) - {path for path, _ in chain}
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [path for path in others if path.name.startswith(AFTER) or path.suffix == HALF_MADE]
+
+
 def _has(chain: list[tuple[Path, dict[str, Any]]], token: str) -> bool:
     return bool(chain) and chain[-1][1].get("token") == token
 
@@ -139,7 +148,7 @@ def _after(path: Path, owner: dict[str, Any]) -> str:
 
 def _create(lock: Lock) -> bool:
     """Make the lock's file, whole from its first moment; False when somebody else was first."""
-    staged = lock.folder / f"{lock.token}.tmp"
+    staged = lock.folder / f"{lock.token}{HALF_MADE}"
     try:
         lock.folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:  # mkdir looks twice, and the folder went in between

@@ -149,7 +149,8 @@ def test_a_folder_that_goes_while_it_is_made_is_made_again(tmp_path, monkeypatch
 
 def test_what_a_slow_taker_left_behind_when_it_was_killed_is_removed(tmp_path):
     write_owner(tmp_path / "k", pid=dead_pid(), started="1")
-    (tmp_path / "k" / "after-somebody-of-long-ago").write_text("{}")
+    for name in ("after-somebody-of-long-ago", "half-made.tmp"):
+        (tmp_path / "k" / name).write_text("{}")
     with locks.held(tmp_path / "k"):
         assert len(list((tmp_path / "k").iterdir())) == 2
     assert not (tmp_path / "k").exists()
