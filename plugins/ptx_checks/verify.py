@@ -96,6 +96,9 @@ def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:
         )
         if info.get(kind)
     ]
+    if facts_of(made.path).quantized:  # packed tensors of a mapped file would stay in memory beside what they are unpacked to
+        for tensor in (*network.parameters(), *network.buffers()):
+            tensor.data = tensor.data.clone()
     return network.to(device).eval(), wrong
 
 

@@ -35,6 +35,14 @@ def digest(tensor: Tensor) -> str:
     return xxhash.xxh3_128_hexdigest(memoryview(plain.view(torch.uint8).numpy()))
 
 
+def mark(module: nn.Module, tensor: Tensor) -> object:
+    """What differs when compressing has changed ``tensor``: its hash.
+
+    Of an embedding, which no stage solves, where it lies and how often it was written: hashing would read all of it from the model's file.
+    """
+    return (tensor.data_ptr(), tensor._version) if isinstance(module, nn.Embedding) else digest(tensor)  # noqa: SLF001 (torch's only name for it)
+
+
 @contextmanager
 def resumable(run: Run, network: nn.Module) -> Iterator[None]:
     """While this lasts, llm-compressor's sequential pipeline keeps finished stages in ``run.checkpoints`` and takes them from there."""
@@ -94,21 +102,21 @@ class _Walk:
         if kept:
             self._restore(load_file(self.file()))
         else:
-            before = {name: digest(tensor) for name, tensor in self._tensors(modules)}
+            before = {name: mark(module, tensor) for module, name, tensor in self._tensors(modules)}
             set_seed(self.run.seed + self.stage)
             self.compress(modules)
-            changed = {name: tensor for name, tensor in self._tensors(modules) if before.get(name) != digest(tensor)}
+            changed = {name: tensor for module, name, tensor in self._tensors(modules) if before.get(name) != mark(module, tensor)}
             _write(self.file(), changed)
         trim_heap()
         self.run.event("stage_finished", stage=self.stage, kept=kept)
         self.stage += 1
 
-    def _tensors(self, modules: Sequence[nn.Module]) -> Iterator[tuple[str, Tensor]]:
-        """Every parameter and buffer that belongs to one of ``modules`` itself, under its full name."""
+    def _tensors(self, modules: Sequence[nn.Module]) -> Iterator[tuple[nn.Module, str, Tensor]]:
+        """Every parameter and buffer that belongs to one of ``modules`` itself: that module, its full name, and it."""
         for module in modules:
             for name, tensor in [*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)]:
                 if id(module) in self.names:
-                    yield f"{self.names[id(module)]}.{name}", tensor.detach()
+                    yield module, f"{self.names[id(module)]}.{name}", tensor.detach()
 
     def _restore(self, kept: dict[str, Tensor]) -> None:
         for full, tensor in kept.items():
