@@ -114,7 +114,7 @@ def compare_drawn(expected: Callable[[Row], NDArray[Any]], lm: TokenModel, rows:
 
     The mean of ``log p(x) - log q(x)`` over x drawn from p has KL(p || q) as its expectation. ``starts`` are the openings, which nobody drew.
     """
-    ratios, flips = [], []
+    ratios, flips, count = [], [], 0
     for row in rows:
         drawn = row[next(len(start) for start in sorted(starts, key=len, reverse=True) if list(row[: len(start)]) == list(start)) :]
         p = log_softmax(expected(row[:-1])[-len(drawn) :])  # (C, V)
@@ -122,7 +122,7 @@ def compare_drawn(expected: Callable[[Row], NDArray[Any]], lm: TokenModel, rows:
         q, served = zip(*scores, strict=True)
         ratios.append(float(np.mean(p[np.arange(len(drawn)), drawn] - q)))
         flips.append(float(np.mean(p.argmax(axis=-1) != served)))
-    count = sum(map(len, rows))
+        count += len(drawn)
     kl = _metric("kl", "nats per token", ratios, count, least=-math.inf)
     return Fidelity(kl, _at_least_wilson(_metric("flips", "share", flips, count)))
 

@@ -103,6 +103,7 @@ def test_the_divergence_from_drawn_tokens_is_that_of_whole_vocabularies(lm, chat
     whole, drawn = compare(ask, lm, rows), compare_drawn(ask, lm, rows, openings(tokenizer))
     assert drawn.kl.value == pytest.approx(whole.kl.value, abs=NEAR)
     assert drawn.flips.value <= 0.1
+    assert drawn.kl.n == drawn.flips.n == 4 * 8  # the openings were drawn by nobody
 
 
 def test_a_file_that_llama_cpp_cannot_open_is_named(f32_package, tmp_path):
