@@ -22,7 +22,7 @@ from ptx.config import (
     setting,
 )
 from ptx.data import DataSet
-from ptx.errors import ConfigError, Problem, PtxError, StepError, did_you_mean, must_be_at_least, must_be_one_of
+from ptx.errors import ConfigError, Problem, PtxError, StepError, did_you_mean, must_be_at_least, must_be_more_than, must_be_one_of
 from ptx.hookspecs import hookimpl
 from ptx.outside import Outside
 from ptx.records import Evaluation, Metric, ModelRef, Score
@@ -61,6 +61,7 @@ __all__ = [
     "did_you_mean",
     "hookimpl",
     "must_be_at_least",
+    "must_be_more_than",
     "must_be_one_of",
     "setting",
 ]

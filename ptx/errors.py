@@ -78,3 +78,13 @@ def must_be_at_least(where: str, value: float | None, least: float, instead: obj
     """
     if value is not None and not value >= least:
         raise ValueError(f"{where} must be at least {least:g}, got {value}; try {where}={instead}")
+
+
+def must_be_more_than(where: str, value: float, bound: float, instead: object) -> None:
+    """Refuse a number for the setting ``where`` that is not above ``bound``.
+
+    Raises:
+        ValueError: with what to try ``instead``.
+    """
+    if not value > bound:
+        raise ValueError(f"{where} must be more than {bound:g}, got {value}; try {where}={instead}")

@@ -1,9 +1,10 @@
-"""Where do llama.cpp, and plain ONNX Runtime on optimum-onnx's graphs, beat ONNX Runtime GenAI? First token, decode, bytes and KL, side by side.
+"""Where do llama.cpp, OpenVINO, and plain ONNX Runtime on optimum-onnx's graphs, beat ONNX Runtime GenAI? First token, decode, bytes and KL, side by side.
 
-    OMP_NUM_THREADS=1 python benchmarks/runtimes/run.py --out /tmp/runtimes [--optimum /path/to/venv/bin/python] [--model ./my-model]
+    OMP_NUM_THREADS=1 python benchmarks/runtimes/run.py --out /tmp/runtimes [--optimum VENV/bin/python] [--openvino VENV/bin/python] [--model ./my-model]
 
-Packages are made by ``ptx export`` (plugins/ptx_optimum/requirements.txt makes the venv; without it optimum is left out); a second call takes what is there. All are opened in this process, with
-one thread; in every turn each answers the same request once, in an order that alternates. Ratios are medians over turns against ``onnx int8``, above 1 is faster.
+Packages are made by ``ptx export`` (plugins/ptx_optimum and plugins/ptx_openvino have a requirements.txt each, for a venv; what has none is left out); a second call
+takes what is there. All are opened in this process, with one thread; in every turn each answers the same request once, in an order that alternates.
+Ratios are medians over turns against ``onnx int8``, above 1 is faster.
 """
 
 from __future__ import annotations
@@ -27,6 +28,10 @@ PACKAGES = {
     "optimum dynamic": ["runtime=onnx_optimum", "runtime.mode=dynamic"],
     "optimum static": ["runtime=onnx_optimum", "runtime.mode=static"],
     "optimum fp32": ["runtime=onnx_optimum", "runtime.mode=fp32"],
+    "openvino int8": ["runtime=openvino", "runtime.precision=int8"],
+    "openvino int4": ["runtime=openvino", "runtime.precision=int4"],
+    "openvino int4 gptq": ["runtime=openvino", "runtime.precision=int4", "runtime.algorithm=gptq"],
+    "openvino fp32": ["runtime=openvino", "runtime.precision=fp32"],
 }
 BESIDE = "onnx int8"
 
@@ -35,20 +40,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="folder for packages")
     parser.add_argument("--optimum", default="", help="Python of the environment with optimum-onnx")
+    parser.add_argument("--openvino", default="", help="Python of the environment with optimum-intel")
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--prompt", type=int, default=128)
     parser.add_argument("--new", type=int, default=32)
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
+    elsewhere = {"runtime=onnx_optimum": options.optimum, "runtime=openvino": options.openvino}
     folders = {
-        name: make(options, name, words) for name, words in PACKAGES.items() if options.optimum or "runtime=onnx_optimum" not in words
+        name: make(options, name, words, elsewhere.get(words[0], "")) for name, words in PACKAGES.items() if elsewhere.get(words[0], "-")
     }
     times = timed({name: opened(folder) for name, folder in folders.items()}, options)
     show(folders, times)
 
 
-def make(options: argparse.Namespace, name: str, words: list[str]) -> Path:
+def make(options: argparse.Namespace, name: str, words: list[str], python: str) -> Path:
     """Export one package, whatever it costs in quality: that is shown."""
     folder: Path = options.out.resolve() / name.replace(" ", "-")
     if folder.is_dir():
@@ -64,7 +71,7 @@ def make(options: argparse.Namespace, name: str, words: list[str]) -> Path:
         "--to",
         str(folder),
     ]
-    done = subprocess.run(command, cwd=options.out, env={**os.environ, "PTX_STEP_PYTHON": options.optimum}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=options.out, env={**os.environ, "PTX_STEP_PYTHON": python}, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return folder
@@ -94,7 +101,7 @@ def timed(lms: dict[str, Any], options: argparse.Namespace) -> dict[str, list[tu
 def show(folders: dict[str, Path], times: dict[str, list[tuple[float, float]]]) -> None:
     from ptx.stats import quantile_interval
 
-    print(f"{'':18}{'first token x':>20}  {'decode x':>20}  {'MB':>7}  KL, nats per token     load average {os.getloadavg()[0]:.1f}")
+    print(f"{'':20}{'first token x':>20}  {'decode x':>20}  {'MB':>7}  KL, nats per token     load average {os.getloadavg()[0]:.1f}")
     for name, folder in folders.items():
         ratios = [
             "{:.2f} [{:.2f}, {:.2f}]".format(
@@ -105,7 +112,7 @@ def show(folders: dict[str, Path], times: dict[str, list[tuple[float, float]]]) 
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
         told = json.loads((folder / "package.json").read_text())["fidelity"]
         kl = told[0] if isinstance(told, list) else next(iter(told.values()))[0]
-        print(f"{name:18}{ratios[0]:>20}  {ratios[1]:>20}  {size:7.2f}  {kl['value']:.3g} [{kl['low']:.3g}, {kl['high']:.3g}]")
+        print(f"{name:20}{ratios[0]:>20}  {ratios[1]:>20}  {size:7.2f}  {kl['value']:.3g} [{kl['low']:.3g}, {kl['high']:.3g}]")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_one_of, setting
+from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_more_than, must_be_one_of, setting
 
 #: what the gguf package can write; its k-quants can only be read
 TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
@@ -32,10 +32,7 @@ class Gguf(Runtime):
 
     def __post_init__(self) -> None:
         must_be_one_of("runtime.type", self.type, TYPES, "q8_0")
-        if self.max_perplexity_ratio <= 1:
-            raise ValueError(
-                f"runtime.max_perplexity_ratio must be more than 1, got {self.max_perplexity_ratio}; try runtime.max_perplexity_ratio=1.25"
-            )
+        must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         must_be_at_least("runtime.context", self.context, 16, 4096)
         must_be_at_least("runtime.slots", self.slots, 1, 1)
 
@@ -44,7 +41,7 @@ class Gguf(Runtime):
 def ptx_choices() -> list[Choice]:
     """``runtime=gguf``."""
     libraries = ("gguf", "xllamacpp", "transformers", "torch")
-    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="2")]
+    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="3")]
 
 
 @hookimpl

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_one_of, setting
+from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_more_than, must_be_one_of, setting
 
 PRECISIONS = ("auto", "fp32", "int8", "int4")
 ALGORITHMS = ("default", "rtn", "k_quant")
@@ -63,10 +63,7 @@ class Onnx(Runtime):
             raise ValueError(  # builder 0.18 names the tied embedding's weights otherwise than its default algorithm does
                 f"{what} with runtime.algorithm=default gives a graph that cannot be loaded; try runtime.algorithm=k_quant"
             )
-        if self.max_perplexity_ratio <= 1:
-            raise ValueError(
-                f"runtime.max_perplexity_ratio must be more than 1, got {self.max_perplexity_ratio}; try runtime.max_perplexity_ratio=1.25"
-            )
+        must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         must_be_at_least("runtime.batch_size", self.batch_size, 1, 8)
 
 

@@ -12,7 +12,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Outside, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_one_of, setting
+from ptx import (
+    Choice,
+    ModelRef,
+    Outside,
+    Problem,
+    Run,
+    RunConfig,
+    Runtime,
+    hookimpl,
+    must_be_at_least,
+    must_be_more_than,
+    must_be_one_of,
+    setting,
+)
 
 MODES = ("dynamic", "static", "fp32")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
@@ -38,10 +51,7 @@ class OnnxOptimum(Runtime):
         must_be_one_of("runtime.mode", self.mode, MODES, "dynamic")
         for name in ("calibration_rows", "batch_size"):
             must_be_at_least(f"runtime.{name}", getattr(self, name), 1, 8)
-        if self.max_perplexity_ratio <= 1:
-            raise ValueError(
-                f"runtime.max_perplexity_ratio must be more than 1, got {self.max_perplexity_ratio}; try runtime.max_perplexity_ratio=1.25"
-            )
+        must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
 
     def outside(self) -> Outside:
         """The export's script, and the Python that takes it."""
@@ -60,9 +70,9 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
     """What the other environment cannot read, and what is missing here."""
     if not isinstance(config.runtime, OnnxOptimum):
         return []
-    from ptx_optimum.checks import problems
+    from ptx.lm.plain import problems
 
-    return problems(config, model)
+    return problems(config, model, "onnx_optimum", "onnxruntime", "onnx")
 
 
 @hookimpl(wrapper=True)

@@ -1,0 +1,129 @@
+"""``runtime=openvino``: OpenVINO serves a package that optimum-intel has made of the model folder, on the CPU.
+
+optimum-intel pins a transformers that cannot live beside that of ptx, so the export is taken in an environment of its own (``requirements.txt`` in this
+folder says which); the package needs none of it: OpenVINO opens it here. Against ``runtime=onnx`` it reads prompts faster and decodes more slowly
+(docs/runtimes.md has the figures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from ptx import (
+    Choice,
+    ModelRef,
+    Outside,
+    Problem,
+    Run,
+    RunConfig,
+    Runtime,
+    hookimpl,
+    must_be_at_least,
+    must_be_more_than,
+    must_be_one_of,
+    setting,
+)
+
+PRECISIONS = ("int8", "int4", "fp32")
+ALGORITHMS = ("rtn", "awq", "scale_estimation", "gptq")
+COMPUTE = ("auto", "float32")
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+
+
+@dataclass
+class OpenVino(Runtime):
+    """OpenVINO on the CPU; threads follow ``threads=`` (``eval.latency.threads`` where latency is measured)."""
+
+    exports: ClassVar[bool] = True
+    precision: str = setting(
+        "int8", "weights: int8 (a scale per output), int4 (the output layer and a tied embedding stay in 8 bits) or fp32"
+    )
+    group_size: int = setting(32, "int4: neighbouring weights that share a scale; a layer that it does not divide takes a smaller one")
+    symmetric: bool = setting(False, "no zero point; false stores one per scale")
+    algorithm: str = setting(
+        "rtn",
+        "int4, how weights are rounded: rtn (to nearest), awq (scaled by their own size), scale_estimation or gptq (both on text that the model writes)",
+    )
+    calibration_rows: int = setting(32, "scale_estimation and gptq: texts of 48 tokens, written by the model itself")
+    compute: str = setting(
+        "auto", "auto: as this CPU is fastest, activations rounded to int8 inside a product, and bfloat16 where it has that; or float32"
+    )
+    max_perplexity_ratio: float = setting(
+        1.25, "the step fails if the quantised package's perplexity on the model's own text is more than so many times the model's"
+    )
+    batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
+    python: str = setting("", "Python of the environment that exports; default: $PTX_STEP_PYTHON", identity=False)
+
+    def __post_init__(self) -> None:
+        must_be_one_of("runtime.precision", self.precision, PRECISIONS, "int8")
+        must_be_one_of("runtime.algorithm", self.algorithm, ALGORITHMS, "gptq")
+        must_be_one_of("runtime.compute", self.compute, COMPUTE, "auto")
+        for name, least in (("group_size", 16), ("calibration_rows", 1), ("batch_size", 1)):
+            must_be_at_least(f"runtime.{name}", getattr(self, name), least, 32)
+        must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
+        if self.algorithm != "rtn" and self.precision != "int4":
+            raise ValueError(
+                f"runtime.algorithm={self.algorithm} goes with runtime.precision=int4, got {self.precision}; leave runtime.algorithm=rtn"
+            )
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """What OpenVINO is told when it opens the package. By itself it computes in bfloat16 where the CPU has that, in float32 packages too."""
+        if self.compute == "auto" and self.precision != "fp32":
+            return {}
+        return {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+
+    def outside(self) -> Outside:
+        """The export's script, and the Python that takes it."""
+        return Outside(Path(__file__).with_name("elsewhere.py"), self.python, "runtime.python", REQUIREMENTS)
+
+
+@hookimpl
+def ptx_choices() -> list[Choice]:
+    """``runtime=openvino``."""
+    about = "OpenVINO on the CPU: fp32, int8, int4, exported by optimum-intel in an environment of its own"
+    return [Choice("runtime", "openvino", OpenVino, about, ("openvino", "transformers", "torch"))]
+
+
+@hookimpl
+def ptx_searchpath() -> list[str]:
+    """``runtime=openvino_int4``, ...: settings under a name, which a sweep can mix."""
+    return [str(Path(__file__).parent / "conf")]
+
+
+@hookimpl
+def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
+    """What the other environment cannot read, and what is missing here."""
+    if not isinstance(config.runtime, OpenVino):
+        return []
+    from ptx.lm.plain import problems
+
+    return problems(config, model, "openvino", "openvino", "openvino")
+
+
+@hookimpl(wrapper=True)
+def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> Generator[None, ModelRef | None, ModelRef | None]:
+    """What comes out of the other environment is opened here and compared with the model."""
+    made = yield
+    if made is None or not isinstance(runtime, OpenVino):
+        return made
+    from ptx.lm.load import quiet
+
+    quiet()
+    from ptx_openvino.finish import finish
+
+    return finish(run, runtime, model, made)
+
+
+@hookimpl
+def ptx_load(runtime: Runtime, model: ModelRef) -> Any | None:
+    """Open the package."""
+    if not isinstance(runtime, OpenVino):
+        return None
+    from ptx.packages import read_package
+    from ptx_openvino.model import OpenVinoLanguageModel
+
+    return OpenVinoLanguageModel(model.path, read_package(model.path)["properties"], runtime.batch_size)
