@@ -53,7 +53,7 @@ class Row:
 
     @property
     def as_it_is(self) -> bool:
-        """Whether it is a model that was measured by itself (``ptx eval``): its requests took turns with its own, in a sitting of its own."""
+        """Whether it is a model that was measured by itself (``ptx eval``, no other ``baseline_runtime``): its requests took turns with its own."""
         return not self.baseline and all(_as_it_is(record) for record in self.records)
 
     @property
@@ -125,7 +125,8 @@ def timed(record: Record) -> bool:
 
 
 def _as_it_is(record: Record) -> bool:
-    return not record.baseline and record.run.get("verb") == "eval"
+    config = record.run.get("config") or {}
+    return not record.baseline and record.run.get("verb") == "eval" and config.get("baseline_runtime") in (None, config.get("runtime"))
 
 
 def _absolute(name: str) -> bool:

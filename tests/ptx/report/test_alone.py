@@ -13,9 +13,9 @@ NAMES = [*(f"bench/task_{i}/acc" for i in range(12)), "judge/win_rate", "quiz/ri
 
 @pytest.fixture
 def report_of(tmp_path):
-    """``report_of(models)``: the report of ``ptx eval`` on each of these folders."""
+    """``report_of(models)``: the report of ``ptx eval`` on each of these folders; ``served`` goes into their configuration."""
 
-    def make(*models):
+    def make(*models, **served):
         rows = [
             {"item": f"q{i}", "scores": dict.fromkeys(NAMES, float(i % 2)), "segments": {"language": "de" if i % 3 else "en"}}
             for i in range(30)
@@ -29,7 +29,7 @@ def report_of(tmp_path):
             metrics += [Metric("latency/request_seconds", number + 1.0, "seconds", "lower", number + 0.9, number + 1.1, 20)]
             varied = {"model": model} if len(models) > 1 else {}
             run = {"id": str(number), "label": f"model={model} eval=[quiz]", "sweep": "s", "baseline": False, "seed": 0, "varied": varied}
-            run |= {"verb": "eval", "config": {"eval": {}, "model": model}, "model": {"name": model, "digest": model}}
+            run |= {"verb": "eval", "config": {"eval": {}, "model": model, **served}, "model": {"name": model, "digest": model}}
             write_json(folder / "run.json", run)
             result = {"status": "done", "steps": [], "evaluations": [{"name": "quiz"}], "error": None, "seconds": 1.0}
             write_json(folder / "result.json", result | {"metrics": [vars(metric) | {"evaluator": "quiz"} for metric in metrics]})
@@ -77,3 +77,15 @@ def test_times_of_two_sittings_are_shown_and_not_compared(report_of):
     assert "request, baseline" not in text
     line = next(line for line in text.splitlines() if line.startswith("| slow | latency/request\\_seconds"))
     assert line.endswith("n=20 | \N{EN DASH} |")
+
+
+def test_what_took_turns_with_the_model_on_a_declared_runtime_is_compared(report_of):
+    """``ptx eval model=A runtime=onnx baseline_runtime=hf``: no step was taken, and yet the two are not the same thing."""
+    text = report_of("/a/base", "/b/slow", runtime={"choice": "onnx"}, baseline_runtime={"choice": "hf"}).markdown.read_text()
+    assert "latency request, baseline = 1" in text
+    assert "Times are of one sitting" not in text
+
+
+def test_what_took_turns_with_itself_is_not(report_of):
+    text = report_of("/a/base", "/b/slow", runtime={"choice": "hf"}, baseline_runtime={"choice": "hf"}).markdown.read_text()
+    assert "latency request, baseline = 1" not in text
