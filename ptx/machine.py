@@ -11,13 +11,14 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 WORTH_RELEASING = 1.5e9  # bytes; the libraries alone take half of that
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
 @functools.cache
@@ -103,3 +104,20 @@ def trim_heap() -> None:
     """Hand back what was freed: glibc keeps blocks below 32 MB, such as every layer of a model of a billion parameters, and leaves gaps."""
     with suppress(OSError, AttributeError):  # no glibc
         ctypes.CDLL(None).malloc_trim(0)
+
+
+@contextmanager
+def freed_at_once() -> Iterator[None]:
+    """While this is open, blocks of a megabyte and more go back to the system when they are freed, one by one.
+
+    For work that replaces every large tensor of a model by a small one: the small ones come to lie in the gaps that glibc keeps, and the next
+    large one finds none that is wide enough. Afterwards blocks below 32 MB are kept again, for speed.
+    """
+    with suppress(OSError, AttributeError):  # no glibc
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    try:
+        yield
+    finally:
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 32 << 20)
+            ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 64 << 20)

@@ -34,6 +34,7 @@ from ptx.lm.calibration import bucketed, draw
 from ptx.lm.load import base_of, is_adapter, load_model, load_tokenizer
 from ptx.lm.progress import Pace, replaced, reported_bars, unpacking
 from ptx.lm.walk import resumable, unwrapped
+from ptx.machine import freed_at_once
 from ptx.models import tensors_of, weight_files
 from ptx.records import read_json
 
@@ -129,7 +130,8 @@ def calibrated(run: Run, data: DataSet | None, tokenizer: Any, settings: Sample,
 def save(run: Run, network: Any, tokenizer: Any, **options: Any) -> ModelRef:
     """Write the compressed model below ``run.folder``, with llm-compressor's ``options``; ``ptx_checks`` reads it back."""
     folder = run.folder / "model"
-    network.save_pretrained(folder, save_compressed=True, **options)
+    with freed_at_once():  # packing takes the place of the weights, layer by layer
+        network.save_pretrained(folder, save_compressed=True, **options)
     tokenizer.save_pretrained(folder)
     (folder / "recipe.yaml").unlink(missing_ok=True)  # the next compression would read it, and stumbles over what SmoothQuant writes there
     return ModelRef.of(folder)
