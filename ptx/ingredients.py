@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import machine
-from ptx.config import Compressor, RunConfig, Scorer, identity_of
+from ptx.config import Compressor, RunConfig, Runtime, Scorer, identity_of
 from ptx.data import DataSet
 from ptx.host import Host
 from ptx.plan import Measure, Step
@@ -71,6 +71,8 @@ class Ingredients:
     def of(self, kind: str, part: Any) -> dict[str, Any]:
         """Those of any configured part: the plugin that answers for it, its settings, libraries, files and scorers."""
         found = {"kind": kind, "config": identity_of(part), "device": self.device, "seed": self.config.seed} | self._made_by(part)
+        if isinstance(part, Runtime) and kind == "load" and (served := part.served()):
+            found["served"] = served.identity()
         if (through := getattr(part, "through", None)) is not None:
             found["through"] = self._made_by(through)
         if isinstance(part, Scorer) and (files := part.inputs()):

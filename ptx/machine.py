@@ -100,6 +100,23 @@ def resident_bytes() -> float:
         return math.inf
 
 
+def peak_bytes(process: int) -> float:
+    """The most memory that a process and those it has started have held, in bytes; what they share counts for each. Linux only."""
+    children: dict[int, list[int]] = {}
+    peaks: dict[int, float] = {}
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with suppress(OSError):  # it has ended meanwhile
+            told = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+            children.setdefault(int(told["PPid"]), []).append(int(told["Pid"]))
+            peaks[int(told["Pid"])] = float(told.get("VmHWM", "0").split()[0]) * 1024
+    found, waiting = 0.0, [process]
+    while waiting:
+        one = waiting.pop()
+        found += peaks.get(one, 0.0)
+        waiting += children.get(one, [])
+    return found
+
+
 def trim_heap() -> None:
     """Hand back what was freed: glibc keeps blocks below 32 MB, such as every layer of a model of a billion parameters, and leaves gaps."""
     with suppress(OSError, AttributeError):  # no glibc

@@ -19,9 +19,9 @@ class LanguageModel(Protocol):
     """A model opened on a runtime. Prompts are finished texts: the chat template has been applied by the caller.
 
     ``emulated`` says, in a sentence, why this runtime's time and memory would not be those of a deployment (a quantised checkpoint that
-    is unpacked first); empty where they would. ``max_length`` is the context in tokens. Two things are optional, for ``eval=[latency]``: ``concurrent``,
-    true where several threads may call it at once, and ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that batches
-    requests as they come.
+    is unpacked first); empty where they would. ``max_length`` is the context in tokens. Three things are optional, for ``eval=[latency]``: ``concurrent``,
+    true where several threads may call it at once; ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that batches
+    requests as they come; and ``peak_memory()`` in bytes, of a model that lies in other processes.
     """
 
     max_length: int

