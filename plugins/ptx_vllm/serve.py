@@ -1,12 +1,14 @@
-"""vLLM's own ``vllm serve``, as the Python of its environment runs it: ``PYTHON serve.py ARGUMENTS``. Nothing of ptx is imported here.
+"""vLLM's own ``vllm serve``, as the Python of its environment runs it: ``PYTHON serve.py FOLDER ARGUMENTS``. Nothing of ptx is imported here.
 
-It ends when its standard input closes: a server that holds a GPU must not outlive who asked for it, however that one ended.
+It ends when its standard input closes, and removes ``FOLDER`` (of its socket and its log): a server that holds a GPU must not outlive who asked for
+it, however that one ended.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -15,10 +17,11 @@ import time
 GRACE = 20.0  # seconds for vLLM's processes to end
 
 
-def leave_when_alone() -> None:
+def leave_when_alone(folder: str) -> None:
     """Wait for the end of standard input."""
     while os.read(0, 1):
         pass
+    shutil.rmtree(folder, ignore_errors=True)
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(GRACE)
     os.killpg(os.getpgid(0), signal.SIGKILL)
@@ -38,9 +41,9 @@ def name_the_cpu_build() -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=leave_when_alone, daemon=True).start()
+    threading.Thread(target=leave_when_alone, args=sys.argv[1:2], daemon=True).start()
     name_the_cpu_build()
     from vllm.entrypoints.cli.main import main
 
-    sys.argv = ["vllm", "serve", *sys.argv[1:]]
+    sys.argv = ["vllm", "serve", *sys.argv[2:]]
     main()

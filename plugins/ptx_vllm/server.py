@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -34,7 +35,8 @@ IN_FLIGHT = 32  # requests under way; the server batches what is there
 PATIENCE = 1800.0  # seconds to load the weights and compile
 GRACE = 30.0  # seconds to end
 POLL = 0.2
-SHOWN = 1500  # characters of a server's last words
+SHOWN, LINES = 1500, 3  # characters of a server's last words, or the errors in them
+ERROR = re.compile(r"\w*(Error|Exception): .*")
 
 
 @dataclass
@@ -57,9 +59,14 @@ class Process:
                 if self.client.get("/health").status_code == httpx.codes.OK:
                     return int(self.client.get("/v1/models").json()["data"][0]["max_model_len"])
             time.sleep(POLL)
-        words = (self.folder / "log").read_text(errors="replace").strip()[-SHOWN:]
         how = "does not answer" if self.popen.poll() is None else f"ended with exit code {self.popen.returncode}"
-        raise StepError(f"vLLM's server {how}: {words}")
+        raise StepError(f"vLLM's server {how}: {self.last_words()}")
+
+    def last_words(self) -> str:
+        """The first errors that its log names, else its end."""
+        log = (self.folder / "log").read_text(errors="replace").strip()
+        told = dict.fromkeys(found[0] for line in log.splitlines() if (found := ERROR.search(line)))
+        return "; ".join(list(told)[:LINES]) or log[-SHOWN:]
 
     def stop(self) -> None:
         """End it: closing its standard input asks for that."""
@@ -134,14 +141,16 @@ class Server(VllmLanguageModel):
 
     def _refused(self, answer: httpx.Response) -> None:
         if answer.is_error:
-            raise StepError(f"vLLM's server refuses (HTTP {answer.status_code}): {answer.read().decode(errors='replace')[:SHOWN]}")
+            said = f"(HTTP {answer.status_code}): {answer.read().decode(errors='replace')[:SHOWN]}"
+            words = f"; its log: {self.process.last_words()}" if answer.is_server_error else ""
+            raise StepError(f"vLLM's server refuses {said}{words}")
 
 
 def load(runtime: Vllm, served: Outside, model: ModelRef) -> Server:
     """Start a server on the model, or on the base of an adapter, with every adapter that is to be served on it."""
     adapters, folder = adapters_of(runtime, model), Path(tempfile.mkdtemp(prefix="ptx-vllm-"))
     socket = folder / "socket"
-    line: list[str | Path] = [served.interpreter, served.script, *flags(runtime, model, adapters), f"--uds={socket}"]
+    line: list[str | Path] = [served.interpreter, served.script, folder, *flags(runtime, model, adapters), f"--uds={socket}"]
     with (folder / "log").open("wb") as log:
         popen = subprocess.Popen(
             line, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment(), start_new_session=True

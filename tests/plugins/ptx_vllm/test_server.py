@@ -170,7 +170,7 @@ from ptx import ModelRef, Outside
 from ptx_vllm import Vllm, ptx_load
 Vllm.served = lambda self: Outside(pathlib.Path({script!r}), sys.executable)
 lm = ptx_load(Vllm(), ModelRef.of(pathlib.Path({model!r})))
-print(lm.process.popen.pid, flush=True)
+print(lm.process.popen.pid, lm.process.folder, flush=True)
 time.sleep(600)
 """
 
@@ -178,13 +178,14 @@ time.sleep(600)
 def test_a_server_ends_when_who_asked_for_it_is_killed(stand_in, chat_model, tmp_path):
     code = ORPHAN.format(script=str(tmp_path / "stand_in.py"), model=str(chat_model))
     client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    server = int(client.stdout.readline())
+    server, folder = client.stdout.readline().split()
     client.send_signal(signal.SIGKILL)
     client.wait()
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and _lives(server):
+    while time.monotonic() < deadline and _lives(int(server)):
         time.sleep(0.1)
-    assert not _lives(server)
+    assert not _lives(int(server))
+    assert not Path(folder).exists()
 
 
 def _lives(pid):
