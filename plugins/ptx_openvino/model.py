@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +10,14 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from ptx.lm.replies import Noise
-from ptx.lm.serving import Rows, TokenModel, threads
+from ptx.lm.serving import ReadingModel, threads
 from ptx.records import read_json
 
 GRAPH = "openvino_model.xml"
 
 
-class OpenVinoLanguageModel(TokenModel):
+class OpenVinoLanguageModel(ReadingModel):
     """A package opened with OpenVINO; ``properties`` are the runtime's own, by its names."""
-
-    concurrent = True  # every request is an infer request of its own, and keeps its own cache
 
     def __init__(self, folder: Path, properties: Mapping[str, Any], batch_size: int = 8) -> None:
         described = read_json(folder / "config.json")
@@ -37,28 +34,12 @@ class OpenVinoLanguageModel(TokenModel):
         )
         self.inputs = {one.get_any_name() for one in self.model.inputs}
 
-    def prefill(self, rows: Rows) -> NDArray[np.float32]:
-        """Scores after every token of ``rows``, all of one length: (B, T, V)."""
-        return Reader(self, len(rows)).read(np.array(rows)).copy()
-
-    def steps(
-        self,
-        rows: Rows,
-        most: int,
-        noise: Noise | None = None,
-        *,
-        endless: bool = False,  # noqa: ARG002 (a graph knows no end token)
-    ) -> Iterator[NDArray[Any]]:
-        """The next token of each row, ``most`` times."""
-        reader, given = Reader(self, len(rows)), np.array(rows)
-        for _ in range(most):
-            scores = reader.read(given)[:, -1]  # (B, V)
-            tokens = (scores if noise is None else noise.over(scores)).argmax(axis=-1)
-            yield tokens
-            given = tokens[:, None]
+    def reader(self, count: int) -> Cached:
+        """A new one for ``count`` rows."""
+        return Cached(self, count)
 
 
-class Reader:
+class Cached:
     """Rows that are being read; what was read stays in the infer request."""
 
     def __init__(self, lm: OpenVinoLanguageModel, count: int) -> None:

@@ -5,7 +5,6 @@ Unlike ONNX Runtime GenAI's graphs these know no fused attention: each step copi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +12,14 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from ptx.lm.replies import Noise
-from ptx.lm.serving import Rows, TokenModel, threads
+from ptx.lm.serving import ReadingModel, threads
 from ptx.records import read_json
 
 GRAPH = "model.onnx"
 
 
-class OrtLanguageModel(TokenModel):
+class OrtLanguageModel(ReadingModel):
     """A package opened with ONNX Runtime."""
-
-    concurrent = True  # the session keeps nothing between two calls: a cache of its own for every request, the weights shared
 
     def __init__(self, folder: Path, batch_size: int = 8) -> None:
         described = read_json(folder / "config.json")
@@ -40,28 +36,12 @@ class OrtLanguageModel(TokenModel):
         self.past = [name for name in self.inputs if name.startswith("past_key_values")]
         self.outputs = ["logits", *(name.replace("past_key_values", "present") for name in self.past)]
 
-    def prefill(self, rows: Rows) -> NDArray[np.float32]:
-        """Scores after every token of ``rows``, all of one length: (B, T, V)."""
-        return Reader(self, len(rows)).read(np.array(rows))
-
-    def steps(
-        self,
-        rows: Rows,
-        most: int,
-        noise: Noise | None = None,
-        *,
-        endless: bool = False,  # noqa: ARG002 (a session knows no end token)
-    ) -> Iterator[NDArray[Any]]:
-        """The next token of each row, ``most`` times."""
-        reader, given = Reader(self, len(rows)), np.array(rows)
-        for _ in range(most):
-            scores = reader.read(given)[:, -1]  # (B, V)
-            tokens = (scores if noise is None else noise.over(scores)).argmax(axis=-1)
-            yield tokens
-            given = tokens[:, None]
+    def reader(self, count: int) -> Cached:
+        """A new one for ``count`` rows."""
+        return Cached(self, count)
 
 
-class Reader:
+class Cached:
     """Rows that are being read: what the graph gave back as cache goes in again, without passing through numpy."""
 
     def __init__(self, lm: OrtLanguageModel, count: int) -> None:
@@ -85,7 +65,8 @@ class Reader:
         }
         logits, *present = self.lm.model.run_with_ort_values(self.lm.outputs, values | self.past)
         self.past, self.length = dict(zip(self.lm.past, present, strict=True)), whole
-        return np.array(logits.numpy(), dtype=np.float32)
+        scores: NDArray[np.float32] = logits.numpy()
+        return scores
 
 
 def _options() -> Any:

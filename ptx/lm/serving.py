@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +136,43 @@ class TokenModel(ABC):
         """Free the memory."""
         self.model = None
         release_memory()
+
+
+class Reader(Protocol):
+    """Rows of one length that are being read; what was read is kept."""
+
+    def read(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Append (B, T) tokens; the scores after each of them, (B, T, V), which the next call may overwrite."""
+
+
+class ReadingModel(TokenModel):
+    """One that reads tokens into a cache of their own: ``prefill`` and ``steps`` follow from that, with any number of readers at once."""
+
+    concurrent = True
+
+    @abstractmethod
+    def reader(self, count: int) -> Reader:
+        """A new one for ``count`` rows."""
+
+    def prefill(self, rows: Rows) -> NDArray[np.float32]:
+        """Scores after every token of ``rows``, all of one length: (B, T, V)."""
+        return self.reader(len(rows)).read(np.array(rows)).copy()
+
+    def steps(
+        self,
+        rows: Rows,
+        most: int,
+        noise: Noise | None = None,
+        *,
+        endless: bool = False,  # noqa: ARG002 (a graph knows no end token)
+    ) -> Iterator[NDArray[Any]]:
+        """The next token of each row, ``most`` times."""
+        reader, given = self.reader(len(rows)), np.array(rows)
+        for _ in range(most):
+            scores = reader.read(given)[:, -1]  # (B, V)
+            tokens = (scores if noise is None else noise.over(scores)).argmax(axis=-1)
+            yield tokens
+            given = tokens[:, None]
 
 
 def threads() -> int:

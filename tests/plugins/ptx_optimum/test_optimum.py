@@ -83,9 +83,7 @@ def test_what_is_read_token_by_token_through_the_cache_is_what_is_read_at_once(p
     assert whole.shape == (4, lm.vocabulary)
     assert whole.dtype == np.float32
     assert np.allclose(whole[2, 1], np.sin(15 * 2 / lm.vocabulary), atol=1e-6)
-    from ptx_optimum.model import Reader
-
-    reader = Reader(lm, 1)
+    reader = lm.reader(1)
     assert np.allclose([reader.read(np.array([[token]]))[0, 0] for token in (3, 5, 7, 11)], whole, atol=1e-5)
 
 
