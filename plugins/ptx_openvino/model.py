@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,10 +35,16 @@ class OpenVinoLanguageModel(ReadingModel):
             batch_size=batch_size,
         )
         self.inputs = {one.get_any_name() for one in self.model.inputs}
+        self.idle: deque[Any] = deque()  # infer requests: making one costs as much as a few tokens of a small model
 
     def reader(self, count: int) -> Cached:
         """A new one for ``count`` rows."""
         return Cached(self, count)
+
+    def close(self) -> None:
+        """Free the memory."""
+        self.idle.clear()
+        super().close()
 
 
 class Cached:
@@ -44,7 +52,12 @@ class Cached:
 
     def __init__(self, lm: OpenVinoLanguageModel, count: int) -> None:
         self.lm, self.length = lm, 0
-        self.request = lm.model.create_infer_request()
+        try:
+            self.request = lm.idle.pop()
+            self.request.reset_state()
+        except IndexError:
+            self.request = lm.model.create_infer_request()
+        weakref.finalize(self, lm.idle.append, self.request)
         self.beams = np.arange(count, dtype=np.int32)
 
     def read(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:

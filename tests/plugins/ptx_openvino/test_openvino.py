@@ -98,6 +98,7 @@ def test_scores_that_were_given_out_stay_as_they_were(package):
     first, second = lm.logits([[3, 5], [4, 6]])
     assert not np.allclose(first, second)
     assert np.allclose(first[1, 0], np.sin(8 / lm.vocabulary), atol=1e-6)
+    assert np.allclose(second[1, 0], np.sin(10 / lm.vocabulary), atol=1e-6)  # nothing of the first row is left
 
 
 def test_a_request_is_timed_in_two_parts(package):
