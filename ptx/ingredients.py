@@ -75,7 +75,7 @@ class Ingredients:
             found["served"] = served.identity()
         if (through := getattr(part, "through", None)) is not None:
             found["through"] = self._made_by(through)
-        if isinstance(part, Scorer) and (files := part.inputs()):
+        if isinstance(part, Scorer | Runtime) and (files := part.inputs()):
             found["inputs"] = digests(files)
         scorers = part.scorers() if hasattr(part, "scorers") else []
         if scorers:

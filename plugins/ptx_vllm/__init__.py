@@ -70,6 +70,10 @@ class Vllm(Runtime):
         if taken := sorted(set(self.args) & set(OWNED)):
             raise ValueError(f"runtime.args.{taken[0]} is ptx's to set; use the field of runtime")
 
+    def inputs(self) -> list[Path]:
+        """The adapter that answers, where it is not the run's own: the others only lie beside it."""
+        return [Path(self.adapters[self.adapter]).expanduser()] if self.adapter in self.adapters else []
+
     def served(self) -> Outside | None:
         """Where the server runs; None for the engine in this process."""
         if self.engine == "offline":

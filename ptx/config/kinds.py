@@ -164,6 +164,10 @@ class Runtime:
     exports: ClassVar[bool] = False
     serves: ClassVar[bool] = True
 
+    def inputs(self) -> list[Path]:
+        """Files and folders beside the model whose content decides what it answers."""
+        return []
+
     def served(self) -> Any:
         """The environment that it is served from (:class:`ptx.Outside`), if not this one: it decides what is measured."""
         return None

@@ -205,6 +205,23 @@ def test_the_environment_of_the_server_is_in_the_key_of_what_is_measured(tmp_pat
     assert "served" not in Ingredients(get_host(), RunConfig(runtime=HF()), "cpu").of("load", HF())
 
 
+def test_the_content_of_the_adapter_that_answers_is_in_the_key_of_what_is_measured(tmp_path):
+    from ptx.host import get_host
+    from ptx.ingredients import Ingredients
+
+    def key(**settings):
+        runtime = Vllm(engine="offline", adapters={"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, **settings)
+        return Ingredients(get_host(), RunConfig(runtime=runtime), "cpu").of("load", runtime)
+
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "adapter_config.json").write_text("{}")
+    before = key(adapter="a"), key()
+    (tmp_path / "a" / "adapter_config.json").write_text('{"r": 2}')
+    assert key(adapter="a") != before[0]
+    assert key() == before[1]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL, reason="PTX_TEST_VLLM does not name a Python with vllm")
 def test_vllm_itself_says_what_transformers_says(tiny_model, monkeypatch):
