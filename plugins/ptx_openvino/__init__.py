@@ -1,7 +1,7 @@
 """``runtime=openvino``: OpenVINO serves a package that optimum-intel has made of the model folder, on the CPU.
 
 optimum-intel pins a transformers that cannot live beside that of ptx, so the export is taken in an environment of its own (``requirements.txt`` in this
-folder says which); the package needs none of it: OpenVINO opens it here. Against ``runtime=onnx`` it reads prompts faster and decodes more slowly
+folder says which); the package needs none of it: OpenVINO opens it here. Against ``runtime=onnx`` it reads prompts faster and decodes no faster
 (docs/runtimes.md has the figures).
 """
 

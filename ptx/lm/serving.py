@@ -156,7 +156,8 @@ class ReadingModel(TokenModel):
 
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
         """Scores after every token of ``rows``, all of one length: (B, T, V)."""
-        return self.reader(len(rows)).read(np.array(rows)).copy()
+        reader = self.reader(len(rows))  # held until the scores are copied: its memory may be another's afterwards
+        return reader.read(np.array(rows)).copy()
 
     def steps(
         self,

@@ -101,6 +101,22 @@ def test_scores_that_were_given_out_stay_as_they_were(package):
     assert np.allclose(second[1, 0], np.sin(10 / lm.vocabulary), atol=1e-6)  # nothing of the first row is left
 
 
+def test_scores_are_copied_before_another_thread_may_have_the_request_again(package, monkeypatch):
+    class Taken:
+        """Its memory is written over as soon as nobody holds it."""
+
+        def read(self, tokens):
+            self.scores = np.zeros((1, 2, 3), np.float32)
+            return self.scores
+
+        def __del__(self):
+            self.scores.fill(np.nan)
+
+    lm = ptx_load(OpenVino(), package)
+    monkeypatch.setattr(lm, "reader", lambda count: Taken())
+    assert np.isfinite(lm.prefill([[1, 2]])).all()
+
+
 def test_a_request_is_timed_in_two_parts(package):
     first, rest = ptx_load(OpenVino(), package).time_request(4, 3, batch_size=2)
     assert first > 0
