@@ -4,17 +4,23 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
+LIBRARIES := $(VENV)/libraries
 READY := $(VENV)/ready
 
 .PHONY: setup demo test lint format clean
 
 setup: $(READY)
 
-$(READY): requirements.txt pyproject.toml
+$(LIBRARIES): requirements.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check "$$(grep '^torch==' requirements.txt)"
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) "$$(grep '^torch==' requirements.txt)"
+	$(PIP) -r requirements.txt
+	touch $@
+
+# `plugins` is newer when a plugin came or went: its entry point has to follow
+$(READY): $(LIBRARIES) pyproject.toml setup.py plugins
+	$(PIP) --no-deps --no-build-isolation --editable .
 	touch $@
 
 demo: $(READY)

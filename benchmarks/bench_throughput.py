@@ -43,7 +43,7 @@ def main() -> int:
     parser.add_argument("--batch-size", type=int, default=64)
     asked = parser.parse_args()
 
-    from ptx.host import get_host
+    from ptx.hooks.host import get_host
     from ptx.stats import quantile_interval
 
     host = get_host()

@@ -25,7 +25,7 @@ def main() -> int:
     asked = parser.parse_args()
 
     from ptx import ModelRef, Run, RunConfig
-    from ptx.host import get_host
+    from ptx.hooks.host import get_host
     from ptx.testing import Silent
 
     host = get_host()

@@ -21,12 +21,12 @@ from ptx.config import (
     Tracker,
     setting,
 )
+from ptx.config.environment import Outside
 from ptx.data import DataSet
 from ptx.errors import ConfigError, Problem, PtxError, StepError, did_you_mean, must_be_at_least, must_be_more_than, must_be_one_of
-from ptx.hookspecs import hookimpl
-from ptx.outside import Outside
+from ptx.hooks.hookspecs import hookimpl
+from ptx.hooks.run import LanguageModel, Run
 from ptx.records import Evaluation, Metric, ModelRef, Score
-from ptx.run import LanguageModel, Run
 
 __version__ = "0.1.0"
 

@@ -11,13 +11,13 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from ptx import places
 from ptx.config import Choice, Compressor, Data, Lora, Method, Model, RunConfig, Runtime, setting
 from ptx.data import DataSet
 from ptx.errors import Problem
-from ptx.hookspecs import hookimpl
+from ptx.execute import launchers as places
+from ptx.hooks.hookspecs import hookimpl
+from ptx.hooks.run import Run
 from ptx.records import ModelRef
-from ptx.run import Run
 
 
 @dataclass
@@ -85,7 +85,7 @@ def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> ModelRef | None:
 def _outside(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef | None:
     if not hasattr(config, "outside"):
         return None
-    from ptx.apart import take_outside
+    from ptx.execute.process import take_outside
 
     return take_outside(run, config.outside(), kind, config, model, data)
 
@@ -93,7 +93,7 @@ def _outside(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | 
 @hookimpl(trylast=True)
 def ptx_run(run: Run) -> dict[str, Any]:
     """Take the steps in order, then measure what came out."""
-    from ptx.stages import execute
+    from ptx.execute.steps import execute
 
     return execute(run)
 

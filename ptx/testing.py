@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from ptx.config import GROUPS, RunConfig
-from ptx.host import Host, get_host
-from ptx.run import Run
+from ptx.hooks.host import Host, get_host
+from ptx.hooks.run import Run
 
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "llmcompressor", "lm_eval", "wandb")
 

@@ -18,23 +18,9 @@ import pluggy
 import pytest
 
 import ptx.builtin
-from ptx import (
-    Choice,
-    Compressor,
-    Evaluation,
-    Evaluator,
-    Method,
-    Metric,
-    ModelRef,
-    Runtime,
-    Scorer,
-    StepError,
-    Through,
-    hookimpl,
-    hookspecs,
-    setting,
-)
-from ptx import host as hosts
+from ptx import Choice, Compressor, Evaluation, Evaluator, Method, Metric, ModelRef, Runtime, Scorer, StepError, Through, hookimpl, setting
+from ptx.hooks import hookspecs
+from ptx.hooks import host as hosts
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from ptx.cli import main
-from ptx.host import get_host
+from ptx.hooks.host import get_host
 
 ROOT = Path(__file__).parents[1]
 GUIDE = (ROOT / "docs" / "plugins.md").read_text()
@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def hooks():
-    tree = ast.parse((ROOT / "ptx" / "hookspecs.py").read_text())
+    tree = ast.parse((ROOT / "ptx" / "hooks" / "hookspecs.py").read_text())
     return [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("ptx_")]
 
 

@@ -79,8 +79,8 @@ def make(options: argparse.Namespace, name: str, words: list[str], python: str) 
 
 def opened(folder: Path) -> Any:
     from ptx import ModelRef
-    from ptx.host import get_host
-    from ptx.packages import read_package
+    from ptx.hooks.host import get_host
+    from ptx.models.package import read_package
 
     host = get_host()
     runtime = host.choices["runtime", read_package(folder)["runtime"]].config_type()

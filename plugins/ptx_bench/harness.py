@@ -4,7 +4,7 @@ lm-eval takes the log-softmax over the whole vocabulary at every position of a b
 the continuations. Here only those are taken: the same forward passes over the same batches, the same rows, so the same bits. Everything
 else, one-token continuations of one context in one pass included, is lm-eval's.
 
-With ``prefix_cache`` what requests begin with in common is read once (:mod:`ptx.lm.loglikelihood`): less work still, and other last digits.
+With ``prefix_cache`` what requests begin with in common is read once (:mod:`ptx.lm.serving.loglikelihood`): less work still, and other last digits.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lm_eval.models.utils import Collator
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
-from ptx.lm.loglikelihood import shared_answers
+from ptx.lm.serving.loglikelihood import shared_answers
 from ptx_bench.shares import Shares
 
 Request = tuple[Any, list[int], list[int]]  # what was asked, tokens of the context, tokens of the continuation

@@ -15,8 +15,8 @@ from typing import Any
 from lm_eval.api.task import ConfigurableTask
 
 from ptx import Metric, stats
-from ptx.items import item_ids, lasted
 from ptx.records import Better
+from ptx.stats.items import item_ids, lasted
 from ptx_bench.shares import Shares
 
 SEGMENTS = ("skill", "language", "difficulty")

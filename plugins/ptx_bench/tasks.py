@@ -14,7 +14,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]  # its stubs are a package of their own
 
 from ptx import Problem, did_you_mean
-from ptx.models import chat_template
+from ptx.models.inspection import chat_template
 from ptx_bench import Bench
 
 #: what lm-eval computes itself; any other name it looks up on the network, and scores nothing where it finds nothing

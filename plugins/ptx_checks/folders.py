@@ -10,7 +10,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from ptx.lm.quanto import flat
-from ptx.models import tensors_of, weight_files
+from ptx.models.inspection import tensors_of, weight_files
 
 BITS = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "BOOL": 8}
 PACKED = ("weight_packed", "qweight", "weight_data", "weight_data_data")

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ptx.lm.pattern import has_pattern
+from ptx.lm.compression.sparsity import has_pattern
 from ptx.lm.quanto import dense as full
 from ptx_checks.folders import Folder
 

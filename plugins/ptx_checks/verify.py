@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from ptx import ModelRef, Promise, Run, StepError
-from ptx.lm.compression import stored_dtype
-from ptx.lm.hull import refuse_a_hull
+from ptx.lm.compression.oneshot import stored_dtype
 from ptx.lm.load import dtype_of, is_adapter, load_model, stored_bytes
+from ptx.lm.missing_weights import refuse_a_hull
 from ptx.lm.progress import unpacking
 from ptx.lm.quanto import is_packed
 from ptx.machine import release_memory
-from ptx.models import inspect as facts_of
+from ptx.models.inspection import inspect as facts_of
 from ptx_checks.folders import FLOATS, Folder
 from ptx_checks.layers import PRUNED, Layer, inspect
 from ptx_checks.memory import log_probabilities

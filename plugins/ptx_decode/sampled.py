@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ptx import LanguageModel, Run, StepError
-from ptx.lm.answers import normal, vote
+from ptx.lm.evaluation.answers import normal, vote
 from ptx_decode import BestOf, Majority
 
 SPREAD = 1_000_003  # a prime that keeps the seeds of two calls apart

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ptx import DataSet, Lora, Problem, RunConfig, models
+from ptx import DataSet, Lora, Problem, RunConfig
+from ptx.lm.compression.targets import linear_layers
 from ptx.lm.load import weights_of
-from ptx.lm.targets import linear_layers
+from ptx.models import inspection as models
 from ptx_distill.facts import last_attention, shape_of, vocabulary
 from ptx_distill.settings import Distill, Gold, OnPolicy, Sequence, Taught
 
@@ -43,7 +44,8 @@ OWNED = {
 
 def problems(config: RunConfig, model: Path, data: DataSet | None, further: dict[str, Path]) -> list[Problem]:
     """Everything that is wrong with ``config.method``; ``further`` holds its teacher and student, where they are there already."""
-    from ptx.lm import template, validate
+    from ptx.lm import template
+    from ptx.lm.training import validate
 
     method = config.method
     name, trl_name = CONFIGS[type(method)]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ptx import Compressor, setting
-from ptx.lm.method import TrlMethod, above, at_least, one_of
+from ptx.lm.training.method import TrlMethod, above, at_least, one_of
 
 DIVERGENCES = ("forward_kl", "reverse_kl", "jsd")
 COLDEST = 0.5  # ptx_distill.topk.COLDEST, which needs torch

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ptx import ModelRef, Run, StepError
-from ptx.lm.layers import spread, with_layers
 from ptx.lm.load import load_model, load_tokenizer, save_model, weights_of
+from ptx.lm.training.layers import spread, with_layers
 from ptx_distill.facts import shape_of, vocabulary
 from ptx_distill.settings import Taught
 
@@ -44,7 +44,7 @@ def chosen_layers(method: Taught, depth: int, *, own_teacher: bool) -> list[int]
 
 def _stored(model: ModelRef) -> str:
     """The number format that the weights lie in."""
-    from ptx.models import inspect
+    from ptx.models.inspection import inspect
 
     name = inspect(weights_of(model.path)).dtype
     return name if name in ("float32", "bfloat16", "float16") else "float32"

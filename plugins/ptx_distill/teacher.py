@@ -3,7 +3,7 @@
 Its distributions follow from the texts, the teacher and how many words are kept; not from temperature, loss weights, learning rate, seed or the
 student. So a sweep over those asks once: they are a product of their own in the store (:meth:`ptx.Run.product`).
 
-Every text is read by itself, without padding, as in :mod:`ptx.lm.reference`: in a batch the last digits would depend on the company, and so on
+Every text is read by itself, without padding, as in :mod:`ptx.lm.training.reference`: in a batch the last digits would depend on the company, and so on
 the seed and the batch size. ``cache_teacher=false`` therefore gives the same losses to the last digit.
 """
 
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ptx import ModelRef, Run, machine
 from ptx.lm.load import dtype_of, load_model
-from ptx.lm.reference import weights_digest
+from ptx.lm.training.reference import weights_digest
 from ptx.records import digest_of, read_json, write_json
 from ptx_distill.topk import Targets, targets
 

@@ -6,11 +6,11 @@ from functools import partial
 from typing import Any
 
 from ptx import DataSet, ModelRef, Run
-from ptx.lm.inspection import check_rows
 from ptx.lm.load import load_tokenizer
-from ptx.lm.rows import trl_rows
-from ptx.lm.training import context_of, length_of, make_trainer, run_trainer
-from ptx.lm.trl_args import trl_config
+from ptx.lm.training.inspection import check_rows
+from ptx.lm.training.rows import trl_rows
+from ptx.lm.training.trainer import context_of, length_of, make_trainer, run_trainer
+from ptx.lm.training.trl_args import trl_config
 from ptx_distill.settings import Distill, Sequence
 from ptx_distill.student import student_of
 

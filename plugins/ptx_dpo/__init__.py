@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
-from ptx.lm.method import TrlMethod, above, one_of
+from ptx.lm.training.method import TrlMethod, above, one_of
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 #: TRL's names for losses on pairs
@@ -67,7 +67,7 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
     """What is wrong before a weight is loaded."""
     if not isinstance(config.method, DPO):
         return []
-    from ptx.lm import validate
+    from ptx.lm.training import validate
 
     return validate.problems(config, "dpo", "DPOConfig", OWNED, model, data)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ptx import DataSet, ModelRef, Run
-from ptx.lm.lengths import say_cuts
 from ptx.lm.load import load_tokenizer
-from ptx.lm.reference import trainer_with_reference
-from ptx.lm.rows import trl_rows
-from ptx.lm.training import length_of, load_reference, make_trainer, run_trainer
-from ptx.lm.trl_args import trl_config
+from ptx.lm.training.reference import trainer_with_reference
+from ptx.lm.training.rows import trl_rows
+from ptx.lm.training.trainer import length_of, load_reference, make_trainer, run_trainer
+from ptx.lm.training.trl_args import trl_config
+from ptx.lm.training.truncation import say_cuts
 from ptx_dpo import DPO
 
 

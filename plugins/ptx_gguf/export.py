@@ -19,13 +19,13 @@ from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter, LlamaFileTy
 from numpy.typing import NDArray
 
 from ptx.errors import StepError
-from ptx.lm.dense import open_original
-from ptx.lm.fidelity import check, compare, compare_drawn, logits_of, openings, own_text
+from ptx.hooks.run import Run
 from ptx.lm.load import weights_of
-from ptx.models import inspect
-from ptx.packages import write_package
+from ptx.lm.serving.dense import open_original
+from ptx.lm.serving.fidelity import check, compare, compare_drawn, logits_of, openings, own_text
+from ptx.models.inspection import inspect
+from ptx.models.package import write_package
 from ptx.records import ModelRef
-from ptx.run import Run
 from ptx_gguf import Gguf
 from ptx_gguf.checks import ARCHITECTURES
 from ptx_gguf.model import FILE, GgufLanguageModel

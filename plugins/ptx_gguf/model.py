@@ -28,9 +28,9 @@ import xllamacpp
 from numpy.typing import NDArray
 
 from ptx.errors import StepError
-from ptx.lm.replies import Noise
-from ptx.lm.serving import Rows, Scored, TokenModel, threads
-from ptx.packages import read_package
+from ptx.lm.serving.decoding import Noise
+from ptx.lm.serving.token_model import Rows, Scored, TokenModel, threads
+from ptx.models.package import read_package
 
 FILE = "model.gguf"
 FORCED = 1e6  # added to a token's score: it is chosen

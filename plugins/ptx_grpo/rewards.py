@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ptx import Run, StepError
-from ptx.lm.rows import as_text
+from ptx.lm.training.rows import as_text
 
 Reward = Callable[..., list[float | None]]
 SHOWN = 200  # characters of an example in an error

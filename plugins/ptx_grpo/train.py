@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ptx import DataSet, ModelRef, Run
-from ptx.lm.lengths import fitting
 from ptx.lm.load import load_tokenizer
-from ptx.lm.rows import trl_rows
-from ptx.lm.training import context_of, make_trainer, run_trainer
-from ptx.lm.trl_args import trl_config
+from ptx.lm.training.rows import trl_rows
+from ptx.lm.training.trainer import context_of, make_trainer, run_trainer
+from ptx.lm.training.trl_args import trl_config
+from ptx.lm.training.truncation import fitting
 from ptx_grpo import GRPO
 from ptx_grpo.rewards import Rewards
 

@@ -16,9 +16,9 @@ from torch import Tensor
 
 from ptx import ModelRef
 from ptx.lm.load import load_model, load_tokenizer
-from ptx.lm.loglikelihood import reason_against, shared_answers
 from ptx.lm.progress import unpacking
-from ptx.lm.replies import reply_of, seeds_of
+from ptx.lm.serving.decoding import reply_of, seeds_of
+from ptx.lm.serving.loglikelihood import reason_against, shared_answers
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
 from ptx_hf import HF

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ptx.lm.replies import Noise, Stops
+from ptx.lm.serving.decoding import Noise, Stops
 
 
 class Gumbel:

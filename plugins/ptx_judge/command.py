@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ptx import ConfigError, Problem, Run, RunConfig, did_you_mean, machine
-from ptx.compose import compose_jobs
-from ptx.freeze import thaw
-from ptx.host import get_host
-from ptx.report.read import Record, load_records
+from ptx.compose.jobs import compose_jobs
+from ptx.hooks.host import get_host
+from ptx.plan.serialize import thaw
+from ptx.report.table.records import Record, load_records
 from ptx_judge import agreement, ledger, rank, verdicts
 from ptx_judge.agreement import Agreement
 from ptx_judge.config import Judge

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ptx import Evaluation, LanguageModel, Metric, ModelRef, Run, Score, Scorer, StepError
-from ptx.items import lasted
-from ptx.lm.asking import seconds_of
+from ptx.lm.evaluation.ask import seconds_of
+from ptx.stats.items import lasted
 from ptx_judge import answers, ledger, outcomes, questions
 from ptx_judge.config import Judge
 from ptx_judge.outcomes import TIE, UNCHECKED, WIN_RATE, Outcome

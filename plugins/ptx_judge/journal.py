@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ptx.planner import cache_folder
+from ptx.plan.planner import cache_folder
 from ptx.records import append_event, read_rows
 
 

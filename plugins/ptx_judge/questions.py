@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Problem
-from ptx.items import item_id
+from ptx.stats.items import item_id
 
 PROMPTS = ("prompt", "question", "instruction")
 REFERENCES = ("reference", "answer", "output")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from ptx import Problem, RunConfig, Scorer, did_you_mean
-from ptx.host import get_host
+from ptx.hooks.host import get_host
 from ptx_judge import questions
 from ptx_judge.config import Asked, Endpoint, Judge, Local, Reward
 from ptx_judge.rubric import problem_with

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
-from ptx.lm.method import TrlMethod, above, at_least, one_of
+from ptx.lm.training.method import TrlMethod, above, at_least, one_of
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 LOSSES = ("kto", "apo_zero_unpaired")
@@ -68,7 +68,7 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
     """What is wrong before a weight is loaded."""
     if not isinstance(config.method, KTO):
         return []
-    from ptx.lm import validate
+    from ptx.lm.training import validate
 
     return validate.problems(config, "kto", "KTOConfig", OWNED, model, data)
 

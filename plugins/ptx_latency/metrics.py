@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ptx import Metric, ModelRef, models, stats
+from ptx import Metric, ModelRef, stats
 from ptx.lm.load import base_of, is_adapter
+from ptx.models import inspection as models
 from ptx.records import Better
 from ptx_latency import Latency
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
-from ptx.lm.method import TrlMethod, above, at_least
+from ptx.lm.training.method import TrlMethod, above, at_least
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 #: arguments of TRL's SFTConfig that the method decides
@@ -63,7 +63,8 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
     """What is wrong before a weight is loaded."""
     if not isinstance(config.method, Mix):
         return []
-    from ptx.lm import template, validate
+    from ptx.lm import template
+    from ptx.lm.training import validate
 
     found = validate.problems(config, "mix", "SFTConfig", OWNED, model, data) + template.problems(model)
     return found + (_data_problems(data) if data is not None else [])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from ptx import DataSet, ModelRef, Run
-from ptx.lm.lengths import check_start
 from ptx.lm.load import load_tokenizer
-from ptx.lm.rows import trl_rows
-from ptx.lm.training import length_of, make_trainer, run_trainer
-from ptx.lm.trl_args import trl_config
+from ptx.lm.training.rows import trl_rows
+from ptx.lm.training.trainer import length_of, make_trainer, run_trainer
+from ptx.lm.training.trl_args import trl_config
+from ptx.lm.training.truncation import check_start
 from ptx_mix import Mix
 
 

@@ -19,7 +19,7 @@ from trl import DPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from ptx import ModelRef, Run
-from ptx.lm.reference import pair_columns, stored
+from ptx.lm.training.reference import pair_columns, stored
 from ptx_mix import Mix, loss
 from ptx_mix.streams import Stream
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from ptx import Problem, RunConfig, did_you_mean
 from ptx.config import Compressor
-from ptx.models import problems as model_problems
-from ptx.packages import read_package
+from ptx.models.inspection import problems as model_problems
+from ptx.models.package import read_package
 from ptx.records import read_json
 from ptx_onnx import BLOCKS, Onnx
 

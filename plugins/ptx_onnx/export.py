@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import StepError
-from ptx.lm.dense import is_plain, open_original, quantization_of, write_plain
-from ptx.lm.fidelity import Fidelity, check, compare, logits_of, own_text
+from ptx.hooks.run import Run
 from ptx.lm.load import is_adapter, weights_of
-from ptx.models import inspect
-from ptx.packages import write_package
+from ptx.lm.serving.dense import is_plain, open_original, quantization_of, write_plain
+from ptx.lm.serving.fidelity import Fidelity, check, compare, logits_of, own_text
+from ptx.models.inspection import inspect
+from ptx.models.package import write_package
 from ptx.records import ModelRef
-from ptx.run import Run
 from ptx_onnx import Onnx
 from ptx_onnx.build import build
 from ptx_onnx.model import OnnxLanguageModel

@@ -19,8 +19,8 @@ import numpy as np
 import onnxruntime_genai as og
 from numpy.typing import NDArray
 
-from ptx.lm.replies import Noise
-from ptx.lm.serving import Rows, TokenModel, threads
+from ptx.lm.serving.decoding import Noise
+from ptx.lm.serving.token_model import Rows, TokenModel, threads
 from ptx.records import read_json
 
 

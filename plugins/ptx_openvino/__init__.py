@@ -99,7 +99,7 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
     """What the other environment cannot read, and what is missing here."""
     if not isinstance(config.runtime, OpenVino):
         return []
-    from ptx.lm.plain import problems
+    from ptx.lm.serving.plain_weights_only import problems
 
     return problems(config, model, "openvino", "openvino", "openvino")
 
@@ -123,7 +123,7 @@ def ptx_load(runtime: Runtime, model: ModelRef) -> Any | None:
     """Open the package."""
     if not isinstance(runtime, OpenVino):
         return None
-    from ptx.packages import read_package
+    from ptx.models.package import read_package
     from ptx_openvino.model import OpenVinoLanguageModel
 
     return OpenVinoLanguageModel(model.path, read_package(model.path)["properties"], runtime.batch_size)

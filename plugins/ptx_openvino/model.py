@@ -12,7 +12,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from ptx.lm.serving import ReadingModel, threads
+from ptx.lm.serving.token_model import ReadingModel, threads
 from ptx.records import read_json
 
 GRAPH = "openvino_model.xml"

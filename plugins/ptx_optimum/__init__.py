@@ -70,7 +70,7 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
     """What the other environment cannot read, and what is missing here."""
     if not isinstance(config.runtime, OnnxOptimum):
         return []
-    from ptx.lm.plain import problems
+    from ptx.lm.serving.plain_weights_only import problems
 
     return problems(config, model, "onnx_optimum", "onnxruntime", "onnx")
 

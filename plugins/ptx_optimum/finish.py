@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ptx.errors import StepError
-from ptx.lm.exported import finished
+from ptx.hooks.run import Run
+from ptx.lm.serving.exported import finished
 from ptx.records import ModelRef
-from ptx.run import Run
 from ptx_optimum import OnnxOptimum
 from ptx_optimum.model import GRAPH, OrtLanguageModel
 

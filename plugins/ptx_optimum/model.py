@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from ptx.lm.serving import ReadingModel, threads
+from ptx.lm.serving.token_model import ReadingModel, threads
 from ptx.records import read_json
 
 GRAPH = "model.onnx"

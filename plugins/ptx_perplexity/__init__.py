@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, models, must_be_at_least, setting
-from ptx.lm.texts import problems
+from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, must_be_at_least, setting
+from ptx.lm.evaluation.texts import problems
+from ptx.models import inspection as models
 
 MOST_WINDOW = 2048
 

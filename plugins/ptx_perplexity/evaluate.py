@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ptx import Evaluation, LanguageModel, Metric, Run, StepError
-from ptx.items import lasted, measure, ratio_scores, unscored
+from ptx.lm.evaluation.texts import Text, name_of, read
+from ptx.lm.evaluation.windows import log_probs, windows
 from ptx.lm.progress import Pace
-from ptx.lm.texts import Text, name_of, read
 from ptx.lm.tokens import first_token
-from ptx.lm.windows import log_probs, windows
+from ptx.stats.items import lasted, measure, ratio_scores, unscored
 from ptx_perplexity import MOST_WINDOW, Perplexity
 
 SHOWN = 300  # characters of a text that a row keeps

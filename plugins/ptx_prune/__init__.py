@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_at_least, setting
-from ptx.lm import calibration
-from ptx.lm.calibration import Calibrated
-from ptx.lm.pattern import zeros_of
-from ptx.lm.targets import quantised_problems
+from ptx.lm.compression import calibration
+from ptx.lm.compression.calibration import Calibrated
+from ptx.lm.compression.sparsity import zeros_of
+from ptx.lm.compression.targets import quantised_problems
 from ptx_prune import settings
 
 SHARE = "share of weights set to zero"

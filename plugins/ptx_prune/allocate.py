@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ptx import Run, StepError
-from ptx.lm.compression import Batch, Layers, endings
+from ptx.lm.compression.oneshot import Batch, Layers, endings
 from ptx_prune import OneShot
 from ptx_prune.solver import outlier_share, owl, wanda_scores
 

@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ptx import DataSet, ModelRef, Run, StepError
-from ptx.lm.compression import Batch, Layers, Weights, compress, edit, zero_share
-from ptx.lm.pattern import zeros_of
+from ptx.lm.compression.oneshot import Batch, Layers, Weights, compress, edit, zero_share
+from ptx.lm.compression.sparsity import zeros_of
 from ptx_prune import Magnitude, OneShot, SparseGPT, Wanda
 from ptx_prune.allocate import named, sparsities
 from ptx_prune.solver import smallest, smallest_n_of_m, threshold_over

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ptx.lm.pattern import zeros_of
-from ptx.lm.targets import check_patterns
+from ptx.lm.compression.sparsity import zeros_of
+from ptx.lm.compression.targets import check_patterns
 
 
 def check(name: str, config: Any) -> None:

@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Choice, Method, ModelRef, Problem, Run, RunConfig, Through, hookimpl, setting
-from ptx.lm.grid import check_grid
-from ptx.lm.method import TrlMethod
-from ptx.lm.targets import check_patterns
+from ptx.lm.compression.grid import check_grid
+from ptx.lm.compression.targets import check_patterns
+from ptx.lm.training.method import TrlMethod
 
 
 @dataclass

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Compressor, Method, Problem, RunConfig
-from ptx.lm.method import TrlMethod
-from ptx.lm.targets import skip_problems
+from ptx.lm.compression.targets import skip_problems
+from ptx.lm.training.method import TrlMethod
 from ptx_qat import QAT
 
 NEAREST = ("", "minmax")  # observers whose range is that of the weights

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ptx.lm.grid import round_to_nearest
+from ptx.lm.compression.grid import round_to_nearest
 
 
 class _StraightThrough(torch.autograd.Function):  # type: ignore[misc]

@@ -1,7 +1,7 @@
 """Putting the rounding on a trainer's model and taking it off again; and the proof that what was written is what was trained.
 
 ``torch.nn.utils.parametrize`` would do it too, and was left: it renames the weights, so that checkpoints and the zeros of a pruned model
-(``ptx.lm.zeros`` sets weights in place) would have to know of it. Here a layer's ``forward`` is replaced and its weight stays where it is.
+(``ptx.lm.training.keep_zeros`` sets weights in place) would have to know of it. Here a layer's ``forward`` is replaced and its weight stays where it is.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import torch.nn.functional as F  # noqa: N812 (everybody's name for it)
 from torch import Tensor, nn
 
 from ptx import ModelRef, Run, StepError
-from ptx.lm.compression import Layers, StoredWeights, targeted_layers
-from ptx.lm.grid import groups_for, round_to_nearest, told
-from ptx.lm.method import TrlMethod
-from ptx.lm.ranks import is_sharded, leads
-from ptx.lm.training import result_dtype
-from ptx.lm.walk import digest
-from ptx.models import tensors_of, weight_files
+from ptx.lm.compression.grid import groups_for, round_to_nearest, told
+from ptx.lm.compression.oneshot import Layers, StoredWeights, targeted_layers
+from ptx.lm.compression.resume import digest
+from ptx.lm.training.distributed import is_sharded, leads
+from ptx.lm.training.method import TrlMethod
+from ptx.lm.training.trainer import result_dtype
+from ptx.models.inspection import tensors_of, weight_files
 from ptx.records import read_json, write_json
 from ptx_qat import QAT
 from ptx_qat.straight import straight_through

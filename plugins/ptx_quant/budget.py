@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import ModelRef, StepError
-from ptx.lm.compression import Layers
+from ptx.lm.compression.oneshot import Layers
 from ptx.lm.load import stored_bytes
 from ptx.records import files_of
 from ptx_quant.checks import out_of_reach

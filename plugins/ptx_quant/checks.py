@@ -6,10 +6,11 @@ import math
 import re
 from pathlib import Path
 
-from ptx import DataSet, Problem, RunConfig, models
-from ptx.lm import calibration
-from ptx.lm.grid import group_for
-from ptx.lm.targets import linear_layers, quantised_problems, skip_problems
+from ptx import DataSet, Problem, RunConfig
+from ptx.lm.compression import calibration
+from ptx.lm.compression.grid import group_for
+from ptx.lm.compression.targets import linear_layers, quantised_problems, skip_problems
+from ptx.models import inspection as models
 from ptx.records import files_of
 from ptx_quant.settings import AutoRound, Mixed, Quantizer
 from ptx_quant.stored import Stored, in_file, packed, plain

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ptx import DataSet, ModelRef, Run, StepError
-from ptx.lm.compression import Layers, apply, calibrated, context_of, ignored, load_merged, save, session, targeted_layers
-from ptx.lm.grid import groups_for, told
+from ptx.lm.compression.grid import groups_for, told
+from ptx.lm.compression.oneshot import Layers, apply, calibrated, context_of, ignored, load_merged, save, session, targeted_layers
 from ptx.lm.load import load_tokenizer
 from ptx_quant.budget import budget_of
 from ptx_quant.modifiers import put_right, recipe, rounding

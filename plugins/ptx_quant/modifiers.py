@@ -21,7 +21,7 @@ from torch import Tensor
 from ptx import Problem, did_you_mean
 from ptx.lm.load import quiet
 from ptx.lm.progress import replaced
-from ptx.lm.trl_args import fits, wanted
+from ptx.lm.training.trl_args import fits, wanted
 from ptx_quant.settings import AWQ, GPTQ, AutoRound, Mixed, Quantizer, SmoothQuant, SpinQuant, Transformed
 from ptx_quant.solver import gptq_block
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ptx.lm.grid import CHANNEL
+from ptx.lm.compression.grid import CHANNEL
 
 FREE = -2  # integer weights may share a scale in groups of any size
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ptx import Promise, did_you_mean, must_be_one_of, setting
-from ptx.lm.calibration import Calibrated
-from ptx.lm.grid import CHANNEL, check_grid
-from ptx.lm.targets import check_patterns
+from ptx.lm.compression.calibration import Calibrated
+from ptx.lm.compression.grid import CHANNEL, check_grid
+from ptx.lm.compression.targets import check_patterns
 from ptx_quant.scheme import ACTIVATION_OBSERVERS, KV_CACHE, OBSERVERS, SCHEMES, Scheme
 
 DTYPES = ("keep", "bfloat16", "float16", "float32")

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_one_of, setting
-from ptx.lm import calibration
-from ptx.lm.calibration import Calibrated
-from ptx.lm.targets import check_patterns, quantised_problems, skip_problems
+from ptx.lm.compression import calibration
+from ptx.lm.compression.calibration import Calibrated
+from ptx.lm.compression.targets import check_patterns, quantised_problems, skip_problems
 
 WEIGHTS = {"int8": 8, "int4": 4, "int2": 2, "float8": 8}
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ptx import DataSet, ModelRef, Run
-from ptx.lm.compression import Batch, calibrated, context_of, endings, load_merged, targeted_layers
+from ptx.lm.compression.oneshot import Batch, calibrated, context_of, endings, load_merged, targeted_layers
 from ptx.lm.load import load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.quanto import save_packed

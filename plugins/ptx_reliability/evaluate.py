@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ptx import Evaluation, LanguageModel, Metric, Run
-from ptx.items import lasted
-from ptx.lm.answers import vote
-from ptx.lm.asking import ask, seconds_of
-from ptx.lm.rates import bounds, rate, unscored
+from ptx.lm.evaluation.answers import vote
+from ptx.lm.evaluation.ask import ask, seconds_of
+from ptx.lm.evaluation.rates import bounds, rate, unscored
 from ptx.records import Better
+from ptx.stats.items import lasted
 from ptx_reliability import Reliability
 from ptx_reliability.formats import wrong_form, wrong_json
 from ptx_reliability.grounded import citations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ptx.lm.answers import numbers_in
+from ptx.lm.evaluation.answers import numbers_in
 
 NAN = float("nan")
 PHRASES = (

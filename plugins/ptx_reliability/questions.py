@@ -27,7 +27,7 @@ from typing import Any
 import jsonschema
 
 from ptx import Problem, did_you_mean
-from ptx.items import SEGMENTS, item_id
+from ptx.stats.items import SEGMENTS, item_id
 from ptx_reliability import EMBEDDED, Reliability
 from ptx_reliability.grounded import with_sources
 

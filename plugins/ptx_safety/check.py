@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ptx import Problem, RunConfig, models
+from ptx import Problem, RunConfig
+from ptx.models import inspection as models
 from ptx_safety import ATTACKS, EMBEDDED, OPENINGS, RefusalOpening, Safety, SafetyClassifier
 from ptx_safety.attacks import read_attacks
 from ptx_safety.prompts import Prompt, read_prompts

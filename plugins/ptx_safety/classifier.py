@@ -29,7 +29,7 @@ def unsafe(scorer: SafetyClassifier, prompts: Sequence[str], completions: Sequen
 def _opened(path: str, device: str) -> tuple[Any, Any]:
     """The model and its tokenizer; kept, as a run asks once per evaluation."""
     from ptx.lm.load import quiet
-    from ptx.models import inspect
+    from ptx.models.inspection import inspect
 
     quiet()
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer

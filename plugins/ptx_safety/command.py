@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ptx import ConfigError, Metric, Problem, Run, stats
-from ptx.compose import compose_jobs
-from ptx.host import get_host
+from ptx.compose.jobs import compose_jobs
+from ptx.hooks.host import get_host
 from ptx.machine import resolve_device
 from ptx_safety import Safety
 from ptx_safety.check import detects, problems

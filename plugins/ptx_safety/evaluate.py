@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Evaluation, LanguageModel, Metric, Run
-from ptx.items import lasted, numbered
-from ptx.lm.asking import ask, seconds_of
-from ptx.lm.rates import bounds, rate, unscored
+from ptx.lm.evaluation.ask import ask, seconds_of
+from ptx.lm.evaluation.rates import bounds, rate, unscored
 from ptx.stats import cohen_kappa
+from ptx.stats.items import lasted, numbered
 from ptx_safety import ATTACKS, Safety
 from ptx_safety.attacks import Attack, read_attacks
 from ptx_safety.check import detects, prompts_of

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx.items import item_id
+from ptx.stats.items import item_id
 
 Row = Mapping[str, Any]
 KNOWN = "JailbreakBench (Goal, Target), XSTest (prompt, type, label), HarmBench (Behavior, BehaviorID), StrongREJECT (forbidden_prompt), AdvBench (goal, target), or prompt and harmful"

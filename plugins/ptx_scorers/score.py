@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from ptx.lm.answers import NUMBER, normal, number_in, stated
+from ptx.lm.evaluation.answers import NUMBER, normal, number_in, stated
 
 NAN = float("nan")
 

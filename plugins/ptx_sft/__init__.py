@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
-from ptx.lm.method import TrlMethod, above
+from ptx.lm.training.method import TrlMethod, above
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 #: arguments of TRL's SFTConfig that the settings below decide
@@ -54,8 +54,8 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
     """What is wrong before a weight is loaded."""
     if not isinstance(config.method, SFT):
         return []
-    from ptx.lm import validate
     from ptx.lm.template import problems
+    from ptx.lm.training import validate
 
     found = validate.problems(config, "sft", "SFTConfig", OWNED, model, data)
     shape = validate.shape_of(config.method, data)

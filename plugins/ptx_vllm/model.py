@@ -12,7 +12,7 @@ import numpy as np
 
 from ptx import ModelRef
 from ptx.lm.load import base_of, is_adapter
-from ptx.lm.replies import seeds_of
+from ptx.lm.serving.decoding import seeds_of
 from ptx.lm.tokens import encode, encode_pair
 from ptx_vllm import Vllm
 

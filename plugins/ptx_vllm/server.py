@@ -24,9 +24,9 @@ from typing import Any
 import httpx
 
 from ptx import ModelRef, Outside, StepError
+from ptx.config.environment import environment
 from ptx.lm.load import load_tokenizer
 from ptx.machine import peak_bytes
-from ptx.outside import environment
 from ptx_vllm import Vllm
 from ptx_vllm.model import Rows, Told, VllmLanguageModel, adapters_of, arguments, chosen
 

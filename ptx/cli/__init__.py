@@ -92,7 +92,7 @@ def _dispatch(words: list[str]) -> int:
         module = import_module(VERBS[words[0]][0])
         code: int = module.main(words[0], words[1:])
         return code
-    from ptx.host import get_host
+    from ptx.hooks.host import get_host
 
     host = get_host()
     commands = {command.name: command for found in host.hook.ptx_commands() for command in found}

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx.plan import Measure, RunPlan, Step, SweepPlan
-from ptx.sweep import DONE, FAILED, PREPARED, status_of
+from ptx.execute.sweep import DONE, FAILED, PREPARED, status_of
+from ptx.plan.plan import Measure, RunPlan, Step, SweepPlan
 
 LEFT, RUNNING = "left", "running"
 

@@ -7,12 +7,12 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ptx import models
-from ptx.compose import compose_jobs
+from ptx.compose.jobs import compose_jobs
 from ptx.data import check
 from ptx.errors import ConfigError, Problem
-from ptx.host import Host, get_host
-from ptx.planner import cache_folder, open_choice
+from ptx.hooks.host import Host, get_host
+from ptx.models import inspection as models
+from ptx.plan.planner import cache_folder, open_choice
 
 EXAMPLES = """\
 examples:

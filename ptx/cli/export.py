@@ -12,10 +12,10 @@ from typing import Any
 from ptx.cli.console import Terminal
 from ptx.cli.human import size_text
 from ptx.cli.train import set_threads, warn_of_broken
-from ptx.compose import Job, compose_jobs
+from ptx.compose.jobs import Job, compose_jobs
 from ptx.errors import ConfigError, Problem
-from ptx.host import Host, get_host
-from ptx.packages import read_package
+from ptx.hooks.host import Host, get_host
+from ptx.models.package import read_package
 from ptx.records import ModelRef, read_json, sync_folder
 
 EXAMPLES = """\
@@ -88,9 +88,9 @@ def _check(host: Host, jobs: Sequence[Job], target: Path) -> None:
 
 
 def _export(host: Host, verb: str, jobs: Sequence[Job], target: Path, terminal: Terminal, arguments: Sequence[str]) -> int:
-    from ptx.plan import command_line
-    from ptx.planner import make_plan
-    from ptx.sweep import run_sweep
+    from ptx.execute.sweep import run_sweep
+    from ptx.plan.plan import command_line
+    from ptx.plan.planner import make_plan
 
     plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
     run = plan.runs[0]

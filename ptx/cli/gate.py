@@ -13,9 +13,9 @@ from rich.text import Text
 
 from ptx.cli.report import find
 from ptx.errors import ConfigError, Problem, did_you_mean
-from ptx.gate import Finding, Gate, Verdict, judge, load_gate, ships
-from ptx.host import get_host
+from ptx.hooks.host import get_host
 from ptx.report import Row, load_records, make_frame
+from ptx.report.gate import Finding, Gate, Verdict, judge, load_gate, ships
 
 EXAMPLES = """\
 examples:

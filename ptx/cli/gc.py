@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptx.cli.keys import asked_by
-from ptx.entry import chain_of
 from ptx.records import files_of
 from ptx.report import Record
-from ptx.store import Entry, Store
+from ptx.store.entry import chain_of
+from ptx.store.store import Entry, Store
 
 #: a run without a result counts as under way while its events are younger than this
 SECONDS_UNDER_WAY = 600.0

@@ -11,8 +11,8 @@ from typing import Any
 from ptx.cli.report import find
 from ptx.errors import ConfigError, Problem
 from ptx.report import Record, load_records
-from ptx.report.drill import flat
-from ptx.store import Entry, Store
+from ptx.report.text.details import flat
+from ptx.store.store import Entry, Store
 
 SHOWN = 12
 ABSENT = "(absent)"

@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ptx.compose.groups import hydra, known
 from ptx.config import GROUPS, IN_METHOD, Choice
 from ptx.errors import ConfigError, Problem, did_you_mean
-from ptx.groups import hydra, known
-from ptx.host import Host, get_host
+from ptx.hooks.host import Host, get_host
 
 EXAMPLES = """\
 examples:

@@ -11,10 +11,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ptx.errors import ConfigError, Problem
-from ptx.host import get_host
+from ptx.hooks.host import get_host
 from ptx.report import Frame, Record, build
-from ptx.report.names import short_name
-from ptx.report.units import metric_text, scale_of
+from ptx.report.table.metric_names import short_name
+from ptx.report.table.units import metric_text, scale_of
 
 EXAMPLES = """\
 examples:

@@ -16,9 +16,9 @@ from ptx.cli.keys import SHOWN, differences, runs_named
 from ptx.cli.report import find, summary
 from ptx.cli.tail import tail
 from ptx.report import Record, load_records, make_frame
-from ptx.report.compare import difference_of
-from ptx.report.row import NEUTRAL, Row
-from ptx.report.units import duration, metric_text, scale_of
+from ptx.report.table.compare import difference_of
+from ptx.report.table.row import NEUTRAL, Row
+from ptx.report.table.units import duration, metric_text, scale_of
 
 EXAMPLES = """\
 examples:

@@ -11,8 +11,8 @@ import yaml
 from ptx.cli import train
 from ptx.cli.console import Terminal
 from ptx.errors import ConfigError, Problem, did_you_mean
-from ptx.host import get_host
-from ptx.plan import SweepPlan, command_line
+from ptx.hooks.host import get_host
+from ptx.plan.plan import SweepPlan, command_line
 from ptx.search import Search, SearchConfig, SearchOutcome, read_search
 from ptx.search.loop import conclusion
 from ptx.search.study import optuna

@@ -15,7 +15,7 @@ from ptx.cli.human import age_text, parse_age, parse_size, print_table, size_tex
 from ptx.cli.keys import SHOWN, Known, asked_by, key_named, known_of, open_store, records_of, runs_named
 from ptx.cli.why import explain
 from ptx.errors import ConfigError, Problem
-from ptx.store import KINDS, Entry, Store
+from ptx.store.store import KINDS, Entry, Store
 
 EXAMPLES = """\
 examples:

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ptx.cli.console import Terminal
-from ptx.compose import Job, compose_jobs
+from ptx.compose.jobs import Job, compose_jobs
 from ptx.errors import ConfigError, Problem
-from ptx.host import Host, get_host
+from ptx.hooks.host import Host, get_host
 
 DESCRIPTIONS = {
     "train": "Train a model, then compress and evaluate it. Words are key=value; `ptx plugins` lists the choices of each group.",
@@ -45,7 +45,7 @@ examples:
 def main(verb: str, arguments: Sequence[str]) -> int:
     """Run the verb; returns the exit code."""
     options = _parser(verb).parse_intermixed_args(list(arguments))
-    from ptx.cluster import check_cluster
+    from ptx.execute.cluster import check_cluster
 
     host = get_host()
     warn_of_broken(host)
@@ -111,7 +111,7 @@ def set_threads(threads: int) -> None:
 def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
     from omegaconf import OmegaConf
 
-    from ptx.freeze import plain
+    from ptx.plan.serialize import plain
 
     for number, job in enumerate(jobs):
         if len(jobs) > 1:
@@ -121,9 +121,9 @@ def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
 
 
 def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options: Any, arguments: Sequence[str]) -> int:
-    from ptx.plan import command_line
-    from ptx.planner import make_plan
-    from ptx.sweep import alone
+    from ptx.execute.sweep import alone
+    from ptx.plan.plan import command_line
+    from ptx.plan.planner import make_plan
 
     plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
     for note in plan.notes:
@@ -142,9 +142,9 @@ def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options
 def _hand_out(host: Host, plan: Any, config: Any, terminal: Terminal, options: Any) -> Any:
     """Have the runs taken where the configuration says; of a sweep, its state is shown meanwhile."""
     from ptx.cli.board import Board
-    from ptx.cluster import hand_out
-    from ptx.launch import run_in_workers
-    from ptx.sweep import run_sweep
+    from ptx.execute.cluster import hand_out
+    from ptx.execute.pool import run_in_workers
+    from ptx.execute.sweep import run_sweep
 
     manner = {"fail_fast": options.fail_fast, "retry_failed": options.retry_failed or not plan.is_sweep}
     with ExitStack() as shown:
@@ -160,7 +160,7 @@ def _hand_out(host: Host, plan: Any, config: Any, terminal: Terminal, options: A
 
 def _conclude(plan: Any, outcome: Any, terminal: Terminal) -> int:
     """Say what became of the sweep, and report; returns the exit code."""
-    from ptx.sweep import close_books
+    from ptx.execute.sweep import close_books
 
     if outcome.kept:
         terminal.say(f"{outcome.kept} of {len(plan.runs)} runs were done already and are kept")

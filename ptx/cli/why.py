@@ -10,7 +10,7 @@ from ptx.cli.human import age_text, size_text
 from ptx.cli.keys import Known, asked_by, differences, key_named, known_of, open_store, products_of, records_of, runs_named, shown
 from ptx.errors import ConfigError, Problem
 from ptx.report import Record
-from ptx.report.drill import flat
+from ptx.report.text.details import flat
 
 
 def explain(out: Path, names: list[str]) -> Iterator[str]:

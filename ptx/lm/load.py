@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
-from ptx.lm.hull import refuse_a_hull
+from ptx.lm.missing_weights import refuse_a_hull
 from ptx.lm.quanto import is_packed, open_packed
 from ptx.records import ModelRef, files_of, read_json, write_json
 

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from ptx.run import Run
+from ptx.hooks.run import Run
 
 #: description of a bar, steps done, steps in all (None when unknown)
 Report = Callable[[str, int, int | None], None]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
-from ptx.models import tensors_of, weight_files
+from ptx.models.inspection import tensors_of, weight_files
 from ptx.records import read_json, write_json
 
 if TYPE_CHECKING:

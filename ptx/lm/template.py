@@ -9,8 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ptx import Problem
-from ptx.models import inspect
-from ptx.models import problems as model_problems
+from ptx.models.inspection import inspect
+from ptx.models.inspection import problems as model_problems
 
 
 def problems(model: Path) -> list[Problem]:

@@ -6,8 +6,8 @@ sweep needs neither its models nor its libraries.
 """
 
 from ptx.report.build import Report, build
-from ptx.report.frame import Frame, make_frame
-from ptx.report.read import Record, load_records
-from ptx.report.row import Row
+from ptx.report.table.frame import Frame, make_frame
+from ptx.report.table.records import Record, load_records
+from ptx.report.table.row import Row
 
 __all__ = ["Frame", "Record", "Report", "Row", "build", "load_records", "make_frame"]

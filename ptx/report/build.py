@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptx.records import sync_folder
-from ptx.report.frame import Frame, make_frame
-from ptx.report.html import render_html
-from ptx.report.longform import render_csv
-from ptx.report.markdown import render_markdown
-from ptx.report.pictures import pictures_of, standalone
-from ptx.report.read import Record, load_records
-from ptx.report.story import tell
-from ptx.report.view import View
+from ptx.report.formats.html import render_html
+from ptx.report.formats.markdown import render_markdown
+from ptx.report.formats.metrics_csv import render_csv
+from ptx.report.formats.view import View
+from ptx.report.plots.choose import pictures_of, standalone
+from ptx.report.table.frame import Frame, make_frame
+from ptx.report.table.records import Record, load_records
+from ptx.report.text.summary import tell
 
 Sections = Callable[[list[Record], Path], Sequence[str]] | Sequence[str]
 

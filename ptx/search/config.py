@@ -11,9 +11,9 @@ from typing import Any
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from ptx.errors import ConfigError, Problem, did_you_mean
-from ptx.gate import Gate, load_gate
-from ptx.host import Host
+from ptx.hooks.host import Host
 from ptx.records import Better
+from ptx.report.gate import Gate, load_gate
 from ptx.search.space import Space, make_space
 
 #: what the sampler is called in a sweep file -> what it is good at

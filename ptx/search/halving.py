@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ptx.errors import StoppedError
-from ptx.run import Console
+from ptx.hooks.run import Console
 from ptx.search.config import Halving
 
 #: step's name -> rung (as text, since it is kept as JSON) -> value there

@@ -11,19 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ptx.compose import Job
+from ptx.compose.jobs import Job
 from ptx.errors import ConfigError, Problem
-from ptx.host import Host
-from ptx.locks import held
-from ptx.pareto import Standing, Value, standings
-from ptx.plan import SweepPlan
+from ptx.execute.sweep import DONE, FAILED, STOPPED, count_books, damage_of, sweep_record
+from ptx.hooks.host import Host
+from ptx.hooks.run import Console
+from ptx.plan.plan import SweepPlan
 from ptx.records import SCHEMA, read_json, write_json
-from ptx.run import Console
 from ptx.search.config import SearchConfig
 from ptx.search.space import text_of
 from ptx.search.study import Study
 from ptx.search.trial import Ended, Runner, line_of, title_of
-from ptx.sweep import DONE, FAILED, STOPPED, count_books, damage_of, sweep_record
+from ptx.stats.pareto import Standing, Value, standings
+from ptx.store.locks import held
 
 UNMEASURED = re.compile(r"no evaluator measured [^;]*")
 

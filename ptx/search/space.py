@@ -27,7 +27,7 @@ from hydra.errors import HydraException
 
 from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import ConfigError, Problem, did_you_mean
-from ptx.host import Host
+from ptx.hooks.host import Host
 
 #: a space with more points is treated as endless
 MOST_POINTS = 5_000

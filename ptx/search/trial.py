@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx.compose import Frozen, Job, compose_jobs
+from ptx.compose.jobs import Frozen, Job, compose_jobs
 from ptx.errors import ConfigError, Problem, did_you_mean
-from ptx.gate import Finding, judge
-from ptx.host import Host
-from ptx.plan import RunPlan, SweepPlan
-from ptx.planner import make_plan
+from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, STOPPED, freeze_run, run_one, status_of
+from ptx.hooks.host import Host
+from ptx.hooks.run import Console
+from ptx.plan.plan import RunPlan, SweepPlan
+from ptx.plan.planner import make_plan
 from ptx.records import Metric, read_json, read_rows
 from ptx.report import Row, load_records, make_frame
-from ptx.run import Console
+from ptx.report.gate import Finding, judge
 from ptx.search.config import SearchConfig
 from ptx.search.halving import Rungs, Watch, rungs_of
 from ptx.search.space import text_of
-from ptx.sweep import DONE, FAILED, INTERRUPTED, STOPPED, freeze_run, run_one, status_of
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from ptx.cli.plugins import presets
-from ptx.compose import compose_jobs
+from ptx.compose.jobs import compose_jobs
 from ptx.config import GROUPS
-from ptx.host import get_host
+from ptx.hooks.host import get_host
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 PRESETS = sorted(PLUGINS.glob("*/conf/*/*.yaml"))

@@ -8,12 +8,12 @@ from typing import ClassVar
 import pytest
 
 from ptx import Choice, Evaluation, Evaluator, Metric, ModelRef, Runtime, hookimpl
-from ptx.compose import compose_jobs
-from ptx.host import Host
-from ptx.planner import make_plan, replan
+from ptx.compose.jobs import compose_jobs
+from ptx.execute.sweep import run_sweep
+from ptx.hooks.host import Host
+from ptx.plan.planner import make_plan, replan
 from ptx.records import read_json
 from ptx.report import load_records, make_frame
-from ptx.sweep import run_sweep
 from ptx.testing import Silent
 
 

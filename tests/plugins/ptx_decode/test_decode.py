@@ -6,7 +6,7 @@ import ptx_decode
 import ptx_hf
 import ptx_scorers
 from ptx import ModelRef, RunConfig, StepError
-from ptx.lm.answers import vote
+from ptx.lm.evaluation.answers import vote
 from ptx_decode import BestOf, Majority
 from ptx_decode.sampled import majority
 from ptx_hf import HF, ptx_load
@@ -151,10 +151,10 @@ def test_the_embedded_model_s_votes_repeat_exactly_and_are_those_of_its_own_samp
 
 
 def test_the_decoding_is_in_the_key_of_every_evaluation_and_frozen_with_the_run(tmp_path, monkeypatch):
-    from ptx.compose import compose_jobs
-    from ptx.freeze import plain, thaw
-    from ptx.host import get_host
-    from ptx.planner import make_plan
+    from ptx.compose.jobs import compose_jobs
+    from ptx.hooks.host import get_host
+    from ptx.plan.planner import make_plan
+    from ptx.plan.serialize import plain, thaw
 
     monkeypatch.chdir(tmp_path)
     host = get_host()

@@ -4,7 +4,7 @@ import pytest
 
 import ptx_distill
 from ptx import ModelRef, RunConfig
-from ptx.store import Store
+from ptx.store.store import Store
 
 MESSAGES = [
     {

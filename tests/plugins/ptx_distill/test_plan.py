@@ -6,10 +6,10 @@ import shutil
 import pytest
 from safetensors.torch import load_file, save_file
 
-from ptx.compose import compose_jobs
+from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
-from ptx.host import get_host
-from ptx.planner import make_plan
+from ptx.hooks.host import get_host
+from ptx.plan.planner import make_plan
 from ptx.records import ModelRef
 from ptx_distill import Distill, Gold, OnPolicy, Sequence
 from ptx_distill.settings import uncompressed

@@ -10,7 +10,7 @@ import ptx_distill.teacher
 import ptx_sft
 from ptx import Lora, RunConfig, StepError
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.lm.zeros import zero_masks
+from ptx.lm.training.keep_zeros import zero_masks
 from ptx.testing import check_plugin
 from ptx_distill import Distill
 from ptx_distill.trainer import layer_map

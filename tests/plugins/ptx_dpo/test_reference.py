@@ -10,14 +10,14 @@ import torch
 import ptx_dpo
 import ptx_dpo.train
 from ptx import Lora, RunConfig
-from ptx.compose import compose_jobs
-from ptx.host import get_host
-from ptx.lm import reference
+from ptx.compose.jobs import compose_jobs
+from ptx.execute.sweep import run_sweep
+from ptx.hooks.host import get_host
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.planner import make_plan
+from ptx.lm.training import reference
+from ptx.plan.planner import make_plan
 from ptx.records import read_json, read_rows
-from ptx.store import Store
-from ptx.sweep import run_sweep
+from ptx.store.store import Store
 from ptx.testing import Silent
 from ptx_dpo import DPO
 

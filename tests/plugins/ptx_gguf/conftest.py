@@ -1,7 +1,7 @@
 import pytest
 
 from ptx.lm.load import load_model, load_tokenizer
-from ptx.packages import write_package
+from ptx.models.package import write_package
 from ptx_gguf.export import limits, write
 from ptx_gguf.model import FILE
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from ptx import ModelRef, StepError
-from ptx.lm.fidelity import compare, compare_drawn, logits_of, openings, own_text
 from ptx.lm.load import load_model, load_tokenizer
+from ptx.lm.serving.fidelity import compare, compare_drawn, logits_of, openings, own_text
 from ptx_gguf import Gguf, ptx_load
 from ptx_gguf.model import GgufLanguageModel, PartOfCharacterError
 from ptx_hf import HF

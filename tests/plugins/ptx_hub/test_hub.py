@@ -10,7 +10,7 @@ from huggingface_hub import constants
 
 from ptx import ConfigError
 from ptx.data import open_data
-from ptx.models import problems
+from ptx.models.inspection import problems
 from ptx_hub import HubData, HubModel, ptx_resolve
 
 COMMIT = "a" * 40

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ptx import ConfigError
-from ptx.host import get_host
+from ptx.hooks.host import get_host
 from ptx.records import read_json, read_rows
 from ptx_judge import Rule, ledger
 from ptx_judge.agreement import of_judge, of_people

@@ -150,7 +150,7 @@ SCRIPT = """
     import sys
     from pathlib import Path
     from ptx import Run, RunConfig
-    from ptx.host import get_host
+    from ptx.hooks.host import get_host
     from ptx.testing import Silent
     from ptx_judge import Endpoint
     from ptx_judge.evaluate import both_orders

@@ -8,7 +8,7 @@ import pytest
 
 import ptx_judge
 from ptx import Choice, ModelRef, RunConfig, Runtime, Score, Scorer, StepError, hookimpl, setting
-from ptx.store import Store
+from ptx.store.store import Store
 from ptx.testing import check_plugin
 from ptx_judge import Endpoint, Judge, Local, Reward, Rule
 from ptx_judge.command import played

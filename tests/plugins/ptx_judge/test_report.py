@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ptx.report.read import load_records
+from ptx.report.table.records import load_records
 from ptx_judge import rank
 from ptx_judge.report import sections
 

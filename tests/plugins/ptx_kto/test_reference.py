@@ -5,8 +5,8 @@ import pytest
 import ptx_kto
 import ptx_kto.train
 from ptx import Lora, RunConfig
-from ptx.lm import reference
-from ptx.store import Store
+from ptx.lm.training import reference
+from ptx.store.store import Store
 from ptx_kto import KTO
 
 PAIRS = [{"prompt": f"what is {n} plus {n}? ", "chosen": f"it is {2 * n}", "rejected": "who knows?"} for n in range(8)]

@@ -11,7 +11,7 @@ import pytest
 
 import ptx_hf
 from ptx import ModelRef, RunConfig, StepError
-from ptx.host import load_host
+from ptx.hooks.host import load_host
 from ptx_hf import HF
 from ptx_latency import Latency, ptx_evaluate
 from ptx_latency import child as latency_child

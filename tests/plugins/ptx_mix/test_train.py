@@ -8,12 +8,12 @@ import pytest
 import ptx_mix
 import ptx_sft
 from ptx import Lora, RunConfig
-from ptx.compose import compose_jobs
+from ptx.compose.jobs import compose_jobs
 from ptx.data import open_data
 from ptx.errors import ConfigError
-from ptx.host import get_host
-from ptx.planner import make_plan
-from ptx.store import Store
+from ptx.hooks.host import get_host
+from ptx.plan.planner import make_plan
+from ptx.store.store import Store
 from ptx.testing import check_plugin
 from ptx_mix import Mix
 from ptx_mix.streams import Stream

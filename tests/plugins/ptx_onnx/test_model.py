@@ -7,7 +7,7 @@ import onnxruntime_genai as og
 import pytest
 
 from ptx import ModelRef
-from ptx.lm.serving import batches
+from ptx.lm.serving.token_model import batches
 from ptx_hf import HF
 from ptx_hf import ptx_load as open_hf
 from ptx_onnx import Onnx, ptx_load

@@ -13,7 +13,7 @@ from openvino import opset13 as ops
 
 import ptx_openvino
 from ptx import ConfigError, ModelRef, Outside, RunConfig, StepError
-from ptx.packages import read_package, write_package
+from ptx.models.package import read_package, write_package
 from ptx.records import read_rows
 from ptx.testing import check_plugin
 from ptx_hf import HF

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper
 import ptx_optimum
 from ptx import ConfigError, ModelRef, RunConfig, StepError
 from ptx.lm.load import load_tokenizer
-from ptx.packages import read_package
+from ptx.models.package import read_package
 from ptx.records import read_rows
 from ptx.testing import check_plugin
 from ptx_hf import HF

@@ -10,9 +10,9 @@ import torch
 import ptx_hf
 import ptx_perplexity
 from ptx import ModelRef, RunConfig, StepError
-from ptx.lm.texts import name_of
-from ptx.lm.texts import read as read_texts
-from ptx.lm.windows import log_probs, windows
+from ptx.lm.evaluation.texts import name_of
+from ptx.lm.evaluation.texts import read as read_texts
+from ptx.lm.evaluation.windows import log_probs, windows
 from ptx.stats import paired_difference
 from ptx.testing import check_plugin
 from ptx_hf import HF

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ptx import ModelRef
-from ptx.lm.compression import calibration_batches
+from ptx.lm.compression.oneshot import calibration_batches
 from ptx.lm.load import load_model, load_tokenizer
 from ptx_prune import SparseGPT, Wanda, ptx_compress
 

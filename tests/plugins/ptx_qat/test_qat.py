@@ -13,7 +13,7 @@ import ptx_qat
 import ptx_quant
 import ptx_sft
 from ptx import Lora, Method, ModelRef, RunConfig, StepError, hookimpl
-from ptx.lm.grid import round_to_nearest
+from ptx.lm.compression.grid import round_to_nearest
 from ptx.lm.load import load_model, load_tokenizer, save_model
 from ptx.records import read_rows
 from ptx.testing import check_plugin
@@ -177,7 +177,7 @@ def test_layers_that_are_skipped_are_trained_as_ever_and_groups_that_do_not_fit_
 
 
 def test_a_result_that_was_changed_after_training_is_refused(taught, monkeypatch):
-    from ptx.lm import training
+    from ptx.lm.training import trainer as training
 
     save = training.save_model
 

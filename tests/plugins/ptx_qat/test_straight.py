@@ -2,7 +2,7 @@
 
 import torch
 
-from ptx.lm.grid import round_to_nearest
+from ptx.lm.compression.grid import round_to_nearest
 from ptx_qat.straight import straight_through
 
 EIGHT = {"symmetric": True, "stored": torch.float32}

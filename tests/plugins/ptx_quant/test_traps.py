@@ -32,8 +32,8 @@ import torch
 import ptx_hf
 import ptx_prune
 from ptx import Choice, Compressor, ModelRef, RunConfig, StepError, hookimpl, setting
-from ptx.lm.calibration import bucketed
-from ptx.lm.compression import targeted_layers
+from ptx.lm.compression.calibration import bucketed
+from ptx.lm.compression.oneshot import targeted_layers
 from ptx.lm.load import load_model, load_tokenizer, quiet, save_adapter
 from ptx.records import file_digest
 from ptx_prune import SparseGPT, Wanda
@@ -266,7 +266,7 @@ def test_every_compression_begins_with_an_empty_session(plain_call, make_run):
     from llmcompressor.core import active_session
     from llmcompressor.modifiers.quantization import QuantizationModifier
 
-    from ptx.lm.compression import session
+    from ptx.lm.compression.oneshot import session
 
     plain_call(QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"]), data=False)
     assert active_session().lifecycle.recipe.modifiers

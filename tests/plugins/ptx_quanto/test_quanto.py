@@ -8,11 +8,11 @@ import ptx_checks
 import ptx_hf
 import ptx_quanto
 from ptx import ModelRef, Promise, RunConfig, StepError
-from ptx.lm.compression import targeted_layers
-from ptx.lm.dense import open_original, write_plain
+from ptx.lm.compression.oneshot import targeted_layers
 from ptx.lm.load import load_model, load_tokenizer, quiet
 from ptx.lm.quanto import MAP, save_packed
-from ptx.models import inspect
+from ptx.lm.serving.dense import open_original, write_plain
+from ptx.models.inspection import inspect
 from ptx.testing import check_plugin
 from ptx_quanto import Quanto, ptx_validate
 

@@ -8,10 +8,10 @@ import pytest
 import ptx_hf
 import ptx_safety
 from ptx import ModelRef, RunConfig, Scorer
-from ptx.compose import compose_jobs
+from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
-from ptx.host import get_host
-from ptx.planner import make_plan
+from ptx.hooks.host import get_host
+from ptx.plan.planner import make_plan
 from ptx_hf import HF, ptx_load
 from ptx_safety import RefusalOpening, RefusalPhrases, Safety, SafetyClassifier, TargetOpening
 from ptx_safety.check import detects, problems

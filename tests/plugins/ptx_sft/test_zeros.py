@@ -7,7 +7,7 @@ from safetensors.torch import load_file
 import ptx_sft
 from ptx import Lora, RunConfig
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.lm.zeros import KeepZeros, zero_masks
+from ptx.lm.training.keep_zeros import KeepZeros, zero_masks
 from ptx_sft import SFT
 
 ROWS = [{"prompt": f"what is {n} plus {n}? ", "completion": f"it is {2 * n}"} for n in range(16)]

@@ -196,8 +196,8 @@ def _lives(pid):
 
 
 def test_the_environment_of_the_server_is_in_the_key_of_what_is_measured(tmp_path):
-    from ptx.host import get_host
-    from ptx.ingredients import Ingredients
+    from ptx.hooks.host import get_host
+    from ptx.plan.keys import Ingredients
 
     runtime = Vllm(python=sys.executable)
     found = Ingredients(get_host(), RunConfig(runtime=runtime), "cpu").of("load", runtime)
@@ -206,8 +206,8 @@ def test_the_environment_of_the_server_is_in_the_key_of_what_is_measured(tmp_pat
 
 
 def test_the_content_of_the_adapter_that_answers_is_in_the_key_of_what_is_measured(tmp_path):
-    from ptx.host import get_host
-    from ptx.ingredients import Ingredients
+    from ptx.hooks.host import get_host
+    from ptx.plan.keys import Ingredients
 
     def key(**settings):
         runtime = Vllm(engine="offline", adapters={"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, **settings)

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from ptx.cli import main
-from ptx.compose import compose_jobs
-from ptx.planner import make_plan
-from ptx.sweep import run_sweep
+from ptx.compose.jobs import compose_jobs
+from ptx.execute.sweep import run_sweep
+from ptx.plan.planner import make_plan
 from ptx.testing import Silent
 
 BASE = ["model=./model", "data=./text.jsonl", "method=toy", "eval=[latency]"]

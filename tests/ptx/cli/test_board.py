@@ -10,10 +10,10 @@ from rich.console import Console
 
 from ptx.cli.board import Board
 from ptx.cli.console import Terminal, lines_of, rest_of, sentence
-from ptx.compose import compose_jobs
-from ptx.planner import make_plan
+from ptx.compose.jobs import compose_jobs
+from ptx.execute.sweep import freeze, run_sweep
+from ptx.plan.planner import make_plan
 from ptx.records import append_event, write_json
-from ptx.sweep import freeze, run_sweep
 from ptx.testing import Silent
 
 WORDS = ["model=./model", "data=./text.jsonl", "method=toy", "compress=[],[halve]", "seed=0,1", "eval=[latency]", "baseline=false"]

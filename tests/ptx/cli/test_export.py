@@ -6,7 +6,7 @@ import pytest
 
 from ptx.cli.export import main
 from ptx.errors import ConfigError
-from ptx.host import get_host
+from ptx.hooks.host import get_host
 from tests.conftest import write_model
 
 PLUGIN = '''
@@ -14,7 +14,7 @@ PLUGIN = '''
 import shutil
 from dataclasses import dataclass
 import ptx
-from ptx.packages import write_package
+from ptx.models.package import write_package
 
 @dataclass
 class Copied(ptx.Runtime):

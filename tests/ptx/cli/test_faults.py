@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from ptx import hookimpl, locks
+from ptx import hookimpl
 from ptx.records import read_json
+from ptx.store import locks
 
 STORE = Path("ptx-out/store")
 WORDS = ["train", "-m", "model=./model", "data=./text.jsonl", "method=toy", "compress=[],[halve]", "eval=[latency]"]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ptx.cli import VERBS, main
-from ptx.host import get_host
+from ptx.hooks.host import get_host
 from ptx.testing import HEAVY
 
 ROOT = Path(__file__).parents[3]

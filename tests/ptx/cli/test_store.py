@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from ptx import hookimpl, locks
+from ptx import hookimpl
 from ptx.cli.human import age_text, parse_age, parse_size, size_text
 from ptx.records import read_json, read_rows
-from ptx.store import Store
+from ptx.store import locks
+from ptx.store.store import Store
 
 STORE = Path("ptx-out/store")
 

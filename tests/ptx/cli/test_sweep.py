@@ -11,12 +11,12 @@ import pytest
 
 from ptx.cli import main
 from ptx.cli.sweep import read
-from ptx.compose import compose_jobs
-from ptx.host import get_host
+from ptx.compose.jobs import compose_jobs
+from ptx.hooks.host import get_host
 from ptx.records import read_json
 
 ROOT = Path(__file__).parents[3]
-BOWL = Path(__file__).parents[1] / "bowl_plugin.py"
+BOWL = Path(__file__).parents[2] / "bowl_plugin.py"
 SEARCH = {"trials": 3, "space": {"method.x": "interval(0, 1)"}, "objectives": {"distance/mean": "minimize"}}
 
 

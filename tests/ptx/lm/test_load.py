@@ -141,7 +141,7 @@ def test_what_the_user_set_in_the_environment_stays(monkeypatch):
 
 def test_importing_the_package_and_the_plugins_loads_no_ml_library():
     heavy = "{'torch', 'transformers', 'trl', 'peft', 'datasets', 'accelerate'}"
-    modules = "ptx.lm, ptx.lm.load, ptx.lm.method, ptx.lm.validate, ptx_sft, ptx_dpo, ptx_kto, ptx_grpo, ptx_scorers"
+    modules = "ptx.lm, ptx.lm.load, ptx.lm.training.method, ptx.lm.training.validate, ptx_sft, ptx_dpo, ptx_kto, ptx_grpo, ptx_scorers"
     code = f"import sys, {modules}; print({heavy} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
     assert done.stdout.strip() == "set()"

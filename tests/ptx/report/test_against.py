@@ -7,7 +7,7 @@ import pytest
 from ptx.errors import ConfigError
 from ptx.records import Metric, read_json, write_json, write_rows
 from ptx.report import build, load_records, make_frame
-from ptx.report.compare import compare_all
+from ptx.report.table.compare import compare_all
 
 
 @pytest.fixture

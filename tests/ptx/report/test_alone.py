@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ptx.items import measure
 from ptx.records import Metric, write_json, write_rows
 from ptx.report import build
+from ptx.stats.items import measure
 
 NAMES = [*(f"bench/task_{i}/acc" for i in range(12)), "judge/win_rate", "quiz/right", "quiz/wrong"]
 

@@ -11,7 +11,7 @@ import pytest
 from ptx.errors import ConfigError
 from ptx.records import Metric, read_json, write_json
 from ptx.report import build
-from ptx.report.units import MINUS, SPACE, TIMES, metric_text, scale_of
+from ptx.report.table.units import MINUS, SPACE, TIMES, metric_text, scale_of
 
 
 def texts(report):

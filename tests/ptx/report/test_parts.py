@@ -3,13 +3,13 @@ import math
 import pytest
 
 from ptx.records import Metric
-from ptx.report.axis import linear_ticks, log_ticks, make_axis
-from ptx.report.drill import last_place
-from ptx.report.labels import Box, Wanted, place
-from ptx.report.markdown import escape
-from ptx.report.names import head
-from ptx.report.picture import NARROW, WIDE, Dot, Title, draw, stand
-from ptx.report.units import SPACE, TIMES, duration, ratio_text, scale_of
+from ptx.report.formats.markdown import escape
+from ptx.report.plots.axis import linear_ticks, log_ticks, make_axis
+from ptx.report.plots.placement import Box, Wanted, place
+from ptx.report.plots.tradeoff import NARROW, WIDE, Dot, Title, draw, stand
+from ptx.report.table.metric_names import head
+from ptx.report.table.units import SPACE, TIMES, duration, ratio_text, scale_of
+from ptx.report.text.details import last_place
 
 
 def exact(name, value, better="lower"):
@@ -94,7 +94,7 @@ def crowd(count):
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_labels_of_a_crowd_overlap_neither_each_other_nor_the_frame(size, monkeypatch):
     placed = []
-    monkeypatch.setattr("ptx.report.picture.place", lambda *args: placed.extend(place(*args)) or list(placed))
+    monkeypatch.setattr("ptx.report.plots.tradeoff.place", lambda *args: placed.extend(place(*args)) or list(placed))
     scale = scale_of("", [1.0])
     draw(stand(crowd(12)), Title("x", scale), Title("y", scale), size, "crowd")
     assert len(placed) == 13

@@ -8,7 +8,7 @@ import pytest
 
 from ptx.records import Metric, read_json, write_json, write_rows
 from ptx.report import build
-from ptx.report.compare import compare_all
+from ptx.report.table.compare import compare_all
 from ptx.stats import quantile_interval
 
 NAME = "latency/request_seconds"

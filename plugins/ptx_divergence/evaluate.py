@@ -1,0 +1,104 @@
+"""The baseline's log-probabilities from the store, the model's beside them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ptx import Evaluation, LanguageModel, ModelRef, Run, StepError
+from ptx.lm.evaluation.divergence import kl, likeliest
+from ptx.lm.evaluation.texts import Text, read
+from ptx.lm.load import load_model, load_tokenizer
+from ptx.lm.progress import Pace
+from ptx.lm.serving.decoding import log_softmax
+from ptx.lm.tokens import first_token
+from ptx.records import digest_of
+from ptx.stats.items import lasted, measure
+from ptx_divergence import Distance
+
+KL, FLIPS = "distance/kl", "distance/flips"
+SHOWN = 300
+Tokens = list[int]
+
+
+def evaluate(run: Run, config: Distance, lm: LanguageModel | None, baseline: ModelRef | None) -> Evaluation:
+    """KL per token and flipped tokens of ``lm`` against ``baseline``."""
+    assert lm is not None  # Distance.opens_model
+    source = run.plan.model if run.plan is not None else baseline  # the model folder, also where the runtime opens packages
+    if source is None or source.kind == "package":
+        raise StepError("eval=[distance] needs the model folder that the recipe started from")
+    texts = [text for file in config.texts for text in read(file, block=config.block, limit=config.limit)]
+    rows = [tokens_of(lm, text, config.tokens) for text in texts]
+    _same_words(lm, source)
+    folder = run.product("baseline_log_probs", ingredients(run, config, source, rows), lambda into: _build(run, config, source, rows, into))
+    base = np.load(folder / "log_probs.npz")
+    found, pace = [], Pace(run)
+    started = time.perf_counter()
+    for number, (text, tokens, logits) in enumerate(zip(texts, rows, lm.logits(rows), strict=True)):
+        seconds = time.perf_counter() - started
+        found.append(_row(text, tokens, (base[f"w{number}"], base[f"p{number}"]), log_softmax(logits)) | lasted(seconds))
+        pace.log({"texts": float(number + 1)}, number + 1, len(rows))
+        started = time.perf_counter()
+    metrics = [*measure(KL, "nats/token", "lower", found), *measure(FLIPS, "fraction", "lower", found)]
+    return Evaluation(metrics, found)
+
+
+def tokens_of(lm: Any, text: Text, most: int) -> Tokens:
+    """The beginning of a text as the model reads it, with the token that stands first."""
+    prefix = first_token(lm.tokenizer)
+    ids = list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
+    first = [] if prefix is None or ids[:1] == [prefix] else [prefix]  # a rendered conversation brings its own
+    return (first + ids)[: min(most, lm.max_length)]
+
+
+def _row(text: Text, tokens: Tokens, base: tuple[Any, Any], ours: Any) -> dict[str, Any]:
+    """A row of the item table: means over a text's tokens, which are its weight."""
+    words, log_probs = base
+    flips = ours.argmax(axis=1) != words[:, 0]
+    scores = {KL: float(kl(words, log_probs.astype(np.float64), ours).mean()), FLIPS: float(flips.mean())}
+    row = {"item": text.item, "scores": scores, "segments": text.segments, "weight": len(tokens)}
+    return row | {"prompt": text.text[:SHOWN]}
+
+
+def ingredients(run: Run, config: Distance, baseline: ModelRef, rows: list[Tokens]) -> dict[str, Any]:
+    """All that decides the baseline's numbers."""
+    from ptx import machine
+
+    return {
+        "weights": baseline.digest or ModelRef.of(baseline.path).digest,
+        "tokens": digest_of(rows),
+        "likeliest": config.likeliest,
+        "device": run.device,
+        "libraries": machine.versions(("torch", "transformers", "numpy")),
+    }
+
+
+def _build(run: Run, config: Distance, baseline: ModelRef, rows: list[Tokens], into: Path) -> None:
+    arrays: dict[str, Any] = {}
+    for number, log_probs in enumerate(_baseline(run, baseline, rows)):
+        words, kept = likeliest(log_probs, config.likeliest)
+        arrays |= {f"w{number}": words.astype(np.int32), f"p{number}": kept.astype(np.float32)}
+    np.savez(into / "log_probs.npz", **arrays)
+
+
+def _baseline(run: Run, baseline: ModelRef, rows: list[Tokens]) -> Iterator[Any]:
+    import torch
+
+    run.say(f"the baseline reads {len(rows)} texts, once for all models held against it")
+    model = load_model(baseline, dtype="float32", device=run.device).eval()
+    for row in rows:
+        with torch.inference_mode():
+            yield log_softmax(model(input_ids=torch.tensor([row], device=run.device)).logits[0].float().cpu().numpy())
+
+
+def _same_words(lm: Any, baseline: ModelRef) -> None:
+    """KL is over words: two models with different vocabularies have none."""
+    theirs = load_tokenizer(baseline.path)
+    if theirs.get_vocab() != lm.tokenizer.get_vocab():
+        raise StepError(
+            f"the model's vocabulary is not that of its baseline {baseline.path}: there is no KL between them; leave distance out"
+        )

@@ -1,0 +1,55 @@
+"""Evaluators that are measured without being asked for, and how to be rid of them.
+
+An evaluator may say that it ``accompanies`` a kind of step: what training has cost elsewhere is to be read in the report, not found out
+after shipping. It is put beside whatever else is measured, said, and shown by ``--cfg job``; ``eval.NAME=false`` leaves it (or any other
+evaluator) out, and an empty ``eval=[]`` stays empty.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from ptx.config import Choice, Method
+from ptx.errors import Problem, did_you_mean
+from ptx.hooks.host import Host
+
+Values = list[tuple[str, Any]]
+
+
+def accompany(host: Host, node: DictConfig, values: Values, notes: list[str]) -> tuple[Values, list[Problem]]:
+    """Add and remove evaluators of a composed run; returns the values that are left to be set, and what is wrong."""
+    switches = {
+        key.removeprefix("eval."): on for key, on in values if key.startswith("eval.") and key.count(".") == 1 and isinstance(on, bool)
+    }
+    choices = {name: choice for (group, name), choice in host.choices.items() if group == "eval"}
+    problems = [Problem(f"no eval {name!r}", did_you_mean(name, list(choices))) for name in switches if name not in choices]
+    measured = bool(node.eval)
+    for name, on in switches.items():
+        if name in choices:
+            _switch(node, choices[name], on=on)
+    if measured and _serves(node) and _trains(node):
+        for name, choice in choices.items():
+            if "train" in choice.config_type.accompanies and name not in node.eval and name not in switches:  # type: ignore[attr-defined]
+                _switch(node, choice, on=True)
+                notes.append(f"eval.{name} is measured too, since the run trains: {choice.help}; eval.{name}=false leaves it out")
+    return [pair for pair in values if pair[0].removeprefix("eval.") not in switches], problems
+
+
+def _switch(node: DictConfig, choice: Choice, *, on: bool) -> None:
+    with open_dict(node.eval):
+        if on and choice.name not in node.eval:
+            node.eval[choice.name] = OmegaConf.structured(choice.config_type)
+        elif not on:
+            node.eval.pop(choice.name, None)
+
+
+def _serves(node: DictConfig) -> bool:
+    return node.runtime is None or getattr(OmegaConf.get_type(node.runtime), "serves", True)
+
+
+def _trains(node: DictConfig) -> bool:
+    """Whether one of the steps is a training: a method, or a compressor that trains."""
+    steps = list(node.recipe.steps.values()) if node.recipe is not None else [node.method, *(node.compress or {}).values()]
+    return any(issubclass(OmegaConf.get_type(step) or object, Method) for step in steps if step is not None)

@@ -1,0 +1,96 @@
+"""Hydra's side of the config groups: the plugins' choices in the ConfigStore, the search path of YAML presets, and what each group can be."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_module
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.object_type import ObjectType
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import OmegaConf
+
+from ptx.compose.fields import OPEN_GROUPS
+from ptx.config import IN_METHOD, RunConfig
+from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.hooks.host import Host
+
+
+class _SearchPath(SearchPathPlugin):
+    """Prepends the folders of plugins and of the user, so that their files win over the packaged ones."""
+
+    folders: tuple[str, ...] = ()
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for folder in reversed(self.folders):
+            search_path.prepend(provider="ptx", path=folder)
+
+
+@contextmanager
+def hydra(host: Host, config_dir: str | None) -> Iterator[None]:
+    """Hydra, knowing the plugins' choices and all folders of presets, for as long as this is open."""
+    folders = [config_dir] if config_dir else []
+    if config_dir and not Path(config_dir).is_dir():
+        raise ConfigError(f"--config-dir {config_dir}: no such folder")
+    folders += ["conf"] if Path("conf").is_dir() else []
+    paths = [f"file://{Path(folder).resolve()}" for folder in folders]
+    for found in host.hook.ptx_searchpath():
+        paths += [path if "://" in path else f"file://{Path(path).resolve()}" for path in found]
+    _SearchPath.folders = tuple(paths)
+    if _SearchPath not in Plugins.instance().discover(SearchPathPlugin):
+        Plugins.instance().register(_SearchPath)
+    _register(host)
+    GlobalHydra.instance().clear()
+    known.cache_clear()
+    with initialize_config_module("ptx.conf", version_base="1.3"):
+        yield
+
+
+def _register(host: Host) -> None:
+    _store("", "run_schema", RunConfig)
+    for group in IN_METHOD:
+        ConfigStore.instance().store(group=group, name="none", node={}, package="_global_")
+    for (group, name), choice in host.choices.items():
+        package = f"{group}.{name}" if group in OPEN_GROUPS else f"method.{group}" if group in IN_METHOD else group
+        _store(group, name, choice.config_type, package, host.owners[group, name].name)
+
+
+def _store(group: str, name: str, config_type: type, package: str | None = None, provider: str | None = None) -> None:
+    """Unless it stands there already: a command composes many times in a process, and a hundred dataclasses take a tenth of a second."""
+    store = ConfigStore.instance()
+    there = (store.repo.get(group, {}) if group else store.repo).get(f"{name}.yaml")
+    if there is None or (OmegaConf.get_type(there.node), there.package, there.provider) != (config_type, package, provider):
+        store.store(group=group or None, name=name, node=config_type, package=package, provider=provider)
+
+
+@functools.cache
+def known(group: str) -> list[str]:
+    """The values of a group, while Hydra is open."""
+    loader = GlobalHydra.instance().config_loader()
+    assert isinstance(loader, ConfigLoaderImpl)
+    # not the loader's own get_group_options, which copies every config of every group first
+    return [name for name in loader.repository.get_group_options(group, ObjectType.CONFIG) if name != "none"]
+
+
+def options(host: Host, group: str, config_dir: str | None = None) -> list[str]:
+    """Every value a group can take: the plugins' choices and the YAML presets."""
+    with hydra(host, config_dir):
+        return known(group)
+
+
+def read_group(host: Host, group: str, name: str, config_dir: str | None = None) -> dict[str, Any]:
+    """A YAML choice of a group that only holds data, such as ``gate=ship``."""
+    with hydra(host, config_dir):
+        if name not in known(group):
+            raise ConfigError(Problem(f"no {group} {name!r}", did_you_mean(name, known(group))))
+        found = OmegaConf.to_container(compose(overrides=[f"+{group}={name}"])[group], resolve=True)
+    assert isinstance(found, dict)
+    return {str(key): value for key, value in found.items()}

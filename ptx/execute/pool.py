@@ -1,0 +1,197 @@
+"""Handing the runs of a sweep to worker processes on this machine.
+
+Each worker has its share of the cores and one of the GPUs, and keeps what it has imported. A worker that dies (a segmentation
+fault, the kernel's out-of-memory killer) fails the run it was at and is replaced. Timings are taken last, one run at a time and with nothing beside
+them: a latency measured next to a training would be the latency of a disturbed machine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ptx import machine
+from ptx.execute.process import ended, tail
+from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, Outcome, finish, freeze
+from ptx.hooks.host import Host
+from ptx.hooks.run import Console
+from ptx.plan.plan import RunPlan, SweepPlan
+
+GRACE = 30.0  # seconds for a run to end cleanly after an interrupt
+
+
+class Worker:
+    """One worker process, as its parent sees it."""
+
+    def __init__(self, number: int, count: int, threads: int, log: Path) -> None:
+        self.number, self.count, self.threads, self.log = number, count, threads, log
+        self.process: subprocess.Popen[str] | None = None
+        self.lines: Any = None
+
+    def _start(self) -> None:
+        reading, writing = os.pipe()
+        environ = os.environ | {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        gpus = machine.visible_gpus()
+        if gpus:
+            environ["CUDA_VISIBLE_DEVICES"] = gpus[self.number % len(gpus)]
+        with self.log.open("a", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "ptx.execute.worker", str(writing)],
+                stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=[writing], env=environ, text=True,
+            )  # fmt: skip
+        os.close(writing)
+        self.lines = os.fdopen(reading, encoding="utf-8")
+
+    def run(self, folder: Path, console: Console, *, timed: bool) -> dict[str, Any]:
+        """Have a run executed; a worker that dies at it makes it a failed one."""
+        started = time.time()
+        if self.process is None or self.process.poll() is not None:
+            self._start()
+        assert self.process is not None
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"folder": str(folder), "timed": timed}) + "\n")
+        self.process.stdin.flush()
+        for line in self.lines:
+            message = json.loads(line)
+            if "done" in message:
+                done: dict[str, Any] = message["done"]
+                return done
+            if "say" in message:
+                console.say(message["say"])
+            else:
+                console.progress(*message["progress"])
+        error = {"type": "WorkerDied", "message": ended(self.process.wait(), "the worker"), "traceback": tail(self.log)}
+        finish(folder, {"status": FAILED, "error": error}, started)
+        return {"status": FAILED, "error": error}
+
+    def interrupt(self) -> None:
+        """Ask it to end its run."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+
+    def close(self) -> None:
+        """End it; kill it when it does not end by itself."""
+        if self.process is None:
+            return
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+class Pool:
+    """Workers taking runs from a queue, and the books of what came of them."""
+
+    def __init__(self, plan: SweepPlan, console: Console, count: int, threads: int, *, fail_fast: bool) -> None:
+        threads = threads or max((os.cpu_count() or 1) // count, 1)
+        self.plan, self.console, self.fail_fast = plan, Shared(console), fail_fast
+        self.workers = [Worker(n, count, threads, plan.folder / f"worker-{n}.log") for n in range(count)]
+        self.failed: list[tuple[str, str]] = []
+        self.done = 0
+        self.stop = threading.Event()
+
+    def go(self, runs: Sequence[RunPlan], workers: Sequence[Worker], *, timed: bool) -> list[RunPlan]:
+        """Give the runs to the workers; returns those that did not fail. Ctrl-C interrupts the runs under way and is raised again."""
+        jobs: queue.SimpleQueue[RunPlan] = queue.SimpleQueue()
+        for run in _spread(runs):
+            jobs.put(run)
+        threads = [threading.Thread(target=self._serve, args=(worker, jobs, timed), daemon=True) for worker in workers]
+        for thread in threads:
+            thread.start()
+        try:
+            while any(thread.is_alive() for thread in threads):
+                time.sleep(0.05)
+        except KeyboardInterrupt:
+            self.stop.set()
+            for worker in workers:
+                worker.interrupt()
+            for thread in threads:
+                thread.join(GRACE)
+            raise
+        names = {name for name, _ in self.failed}
+        return [run for run in runs if run.id not in names]
+
+    def _serve(self, worker: Worker, jobs: queue.SimpleQueue[RunPlan], timed: bool) -> None:
+        while not self.stop.is_set():
+            try:
+                run = jobs.get_nowait()
+            except queue.Empty:
+                return
+            self.console.say(f"[{self.plan.runs.index(run) + 1}/{len(self.plan.runs)}] {run.label}" + ("" if timed else " (steps)"))
+            result = worker.run(self.plan.folder / run.id, self.console.named(run.label), timed=timed)
+            if result["status"] == DONE:
+                self.done += 1
+            elif result["status"] == FAILED:
+                self.failed.append((run.id, result["error"]["message"]))
+                self.console.say(f"failed: {run.label}: {result['error']['type']}: {result['error']['message']}")
+                if self.fail_fast:
+                    self.stop.set()
+            elif result["status"] == INTERRUPTED:
+                self.stop.set()
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self.workers:
+            worker.close()
+
+
+def _spread(runs: Sequence[RunPlan]) -> list[RunPlan]:
+    """The same runs, those first that begin with a step which no earlier one begins with: workers then do not wait for one another."""
+    begun: dict[str, int] = {}
+    turns = []
+    for run in runs:
+        first = run.steps[0].key if run.steps else run.id
+        turns.append(begun.get(first, 0))
+        begun[first] = turns[-1] + 1
+    return [run for _, run in sorted(zip(turns, runs, strict=True), key=lambda pair: pair[0])]
+
+
+class Shared:
+    """One console for several workers: a line at a time, each with the run it belongs to."""
+
+    def __init__(self, console: Console, prefix: str = "", lock: threading.Lock | None = None) -> None:
+        self.console, self.prefix, self.lock = console, prefix, lock or threading.Lock()
+
+    def named(self, label: str) -> Shared:
+        """The same console for the lines of one run."""
+        return Shared(self.console, f"{label}: ", self.lock)
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        with self.lock:
+            self.console.say(f"{self.prefix}{text}")
+
+    def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
+        """Show where a step stands."""
+        with self.lock:
+            self.console.progress(f"{self.prefix}{label}", metrics, step, total)
+
+
+def run_in_workers(
+    plan: SweepPlan, host: Host, console: Console, count: int, *, threads: int = 0, fail_fast: bool = False, retry_failed: bool = True
+) -> Outcome:
+    """Execute every run that has no finished record in ``count`` worker processes."""
+    todo = freeze(plan, host, console, retry_failed=retry_failed)
+    pending = todo.pending
+    pool = Pool(plan, console, count, threads, fail_fast=fail_fast)
+    interrupted = False
+    try:
+        if count > 1:
+            pending = pool.go(pending, pool.workers, timed=False)
+        pool.go([] if pool.stop.is_set() else pending, pool.workers[:1], timed=True)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        pool.close()
+    return Outcome(pool.done, todo.kept, tuple(pool.failed), interrupted, left=todo.left)

@@ -1,0 +1,248 @@
+"""Going through a plan: freeze every run's record, hand the runs out, keep the books.
+
+A run is executed by :func:`run_one`, in this process or in a worker (:mod:`ptx.execute.pool`); whatever it raises ends up in its
+own record, and the others go on.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ptx import machine
+from ptx.errors import StoppedError
+from ptx.hooks.host import Host
+from ptx.hooks.run import Console, Run
+from ptx.plan.plan import RunPlan, SweepPlan
+from ptx.plan.serialize import plain
+from ptx.records import SCHEMA, append_event, digest_of, read_json, write_json
+from ptx.store.locks import held
+
+DONE, FAILED, INTERRUPTED, STOPPED = "done", "failed", "interrupted", "stopped"
+PREPARED = "prepared"  # all but its timings is in the store; no result is written yet
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a sweep."""
+
+    done: int
+    kept: int  # finished by an earlier command
+    failed: tuple[tuple[str, str], ...]  # run id, message
+    interrupted: bool = False
+    waiting: int = 0  # submitted, and not ended yet
+    left: tuple[tuple[str, str], ...] = ()  # failed in an earlier command, and left alone
+
+
+@dataclass(frozen=True)
+class Todo:
+    """What an earlier command has left to do of a sweep."""
+
+    pending: list[RunPlan]
+    kept: int  # done already
+    left: tuple[tuple[str, str], ...]  # failed, and not to be tried again: run id, message
+
+
+def run_sweep(plan: SweepPlan, host: Host, console: Console, *, fail_fast: bool = False, retry_failed: bool = True) -> Outcome:
+    """Execute every run that has no finished record, one after the other in this process."""
+    todo = freeze(plan, host, console, retry_failed=retry_failed)
+    failed: list[tuple[str, str]] = []
+    done = 0
+    for run in todo.pending:
+        console.say(f"[{plan.runs.index(run) + 1}/{len(plan.runs)}] {run.label}")
+        result = run_one(run, plan.folder / run.id, host, console)
+        if result["status"] == INTERRUPTED:
+            return Outcome(done, todo.kept, tuple(failed), interrupted=True, left=todo.left)
+        if result["status"] == DONE:
+            done += 1
+            continue
+        failed.append((run.id, result["error"]["message"]))
+        console.say(f"failed: {result['error']['type']}: {result['error']['message']}")
+        if fail_fast:
+            break
+    return Outcome(done, todo.kept, tuple(failed), left=todo.left)
+
+
+@contextmanager
+def alone(plan: SweepPlan, console: Console) -> Iterator[None]:
+    """Only one command at a time goes through a sweep; the same command elsewhere waits, and then finds nothing to do."""
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    with held(plan.folder / "sweep.lock", lambda owner: console.say(f"waiting for {owner}, which is at this sweep")):
+        yield
+
+
+def freeze(plan: SweepPlan, host: Host, console: Console | None = None, *, retry_failed: bool = True) -> Todo:
+    """Write sweep.json and the run.json of every run that is to be taken, before the first step."""
+    plan.folder.mkdir(parents=True, exist_ok=True)
+    write_json(plan.folder / "sweep.json", sweep_record(plan))
+    statuses = {run.id: status_of(plan.folder / run.id) for run in plan.runs}
+    over = {DONE} if retry_failed else {DONE, FAILED}
+    pending = [run for run in plan.runs if statuses[run.id] not in over]
+    for run in pending:
+        damage = damage_of(plan.folder / run.id)
+        freeze_run(plan, run, host)
+        if damage:
+            append_event(plan.folder / run.id / "events.jsonl", "message", text=damage)
+            if console is not None:
+                console.say(f"{run.id}: {damage}")
+    failed = [run.id for run in plan.runs if statuses[run.id] == FAILED and not retry_failed]
+    kept = sum(status == DONE for status in statuses.values())
+    return Todo(pending, kept, tuple((name, message_of(plan.folder / name)) for name in failed))
+
+
+def freeze_run(plan: SweepPlan, run: RunPlan, host: Host) -> None:
+    """Begin a run's record anew: run.json, and no result."""
+    folder = plan.folder / run.id
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "result.json").unlink(missing_ok=True)
+    write_json(folder / "run.json", _run_record(plan, run, host))
+
+
+def close_books(plan: SweepPlan) -> dict[str, int]:
+    """Count over all finished runs how many steps were asked for, how many this sweep ran, and how many were there already."""
+    books = count_books(plan.folder, [run.id for run in plan.runs])
+    write_json(plan.folder / "sweep.json", sweep_record(plan) | {"books": books})
+    return books
+
+
+def count_books(folder: Path, ids: Sequence[str]) -> dict[str, int]:
+    """The books of some runs of a sweep's folder."""
+    results = [read_json(folder / name / "result.json") for name in ids if status_of(folder / name) == DONE]
+    books: dict[str, int] = {}
+    for kind in ("steps", "evaluations"):
+        parts = [part for result in results for part in result[kind]]
+        ran = len({part["key"] for part in parts if not part["shared"]})
+        books |= {f"{kind}_asked": len(parts), f"{kind}_ran": ran, f"{kind}_shared": len(parts) - ran}
+    return books
+
+
+def status_of(folder: Path) -> str:
+    """What result.json says; "unfinished" when there is none or the record is damaged."""
+    return "unfinished" if damage_of(folder) or not (folder / "result.json").exists() else str(read_json(folder / "result.json")["status"])
+
+
+def message_of(folder: Path) -> str:
+    """Why a run has failed; empty when it has not."""
+    return str((read_json(folder / "result.json")["error"] or {}).get("message", ""))
+
+
+def damage_of(folder: Path) -> str:
+    """What is wrong with the record of a run that has ended; empty when it is whole, or there is none."""
+    if not (folder / "result.json").exists():
+        return ""
+    for name, field in (("run.json", "id"), ("result.json", "status")):
+        try:
+            read_json(folder / name)[field]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"{name} is damaged ({error}); the run is done again, with what the store has of it"
+    return ""
+
+
+def run_one(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[str, Any]:
+    """Execute one run and write its result.json, whatever happens."""
+    started = time.time()
+    return finish(folder, attempt(run, folder, host, console), started)
+
+
+def attempt(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[str, Any]:
+    """Execute one run; returns what its result.json is to hold, also when it fails or is interrupted."""
+    journal, scratch = folder / "events.jsonl", folder / "scratch"
+    context = Run(run.config, host, console, scratch, journal, scratch, run.config.seed, run.device, run.label, run, folder)
+    result: dict[str, Any] = {"status": DONE, "error": None}
+    try:
+        append_event(journal, "run_started", run=run.id)
+        result |= host.first("ptx_run", run=context)
+    except KeyboardInterrupt:
+        result |= {"status": INTERRUPTED, "error": {"type": "KeyboardInterrupt", "message": "interrupted", "traceback": ""}}
+    except StoppedError as error:
+        result |= {"status": STOPPED, "error": explain(error)}
+    except Exception as error:  # noqa: BLE001 (whatever a step raises is recorded, and the sweep goes on)
+        result |= {"status": FAILED, "error": explain(error)}
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return result
+
+
+def explain(error: Exception) -> dict[str, str]:
+    """An error for result.json; a full disk is said as such, everything else speaks for itself."""
+    message = str(error)
+    if os.strerror(errno.ENOSPC) in message:  # libraries wrap the system's error in their own
+        where = getattr(error, "filename", None) or "while writing"
+        message = f"no space left on the disk ({where}); free some room or use out=/another/disk"
+    return {"type": type(error).__name__, "message": message, "traceback": "".join(traceback.format_exception(error))}
+
+
+def finish(folder: Path, result: dict[str, Any], started: float) -> dict[str, Any]:
+    """Write result.json, the last file of a run."""
+    ended = time.time()
+    result |= {"schema": SCHEMA, "started": _iso(started), "finished": _iso(ended), "seconds": round(ended - started, 3)}
+    try:
+        append_event(folder / "events.jsonl", "run_finished", status=result["status"])
+        write_json(folder / "result.json", result)
+    except OSError as error:  # without its record the run has not ended; the same command again does it
+        told = explain(error)
+        result |= {"status": FAILED, "error": told | {"message": f"{folder / 'result.json'} cannot be written: {told['message']}"}}
+    return result
+
+
+def sweep_record(plan: SweepPlan) -> dict[str, Any]:
+    """The content of sweep.json."""
+    asked = [step.key for run in plan.runs for step in run.steps]
+    return {
+        "schema": SCHEMA,
+        "name": plan.name,
+        "verb": plan.verb,
+        "command": plan.command,
+        "created": _iso(time.time()),
+        "axes": plan.axes,
+        "runs": [run.id for run in plan.runs],
+        "steps": {"asked": len(asked), "distinct": len(set(asked))},
+        "notes": list(plan.notes),
+    }
+
+
+def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
+    used = [run.config.model, run.config.data, run.config.runtime, *(step.config for step in run.steps)]
+    used += [measure.config for measure in run.evaluations]
+    libraries = {library for config in used if config is not None for library in host.choice_of(config).libraries}
+    facts = run.facts
+    model = {"name": host.name_of(run.config.model), "path": str(run.model.path), "digest": run.model.digest}
+    return {
+        "schema": SCHEMA,
+        "id": run.id,
+        "label": run.label,
+        "verb": run.verb,
+        "sweep": plan.name,
+        "created": _iso(time.time()),
+        "command": plan.command,
+        "overrides": list(run.overrides),
+        "varied": run.varied,
+        "baseline": run.baseline,
+        "config": plain(run.config, host),
+        "model": model | {"parameters": facts.parameters, "bytes": facts.bytes, "dtype": facts.dtype},
+        "data": {"name": run.data.name, "digest": digest_of([s.identity.ingredients.get("data") for s in run.steps])} if run.data else None,
+        "seed": run.config.seed,
+        "device": run.device,
+        "host": machine.facts(),
+        "versions": machine.versions({"ptx", "torch", *libraries}) | {"python": sys.version.split()[0]},
+        "steps": [_part(step, host) | {"kind": step.kind} for step in run.steps],
+        "evaluations": [_part(measure, host) for measure in run.evaluations],
+    }
+
+
+def _part(part: Any, host: Host) -> dict[str, Any]:
+    return {"name": part.name, "key": part.key, "config": plain(part.config, host), "ingredients": part.identity.ingredients}
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")

@@ -1,0 +1,192 @@
+"""The plugin manager: every plugin is loaded by itself, so that a broken one costs its own choices and nothing else.
+
+Sources, in this order: entry points of the group ``ptx`` (the built-ins are found the same way), then ``./ptxfile.py``.
+``PTX_DISABLE=a,b`` leaves plugins out by name; ``PTX_TRACE=1`` prints every hook call.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from pathlib import Path
+from typing import Any
+
+import pluggy
+from omegaconf import OmegaConf
+
+from ptx.config import GROUPS, Choice
+from ptx.errors import ConfigError, Problem, PtxError
+from ptx.hooks import hookspecs
+
+PTXFILE = "ptxfile.py"
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plugin that was loaded, or the reason why it was not."""
+
+    name: str
+    origin: str
+    version: str
+    module: Any = None
+    error: str = ""
+
+
+@dataclass
+class Host:
+    """The loaded plugins, their choices, and the ledger of the broken ones."""
+
+    manager: pluggy.PluginManager
+    plugins: list[Plugin] = field(default_factory=list)
+    choices: dict[tuple[str, str], Choice] = field(default_factory=dict)
+    owners: dict[tuple[str, str], Plugin] = field(default_factory=dict)
+
+    @property
+    def hook(self) -> Any:
+        """Call hooks through this: ``host.hook.ptx_train(...)``."""
+        return self.manager.hook
+
+    @property
+    def broken(self) -> list[Plugin]:
+        """Plugins that could not be loaded."""
+        return [plugin for plugin in self.plugins if plugin.error]
+
+    def names(self, group: str) -> list[str]:
+        """The plugin-made choices of a group."""
+        return sorted(name for of, name in self.choices if of == group)
+
+    def choice_of(self, config: Any) -> Choice:
+        """The choice whose type ``config`` has."""
+        found = [choice for choice in self.choices.values() if choice.config_type is type(config)]
+        if not found:
+            raise ConfigError(f"no plugin contributes the configuration type {type(config).__name__}")
+        return found[0]
+
+    def owner_of(self, config: Any) -> Plugin:
+        """The plugin that contributed the type of ``config``."""
+        choice = self.choice_of(config)
+        return self.owners[choice.group, choice.name]
+
+    def name_of(self, value: Any) -> str:
+        """What the user calls a model or data value: a path, a hub id, or the choice's name."""
+        return str(getattr(value, "path", None) or getattr(value, "id", None) or self.choice_of(value).name)
+
+    def first(self, hook: str, **arguments: Any) -> Any:
+        """Ask a first-result hook; nobody answering is the error of the plugin that contributed the choice."""
+        answer = getattr(self.hook, hook)(**arguments)
+        if answer is None:
+            values = [type(value).__name__ for value in arguments.values() if type(value) in self._types()]
+            raise PtxError(f"no plugin answered {hook} for {' '.join(values) or 'this call'}; its plugin must implement {hook}")
+        return answer
+
+    def _types(self) -> set[type]:
+        return {choice.config_type for choice in self.choices.values()}
+
+
+@functools.cache
+def get_host() -> Host:
+    """The host of this process, made once."""
+    return load_host(Path.cwd(), os.environ)
+
+
+def load_host(folder: Path, environ: Any = os.environ) -> Host:
+    """Load all plugins as seen from ``folder``."""
+    manager = pluggy.PluginManager("ptx")
+    manager.add_hookspecs(hookspecs)
+    host = Host(manager)
+    disabled = {name.strip() for name in environ.get("PTX_DISABLE", "").split(",") if name.strip()}
+    for name, origin, release, load in _sources(folder):
+        if name in disabled:
+            host.plugins.append(Plugin(name, origin, release, error="disabled by PTX_DISABLE"))
+        else:
+            _load(host, name, origin, release, load)
+    if environ.get("PTX_TRACE"):
+        manager.add_hookcall_monitoring(_trace, lambda *_: None)
+    return host
+
+
+def _sources(folder: Path) -> list[tuple[str, str, str, Callable[[], Any]]]:
+    found: list[tuple[str, str, str, Callable[[], Any]]] = []
+    seen: set[tuple[str, str]] = set()
+    for point in sorted(entry_points(group="ptx"), key=lambda point: (point.value != "ptx.builtin", point.name)):
+        if (point.name, point.value) not in seen:
+            seen.add((point.name, point.value))
+            found.append((point.name, point.value, _release(point), point.load))
+    local = folder / PTXFILE
+    if local.is_file():
+        content = hashlib.sha256(local.read_bytes()).hexdigest()[:12]
+        found.append(("ptxfile", f"./{PTXFILE}", content, functools.partial(_import_file, local)))
+    return found
+
+
+def _release(point: EntryPoint) -> str:
+    try:
+        return point.dist.version if point.dist else version(point.module)
+    except PackageNotFoundError:
+        return "0"
+
+
+def _import_file(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location("ptxfile", path)
+    assert spec is not None  # a .py file always has a spec and a loader
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["ptxfile"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], Any]) -> None:
+    """Import and register one plugin; whatever a stranger's import raises is kept in the ledger and shown by the verbs."""
+    try:
+        module = load()
+        plugin = Plugin(name, origin, release, module)
+        host.manager.register(module, name=name)
+        host.manager.check_pending()
+        offered = module.ptx_choices() if hasattr(module, "ptx_choices") else []
+        _add_choices(host, plugin, offered)
+    except ConfigError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin's import may raise anything; the ledger keeps it)
+        if host.manager.has_plugin(name):
+            host.manager.unregister(name=name)
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        message = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        host.plugins.append(Plugin(name, origin, release, error=message))
+    else:
+        host.plugins.append(plugin)
+
+
+def _add_choices(host: Host, plugin: Plugin, offered: list[Choice]) -> None:
+    for choice in offered:
+        if choice.group not in GROUPS:
+            raise ValueError(f"choice {choice.name!r} names the unknown group {choice.group!r}")
+        base = GROUPS[choice.group][0]
+        if not issubclass(choice.config_type, base):
+            raise TypeError(f"{choice.config_type.__name__} must derive from ptx.{base.__name__} to be a {choice.group}")
+        OmegaConf.structured(choice.config_type)  # raises for a field type that Hydra cannot hold
+    for choice in offered:
+        key = (choice.group, choice.name)
+        if key in host.choices:
+            other = host.owners[key]
+            raise ConfigError(
+                Problem(
+                    f"{choice.group}={choice.name} is given by two plugins: {other.name} ({other.origin}) and {plugin.name} ({plugin.origin})",
+                    f"disable one: PTX_DISABLE={plugin.name}",
+                )
+            )
+        host.choices[key] = choice
+        host.owners[key] = plugin
+
+
+def _trace(hook_name: str, hook_impls: Sequence[pluggy.HookImpl], arguments: Mapping[str, Any]) -> None:
+    shown = ", ".join(f"{key}={type(value).__name__}" for key, value in arguments.items())
+    asked = ", ".join(impl.plugin_name for impl in reversed(hook_impls))
+    print(f"[ptx trace] {hook_name}({shown}) -> {asked}", file=sys.stderr)

@@ -1,0 +1,64 @@
+"""Which linear layers a model has, told from the headers of its files: patterns are checked before a weight is loaded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ptx.errors import Problem, did_you_mean
+from ptx.models import inspection as models
+from ptx.records import read_json
+
+#: 2-dimensional weights that no linear layer owns
+EMBEDDINGS = re.compile(r"embed|(^|\.)(wte|wpe|shared)$")
+
+
+def linear_layers(model: Path) -> dict[str, tuple[int, int]]:
+    """Name -> (outputs, inputs) of the linear layers of a model folder, the output layer among them; empty for what is no whole model."""
+    if models.problems(model):
+        return {}
+    found = {}
+    for file in models.weight_files(model):
+        for name, _, shape in models.tensors_of(file):
+            layer, _, part = name.rpartition(".")
+            if part == "weight" and len(shape) == 2 and not EMBEDDINGS.search(layer):
+                found[layer] = (shape[0], shape[1])
+    return found
+
+
+def check_patterns(field: str, patterns: Iterable[str]) -> None:
+    """Refuse what is no regular expression.
+
+    Raises:
+        ValueError: the first of ``field`` that is none.
+    """
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{field}: {pattern!r} is no regular expression ({error}); try 'down_proj'") from error
+
+
+def skip_problems(skip: list[str], field: str, model: Path) -> list[Problem]:
+    """Patterns of ``field`` that no linear layer of the model matches."""
+    names = [*linear_layers(model), "lm_head"]  # a tied output layer is not stored
+    endings = sorted({name.rpartition(".")[2] for name in names})
+    if len(names) == 1:
+        return []
+    return [
+        Problem(
+            f"{field}: {pattern!r} matches no linear layer of {model}",
+            f"{did_you_mean(pattern, endings)} (regular expressions, searched for in names)",
+        )
+        for pattern in skip
+        if not any(re.search(pattern, name) for name in names)
+    ]
+
+
+def quantised_problems(names: Iterable[str], model: Path) -> list[Problem]:
+    """Weights that are packed already cannot be compressed by ``compress=[names]``."""
+    chosen, file = ",".join(names), model / "config.json"
+    if not chosen or not file.is_file() or "quantization_config" not in read_json(file):
+        return []
+    return [Problem(f"compress=[{chosen}]: {model} is quantised already", "start from the model it was made of")]

@@ -1,0 +1,1 @@
+"""What evaluators share: asking a model, reading its answers, rates with intervals, texts in windows, KL divergence."""

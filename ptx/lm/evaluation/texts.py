@@ -1,0 +1,108 @@
+"""Texts as rows: a document each where the file says where one ends, else blocks of whole lines."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ptx import ConfigError, Problem
+from ptx.data.read import SEPARATOR, read_table
+from ptx.stats.items import item_ids, segments_of
+
+SUFFIXES = (".txt", ".jsonl", ".json", ".csv")
+#: file names that say nothing without their folder's
+BLAND = ("test", "valid", "validation", "train", "text", "data")
+
+
+@dataclass(frozen=True)
+class Text:
+    """One row: ``item`` follows from the text's name and the row's content."""
+
+    item: str
+    text: str
+    segments: dict[str, str]
+
+    @property
+    def bytes(self) -> int:
+        """In UTF-8."""
+        return len(self.text.encode())
+
+
+def name_of(file: str) -> str:
+    """What a text is called in metrics: ``tiny_stories``, ``wikitext2_test``."""
+    path = Path(file).expanduser().resolve()
+    return f"{path.parent.name}_{path.stem}" if path.stem in BLAND else path.stem
+
+
+def read(file: str, *, block: int, separator: str = "", limit: int | None = None, segments: Sequence[str] = ()) -> list[Text]:
+    """The rows of a file; raises ConfigError where it cannot be read or holds no text.
+
+    ``separator`` (a regular expression) ends a document of a .txt file; without one ``<|endoftext|>`` does, where it is there; else rows
+    are lines put together until they have ``block`` bytes. ``segments`` are the columns of other files by which results are split.
+    """
+    path = Path(file).expanduser()
+    found = _pieces(path, block, separator) if path.suffix == ".txt" else _documents(path, segments)
+    kept = list(itertools.islice(((text, parts) for text, parts in found if text.strip()), limit))
+    names = item_ids(name_of(file), ([text] for text, _ in kept))
+    texts = [Text(name, text, parts) for name, (text, parts) in zip(names, kept, strict=True)]
+    if not texts:
+        raise ConfigError(Problem(f"{file} holds no text", "give a file with text in it"))
+    return texts
+
+
+def _pieces(path: Path, block: int, separator: str) -> Iterator[tuple[str, dict[str, str]]]:
+    whole = path.read_text(encoding="utf-8")
+    separator = separator or (re.escape(SEPARATOR) if SEPARATOR in whole else "")
+    parts = [part.strip("\n") for part in re.split(separator, whole)] if separator else _blocks(whole, block)
+    yield from ((part, {}) for part in parts)
+
+
+def _blocks(whole: str, least: int) -> list[str]:
+    """Lines until there are ``least`` bytes; a short rest joins the block before it."""
+    blocks, block, size = [], "", 0
+    for line in whole.splitlines(keepends=True):
+        block, size = block + line, size + len(line.encode())
+        if size >= least:
+            blocks.append(block)
+            block, size = "", 0
+    if blocks and size < least / 2:
+        blocks[-1] += block
+    else:
+        blocks.append(block)
+    return blocks
+
+
+def _documents(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
+    table = read_table([path], None)
+    if "text" not in table.columns:
+        raise ConfigError(Problem(f"{path} has no column text", f"it has {', '.join(table.columns)}; rename the one that holds the text"))
+    missing = [name for name in columns if name not in table.columns]
+    if missing:
+        raise ConfigError(Problem(f"{path} has no column {missing[0]!r} to split by", f"it has {', '.join(table.columns)}"))
+    yield from ((str(record.row.get("text") or ""), segments_of(record.row, columns)) for record in table.records)
+
+
+def problems(evaluator: str, texts: Sequence[str], *, block: int, separator: str = "", segments: Sequence[str] = ()) -> list[Problem]:
+    """What is wrong with the texts of ``eval.EVALUATOR``."""
+    found = []
+    names = Counter(name_of(file) for file in texts)
+    for file in texts:
+        path = Path(file).expanduser()
+        if not path.is_file():
+            found.append(Problem(f"there is no text {file}", f"eval.{evaluator}.texts=[./FILE.txt]"))
+        elif path.suffix not in SUFFIXES:
+            found.append(Problem(f"{file} is none of {', '.join(SUFFIXES)}", "convert it, or rename it if it is plain text"))
+        elif names[name_of(file)] > 1:
+            found.append(Problem(f"two texts would both be called {name_of(file)}", "rename one of the files"))
+        else:
+            try:
+                read(file, block=block, separator=separator, segments=segments)
+            except ConfigError as error:
+                found += error.problems
+            except UnicodeDecodeError as error:
+                found.append(Problem(f"{file} is not UTF-8: {error.reason} at byte {error.start}", "convert it to UTF-8"))
+    return found

@@ -1,0 +1,82 @@
+"""A model folder as plain weights: adapters merged, quantised checkpoints unpacked. What converters to other formats can read."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ptx.errors import StepError
+from ptx.hooks.run import Run
+from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_model, weights_of
+from ptx.lm.progress import unpacking
+from ptx.lm.quanto import MAP, is_packed, unpack
+from ptx.records import ModelRef, read_json
+
+
+def quantization_of(folder: Path) -> dict[str, Any]:
+    """The ``quantization_config`` of a model folder (of an adapter: of its base); empty for plain weights."""
+    config = read_json(weights_of(folder) / "config.json")
+    return dict(config.get("quantization_config") or (config.get("text_config") or {}).get("quantization_config") or {})
+
+
+def is_plain(model: ModelRef) -> bool:
+    """Whether the folder holds ordinary weights already."""
+    return not is_adapter(model.path) and not quantization_of(model.path)
+
+
+def open_plain(model: ModelRef, dtype: str = "float32") -> Any:
+    """The network on the CPU with its full weights in memory, an adapter merged."""
+    with unpacking():
+        network = load_model(model, dtype=dtype).eval()
+        if hasattr(network, "merge_and_unload"):
+            network = network.merge_and_unload()
+        if is_packed(weights_of(model.path)):
+            unpack(network)
+        elif quantization_of(model.path):
+            with torch.no_grad():
+                network(input_ids=torch.tensor([[0]]))  # a compressed-tensors checkpoint unpacks itself when it is first used
+    return network
+
+
+def open_original(run: Run, model: ModelRef) -> tuple[Any, Any]:
+    """The network that a package is made of and held against, and its tokenizer; what no package takes over is told."""
+    if rounded := rounded_activations(weights_of(model.path)):
+        run.say(f"the checkpoint rounds activations to {rounded} while it computes, the package does not: its weights alone are taken over")
+    return open_plain(model), load_tokenizer(model.path)
+
+
+def rounded_activations(folder: Path) -> str:
+    """What a quantised model's layers round their inputs to, as ``int8``; empty where they compute with them as they are."""
+    if is_packed(folder):
+        return ", ".join(sorted({layer["activations"].removeprefix("q") for layer in read_json(folder / MAP).values()} - {"none"}))
+    groups = quantization_of(folder).get("config_groups", {}).values()
+    given = [group["input_activations"] for group in groups if group.get("input_activations")]
+    return ", ".join(sorted({f"{kind['type']}{kind['num_bits']}" for kind in given}))
+
+
+def write_plain(model: ModelRef, folder: Path) -> Path:
+    """Write ``model`` to ``folder`` as an ordinary model folder that computes what ``model`` does."""
+    network = open_plain(model, dtype="auto")
+    if quantization_of(model.path):
+        network = _without_scales(network)
+    save_model(network, load_tokenizer(model.path), folder)
+    return folder
+
+
+def _without_scales(network: Any) -> Any:
+    """The same architecture from its configuration, with the unpacked weights and none of the checkpoint's own."""
+    config = copy.deepcopy(network.config)
+    del config.quantization_config
+    with torch.device("meta"):
+        plain = type(network)(config)
+    wanted, held = plain.state_dict(), network.state_dict()
+    missing = [name for name in wanted if name not in held]
+    if missing:
+        raise StepError(f"the unpacked checkpoint lacks {len(missing)} weights, first {missing[0]}")
+    plain.load_state_dict({name: held[name] for name in wanted}, assign=True)
+    plain.tie_weights()
+    plain.generation_config = network.generation_config
+    return plain

@@ -1,0 +1,261 @@
+"""What a model folder holds, told from its small files: config.json, the tokenizer's, and the headers of the safetensors.
+
+A safetensors file begins with the length of its header (8 bytes, little endian) and the header itself, JSON that gives every
+tensor's type, shape and place (https://github.com/huggingface/safetensors). That is enough to count parameters and to see that
+a download was cut short, without a tensor library and without reading a weight.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ptx.errors import ConfigError, Problem
+from ptx.models.package import read_package
+from ptx.records import files_of
+
+TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+INDEX = "model.safetensors.index.json"
+CONVERT = (
+    "convert them where you trust their source: python -c "
+    "\"from transformers import AutoModelForCausalLM as M; M.from_pretrained('{path}').save_pretrained('{path}')\""
+)
+#: bytes of packed integers in a quantised checkpoint hold several weights each
+PACKED = ("qweight", "weight_packed", "weight._data._data")
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A model folder in numbers. ``parameters`` counts stored weights, an embedding that is shared with the head once."""
+
+    architecture: str
+    parameters: int
+    bytes: int
+    dtype: str
+    has_tokenizer: bool
+    has_chat_template: bool
+    trains_on_assistant: bool
+    max_positions: int | None
+    quantized: str
+    weight_files: tuple[str, ...]
+
+
+def inspect(path: Path) -> ModelFacts:
+    """The facts of a model folder; raises ConfigError with everything that :func:`problems` finds."""
+    if wrong := problems(path):
+        raise ConfigError(wrong)
+    if package := read_package(path):
+        return _package_facts(path, package)
+    config = _config(path)
+    template = chat_template(path)
+    weights = weight_files(path)
+    tensors = [tensor for file in weights for tensor in tensors_of(file)]
+    return ModelFacts(
+        architecture=next(iter(config.get("architectures") or []), str(config.get("model_type", ""))),
+        parameters=_count(tensors, config),
+        bytes=sum(file.stat().st_size for file in files_of(path)),
+        dtype=_dtype(tensors),
+        has_tokenizer=_has_tokenizer(path),
+        has_chat_template=bool(template),
+        trains_on_assistant="{% generation" in template.replace("{%-", "{%"),
+        max_positions=_text_config(config).get("max_position_embeddings"),
+        quantized=str((config.get("quantization_config") or {}).get("quant_method", "")),
+        weight_files=tuple(file.name for file in weights),
+    )
+
+
+def problems(path: Path) -> list[Problem]:
+    """Why a folder cannot be used as a model, all reasons at once; empty when it can."""
+    if not path.is_dir():
+        what = f"model {path} is a file" if path.exists() else f"there is no model folder {path}"
+        return [Problem(what, "type model=./FOLDER with config.json, safetensors and tokenizer in it, or model=ORG/NAME")]
+    if read_package(path):
+        return []  # its runtime opens it
+    adapter = path / "adapter_config.json"
+    if adapter.exists() and not (path / "config.json").exists():
+        return [Problem(f"{path} is an adapter, not a model", f"type model={_base_of(adapter)} or merge it first")]
+    return [*_config_problems(path), *_tokenizer_problems(path), *_weight_problems(path)]
+
+
+def _package_facts(path: Path, package: dict[str, Any]) -> ModelFacts:
+    """A runtime package's, from what it says of itself."""
+    return ModelFacts(
+        architecture=f"{package['runtime']} package",
+        parameters=int(package.get("parameters", 0)),
+        bytes=sum(file.stat().st_size for file in files_of(path)),
+        dtype=str(package.get("precision", "")),
+        has_tokenizer=_has_tokenizer(path),
+        has_chat_template=bool(chat_template(path)),
+        trains_on_assistant=False,
+        max_positions=None,
+        quantized="",
+        weight_files=(),
+    )
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The safetensors files that make up the model: those the index names, else all."""
+    index = path / INDEX
+    if index.exists():
+        return [path / name for name in sorted(set(_read(index).get("weight_map", {}).values()))]
+    return sorted(path.glob("*.safetensors"))
+
+
+def chat_template(path: Path) -> str:
+    """The chat template of a model folder, "" where it has none. The file chat_template.jinja counts before tokenizer_config.json."""
+    file = path / "chat_template.jinja"
+    if file.exists():
+        return file.read_text(encoding="utf-8")
+    config = path / "tokenizer_config.json"
+    template = _read(config).get("chat_template") if config.exists() else None
+    if isinstance(template, list):  # several named templates
+        named = {entry.get("name"): entry.get("template", "") for entry in template}
+        template = named.get("default", next(iter(named.values()), ""))
+    return str(template or "")
+
+
+def tensors_of(file: Path) -> Iterator[tuple[str, str, list[int]]]:
+    """(name, type, shape) of every tensor of a safetensors file, from its header alone."""
+    for name, entry in header_of(file)[0].items():
+        yield name, entry["dtype"], entry["shape"]
+
+
+def header_of(file: Path) -> tuple[dict[str, Any], int]:
+    """A safetensors file's header without its metadata, and the size that the whole file must have."""
+    size = file.stat().st_size
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if size < 8 or length > size - 8:
+            raise ValueError(f"the header says it has {length} bytes, the file has {size}" if size >= 8 else f"it has {size} bytes")
+        header = json.loads(stream.read(length))
+    header.pop("__metadata__", None)
+    return header, 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+
+
+def _config_problems(path: Path) -> Iterator[Problem]:
+    file = path / "config.json"
+    if not file.exists():
+        yield Problem(f"{path} has no config.json", "it is not a Hugging Face model folder; save one with model.save_pretrained(FOLDER)")
+        return
+    try:
+        _config(path)
+    except ValueError as error:
+        yield Problem(f"{file} cannot be read: {error}", "download it again")
+
+
+def _tokenizer_problems(path: Path) -> Iterator[Problem]:
+    if not _has_tokenizer(path):
+        fix = "save it there: AutoTokenizer.from_pretrained(SOURCE).save_pretrained(FOLDER)"
+        yield Problem(f"{path} has no tokenizer (none of {', '.join(TOKENIZERS[:3])}, ...)", fix)
+
+
+def _weight_problems(path: Path) -> Iterator[Problem]:
+    try:
+        files = weight_files(path)
+    except (ValueError, AttributeError) as error:
+        yield Problem(f"{path / INDEX} cannot be read: {error}", "download it again")
+        return
+    pickles = [file.name for pattern in PICKLES for file in sorted(path.glob(pattern)) if file.name != "training_args.bin"]
+    if not files and pickles:
+        yield Problem(f"{path} has its weights as pickle only ({', '.join(pickles[:3])}), which can run code", CONVERT.format(path=path))
+    elif not files:
+        yield Problem(f"{path} has no weights (no *.safetensors)", "save them there: model.save_pretrained(FOLDER)")
+    for file in files:
+        yield from _file_problems(file)
+
+
+def _file_problems(file: Path) -> Iterable[Problem]:
+    if not file.exists():
+        return [Problem(f"{INDEX} names {file.name}, which is not in {file.parent}", "download the folder again")]
+    if _is_pointer(file):
+        return [Problem(f"{file} is a Git LFS pointer, not weights", "fetch the weights: git lfs pull")]
+    try:
+        _, expected = header_of(file)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [Problem(f"{file} is no whole safetensors file: {error}", "download it again")]
+    size = file.stat().st_size
+    if size == expected:
+        return []
+    what = f"was cut short: it has {size} bytes of {expected}" if size < expected else f"has {size - expected} bytes too many"
+    return [Problem(f"{file} {what}", "download it again")]
+
+
+def _is_pointer(file: Path) -> bool:
+    """Whether git-lfs left its placeholder where the weights should be."""
+    with file.open("rb") as stream:
+        return stream.read(24) == b"version https://git-lfs."
+
+
+def _has_tokenizer(path: Path) -> bool:
+    return any((path / name).exists() for name in TOKENIZERS)
+
+
+def _base_of(adapter: Path) -> str:
+    return str(_read(adapter).get("base_model_name_or_path") or "./BASE")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    value = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(value, dict):
+        raise ValueError(f"it holds a {type(value).__name__}, not an object")  # noqa: TRY004 (callers handle one kind of error)
+    return value
+
+
+def _config(path: Path) -> dict[str, Any]:
+    return _read(path / "config.json")
+
+
+def _text_config(config: dict[str, Any]) -> dict[str, Any]:
+    """The language model's part; models that also see or hear nest it."""
+    return config.get("text_config") or config
+
+
+def _dtype(tensors: list[tuple[str, str, list[int]]]) -> str:
+    """The type that most stored values have, in torch's words."""
+    sizes: Counter[str] = Counter()
+    for _, dtype, shape in tensors:
+        sizes[dtype] += math.prod(shape)
+    if not sizes:
+        return ""
+    name = sizes.most_common(1)[0][0]
+    return {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I32": "int32", "I8": "int8", "U8": "uint8"}.get(
+        name, name.lower()
+    )
+
+
+def _count(tensors: list[tuple[str, str, list[int]]], config: dict[str, Any]) -> int:
+    """Weights, whatever they are stored in: packed integers count as the weights they hold, scales and zero points as nothing.
+
+    A packed row that does not fill its last word counts the padding too; that is the only error.
+    """
+    quantization = config.get("quantization_config") or {}
+    if not quantization:
+        return sum(math.prod(shape) for _, _, shape in tensors)
+    return sum(math.prod(shape) * _packed(name, dtype, _bits(quantization, name)) for name, dtype, shape in tensors if not _is_scale(name))
+
+
+def _packed(name: str, dtype: str, bits: int) -> int:
+    """How many weights one stored element holds."""
+    integers = {"I32": 32, "U32": 32, "U8": 8}
+    return integers[dtype] // bits if name.endswith(PACKED) and dtype in integers else 1
+
+
+def _bits(quantization: dict[str, Any], tensor: str) -> int:
+    """Bits per weight, as GPTQ, AWQ or compressed-tensors say it; the latter by layer, where layers differ."""
+    layer = tensor.rpartition(".")[0]
+    groups = list((quantization.get("config_groups") or {}).values())
+    named = [group for group in groups if any(t.startswith("re:") and re.match(t[3:], layer) for t in group.get("targets") or [])]
+    groups = named or groups
+    said = [(group.get("weights") or {}).get("num_bits") for group in groups]
+    return next((int(bits) for bits in (*said, quantization.get("bits"), quantization.get("w_bit")) if bits), 8)
+
+
+def _is_scale(name: str) -> bool:
+    return name.rsplit(".", 1)[-1].endswith(("scale", "scales", "zero_point", "_shift", "qzeros", "g_idx", "weight_shape"))

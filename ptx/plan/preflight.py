@@ -1,0 +1,109 @@
+"""What is wrong with a run that is known before a weight is loaded, beside what the plugins find (``ptx_validate``)."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ptx.config import Decode, Evaluator, Method, RunConfig
+from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.hooks.host import Host
+from ptx.models.package import read_package
+from ptx.plan.plan import RunPlan
+from ptx.records import ModelRef
+from ptx.store.store import Store
+
+#: a training step holds its model, and at most two checkpoints with two moments per weight, in 4-byte floats
+BYTES_PER_TRAINED_PARAMETER = 4 * (1 + 2 * 3)
+
+
+def outside_problems(step: Any) -> Sequence[Problem]:
+    """What is wrong with the environment that a step is to be taken in."""
+    try:
+        if hasattr(step, "outside"):
+            step.outside().identity()
+    except ConfigError as error:
+        return error.problems
+    return ()
+
+
+def scorer_problems(config: RunConfig) -> list[Problem]:
+    """Scorers that a step, an evaluator or the decoding asks and nobody gives."""
+    parts = [*config.chain().values(), *config.eval.values(), config.decode]
+    asked = [name for part in parts if isinstance(part, Method | Evaluator | Decode) for name in part.scorers()]
+    unknown = [name for name in dict.fromkeys(asked) if name not in config.scorer]
+    return [Problem(f"no scorer {name!r}", did_you_mean(name, list(config.scorer))) for name in unknown]
+
+
+def serving_problems(config: RunConfig, host: Host) -> list[Problem]:
+    """A runtime that only exports has nothing to measure."""
+    if not config.eval or config.runtime.serves:
+        return []
+    what = f"runtime={host.choice_of(config.runtime).name} is exported, not served: eval=[{','.join(config.eval)}] has nothing to measure"
+    return [Problem(what, "write eval=[], or take another runtime")]
+
+
+def parts_of(config: RunConfig) -> list[tuple[str, RunConfig]]:
+    """The run as the plugins check it: one method at a time, since a recipe may hold several; each with the name of its step."""
+    chain = config.chain()
+    methods = {name: step for name, step in chain.items() if isinstance(step, Method)}
+    if config.recipe:
+        first = next(iter(methods), "")
+        compress = {name: step for name, step in chain.items() if name not in methods}
+        parts = [(first, dataclasses.replace(config, method=methods.get(first), compress=compress))]
+    else:
+        first, parts = "method", [("method", config)]
+    return parts + [(name, dataclasses.replace(config, method=step, compress={})) for name, step in methods.items() if name != first]
+
+
+def where_typed(problem: Problem, config: RunConfig, name: str) -> Problem:
+    """The problem of a step with its fields as they are typed there: plugins write ``method.beta`` wherever the method stands."""
+    where = f"recipe.steps.{name}" if config.recipe else f"compress.{name}" if name in config.compress else "method"
+    return Problem(*(re.sub(r"\bmethod\.(?=\w)", f"{where}.", text) for text in (problem.what, problem.fix)))
+
+
+def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Problem]:
+    """A runtime package is what comes out at the end: it can be measured on its own runtime and nothing else."""
+    if model.kind != "package":
+        return []
+    package, runtime = read_package(model.path), host.choice_of(config.runtime).name
+    found = []
+    if config.chain():
+        what = f"{model.path} is a package of runtime={package['runtime']}: it cannot be trained or compressed"
+        found.append(Problem(what, "start from the model it was made of"))
+    if runtime != package["runtime"]:
+        what = f"{model.path} is a package of runtime={package['runtime']}, and runtime={runtime} cannot open it"
+        found.append(Problem(what, f"type runtime={package['runtime']}"))
+    if config.baseline_runtime is not None and config.baseline_runtime != config.runtime:
+        what = f"{model.path} is a package of runtime={package['runtime']}, and baseline_runtime= cannot open it"
+        found.append(Problem(what, "leave baseline_runtime out, or start from the model it was made of"))
+    return found
+
+
+def disk_problems(runs: Sequence[RunPlan], out: Path) -> list[Problem]:
+    """Compare what the steps not yet in the store may write with the room there is."""
+    store, needed = Store(out.absolute() / "store"), 0
+    todo = {step.key: (step, run) for run in runs for step in run.steps if store.find(step.identity) is None}
+    largest = 0
+    for step, run in todo.values():
+        size = max(run.facts.bytes, 4 * run.facts.parameters)
+        needed += size
+        if step.kind == "train":
+            largest = max(largest, BYTES_PER_TRAINED_PARAMETER * run.facts.parameters)
+    needed += largest
+    folder = out.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if needed <= free:
+        return []
+    return [
+        Problem(
+            f"{len(todo)} steps may write {needed / 1e6:,.0f} MB, {folder} has {free / 1e6:,.0f} MB free",
+            "free some room, or write elsewhere with out=/another/disk/ptx-out",
+        )
+    ]

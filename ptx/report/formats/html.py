@@ -1,0 +1,82 @@
+"""The report as one HTML file that needs nothing else: no network, no fonts, no libraries.
+
+Everything that comes from a record passes jinja2's autoescape. A content security policy allows the page's own script by its hash and
+nothing from elsewhere; so even text that slipped through could not run, and a plugin's section cannot load anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import ChainableUndefined, Environment, FileSystemLoader
+from markupsafe import Markup
+
+from ptx.report.formats.markdown import LEGEND
+from ptx.report.formats.view import View
+from ptx.report.plots.choose import Picture
+from ptx.report.plots.curves import sparks_of
+from ptx.report.table.metric_names import head, short_name
+from ptx.report.table.records import Record
+from ptx.report.table.row import Row
+from ptx.report.table.units import duration, scale_of
+from ptx.report.text import details as drill
+from ptx.report.text.provenance import facts_of
+from ptx.report.text.summary import Story
+
+HERE = Path(__file__).parent
+
+
+def render_html(title: str, view: View, story: Story, pictures: Sequence[Picture], records: list[Record], sections: Sequence[str]) -> str:
+    """The whole page."""
+    script = (HERE / "report.js").read_text(encoding="utf-8")
+    failures = drill.failures_of(view.frame)
+    works = drill.works_of(view.frame)
+    context = {
+        "title": title,
+        "facts": facts_of(records),
+        "legend": LEGEND.format(base=view.frame.base),
+        "base": view.frame.base,
+        "story": story,
+        "main": view.main(),
+        "headline": view.frame.headline,
+        "pictures": [_picture(picture) for picture in pictures],
+        "segments": view.segments(),
+        "rows": [_row(view, row) for row in view.frame.rows],
+        "works": works,
+        "work_scale": scale_of("bytes", [work.bytes for work in works if work.bytes]),
+        "failures": failures,
+        "reasons": {failure.row: failure.message for failure in reversed(failures)},
+        "curves": sparks_of(view.frame.rows),
+        "sections": [Markup(section) for section in sections],  # noqa: S704 (trusted as the plugin that made it; the policy above holds)
+        "style": Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (our own file)
+        "script": Markup(script),  # noqa: S704 (our own file)
+        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+    }
+    return _environment().get_template("report.html.jinja").render(context)
+
+
+def _environment() -> Environment:
+    made = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True)
+    made.filters |= {"duration": duration, "head": head, "short_name": short_name}
+    made.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+    return made
+
+
+def _picture(picture: Picture) -> dict[str, Any]:
+    drawn = {"wide": Markup(picture.wide), "narrow": Markup(picture.narrow)}  # noqa: S704 (every label was escaped where it was drawn)
+    return vars(picture) | drawn
+
+
+def _row(view: View, row: Row) -> dict[str, Any]:
+    """What a row unfolds to."""
+    return {
+        "row": row,
+        "everything": view.all_of(row),
+        "changes": drill.config_changes(row),
+        "flips": drill.flips_of(view.frame, row, view.comparisons),
+    }

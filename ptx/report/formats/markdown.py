@@ -1,0 +1,134 @@
+"""The report as Markdown, for pull requests and terminals: the same story and tables, every value on one line with interval and n."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from ptx.report.formats.view import Cell, Table, View
+from ptx.report.plots.choose import Picture
+from ptx.report.table.metric_names import head
+from ptx.report.table.records import Record
+from ptx.report.table.units import NOTHING, duration, scale_of
+from ptx.report.text.details import Failure, Work, failures_of, works_of
+from ptx.report.text.provenance import facts_of
+from ptx.report.text.summary import Story
+
+LEGEND = (
+    "▲ better, ▼ worse, ≈ no difference beyond noise, = equal within 0.5 %; against {base}, paired by item where the metric allows it, "
+    "Holm-corrected per column at 5 %, so that an interval that barely leaves out zero can be ≈: of many runs some are there by chance. "
+    "Intervals are 95 %, n counts items; latencies are compared in turns with the baseline's where that was measured, since a shared machine is not equally fast all the time."
+)
+
+
+def render_markdown(title: str, view: View, story: Story, pictures: Sequence[Picture], records: list[Record]) -> str:
+    """The whole file."""
+    facts = facts_of(records)
+    parts = [
+        f"# {escape(title)}",
+        *(f"> {escape(note)}" for note in facts.notes),
+        _story(story),
+        "## Results",
+        _main(view),
+        escape(LEGEND.format(base=view.frame.base)),
+    ]
+    if view.frame.headline is None:
+        parts.append("No quality metric was recorded.")
+    parts += [_picture(picture) for picture in pictures]
+    segments = view.segments()
+    parts += ["## Segments"] if segments else []
+    parts += [f"### By {escape(table.title)}\n\n{_segment(table)}" for table in segments]
+    parts += ["## All metrics", _everything(view)] if view.frame.names else []
+    parts += ["## Steps and evaluations", _works(works_of(view.frame))]
+    failures = failures_of(view.frame)
+    parts += ["## Failures and unfinished runs", _failures(failures)] if failures else []
+    parts += ["## Where the numbers come from", _facts(facts.lines)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escape(text: str) -> str:
+    """Text that Markdown shows as it is, on one line: no HTML, no links, no table breaks."""
+    one_line = re.sub(r"\s+", " ", text)
+    quoted = re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    return re.sub(r"(https?):", r"\1&#58;", quoted)
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right_from: int = 1) -> str:
+    rule = [":--" if index < right_from else "--:" for index in range(len(heads))]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, rule, *rows])
+
+
+def _story(story: Story) -> str:
+    return "\n".join("- " + "".join(f"**{escape(span.text)}**" if span.strong else escape(span.text) for span in line) for line in story)
+
+
+def _full(cell: Cell, *, marked: bool = True) -> str:
+    mark = f" {cell.mark}" if marked and cell.mark else ""
+    return (escape(cell.full).replace(r"\[", "[").replace(r"\]", "]") + mark) or NOTHING
+
+
+def _delta(cell: Cell) -> str:
+    return f"{cell.mark} {cell.delta}" if cell.delta else NOTHING
+
+
+def _main(view: View) -> str:
+    table = view.main()
+    heads = ["#", "run", *([f"Δ {escape(' '.join(head(view.frame.headline)))}"] if view.frame.headline else [])]
+    heads += [escape(f"{column.group} {column.title}") for column in table.columns]
+    rows = []
+    for line in table.lines:
+        seeds = f" ({len(line.row.done)} of {len(line.row.records)} seeds)" if len(line.row.records) > 1 else ""
+        status = "" if line.row.status == "done" else f" ({line.row.status})"
+        label = escape(line.row.label) + seeds + status
+        rows.append(
+            [str(line.row.number), label, *([_delta(line.delta)] if view.frame.headline else []), *(_full(cell) for cell in line.cells)]
+        )
+    return _table(heads, rows, 2)
+
+
+def _picture(picture: Picture) -> str:
+    lines = [f"![{escape(picture.title)}]({picture.file})", f"On the front: {_list(picture.front)}."]
+    lines += [f"Within noise of it: {_list(picture.near)}."] if picture.near else []
+    lines += [f"Not in the picture, as a value is missing: {_list(picture.missing)}."] if picture.missing else []
+    return f"{lines[0]}\n\n{' '.join(lines[1:])}"
+
+
+def _list(labels: Sequence[str]) -> str:
+    return ", ".join(escape(label) for label in labels)
+
+
+def _segment(table: Table) -> str:
+    heads = ["run", *(escape(f"{column.group}: {column.title}") for column in table.columns)]
+    return _table(heads, ([escape(line.row.label), *(_full(cell) for cell in line.cells)] for line in table.lines))
+
+
+def _everything(view: View) -> str:
+    rows = []
+    for row in view.frame.rows:
+        for name, segment, cell in view.all_of(row):
+            if not segment:
+                rows.append([escape(row.label), escape(name), _full(cell, marked=False), _delta(cell)])
+    return _table(["run", "metric", "value", f"Δ to {escape(view.frame.base)}"], rows, 2)
+
+
+def _works(works: Sequence[Work]) -> str:
+    if not works:
+        return "No step or evaluation has finished."
+    scale = scale_of("bytes", [work.bytes for work in works if work.bytes])
+    rows = []
+    for work in works:
+        size = scale.text(work.bytes) if work.bytes else NOTHING
+        made = duration(work.seconds) if work.made_by else f"{duration(work.seconds)} (in an earlier sweep)"
+        rows.append([escape(work.name), work.kind, f"`{escape(work.key[:12])}`", made, size, str(len(work.used_by))])
+    return _table(["name", "kind", "key", "time", "output", "rows that use it"], rows, 3)
+
+
+def _failures(failures: Sequence[Failure]) -> str:
+    rows = [
+        [escape(f.label), escape(f"{f.sweep}/{f.run}"), escape(f.status), escape(f.message), escape(f.where) or NOTHING] for f in failures
+    ]
+    return _table(["run", "folder", "status", "message", "where"], rows, 5)
+
+
+def _facts(lines: Sequence[tuple[str, list[str]]]) -> str:
+    return "\n".join(f"- {name}: {'; '.join(escape(value) for value in values)}" for name, values in lines)

@@ -1,0 +1,192 @@
+"""The tables of a report as plain values, ready to be written by either format."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ptx.records import Metric
+from ptx.report.table.compare import Comparison, Comparisons, compare_all
+from ptx.report.table.frame import Frame
+from ptx.report.table.metric_names import head
+from ptx.report.table.row import Row
+from ptx.report.table.units import NOTHING, Scale, interval_text, metric_text, ratio_text, scale_of
+from ptx.stats import minimum_detectable_effect
+
+RATIOS = {
+    "size/bytes_on_disk": ("smaller", "larger"),
+    "size/parameters": ("smaller", "larger"),
+    "size/nonzero_parameters": ("smaller", "larger"),
+    "latency/request_ratio": ("faster", "slower"),
+    "latency/request_seconds": ("faster", "slower"),
+    "latency/p95_seconds": ("faster", "slower"),
+    "latency/prefill_seconds": ("faster", "slower"),
+    "latency/peak_memory_bytes": ("less", "more"),
+}
+SAID = {"better": "better than", "worse": "worse than", "same": "tied with (no difference beyond noise)"}
+HOW = {"paired": "paired by item", "turns": "measured in turns", "unpaired": "from the two intervals", "exact": "exact"}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One metric, or one metric in one segment."""
+
+    name: str
+    segment: str
+    group: str
+    title: str
+    unit: str
+    better: str
+    items: str  # "n = 300"
+    scale: Scale
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value with its interval, n and comparison; all empty when it was not measured."""
+
+    value: str = ""
+    interval: str = ""
+    full: str = ""  # with interval, n and unit, on one line
+    note: str = ""  # the full text and the difference, for a tooltip
+    delta: str = ""
+    verdict: str = ""
+    mark: str = ""
+    ratio: str = ""
+    sort: float | None = None
+    gap: float | None = None  # the difference as a number
+    heat: int = 0
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row of a table."""
+
+    row: Row
+    cells: list[Cell]
+    delta: Cell = field(default_factory=Cell)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and lines, under a title."""
+
+    title: str
+    columns: list[Column]
+    lines: list[Line]
+
+
+class View:
+    """Cells and tables of a frame; every metric has one scale throughout the report."""
+
+    def __init__(self, frame: Frame) -> None:
+        self.frame = frame
+        self.comparisons: Comparisons = compare_all(frame)
+        self.scales = {name: scale_of(frame.sample(name).unit, frame.values(name)) for name in self._names()}
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys(name for row in self.frame.rows for name, _ in row.metrics))
+
+    def cell(self, row: Row, name: str, segment: str = "") -> Cell:
+        """One value."""
+        metric = row.metrics.get((name, segment))
+        if metric is None:
+            return Cell()
+        scale = self.scales[name]
+        full = metric_text(metric, scale)
+        if row.metric(name, segment) is None:
+            return Cell(NOTHING, full=full, note=full)
+        one = self.comparisons.get((row.number, name, segment))
+        interval = interval_text(metric, scale)
+        delta, note = (self._delta(one, scale), self._note(row, one, scale, full)) if one else ("", full)
+        verdict, mark = (one.verdict, one.mark) if one else ("", "")
+        gap = one.difference.value if one else None
+        return Cell(
+            scale.number(metric.value), interval, full, note, delta, verdict, mark, self._ratio(row, metric, interval), metric.value, gap
+        )
+
+    def _delta(self, one: Comparison, scale: Scale) -> str:
+        gap = scale.text(one.difference.value, sign=True)
+        if one.how == "exact":
+            return gap
+        return f"{gap} {scale.interval(one.difference.low, one.difference.high, sign=True)}"
+
+    def _note(self, row: Row, one: Comparison, scale: Scale, full: str) -> str:
+        base = row.reference.label if row.reference else ""
+        said = "equal to (within 0.5 %)" if one.mark == "=" else SAID[one.verdict]
+        p = "" if one.how == "exact" else f", Holm-corrected p={one.difference.p:.2g}"
+        return f"{full}\n{said} {base}: {self._delta(one, scale)}, {HOW[one.how]}{p}, n={one.difference.n}{self._seen(one, scale)}"
+
+    def _seen(self, one: Comparison, scale: Scale) -> str:
+        """What a tie could have shown: the smallest true difference that is found four times in five."""
+        gap = one.difference
+        if one.verdict != "same" or one.how == "exact" or not math.isfinite(gap.error):
+            return ""
+        found = minimum_detectable_effect(gap.error, gap.freedom)
+        bounds = f"; {gap.unscored} unscored" if gap.unscored else ""
+        bounds += f", which could make it {scale.interval(*gap.bounds, sign=True)}" if gap.bounds else ""
+        return f"; a difference of {scale.text(found)} would be found in 80 % of cases{bounds}"
+
+    def _ratio(self, row: Row, metric: Metric, interval: str) -> str:
+        """The ratio in place of an interval that is exact."""
+        base = row.reference.metric(metric.name, metric.segment) if row.reference else None
+        if base is None or interval != "exact" or metric.name not in RATIOS:
+            return ""
+        return ratio_text(metric.value, base.value, *RATIOS[metric.name])
+
+    def column(self, name: str, segment: str = "") -> Column:
+        """The head of a column."""
+        metric = next(row.metrics[name, segment] for row in self.frame.rows if (name, segment) in row.metrics)
+        counts = sorted({row.metrics[name, segment].n for row in self.frame.rows if (name, segment) in row.metrics})
+        items = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
+        group, title = head(name)
+        if segment:
+            whole = f"{group} {title}" if name.count("/") == 1 else group  # a task is named by itself, all else by its metric
+            group, title = whole.removeprefix("bench · ").replace(" · ", " ").strip(), segment.partition("=")[2]
+        return Column(name, segment, group, title, self.scales[name].suffix, metric.better, items, self.scales[name])
+
+    def main(self) -> Table:
+        """One line per row: what the report is about."""
+        columns = [self.column(name) for name in self.frame.columns]
+        return Table("Results", columns, [self._line(row, columns) for row in self.frame.rows])
+
+    def _line(self, row: Row, columns: list[Column]) -> Line:
+        cells = [self.cell(row, column.name, column.segment) for column in columns]
+        return Line(row, cells, self.cell(row, self.frame.headline) if self.frame.headline else Cell())
+
+    def all_of(self, row: Row) -> list[tuple[str, str, Cell]]:
+        """(Name, segment, cell) of everything measured on a row."""
+        return [(name, segment, self.cell(row, name, segment)) for name, segment in row.metrics]
+
+    def segments(self) -> list[Table]:
+        """One table per dimension (skill, language, ...), for each task's first metric, and of what has no task what the main table shows."""
+        return [table for dimension in self.frame.segments() if (table := self._segment(dimension)).columns]
+
+    def _segment(self, dimension: str) -> Table:
+        keys = dict.fromkeys(key for row in self.frame.rows for key in row.metrics if key[1].partition("=")[0] == dimension)
+        shown = self.frame.columns
+        order = {name: index for index, name in enumerate(self.frame.primary) if name.count("/") > 1 or name in shown}
+        chosen = sorted((key for key in keys if key[0] in order), key=lambda key: order[key[0]])
+        columns = [self.column(*key) for key in chosen]
+        lines = [self._line(row, columns) for row in self.frame.rows if row.done]
+        return Table(dimension, columns, self._heated(lines, columns))
+
+    def _heated(self, lines: list[Line], columns: list[Column]) -> list[Line]:
+        """Shade by the difference from the baseline, in three steps each way, relative to the table's largest."""
+        gaps = {
+            (line.row.number, index): one.difference.value * (1 if column.better == "higher" else -1)
+            for line in lines
+            for index, column in enumerate(columns)
+            if (one := self.comparisons.get((line.row.number, column.name, column.segment)))
+        }
+        largest = max((abs(gap) for gap in gaps.values()), default=0.0)
+        return [
+            Line(line.row, [_with_heat(cell, gaps.get((line.row.number, index), 0.0), largest) for index, cell in enumerate(line.cells)])
+            for line in lines
+        ]
+
+
+def _with_heat(cell: Cell, gap: float, largest: float) -> Cell:
+    share = gap / largest if largest else 0.0
+    level = 0 if abs(share) < 0.08 else (1 if share > 0 else -1) * (1 if abs(share) < 0.3 else 2 if abs(share) < 0.65 else 3)
+    return Cell(**{**vars(cell), "heat": level})

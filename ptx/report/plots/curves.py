@@ -1,0 +1,105 @@
+"""Training curves from the log events of a run, as sparklines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from html import escape
+
+from ptx.report.table.labels import shown
+from ptx.report.table.records import Record
+from ptx.report.table.row import Row
+
+WIDTH, HEIGHT, MARGIN = 180, 40, 4
+#: what is drawn, in this order: exact names first, then what contains the word
+WORDS = ("loss", "reward")
+MOST = 2
+Curve = list[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Spark:
+    """One metric of one step that was taken once, whoever shares it."""
+
+    number: int
+    label: str  # the first row that shows it
+    step: str
+    metric: str
+    seed: str
+    first: float
+    last: float
+    points: int
+    shared_by: int  # rows
+    svg: str
+
+
+def sparks_of(rows: Sequence[Row]) -> list[Spark]:
+    """Up to two curves (loss and reward) per step that logged; a step that several rows share is drawn once."""
+    found: dict[str, list[Spark]] = {}
+    users: dict[str, set[int]] = {}
+    for row in rows:
+        for record in row.records:
+            keys = {str(step.get("name")): str(step.get("key")) for step in record.run.get("steps") or []}
+            for step, curves in _logged(record).items():
+                key = keys.get(step, f"{record.folder}/{step}")
+                users.setdefault(key, set()).add(row.number)
+                if key not in found:
+                    found[key] = _sparks(row, record, step, curves)
+    return [replace(spark, shared_by=len(users[key])) for key, sparks in found.items() for spark in sparks]
+
+
+def _sparks(row: Row, record: Record, step: str, curves: dict[str, Curve]) -> list[Spark]:
+    seed = record.seed if len(row.records) > 1 else ""
+    chosen = [(metric, curves[metric]) for metric in _chosen(list(curves)) if len(curves[metric]) > 1]
+    return [
+        Spark(
+            row.number,
+            row.label,
+            shown(step),
+            shown(metric),
+            seed,
+            curve[0][1],
+            curve[-1][1],
+            len(curve),
+            1,
+            _draw(curve, f"{step} {metric}"),
+        )
+        for metric, curve in chosen
+    ]
+
+
+def _logged(record: Record) -> dict[str, dict[str, Curve]]:
+    """Label -> metric -> [(step, value)]; values that are not finite numbers are left out."""
+    found: dict[str, dict[str, Curve]] = {}
+    for event in record.events():
+        if event.get("event") != "log" or not isinstance(event.get("metrics"), dict):
+            continue
+        for name, value in event["metrics"].items():
+            if isinstance(value, int | float) and math.isfinite(value):
+                curves = found.setdefault(str(event.get("label") or "run"), {})
+                curves.setdefault(str(name), []).append((float(event.get("step") or 0), float(value)))
+    return found
+
+
+def _chosen(names: Sequence[str]) -> list[str]:
+    ranked = [name for word in WORDS for name in sorted(names, key=lambda name: (name != word, len(name), name)) if _fits(name, word)]
+    firsts = [next((name for name in ranked if _fits(name, word)), None) for word in WORDS]
+    return [name for name in firsts if name is not None][:MOST]
+
+
+def _fits(name: str, word: str) -> bool:
+    return word in name and "std" not in name and not name.startswith("eval")
+
+
+def _draw(curve: Curve, title: str) -> str:
+    xs, ys = [x for x, _ in curve], [y for _, y in curve]
+    wide, tall = (max(xs) - min(xs)) or 1.0, (max(ys) - min(ys)) or 1.0
+    dots = [
+        (MARGIN + (x - min(xs)) / wide * (WIDTH - 2 * MARGIN), HEIGHT - MARGIN - (y - min(ys)) / tall * (HEIGHT - 2 * MARGIN))
+        for x, y in curve
+    ]
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
+    text = escape(f"{title}: {ys[0]:.4g} at step {xs[0]:g} to {ys[-1]:.4g} at step {xs[-1]:g}, lowest {min(ys):.4g}, highest {max(ys):.4g}")
+    end = f'<circle cx="{dots[-1][0]:.1f}" cy="{dots[-1][1]:.1f}" r="2.4"/>'
+    return f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{text}</title><polyline points="{line}"/>{end}</svg>'

@@ -1,0 +1,138 @@
+"""The whole table: the rows, in order and by their names, what each is compared with, and which metrics are its columns.
+
+The first row is the baseline, the model as it came; a row is compared with the baseline of its own model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ptx.records import Metric
+from ptx.report.table.baseline import refer, refer_to, served
+from ptx.report.table.labels import label
+from ptx.report.table.records import Record
+from ptx.report.table.row import RATIO, Row, bare, group_of, machine_of, make_row, timed
+
+COSTS = (
+    RATIO,
+    "latency/request_seconds",
+    "latency/p95_seconds",
+    "latency/decode_tokens_per_second",
+    "size/bytes_on_disk",
+    "latency/peak_memory_bytes",
+)
+COST_GROUPS = ("latency", "size")
+MOST_COLUMNS = 10
+
+
+@dataclass
+class Frame:
+    """The whole table."""
+
+    rows: list[Row]
+    names: list[str]  # metrics of the whole (segment ""), in the order they were recorded
+    headline: str | None  # the quality metric that the report leads with
+
+    @property
+    def columns(self) -> list[str]:
+        """The main table's metrics: the headline, each task's first metric, then what it costs.
+
+        Where there are too many, evaluators take turns, so that none is missing because another has many tasks.
+        """
+        left = [name for name in self.primary if name != self.headline]
+        seen: Counter[str] = Counter()
+        turn = {}
+        for name in left:
+            evaluator = name.partition("/")[0]
+            turn[name] = seen[evaluator]
+            seen[evaluator] += 1
+        kept = sorted(left, key=lambda name: turn[name])[: MOST_COLUMNS - 1]
+        quality = [name for name in left if name in kept]
+        costs = [name for cost in COSTS for name in self.names if bare(name) == cost]
+        return ([self.headline] if self.headline else []) + quality + costs
+
+    @property
+    def primary(self) -> list[str]:
+        """One metric per task of each evaluator that measures quality, the first recorded; all of one without tasks."""
+        seen: set[str] = set()
+        found = []
+        for name in self.names:
+            parts = name.split("/")
+            group = "/".join(parts[:-1]) if len(parts) > 2 else name
+            if parts[0] not in COST_GROUPS and group not in seen:
+                seen.add(group)
+                found.append(name)
+        return found
+
+    @property
+    def cost(self) -> str | None:
+        """The latency that pictures and sentences use; not the ratio to the baseline where the rows have it to several."""
+        one = len({served(row.records[0]) for row in self.rows if row.metric(COSTS[0])}) == 1
+        return next((name for name in COSTS[:3] if name in self.names and (one or name != COSTS[0])), None)
+
+    @property
+    def base(self) -> str:
+        """What the rows are compared with, in words."""
+        references = {row.reference.number: row.reference for row in self.rows if row.reference}
+        only = next(iter(references.values())) if len(references) == 1 else None
+        return only.label if only and not only.baseline else "the baseline"
+
+    def sample(self, name: str) -> Metric:
+        """Some metric of that name, for its unit and direction."""
+        return next(metric for row in self.rows for (of, _), metric in row.metrics.items() if of == name)
+
+    def values(self, name: str) -> list[float]:
+        """All its values, for a common scale."""
+        return [metric.value for row in self.rows for (of, _), metric in row.metrics.items() if of == name]
+
+    def segments(self) -> dict[str, list[str]]:
+        """Dimension -> its values, from the segments ``dimension=value`` that metrics carry."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            for _, segment in row.metrics:
+                dimension, equals, value = segment.partition("=")
+                if equals and value not in found.setdefault(dimension, []):
+                    found[dimension].append(value)
+        return found
+
+
+def make_frame(records: Iterable[Record], against: str | None = "") -> Frame:
+    """Group, label and order the records.
+
+    Args:
+        records: of one or several sweeps.
+        against: the row that all others are compared with (a label, a run's id, or choices); empty: what the runs declare, else each
+            row's baseline; None: that baseline, whatever they declare.
+
+    Raises:
+        ConfigError: no row, or more than one, is called that.
+    """
+    groups: dict[str, list[Record]] = {}
+    for record in records:
+        groups.setdefault(group_of(record), []).append(record)
+    machines = list(dict.fromkeys(machine_of(record) for group in groups.values() for record in group if timed(record)))
+    rows = [make_row(group, machines) for group in groups.values()]
+    rows.sort(key=lambda row: not row.baseline)
+    for number, row in enumerate(rows, 1):
+        row.number = number
+    label(rows)
+    refer(rows)
+    if against is not None:
+        refer_to(rows, against)
+    names = list(dict.fromkeys(name for row in rows for name, segment in row.metrics if not segment))
+    return Frame(rows, names, _headline(rows, names))
+
+
+def _headline(rows: list[Row], names: list[str]) -> str | None:
+    """bench/mean, else another mean, else the first metric of quality where more is better; the first of any at last.
+
+    A kappa is about the judges of a model, not about the model.
+    """
+    quality = [name for name in names if name.partition("/")[0] not in COST_GROUPS]
+    means = [name for name in quality if name.endswith("/mean")]
+    known = {name: metric for row in rows for (name, _), metric in row.metrics.items()}
+    quality = [name for name in quality if known[name].unit != "kappa"]
+    more = [name for name in quality if known[name].better == "higher"]
+    return next(iter([name for name in means if name == "bench/mean"] + means + more + quality), None)

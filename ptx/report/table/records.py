@@ -1,0 +1,183 @@
+"""Run folders as values, whatever state they are in.
+
+A report that drops failed runs flatters the ones that are left. So a run without ``result.json`` is *unfinished*, one that a sweep
+planned but never began is *planned*, and one whose JSON is broken is *unreadable*: kept, shown, with the file named.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ptx.errors import ConfigError, Problem
+from ptx.records import Metric, read_json, read_rows
+from ptx.report.table.pairing import Key, indexed
+
+#: folders inside an output folder that hold no runs
+SKIPPED = {"store", "scratch", "model", "evaluations"}
+BOUNDS = {"value": math.nan, "low": -math.inf, "high": math.inf}
+
+
+@dataclass
+class Record:
+    """One run as its folder tells it. ``status`` is done, failed, interrupted, unfinished, planned or unreadable."""
+
+    folder: Path
+    status: str
+    run: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    sweep: dict[str, Any] = field(default_factory=dict)
+    metrics: list[tuple[str, Metric]] = field(default_factory=list)  # evaluator, metric
+    problems: list[str] = field(default_factory=list)
+    _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
+    _scores: dict[str, dict[Key, dict[str, float]]] = field(default_factory=dict, repr=False)
+
+    @property
+    def id(self) -> str:
+        """The run's id, unique in its sweep."""
+        return str(self.run.get("id", self.folder.name))
+
+    @property
+    def sweep_name(self) -> str:
+        """The sweep it belongs to."""
+        return str(self.run.get("sweep") or self.sweep.get("name") or self.folder.parent.name)
+
+    @property
+    def varied(self) -> dict[str, str]:
+        """What tells this run from its neighbours."""
+        return {str(key): str(value) for key, value in (self.run.get("varied") or {}).items()}
+
+    @property
+    def seed(self) -> str:
+        """The run's seed, as text."""
+        return str(self.run.get("seed", self.varied.get("seed", "0")))
+
+    @property
+    def baseline(self) -> bool:
+        """Whether it measured the model as it came."""
+        return bool(self.run.get("baseline", False))
+
+    @property
+    def model(self) -> dict[str, Any]:
+        """The input model: name, digest, parameters, ..."""
+        return self.run.get("model") or {}
+
+    def rows(self, evaluator: str) -> list[dict[str, Any]]:
+        """Per-example rows of one evaluator; none if the file is absent or broken (which is then among the problems)."""
+        if evaluator not in self._rows:
+            path = self.folder / "evaluations" / f"{evaluator}.jsonl"
+            self._rows[evaluator] = self._lines(path)
+        return self._rows[evaluator]
+
+    def scores(self, evaluator: str) -> dict[Key, dict[str, float]]:
+        """(Score's name, segment) -> item -> score, of one evaluator."""
+        if evaluator not in self._scores:
+            self._scores[evaluator] = indexed(self.rows(evaluator))
+        return self._scores[evaluator]
+
+    def column(self, evaluator: str, key: str) -> dict[str, Any] | None:
+        """Item -> what stands in a column of the evaluator's rows (weight, cluster); None when no row has it."""
+        found = {str(row.get("item")): row[key] for row in self.rows(evaluator) if row.get(key) is not None}
+        return found or None
+
+    def beside(self, evaluator: str) -> dict[Key, dict[str, float]]:
+        """The same for the baseline, where an evaluator measured it in turns with this run's artifact (``beside`` in its rows)."""
+        return indexed({**row, "scores": row.get("beside")} for row in self.rows(evaluator))
+
+    def events(self) -> list[dict[str, Any]]:
+        """Everything in events.jsonl."""
+        return self._lines(self.folder / "events.jsonl")
+
+    def _lines(self, path: Path) -> list[dict[str, Any]]:
+        try:
+            return [row for row in read_rows(path) if isinstance(row, dict)]
+        except (ValueError, OSError) as error:
+            self.problems.append(f"{path.name} is broken: {error}")
+            return []
+
+
+def load_records(paths: Iterable[Path]) -> list[Record]:
+    """The runs at or below ``paths``: run folders, sweep folders, or any folder above them; each run once, in the sweep's order."""
+    found: dict[Path, Record] = {}
+    for path in map(Path, paths):
+        if not path.is_dir():
+            raise ConfigError(Problem(f"no folder {path}", "give a run's or a sweep's folder, such as ptx-out/runs/NAME"))
+        records = list(_below(path))
+        if not records:
+            raise ConfigError(Problem(f"no runs in {path}", "a run is a folder with a run.json; runs lie in OUT/runs/SWEEP/RUN"))
+        for record in records:
+            found.setdefault(record.folder.resolve(), record)
+    return list(found.values())
+
+
+def _below(path: Path) -> Iterator[Record]:
+    if (path / "run.json").is_file():
+        yield _read_run(path, _sweep_of(path.parent)[0])
+        return
+    for folder, names, files in os.walk(path):
+        names[:] = sorted(set(names) - SKIPPED)
+        here = Path(folder)
+        runs = [name for name in names if (here / name / "run.json").is_file()]
+        names[:] = [name for name in names if name not in runs]
+        if runs or "sweep.json" in files:
+            yield from _read_sweep(here, runs)
+
+
+def _read_sweep(folder: Path, names: list[str]) -> Iterator[Record]:
+    """The runs that sweep.json names; others are left from an earlier plan of the same sweep (other inputs, other versions)."""
+    sweep, problem = _sweep_of(folder)
+    planned = [str(name) for name in sweep.get("runs", [])]
+    names = [name for name in names if name in planned] if planned else names
+    for name in sorted(names, key=lambda name: (planned.index(name) if name in planned else len(planned), name)):
+        record = _read_run(folder / name, sweep)
+        record.problems += problem
+        yield record
+    for name in planned:
+        if name not in names:
+            yield Record(folder / name, "planned", run={"id": name, "label": name, "sweep": sweep.get("name", folder.name)}, sweep=sweep)
+
+
+def _sweep_of(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    path = folder / "sweep.json"
+    return _read(path) if path.is_file() else ({}, [])
+
+
+def _read_run(folder: Path, sweep: dict[str, Any]) -> Record:
+    run, problems = _read(folder / "run.json")
+    result: dict[str, Any] = {}
+    if (folder / "result.json").is_file():
+        result, more = _read(folder / "result.json")
+        problems += more
+    status = str(result.get("status", "unfinished"))
+    record = Record(folder, "unreadable" if problems else status, run, result, sweep, problems=problems)
+    for entry in result.get("metrics") or []:
+        _add_metric(record, entry)
+    return record
+
+
+def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """The JSON object in ``path``, or the reason why there is none."""
+    try:
+        value = read_json(path)
+    except json.JSONDecodeError as error:
+        return {}, [f"{path.name} is not JSON: {error.msg} at line {error.lineno} column {error.colno}"]
+    except (OSError, UnicodeDecodeError) as error:
+        return {}, [f"{path.name} cannot be read: {error}"]
+    return (value, []) if isinstance(value, dict) else ({}, [f"{path.name} holds a {type(value).__name__}, not an object"])
+
+
+def _add_metric(record: Record, entry: dict[str, Any]) -> None:
+    try:
+        numbers = {key: missing if entry.get(key) is None else float(entry[key]) for key, missing in BOUNDS.items()}
+        texts = {key: str(entry.get(key) or "") for key in ("name", "unit", "segment")}
+        better = "lower" if entry.get("better") == "lower" else "higher"
+        metric = Metric(**texts, **numbers, better=better, n=int(entry.get("n") or 0))  # type: ignore[arg-type]
+    except (ValueError, TypeError, AttributeError) as error:
+        record.problems.append(f"result.json holds a broken metric: {error}")
+        return
+    record.metrics.append((str(entry.get("evaluator") or metric.name.partition("/")[0]), metric))

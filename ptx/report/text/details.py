@@ -1,0 +1,175 @@
+"""What stands behind a row: steps and what they shared, what failed, how the configuration differs, which answers flipped."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from ptx.report.table.compare import Comparisons
+from ptx.report.table.frame import Frame
+from ptx.report.table.pairing import scores_of
+from ptx.report.table.records import Record
+from ptx.report.table.row import NEUTRAL, Row
+
+SHOWN_FLIPS, SHOWN_TEXT = 5, 600
+HIDDEN = ("item", "scores", "segments", "output", "latency")
+
+
+@dataclass(frozen=True)
+class Work:
+    """A distinct step or evaluation: made once, used by some rows."""
+
+    name: str
+    kind: str
+    key: str
+    seconds: float
+    bytes: int | None
+    made_by: str
+    used_by: list[str]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run without a result, and what is known about why."""
+
+    row: int
+    label: str
+    run: str
+    sweep: str
+    status: str
+    message: str
+    where: str  # last line of the traceback that names a place
+
+
+@dataclass(frozen=True)
+class Flip:
+    """An item that the baseline and the row answered differently."""
+
+    item: str
+    gained: bool
+    metric: str
+    shared: list[tuple[str, str]]  # prompt, target, ...: what both saw
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Flips:
+    """How many items changed sides, and the first of them."""
+
+    gained: int
+    lost: int
+    examples: list[Flip]
+
+
+def works_of(frame: Frame) -> list[Work]:
+    """Every distinct piece of work in the order in which it was done, with who made it and who used it."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in frame.rows:
+        for record in row.records:
+            parts = [(part, str(part.get("kind", ""))) for part in record.result.get("steps") or []]
+            parts += [(part, "evaluate") for part in record.result.get("evaluations") or []]
+            for part, kind in parts:
+                work = found.setdefault(str(part.get("key")), {"part": part, "kind": kind, "made": "", "used": []})
+                work["used"].append(row.label)
+                if not part.get("shared"):
+                    work["made"], work["part"] = row.label, part
+    return [_work(key, work) for key, work in found.items()]
+
+
+def _work(key: str, work: dict[str, Any]) -> Work:
+    part = work["part"]
+    used = list(dict.fromkeys(work["used"]))
+    return Work(str(part.get("name")), work["kind"], key, float(part.get("seconds") or 0), part.get("bytes"), work["made"], used)
+
+
+def failures_of(frame: Frame) -> list[Failure]:
+    """Every record that is not done, and every problem with one that is."""
+    found = []
+    for row in frame.rows:
+        for record in [*row.records, *row.repeats]:
+            if record.status != "done" or record.problems:
+                found.append(_failure(row, record))
+    return found
+
+
+def _failure(row: Row, record: Record) -> Failure:
+    error = record.result.get("error") or {}
+    message = f"{error.get('type', 'Error')}: {error.get('message', '')}" if error else ""
+    hints = {
+        "unfinished": "no result.json: still running, or killed; the same command again continues it",
+        "planned": "the sweep has not come to it; the same command again continues it",
+    }
+    message = "; ".join([part for part in [message, *record.problems] if part]) or hints.get(record.status, "")
+    return Failure(
+        row.number, row.label, record.id, record.sweep_name, record.status, message, last_place(str(error.get("traceback") or ""))
+    )
+
+
+def last_place(traceback: str) -> str:
+    """The last ``File "...", line N, in f`` of a traceback; its last line if there is none."""
+    lines = [line.strip() for line in traceback.splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if line.startswith("File ")), lines[-1] if lines else "")
+
+
+def flat(value: Any, prefix: str = "") -> dict[str, str]:
+    """Nested configuration as dotted keys."""
+    if isinstance(value, dict):
+        parts = [flat(item, f"{prefix}.{key}" if prefix else str(key)) for key, item in value.items()]
+        return {key: text for part in parts for key, text in part.items()} or ({prefix: "{}"} if prefix else {})
+    return {prefix: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
+
+
+def config_changes(row: Row) -> list[tuple[str, str, str]]:
+    """(Key, baseline's value, this row's) wherever the resolved configurations differ; empty without a baseline."""
+    if row.reference is None:
+        return []
+    base, ours = (flat(one.records[0].run.get("config") or {}) for one in (row.reference, row))
+    keys = [key for key in dict.fromkeys([*ours, *base]) if key.partition(".")[0] not in NEUTRAL]
+    return [(key, base.get(key, ""), ours.get(key, "")) for key in keys if base.get(key) != ours.get(key)]
+
+
+def flips_of(frame: Frame, row: Row, comparisons: Comparisons) -> Flips | None:
+    """Items right before and wrong now, and the other way round; None where nothing is counted as right or wrong.
+
+    An item counts once, however many metrics it has a part in (its task's, and the mean over tasks).
+    """
+    if row.reference is None or not row.done:
+        return None
+    found: list[Flip] = []
+    judged = False
+    for name in frame.primary:
+        if (row.number, name, "") in comparisons:
+            flips = _flips(row, row.reference, name)
+            judged, found = judged or flips is not None, found + (flips or [])
+    distinct = list({(flip.item, flip.gained): flip for flip in reversed(found)}.values())[::-1]
+    lost, gained = [flip for flip in distinct if not flip.gained], [flip for flip in distinct if flip.gained]
+    return Flips(len(gained), len(lost), lost[:SHOWN_FLIPS] + gained[:SHOWN_FLIPS]) if judged else None
+
+
+def _flips(row: Row, reference: Row, name: str) -> list[Flip] | None:
+    evaluator = row.evaluators[name, ""]
+    ours, theirs = row.done[0].rows(evaluator), reference.done[0].rows(evaluator)
+    scores = [scores_of([one.done[0]], evaluator, (name, "")) for one in (row, reference)]
+    if not all(scores):
+        return None
+    (after,), (before,) = (one or [{}] for one in scores)
+    shared = [item for item in before if item in after and not math.isnan(before[item] + after[item])]  # nan: unscored
+    if any(value not in (0.0, 1.0) for item in shared for value in (before[item], after[item])):
+        return None
+    by_item = {str(line.get("item")): line for line in ours}
+    was = {str(line.get("item")): line for line in theirs}
+    changed = [item for item in shared if before[item] != after[item]]
+    return [_flip(name, was[item], by_item[item], gained=after[item] > before[item]) for item in changed]
+
+
+def _flip(name: str, was: dict[str, Any], now: dict[str, Any], *, gained: bool) -> Flip:
+    shared = [(key, _cut(value)) for key, value in now.items() if key not in HIDDEN and isinstance(value, str | int | float)]
+    return Flip(str(now.get("item")), gained, name, shared, _cut(was.get("output", "")), _cut(now.get("output", "")))
+
+
+def _cut(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}… ({len(text) - SHOWN_TEXT} characters more)"

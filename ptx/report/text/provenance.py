@@ -1,0 +1,76 @@
+"""Where the numbers come from: models, data, machines, versions, commands, dates; and what a reader must know about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ptx.report.table.records import Record
+from ptx.report.table.units import duration
+
+DEMONSTRATION = (
+    "The model named tiny is the demonstration and test model that ships with ptx, measured on its own generated tasks. "
+    "Its numbers show that the pipeline works; they say nothing about real models."
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Provenance of a set of records."""
+
+    lines: list[tuple[str, list[str]]]
+    notes: list[str]
+    date: str
+
+
+def facts_of(records: list[Record]) -> Facts:
+    """What the records say of themselves; several values where they differ."""
+    lines = [
+        ("models", _unique(_model(record) for record in records)),
+        ("data", _unique(_named(record.run.get("data")) for record in records)),
+        ("machines", _unique(_host(record) for record in records)),
+        ("versions", _unique(", ".join(f"{name} {number}" for name, number in sorted(_versions(record).items())) for record in records)),
+        ("commands", _unique(str(record.run.get("command", "")) for record in records)),
+        ("finished", _unique([_span([str(record.result["finished"]) for record in records if record.result.get("finished")])])),
+        ("time", _unique([_total(records)])),
+    ]
+    tiny = any(record.model.get("name") == "tiny" for record in records)
+    dates = [str(record.result.get("finished") or record.run.get("created") or "") for record in records]
+    return Facts([(name, values) for name, values in lines if values], [DEMONSTRATION] if tiny else [], max(dates, default="")[:10])
+
+
+def _unique(values: Iterable[str]) -> list[str]:
+    return [value for value in dict.fromkeys(values) if value]
+
+
+def _named(value: object) -> str:
+    if not isinstance(value, dict):
+        return ""
+    digest = str(value.get("digest") or "")[:12]
+    return f"{value.get('name', '')}" + (f" ({digest})" if digest else "")
+
+
+def _model(record: Record) -> str:
+    parameters = record.model.get("parameters")
+    count = f"{parameters:,} parameters" if isinstance(parameters, int) else ""
+    return ", ".join(part for part in (_named(record.model), count, str(record.model.get("dtype") or "")) if part)
+
+
+def _host(record: Record) -> str:
+    host = record.run.get("host") or {}
+    cores = f"{host['cores']} cores" if host.get("cores") else ""
+    parts = [host.get("name"), host.get("cpu"), cores, host.get("gpu"), host.get("platform")]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _versions(record: Record) -> dict[str, str]:
+    return {str(name): str(number) for name, number in (record.run.get("versions") or {}).items()}
+
+
+def _span(dates: list[str]) -> str:
+    return "" if not dates else min(dates) if min(dates) == max(dates) else f"{min(dates)} to {max(dates)}"
+
+
+def _total(records: list[Record]) -> str:
+    seconds = sum(float(record.result.get("seconds") or 0) for record in records)
+    return f"{duration(seconds)} in {len(records)} runs" if seconds else ""

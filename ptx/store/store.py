@@ -1,0 +1,241 @@
+"""The store: finished steps, evaluations and by-products of steps, found by what decides their content.
+
+An entry is a folder ``KIND/KEY`` that appears in one rename and is complete when it is there::
+
+    entry.json     the key's ingredients, what the builder returned, sizes and digests of the payload's files
+    entry.sha256   digest of entry.json; its time stamp is the time of last use
+    payload/       what the builder wrote
+
+Work in progress lies in ``staging/KEY/OWNER``, one folder per builder, so that a builder who was taken for dead cannot write into
+the work of the one who took over. ``checkpoints`` are handed on, so that a step that was killed goes on where it stood. What is broken
+is moved to ``quarantine/KEY``, never deleted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ptx.errors import PtxError, StoppedError
+from ptx.records import read_json, sync_folder, write_json
+from ptx.store.entry import Entry, Identity, chain_of, fault_of, read_record, seal
+from ptx.store.locks import SILENCE, Lock, LockLostError, held, owner_of, try_take
+
+__all__ = ["KINDS", "Entry", "Identity", "Staging", "Store"]
+
+KINDS = ("steps", "evaluations", "products")
+#: how many broken copies of one entry are kept
+GENERATIONS = 3
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where a builder works."""
+
+    payload: Path
+    checkpoints: Path
+    events: Path
+
+
+def _quiet(_text: str) -> None:
+    """Tell nobody."""
+
+
+class Store:
+    """A folder of finished results. ``silence`` is how long a builder elsewhere may seem dead, in seconds."""
+
+    def __init__(self, root: Path, silence: float = SILENCE) -> None:
+        self.root = root
+        self.silence = silence
+
+    def folder_of(self, identity: Identity) -> Path:
+        """Where the entry lies or would lie."""
+        return self.root / identity.kind / identity.key
+
+    def entries(self) -> list[Entry]:
+        """Everything that is there, whole or broken."""
+        folders = [folder for kind in KINDS for folder in sorted((self.root / kind).glob("*")) if folder.is_dir()]
+        return [Entry(folder, read_record(folder)) for folder in folders]
+
+    def find(self, identity: Identity) -> Entry | None:
+        """The entry, if its record and its files' sizes are as they were written. Changes nothing."""
+        folder = self.folder_of(identity)
+        return None if not folder.is_dir() or self.fault(folder) else Entry(folder, read_record(folder))
+
+    def fault(self, folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None) -> str:
+        """What is wrong with an entry, or an empty string; see :func:`ptx.store.entry.fault_of`."""
+        return fault_of(folder, digests=digests, seen=seen)
+
+    def fetch(
+        self, identity: Identity, build: Callable[[Staging], dict[str, Any]], waiting: Say = _quiet, noticed: Say = _quiet
+    ) -> tuple[Entry, bool]:
+        """The entry, and whether it was there already; otherwise ``build`` is called, once over all processes on this store.
+
+        ``waiting`` is told who is building it, ``noticed`` what was found broken or taken over.
+        """
+        while True:
+            found = self.find(identity)
+            if found is None:
+                self._need_room(identity)
+                try:
+                    with held(self.root / "locks" / identity.key, waiting, silence=self.silence) as lock:
+                        found = self.find(identity)
+                        if found is None:
+                            return self._build(identity, build, lock, noticed), False
+                except LockLostError as error:
+                    noticed(f"{error}; its result is used")
+                    continue
+            with contextlib.suppress(OSError):  # a store that cannot be written to still serves
+                os.utime(found.folder / "entry.sha256")
+            return found, True
+
+    def quarantine(self, folder: Path, fault: str) -> Path:
+        """Move a broken entry away, and note why. The caller holds its lock."""
+        home = self.root / "quarantine" / folder.name
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+            older = sorted(int(path.name) for path in home.iterdir() if path.name.isdigit())
+            aside = home / str(older[-1] + 1 if older else 0)
+            folder.rename(aside)
+        except OSError as error:
+            raise PtxError(f"the damaged entry {folder} ({fault}) cannot be moved away: {error}") from error
+        for number in older[: 1 - GENERATIONS]:
+            shutil.rmtree(home / str(number), ignore_errors=True)
+        with contextlib.suppress(OSError):  # on a full disk the entry is out of the way all the same
+            write_json(aside / "fault.json", {"kind": folder.parent.name, "fault": fault, "found": _now()})
+        return aside
+
+    def owner(self, key: str) -> str:
+        """Who is building an entry, in words; empty when nobody is."""
+        return owner_of(self.root / "locks" / key, self.silence)
+
+    def set_aside(self, entry: Entry, fault: str) -> Path | None:
+        """Quarantine a broken entry; None when somebody is at it."""
+        with self._alone(entry.key) as lock:
+            return self.quarantine(entry.folder, fault) if lock else None
+
+    def remove(self, entry: Entry) -> bool:
+        """Delete an entry, out of sight first so that none is ever half there; False when somebody is at it."""
+        with self._alone(entry.key) as lock:
+            if lock is None or not entry.folder.is_dir():
+                return False
+            trash = self.root / "staging" / entry.key / lock.token
+            trash.mkdir(parents=True)
+            entry.folder.rename(trash / "entry")
+            shutil.rmtree(trash)
+            _remove_empty(trash.parent)
+            return True
+
+    @contextlib.contextmanager
+    def _alone(self, key: str) -> Iterator[Lock | None]:
+        lock = try_take(self.root / "locks" / key, self.silence)
+        try:
+            yield lock
+        finally:
+            if lock is not None:
+                lock.release()
+
+    def dead_work(self) -> list[Path]:
+        """Staging folders, and locks, of builders that are no more."""
+        folders = [folder for name in ("staging", "locks") for folder in sorted((self.root / name).glob("*"))]
+        return [folder for folder in folders if not self.owner(folder.name)]
+
+    def at_work(self) -> dict[str, str]:
+        """Keys that are being built, and those of the steps they are built from -> who is at it."""
+        busy: dict[str, str] = {}
+        inputs = {entry.key: entry.ingredients for entry in self.entries()}
+        for folder in (self.root / "locks").glob("*"):
+            if owner := self.owner(folder.name):
+                busy[folder.name] = owner
+                for note in (self.root / "staging" / folder.name).glob("*/identity.json"):
+                    with contextlib.suppress(OSError, ValueError):  # it has just finished
+                        busy |= dict.fromkeys(chain_of(read_json(note)["ingredients"], inputs), owner)
+        return busy
+
+    def _need_room(self, identity: Identity) -> None:
+        """Say so when the store lacks an entry and cannot be written to."""
+        folder = self.root
+        while not folder.exists():
+            folder = folder.parent
+        if not os.access(folder, os.W_OK | os.X_OK):
+            entry = self.folder_of(identity)
+            lacks = f"holds it only damaged ({self.fault(entry)})" if entry.is_dir() else "does not hold it"
+            what = f"{identity.ingredients.get('choice', identity.kind)} {identity.key[:12]}"
+            raise PtxError(
+                f"{what} must be built, but {folder} cannot be written to and the store there {lacks}; "
+                f"make it writable, or build elsewhere with out=/another/disk/ptx-out"
+            )
+
+    def _build(self, identity: Identity, build: Callable[[Staging], dict[str, Any]], lock: Lock, noticed: Say) -> Entry:
+        if lock.robbed:
+            noticed(f"took over from {lock.robbed}, which ended without finishing")
+        folder = self.folder_of(identity)
+        if folder.is_dir() and (fault := self.fault(folder)):
+            noticed(f"the entry in the store is damaged ({fault}); it is kept in {self.quarantine(folder, fault)} and built again")
+        work = self.root / "staging" / identity.key / lock.token
+        staging = Staging(work / "entry" / "payload", work / "checkpoints", work / "entry" / "payload" / "events.jsonl")
+        try:
+            _inherit(work)
+            staging.payload.mkdir(parents=True)
+            write_json(work / "identity.json", {"kind": identity.kind, "ingredients": identity.ingredients})
+            meta = build(staging)
+            seal(work / "entry", {"kind": identity.kind, "key": identity.key, "ingredients": identity.ingredients, "meta": meta})
+            lock.check()
+            _publish(work / "entry", folder)
+        except BaseException as error:
+            lost = not lock.is_mine()
+            useless = lost or isinstance(error, StoppedError) or not _has_files(staging.checkpoints)
+            shutil.rmtree(work if useless else work / "entry", ignore_errors=True)
+            _remove_empty(work.parent)
+            if lost and isinstance(error, Exception) and not isinstance(error, LockLostError):
+                lock.check()  # whatever went wrong, another process is at it now
+            raise
+        shutil.rmtree(work, ignore_errors=True)
+        _remove_empty(work.parent)
+        return Entry(folder, read_record(folder))
+
+
+def _inherit(work: Path) -> None:
+    """Begin a builder's folder with the checkpoints of the one before; what else it left is of no use."""
+    work.mkdir(parents=True)
+    others = [path for path in work.parent.iterdir() if path != work]
+    for other in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
+        if _has_files(other / "checkpoints") and not (work / "checkpoints").exists():
+            (other / "checkpoints").rename(work / "checkpoints")
+        shutil.rmtree(other, ignore_errors=True)
+    (work / "checkpoints").mkdir(exist_ok=True)
+
+
+def _publish(entry: Path, folder: Path) -> None:
+    """The rename by which an entry appears; the first one wins."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        entry.rename(folder)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            raise LockLostError("another process has finished the same work first") from error
+        raise
+    sync_folder(folder.parent)
+    sync_folder(folder.parent.parent)
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+def _remove_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _now() -> str:
+    return datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds")

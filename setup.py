@@ -1,0 +1,20 @@
+"""Packaging follows from the folders: a plugin is ``plugins/ptx_NAME``, and is named nowhere else.
+
+Everything that does not change when a plugin comes or goes stands in pyproject.toml.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+plugins = sorted(init.parent.name for init in Path("plugins").glob("ptx_*/__init__.py"))
+rooms = find_packages("plugins", include=[pattern for name in plugins for pattern in (name, f"{name}.*")])
+
+setup(
+    packages=["ptx", "ptx.conf", *(f"ptx.{room}" for room in find_packages("ptx")), *rooms],
+    entry_points={
+        "console_scripts": ["ptx = ptx.cli:main"],
+        "pytest11": ["ptx = ptx.testing"],
+        "ptx": ["builtin = ptx.builtin", *(f"{name.removeprefix('ptx_')} = {name}" for name in plugins)],
+    },
+)

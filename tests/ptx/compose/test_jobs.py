@@ -1,0 +1,151 @@
+"""From words to typed configurations, and every mistake named."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptx import ConfigError
+from ptx.compose.jobs import compose_jobs
+from ptx.plan.planner import make_plan
+
+BASE = ["model=./model", "data=./text.jsonl", "method=toy"]
+
+
+def problems_of(host, words, **options):
+    with pytest.raises(ConfigError) as caught:
+        compose_jobs(host, "train", words, **options)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_choice_becomes_its_dataclass_with_the_typed_fields(toy_host, desk):
+    config = compose_jobs(toy_host, "train", [*BASE, "method.rate=0.5", "seed=3"])[0].config
+    assert type(config.method).__name__ == "ToyMethod"
+    assert (config.method.rate, config.seed, config.model.path) == (0.5, 3, "model")
+
+
+def test_a_list_of_compressors_keeps_its_order(toy_host, desk):
+    for order in (["halve", "round"], ["round", "halve"]):
+        config = compose_jobs(toy_host, "train", [*BASE, f"compress=[{','.join(order)}]"])[0].config
+        assert list(config.compress) == order
+
+
+def test_lists_and_ranges_are_swept_in_the_order_they_were_typed(toy_host, desk):
+    words = [*BASE[:2], "method=toy,other", "compress=[],[halve],[halve,round]", "seed=range(0,2)"]
+    jobs = compose_jobs(toy_host, "train", words, multirun=True)
+    assert len(jobs) == 12
+    assert [list(job.config.compress) for job in jobs[:6:2]] == [[], ["halve"], ["halve", "round"]]
+    assert jobs[1].varied == {"method": "toy", "compress": "[]", "seed": "1"}
+
+
+def test_several_values_without_multirun_are_refused_with_the_fix(toy_host, desk):
+    assert problems_of(toy_host, ["method=toy,other"]) == ["'method=toy,other' names several values; add -m to run them all"]
+
+
+def test_a_folder_swept_beside_a_choice_is_resolved_per_job(toy_host, desk):
+    (desk / "second").mkdir()
+    jobs = compose_jobs(toy_host, "train", ["model=./model,./second", "method=toy"], multirun=True)
+    assert [job.config.model.path for job in jobs] == ["model", "second"]
+
+
+def test_an_unknown_choice_is_answered_with_the_nearest_one(toy_host, desk):
+    assert problems_of(toy_host, ["method=tooy", "compress=[halv]"]) == [
+        "no method 'tooy'; did you mean 'toy'?",
+        "no compress 'halv'; did you mean 'halve'?",
+    ]
+
+
+def test_every_misspelt_field_and_wrong_type_is_named_at_once(toy_host, desk):
+    found = problems_of(toy_host, [*BASE, "method.rte=1", "method.rate=fast", "seeed=1", "compress.halve.keep=0.1"])
+    assert found[0] == "method has no field 'rte'; did you mean 'rate'?"
+    assert found[1].startswith("method.rate=fast: Value 'fast'")
+    assert "float" in found[1]
+    assert found[2] == "the configuration has no field 'seeed'; did you mean 'seed'?"
+    assert found[3] == "compress.halve.keep: 'halve' is not among compress=[]; add it: compress=[halve]"
+
+
+def test_a_refused_value_carries_the_dataclass_message(toy_host, desk):
+    assert problems_of(toy_host, [*BASE, "method.rate=-1"]) == ["method.rate must be positive, got -1.0; try method.rate=0.1"]
+
+
+def test_free_arguments_are_taken_whole_or_key_by_key(toy_host, desk):
+    config = compose_jobs(toy_host, "train", [*BASE, "method.args={a: 1}", "method.args.b=x"])[0].config
+    assert config.method.args == {"a": 1, "b": "x"}
+
+
+def test_adapters_are_a_group_of_their_own(toy_host, desk):
+    config = compose_jobs(toy_host, "train", [*BASE, "lora=lora", "method.lora.r=4"])[0].config
+    assert config.method.lora.r == 4
+    assert problems_of(toy_host, [*BASE, "method.lora.r=4"]) == ["method.lora.r: no lora is asked for; add lora=lora"]
+
+
+def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_method(through_host, desk):
+    config = compose_jobs(through_host, "train", [*BASE, "through=coarse", "method.through.digits=2"])[0].config
+    assert (type(config.method.through).__name__, config.method.through.digits) == ("Coarse", 2)
+    assert compose_jobs(through_host, "train", BASE)[0].config.method.through is None
+    assert problems_of(through_host, [*BASE, "method.through.digits=2"]) == [
+        "method.through.digits: no through is asked for; add through=NAME"
+    ]
+    assert problems_of(through_host, [*BASE, "through=coarse", "method.through.digit=2"]) == [
+        "method.through has no field 'digit'; did you mean 'digits'?"
+    ]
+    assert problems_of(through_host, [*BASE, "through=coarsly"]) == ["no through 'coarsly'; did you mean 'coarse'?"]
+
+
+def test_what_weights_are_seen_through_is_in_the_steps_key_with_its_version(through_host, host_with, coarse, toy, desk):
+    def ingredients(host, *words):
+        plan = make_plan(host, "train", compose_jobs(host, "train", [*BASE, "eval=[]", *words]), "ptx test")
+        return plan.runs[-1].steps[0].identity.ingredients
+
+    plain, seen = ingredients(through_host), ingredients(through_host, "through=coarse")
+    assert "through" not in plain
+    assert seen["config"]["through"] == {"type": "Coarse", "digits": 1}
+    assert seen["through"] == {"choice": "coarse", "plugin": "coarse 1 1", "libraries": {}}
+    assert ingredients(host_with(toy=toy, coarse=coarse("2")), "through=coarse")["through"]["plugin"] == "coarse 1 2"
+
+
+def test_a_users_yaml_preset_wins_over_the_packaged_choice(toy_host, desk):
+    (desk / "conf" / "method").mkdir(parents=True)
+    (desk / "conf" / "method" / "fast.yaml").write_text("defaults: [toy]\nrate: 0.9\n")
+    config = compose_jobs(toy_host, "train", [*BASE[:2], "method=fast"])[0].config
+    assert (type(config.method).__name__, config.method.rate) == ("ToyMethod", 0.9)
+
+
+def test_an_unknown_choice_of_a_broken_plugin_names_the_plugin(host_with, toy, desk):
+    def explode():
+        raise ImportError("no module named 'lost'")
+
+    host = host_with(toy=toy)
+    from ptx.hooks import host as hosts
+
+    hosts._load(host, "lost", "their.module", "1", explode)
+    found = problems_of(host, ["method=theirs", "model=./model"])
+    assert found[0].startswith("no method 'theirs'")
+    assert "plugin lost (their.module) is not loaded: ImportError" in found[1]
+
+
+def test_what_a_model_suggests_is_taken_where_nothing_was_typed_and_said(host_with, toy, desk):
+    from dataclasses import dataclass
+
+    from ptx import Choice, Model, hookimpl
+
+    @dataclass
+    class Small(Model):
+        pass
+
+    class Plugin:
+        @hookimpl
+        def ptx_choices(self):
+            return [Choice("model", "small", Small, suggests={"method=toy": {"method.rate": 0.7, "method.quiet": 9}})]
+
+    host = host_with(toy=toy, small=Plugin())
+    job = compose_jobs(host, "train", ["model=small", "method=toy", "method.quiet=2"])[0]
+    assert (job.config.method.rate, job.config.method.quiet) == (0.7, 2)
+    assert job.notes == ("suggested by the model: method.rate=0.7",)
+    assert compose_jobs(host, "train", ["model=small", "method=other"])[0].config.method.rate == 0.1
+
+
+@pytest.mark.parametrize("word", ["method.rate=(", 'method.rate="(', "method rate=1", "method.rate=[1"])
+def test_a_word_that_cannot_be_read_is_named(toy_host, desk, word):
+    (problem,) = problems_of(toy_host, [*BASE, word])
+    assert problem.startswith(f"cannot read {word!r}: ")
+    assert "write key=value" in problem

@@ -1,0 +1,91 @@
+"""Plugins: found, traced, disabled, and a broken one shown without harm to others."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptx import Choice, ConfigError, Method, setting
+from ptx.hooks import host as hosts
+from ptx.hooks.host import load_host
+
+PTXFILE = """
+from dataclasses import dataclass
+from ptx import Choice, Method, hookimpl, setting
+
+@dataclass
+class Mine(Method):
+    rate: float = setting(0.1, "how fast")
+
+@hookimpl
+def ptx_choices():
+    return [Choice("method", "mine", Mine, "a method of mine")]
+"""
+
+
+def test_the_built_in_plugins_are_loaded_through_entry_points(tmp_path):
+    host = load_host(tmp_path, {})
+    assert {"sft", "dpo", "kto", "grpo"} <= set(host.names("method"))
+    assert {"sparsegpt", "gptq"} <= set(host.names("compress"))
+    assert host.broken == []
+
+
+def test_a_ptxfile_in_the_working_folder_is_a_plugin_with_its_content_as_version(tmp_path):
+    (tmp_path / "ptxfile.py").write_text(PTXFILE)
+    host = load_host(tmp_path, {})
+    assert "mine" in host.names("method")
+    before = host.owners["method", "mine"].version
+    (tmp_path / "ptxfile.py").write_text(PTXFILE + "\n# changed\n")
+    assert load_host(tmp_path, {}).owners["method", "mine"].version != before
+
+
+def test_a_broken_ptxfile_is_remembered_with_file_and_line_and_the_others_work(tmp_path):
+    (tmp_path / "ptxfile.py").write_text("import json\nimport nowhere_to_be_found\n")
+    host = load_host(tmp_path, {})
+    assert [plugin.name for plugin in host.broken] == ["ptxfile"]
+    assert "nowhere_to_be_found" in host.broken[0].error
+    assert "ptxfile.py:2" in host.broken[0].error
+    assert "sft" in host.names("method")
+
+
+def test_a_plugin_with_a_misspelt_hook_is_broken(host_with, module_named):
+    from ptx import hookimpl
+
+    @hookimpl
+    def ptx_trian(run):
+        return None
+
+    host = host_with()
+    hosts._load(host, "typo", "typo", "1", lambda: module_named("typo", ptx_trian=ptx_trian))
+    assert "ptx_trian" in host.broken[0].error
+    assert not host.manager.has_plugin("typo")
+
+
+def test_a_plugin_with_a_field_type_that_hydra_cannot_hold_is_broken(host_with, module_named):
+    from dataclasses import dataclass
+
+    @dataclass
+    class Odd(Method):
+        field: complex = setting(1j, "odd")
+
+    host = host_with()
+    hosts._load(host, "odd", "odd", "1", lambda: module_named("odd", ptx_choices=lambda: [Choice("method", "odd", Odd)]))
+    assert [plugin.name for plugin in host.broken] == ["odd"]
+    assert "odd" not in host.names("method")
+
+
+def test_plugins_are_disabled_by_name(tmp_path):
+    host = load_host(tmp_path, {"PTX_DISABLE": "dpo, kto"})
+    assert not {"dpo", "kto"} & set(host.names("method"))
+    assert "sft" in host.names("method")
+
+
+def test_a_choice_given_twice_names_both_plugins(host_with, toy):
+    host = host_with(first=toy)
+    with pytest.raises(ConfigError, match=r"method=toy is given by two plugins: first .* and second .*PTX_DISABLE=second"):
+        hosts._load(host, "second", "second", "1", type(toy))
+
+
+def test_the_trace_prints_every_hook_call(tmp_path, capsys):
+    host = load_host(tmp_path, {"PTX_TRACE": "1"})
+    host.hook.ptx_commands()
+    assert "[ptx trace] ptx_commands() -> " in capsys.readouterr().err

@@ -1,0 +1,90 @@
+import random
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MistralConfig
+
+from ptx.lm.serving.loglikelihood import plain_answers, reason_against, shared_answers
+
+SMALL = {
+    "vocab_size": 97,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 128,
+}
+
+
+def made(config):
+    torch.manual_seed(0)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    for parameter in model.parameters():
+        parameter.data *= 5  # an untrained model's scores hardly depend on what it reads
+    return model
+
+
+@pytest.fixture(scope="module")
+def llama():
+    return made(LlamaConfig(**SMALL))
+
+
+def requests(rng, header, items, choices):
+    found = []
+    for _ in range(items):
+        context = header + [rng.randrange(97) for _ in range(rng.randrange(5, 25))]
+        found += [(context, [rng.randrange(97) for _ in range(rng.randrange(1, 6))]) for _ in range(choices)]
+    return found
+
+
+@pytest.mark.parametrize(("header", "choices"), [(0, 1), (0, 4), (60, 1), (60, 4)])
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_scores_and_greedy_picks_are_those_of_each_request_by_itself(llama, header, choices, batch_size):
+    rng = random.Random(header + choices)
+    pairs = requests(rng, [rng.randrange(97) for _ in range(header)], 20, choices)
+    found = dict(one for batch in shared_answers(llama, pairs, 128, batch_size) for one in batch)
+    plain = plain_answers(llama, pairs, 128)
+    assert sorted(found) == list(range(len(pairs)))
+    assert [found[place][0] for place in sorted(found)] == pytest.approx([score for score, _ in plain], abs=1e-3)
+    assert [found[place][1] for place in sorted(found)] == [greedy for _, greedy in plain]
+
+
+def test_requests_longer_than_the_context_are_cut_alike(llama):
+    rng = random.Random(3)
+    pairs = requests(rng, [rng.randrange(97) for _ in range(60)], 12, 3)
+    found = dict(one for batch in shared_answers(llama, pairs, 64, 8) for one in batch)
+    assert [found[place][0] for place in sorted(found)] == pytest.approx([score for score, _ in plain_answers(llama, pairs, 64)], abs=1e-3)
+
+
+def test_far_fewer_tokens_are_read(llama):
+    rng = random.Random(4)
+    pairs = requests(rng, [rng.randrange(97) for _ in range(60)], 20, 4)
+    read = []
+    hook = llama.register_forward_pre_hook(
+        lambda _, args, kwargs: read.append((args[0] if args else kwargs["input_ids"]).numel()), with_kwargs=True
+    )
+    list(shared_answers(llama, pairs, 128, 64))
+    hook.remove()
+    assert sum(read) < sum(len(context) + len(continuation) for context, continuation in pairs) / 4
+
+
+def test_a_model_with_learned_positions_shares_too():
+    gpt = made(GPT2Config(vocab_size=97, n_embd=32, n_layer=2, n_head=4, n_positions=128))
+    assert reason_against(gpt) == ""
+
+
+def test_a_sliding_window_is_a_reason_against(llama):
+    assert reason_against(llama) == ""
+    windowed = made(MistralConfig(**SMALL, sliding_window=8))
+    assert "DynamicSlidingWindowLayer, which does not keep every position" in reason_against(windowed)
+
+
+def test_a_model_that_ignores_positions_is_found_by_trying(llama, monkeypatch):
+    plain = type(llama).forward
+
+    def forgetful(self, input_ids=None, position_ids=None, **given):
+        return plain(self, input_ids=input_ids, **given)
+
+    monkeypatch.setattr(type(llama), "forward", forgetful)
+    assert "nats apart on a trial" in reason_against(llama)
