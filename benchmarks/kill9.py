@@ -2,15 +2,17 @@
 
     python benchmarks/kill9.py --kills 30 --seed 0 --to kill9
 
-The sweep has 24 runs: 4 methods x 3 compressions x 2 seeds, each measured by two evaluators (``bench`` on part of its items, and one in the
-``ptxfile.py`` that is written into the working folder; no latency, which is never the same twice). It is run undisturbed once, and then
-in rounds: ``kill -9`` of the whole process group at seeded random moments, each followed by the same command. A moment is a number of seconds of
-the sweep's own CPU time, so that on a busy machine too the kills fall into the work and not all into the imports. When a round comes to its
-end before all kills are made, the next one begins in a new output folder.
+The sweep has 24 runs: 4 methods x 3 compressions x 2 seeds, each measured by two evaluators (``bench`` on
+part of its items, and one in the ``ptxfile.py`` that is written into the working folder; no latency, which is
+never the same twice). It is run undisturbed once, and then in rounds: ``kill -9`` of the whole process group
+at seeded random moments, each followed by the same command. A moment is a number of seconds of the sweep's
+own CPU time, so that on a busy machine too the kills fall into the work and not all into the imports. When a
+round comes to its end before all kills are made, the next one begins in a new output folder.
 
-After every kill each entry of the store must verify, and none that was there before may have been made again. At the end of a round every
-metric and artifact of every run and the report's CSV must equal those of the undisturbed sweep, and the journals must name each step as
-finished once. Prints what it saw; exit code 1 on any difference.
+After every kill each entry of the store must verify, and none that was there before may have been made again.
+At the end of a round every metric and artifact of every run and the report's CSV must equal those of the
+undisturbed sweep, and the journals must name each step as finished once. Prints what it saw; exit code 1 on
+any difference.
 """
 
 from __future__ import annotations
@@ -26,9 +28,20 @@ import time
 from pathlib import Path
 
 WORDS = [
-    "train", "-m", "model=tiny", "data=tiny", "method=sft,dpo,kto,grpo", "compress=[],[sparsegpt],[gptq]", "seed=0,1",
-    "eval=[bench,brevity]", "eval.bench.limit=10", "method.max_steps=6", "method.checkpoint_every=2", "data.limit=160", "name=kill9",
-]  # fmt: skip
+    "train",
+    "-m",
+    "model=tiny",
+    "data=tiny",
+    "method=sft,dpo,kto,grpo",
+    "compress=[],[sparsegpt],[gptq]",
+    "seed=0,1",
+    "eval=[bench,brevity]",
+    "eval.bench.limit=10",
+    "method.max_steps=6",
+    "method.checkpoint_every=2",
+    "data.limit=160",
+    "name=kill9",
+]
 
 EVALUATOR = '''\
 """How many words an answer has: a second evaluator, and a deterministic one."""
@@ -66,11 +79,15 @@ def ptx_evaluate(run, evaluator, lm):
 
 def main() -> int:
     """Run the comparison."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--longest", type=float, default=45.0, help="CPU seconds until a kill, at most")
-    parser.add_argument("--workers", type=int, default=2, help="0: the runs are taken by the command's own process")
+    parser.add_argument(
+        "--workers", type=int, default=2, help="0: the runs are taken by the command's own process"
+    )
     parser.add_argument("--to", type=Path, default=Path("kill9"), help="working folder, new")
     options = parser.parse_args()
     options.to.mkdir(parents=True)
@@ -110,7 +127,9 @@ def finished(words: list[str], out: Path) -> float:
 
 
 def disturbed(words: list[str], out: Path, rng: random.Random, most: int, longest: float) -> tuple[int, int]:
-    """Kill and continue until the sweep has ended by itself, or ``most`` kills are made; returns kills and faults."""
+    """Kill and continue until the sweep has ended by itself, or ``most`` kills are made; returns kills and
+    faults.
+    """
     kills = faults = 0
     there: dict[str, str] = {}
     while kills < most:
@@ -120,11 +139,16 @@ def disturbed(words: list[str], out: Path, rng: random.Random, most: int, longes
         kills += 1
         now = made_at(out)
         again = [key[:12] for key, moment in there.items() if now.get(key) != moment]
-        verified = subprocess.run([sys.executable, "-m", "ptx", "store", "verify", "--out", str(out)], capture_output=True, text=True)
+        verified = subprocess.run(
+            [sys.executable, "-m", "ptx", "store", "verify", "--out", str(out)],
+            capture_output=True,
+            text=True,
+        )
         broken = verified.returncode != 0 and bool(now)
         faults += bool(again) + broken
         say(
-            f"  kill {kills} after {pause:.1f} CPU s: {len(now)} entries, made again: {again or 'none'}, verify: {'broken' if broken else 'whole'}"
+            f"  kill {kills} after {pause:.1f} CPU s: {len(now)} entries, made again: {again or 'none'},"
+            f" verify: {'broken' if broken else 'whole'}"
         )
         if broken:
             say(f"{verified.stdout}{verified.stderr}")
@@ -134,7 +158,9 @@ def disturbed(words: list[str], out: Path, rng: random.Random, most: int, longes
 
 
 def killed_after(words: list[str], out: Path, seconds: float) -> bool:
-    """Start the command in a process group of its own and kill all of it after some CPU time; False when it had ended before."""
+    """Start the command in a process group of its own and kill all of it after some CPU time; False when it
+    had ended before.
+    """
     with Path(f"{out}.log").open("a") as log:
         process = subprocess.Popen(command(words, out), stdout=log, stderr=log, start_new_session=True)
     while (code := process.poll()) is None:
@@ -189,10 +215,21 @@ def compare(calm: Path, killed: Path) -> int:
     tables = [(out / "runs" / "kill9" / "report" / "report.csv").read_text() for out in (calm, killed)]
     again = finished_twice(killed)
     left = [path for path in (killed / "store" / "staging").glob("*/*") if path.is_dir()]
-    verified = subprocess.run([sys.executable, "-m", "ptx", "store", "verify", "--out", str(killed)], capture_output=True, text=True)
-    say(f"  runs: {len(first)}; that differ: {differing or 'none'}; steps finished more than once: {again or 'none'}")
-    say(f"  report.csv: {len(tables[0].splitlines()) - 1} numbers, {'equal' if tables[0] == tables[1] else 'DIFFERENT'}")
-    say(f"  work left in staging: {len(left)}; store verify: exit {verified.returncode}: {verified.stdout.strip().splitlines()[-1:]}")
+    verified = subprocess.run(
+        [sys.executable, "-m", "ptx", "store", "verify", "--out", str(killed)], capture_output=True, text=True
+    )
+    say(
+        f"  runs: {len(first)}; that differ: {differing or 'none'}; steps finished more than once:"
+        f" {again or 'none'}"
+    )
+    say(
+        f"  report.csv: {len(tables[0].splitlines()) - 1} numbers,"
+        f" {'equal' if tables[0] == tables[1] else 'DIFFERENT'}"
+    )
+    say(
+        f"  work left in staging: {len(left)}; store verify: exit {verified.returncode}:"
+        f" {verified.stdout.strip().splitlines()[-1:]}"
+    )
     return len(differing) + len(again) + (tables[0] != tables[1]) + bool(left) + bool(verified.returncode)
 
 

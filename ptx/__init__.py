@@ -23,7 +23,16 @@ from ptx.config import (
 )
 from ptx.config.environment import Outside
 from ptx.data import DataSet
-from ptx.errors import ConfigError, Problem, PtxError, StepError, did_you_mean, must_be_at_least, must_be_more_than, must_be_one_of
+from ptx.errors import (
+    ConfigError,
+    Problem,
+    PtxError,
+    StepError,
+    did_you_mean,
+    must_be_at_least,
+    must_be_more_than,
+    must_be_one_of,
+)
 from ptx.hooks.hookspecs import hookimpl
 from ptx.hooks.run import LanguageModel, Run
 from ptx.records import Evaluation, Metric, ModelRef, Score

@@ -1,4 +1,5 @@
-"""The core's own plugin: local paths as models and data, adapters, steps in an environment of their own, the last answer to ``ptx_run`` and ``ptx_fit``.
+"""The core's own plugin: local paths as models and data, adapters, steps in an environment of their own, the
+last answer to ``ptx_run`` and ``ptx_fit``.
 
 It uses the same hooks as every other plugin; it stands in the core because no run works without it.
 """
@@ -46,7 +47,12 @@ def ptx_choices() -> list[Choice]:
         Choice("launch", "inline", places.Inline, "a step runs in the process that takes the run"),
         Choice("launch", "process", places.Process, "a step runs in a process of its own"),
         Choice("launch", "torchrun", places.Torchrun, "training by several ranks under torchrun (DDP)"),
-        Choice("launch", "accelerate", places.Accelerate, "training under accelerate launch: FSDP2, DeepSpeed ZeRO, or your file"),
+        Choice(
+            "launch",
+            "accelerate",
+            places.Accelerate,
+            "training under accelerate launch: FSDP2, DeepSpeed ZeRO, or your file",
+        ),
         Choice("cluster", "slurm", places.Slurm, "every run a Slurm job, through submitit"),
         Choice("cluster", "ray", places.Ray, "every run a Ray task"),
     ]
@@ -78,7 +84,9 @@ def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSe
 
 @hookimpl(tryfirst=True)
 def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> ModelRef | None:
-    """An export likewise; the runtime's own plugin compares the package with the model in a wrapper around this answer."""
+    """An export likewise; the runtime's own plugin compares the package with the model in a wrapper around
+    this answer.
+    """
     return _outside(run, "export", runtime, model, None)
 
 

@@ -1,8 +1,8 @@
 """What can go wrong, said so that the reader knows what to type next.
 
-A :class:`Problem` is one sentence of what is wrong (with the value) and one of what would be right. Problems found
-before the first step are collected and raised together as a :class:`ConfigError` (exit code 2, nothing written). What
-fails while a step runs is a :class:`StepError` (exit code 1, recorded in the run's folder).
+A :class:`Problem` is one sentence of what is wrong (with the value) and one of what would be right. Problems
+found before the first step are collected and raised together as a :class:`ConfigError` (exit code 2, nothing
+written). What fails while a step runs is a :class:`StepError` (exit code 1, recorded in the run's folder).
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class StepError(PtxError):
 
 
 class StoppedError(PtxError):
-    """A run that was ended on purpose (early stopping): nothing failed, and nothing of the step in flight is kept."""
+    """A run that was ended on purpose (early stopping): nothing failed, and nothing of the step in flight is
+    kept.
+    """
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
@@ -60,7 +62,8 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 
 
 def must_be_one_of(where: str, value: object, allowed: Sequence[object], instead: object) -> None:
-    """Refuse the value of the setting ``where`` unless it is allowed; ``instead`` is what to try. That it may be left empty is not told.
+    """Refuse the value of the setting ``where`` unless it is allowed; ``instead`` is what to try. That it may
+    be left empty is not told.
 
     Raises:
         ValueError: with all of that.
@@ -71,7 +74,8 @@ def must_be_one_of(where: str, value: object, allowed: Sequence[object], instead
 
 
 def must_be_at_least(where: str, value: float | None, least: float, instead: object) -> None:
-    """Refuse a number for the setting ``where`` that is below ``least``, or nan; one that may be left out is None.
+    """Refuse a number for the setting ``where`` that is below ``least``, or nan; one that may be left out is
+    None.
 
     Raises:
         ValueError: with what to try ``instead``.

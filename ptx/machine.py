@@ -1,4 +1,6 @@
-"""What this machine is, found without an ML library: for records, for keys of timings, for ``device=auto``."""
+"""What this machine is, found without an ML library: for records, for keys of timings, for
+``device=auto``.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +28,24 @@ def gpus() -> tuple[str, ...]:
     """Names of the visible NVIDIA GPUs; empty when there is none or the driver does not answer."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") == "" or not shutil.which("nvidia-smi"):
         return ()
-    done = subprocess.run(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True)
-    return tuple(line.strip() for line in done.stdout.splitlines() if line.strip()) if done.returncode == 0 else ()
+    done = subprocess.run(
+        ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"], capture_output=True, text=True
+    )
+    return (
+        tuple(line.strip() for line in done.stdout.splitlines() if line.strip())
+        if done.returncode == 0
+        else ()
+    )
 
 
 def visible_gpus() -> list[str]:
     """What CUDA_VISIBLE_DEVICES may name: the given list, else all by number."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    return [name for name in given.split(",") if name] if given is not None else [str(number) for number in range(len(gpus()))]
+    return (
+        [name for name in given.split(",") if name]
+        if given is not None
+        else [str(number) for number in range(len(gpus()))]
+    )
 
 
 def resolve_device(asked: str) -> str:
@@ -62,7 +74,12 @@ def hardware() -> dict[str, Any]:
 
 def facts() -> dict[str, Any]:
     """For run.json."""
-    return {"name": platform.node(), "platform": platform.platform(), "python": platform.python_version(), **hardware()}
+    return {
+        "name": platform.node(),
+        "platform": platform.platform(),
+        "python": platform.python_version(),
+        **hardware(),
+    }
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
@@ -77,10 +94,12 @@ def versions(distributions: Iterable[str]) -> dict[str, str]:
 
 
 def release_memory() -> None:
-    """Hand memory that nothing uses back to the system: a model that has just been let go, before the next one is loaded.
+    """Hand memory that nothing uses back to the system: a model that has just been let go, before the next
+    one is loaded.
 
-    Networks that libraries have patched refer to themselves and wait for the collector, which takes a quarter of a second among the objects
-    of all libraries: not before memory is worth it. torch keeps what was freed on a GPU.
+    Networks that libraries have patched refer to themselves and wait for the collector, which takes a quarter
+    of a second among the objects of all libraries: not before memory is worth it. torch keeps what was freed
+    on a GPU.
     """
     torch = sys.modules.get("torch")
     on_gpu = torch is not None and torch.cuda.is_available()
@@ -101,7 +120,9 @@ def resident_bytes() -> float:
 
 
 def peak_bytes(process: int) -> float:
-    """The most memory that a process and those it has started have held, in bytes; what they share counts for each. Linux only."""
+    """The most memory that a process and those it has started have held, in bytes; what they share counts for
+    each. Linux only.
+    """
     children: dict[int, list[int]] = {}
     peaks: dict[int, float] = {}
     for status in Path("/proc").glob("[0-9]*/status"):
@@ -118,17 +139,21 @@ def peak_bytes(process: int) -> float:
 
 
 def trim_heap() -> None:
-    """Hand back what was freed: glibc keeps blocks below 32 MB, such as every layer of a model of a billion parameters, and leaves gaps."""
+    """Hand back what was freed: glibc keeps blocks below 32 MB, such as every layer of a model of a billion
+    parameters, and leaves gaps.
+    """
     with suppress(OSError, AttributeError):  # no glibc
         ctypes.CDLL(None).malloc_trim(0)
 
 
 @contextmanager
 def freed_at_once() -> Iterator[None]:
-    """While this is open, blocks of a megabyte and more go back to the system when they are freed, one by one.
+    """While this is open, blocks of a megabyte and more go back to the system when they are freed, one by
+    one.
 
-    For work that replaces every large tensor of a model by a small one: the small ones come to lie in the gaps that glibc keeps, and the next
-    large one finds none that is wide enough. Afterwards blocks below 32 MB are kept again, for speed.
+    For work that replaces every large tensor of a model by a small one: the small ones come to lie in the
+    gaps that glibc keeps, and the next large one finds none that is wide enough. Afterwards blocks below 32
+    MB are kept again, for speed.
     """
     with suppress(OSError, AttributeError):  # no glibc
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)

@@ -31,8 +31,9 @@ Better = Literal["higher", "lower"]
 class Metric:
     """A measured number; never a bare float.
 
-    ``low`` and ``high`` bound its 95 % interval (equal to ``value`` for what is exact, such as bytes on disk), ``n``
-    counts the items behind it. ``segment`` is empty for the whole and ``key=value`` for a part (``skill=addition``).
+    ``low`` and ``high`` bound its 95 % interval (equal to ``value`` for what is exact, such as bytes on
+    disk), ``n`` counts the items behind it. ``segment`` is empty for the whole and ``key=value`` for a part
+    (``skill=addition``).
     """
 
     name: str
@@ -46,17 +47,20 @@ class Metric:
 
     def __post_init__(self) -> None:
         if not (math.isnan(self.value) or self.low <= self.value <= self.high):
-            raise ValueError(f"metric {self.name}: {self.value} lies outside its interval [{self.low}, {self.high}]")
+            raise ValueError(
+                f"metric {self.name}: {self.value} lies outside its interval [{self.low}, {self.high}]"
+            )
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What an evaluator returns: metrics and per-example rows.
 
-    A row is ``{"item": stable id, "scores": {metric name: float}, "segments": {dimension: value}, ...}``; ``item`` must be
-    the same for every model so that comparisons can be paired. ``status`` says why a row has no score ("unparsable", "failed"; left
-    out or "ok": it has), ``cluster`` what it was drawn together with (a document, a user). ``latency`` is the seconds that the item
-    took; of items that were answered in one batch (or one call of the runtime) each has an equal share of it. It is there to look at: nothing is
+    A row is ``{"item": stable id, "scores": {metric name: float}, "segments": {dimension: value}, ...}``;
+    ``item`` must be the same for every model so that comparisons can be paired. ``status`` says why a row has
+    no score ("unparsable", "failed"; left out or "ok": it has), ``cluster`` what it was drawn together with
+    (a document, a user). ``latency`` is the seconds that the item took; of items that were answered in one
+    batch (or one call of the runtime) each has an equal share of it. It is there to look at: nothing is
     computed from it or told apart by it. Further keys (prompt, output) are kept for drill-down.
     """
 
@@ -65,7 +69,9 @@ class Evaluation:
 
 
 class Score(float):
-    """A scorer's number that says more: ``status`` why it is nan ("unparsable", "failed"), ``said`` what the judge wrote."""
+    """A scorer's number that says more: ``status`` why it is nan ("unparsable", "failed"), ``said`` what the
+    judge wrote.
+    """
 
     __slots__ = ("said", "status")
 
@@ -161,7 +167,9 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 def append_event(path: Path, event: str, **fields: Any) -> None:
     """Add one line to an event log; it is on its way to the disk when this returns."""
-    line = json.dumps({"time": round(time.time(), 3), "event": event, **fields}, default=_plain, ensure_ascii=False)
+    line = json.dumps(
+        {"time": round(time.time(), 3), "event": event, **fields}, default=_plain, ensure_ascii=False
+    )
     with path.open("ab", buffering=0) as file:
         start, whole = file.tell(), f"{line}\n".encode()
         if file.write(whole) < len(whole):  # the disk is full: no half line may stand before the next one

@@ -1,6 +1,7 @@
 """For the tests of plugins (a pytest plugin, loaded wherever ptx is installed).
 
-Fixtures: ``tiny_model`` (the embedded model's folder), ``make_run`` (a :class:`ptx.Run` outside of any sweep). Function:
+Fixtures: ``tiny_model`` (the embedded model's folder), ``make_run`` (a :class:`ptx.Run` outside of any
+sweep). Function:
 :func:`check_plugin`, the rules that every plugin must keep.
 """
 
@@ -33,7 +34,8 @@ class Silent:
         """Keep a line."""
         self.said.append(text)
 
-    def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:  # noqa: ARG002 (the protocol's)
+    # the protocol's
+    def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
         """Keep the numbers."""
         self.steps.append((step, metrics))
 
@@ -49,7 +51,9 @@ def tiny_model() -> Path:
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Run]:
-    """Make a run context: ``make_run(seed=1, device="cpu", host=..., eval={...})``; other words are fields of RunConfig."""
+    """Make a run context: ``make_run(seed=1, device="cpu", host=..., eval={...})``; other words are fields of
+    RunConfig.
+    """
 
     def make(seed: int = 0, device: str = "cpu", host: Host | None = None, **config: Any) -> Run:
         folder = tmp_path / f"step-{len(list(tmp_path.glob('step-*')))}"
@@ -57,13 +61,17 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
         folder.mkdir()
         checkpoints.mkdir()
         resolved = RunConfig(seed=seed, **config)
-        return Run(resolved, host or get_host(), Silent(), folder, folder / "events.jsonl", checkpoints, seed, device)
+        return Run(
+            resolved, host or get_host(), Silent(), folder, folder / "events.jsonl", checkpoints, seed, device
+        )
 
     return make
 
 
 def check_plugin(module_name: str) -> None:
-    """Assert what every plugin must keep: a torch-free import, known groups, defaults that construct, help for every field."""
+    """Assert what every plugin must keep: a torch-free import, known groups, defaults that construct, help
+    for every field.
+    """
     loaded = f"import sys, {module_name}; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", f"importing {module_name} loads {done.stdout.strip()}"
@@ -73,4 +81,6 @@ def check_plugin(module_name: str) -> None:
         assert issubclass(choice.config_type, GROUPS[choice.group][0]), f"{choice.name}: wrong base type"
         assert choice.help, f"{choice.group}={choice.name} has no help"
         for field in dataclasses.fields(choice.config_type):
-            assert field.metadata.get("help"), f"{choice.group}={choice.name}: field {field.name} has no help; use ptx.setting"
+            assert field.metadata.get("help"), (
+                f"{choice.group}={choice.name}: field {field.name} has no help; use ptx.setting"
+            )

@@ -1,4 +1,5 @@
-"""A plugin for the tests of searches: a method with a known optimum (x=0.3, y=0.7), in milliseconds and without any ML library.
+"""A plugin for the tests of searches: a method with a known optimum (x=0.3, y=0.7), in milliseconds and
+without any ML library.
 
 Tests use it as a plugin and, copied, as a ``ptxfile.py`` of a real process.
 """
@@ -14,7 +15,18 @@ from pathlib import Path
 from typing import Any
 
 import ptx
-from ptx import Choice, Compressor, Evaluation, Evaluator, Method, Metric, ModelRef, StepError, hookimpl, setting
+from ptx import (
+    Choice,
+    Compressor,
+    Evaluation,
+    Evaluator,
+    Method,
+    Metric,
+    ModelRef,
+    StepError,
+    hookimpl,
+    setting,
+)
 
 BEST = (0.3, 0.7)
 

@@ -18,15 +18,31 @@ import pluggy
 import pytest
 
 import ptx.builtin
-from ptx import Choice, Compressor, Evaluation, Evaluator, Method, Metric, ModelRef, Runtime, Scorer, StepError, Through, hookimpl, setting
+from ptx import (
+    Choice,
+    Compressor,
+    Evaluation,
+    Evaluator,
+    Method,
+    Metric,
+    ModelRef,
+    Runtime,
+    Scorer,
+    StepError,
+    Through,
+    hookimpl,
+    setting,
+)
 from ptx.hooks import hookspecs
 from ptx.hooks import host as hosts
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Of several workers (``-n``) each begins with its share, since neighbours share fixtures, and steals when it has none left.
+    """Of several workers (``-n``) each begins with its share, since neighbours share fixtures, and steals
+    when it has none left.
 
-    A shell ignores SIGINT for what it starts in the background and children inherit that: the tests of Ctrl-C would wait for ever.
+    A shell ignores SIGINT for what it starts in the background and children inherit that: the tests of Ctrl-C
+    would wait for ever.
     """
     if config.getoption("dist", "no") == "load":
         config.option.dist = "worksteal"
@@ -35,14 +51,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules with many slow tests come first, whole (their fixtures are shared), so that no worker is alone with them at the end."""
+    """Modules with many slow tests come first, whole (their fixtures are shared), so that no worker is alone
+    with them at the end.
+    """
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True, scope="session")
 def nothing_waits_for_the_disk() -> Iterator[None]:
-    """A quarter of the time of a toy run is fsync, which only a machine that loses its power misses; that it is called is tested all the same."""
+    """A quarter of the time of a toy run is fsync, which only a machine that loses its power misses; that it
+    is called is tested all the same.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
         yield
@@ -50,7 +70,9 @@ def nothing_waits_for_the_disk() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def imported_libraries_are_not_searched_for_garbage() -> None:
-    """ptx collects between models: among the half million objects of torch, TRL and llm-compressor that is 0.3 s each time."""
+    """ptx collects between models: among the half million objects of torch, TRL and llm-compressor that is
+    0.3 s each time.
+    """
     gc.collect()
     gc.freeze()
 
@@ -115,11 +137,15 @@ class Opened:
 def write_model(folder: Path, value: float = 1.0) -> Path:
     """A folder that looks like a Hugging Face model to code that reads headers only."""
     folder.mkdir(parents=True)
-    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]})
+    )
     (folder / "tokenizer.json").write_text("{}")
     (folder / "tokenizer_config.json").write_text("{}")
     header = json.dumps({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<f", value))
+    (folder / "model.safetensors").write_bytes(
+        struct.pack("<Q", len(header)) + header + struct.pack("<f", value)
+    )
     return folder
 
 
@@ -178,7 +204,9 @@ class ToyPlugin:
         self.calls.append(f"evaluate {type(evaluator).__name__}")
         value = lm.value * getattr(evaluator, "scale", 1.0)
         metric = Metric("latency/value", value, "s", "lower", value - 0.1, value + 0.1, 3)
-        return Evaluation([metric], [{"item": str(i), "scores": {"latency/value": value}, "segments": {}} for i in range(3)])
+        return Evaluation(
+            [metric], [{"item": str(i), "scores": {"latency/value": value}, "segments": {}} for i in range(3)]
+        )
 
 
 @pytest.fixture

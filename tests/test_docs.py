@@ -1,4 +1,6 @@
-"""What the documents say is so: hook signatures, and every snippet of the README and the plugin guide runs."""
+"""What the documents say is so: hook signatures, and every snippet of the README and the plugin guide
+runs.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,9 @@ def test_every_plugin_of_the_table_is_installed_and_the_other_way_round():
 def commands():
     """Every ptx command of the README, joined over continued lines."""
     lines = "\n".join(blocks(README, "console")).replace("\\\n", " ").splitlines()
-    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ptx ")]
+    return [
+        line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ptx ")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +76,19 @@ def readme_folder(tmp_path_factory):
 BOUNDS = {
     r"ptx train (?!recipe)": "method.max_steps=2 method.batch_size=8",
     r"recipe=sft_dpo_safety": " ".join(
-        f"recipe.steps.{step}.max_steps=2 recipe.steps.{step}.batch_size=8" for step in ("sft", "dpo", "safety")
+        f"recipe.steps.{step}.max_steps=2 recipe.steps.{step}.batch_size=8"
+        for step in ("sft", "dpo", "safety")
     ),
     r"ptx (train|compress)": "data.limit=16",
     r"ptx train": "eval.general.limit=4",
     r"ptx (train|compress|eval|sweep)(?!.*eval=\[(latency|brevity)\])": "eval.bench.limit=2",
-    r"ptx (train|compress|eval|sweep)(?!.*eval=\[(?!.*latency))": "eval.latency.repeats=2 eval.latency.warmup=1 eval.latency.new_tokens=2",
+    r"ptx (train|compress|eval|sweep)(?!.*eval=\[(?!.*latency))": (
+        "eval.latency.repeats=2 eval.latency.warmup=1 eval.latency.new_tokens=2"
+    ),
     r"eval=.*safety": "eval.safety.limit=2 eval.safety.max_new_tokens=16",
-    r"eval=.*reliability": "eval.reliability.limit=4 eval.reliability.samples=2 eval.reliability.max_new_tokens=16",
+    r"eval=.*reliability": (
+        "eval.reliability.limit=4 eval.reliability.samples=2 eval.reliability.max_new_tokens=16"
+    ),
     r"eval=.*judge": "eval.judge.limit=4 eval.judge.max_new_tokens=16",
 }
 
@@ -90,16 +99,22 @@ def bounded(command):
 
 @pytest.fixture
 def latency_in_this_process(monkeypatch):
-    """That it is measured in a fresh one is the claim of ``ptx_latency``'s tests; twenty of them would import the ML libraries for minutes."""
+    """That it is measured in a fresh one is the claim of ``ptx_latency``'s tests; twenty of them would import
+    the ML libraries for minutes.
+    """
     from ptx_latency import child
 
-    monkeypatch.setattr("ptx_latency.evaluate.call_child", lambda _run, _config, arguments: child.main(*arguments))
+    monkeypatch.setattr(
+        "ptx_latency.evaluate.call_child", lambda _run, _config, arguments: child.main(*arguments)
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", commands())
 def test_every_command_of_the_readme_runs(command, readme_folder, monkeypatch, request):
-    """As typed (in this process, which imports the ML libraries once) and bounded; latency in a process of its own where a command is about it."""
+    """As typed (in this process, which imports the ML libraries once) and bounded; latency in a process of
+    its own where a command is about it.
+    """
     if "eval=[latency]" not in command:
         request.getfixturevalue("latency_in_this_process")
     monkeypatch.chdir(readme_folder)

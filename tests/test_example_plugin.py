@@ -19,14 +19,30 @@ def installed(tmp_path_factory):
     copy = tmp_path_factory.mktemp("source") / "example"
     shutil.copytree(SOURCE, copy)
     target = tmp_path_factory.mktemp("site")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(target), str(copy)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--target",
+        str(target),
+        str(copy),
+    ]
     subprocess.run(pip, check=True, capture_output=True)
     return {**os.environ, "PYTHONPATH": str(target), "OMP_NUM_THREADS": "1"}
 
 
 def test_it_is_listed_and_explained_like_a_built_in_one(installed, tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "ptx", "plugins", "cast"], capture_output=True, text=True, env=installed, cwd=tmp_path, check=True
+        [sys.executable, "-m", "ptx", "plugins", "cast"],
+        capture_output=True,
+        text=True,
+        env=installed,
+        cwd=tmp_path,
+        check=True,
     )
     assert "example 0.3.0" in done.stdout
     assert "compress.cast.dtype" in done.stdout
@@ -35,7 +51,9 @@ def test_it_is_listed_and_explained_like_a_built_in_one(installed, tmp_path):
 @pytest.mark.slow
 def test_it_compresses_and_its_result_is_half_the_size(installed, tmp_path):
     words = ["compress", "model=tiny", "compress=[cast]", "eval=[]", "baseline=false"]
-    done = subprocess.run([sys.executable, "-m", "ptx", *words], capture_output=True, text=True, env=installed, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "ptx", *words], capture_output=True, text=True, env=installed, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     weights = next((tmp_path / "ptx-out" / "store" / "steps").rglob("model.safetensors"))
     import ptx_tiny

@@ -1,13 +1,17 @@
-"""How much faster and smaller than transformers, at which loss of quality? The front of packages of the embedded model, and a 60 M shape's speed.
+"""How much faster and smaller than transformers, at which loss of quality? The front of packages of the
+embedded model, and a 60 M shape's speed.
 
-    OMP_NUM_THREADS=1 python benchmarks/decode/run.py --out /tmp/decode            (quiet machine; about 20 minutes)
-    OMP_NUM_THREADS=1 python benchmarks/decode/run.py --out /tmp/decode --rough    (a look at the machinery)
+    OMP_NUM_THREADS=1 python benchmarks/decode/run.py --out /tmp/decode            (quiet machine; about 20
+    minutes) OMP_NUM_THREADS=1 python benchmarks/decode/run.py --out /tmp/decode --rough    (a look at the
+    machinery)
 
-Every package is made and scored by ptx's own command line; a second call takes what is there. Decode is timed in one process with one thread: in every turn each
-model answers the same request once, in an order that alternates, and the figure is the median over turns of the ratio to the model beside it (interval
-from order statistics). Quality is bench/mean on a benchmark drawn by the generator of the embedded one (its held-out side, up to --larger times
-as many items), paired item by item with the fp32 original under transformers. Bytes are the files needed to serve, on both sides: weights, graph, configuration,
-tokenizer; not READMEs or what ptx notes beside them.
+Every package is made and scored by ptx's own command line; a second call takes what is there. Decode is timed
+in one process with one thread: in every turn each model answers the same request once, in an order that
+alternates, and the figure is the median over turns of the ratio to the model beside it (interval from order
+statistics). Quality is bench/mean on a benchmark drawn by the generator of the embedded one (its held-out
+side, up to --larger times as many items), paired item by item with the fp32 original under transformers.
+Bytes are the files needed to serve, on both sides: weights, graph, configuration, tokenizer; not READMEs or
+what ptx notes beside them.
 """
 
 from __future__ import annotations
@@ -29,15 +33,38 @@ CANDIDATES: dict[str, list[str]] = {
     "onnx int8": ["eval", "runtime=onnx", "runtime.precision=int8"],
     "onnx int4": ["eval", "runtime=onnx"],
     "onnx int4, head int8": ["eval", "runtime=onnx", "runtime.head=int8"],
-    "onnx int4 fused, head int8": ["eval", "runtime=onnx", "runtime.head=int8", "runtime.args.fuse_mlp_gate_up=true"],
+    "onnx int4 fused, head int8": [
+        "eval",
+        "runtime=onnx",
+        "runtime.head=int8",
+        "runtime.args.fuse_mlp_gate_up=true",
+    ],
     "onnx int4 mixed, head int8": ["eval", "runtime=onnx", "runtime.head=int8", "runtime.mixed=true"],
     "gptq 4/32 -> onnx, head int4": ["compress", *PACKED, "compress.gptq.group_size=32", "runtime=onnx"],
-    "gptq 4/32 -> onnx, head int8": ["compress", *PACKED, "compress.gptq.group_size=32", "runtime=onnx", "runtime.head=int8"],
-    "gptq 4/16 -> onnx, head int8": ["compress", *PACKED, "compress.gptq.group_size=16", "runtime=onnx", "runtime.head=int8"],
+    "gptq 4/32 -> onnx, head int8": [
+        "compress",
+        *PACKED,
+        "compress.gptq.group_size=32",
+        "runtime=onnx",
+        "runtime.head=int8",
+    ],
+    "gptq 4/16 -> onnx, head int8": [
+        "compress",
+        *PACKED,
+        "compress.gptq.group_size=16",
+        "runtime=onnx",
+        "runtime.head=int8",
+    ],
 }
 ROUGH = ("hf fp32", "onnx fp32", "onnx int4, head int8", "gptq 4/32 -> onnx, head int8")
 NOTES = ("package.json", "README.md", "build.json", "recipe.yaml", ".gitattributes")
-SHAPE = {"hidden_size": 512, "intermediate_size": 1408, "num_hidden_layers": 14, "num_attention_heads": 8, "num_key_value_heads": 8}
+SHAPE = {
+    "hidden_size": 512,
+    "intermediate_size": 1408,
+    "num_hidden_layers": 14,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 8,
+}
 
 
 def main() -> None:
@@ -46,16 +73,30 @@ def main() -> None:
     out.mkdir(parents=True, exist_ok=True)
     names = [name for name in CANDIDATES if not options.rough or name in ROUGH]
     tasks = larger_benchmark(out / "tasks", options.larger)
-    made = {name: make(out, name, ["model=tiny", "eval=[bench]", f"eval.bench.tasks=[{tasks}]", *CANDIDATES[name][1:]]) for name in names}
+    made = {
+        name: make(
+            out, name, ["model=tiny", "eval=[bench]", f"eval.bench.tasks=[{tasks}]", *CANDIDATES[name][1:]]
+        )
+        for name in names
+    }
     shape = random_shape(out / "shape60m")
     large = {
         "hf fp32": {"path": shape},
-        "onnx fp32": make(out, "60m fp32", [f"model={shape}", "eval=[]", "runtime=onnx", "runtime.precision=fp32"], "export"),
-        "onnx int4": make(out, "60m int4", [f"model={shape}", "eval=[]", "runtime=onnx", "runtime.max_perplexity_ratio=100"], "export"),
+        "onnx fp32": make(
+            out, "60m fp32", [f"model={shape}", "eval=[]", "runtime=onnx", "runtime.precision=fp32"], "export"
+        ),
+        "onnx int4": make(
+            out,
+            "60m int4",
+            [f"model={shape}", "eval=[]", "runtime=onnx", "runtime.max_perplexity_ratio=100"],
+            "export",
+        ),
     }
     result = {
         "tiny": table(made, timed({n: m["path"] for n, m in made.items()}, options.turns, 64, 96)),
-        "60m": table(large, timed({n: m["path"] for n, m in large.items()}, max(5, options.turns // 4), 64, 48)),
+        "60m": table(
+            large, timed({n: m["path"] for n, m in large.items()}, max(5, options.turns // 4), 64, 48)
+        ),
     }
     (out / "result.json").write_text(json.dumps(result, indent=2, default=str))
     for title, rows in result.items():
@@ -65,8 +106,12 @@ def main() -> None:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True, help="folder for packages, records and result.json")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, help="folder for packages, records and result.json"
+    )
     parser.add_argument("--turns", type=int, default=60, help="requests to each model")
     parser.add_argument("--larger", type=int, default=8, help="times the items of the embedded benchmark")
     parser.add_argument("--rough", action="store_true", help="four candidates only")
@@ -103,7 +148,9 @@ def make(out: Path, name: str, words: list[str], verb: str | None = None) -> dic
 
 
 def random_shape(folder: Path) -> Path:
-    """A Llama of 60 M parameters with random weights and the embedded model's tokenizer: for speed, not for words."""
+    """A Llama of 60 M parameters with random weights and the embedded model's tokenizer: for speed, not for
+    words.
+    """
     if not folder.is_dir():
         import torch
         from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
@@ -111,7 +158,9 @@ def random_shape(folder: Path) -> Path:
         from ptx_tiny import MODEL_FOLDER
 
         torch.manual_seed(0)
-        model = LlamaForCausalLM(LlamaConfig(vocab_size=24000, max_position_embeddings=1024, tie_word_embeddings=True, **SHAPE))
+        model = LlamaForCausalLM(
+            LlamaConfig(vocab_size=24000, max_position_embeddings=1024, tie_word_embeddings=True, **SHAPE)
+        )
         print(f"60m: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters")
         model.save_pretrained(folder)
         AutoTokenizer.from_pretrained(MODEL_FOLDER).save_pretrained(folder)
@@ -151,10 +200,16 @@ def table(made: dict[str, dict[str, Any]], speeds: dict[str, list[float]]) -> li
     rows = []
     original = made["hf fp32"]
     for name, one in made.items():
-        row: dict[str, Any] = {"name": name, "tokens_per_second": median(speeds[name]), "bytes": serving_bytes(one["path"])}
+        row: dict[str, Any] = {
+            "name": name,
+            "tokens_per_second": median(speeds[name]),
+            "bytes": serving_bytes(one["path"]),
+        }
         row["share"] = row["bytes"] / serving_bytes(original["path"])
         for beside in ("hf fp32", "onnx fp32"):
-            row[f"against {beside}"] = quantile_interval([a / b for a, b in zip(speeds[name], speeds[beside], strict=True)], 0.5)
+            row[f"against {beside}"] = quantile_interval(
+                [a / b for a, b in zip(speeds[name], speeds[beside], strict=True)], 0.5
+            )
         if one.get("scores") and one is not original:
             mean = sum(original["scores"].values()) / len(original["scores"])
             found = paired_difference(one["scores"], original["scores"])
@@ -170,12 +225,23 @@ def serving_bytes(folder: Path) -> int:
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    print(f"{'':32}{'tok/s':>7}  {'x hf fp32':>20}  {'x onnx fp32':>20}  {'MB':>6}  {'share':>6}  relative change of bench/mean")
+    print(
+        f"{'':32}{'tok/s':>7}  {'x hf fp32':>20}  {'x onnx fp32':>20}  {'MB':>6}  {'share':>6}  relative"
+        " change of bench/mean"
+    )
     for row in rows:
-        ratios = [f"{value:.2f} [{low:.2f}, {high:.2f}]" for value, low, high in (row["against hf fp32"], row["against onnx fp32"])]
-        change = "{:+.2%} [{:+.2%}, {:+.2%}]".format(*row["relative_change"]) + f" n={row['items']}" if "relative_change" in row else ""
+        ratios = [
+            f"{value:.2f} [{low:.2f}, {high:.2f}]"
+            for value, low, high in (row["against hf fp32"], row["against onnx fp32"])
+        ]
+        change = (
+            "{:+.2%} [{:+.2%}, {:+.2%}]".format(*row["relative_change"]) + f" n={row['items']}"
+            if "relative_change" in row
+            else ""
+        )
         print(
-            f"{row['name']:32}{row['tokens_per_second']:7.0f}  {ratios[0]:>20}  {ratios[1]:>20}  {row['bytes'] / 1e6:6.2f}  {row['share']:6.1%}  {change}"
+            f"{row['name']:32}{row['tokens_per_second']:7.0f}  {ratios[0]:>20}  {ratios[1]:>20} "
+            f" {row['bytes'] / 1e6:6.2f}  {row['share']:6.1%}  {change}"
         )
 
 
@@ -188,11 +254,15 @@ def verdicts(result: dict[str, list[dict[str, Any]]]) -> None:
             "<= 1/5 bytes": row["share"] <= 0.2,
             "loss <= 1 %": row["relative_change"][1] >= -0.01 if "relative_change" in row else None,
         }
-        answers = "  ".join(f"{name}: {'not measured' if met is None else 'yes' if met else 'no'}" for name, met in conditions.items())
+        answers = "  ".join(
+            f"{name}: {'not measured' if met is None else 'yes' if met else 'no'}"
+            for name, met in conditions.items()
+        )
         print(f"{row['name']:32}{answers}")
     best = max(result["60m"], key=lambda row: row["against hf fp32"][0])
     print(
-        f"60 M shape: {best['name']} decodes {best['against hf fp32'][0]:.2f} [{best['against hf fp32'][1]:.2f}, ...] times as fast as hf fp32 (wanted 4.5)"
+        f"60 M shape: {best['name']} decodes {best['against hf fp32'][0]:.2f}"
+        f" [{best['against hf fp32'][1]:.2f}, ...] times as fast as hf fp32 (wanted 4.5)"
     )
 
 

@@ -1,4 +1,6 @@
-"""Write a Llama with random weights and the embedded model's tokenizer: ``make.py FOLDER LAYERS HIDDEN FFN``."""
+"""Write a Llama with random weights and the embedded model's tokenizer: ``make.py FOLDER LAYERS HIDDEN
+FFN``.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """llm-compressor as its documentation says to call it: ``plain.py MODEL METHOD SAMPLES LENGTH STAMPS TO``.
 
-The calibration tokens are those that ptx draws. ``STAMPS`` becomes a JSON list: when each stage of the sequential pipeline ended.
+The calibration tokens are those that ptx draws. ``STAMPS`` becomes a JSON list: when each stage of the
+sequential pipeline ended.
 """
 
 from __future__ import annotations
@@ -37,7 +38,10 @@ def main(model: str, method: str, samples: str, length: str, stamps: str, to: st
     value = host.choices["data", "tiny"].config_type()
     data = open_data("tiny", host.first("ptx_resolve", value=value, cache=cache_folder()))
     settings: Any = SimpleNamespace(samples=int(samples), max_length=int(length), skip=[])
-    rows = [{"input_ids": batch["input_ids"][0].tolist()} for batch in calibration_batches(data, tokenizer, settings, 0)]
+    rows = [
+        {"input_ids": batch["input_ids"][0].tolist()}
+        for batch in calibration_batches(data, tokenizer, settings, 0)
+    ]
     times: list[float] = []
     original = pipeline.LifecycleCallbacks
 

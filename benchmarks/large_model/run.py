@@ -1,12 +1,15 @@
-"""A 32-layer, 1B-shaped random model pruned and quantised layer by layer, by ptx and by llm-compressor's plain call.
+"""A 32-layer, 1B-shaped random model pruned and quantised layer by layer, by ptx and by llm-compressor's
+plain call.
 
-    python benchmarks/large_model/run.py                                     1.0 B parameters, 4 GB; SparseGPT, then GPTQ
-    python benchmarks/large_model/run.py --layers 4 --methods sparsegpt      a try
-    python benchmarks/large_model/run.py --kill 0.5                          ptx is killed (-9) half-way through, and continued
+    python benchmarks/large_model/run.py                                     1.0 B parameters, 4 GB;
+    SparseGPT, then GPTQ python benchmarks/large_model/run.py --layers 4 --methods sparsegpt      a try python
+    benchmarks/large_model/run.py --kill 0.5                          ptx is killed (-9) half-way through, and
+    continued
 
-Every run has a process of its own; both see the same calibration tokens in the same order. Prints, per method, the wall time, the seconds per
-decoder layer (the first is left out: it holds the tracing), the peak resident memory, and the ratios; exit code 1 if a ratio is above 1.05
-or the peak above 12 GB. The random model's quality means nothing.
+Every run has a process of its own; both see the same calibration tokens in the same order. Prints, per
+method, the wall time, the seconds per decoder layer (the first is left out: it holds the tracing), the peak
+resident memory, and the ratios; exit code 1 if a ratio is above 1.05 or the peak above 12 GB. The random
+model's quality means nothing.
 """
 
 from __future__ import annotations
@@ -30,14 +33,18 @@ MOST_RATIO, MOST_BYTES = 1.05, 12e9
 
 def main() -> int:
     """Make the model, run both ways, compare."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--layers", type=int, default=32)
     parser.add_argument("--hidden", type=int, default=1536)
     parser.add_argument("--ffn", type=int, default=5120)
     parser.add_argument("--samples", type=int, default=16)
     parser.add_argument("--length", type=int, default=128)
     parser.add_argument("--methods", default="sparsegpt,gptq")
-    parser.add_argument("--kill", type=float, help="kill ptx after this share of the plain call's time, then continue")
+    parser.add_argument(
+        "--kill", type=float, help="kill ptx after this share of the plain call's time, then continue"
+    )
     parser.add_argument("--to", type=Path, default=Path("large-model"))
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
@@ -56,8 +63,22 @@ def compared(options: argparse.Namespace, model: Path, method: str) -> bool:
     plain = measured(["plain.py", str(model), method, *sample, str(stamps), str(options.to / "plain-model")])
     plain["per_layer"] = per_layer(json.loads(stamps.read_text()))
     shutil.rmtree(options.to / "plain-model")
-    words = ["-m", "ptx", "compress", f"model={model}", "data=tiny", f"compress=[{method}]", f"compress.{method}.samples={options.samples}"]
-    words += [f"compress.{method}.max_length={options.length}", "eval=[]", "baseline=false", f"out={out}", f"name={method}"]
+    words = [
+        "-m",
+        "ptx",
+        "compress",
+        f"model={model}",
+        "data=tiny",
+        f"compress=[{method}]",
+        f"compress.{method}.samples={options.samples}",
+    ]
+    words += [
+        f"compress.{method}.max_length={options.length}",
+        "eval=[]",
+        "baseline=false",
+        f"out={out}",
+        f"name={method}",
+    ]
     if options.kill:
         measured(words, kill_after=plain["seconds"] * options.kill)
     ours = measured(words)
@@ -67,7 +88,9 @@ def compared(options: argparse.Namespace, model: Path, method: str) -> bool:
         ratio = ours[name] / plain[name]
         judged = name == "peak_bytes" or (name == "per_layer" and not options.kill)
         good &= not judged or ratio <= MOST_RATIO
-        print(f"{method}: {unit}: plain {plain[name]:.4g}, ptx {ours[name]:.4g}, ratio {ratio:.3f}", flush=True)
+        print(
+            f"{method}: {unit}: plain {plain[name]:.4g}, ptx {ours[name]:.4g}, ratio {ratio:.3f}", flush=True
+        )
     return good and ours["peak_bytes"] <= MOST_BYTES
 
 
@@ -92,7 +115,9 @@ def per_layer(times: list[float]) -> float:
 
 
 def layer_times(out: Path) -> list[float]:
-    """When each stage ended, from the step's own events; without those that a resumed step took from its checkpoints."""
+    """When each stage ended, from the step's own events; without those that a resumed step took from its
+    checkpoints.
+    """
     (file,) = out.glob("store/steps/*/payload/events.jsonl")
     events: list[dict[str, Any]] = [json.loads(line) for line in file.read_text().splitlines()]
     return [event["time"] for event in events if event["event"] == "stage_finished" and not event["kept"]]

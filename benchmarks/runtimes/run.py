@@ -1,9 +1,12 @@
-"""Where do llama.cpp, OpenVINO, and plain ONNX Runtime on optimum-onnx's graphs, beat ONNX Runtime GenAI? First token, decode, bytes and KL, side by side.
+"""Where do llama.cpp, OpenVINO, and plain ONNX Runtime on optimum-onnx's graphs, beat ONNX Runtime GenAI?
+First token, decode, bytes and KL, side by side.
 
-    OMP_NUM_THREADS=1 python benchmarks/runtimes/run.py --out /tmp/runtimes [--optimum VENV/bin/python] [--openvino VENV/bin/python] [--model ./my-model]
+    OMP_NUM_THREADS=1 python benchmarks/runtimes/run.py --out /tmp/runtimes [--optimum VENV/bin/python]
+    [--openvino VENV/bin/python] [--model ./my-model]
 
-Packages are made by ``ptx export`` (plugins/ptx_optimum and plugins/ptx_openvino have a requirements.txt each, for a venv; what has none is left out); a second call
-takes what is there. All are opened in this process, with one thread; in every turn each answers the same request once, in an order that alternates.
+Packages are made by ``ptx export`` (plugins/ptx_optimum and plugins/ptx_openvino have a requirements.txt
+each, for a venv; what has none is left out); a second call takes what is there. All are opened in this
+process, with one thread; in every turn each answers the same request once, in an order that alternates.
 Ratios are medians over turns against ``onnx int8``, above 1 is faster.
 """
 
@@ -37,7 +40,9 @@ BESIDE = "onnx int8"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for packages")
     parser.add_argument("--optimum", default="", help="Python of the environment with optimum-onnx")
     parser.add_argument("--openvino", default="", help="Python of the environment with optimum-intel")
@@ -49,7 +54,9 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     elsewhere = {"runtime=onnx_optimum": options.optimum, "runtime=openvino": options.openvino}
     folders = {
-        name: make(options, name, words, elsewhere.get(words[0], "")) for name, words in PACKAGES.items() if elsewhere.get(words[0], "-")
+        name: make(options, name, words, elsewhere.get(words[0], ""))
+        for name, words in PACKAGES.items()
+        if elsewhere.get(words[0], "-")
     }
     times = timed({name: opened(folder) for name, folder in folders.items()}, options)
     show(folders, times)
@@ -71,7 +78,13 @@ def make(options: argparse.Namespace, name: str, words: list[str], python: str) 
         "--to",
         str(folder),
     ]
-    done = subprocess.run(command, cwd=options.out, env={**os.environ, "PTX_STEP_PYTHON": python}, capture_output=True, text=True)
+    done = subprocess.run(
+        command,
+        cwd=options.out,
+        env={**os.environ, "PTX_STEP_PYTHON": python},
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         sys.exit(f"{name} failed:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     return folder
@@ -101,18 +114,26 @@ def timed(lms: dict[str, Any], options: argparse.Namespace) -> dict[str, list[tu
 def show(folders: dict[str, Path], times: dict[str, list[tuple[float, float]]]) -> None:
     from ptx.stats import quantile_interval
 
-    print(f"{'':20}{'first token x':>20}  {'decode x':>20}  {'MB':>7}  KL, nats per token     load average {os.getloadavg()[0]:.1f}")
+    print(
+        f"{'':20}{'first token x':>20}  {'decode x':>20}  {'MB':>7}  KL, nats per token     load average"
+        f" {os.getloadavg()[0]:.1f}"
+    )
     for name, folder in folders.items():
         ratios = [
             "{:.2f} [{:.2f}, {:.2f}]".format(
-                *quantile_interval([b[part] / a[part] for a, b in zip(times[name], times[BESIDE], strict=True)], 0.5)
+                *quantile_interval(
+                    [b[part] / a[part] for a, b in zip(times[name], times[BESIDE], strict=True)], 0.5
+                )
             )
             for part in (0, 1)
         ]
         size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
         told = json.loads((folder / "package.json").read_text())["fidelity"]
         kl = told[0] if isinstance(told, list) else next(iter(told.values()))[0]
-        print(f"{name:20}{ratios[0]:>20}  {ratios[1]:>20}  {size:7.2f}  {kl['value']:.3g} [{kl['low']:.3g}, {kl['high']:.3g}]")
+        print(
+            f"{name:20}{ratios[0]:>20}  {ratios[1]:>20}  {size:7.2f}  {kl['value']:.3g} [{kl['low']:.3g},"
+            f" {kl['high']:.3g}]"
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,13 @@
-"""Runs of some sweeps against each other, row by row, and beside it what their own two intervals would have told.
+"""Runs of some sweeps against each other, row by row, and beside it what their own two intervals would have
+told.
 
-    python benchmarks/stories/compare.py ptx-out/runs/prune_stories ptx-out/runs/heal_stories          every run against every other
-    python benchmarks/stories/compare.py --baseline ptx-out/runs/losses_stories          each against the original
+    python benchmarks/stories/compare.py ptx-out/runs/prune_stories ptx-out/runs/heal_stories          every
+    run against every other python benchmarks/stories/compare.py --baseline ptx-out/runs/losses_stories
+    each against the original
 
-Prints, per two runs and metric (bits per byte of every text; ``bench/mean`` where it was measured), first less second: the paired difference,
-the unpaired one, both with their 95 % intervals, and whether each is found (its interval leaves out zero).
+Prints, per two runs and metric (bits per byte of every text; ``bench/mean`` where it was measured), first
+less second: the paired difference, the unpaired one, both with their 95 % intervals, and whether each is
+found (its interval leaves out zero).
 """
 
 from __future__ import annotations
@@ -33,10 +36,20 @@ class Measured:
         for given in result["metrics"]:
             name, evaluator = given["name"], given["evaluator"]
             if name.endswith(ENDS) and not given["segment"]:
-                rows = [row for row in read_rows(folder / "evaluations" / f"{evaluator}.jsonl") if name in row["scores"]]
-                self.metrics[name] = Metric(**{key: value for key, value in given.items() if key != "evaluator"})
+                rows = [
+                    row
+                    for row in read_rows(folder / "evaluations" / f"{evaluator}.jsonl")
+                    if name in row["scores"]
+                ]
+                self.metrics[name] = Metric(
+                    **{key: value for key, value in given.items() if key != "evaluator"}
+                )
                 self.scores[name] = {row["item"]: row["scores"][name] for row in rows}
-                self.weights[name] = {row["item"]: row["weight"] for row in rows} if all("weight" in row for row in rows) else None
+                self.weights[name] = (
+                    {row["item"]: row["weight"] for row in rows}
+                    if all("weight" in row for row in rows)
+                    else None
+                )
 
 
 def differences(a: Measured, b: Measured) -> Iterator[tuple[str, Difference, Difference]]:
@@ -49,7 +62,9 @@ def differences(a: Measured, b: Measured) -> Iterator[tuple[str, Difference, Dif
 
 def told(found: Difference) -> str:
     """A difference as it is printed."""
-    return f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}] {'not found' if found.tied else 'found'}"
+    return (
+        f"{found.value:+.4f} [{found.low:+.4f}, {found.high:+.4f}] {'not found' if found.tied else 'found'}"
+    )
 
 
 def lines(a: Measured, b: Measured) -> Iterator[str]:
@@ -60,14 +75,27 @@ def lines(a: Measured, b: Measured) -> Iterator[str]:
 
 def main() -> None:
     """Print a line per two runs and metric."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--baseline", action="store_true", help="only against the runs of the model as it came")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--baseline", action="store_true", help="only against the runs of the model as it came"
+    )
     parser.add_argument("sweeps", nargs="+", type=Path)
     asked = parser.parse_args()
-    runs = [Measured(run) for sweep in asked.sweeps for run in sorted(sweep.iterdir()) if (run / "result.json").exists()]
-    distinct = list({run.label: run for run in runs}.values())  # two sweeps of one model have its baseline twice
+    runs = [
+        Measured(run)
+        for sweep in asked.sweeps
+        for run in sorted(sweep.iterdir())
+        if (run / "result.json").exists()
+    ]
+    distinct = list(
+        {run.label: run for run in runs}.values()
+    )  # two sweeps of one model have its baseline twice
     pairs = (
-        [(a, b) for b in distinct for a in distinct if b.baseline and a is not b] if asked.baseline else itertools.combinations(distinct, 2)
+        [(a, b) for b in distinct for a in distinct if b.baseline and a is not b]
+        if asked.baseline
+        else itertools.combinations(distinct, 2)
     )
     for a, b in pairs:
         for line in lines(a, b):

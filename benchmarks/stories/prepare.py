@@ -2,8 +2,10 @@
 
     python benchmarks/stories/prepare.py TINY_STORIES.txt WIKITEXT2_TEST.txt stories [BLIMP_FOLDER]
 
-writes ``stories/data/text.jsonl`` (the first 800 stories), ``stories/tinystories.jsonl`` (the rest, in domain) and ``stories/wikitext2.jsonl``
-(100 blocks of whole lines of about 1,000 bytes, out of domain); of a folder of BLiMP's files (.jsonl) it makes lm-eval tasks in ``stories/blimp``. A story ends where a line is followed by another without an empty one between.
+writes ``stories/data/text.jsonl`` (the first 800 stories), ``stories/tinystories.jsonl`` (the rest, in
+domain) and ``stories/wikitext2.jsonl`` (100 blocks of whole lines of about 1,000 bytes, out of domain); of a
+folder of BLiMP's files (.jsonl) it makes lm-eval tasks in ``stories/blimp``. A story ends where a line is
+followed by another without an empty one between.
 """
 
 from __future__ import annotations
@@ -43,7 +45,9 @@ def write(path: Path, texts: Iterable[str]) -> None:
 
 
 def write_task(file: Path, to: Path) -> None:
-    """A BLiMP file as an lm-eval task: the good sentence of a pair must be the likelier one, each scored by itself."""
+    """A BLiMP file as an lm-eval task: the good sentence of a pair must be the likelier one, each scored by
+    itself.
+    """
     task = {
         "task": f"blimp_{file.stem}",
         "dataset_path": "json",

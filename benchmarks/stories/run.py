@@ -1,10 +1,13 @@
-"""What compression costs a really pretrained model, and whether the better method is better: one command, all figures.
+"""What compression costs a really pretrained model, and whether the better method is better: one command, all
+figures.
 
-    python benchmarks/stories/run.py STORIES260K TINY_STORIES.txt WIKITEXT2_TEST.txt --to stories-study [--limit 100] [--steps 60]
+    python benchmarks/stories/run.py STORIES260K TINY_STORIES.txt WIKITEXT2_TEST.txt --to stories-study
+    [--limit 100] [--steps 60]
 
-Runs sweeps/{prune,quantise,distill}_stories.yaml one after the other in the folder ``--to`` (again: continues), makes one report of them, and prints the pairs
-that matter, row by row: bits per byte of the first less those of the second, with the 95 % interval of a paired t-test. ``--limit`` is the rows that are
-scored of each text, ``--steps`` those of healing and of distillation. Half an hour on a quiet core.
+Runs sweeps/{prune,quantise,distill}_stories.yaml one after the other in the folder ``--to`` (again:
+continues), makes one report of them, and prints the pairs that matter, row by row: bits per byte of the first
+less those of the second, with the 95 % interval of a paired t-test. ``--limit`` is the rows that are scored
+of each text, ``--steps`` those of healing and of distillation. Half an hour on a quiet core.
 """
 
 from __future__ import annotations
@@ -34,18 +37,28 @@ PAIRS = [
 
 def main() -> int:
     """Run the studies, report, and print the pairs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("model", type=Path)
     parser.add_argument("texts", type=Path, nargs=2, metavar="TEXT")
     parser.add_argument("--to", type=Path, default=Path("stories-study"), help="working folder")
     parser.add_argument("--limit", type=int, default=0, help="rows that are scored of each text; 0: all")
-    parser.add_argument("--steps", type=int, default=60, help="optimizer steps of healing, and of distillation")
+    parser.add_argument(
+        "--steps", type=int, default=60, help="optimizer steps of healing, and of distillation"
+    )
     options = parser.parse_args()
     options.to.mkdir(parents=True, exist_ok=True)
     if not (options.to / "stories").is_dir():
         prepare.main(*map(str, options.texts), str(options.to / "stories"))
     for name in STUDIES:
-        ptx(options.to, "sweep", str(ROOT / "sweeps" / f"{name}.yaml"), *words(name, options), "--retry-failed")
+        ptx(
+            options.to,
+            "sweep",
+            str(ROOT / "sweeps" / f"{name}.yaml"),
+            *words(name, options),
+            "--retry-failed",
+        )
     ptx(options.to, "report", *STUDIES, "--to", "report")
     print_pairs(options.to / "ptx-out" / "runs")
     return 0

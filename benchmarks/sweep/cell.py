@@ -1,8 +1,11 @@
-"""One cell of the sweep as people write it without ptx: train with TRL, compress with llm-compressor, evaluate with lm-eval.
+"""One cell of the sweep as people write it without ptx: train with TRL, compress with llm-compressor,
+evaluate with lm-eval.
 
-    python cell.py '{"method": "dpo", "compression": "gptq", "seed": 0, "model": ..., "data": ..., "out": ..., "result": ...}'
+    python cell.py '{"method": "dpo", "compression": "gptq", "seed": 0, "model": ..., "data": ..., "out": ...,
+    "result": ...}'
 
-Knows nothing of ptx: it is given a model folder and a folder of JSONL files, and writes its metrics to a JSON file.
+Knows nothing of ptx: it is given a model folder and a folder of JSONL files, and writes its metrics to a JSON
+file.
 """
 
 from __future__ import annotations
@@ -14,9 +17,20 @@ import sys
 from pathlib import Path
 
 os.environ.update(
-    {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "TRL_EXPERIMENTAL_SILENCE": "1"}
+    {
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRL_EXPERIMENTAL_SILENCE": "1",
+    }
 )
-os.environ.update({"HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1", "LLM_COMPRESSOR_LOG_LEVEL": "CRITICAL"})
+os.environ.update(
+    {
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "LLM_COMPRESSOR_LOG_LEVEL": "CRITICAL",
+    }
+)
 
 FILES = {"sft": "messages", "dpo": "pairs", "kto": "thumbs", "grpo": "prompts"}
 
@@ -49,7 +63,11 @@ def columns(cell: dict) -> list[dict]:
             made.append({"prompt": turns(row["prompt"], "user"), **sides})
         elif method == "kto":
             made.append(
-                {"prompt": turns(row["prompt"], "user"), "completion": turns(row["completion"], "assistant"), "label": row["label"]}
+                {
+                    "prompt": turns(row["prompt"], "user"),
+                    "completion": turns(row["completion"], "assistant"),
+                    "label": row["label"],
+                }
             )
         else:
             made.append({"prompt": turns(row["prompt"], "user"), "answer": row["answer"]})
@@ -60,7 +78,9 @@ def columns(cell: dict) -> list[dict]:
 
 def brief(completions: list, **_: object) -> list[float]:
     """GRPO's reward: nothing up to three words, then falling to -1."""
-    return [-min(max((len(completion[0]["content"].split()) - 3) / 3, 0.0), 1.0) for completion in completions]
+    return [
+        -min(max((len(completion[0]["content"].split()) - 3) / 3, 0.0), 1.0) for completion in completions
+    ]
 
 
 def train(cell: dict) -> Path:
@@ -72,17 +92,33 @@ def train(cell: dict) -> Path:
     name = method.upper()
     config = json.loads((Path(cell["model"]) / "config.json").read_text())
     own = {
-        "sft": {"max_length": config["max_position_embeddings"], "assistant_only_loss": True, "packing": False},
+        "sft": {
+            "max_length": config["max_position_embeddings"],
+            "assistant_only_loss": True,
+            "packing": False,
+        },
         "dpo": {"max_length": config["max_position_embeddings"], "beta": 0.1},
         "kto": {"max_length": config["max_position_embeddings"], "beta": 0.1},
         "grpo": {"max_completion_length": 24, "num_generations": 8, "temperature": 1.0, "beta": 0.0},
     }[method]
     args = getattr(trl, f"{name}Config")(
-        output_dir=str(Path(cell["out"]) / "checkpoints"), seed=cell["seed"], data_seed=cell["seed"], use_cpu=True, bf16=False,
-        learning_rate=cell["learning_rate"], max_steps=cell["steps"], per_device_train_batch_size=cell["batch_size"],
-        warmup_steps=0.03, lr_scheduler_type="linear", save_strategy="no", report_to=[], disable_tqdm=True, logging_steps=10,
-        gradient_checkpointing=False, **own,
-    )  # fmt: skip
+        output_dir=str(Path(cell["out"]) / "checkpoints"),
+        seed=cell["seed"],
+        data_seed=cell["seed"],
+        use_cpu=True,
+        bf16=False,
+        learning_rate=cell["learning_rate"],
+        max_steps=cell["steps"],
+        per_device_train_batch_size=cell["batch_size"],
+        warmup_steps=0.03,
+        lr_scheduler_type="linear",
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        logging_steps=10,
+        gradient_checkpointing=False,
+        **own,
+    )
     tokenizer = AutoTokenizer.from_pretrained(cell["model"])
     trainer = getattr(trl, f"{name}Trainer")(
         model=AutoModelForCausalLM.from_pretrained(cell["model"], dtype="float32"),
@@ -110,18 +146,34 @@ def compress(cell: dict, model: Path) -> Path:
     tokenizer = AutoTokenizer.from_pretrained(model)
     texts = [row["text"] for row in rows_of(cell, "calibration")]
     drawn = random.Random(cell["seed"]).sample(range(len(texts)), len(texts))[:128]
-    ids = [torch.tensor([tokenizer(texts[index], add_special_tokens=False)["input_ids"][:1024]]) for index in drawn]
+    ids = [
+        torch.tensor([tokenizer(texts[index], add_special_tokens=False)["input_ids"][:1024]])
+        for index in drawn
+    ]
     batches = [{"input_ids": one, "attention_mask": torch.ones_like(one)} for one in ids]
     ignore = ["re:.*lm_head"]  # the plain name would not be matched
     if cell["compression"] == "sparsegpt":
         modifier = SparseGPTModifier(
-            sparsity=0.5, mask_structure="0:0", block_size=128, dampening_frac=0.01, targets=["Linear"], ignore=ignore
+            sparsity=0.5,
+            mask_structure="0:0",
+            block_size=128,
+            dampening_frac=0.01,
+            targets=["Linear"],
+            ignore=ignore,
         )
     else:
-        modifier = GPTQModifier(targets=["Linear"], scheme="W4A16", ignore=ignore, dampening_frac=0.01, actorder="static")
+        modifier = GPTQModifier(
+            targets=["Linear"], scheme="W4A16", ignore=ignore, dampening_frac=0.01, actorder="static"
+        )
     set_seed(cell["seed"])
     loader = DataLoader(batches, batch_size=None)
-    oneshot(model=network, tokenizer=tokenizer, dataset=loader, recipe=[modifier], num_calibration_samples=len(batches))
+    oneshot(
+        model=network,
+        tokenizer=tokenizer,
+        dataset=loader,
+        recipe=[modifier],
+        num_calibration_samples=len(batches),
+    )
     network.save_pretrained(folder, save_compressed=True)
     tokenizer.save_pretrained(folder)
     return folder
@@ -141,10 +193,16 @@ def evaluate(cell: dict, folder: Path) -> dict[str, float]:
         model=HFLM(pretrained=model, tokenizer=tokenizer, batch_size=64),
         tasks=sorted(path.stem for path in tasks.glob("*.yaml")),
         task_manager=TaskManager(include_path=str(tasks), include_defaults=False),
-        limit=cell["limit"], bootstrap_iters=0, apply_chat_template=True, fewshot_as_multiturn=True,
-    )  # fmt: skip
+        limit=cell["limit"],
+        bootstrap_iters=0,
+        apply_chat_template=True,
+        fewshot_as_multiturn=True,
+    )
     metrics = {
-        f"{task}/{key}": value for task, values in found["results"].items() for key, value in values.items() if isinstance(value, float)
+        f"{task}/{key}": value
+        for task, values in found["results"].items()
+        for key, value in values.items()
+        if isinstance(value, float)
     }
     chats = [[{"role": "user", "content": question}] for question in cell["questions"]]
     tokenizer.padding_side = "left"

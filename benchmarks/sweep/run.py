@@ -2,15 +2,17 @@
 
     python benchmarks/sweep/run.py --to sweep-bench --sizes 6,24          add 96 for the whole growth
 
-A sweep is methods (sft, dpo, kto, grpo) x compressions (none, sparsegpt, gptq) x seeds, every model measured by two evaluators: lm-eval on
-the embedded model's tasks, and words per greedy answer. 6 runs are two methods and one seed, 24 four methods and two seeds, 96 eight
-seeds. The scripts (``cell.py``) are one process per cell, as people write them: every cell trains, compresses and evaluates. ptx takes the
-runs in its own process (``--workers 0``), from an empty store, report included. Both get the same model folder, data, trainer arguments,
-calibration rows and tasks, and are given one thread. For each size the first half of the cells is scripted, then ptx runs, then the other half,
-so that a machine that drifts drifts for both.
+A sweep is methods (sft, dpo, kto, grpo) x compressions (none, sparsegpt, gptq) x seeds, every model measured
+by two evaluators: lm-eval on the embedded model's tasks, and words per greedy answer. 6 runs are two methods
+and one seed, 24 four methods and two seeds, 96 eight seeds. The scripts (``cell.py``) are one process per
+cell, as people write them: every cell trains, compresses and evaluates. ptx takes the runs in its own process
+(``--workers 0``), from an empty store, report included. Both get the same model folder, data, trainer
+arguments, calibration rows and tasks, and are given one thread. For each size the first half of the cells is
+scripted, then ptx runs, then the other half, so that a machine that drifts drifts for both.
 
-Beside the wall time stands the CPU time of each way, which a busy machine changes less. ``own compute`` is the sum of the seconds that the distinct steps and evaluations took according to ptx's records; an import happens inside the
-first step that needs the library and counts there.
+Beside the wall time stands the CPU time of each way, which a busy machine changes less. ``own compute`` is
+the sum of the seconds that the distinct steps and evaluations took according to ptx's records; an import
+happens inside the first step that needs the library and counts there.
 """
 
 from __future__ import annotations
@@ -63,24 +65,34 @@ def ptx_evaluate(run, evaluator, lm):
 '''
 GRPO = "defaults: [grpo]\nrewards: [length]\nmax_completion_length: 24\n"
 COMPRESSIONS = ["", "sparsegpt", "gptq"]
-SIZES = {6: (["sft", "dpo"], 1), 24: (["sft", "dpo", "kto", "grpo"], 2), 96: (["sft", "dpo", "kto", "grpo"], 8)}
+SIZES = {
+    6: (["sft", "dpo"], 1),
+    24: (["sft", "dpo", "kto", "grpo"], 2),
+    96: (["sft", "dpo", "kto", "grpo"], 8),
+}
 RATE, BATCH = 1e-4, 16
 
 
 def main() -> int:
     """Measure all sizes and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--to", type=Path, default=Path("sweep-bench"), help="working folder, new")
     parser.add_argument("--sizes", default="6,24", help="of 6, 24 and 96, comma-separated")
     parser.add_argument("--steps", type=int, default=20, help="optimizer steps of a training")
     parser.add_argument("--rows", type=int, default=128, help="rows of data per shape, calibration too")
     parser.add_argument("--limit", type=int, default=50, help="items per task")
-    parser.add_argument("--workers", type=int, default=0, help="of ptx; the scripts always run one after the other")
+    parser.add_argument(
+        "--workers", type=int, default=0, help="of ptx; the scripts always run one after the other"
+    )
     options = parser.parse_args()
     os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     host = get_host()
     inputs = {
-        group: host.first("ptx_resolve", value=host.choices[group, "tiny"].config_type(), cache=cache_folder())
+        group: host.first(
+            "ptx_resolve", value=host.choices[group, "tiny"].config_type(), cache=cache_folder()
+        )
         for group in ("model", "data")
     }
     options.to.mkdir(parents=True)
@@ -88,8 +100,17 @@ def main() -> int:
     Path("ptxfile.py").write_text(PTXFILE)
     Path("conf/method").mkdir(parents=True)
     Path("conf/method/brief.yaml").write_text(GRPO)
-    lines = [measured(int(size), options, {name: str(path) for name, path in inputs.items()}) for size in options.sizes.split(",")]
-    table = ["runs  scripts s  ptx s  ptx / scripts  own compute s  ptx / own compute  scripts CPU s  ptx CPU s  ratio", *lines]
+    lines = [
+        measured(int(size), options, {name: str(path) for name, path in inputs.items()})
+        for size in options.sizes.split(",")
+    ]
+    table = [
+        (
+            "runs  scripts s  ptx s  ptx / scripts  own compute s  ptx / own compute  scripts CPU s  ptx CPU"
+            " s  ratio"
+        ),
+        *lines,
+    ]
     print("\n".join(table))
     Path("table.txt").write_text("\n".join(table) + "\n")
     return 0
@@ -107,31 +128,65 @@ def measured(size: int, options: argparse.Namespace, inputs: dict[str, str]) -> 
     runs = Path(f"ptx-{size}") / "runs" / "bench"
     own = own_compute(runs)
     agree(size, cells, runs)
-    walls = f"{size:>4}  {scripts:>9.1f}  {wall:>5.1f}  {wall / scripts:>13.3f}  {own:>13.1f}  {wall / own:>17.3f}"
+    walls = (
+        f"{size:>4}  {scripts:>9.1f}  {wall:>5.1f}  {wall / scripts:>13.3f}  {own:>13.1f} "
+        f" {wall / own:>17.3f}"
+    )
     return f"{walls}  {scripts_busy:>13.1f}  {busy:>9.1f}  {busy / scripts_busy:>5.3f}"
 
 
-def scripted(cell: tuple[str, str, int], size: int, options: argparse.Namespace, inputs: dict[str, str]) -> tuple[float, float]:
+def scripted(
+    cell: tuple[str, str, int], size: int, options: argparse.Namespace, inputs: dict[str, str]
+) -> tuple[float, float]:
     """One process of the plain script; seconds, and those of CPU."""
     method, compression, seed = cell
     folder = Path(f"scripts-{size}") / "-".join(map(str, cell))
     folder.mkdir(parents=True)
     given = {
-        "method": method, "compression": compression, "seed": seed, **inputs, "out": str(folder), "result": str(folder / "metrics.json"),
-        "steps": options.steps, "rows": options.rows, "limit": options.limit, "learning_rate": RATE, "batch_size": BATCH, "questions": QUESTIONS,
-    }  # fmt: skip
-    return timed([sys.executable, str(Path(__file__).resolve().with_name("cell.py")), json.dumps(given)], folder / "log")
+        "method": method,
+        "compression": compression,
+        "seed": seed,
+        **inputs,
+        "out": str(folder),
+        "result": str(folder / "metrics.json"),
+        "steps": options.steps,
+        "rows": options.rows,
+        "limit": options.limit,
+        "learning_rate": RATE,
+        "batch_size": BATCH,
+        "questions": QUESTIONS,
+    }
+    return timed(
+        [sys.executable, str(Path(__file__).resolve().with_name("cell.py")), json.dumps(given)],
+        folder / "log",
+    )
 
 
-def swept(size: int, methods: list[str], seeds: int, options: argparse.Namespace, inputs: dict[str, str]) -> tuple[float, float]:
+def swept(
+    size: int, methods: list[str], seeds: int, options: argparse.Namespace, inputs: dict[str, str]
+) -> tuple[float, float]:
     """The whole sweep by ptx, from an empty store; seconds, and those of CPU."""
     names = ",".join("brief" if method == "grpo" else method for method in methods)
     words = [
-        f"model={inputs['model']}", f"data={inputs['data']}", f"method={names}", "compress=[],[sparsegpt],[gptq]", f"seed={','.join(map(str, range(seeds)))}",
-        "scorer.length.words=3", f"method.max_steps={options.steps}", f"method.batch_size={BATCH}", f"method.learning_rate={RATE}", f"data.limit={options.rows}",
-        "eval=[bench,brevity]", f"eval.bench.limit={options.limit}", "baseline=false", "name=bench", f"out=ptx-{size}", "device=cpu",
-        f"workers={options.workers}", "threads=1",
-    ]  # fmt: skip
+        f"model={inputs['model']}",
+        f"data={inputs['data']}",
+        f"method={names}",
+        "compress=[],[sparsegpt],[gptq]",
+        f"seed={','.join(map(str, range(seeds)))}",
+        "scorer.length.words=3",
+        f"method.max_steps={options.steps}",
+        f"method.batch_size={BATCH}",
+        f"method.learning_rate={RATE}",
+        f"data.limit={options.rows}",
+        "eval=[bench,brevity]",
+        f"eval.bench.limit={options.limit}",
+        "baseline=false",
+        "name=bench",
+        f"out=ptx-{size}",
+        "device=cpu",
+        f"workers={options.workers}",
+        "threads=1",
+    ]
     return timed([sys.executable, "-m", "ptx", "train", "-m", *words], Path(f"ptx-{size}.log"))
 
 
@@ -152,13 +207,17 @@ def results_of(runs: Path) -> dict[tuple[str, str, int], dict]:
     for path in runs.glob("*/run.json"):
         varied = json.loads(path.read_text())["varied"]
         method = varied["method"].replace("brief", "grpo")
-        found[method, varied["compress"].strip("[]"), int(varied.get("seed", 0))] = json.loads((path.parent / "result.json").read_text())
+        found[method, varied["compress"].strip("[]"), int(varied.get("seed", 0))] = json.loads(
+            (path.parent / "result.json").read_text()
+        )
     return found
 
 
 def own_compute(runs: Path) -> float:
     """Seconds of the distinct steps and evaluations."""
-    parts = [part for result in results_of(runs).values() for part in (*result["steps"], *result["evaluations"])]
+    parts = [
+        part for result in results_of(runs).values() for part in (*result["steps"], *result["evaluations"])
+    ]
     return sum({part["key"]: part["seconds"] for part in parts}.values())
 
 
@@ -167,7 +226,9 @@ def agree(size: int, cells: list[tuple[str, str, int]], runs: Path) -> None:
     results, differences = results_of(runs), []
     for cell in cells:
         theirs = json.loads((Path(f"scripts-{size}") / "-".join(map(str, cell)) / "metrics.json").read_text())
-        ours = {metric["name"]: metric["value"] for metric in results[cell]["metrics"] if not metric["segment"]}
+        ours = {
+            metric["name"]: metric["value"] for metric in results[cell]["metrics"] if not metric["segment"]
+        }
         for name, value in theirs.items():
             task, _, key = name.partition("/")
             metric, _, chosen = key.partition(",")
@@ -176,7 +237,11 @@ def agree(size: int, cells: list[tuple[str, str, int]], runs: Path) -> None:
             if mine is not None:
                 differences.append((abs(mine - value), name, cell))
     equal = sum(difference == 0 for difference, *_ in differences)
-    print(f"{size} runs: {equal} of {len(differences)} metrics are equal; largest differences: {sorted(differences)[-3:]}", flush=True)
+    print(
+        f"{size} runs: {equal} of {len(differences)} metrics are equal; largest differences:"
+        f" {sorted(differences)[-3:]}",
+        flush=True,
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """``eval=[bench]``: benchmarks, run by EleutherAI's lm-evaluation-harness.
 
-Values are lm-eval's own to the last digit: a task scores here what a direct lm-eval run reports with the same batch size. Added are
-intervals, segments, and per-example rows with stable names, so that models can be compared item by item.
+Values are lm-eval's own to the last digit: a task scores here what a direct lm-eval run reports with the same
+batch size. Added are intervals, segments, and per-example rows with stable names, so that models can be
+compared item by item.
 """
 
 from __future__ import annotations
@@ -19,17 +20,25 @@ TEMPLATES = ("auto", "true", "false")
 class Bench(Evaluator):
     """Score the model on lm-eval tasks."""
 
-    tasks: list[str] = setting([], "folders of lm-eval YAML tasks, .yaml files, or names that lm-eval knows; empty: those of the data")
-    num_fewshot: int | None = setting(None, "examples in the prompt; default: what the task says (a task that says 0 keeps 0)")
+    tasks: list[str] = setting(
+        [],
+        "folders of lm-eval YAML tasks, .yaml files, or names that lm-eval knows; empty: those of the data",
+    )
+    num_fewshot: int | None = setting(
+        None, "examples in the prompt; default: what the task says (a task that says 0 keeps 0)"
+    )
     limit: int | None = setting(None, "only the first N items of each task")
     batch_size: int = setting(64, "requests per forward pass; padding moves the last digits of scores")
-    chat_template: str = setting("auto", "true, false, or auto: for the tasks whose metadata says apply_chat_template: true")
+    chat_template: str = setting(
+        "auto", "true, false, or auto: for the tasks whose metadata says apply_chat_template: true"
+    )
 
     def __post_init__(self) -> None:
         self.chat_template = str(self.chat_template).lower()  # a command line's true arrives as True
         if self.chat_template not in TEMPLATES:
             raise ValueError(
-                f"eval.bench.chat_template must be auto, true or false, got {self.chat_template!r}; try eval.bench.chat_template=auto"
+                f"eval.bench.chat_template must be auto, true or false, got {self.chat_template!r}; try"
+                " eval.bench.chat_template=auto"
             )
         for name, least in (("num_fewshot", 0), ("limit", 1), ("batch_size", 1)):
             must_be_at_least(f"eval.bench.{name}", getattr(self, name), least, max(least, 10))
@@ -44,7 +53,16 @@ class Bench(Evaluator):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``eval=[bench]``."""
-    return [Choice("eval", "bench", Bench, "benchmarks (lm-eval tasks)", ("lm-eval", "datasets", "transformers", "torch"), version="2")]
+    return [
+        Choice(
+            "eval",
+            "bench",
+            Bench,
+            "benchmarks (lm-eval tasks)",
+            ("lm-eval", "datasets", "transformers", "torch"),
+            version="2",
+        )
+    ]
 
 
 @hookimpl
@@ -52,7 +70,12 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
     """Tasks that are not there, do not parse, or ask for a chat template that the model does not have."""
     from ptx_bench.tasks import problems
 
-    return [problem for evaluator in config.eval.values() if isinstance(evaluator, Bench) for problem in problems(evaluator, model)]
+    return [
+        problem
+        for evaluator in config.eval.values()
+        if isinstance(evaluator, Bench)
+        for problem in problems(evaluator, model)
+    ]
 
 
 @hookimpl

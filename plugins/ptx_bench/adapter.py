@@ -1,4 +1,6 @@
-"""Any ptx runtime as a model of lm-eval, so that what is benchmarked is the artifact that would be deployed."""
+"""Any ptx runtime as a model of lm-eval, so that what is benchmarked is the artifact that would be
+deployed.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,17 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
         """Part of the name of lm-eval's request cache, which is not used."""
         return str(getattr(self.lm.tokenizer, "name_or_path", ""))
 
-    def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
         """Messages as the text that the model reads."""
         keep_open = not add_generation_prompt
         return str(
             self.lm.tokenizer.apply_chat_template(
-                chat_history, tokenize=False, add_generation_prompt=add_generation_prompt, continue_final_message=keep_open
+                chat_history,
+                tokenize=False,
+                add_generation_prompt=add_generation_prompt,
+                continue_final_message=keep_open,
             )
         )
 
@@ -52,8 +59,14 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
         return answers
 
     def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[float]:
-        """Score whole texts; a text longer than the model's window is scored in pieces that each start afresh."""
-        pieces = [(index, piece) for index, request in enumerate(requests) for piece in self._pieces(request.args[0])]
+        """Score whole texts; a text longer than the model's window is scored in pieces that each start
+        afresh.
+        """
+        pieces = [
+            (index, piece)
+            for index, request in enumerate(requests)
+            for piece in self._pieces(request.args[0])
+        ]
         scores = [0.0] * len(requests)
         began = time.perf_counter()
         answers = self.lm.loglikelihood([("", piece) for _, piece in pieces])
@@ -80,7 +93,9 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
             for start in range(0, len(indices), self.chunk):
                 chosen = indices[start : start + self.chunk]
                 began = time.perf_counter()
-                texts = self._generate([requests[index].args[0] for index in chosen], requests[chosen[0]].args[1])
+                texts = self._generate(
+                    [requests[index].args[0] for index in chosen], requests[chosen[0]].args[1]
+                )
                 self.shares.add([requests[index].args for index in chosen], time.perf_counter() - began)
                 for index, text in zip(chosen, texts, strict=True):
                     answers[index] = text

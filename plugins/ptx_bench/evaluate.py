@@ -37,17 +37,25 @@ def evaluate(run: Run, config: Bench, lm: LanguageModel | None) -> Evaluation:
     results = Results()
     with replaced(utils, "apply_template", rendered):
         for template in (False, True):
-            part = {name: task for name, task in found["tasks"].items() if wants_template(task, config) is template}
+            part = {
+                name: task
+                for name, task in found["tasks"].items()
+                if wants_template(task, config) is template
+            }
             if part:
                 run.say(
                     f"{', '.join(part) if len(part) <= NAMED else f'{len(part)} tasks'}{' (with the chat template)' if template else ''}"
                 )
-                results.add(part, harness_run(run, model, part, groups_within(found, part), config, template=template))
+                results.add(
+                    part, harness_run(run, model, part, groups_within(found, part), config, template=template)
+                )
         return Evaluation(measured(results), rows(results, model.shares))
 
 
 def rendered(template: str, doc: dict[str, Any]) -> str:
-    """What lm-eval's ``apply_template`` gives; that compiles a task's templates anew for every document and every few-shot example."""
+    """What lm-eval's ``apply_template`` gives; that compiles a task's templates anew for every document and
+    every few-shot example.
+    """
     return str(compiled(template).render(**doc))
 
 
@@ -58,7 +66,8 @@ def compiled(template: str) -> Any:
 
 
 def load(entries: Sequence[str]) -> dict[str, Any]:
-    """lm-eval's task objects for folders, YAML files and names: ``{"tasks": {name: Task}, "groups": {name: Group}}``.
+    """lm-eval's task objects for folders, YAML files and names: ``{"tasks": {name: Task}, "groups": {name:
+    Group}}``.
 
     Raises:
         StepError: a task could not be loaded, such as one whose items must be downloaded first.
@@ -80,7 +89,13 @@ def load(entries: Sequence[str]) -> dict[str, Any]:
 def top_level(path: Any) -> list[str]:
     """Names of a path's groups, and of its tasks that are in none of them."""
     found = definitions(path)
-    members = {str(member) for one in found if one.is_group for member in one.config.get("task", []) if isinstance(member, str)}
+    members = {
+        str(member)
+        for one in found
+        if one.is_group
+        for member in one.config.get("task", [])
+        if isinstance(member, str)
+    }
     return [one.name for one in found if one.name not in members]
 
 
@@ -89,7 +104,9 @@ def _merge(tasks: dict[str, Any], groups: dict[str, Any], manager: Any, names: l
         loaded = manager.load(names)
     except (OSError, KeyError, ValueError) as error:
         text = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise StepError(f"lm-eval could not load the tasks of {where}: {text}; with no network the items must lie on disk") from error
+        raise StepError(
+            f"lm-eval could not load the tasks of {where}: {text}; with no network the items must lie on disk"
+        ) from error
     twice = sorted(set(tasks) & set(loaded["tasks"]))
     if twice:
         raise StepError(f"task {twice[0]} is given twice; leave one out of eval.bench.tasks")
@@ -116,25 +133,39 @@ def wants_template(task: Any, config: Bench) -> bool:
 
 
 def groups_within(found: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """The groups whose tasks are all in ``part``; the score of a group that is run in two parts cannot be taken."""
-    return {name: group for name, group in found["groups"].items() if all(task.task_name in part for task in group.get_all_tasks())}
+    """The groups whose tasks are all in ``part``; the score of a group that is run in two parts cannot be
+    taken.
+    """
+    return {
+        name: group
+        for name, group in found["groups"].items()
+        if all(task.task_name in part for task in group.get_all_tasks())
+    }
 
 
 def harness_model(lm: LanguageModel, batch_size: int, pace: Pace) -> Any:
-    """lm-eval's wrapper for a transformers model (its numbers to the last digit), ours for any other runtime."""
+    """lm-eval's wrapper for a transformers model (its numbers to the last digit), ours for any other
+    runtime.
+    """
     model = getattr(lm, "model", None)
     if isinstance(model, torch.nn.Module):
         from ptx_bench.harness import ContinuationLM
 
         shares = bool(getattr(lm, "prefix_cache", False))
-        return ContinuationLM(pretrained=model, tokenizer=lm.tokenizer, batch_size=batch_size, prefix_cache=shares)
+        return ContinuationLM(
+            pretrained=model, tokenizer=lm.tokenizer, batch_size=batch_size, prefix_cache=shares
+        )
     from ptx_bench.adapter import RuntimeLM
 
     return RuntimeLM(lm, batch_size, pace)
 
 
-def harness_run(run: Run, model: Any, tasks: dict[str, Any], groups: dict[str, Any], config: Bench, *, template: bool) -> dict[str, Any]:
-    """One call of lm-eval's evaluator, its bars shown as progress. Never its cache: its key does not name the model."""
+def harness_run(
+    run: Run, model: Any, tasks: dict[str, Any], groups: dict[str, Any], config: Bench, *, template: bool
+) -> dict[str, Any]:
+    """One call of lm-eval's evaluator, its bars shown as progress. Never its cache: its key does not name the
+    model.
+    """
     from lm_eval import evaluator
     from lm_eval.api import model as api_model
     from lm_eval.api import task as api_task

@@ -1,10 +1,12 @@
 """lm-eval's wrapper of a transformers model, with the same numbers for less work.
 
-lm-eval takes the log-softmax over the whole vocabulary at every position of a batch, context and padding included, and reads those of
-the continuations. Here only those are taken: the same forward passes over the same batches, the same rows, so the same bits. Everything
-else, one-token continuations of one context in one pass included, is lm-eval's.
+lm-eval takes the log-softmax over the whole vocabulary at every position of a batch, context and padding
+included, and reads those of the continuations. Here only those are taken: the same forward passes over the
+same batches, the same rows, so the same bits. Everything else, one-token continuations of one context in one
+pass included, is lm-eval's.
 
-With ``prefix_cache`` what requests begin with in common is read once (:mod:`ptx.lm.serving.loglikelihood`): less work still, and other last digits.
+With ``prefix_cache`` what requests begin with in common is read once (:mod:`ptx.lm.serving.loglikelihood`):
+less work still, and other last digits.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from torch.nn.utils.rnn import pad_sequence
 from ptx.lm.serving.loglikelihood import shared_answers
 from ptx_bench.shares import Shares
 
-Request = tuple[Any, list[int], list[int]]  # what was asked, tokens of the context, tokens of the continuation
+Request = tuple[
+    Any, list[int], list[int]
+]  # what was asked, tokens of the context, tokens of the continuation
 Answer = tuple[float, bool]
 
 
@@ -34,10 +38,16 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
         self.prefix_cache, self.shares, self.batch_seconds = prefix_cache, Shares(), 0.0
         self.cache_hook = Noted(self)
 
-    def _loglikelihood_tokens(self, requests: list[Request], disable_tqdm: bool = False, override_bs: int | None = None) -> list[Answer]:
+    def _loglikelihood_tokens(
+        self, requests: list[Request], disable_tqdm: bool = False, override_bs: int | None = None
+    ) -> list[Answer]:
         if self.backend != "causal" or self.batch_size == "auto" or override_bs is not None:
-            return list(super()._loglikelihood_tokens(requests, disable_tqdm=disable_tqdm, override_bs=override_bs))
-        bar = huggingface.tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc="Running loglikelihood requests")
+            return list(
+                super()._loglikelihood_tokens(requests, disable_tqdm=disable_tqdm, override_bs=override_bs)
+            )
+        bar = huggingface.tqdm(
+            total=len(requests), disable=disable_tqdm or self.rank != 0, desc="Running loglikelihood requests"
+        )
         answers = self._shared(requests, bar) if self.prefix_cache else self._as_lm_eval(requests, bar)
         bar.close()
         return answers
@@ -55,12 +65,19 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
         return answers
 
     def _as_lm_eval(self, requests: list[Request], bar: Any) -> list[Answer]:
-        order = Collator(requests, sort_fn=_longest_first, group_by="contexts" if self.logits_cache else None, group_fn=_all_but_last)
+        order = Collator(
+            requests,
+            sort_fn=_longest_first,
+            group_by="contexts" if self.logits_cache else None,
+            group_fn=_all_but_last,
+        )
         answers: list[Answer] = []
         for chunk in order.get_batched(n=self.batch_size, batch_fn=None):
             started, done = time.perf_counter(), []
             for (asked, context, continuation), logits in zip(chunk, self._continuations(chunk), strict=True):
-                for one, tokens, scores in order.get_cache(req_str=asked, cxt_toks=context, cont_toks=continuation, logits=logits[None]):
+                for one, tokens, scores in order.get_cache(
+                    req_str=asked, cxt_toks=context, cont_toks=continuation, logits=logits[None]
+                ):
                     answers.append(_answer(scores, torch.tensor(tokens, device=self.device)))
                     done.append(one)
             self.shares.add(done, time.perf_counter() - started)
@@ -74,7 +91,9 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
         batch = pad_sequence(rows, batch_first=True)  # with 0 on the right, as lm-eval does
         logits = self._model_call(batch)  # (B, T, V)
         return [
-            functional.log_softmax(logits[place, len(row) - len(continuation) : len(row)], dim=-1, dtype=self.softmax_dtype)
+            functional.log_softmax(
+                logits[place, len(row) - len(continuation) : len(row)], dim=-1, dtype=self.softmax_dtype
+            )
             for place, (row, (_, _, continuation)) in enumerate(zip(rows, chunk, strict=True))
         ]
 
@@ -93,13 +112,15 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
 
 
 class Noted(CacheHook):  # type: ignore[misc]  # as above
-    """Stands where lm-eval's cache would: told of every generation right after its batch, it notes the seconds and keeps nothing."""
+    """Stands where lm-eval's cache would: told of every generation right after its batch, it notes the
+    seconds and keeps nothing.
+    """
 
     def __init__(self, model: ContinuationLM) -> None:
         super().__init__(None)
         self.model = model
 
-    def add_partial(self, attr: str, req: Any, res: Any) -> None:  # noqa: ARG002 (lm-eval's signature)
+    def add_partial(self, attr: str, req: Any, res: Any) -> None:
         """A request of the batch that was made last."""
         if attr == "generate_until":
             self.model.shares.add([req], self.model.batch_seconds)
@@ -115,6 +136,8 @@ def _all_but_last(request: Request) -> list[int]:
 
 
 def _answer(scores: torch.Tensor, tokens: torch.Tensor) -> Answer:
-    """(Log-probability, whether each token is the likeliest) of ``tokens`` (C,) under ``scores`` (1, at least C, V)."""
+    """(Log-probability, whether each token is the likeliest) of ``tokens`` (C,) under ``scores`` (1, at least
+    C, V).
+    """
     at_end = scores[0, -len(tokens) :]
     return float(scores[0].gather(1, tokens[:, None]).sum()), bool((at_end.argmax(dim=-1) == tokens).all())

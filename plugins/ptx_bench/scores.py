@@ -1,8 +1,8 @@
 """From lm-eval's results to metrics with intervals, segments and rows.
 
-A metric's value is lm-eval's own aggregate, untouched. Its interval comes from the per-example values: Wilson's where they are all 0
-or 1, Student's where the aggregate is their mean, and a seeded bootstrap over examples with the task's own aggregation for the rest
-(perplexities, BLEU, F1 over all examples).
+A metric's value is lm-eval's own aggregate, untouched. Its interval comes from the per-example values:
+Wilson's where they are all 0 or 1, Student's where the aggregate is their mean, and a seeded bootstrap over
+examples with the task's own aggregation for the rest (perplexities, BLEU, F1 over all examples).
 """
 
 from __future__ import annotations
@@ -47,12 +47,18 @@ class Results:
 
 def leaves(children: dict[str, list[str]], name: str) -> list[str]:
     """The tasks below a group."""
-    return [leaf for child in children.get(name, []) for leaf in (leaves(children, child) if child in children else [child])]
+    return [
+        leaf
+        for child in children.get(name, [])
+        for leaf in (leaves(children, child) if child in children else [child])
+    ]
 
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of one task under one filter, with its per-example values; ``examples`` are lm-eval's samples."""
+    """One metric of one task under one filter, with its per-example values; ``examples`` are lm-eval's
+    samples.
+    """
 
     name: str
     task: str
@@ -67,7 +73,9 @@ class Score:
         """Whether the aggregate is the mean of the per-example values."""
         if not all(isinstance(value, int | float) for value in self.values):
             return False
-        return math.isclose(math.fsum(self.values) / len(self.values), self.value, rel_tol=1e-9, abs_tol=1e-12)
+        return math.isclose(
+            math.fsum(self.values) / len(self.values), self.value, rel_tol=1e-9, abs_tol=1e-12
+        )
 
     @property
     def is_fraction(self) -> bool:
@@ -77,16 +85,24 @@ class Score:
     @property
     def unit(self) -> str:
         """What the number is."""
-        return "fraction" if self.is_fraction else next((unit for part, unit in UNITS.items() if part in self.key), "score")
+        return (
+            "fraction"
+            if self.is_fraction
+            else next((unit for part, unit in UNITS.items() if part in self.key), "score")
+        )
 
 
 def measured(results: Results) -> list[Metric]:
     """All metrics: of tasks, their segments, groups, and the mean over tasks."""
     scores = [score for task in results.tasks for score in scores_of(results, task)]
     metrics = [
-        metric for score in scores for metric in (whole(score, results.tasks[score.task]), *by_segment(score, results.tasks[score.task]))
+        metric
+        for score in scores
+        for metric in (whole(score, results.tasks[score.task]), *by_segment(score, results.tasks[score.task]))
     ]
-    metrics += [metric for name, tasks in results.groups.items() for metric in of_group(results, scores, name, tasks)]
+    metrics += [
+        metric for name, tasks in results.groups.items() for metric in of_group(results, scores, name, tasks)
+    ]
     return [*metrics, *over_tasks(primaries(scores))]
 
 
@@ -108,7 +124,15 @@ def scores_of(results: Results, task: str) -> Iterator[Score]:
 def whole(score: Score, task: Any) -> Metric:
     """The metric over all examples."""
     low, high = interval(score, task)
-    return Metric(score.name, score.value, score.unit, score.better, min(low, score.value), max(high, score.value), len(score.values))
+    return Metric(
+        score.name,
+        score.value,
+        score.unit,
+        score.better,
+        min(low, score.value),
+        max(high, score.value),
+        len(score.values),
+    )
 
 
 def interval(score: Score, task: Any) -> tuple[float, float]:
@@ -116,7 +140,9 @@ def interval(score: Score, task: Any) -> tuple[float, float]:
     if score.is_mean:
         return mean_bounds(score.values)
     aggregate = task.aggregation()[score.key.partition(",")[0]]
-    _, low, high = stats.bootstrap(score.values, lambda drawn: float(aggregate(list(drawn))), BOOTSTRAP_SEED, REPEATS)
+    _, low, high = stats.bootstrap(
+        score.values, lambda drawn: float(aggregate(list(drawn))), BOOTSTRAP_SEED, REPEATS
+    )
     return low, high
 
 
@@ -141,7 +167,16 @@ def by_segment(score: Score, task: Any) -> Iterator[Metric]:
             mean = math.fsum(values) / len(values)
             low, high = mean_bounds(values)
             segment = f"{dimension}={name}"
-            yield Metric(score.name, mean, score.unit, score.better, min(low, mean), max(high, mean), len(values), segment)
+            yield Metric(
+                score.name,
+                mean,
+                score.unit,
+                score.better,
+                min(low, mean),
+                max(high, mean),
+                len(values),
+                segment,
+            )
 
 
 def segment_fields(task: Any) -> Sequence[str]:
@@ -163,20 +198,35 @@ def over_tasks(scores: Sequence[Score]) -> list[Metric]:
     if not scores:
         return []
     weight = 1 / len(scores)
-    return [stratified(MEAN, math.fsum(score.value for score in scores) * weight, [(score, weight) for score in scores])]
+    return [
+        stratified(
+            MEAN, math.fsum(score.value for score in scores) * weight, [(score, weight) for score in scores]
+        )
+    ]
 
 
 def of_group(results: Results, scores: Sequence[Score], group: str, tasks: list[str]) -> Iterator[Metric]:
-    """A group's own metrics: lm-eval's value; each task weighs as lm-eval weighed it when sizes decide, else the same."""
+    """A group's own metrics: lm-eval's value; each task weighs as lm-eval weighed it when sizes decide, else
+    the same.
+    """
     for key, value in results.values[group].items():
         metric, _, chosen = key.partition(",")
         parts = [score for score in scores if score.task in tasks and score.key == key]
-        if not chosen or metric.endswith("_stderr") or not isinstance(value, int | float) or not all(part.is_fraction for part in parts):
+        if (
+            not chosen
+            or metric.endswith("_stderr")
+            or not isinstance(value, int | float)
+            or not all(part.is_fraction for part in parts)
+        ):
             continue
         total = sum(len(part.values) for part in parts)
-        by_size = math.isclose(math.fsum(part.value * len(part.values) for part in parts) / total, value, rel_tol=1e-9)
+        by_size = math.isclose(
+            math.fsum(part.value * len(part.values) for part in parts) / total, value, rel_tol=1e-9
+        )
         yield stratified(
-            f"bench/{group}/{metric}", float(value), [(part, len(part.values) / total if by_size else 1 / len(parts)) for part in parts]
+            f"bench/{group}/{metric}",
+            float(value),
+            [(part, len(part.values) / total if by_size else 1 / len(parts)) for part in parts],
         )
 
 
@@ -188,7 +238,13 @@ def stratified(name: str, value: float, parts: Sequence[tuple[Score, float]]) ->
         half += (weight * (high - low) / 2) ** 2
     low, high = max(0.0, value - math.sqrt(half)), min(1.0, value + math.sqrt(half))
     return Metric(
-        name, value, "fraction", parts[0][0].better, min(low, value), max(high, value), sum(len(score.values) for score, _ in parts)
+        name,
+        value,
+        "fraction",
+        parts[0][0].better,
+        min(low, value),
+        max(high, value),
+        sum(len(score.values) for score, _ in parts),
     )
 
 
@@ -200,12 +256,15 @@ def rows(results: Results, shares: Shares) -> list[dict[str, Any]]:
     names = {task: items_of(results.tasks[task], task, samples) for task, samples in results.samples.items()}
     made: dict[str, dict[str, Any]] = {}
     for score in scores:
-        # scaled so that the plain mean over all rows is the mean over tasks; with tasks of one size the factor is 1
+        # scaled so that the plain mean over all rows is the mean over tasks; with tasks of one size the
+        # factor is 1
         share = total / (len(main) * len(score.values)) if score in main else 0.0
         for value, example in zip(score.values, score.examples, strict=True):
             item = names[score.task][example["doc_id"]]
             if item not in made:
-                made[item] = new_row(item, example, results.tasks[score.task]) | lasted(shares.of(example["arguments"]))
+                made[item] = new_row(item, example, results.tasks[score.task]) | lasted(
+                    shares.of(example["arguments"])
+                )
             if isinstance(value, int | float):
                 made[item]["scores"][score.name] = float(value)
                 made[item]["scores"] |= {MEAN: float(value) * share} if share else {}
@@ -214,8 +273,12 @@ def rows(results: Results, shares: Shares) -> list[dict[str, Any]]:
 
 def items_of(task: Any, name: str, samples: Sequence[dict[str, Any]]) -> dict[int, str]:
     """lm-eval's number of a document -> its item: the task, and what it asks and holds right."""
-    distinct = {sample["doc_id"]: sample for sample in samples}  # a task with several filters has a sample for each
-    return dict(zip(distinct, item_ids(name, (content_of(task, sample) for sample in distinct.values())), strict=True))
+    distinct = {
+        sample["doc_id"]: sample for sample in samples
+    }  # a task with several filters has a sample for each
+    return dict(
+        zip(distinct, item_ids(name, (content_of(task, sample) for sample in distinct.values())), strict=True)
+    )
 
 
 def content_of(task: Any, sample: dict[str, Any]) -> list[Any]:
@@ -237,7 +300,9 @@ def new_row(item: str, example: dict[str, Any], task: Any) -> dict[str, Any]:
     segments = {name: str(example["doc"][name]) for name in segment_fields(task) if name in example["doc"]}
     choices = choices_of(arguments) if task.OUTPUT_TYPE == "multiple_choice" else []
     target = example["target"]
-    shown = choices[target] if choices and isinstance(target, int) and 0 <= target < len(choices) else str(target)
+    shown = (
+        choices[target] if choices and isinstance(target, int) and 0 <= target < len(choices) else str(target)
+    )
     return {
         "item": item,
         "scores": {},
@@ -249,7 +314,8 @@ def new_row(item: str, example: dict[str, Any], task: Any) -> dict[str, Any]:
 
 
 def choices_of(arguments: list[list[Any]]) -> list[str]:
-    """What could be chosen: the continuations of one context, or (Winograd style) the contexts of one continuation.
+    """What could be chosen: the continuations of one context, or (Winograd style) the contexts of one
+    continuation.
 
     lm-eval asks for some metrics about each continuation without its context too; those requests come last.
     """

@@ -1,4 +1,6 @@
-"""How long an item took where requests are answered in batches: each request has an equal share of its batch, an item those of its requests."""
+"""How long an item took where requests are answered in batches: each request has an equal share of its batch,
+an item those of its requests.
+"""
 
 from __future__ import annotations
 
@@ -26,4 +28,6 @@ class Shares:
 
 
 def _key(request: Sequence[Any]) -> Hashable:
-    return tuple(part if isinstance(part, str) else json.dumps(part, sort_keys=True, default=str) for part in request)
+    return tuple(
+        part if isinstance(part, str) else json.dumps(part, sort_keys=True, default=str) for part in request
+    )

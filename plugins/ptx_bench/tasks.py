@@ -1,6 +1,7 @@
 """Which tasks are meant and what is wrong with them, read from their YAML without importing lm-eval.
 
-Only names that are no files need lm-eval's own index of some ten thousand tasks, which takes ten seconds to build.
+Only names that are no files need lm-eval's own index of some ten thousand tasks, which takes ten seconds to
+build.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from ptx import Problem, did_you_mean
 from ptx.models.inspection import chat_template
 from ptx_bench import Bench
 
-#: what lm-eval computes itself; any other name it looks up on the network, and scores nothing where it finds nothing
+#: what lm-eval computes itself; any other name it looks up on the network, and scores nothing where it finds
+#: nothing
 METRICS = [
     "acc",
     "acc_all",
@@ -66,7 +68,9 @@ class Definition:
 
     @property
     def data_files(self) -> list[Path]:
-        """Local files that its items are read from; relative ones lie below the working folder (so lm-eval resolves them)."""
+        """Local files that its items are read from; relative ones lie below the working folder (so lm-eval
+        resolves them).
+        """
         given = (self.config.get("dataset_kwargs") or {}).get("data_files") or []
         groups = given.values() if isinstance(given, dict) else [given]
         names = [name for group in groups for name in ([group] if isinstance(group, str) else group)]
@@ -75,7 +79,11 @@ class Definition:
 
 def split(entries: Sequence[str]) -> tuple[list[Path], list[str]]:
     """Entries that are paths, and those that are names."""
-    paths = [entry for entry in entries if Path(entry).exists() or "/" in entry or entry.endswith((".yaml", ".yml"))]
+    paths = [
+        entry
+        for entry in entries
+        if Path(entry).exists() or "/" in entry or entry.endswith((".yaml", ".yml"))
+    ]
     return [Path(entry) for entry in paths], [entry for entry in entries if entry not in paths]
 
 
@@ -97,12 +105,17 @@ def definitions(path: Path) -> list[Definition]:
 def read_yaml(file: Path) -> dict[str, Any]:
     """A YAML file with what it includes; ``!function`` values are left as text."""
     try:
-        config = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506 (derived from SafeLoader)
+        # derived from SafeLoader
+        config = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"{file}{f':{mark.line + 1}' if mark else ''} is not YAML: {getattr(error, 'problem', None) or error}") from error
+        raise ValueError(
+            f"{file}{f':{mark.line + 1}' if mark else ''} is not YAML:"
+            f" {getattr(error, 'problem', None) or error}"
+        ) from error
     if not isinstance(config, dict):
-        raise ValueError(f"{file} holds a {type(config).__name__}, not a task definition")  # noqa: TRY004 (callers handle one kind)
+        # callers handle one kind
+        raise ValueError(f"{file} holds a {type(config).__name__}, not a task definition")  # noqa: TRY004
     included = config.pop("include", [])
     base: dict[str, Any] = {}
     for name in [included] if isinstance(included, str) else included:
@@ -118,10 +131,22 @@ _Loader.add_multi_constructor("!", lambda _loader, _suffix, node: str(node.value
 
 
 def files_behind(entries: Sequence[str]) -> list[Path]:
-    """Everything on disk that decides what the tasks ask: folders, YAML files and the files their items come from."""
+    """Everything on disk that decides what the tasks ask: folders, YAML files and the files their items come
+    from.
+    """
     paths = [path for path in split(entries)[0] if path.exists()]
-    data = [file for path in paths for definition in definitions(path) for file in definition.data_files if file.is_file()]
-    outside = [file for file in data if not any(path.is_dir() and file.resolve().is_relative_to(path.resolve()) for path in paths)]
+    data = [
+        file
+        for path in paths
+        for definition in definitions(path)
+        for file in definition.data_files
+        if file.is_file()
+    ]
+    outside = [
+        file
+        for file in data
+        if not any(path.is_dir() and file.resolve().is_relative_to(path.resolve()) for path in paths)
+    ]
     return [*paths, *sorted(set(outside))]
 
 
@@ -129,7 +154,12 @@ def problems(config: Bench, model: Path) -> list[Problem]:
     """All that is wrong with the tasks of ``config`` for ``model``."""
     paths, names = split(config.tasks)
     if not config.tasks:
-        return [Problem("eval.bench.tasks is empty and the data brings no tasks", HOW.replace("give", "set eval.bench.tasks=[...]:", 1))]
+        return [
+            Problem(
+                "eval.bench.tasks is empty and the data brings no tasks",
+                HOW.replace("give", "set eval.bench.tasks=[...]:", 1),
+            )
+        ]
     found: list[Problem] = []
     defined: list[Definition] = []
     for path in paths:
@@ -137,7 +167,11 @@ def problems(config: Bench, model: Path) -> list[Problem]:
             defined += _defined(path)
         except ValueError as error:
             found.append(Problem(str(error), HOW))
-    found += [problem for definition in defined for problem in (*_data_problems(definition), *_metric_problems(definition))]
+    found += [
+        problem
+        for definition in defined
+        for problem in (*_data_problems(definition), *_metric_problems(definition))
+    ]
     found += _name_problems(names)
     return [*found, *_template_problems(config, defined, model)]
 
@@ -155,16 +189,25 @@ def _data_problems(definition: Definition) -> Iterator[Problem]:
     for file in definition.data_files:
         if not file.is_file():
             beside = definition.file.parent / file
-            fix = f"write data_files: {beside.resolve()}" if beside.is_file() else "relative paths start at the working folder"
+            fix = (
+                f"write data_files: {beside.resolve()}"
+                if beside.is_file()
+                else "relative paths start at the working folder"
+            )
             yield Problem(f"{definition.file}: task {definition.name} reads {file}, which is not there", fix)
 
 
 def _metric_problems(definition: Definition) -> Iterator[Problem]:
-    """Names that lm-eval would ask the network for; functions (``!function file.name``) and what is asked of Hugging Face by name are not."""
+    """Names that lm-eval would ask the network for; functions (``!function file.name``) and what is asked of
+    Hugging Face by name are not.
+    """
     for entry in definition.config.get("metric_list") or []:
         name = str(entry.get("metric", ""))
         if name not in METRICS and "." not in name and not entry.get("hf_evaluate"):
-            yield Problem(f"{definition.file}: lm-eval knows no metric {name!r} of task {definition.name}", did_you_mean(name, METRICS))
+            yield Problem(
+                f"{definition.file}: lm-eval knows no metric {name!r} of task {definition.name}",
+                did_you_mean(name, METRICS),
+            )
 
 
 def _name_problems(names: Sequence[str]) -> Iterable[Problem]:
@@ -172,7 +215,9 @@ def _name_problems(names: Sequence[str]) -> Iterable[Problem]:
         return []
     known = default_manager().all_tasks
     wrong = [name for name in names if name not in known]
-    return [Problem(f"eval.bench.tasks: lm-eval knows no task {name!r}", _near(name, known)) for name in wrong]
+    return [
+        Problem(f"eval.bench.tasks: lm-eval knows no task {name!r}", _near(name, known)) for name in wrong
+    ]
 
 
 def _near(name: str, known: Sequence[str]) -> str:
@@ -186,7 +231,12 @@ def _template_problems(config: Bench, defined: Sequence[Definition], model: Path
     if not asked or not (model / "config.json").is_file() or chat_template(model):
         return []
     who = f"the tasks {', '.join(wanting)} ask" if wanting else "eval.bench.chat_template=true asks"
-    return [Problem(f"{who} for a chat template, and {model} has none", "try eval.bench.chat_template=false, or a chat model")]
+    return [
+        Problem(
+            f"{who} for a chat template, and {model} has none",
+            "try eval.bench.chat_template=false, or a chat model",
+        )
+    ]
 
 
 @functools.cache

@@ -1,8 +1,10 @@
-"""Post-conditions of every compressor, the built-in ones and strangers' alike, as a wrapper around ``ptx_compress``.
+"""Post-conditions of every compressor, the built-in ones and strangers' alike, as a wrapper around
+``ptx_compress``.
 
-Whatever plugin answers, its folder is read back with plain ``from_pretrained`` and must be finite, complete, of the dtype it was,
-the model that was in memory when it was saved, other than its input, and all that its config promises (:class:`ptx.Promise`). A
-condition that does not hold fails the step with the figures; all figures are in the step's record. ``PTX_DISABLE=checks`` leaves them out.
+Whatever plugin answers, its folder is read back with plain ``from_pretrained`` and must be finite, complete,
+of the dtype it was, the model that was in memory when it was saved, other than its input, and all that its
+config promises (:class:`ptx.Promise`). A condition that does not hold fails the step with the figures; all
+figures are in the step's record. ``PTX_DISABLE=checks`` leaves them out.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from ptx.machine import release_memory
 
 
 @hookimpl(wrapper=True)
-def ptx_compress(run: Run, compressor: Compressor, model: ModelRef) -> Generator[None, ModelRef | None, ModelRef | None]:
+def ptx_compress(
+    run: Run, compressor: Compressor, model: ModelRef
+) -> Generator[None, ModelRef | None, ModelRef | None]:
     """Watch what is saved, then read it back and check it."""
     from ptx.lm.load import quiet
 

@@ -1,4 +1,6 @@
-"""Tensors of a model folder, one at a time: a folder of any size is compared in the memory of its largest tensor."""
+"""Tensors of a model folder, one at a time: a folder of any size is compared in the memory of its largest
+tensor.
+"""
 
 from __future__ import annotations
 
@@ -36,12 +38,22 @@ class Folder:
             return torch.as_tensor(file.get_tensor(name))
 
     def bits(self, layer: str) -> tuple[float, float]:
-        """Stored bits of a layer: of its weights alone, and with scales, zero points and whatever else bears its name; its bias is left out."""
-        found = {name: math.prod(self.shapes[name]) * BITS.get(self.types[name], 8) for name in self._of(layer)}
+        """Stored bits of a layer: of its weights alone, and with scales, zero points and whatever else bears
+        its name; its bias is left out.
+        """
+        found = {
+            name: math.prod(self.shapes[name]) * BITS.get(self.types[name], 8) for name in self._of(layer)
+        }
         weights = [
-            bits for name, bits in found.items() if flat(name).rpartition(".")[2] in ("weight", "weight_packed", "weight_data", "qweight")
+            bits
+            for name, bits in found.items()
+            if flat(name).rpartition(".")[2] in ("weight", "weight_packed", "weight_data", "qweight")
         ]
         return float(sum(weights)), float(sum(found.values()))
 
     def _of(self, layer: str) -> list[str]:
-        return [name for name in self.types if flat(name).rpartition(".")[0] == layer and not name.endswith(".bias")]
+        return [
+            name
+            for name in self.types
+            if flat(name).rpartition(".")[0] == layer and not name.endswith(".bias")
+        ]

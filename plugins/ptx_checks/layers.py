@@ -36,7 +36,9 @@ class Layer:
     norm: float = 0.0  # and of what was
 
 
-def inspect(network: Any, before: Folder | None, after: Folder, skip: tuple[str, ...], pattern: str) -> list[Layer]:
+def inspect(
+    network: Any, before: Folder | None, after: Folder, skip: tuple[str, ...], pattern: str
+) -> list[Layer]:
     """Every linear layer of the reloaded ``network``, but for the output embedding."""
     head = network.get_output_embeddings()
     found = []
@@ -60,7 +62,13 @@ def inspect(network: Any, before: Folder | None, after: Folder, skip: tuple[str,
             "bits": weights / dense.numel(),
             "bits_in_all": everything / dense.numel(),
         }
-        found.append(Layer(name, **figures, **compared(None if before is None else before.tensor(f"{name}.weight"), dense)))  # type: ignore[arg-type]
+        found.append(
+            Layer(
+                name,
+                **figures,
+                **compared(None if before is None else before.tensor(f"{name}.weight"), dense),
+            )
+        )  # type: ignore[arg-type]
     return found
 
 

@@ -1,7 +1,8 @@
 """What a model says on a fixed batch at the moment it is saved, whoever saves it.
 
-While a step runs, ``PreTrainedModel.save_pretrained`` is a data descriptor: unlike a plain function it also catches the calls of
-those who put a ``save_pretrained`` of their own on the instance, as llm-compressor does, and before they pack the weights.
+While a step runs, ``PreTrainedModel.save_pretrained`` is a data descriptor: unlike a plain function it also
+catches the calls of those who put a ``save_pretrained`` of their own on the instance, as llm-compressor does,
+and before they pack the weights.
 """
 
 from __future__ import annotations
@@ -44,13 +45,19 @@ def log_probabilities(network: Any) -> Tensor:
 def undisturbed(network: Any) -> Iterator[None]:
     """While this is open, activations are not quantised on the fly.
 
-    Dynamic ranges depend on nothing that is stored, and in 4 bits they turn the last bit of a 16-bit sum into a jump: two identical models
-    would differ. Ranges that are stored (static ones) stay in force.
+    Dynamic ranges depend on nothing that is stored, and in 4 bits they turn the last bit of a 16-bit sum into
+    a jump: two identical models would differ. Ranges that are stored (static ones) stay in force.
     """
     schemes = {
-        id(module.quantization_scheme): module.quantization_scheme for module in network.modules() if hasattr(module, "quantization_scheme")
+        id(module.quantization_scheme): module.quantization_scheme
+        for module in network.modules()
+        if hasattr(module, "quantization_scheme")
     }
-    dynamic = [(scheme, scheme.input_activations) for scheme in schemes.values() if getattr(scheme.input_activations, "dynamic", False)]
+    dynamic = [
+        (scheme, scheme.input_activations)
+        for scheme in schemes.values()
+        if getattr(scheme.input_activations, "dynamic", False)
+    ]
     for scheme, _ in dynamic:
         scheme.input_activations = None
     try:
@@ -96,7 +103,9 @@ class Watched:
 
 @contextmanager
 def watched(ignoring: Path) -> Iterator[dict[Path, Tensor]]:
-    """While this is open, every model that is saved leaves its log-probabilities here, by folder; not below ``ignoring``."""
+    """While this is open, every model that is saved leaves its log-probabilities here, by folder; not below
+    ``ignoring``.
+    """
     from transformers import PreTrainedModel
 
     stand_in = Watched(PreTrainedModel.save_pretrained, ignoring)

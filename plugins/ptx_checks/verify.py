@@ -22,9 +22,12 @@ from ptx_checks.folders import FLOATS, Folder
 from ptx_checks.layers import PRUNED, Layer, inspect
 from ptx_checks.memory import log_probabilities
 
-#: largest KL divergence (nats, over the positions of the probe) between the model in memory and the one on disk, by dtype
+#: largest KL divergence (nats, over the positions of the probe) between the model in memory and the one on
+#: disk, by dtype
 PARITY = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 2e-2}
-SPARSITY_TOLERANCE = 0.01  # of all weights: solvers round per block of columns, or down to whole columns of each row
+SPARSITY_TOLERANCE = (
+    0.01  # of all weights: solvers round per block of columns, or down to whole columns of each row
+)
 MASK_TOLERANCE = 1e-3
 BITS_TOLERANCE = 1.5  # times the bits promised: packing words leaves gaps, twice as many is another format
 
@@ -37,7 +40,8 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
         promise: what the compressor's config says of its result.
         model: its input.
         made: its result.
-        memory: log-probabilities of the model when it was saved; None when it was saved by other means than ``save_pretrained``.
+        memory: log-probabilities of the model when it was saved; None when it was saved by other means than
+            ``save_pretrained``.
 
     Raises:
         StepError: conditions that do not hold, with the figures.
@@ -72,7 +76,9 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
 
 
 def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:
-    """The model as anybody would load it (what optimum-quanto packed: as ptx does), and what ``from_pretrained`` had to make up or leave out."""
+    """The model as anybody would load it (what optimum-quanto packed: as ptx does), and what
+    ``from_pretrained`` had to make up or leave out.
+    """
     from transformers import AutoModelForCausalLM
 
     if is_packed(made.path):
@@ -87,7 +93,9 @@ def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:
             output_loading_info=True,
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise StepError(f"what was made cannot be loaded by from_pretrained: {type(error).__name__}: {error}") from error
+        raise StepError(
+            f"what was made cannot be loaded by from_pretrained: {type(error).__name__}: {error}"
+        ) from error
     wrong = [
         f"{len(info[kind])} {what}, first {min(map(str, info[kind]))}"
         for kind, what in (
@@ -96,19 +104,30 @@ def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:
         )
         if info.get(kind)
     ]
-    if facts_of(made.path).quantized:  # packed tensors of a mapped file would stay in memory beside what they are unpacked to
+    if facts_of(
+        made.path
+    ).quantized:  # packed tensors of a mapped file would stay in memory beside what they are unpacked to
         for tensor in (*network.parameters(), *network.buffers()):
             tensor.data = tensor.data.clone()
     return network.to(device).eval(), wrong
 
 
 def parity(memory: Tensor | None, disk: Tensor) -> dict[str, float]:
-    """How far apart the model in memory and the one on disk are, (B, T, V) log-probabilities each: KL in nats, largest gap in nats."""
-    if memory is None or memory.shape != disk.shape or not bool(torch.isfinite(memory).all() and torch.isfinite(disk).all()):
+    """How far apart the model in memory and the one on disk are, (B, T, V) log-probabilities each: KL in
+    nats, largest gap in nats.
+    """
+    if (
+        memory is None
+        or memory.shape != disk.shape
+        or not bool(torch.isfinite(memory).all() and torch.isfinite(disk).all())
+    ):
         return {}
     divergence = (memory.exp() * (memory - disk)).sum(-1)
     likely = memory > math.log(1e-6)
-    return {"reload_kl": max(float(divergence.max()), 0.0), "reload_gap": float((memory - disk)[likely].abs().max())}
+    return {
+        "reload_kl": max(float(divergence.max()), 0.0),
+        "reload_gap": float((memory - disk)[likely].abs().max()),
+    }
 
 
 def measured(layers: list[Layer]) -> dict[str, float]:
@@ -117,7 +136,11 @@ def measured(layers: list[Layer]) -> dict[str, float]:
     if not asked:
         return {"layers": 0.0}
     masked = [layer for layer in asked if layer.zeros_before >= PRUNED]
-    kept = {"mask_kept": _mean([(layer.mask_kept, layer.weights * layer.zeros_before) for layer in masked])} if masked else {}
+    kept = (
+        {"mask_kept": _mean([(layer.mask_kept, layer.weights * layer.zeros_before) for layer in masked])}
+        if masked
+        else {}
+    )
     norm = sum(layer.norm for layer in asked)
     return {
         "layers": float(len(asked)),
@@ -143,17 +166,22 @@ def _said(memory: Tensor | None, disk: Tensor, made: ModelRef) -> Iterator[str]:
     if memory is None:
         return
     if memory.shape != disk.shape:
-        yield f"in memory its logits were of shape {tuple(memory.shape)}, reloaded they are {tuple(disk.shape)}"
+        yield (
+            f"in memory its logits were of shape {tuple(memory.shape)}, reloaded they are {tuple(disk.shape)}"
+        )
         return
     found, limit = parity(memory, disk), PARITY.get(stored_dtype(made), PARITY["float32"])
     if not found["reload_kl"] <= limit:
         yield (
-            f"the saved model is not the one that was in memory: their predictions differ by {found['reload_kl']:.3g} nats of KL "
-            f"(at most {limit:g} for {stored_dtype(made)}), {found['reload_gap']:.3g} nats at the worst token"
+            "the saved model is not the one that was in memory: their predictions differ by"
+            f" {found['reload_kl']:.3g} nats of KL (at most {limit:g} for {stored_dtype(made)}),"
+            f" {found['reload_gap']:.3g} nats at the worst token"
         )
 
 
-def _stored(promise: Promise, model: ModelRef, before: Folder | None, after: Folder, layers: list[Layer]) -> Iterator[str]:
+def _stored(
+    promise: Promise, model: ModelRef, before: Folder | None, after: Folder, layers: list[Layer]
+) -> Iterator[str]:
     """What the files say: dtype kept, something changed, nothing else changed."""
     if before is None:
         return
@@ -162,7 +190,10 @@ def _stored(promise: Promise, model: ModelRef, before: Folder | None, after: Fol
     for name in shared:
         wanted = promise.dtype or FLOATS.get(before.types[name], "")
         if before.types[name] in FLOATS and FLOATS.get(after.types[name]) != wanted:
-            yield f"{name} came as {FLOATS[before.types[name]]} and is stored as {after.types[name]} now, not {wanted}"
+            yield (
+                f"{name} came as {FLOATS[before.types[name]]} and is stored as {after.types[name]} now, not"
+                f" {wanted}"
+            )
             break
     if promise.nothing_else and not promise.dtype:
         changed = [name for name in shared if not _same(before, after, name)]
@@ -195,7 +226,10 @@ def _kept_promises(promise: Promise, layers: list[Layer]) -> Iterator[str]:
     if promise.bits is not None:
         heavy = [layer for layer in asked if layer.bits > promise.bits * BITS_TOLERANCE]
         if heavy:
-            yield f"{len(heavy)} of {len(asked)} layers are stored in {heavy[0].bits:.3g} bits per weight, not {promise.bits:g}, first {heavy[0].name}"
+            yield (
+                f"{len(heavy)} of {len(asked)} layers are stored in {heavy[0].bits:.3g} bits per weight, not"
+                f" {promise.bits:g}, first {heavy[0].name}"
+            )
 
 
 def _size(promise: Promise, model: ModelRef, made: ModelRef) -> Iterator[str]:
@@ -204,7 +238,10 @@ def _size(promise: Promise, model: ModelRef, made: ModelRef) -> Iterator[str]:
     if promise.max_bytes is not None and made.bytes > promise.max_bytes:
         yield f"at most {promise.max_bytes:,} bytes were asked for, and the folder has {made.bytes:,}"
     if promise.size is not None and made.bytes > promise.size * before:
-        yield f"a size of {promise.size:g} was asked for, and the folder has {made.bytes:,} of {before:,} bytes ({made.bytes / before:.4f})"
+        yield (
+            f"a size of {promise.size:g} was asked for, and the folder has {made.bytes:,} of {before:,} bytes"
+            f" ({made.bytes / before:.4f})"
+        )
 
 
 def _zeros(promise: Promise, asked: list[Layer]) -> Iterator[str]:
@@ -213,15 +250,19 @@ def _zeros(promise: Promise, asked: list[Layer]) -> Iterator[str]:
     tolerance = max(SPARSITY_TOLERANCE, _mean([(1 / layer.columns, layer.weights) for layer in asked]))
     if promise.sparsity is not None and figures["zeros"] < promise.sparsity - tolerance:
         least = min(asked, key=lambda layer: layer.zeros)
-        yield f"a sparsity of {promise.sparsity:g} was asked for and {figures['zeros']:.4f} reached, least in {least.name} ({least.zeros:.4f})"
+        yield (
+            f"a sparsity of {promise.sparsity:g} was asked for and {figures['zeros']:.4f} reached, least in"
+            f" {least.name} ({least.zeros:.4f})"
+        )
     broken = [layer.name for layer in asked if not layer.pattern]
     if broken:
         yield f"{promise.pattern} does not hold in {len(broken)} of {len(asked)} layers, first {broken[0]}"
     if promise.keeps_zeros and figures.get("mask_kept", 1.0) < 1 - MASK_TOLERANCE:
         worst = min(asked, key=lambda layer: layer.mask_kept)
         yield (
-            f"only {figures['mask_kept']:.1%} of the weights that were pruned before stayed zero "
-            f"({figures['zeros_before']:.1%} of all were, {figures['zeros']:.1%} are now), least in {worst.name} ({worst.mask_kept:.1%})"
+            f"only {figures['mask_kept']:.1%} of the weights that were pruned before stayed zero"
+            f" ({figures['zeros_before']:.1%} of all were, {figures['zeros']:.1%} are now), least in"
+            f" {worst.name} ({worst.mask_kept:.1%})"
         )
 
 
@@ -233,10 +274,18 @@ def summary(figures: dict[str, float], layers: list[Layer], remembered: bool) ->
         else "was saved by other means than save_pretrained: compared with nothing"
     )
     changed = (
-        f"{figures.get('layers_changed', 0):.0f} of {len(layers)} linear layers changed" if any(layer.compared for layer in layers) else ""
+        f"{figures.get('layers_changed', 0):.0f} of {len(layers)} linear layers changed"
+        if any(layer.compared for layer in layers)
+        else ""
     )
-    zeros = f"{figures['zeros']:.1%} zeros" if figures.get("zeros", 0.0) >= PRUNED and "mask_kept" not in figures else ""
+    zeros = (
+        f"{figures['zeros']:.1%} zeros"
+        if figures.get("zeros", 0.0) >= PRUNED and "mask_kept" not in figures
+        else ""
+    )
     mask = f"{figures['mask_kept']:.1%} of the pruned weights still zero" if "mask_kept" in figures else ""
     bits = f"{figures['bits_per_weight']:.3g} bits per weight" if "bits_per_weight" in figures else ""
     size = f"{figures['bytes_before'] / 1e6:.3g} -> {figures['bytes'] / 1e6:.3g} MB"
-    return "checked: read back, " + ", ".join(part for part in (same, changed, zeros, mask, bits, size) if part)
+    return "checked: read back, " + ", ".join(
+        part for part in (same, changed, zeros, mask, bits, size) if part
+    )

@@ -1,8 +1,8 @@
 """``decode=``: answers that take more compute at the time they are asked for: majority vote and best of n.
 
-The same trade-off as compression from the other side: quality bought with latency. It wraps whatever the runtime has opened, so
-it works on every runtime; every evaluator that generates text gets its answers; log-likelihoods stay the model's own. A latency
-evaluator's request is the n generations of one answer.
+The same trade-off as compression from the other side: quality bought with latency. It wraps whatever the
+runtime has opened, so it works on every runtime; every evaluator that generates text gets its answers;
+log-likelihoods stay the model's own. A latency evaluator's request is the n generations of one answer.
 """
 
 from __future__ import annotations
@@ -15,11 +15,15 @@ from ptx import Choice, Decode, Run, hookimpl, setting
 
 @dataclass
 class Majority(Decode):
-    """Self-consistency (Wang et al. 2023): sample n replies, answer with the first of those that state the commonest answer."""
+    """Self-consistency (Wang et al. 2023): sample n replies, answer with the first of those that state the
+    commonest answer.
+    """
 
     n: int = setting(5, "replies sampled per answer")
     temperature: float = setting(0.7, "of the sampling")
-    pattern: str = setting("", "regular expression whose first group is what votes; empty: the answer that a reply states")
+    pattern: str = setting(
+        "", "regular expression whose first group is what votes; empty: the answer that a reply states"
+    )
 
     def __post_init__(self) -> None:
         _check("majority", self.n, self.temperature)
@@ -28,16 +32,22 @@ class Majority(Decode):
 
 @dataclass
 class BestOf(Decode):
-    """Best of n (Stiennon et al. 2020): sample n replies, answer with the one that a scorer likes best, the first of equals."""
+    """Best of n (Stiennon et al. 2020): sample n replies, answer with the one that a scorer likes best, the
+    first of equals.
+    """
 
     n: int = setting(4, "replies sampled per answer")
     temperature: float = setting(0.7, "of the sampling")
-    scorer: str = setting("", "name of the scorer that chooses; it sees the prompt as the model does, and no reference")
+    scorer: str = setting(
+        "", "name of the scorer that chooses; it sees the prompt as the model does, and no reference"
+    )
 
     def __post_init__(self) -> None:
         _check("best_of", self.n, self.temperature)
         if not self.scorer:
-            raise ValueError("decode.scorer must name the scorer that chooses, got ''; try decode.scorer=length")
+            raise ValueError(
+                "decode.scorer must name the scorer that chooses, got ''; try decode.scorer=length"
+            )
 
     def scorers(self) -> list[str]:
         """The scorer that chooses."""
@@ -49,7 +59,8 @@ def _check(name: str, n: int, temperature: float) -> None:
         raise ValueError(f"decode.n must be at least 1, got {n}; try decode={name} decode.n=4")
     if not temperature > 0:
         raise ValueError(
-            f"decode.temperature must be positive, got {temperature}: n equal replies would be drawn; try decode.temperature=0.7"
+            f"decode.temperature must be positive, got {temperature}: n equal replies would be drawn; try"
+            " decode.temperature=0.7"
         )
 
 
@@ -59,9 +70,13 @@ def _check_pattern(pattern: str) -> None:
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
-        raise ValueError(f"decode.pattern is no regular expression: {error}, got {pattern!r}; try 'answer is (.+)'") from error
+        raise ValueError(
+            f"decode.pattern is no regular expression: {error}, got {pattern!r}; try 'answer is (.+)'"
+        ) from error
     if pattern and not groups:
-        raise ValueError(f"decode.pattern must have a group for what votes, got {pattern!r}; try 'answer is (.+)'")
+        raise ValueError(
+            f"decode.pattern must have a group for what votes, got {pattern!r}; try 'answer is (.+)'"
+        )
 
 
 @hookimpl

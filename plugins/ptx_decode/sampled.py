@@ -1,4 +1,6 @@
-"""A language model that samples n replies and gives one of them. Imports no ML library: it only talks to the model it wraps."""
+"""A language model that samples n replies and gives one of them. Imports no ML library: it only talks to the
+model it wraps.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ SPREAD = 1_000_003  # a prime that keeps the seeds of two calls apart
 
 
 class Sampled(ABC):
-    """What both share: n samples per prompt in one call of the wrapped model; all else is the wrapped model's."""
+    """What both share: n samples per prompt in one call of the wrapped model; all else is the wrapped
+    model's.
+    """
 
     def __init__(self, lm: LanguageModel, n: int, temperature: float, seed: int) -> None:
         self.lm, self.n, self.temperature, self.seed = lm, n, temperature, seed
@@ -28,12 +32,22 @@ class Sampled(ABC):
         self.concurrent = getattr(lm, "concurrent", False)
 
     def generate(
-        self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        *,
+        stop: Sequence[str] = (),
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> list[str]:
-        """One reply per prompt out of ``n``; a caller's own temperature makes other samples, hotter or cooler, of the same number."""
+        """One reply per prompt out of ``n``; a caller's own temperature makes other samples, hotter or
+        cooler, of the same number.
+        """
         repeated = [prompt for prompt in prompts for _ in range(self.n)]
         chosen = self.seed * SPREAD + seed
-        replies = self.lm.generate(repeated, max_new_tokens, stop=stop, temperature=temperature or self.temperature, seed=chosen)
+        replies = self.lm.generate(
+            repeated, max_new_tokens, stop=stop, temperature=temperature or self.temperature, seed=chosen
+        )
         groups = [replies[start : start + self.n] for start in range(0, len(replies), self.n)]
         return [group[place] for group, place in zip(groups, self.choose(prompts, groups), strict=True)]
 
@@ -59,13 +73,16 @@ class Sampled(ABC):
 
 
 class MajorityModel(Sampled):
-    """Gives the first reply that states the commonest answer; among equally common answers the one stated first wins."""
+    """Gives the first reply that states the commonest answer; among equally common answers the one stated
+    first wins.
+    """
 
     def __init__(self, lm: LanguageModel, config: Majority, seed: int) -> None:
         super().__init__(lm, config.n, config.temperature, seed)
         self.pattern = re.compile(config.pattern) if config.pattern else None
 
-    def choose(self, prompts: Sequence[str], groups: Sequence[Sequence[str]]) -> list[int]:  # noqa: ARG002 (a vote needs no prompt)
+    # a vote needs no prompt
+    def choose(self, prompts: Sequence[str], groups: Sequence[Sequence[str]]) -> list[int]:
         """Per prompt the place of the reply that is given."""
         return [majority([self.ballot(reply) for reply in group]) for group in groups]
 
@@ -85,7 +102,8 @@ class BestOfModel(Sampled):
         self.run, self.scorer = run, config.scorer
 
     def choose(self, prompts: Sequence[str], groups: Sequence[Sequence[str]]) -> list[int]:
-        """Per prompt the place of the reply that is given; one that could not be scored is taken only when none could.
+        """Per prompt the place of the reply that is given; one that could not be scored is taken only when
+        none could.
 
         Raises:
             StepError: no reply to any of the prompts could be scored.
@@ -97,16 +115,24 @@ class BestOfModel(Sampled):
         scores = self.run.score(self.scorer, asked, replies, [None] * len(replies))
         if scores and all(math.isnan(score) for score in scores):
             raise StepError(
-                f"the scorer {self.scorer!r} could score none of {len(scores)} replies without a reference; choose another decode.scorer"
+                f"the scorer {self.scorer!r} could score none of {len(scores)} replies without a reference;"
+                " choose another decode.scorer"
             )
         ranked = [-math.inf if math.isnan(score) else score for score in scores]
-        return [max(range(self.n), key=lambda place: (ranked[start + place], -place)) for start in range(0, len(ranked), self.n)]
+        return [
+            max(range(self.n), key=lambda place: (ranked[start + place], -place))
+            for start in range(0, len(ranked), self.n)
+        ]
 
 
 def majority(ballots: Sequence[str | None]) -> int:
-    """The place of the first ballot for the commonest answer; of the first ballot at all when none is valid."""
+    """The place of the first ballot for the commonest answer; of the first ballot at all when none is
+    valid.
+    """
     counts = Counter(ballot for ballot in ballots if ballot is not None)
     if not counts:
         return 0
     most = max(counts.values())
-    return next(place for place, ballot in enumerate(ballots) if ballot is not None and counts[ballot] == most)
+    return next(
+        place for place, ballot in enumerate(ballots) if ballot is not None and counts[ballot] == most
+    )

@@ -1,11 +1,15 @@
-"""A student learns from a teacher (Hinton et al. 2015): the best small models are made so, and what pruning broke heals faster.
+"""A student learns from a teacher (Hinton et al. 2015): the best small models are made so, and what pruning
+broke heals faster.
 
-``compress=[distill]`` makes a student of half the layers and teaches it; after a pruning step the pruned model learns from what it was before
-(Minitron, Muralidharan et al. 2024). It trains, so it is a training method too, with everything that those have: checkpoints, adapters, TRL's arguments.
+``compress=[distill]`` makes a student of half the layers and teaches it; after a pruning step the pruned
+model learns from what it was before (Minitron, Muralidharan et al. 2024). It trains, so it is a training
+method too, with everything that those have: checkpoints, adapters, TRL's arguments.
 
-* ``distill``: the teacher's distribution over the next token, its hidden states, and the data, each with a weight, on given texts
+* ``distill``: the teacher's distribution over the next token, its hidden states, and the data, each with a
+  weight, on given texts
 * ``distill_sequence``: answers that the teacher writes once (Kim & Rush 2016)
-* ``distill_onpolicy``: the student answers, the teacher judges every token (Agarwal et al. 2024), TRL's DistillationTrainer
+* ``distill_onpolicy``: the student answers, the teacher judges every token (Agarwal et al. 2024), TRL's
+  DistillationTrainer
 * ``distill_gold``: a teacher with another tokenizer, TRL's GOLD
 """
 
@@ -30,11 +34,17 @@ CHOICES = {
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """Every way to learn, as a training method and as a compressor."""
-    return [Choice(group, name, kind, text, LIBRARIES) for group in ("method", "compress") for name, (kind, text) in CHOICES.items()]
+    return [
+        Choice(group, name, kind, text, LIBRARIES)
+        for group in ("method", "compress")
+        for name, (kind, text) in CHOICES.items()
+    ]
 
 
 @hookimpl
-def ptx_validate(config: RunConfig, model: Path, data: DataSet | None, models: dict[str, Path]) -> list[Problem]:
+def ptx_validate(
+    config: RunConfig, model: Path, data: DataSet | None, models: dict[str, Path]
+) -> list[Problem]:
     """What is wrong before a weight is loaded."""
     if not isinstance(config.method, Taught):
         return []

@@ -1,7 +1,9 @@
-"""Answers of the teacher to all prompts, given once and kept in the store (sequence-level distillation, Kim & Rush 2016).
+"""Answers of the teacher to all prompts, given once and kept in the store (sequence-level distillation, Kim &
+Rush 2016).
 
-They follow from the teacher, the prompts and how it answers; a sweep over students, learning rates and weights has them written once. An answer
-that does not end within ``max_new_tokens`` is left out: the student would learn to stop in the middle.
+They follow from the teacher, the prompts and how it answers; a sweep over students, learning rates and
+weights has them written once. An answer that does not end within ``max_new_tokens`` is left out: the student
+would learn to stop in the middle.
 """
 
 from __future__ import annotations
@@ -24,11 +26,15 @@ LIBRARIES = ("torch", "transformers")
 TOGETHER = 16  # prompts in a batch
 
 
-def answered(run: Run, method: Sequence, teacher: ModelRef, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def answered(
+    run: Run, method: Sequence, teacher: ModelRef, rows: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Rows of prompt and completion, one for every prompt that the teacher answered to the end."""
     tokenizer = load_tokenizer(teacher.path)
     chat = tokenizer.chat_template is not None
-    prompts = [prompt_ids(tokenizer, as_turns(row["prompt"], "user") if chat else row["prompt"]) for row in rows]
+    prompts = [
+        prompt_ids(tokenizer, as_turns(row["prompt"], "user") if chat else row["prompt"]) for row in rows
+    ]
     folder = run.product(
         "teacher_answers",
         {
@@ -45,13 +51,21 @@ def answered(run: Run, method: Sequence, teacher: ModelRef, rows: list[dict[str,
         lambda folder: _build(run, method, teacher, tokenizer, prompts, folder),
     )
     found = read_json(folder / "answers.json")
-    kept = [{"prompt": row["prompt"], "completion": _like(row, text)} for row, text in zip(rows, found, strict=True) if text]
+    kept = [
+        {"prompt": row["prompt"], "completion": _like(row, text)}
+        for row, text in zip(rows, found, strict=True)
+        if text
+    ]
     if not kept:
         raise StepError(
-            f"the teacher ended none of its {len(rows)} answers within {method.max_new_tokens} tokens; try method.max_new_tokens"
+            f"the teacher ended none of its {len(rows)} answers within {method.max_new_tokens} tokens; try"
+            " method.max_new_tokens"
         )
     if len(kept) < len(rows):
-        run.say(f"{len(rows) - len(kept)} of {len(rows)} prompts are left out: no answer that ended within {method.max_new_tokens} tokens")
+        run.say(
+            f"{len(rows) - len(kept)} of {len(rows)} prompts are left out: no answer that ended within"
+            f" {method.max_new_tokens} tokens"
+        )
     return kept
 
 
@@ -60,7 +74,9 @@ def _like(row: dict[str, Any], text: str) -> Any:
     return text if isinstance(row["prompt"], str) else as_turns(text, "assistant")
 
 
-def _build(run: Run, method: Sequence, teacher: ModelRef, tokenizer: Any, prompts: list[list[int]], folder: Path) -> None:
+def _build(
+    run: Run, method: Sequence, teacher: ModelRef, tokenizer: Any, prompts: list[list[int]], folder: Path
+) -> None:
     run.say(f"the teacher answers {len(prompts)} prompts, once for all runs that share them")
     network: Any = load_model(teacher, "auto", run.device)
     network = (network.merge_and_unload() if hasattr(network, "merge_and_unload") else network).eval()
@@ -69,7 +85,9 @@ def _build(run: Run, method: Sequence, teacher: ModelRef, tokenizer: Any, prompt
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
     for start in range(0, len(order), TOGETHER):
         places = order[start : start + TOGETHER]
-        for place, text in zip(places, _generate(network, tokenizer, method, [prompts[place] for place in places]), strict=True):
+        for place, text in zip(
+            places, _generate(network, tokenizer, method, [prompts[place] for place in places]), strict=True
+        ):
             answers[place] = text
         run.console.progress(f"{run.label} teacher", {}, min(start + TOGETHER, len(order)), len(order))
     write_json(folder / "answers.json", answers)
@@ -78,14 +96,25 @@ def _build(run: Run, method: Sequence, teacher: ModelRef, tokenizer: Any, prompt
 def _generate(network: Any, tokenizer: Any, method: Sequence, prompts: list[list[int]]) -> list[str]:
     """The answers to a batch of prompts; "" for one that did not end."""
     width, filler = max(map(len, prompts)), tokenizer.pad_token_id
-    ids = torch.tensor([[filler] * (width - len(row)) + row for row in prompts], device=network.device)  # (B, T)
+    ids = torch.tensor(
+        [[filler] * (width - len(row)) + row for row in prompts], device=network.device
+    )  # (B, T)
     mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in prompts], device=network.device)
     declared = network.generation_config.eos_token_id
     ends = {tokenizer.eos_token_id, *(declared if isinstance(declared, list) else [declared])} - {None}
-    how = {"do_sample": True, "temperature": method.sampling, "top_k": 0, "top_p": 1.0} if method.sampling else {"do_sample": False}
+    how = (
+        {"do_sample": True, "temperature": method.sampling, "top_k": 0, "top_p": 1.0}
+        if method.sampling
+        else {"do_sample": False}
+    )
     with torch.inference_mode():
         made = network.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=method.max_new_tokens, pad_token_id=filler, eos_token_id=sorted(ends), **how
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=method.max_new_tokens,
+            pad_token_id=filler,
+            eos_token_id=sorted(ends),
+            **how,
         )[:, width:].tolist()
     found = []
     for row in made:

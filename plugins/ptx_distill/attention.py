@@ -1,7 +1,9 @@
-"""Attention transfer: the relations among a student's queries, keys and values learn from the teacher's (MiniLMv2, Wang et al. 2021).
+"""Attention transfer: the relations among a student's queries, keys and values learn from the teacher's
+(MiniLMv2, Wang et al. 2021).
 
-Of both models the last layer is looked at, which is what the paper takes for teachers of up to 12 layers; queries, keys and values are those before positions
-are rotated into them. The projections are found by their names, ``...layers.3.self_attn.q_proj``, and noted by hooks whenever the model runs.
+Of both models the last layer is looked at, which is what the paper takes for teachers of up to 12 layers;
+queries, keys and values are those before positions are rotated into them. The projections are found by their
+names, ``...layers.3.self_attn.q_proj``, and noted by hooks whenever the model runs.
 """
 
 from __future__ import annotations
@@ -31,23 +33,35 @@ class Attention:
             return
         self.teacher, self.theirs = teacher, Noted(teacher)
         try:
-            self.heads = {kind: relation_heads(self.theirs.widths[kind], self.own.widths[kind], self.wanted) for kind in KINDS}
+            self.heads = {
+                kind: relation_heads(self.theirs.widths[kind], self.own.widths[kind], self.wanted)
+                for kind in KINDS
+            }
         except ValueError as error:
             raise StepError(f"method.relation_heads={self.wanted}: {error}") from error
 
     def gap(self) -> Tensor:
-        """Mean over queries, keys and values of the distance between the relations of the last passes, (B, T)."""
+        """Mean over queries, keys and values of the distance between the relations of the last passes, (B,
+        T).
+        """
         own, theirs = self.own.take(), self.theirs.take()
-        return torch.stack([relation_gap(theirs[kind], own[kind], self.heads[kind]) for kind in KINDS]).mean(dim=0)
+        return torch.stack([relation_gap(theirs[kind], own[kind], self.heads[kind]) for kind in KINDS]).mean(
+            dim=0
+        )
 
 
 class Noted:
-    """What the last layer of a model computes as queries, keys and values, (B, T, D) each, from its last pass."""
+    """What the last layer of a model computes as queries, keys and values, (B, T, D) each, from its last
+    pass.
+    """
 
     def __init__(self, network: nn.Module) -> None:
         found = last_attention(name for name, _ in network.named_modules())
         if not found:
-            raise StepError(f"{type(network).__name__} has no self_attn.q_proj, k_proj and v_proj; try method.attention_weight=0")
+            raise StepError(
+                f"{type(network).__name__} has no self_attn.q_proj, k_proj and v_proj; try"
+                " method.attention_weight=0"
+            )
         self.seen: dict[str, Tensor] = {}
         self.widths: dict[str, int] = {}
         for kind, name in found.items():

@@ -43,7 +43,9 @@ OWNED = {
 
 
 def problems(config: RunConfig, model: Path, data: DataSet | None, further: dict[str, Path]) -> list[Problem]:
-    """Everything that is wrong with ``config.method``; ``further`` holds its teacher and student, where they are there already."""
+    """Everything that is wrong with ``config.method``; ``further`` holds its teacher and student, where they
+    are there already.
+    """
     from ptx.lm import template
     from ptx.lm.training import validate
 
@@ -54,7 +56,12 @@ def problems(config: RunConfig, model: Path, data: DataSet | None, further: dict
     if getattr(method, "assistant_only", True) and validate.shape_of(method, data) == "messages":
         found += template.problems(student)
     if any(type(method) is type(other) for other in config.compress.values()):
-        found.append(Problem(f"method={name} and compress=[{name}] are the same step twice", "leave one out, or write a recipe"))
+        found.append(
+            Problem(
+                f"method={name} and compress=[{name}] are the same step twice",
+                "leave one out, or write a recipe",
+            )
+        )
     if models.problems(student):
         return found
     found += _layer_problems(method, student)
@@ -69,14 +76,21 @@ def _layer_problems(method: Taught, student: Path) -> list[Problem]:
     found = []
     if method.layers is not None and method.layers > depth:
         found.append(
-            Problem(f"method.layers={method.layers} is more than the {depth} layers of {student}", f"try method.layers={depth // 2}")
+            Problem(
+                f"method.layers={method.layers} is more than the {depth} layers of {student}",
+                f"try method.layers={depth // 2}",
+            )
         )
     if method.keep_layers and method.keep_layers[-1] >= depth:
-        what = f"method.keep_layers={method.keep_layers} names layers that {student} does not have: it has {depth}, counted from 0"
+        what = (
+            f"method.keep_layers={method.keep_layers} names layers that {student} does not have: it has"
+            f" {depth}, counted from 0"
+        )
         found.append(Problem(what, f"try method.layers={len(method.keep_layers)}"))
     if isinstance(method.lora, Lora) and not method.lora.merge and (method.layers or method.keep_layers):
         what = (
-            "method.lora.merge=false keeps an adapter beside its base, and a student of fewer layers is made here and stands nowhere else"
+            "method.lora.merge=false keeps an adapter beside its base, and a student of fewer layers is made"
+            " here and stands nowhere else"
         )
         found.append(Problem(what, "leave it out: the adapter is merged"))
     return found
@@ -87,23 +101,44 @@ def _pair_problems(method: Taught, student: Path, teacher: Path) -> list[Problem
     found = []
     own, other = shape_of(student), shape_of(teacher)
     if method.reads_tokens and vocabulary(student) != vocabulary(teacher):
-        what = f"the teacher {teacher} has another vocabulary than {student}, so its distribution over tokens cannot be learnt"
+        what = (
+            f"the teacher {teacher} has another vocabulary than {student}, so its distribution over tokens"
+            " cannot be learnt"
+        )
         found.append(
-            Problem(what, "try method=distill_gold (other tokenizers), or method=distill_sequence (the teacher's answers as text)")
+            Problem(
+                what,
+                "try method=distill_gold (other tokenizers), or method=distill_sequence (the teacher's"
+                " answers as text)",
+            )
         )
     elif isinstance(method, OnPolicy) and own.words != other.words:
-        what = f"TRL's on-policy distillation needs embeddings of equal length, and {student} has {own.words} rows, {teacher} {other.words}"
+        what = (
+            f"TRL's on-policy distillation needs embeddings of equal length, and {student} has {own.words}"
+            f" rows, {teacher} {other.words}"
+        )
         found.append(Problem(what, "try method=distill, which compares the tokens that both have"))
     if isinstance(method, Distill) and method.attention_weight:
-        lacking = [folder for folder in (student, teacher) if not last_attention(linear_layers(weights_of(folder)))]
+        lacking = [
+            folder for folder in (student, teacher) if not last_attention(linear_layers(weights_of(folder)))
+        ]
         found += [
             Problem(
-                f"method.attention_weight={method.attention_weight}: {folder} has no self_attn.q_proj, k_proj and v_proj",
+                f"method.attention_weight={method.attention_weight}: {folder} has no self_attn.q_proj, k_proj"
+                " and v_proj",
                 "set method.attention_weight=0",
             )
             for folder in lacking
         ]
-    if isinstance(method, Distill) and method.features_weight and method.lora is not None and own.width != other.width:
-        what = f"method.features_weight={method.features_weight}: hidden states of {own.width} and {other.width} need a projection, which no adapter trains"
+    if (
+        isinstance(method, Distill)
+        and method.features_weight
+        and method.lora is not None
+        and own.width != other.width
+    ):
+        what = (
+            f"method.features_weight={method.features_weight}: hidden states of {own.width} and {other.width}"
+            " need a projection, which no adapter trains"
+        )
         found.append(Problem(what, "leave out lora=lora, or set method.features_weight=0"))
     return found

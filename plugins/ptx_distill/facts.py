@@ -48,7 +48,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def last_attention(names: Iterable[str]) -> dict[str, str]:
-    """Kind -> name of the query, key and value projections of the layer with the highest number; empty where there are not all three."""
+    """Kind -> name of the query, key and value projections of the layer with the highest number; empty where
+    there are not all three.
+    """
     layers: dict[int, dict[str, str]] = {}
     for name in names:
         if found := ATTENTION.search(name):

@@ -1,4 +1,6 @@
-"""The student's own answers, judged token by token: TRL's DistillationTrainer, and its GOLD for another tokenizer."""
+"""The student's own answers, judged token by token: TRL's DistillationTrainer, and its GOLD for another
+tokenizer.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +44,9 @@ def train_across(run: Run, method: Gold, model: ModelRef, data: DataSet) -> Mode
         run,
         method,
         "gold.GOLDConfig",
-        max_length=min(length_of(method, student.path), context_of(teacher.path) or length_of(method, student.path)),
+        max_length=min(
+            length_of(method, student.path), context_of(teacher.path) or length_of(method, student.path)
+        ),
         max_completion_length=method.max_completion_length,
         temperature=method.temperature,
         lmbda=method.on_policy,
@@ -50,7 +54,9 @@ def train_across(run: Run, method: Gold, model: ModelRef, data: DataSet) -> Mode
         uld_crossentropy_weight=method.data_weight,
         teacher_tokenizer_name_or_path=str(teacher.path),
     )
-    trainer = make_trainer(run, "gold.GOLDTrainer", method, student, tokenizer, rows, args, teacher_model=_frozen(run, teacher))
+    trainer = make_trainer(
+        run, "gold.GOLDTrainer", method, student, tokenizer, rows, args, teacher_model=_frozen(run, teacher)
+    )
     return run_trainer(run, trainer, method, student)
 
 

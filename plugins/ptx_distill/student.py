@@ -10,14 +10,24 @@ from ptx_distill.settings import Taught
 
 
 def student_of(run: Run, method: Taught, model: ModelRef) -> ModelRef:
-    """The folder of the student. One of fewer layers is written beside the checkpoints, where a resumed training finds it again."""
+    """The folder of the student. One of fewer layers is written beside the checkpoints, where a resumed
+    training finds it again.
+    """
     given, teacher = run.models.get("student", model), run.models["teacher"]
-    kept = chosen_layers(method, shape_of(weights_of(given.path)).layers, own_teacher=given.digest == teacher.digest)
+    kept = chosen_layers(
+        method, shape_of(weights_of(given.path)).layers, own_teacher=given.digest == teacher.digest
+    )
     if method.reads_tokens and vocabulary(given.path) != vocabulary(teacher.path):
-        raise StepError(f"the teacher {teacher.path} has another vocabulary than the student {given.path}; try method=distill_sequence")
+        raise StepError(
+            f"the teacher {teacher.path} has another vocabulary than the student {given.path}; try"
+            " method=distill_sequence"
+        )
     if kept is None:
         return given
-    run.say(f"the student has layers {', '.join(map(str, kept))} of the {shape_of(weights_of(given.path)).layers} of what it is made of")
+    run.say(
+        f"the student has layers {', '.join(map(str, kept))} of the {shape_of(weights_of(given.path)).layers}"
+        " of what it is made of"
+    )
     folder = run.checkpoints / "student"
     if not folder.is_dir():
         network = load_model(given, _stored(given), "cpu")
@@ -32,13 +42,21 @@ def chosen_layers(method: Taught, depth: int, *, own_teacher: bool) -> list[int]
     """Which of the ``depth`` layers the student has; None: all."""
     highest = (method.keep_layers or [(method.layers or 1) - 1])[-1]
     if highest >= depth:
-        raise StepError(f"the student is to have {highest + 1} layers, and the model that this step is given has {depth}; try fewer")
+        raise StepError(
+            f"the student is to have {highest + 1} layers, and the model that this step is given has {depth};"
+            " try fewer"
+        )
     if method.keep_layers:
         return method.keep_layers
-    same = own_teacher and method.through is None  # seen through something else, it has its own whole self to learn from
+    same = (
+        own_teacher and method.through is None
+    )  # seen through something else, it has its own whole self to learn from
     count = method.layers or (max(depth // 2, 1) if same else depth)
     if count == depth and same:
-        raise StepError(f"the student is its own teacher and keeps all {depth} layers: there is nothing to learn; try method.layers=1")
+        raise StepError(
+            f"the student is its own teacher and keeps all {depth} layers: there is nothing to learn; try"
+            " method.layers=1"
+        )
     return None if count == depth else spread(depth, count)
 
 

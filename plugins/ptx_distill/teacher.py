@@ -1,10 +1,12 @@
 """What the teacher says of the student's texts, asked once for all runs that share it, or in every batch.
 
-Its distributions follow from the texts, the teacher and how many words are kept; not from temperature, loss weights, learning rate, seed or the
-student. So a sweep over those asks once: they are a product of their own in the store (:meth:`ptx.Run.product`).
+Its distributions follow from the texts, the teacher and how many words are kept; not from temperature, loss
+weights, learning rate, seed or the student. So a sweep over those asks once: they are a product of their own
+in the store (:meth:`ptx.Run.product`).
 
-Every text is read by itself, without padding, as in :mod:`ptx.lm.training.reference`: in a batch the last digits would depend on the company, and so on
-the seed and the batch size. ``cache_teacher=false`` therefore gives the same losses to the last digit.
+Every text is read by itself, without padding, as in :mod:`ptx.lm.training.reference`: in a batch the last
+digits would depend on the company, and so on the seed and the batch size. ``cache_teacher=false`` therefore
+gives the same losses to the last digit.
 """
 
 from __future__ import annotations
@@ -33,7 +35,8 @@ PART = 2**26  # numbers in a file: 256 MB
 
 
 class Text(NamedTuple):
-    """A text as both models read it, and the places of the tokens that are learnt; 0 is never one: nothing predicts the first token.
+    """A text as both models read it, and the places of the tokens that are learnt; 0 is never one: nothing
+    predicts the first token.
 
     Both as the bytes of int32 numbers: a data set is held in memory as its keys.
     """
@@ -55,18 +58,24 @@ def text_of(ids: Sequence[int], learnt: Sequence[int]) -> Text:
 def texts_of(batch: dict[str, Any]) -> list[Text]:
     """The texts of a padded batch, as TRL's collator makes it."""
     found = []
-    for ids, real, labels in zip(*(batch[name].tolist() for name in ("input_ids", "attention_mask", "labels")), strict=True):
+    for ids, real, labels in zip(
+        *(batch[name].tolist() for name in ("input_ids", "attention_mask", "labels")), strict=True
+    ):
         length = sum(real)
         found.append(text_of(ids[:length], [place for place in range(1, length) if labels[place] != -100]))
     return found
 
 
 def _numbers(packed: bytes) -> Tensor:
-    return torch.from_numpy(np.frombuffer(packed, np.int32).astype(np.int64) if packed else np.empty(0, np.int64))
+    return torch.from_numpy(
+        np.frombuffer(packed, np.int32).astype(np.int64) if packed else np.empty(0, np.int64)
+    )
 
 
 class Asked:
-    """A teacher in memory, loaded when it is first asked. ``words`` is the size of the vocabulary that both models have."""
+    """A teacher in memory, loaded when it is first asked. ``words`` is the size of the vocabulary that both
+    models have.
+    """
 
     def __init__(self, run: Run, teacher: ModelRef, words: int, k: int) -> None:
         self.run, self.ref, self.words, self.k = run, teacher, words, k
@@ -105,7 +114,9 @@ class Stored:
         distinct = sorted(set(texts))
         run = asked.run
         self.device = run.device
-        folder = run.product("teacher", ingredients(asked, distinct), lambda folder: build(asked, distinct, folder))
+        folder = run.product(
+            "teacher", ingredients(asked, distinct), lambda folder: build(asked, distinct, folder)
+        )
         asked.release()
         places = read_json(folder / "places.json")
         self.places = {text: (part, start) for text, (part, start) in zip(distinct, places, strict=True)}
@@ -113,7 +124,12 @@ class Stored:
 
     def targets(self, texts: Sequence[Text]) -> Targets:
         """What it said at all learnt places of the texts, one after the other."""
-        return Targets(*(None if part is None else part.to(self.device) for part in joined([self._read(text) for text in texts])))
+        return Targets(
+            *(
+                None if part is None else part.to(self.device)
+                for part in joined([self._read(text) for text in texts])
+            )
+        )
 
     def _read(self, text: Text) -> Targets:
         part, start = self.places[text]
@@ -150,7 +166,10 @@ def build(asked: Asked, texts: list[Text], folder: Path) -> None:
     places: list[tuple[int, int]] = []
     tokens = sum(text.tokens for text in texts)
     kept = asked.k if 0 < asked.k < asked.words else asked.words
-    asked.run.say(f"the teacher reads {len(texts)} texts once for all runs that share them: {tokens} tokens, {kept} words for each")
+    asked.run.say(
+        f"the teacher reads {len(texts)} texts once for all runs that share them: {tokens} tokens, {kept}"
+        " words for each"
+    )
     shown = max(len(texts) // 100, 1)
     for part, (first, found) in enumerate(_parts(asked, texts, kept)):
         start = 0
@@ -161,7 +180,8 @@ def build(asked: Asked, texts: list[Text], folder: Path) -> None:
                 asked.run.console.progress(f"{asked.run.label} teacher", {}, done, len(texts))
         whole = joined(found)._asdict()
         save_file(
-            {name: part.cpu().contiguous() for name, part in whole.items() if part is not None}, folder / f"part-{part:05d}.safetensors"
+            {name: part.cpu().contiguous() for name, part in whole.items() if part is not None},
+            folder / f"part-{part:05d}.safetensors",
         )
     write_json(folder / "places.json", places)
 

@@ -1,13 +1,15 @@
-"""A teacher's next-token distribution in few numbers: its k likeliest words, and how much lies outside them at any temperature.
+"""A teacher's next-token distribution in few numbers: its k likeliest words, and how much lies outside them
+at any temperature.
 
-Of the words outside the k only their sum is needed, so they count as one more word, *the rest*, for teacher and student alike. The divergence
-over k + 1 words is never larger than that over all V (data processing) and 0 where that is 0; it asks of the student how
-much it puts outside the k words, not where. Leaving the rest out and renormalising, as is often done, teaches the student that
-nothing lies outside.
+Of the words outside the k only their sum is needed, so they count as one more word, *the rest*, for teacher
+and student alike. The divergence over k + 1 words is never larger than that over all V (data processing) and
+0 where that is 0; it asks of the student how much it puts outside the k words, not where. Leaving the rest
+out and renormalising, as is often done, teaches the student that nothing lies outside.
 
-At temperature T the rest's score is log sum exp(l_v / T) over the words outside: the cumulant function of their log-probabilities at 1/T. It is
-smooth in 1/T, so its values at a few NODES are stored and a polynomial through them gives the others. At the temperatures 1/2, 2/3, 1, 4/3, 2, 4 and 8 it
-is exact, between them good to half a percent of the rest. So one stored pass serves every temperature from 1/2 on.
+At temperature T the rest's score is log sum exp(l_v / T) over the words outside: the cumulant function of
+their log-probabilities at 1/T. It is smooth in 1/T, so its values at a few NODES are stored and a polynomial
+through them gives the others. At the temperatures 1/2, 2/3, 1, 4/3, 2, 4 and 8 it is exact, between them good
+to half a percent of the rest. So one stored pass serves every temperature from 1/2 on.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ COLDEST = 1 / NODES[-1]
 
 
 class Targets(NamedTuple):
-    """What a teacher says at N positions. Without ``words`` (k = V) ``values`` holds all words in order, and there is no rest."""
+    """What a teacher says at N positions. Without ``words`` (k = V) ``values`` holds all words in order, and
+    there is no rest.
+    """
 
     values: Tensor  # (N, k) log-probabilities at temperature 1, float32
     words: Tensor | None  # (N, k) which words they are, int32
@@ -39,7 +43,10 @@ def targets(scores: Tensor, k: int) -> Targets:
         return Targets(whole, None, None)
     values, words = whole.topk(k, dim=-1)
     outside = whole.scatter(-1, words, -torch.inf)
-    rest = [torch.logsumexp(node * outside if node else outside.masked_fill(outside > -torch.inf, 0), dim=-1) for node in NODES]
+    rest = [
+        torch.logsumexp(node * outside if node else outside.masked_fill(outside > -torch.inf, 0), dim=-1)
+        for node in NODES
+    ]
     return Targets(values, words.int(), torch.stack(rest, dim=-1))
 
 
@@ -62,7 +69,9 @@ def student_at(scores: Tensor, found: Targets, temperature: float) -> Tensor:
 
 
 def rest_at(rest: Tensor, temperature: float) -> Tensor:
-    """The rest's score (N,) at a temperature, from its values at the nodes (N, len(NODES)): Lagrange's polynomial in 1/T."""
+    """The rest's score (N,) at a temperature, from its values at the nodes (N, len(NODES)): Lagrange's
+    polynomial in 1/T.
+    """
     inverse = 1 / temperature
     if inverse in NODES:
         return rest[:, NODES.index(inverse)]

@@ -1,11 +1,12 @@
 """``eval=[distance]``: how far a model has moved from the one it was made of, token by token.
 
-KL divergence (in nats per token, of the model from its baseline) and the share of tokens whose likeliest continuation is another: both see
-damage, and forgetting, that accuracy hides (Dutta et al. 2024, "Accuracy is not all you need"). Every text is a row with its own
-difference, so that the numbers are paired by themselves.
+KL divergence (in nats per token, of the model from its baseline) and the share of tokens whose likeliest
+continuation is another: both see damage, and forgetting, that accuracy hides (Dutta et al. 2024, "Accuracy is
+not all you need"). Every text is a row with its own difference, so that the numbers are paired by themselves.
 
-The baseline is read with transformers and its log-probabilities are kept in the store, once for all models that are held against it.
-Of each position its likeliest words are kept, and the rest as one; that makes the KL a lower bound, by less than the rest's own share.
+The baseline is read with transformers and its log-probabilities are kept in the store, once for all models
+that are held against it. Of each position its likeliest words are kept, and the rest as one; that makes the
+KL a lower bound, by less than the rest's own share.
 """
 
 from __future__ import annotations
@@ -14,7 +15,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, Evaluation, Evaluator, ModelRef, Problem, Run, RunConfig, hookimpl, must_be_at_least, setting
+from ptx import (
+    Choice,
+    Evaluation,
+    Evaluator,
+    ModelRef,
+    Problem,
+    Run,
+    RunConfig,
+    hookimpl,
+    must_be_at_least,
+    setting,
+)
 from ptx.lm.evaluation.texts import problems
 
 
@@ -24,10 +36,14 @@ class Distance(Evaluator):
 
     compares: ClassVar[bool] = True
     texts: list[str] = setting(
-        [], "files: .txt, or .jsonl, .json or .csv with a column text; empty: the held-out text that came with the data"
+        [],
+        "files: .txt, or .jsonl, .json or .csv with a column text; empty: the held-out text that came with"
+        " the data",
     )
     tokens: int = setting(256, "of each row's beginning")
-    block: int = setting(1000, "characters of a row: lines of a .txt file are put together until they have as many")
+    block: int = setting(
+        1000, "characters of a row: lines of a .txt file are put together until they have as many"
+    )
     limit: int = setting(100, "rows of each text")
     likeliest: int = setting(256, "words of the baseline that are kept per position; the others count as one")
 
@@ -44,7 +60,16 @@ class Distance(Evaluator):
 def ptx_choices() -> list[Choice]:
     """``eval=[distance]``."""
     libraries = ("torch", "transformers", "numpy")
-    return [Choice("eval", "distance", Distance, "KL per token and flipped tokens against the baseline", libraries, version="2")]
+    return [
+        Choice(
+            "eval",
+            "distance",
+            Distance,
+            "KL per token and flipped tokens against the baseline",
+            libraries,
+            version="2",
+        )
+    ]
 
 
 @hookimpl
@@ -59,7 +84,9 @@ def ptx_validate(config: RunConfig) -> list[Problem]:
 
 
 @hookimpl
-def ptx_evaluate(run: Run, evaluator: Evaluator, lm: Any | None, baseline: ModelRef | None) -> Evaluation | None:
+def ptx_evaluate(
+    run: Run, evaluator: Evaluator, lm: Any | None, baseline: ModelRef | None
+) -> Evaluation | None:
     """Hold ``lm`` against ``baseline``."""
     if not isinstance(evaluator, Distance):
         return None

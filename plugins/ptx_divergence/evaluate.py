@@ -28,19 +28,28 @@ Tokens = list[int]
 def evaluate(run: Run, config: Distance, lm: LanguageModel | None, baseline: ModelRef | None) -> Evaluation:
     """KL per token and flipped tokens of ``lm`` against ``baseline``."""
     assert lm is not None  # Distance.opens_model
-    source = run.plan.model if run.plan is not None else baseline  # the model folder, also where the runtime opens packages
+    source = (
+        run.plan.model if run.plan is not None else baseline
+    )  # the model folder, also where the runtime opens packages
     if source is None or source.kind == "package":
         raise StepError("eval=[distance] needs the model folder that the recipe started from")
     texts = [text for file in config.texts for text in read(file, block=config.block, limit=config.limit)]
     rows = [tokens_of(lm, text, config.tokens) for text in texts]
     _same_words(lm, source)
-    folder = run.product("baseline_log_probs", ingredients(run, config, source, rows), lambda into: _build(run, config, source, rows, into))
+    folder = run.product(
+        "baseline_log_probs",
+        ingredients(run, config, source, rows),
+        lambda into: _build(run, config, source, rows, into),
+    )
     base = np.load(folder / "log_probs.npz")
     found, pace = [], Pace(run)
     started = time.perf_counter()
     for number, (text, tokens, logits) in enumerate(zip(texts, rows, lm.logits(rows), strict=True)):
         seconds = time.perf_counter() - started
-        found.append(_row(text, tokens, (base[f"w{number}"], base[f"p{number}"]), log_softmax(logits)) | lasted(seconds))
+        found.append(
+            _row(text, tokens, (base[f"w{number}"], base[f"p{number}"]), log_softmax(logits))
+            | lasted(seconds)
+        )
         pace.log({"texts": float(number + 1)}, number + 1, len(rows))
         started = time.perf_counter()
     metrics = [*measure(KL, "nats/token", "lower", found), *measure(FLIPS, "fraction", "lower", found)]
@@ -51,7 +60,9 @@ def tokens_of(lm: Any, text: Text, most: int) -> Tokens:
     """The beginning of a text as the model reads it, with the token that stands first."""
     prefix = first_token(lm.tokenizer)
     ids = list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
-    first = [] if prefix is None or ids[:1] == [prefix] else [prefix]  # a rendered conversation brings its own
+    first = (
+        [] if prefix is None or ids[:1] == [prefix] else [prefix]
+    )  # a rendered conversation brings its own
     return (first + ids)[: min(most, lm.max_length)]
 
 
@@ -92,7 +103,9 @@ def _baseline(run: Run, baseline: ModelRef, rows: list[Tokens]) -> Iterator[Any]
     model = load_model(baseline, dtype="float32", device=run.device).eval()
     for row in rows:
         with torch.inference_mode():
-            yield log_softmax(model(input_ids=torch.tensor([row], device=run.device)).logits[0].float().cpu().numpy())
+            yield log_softmax(
+                model(input_ids=torch.tensor([row], device=run.device)).logits[0].float().cpu().numpy()
+            )
 
 
 def _same_words(lm: Any, baseline: ModelRef) -> None:
@@ -100,5 +113,6 @@ def _same_words(lm: Any, baseline: ModelRef) -> None:
     theirs = load_tokenizer(baseline.path)
     if theirs.get_vocab() != lm.tokenizer.get_vocab():
         raise StepError(
-            f"the model's vocabulary is not that of its baseline {baseline.path}: there is no KL between them; leave distance out"
+            f"the model's vocabulary is not that of its baseline {baseline.path}: there is no KL between"
+            " them; leave distance out"
         )

@@ -1,6 +1,8 @@
-"""Direct preference optimisation (Rafailov et al. 2023) and its relatives, on pairs of answers (TRL's DPOTrainer).
+"""Direct preference optimisation (Rafailov et al. 2023) and its relatives, on pairs of answers (TRL's
+DPOTrainer).
 
-The reference is the model as it came; with adapters it is the same model with the adapter switched off, so no second copy is kept.
+The reference is the model as it came; with adapters it is the same model with the adapter switched off, so no
+second copy is kept.
 """
 
 from __future__ import annotations
@@ -35,13 +37,23 @@ class DPO(TrlMethod):
     needs: ClassVar[tuple[str, ...]] = ("pairs",)
     parallel: ClassVar[bool] = True
 
-    learning_rate: float = setting(1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more")
-    max_length: int | None = setting(None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)")
-    beta: float = setting(0.1, "how much leaving the reference costs: higher stays closer (for ipo: the paper's tau)")
+    learning_rate: float = setting(
+        1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more"
+    )
+    max_length: int | None = setting(
+        None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)"
+    )
+    beta: float = setting(
+        0.1, "how much leaving the reference costs: higher stays closer (for ipo: the paper's tau)"
+    )
     loss: str = setting("sigmoid", f"TRL's loss: {', '.join(LOSSES)}")
-    label_smoothing: float = setting(0.0, "share of pairs that are believed to be the wrong way round (robust, exo_pair)")
+    label_smoothing: float = setting(
+        0.0, "share of pairs that are believed to be the wrong way round (robust, exo_pair)"
+    )
     cache_reference: bool = setting(
-        True, "score the reference once and keep it in the store; false: ask it in every batch (same losses)", identity=False
+        True,
+        "score the reference once and keep it in the store; false: ask it in every batch (same losses)",
+        identity=False,
     )
 
     def __post_init__(self) -> None:
@@ -51,9 +63,15 @@ class DPO(TrlMethod):
         if self.max_length is not None:
             above(0, self, "max_length", "512")
         if not 0 <= self.label_smoothing < 0.5:
-            raise ValueError(f"method.label_smoothing must lie in [0, 0.5), got {self.label_smoothing}; try method.label_smoothing=0.1")
+            raise ValueError(
+                f"method.label_smoothing must lie in [0, 0.5), got {self.label_smoothing}; try"
+                " method.label_smoothing=0.1"
+            )
         if self.loss == "exo_pair" and not self.label_smoothing:
-            raise ValueError("method.loss=exo_pair needs label smoothing, got 0.0; try method.label_smoothing=0.001 (the paper's)")
+            raise ValueError(
+                "method.loss=exo_pair needs label smoothing, got 0.0; try method.label_smoothing=0.001 (the"
+                " paper's)"
+            )
 
 
 @hookimpl

@@ -1,4 +1,6 @@
-"""Reading the texts with both models: the log-probabilities of the model as it came are kept in the store, the other's stand beside them."""
+"""Reading the texts with both models: the log-probabilities of the model as it came are kept in the store,
+the other's stand beside them.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ BITS, KL, FLIPS = "general/text/bits_per_byte", "general/text/kl", "general/text
 UNITS = {BITS: "bits/byte", KL: "nats/token", FLIPS: "fraction"}
 SHOWN = 300  # characters of a text that a row keeps
 Piece = tuple[list[int], list[int]]  # tokens read, tokens predicted at the end of them
-Words = tuple[Any, Any]  # the likeliest words (C, K) of a window's C tokens, and their log-probabilities (C, K)
+Words = tuple[
+    Any, Any
+]  # the likeliest words (C, K) of a window's C tokens, and their log-probabilities (C, K)
 Kept = list[list[Words]]  # by text and window
 Row = dict[str, Any]
 
@@ -46,7 +50,9 @@ class Passage:
         return sum(len(targets) for _, targets in self.pieces)
 
 
-def evaluate(run: Run, config: General, model: ModelRef, lm: LanguageModel | None, baseline: ModelRef | None) -> Evaluation:
+def evaluate(
+    run: Run, config: General, model: ModelRef, lm: LanguageModel | None, baseline: ModelRef | None
+) -> Evaluation:
     """Bits per byte under ``lm``, and how far it is from ``baseline`` where both have the same words."""
     assert lm is not None  # General.opens_model
     passages = passages_of(config, lm)
@@ -55,7 +61,10 @@ def evaluate(run: Run, config: General, model: ModelRef, lm: LanguageModel | Non
     if _same_words(lm, model, baseline):
         base = before(run, config, passages, model, lm, baseline)
     else:
-        run.say("the vocabulary is not that of the model as it came: bits per byte can be compared, KL and flips there are none")
+        run.say(
+            "the vocabulary is not that of the model as it came: bits per byte can be compared, KL and flips"
+            " there are none"
+        )
     names, rows, pace = [BITS, KL, FLIPS] if base else [BITS], [], Pace(run)
     for number, passage in enumerate(passages):
         row = _row(passage, list(_log_probs(lm, passage)), base[number] if base else None)
@@ -63,12 +72,18 @@ def evaluate(run: Run, config: General, model: ModelRef, lm: LanguageModel | Non
         rows.append(row if row["scores"] else row | {"scores": dict.fromkeys(names), "status": "failed"})
         pace.log({"texts": float(len(rows))}, len(rows), len(passages))
     return Evaluation(
-        [*(one for name in names for one in measure(name, UNITS[name], "lower", rows)), *unscored("general/text", rows)], rows
+        [
+            *(one for name in names for one in measure(name, UNITS[name], "lower", rows)),
+            *unscored("general/text", rows),
+        ],
+        rows,
     )
 
 
 def passages_of(config: General, lm: LanguageModel) -> list[Passage]:
-    """The texts in windows, each token predicted once; without a token that stands first, a text's own first token does."""
+    """The texts in windows, each token predicted once; without a token that stands first, a text's own first
+    token does.
+    """
     size, found = min(config.window, lm.max_length), []
     tokenizer = lm.tokenizer
     prefix = first_token(tokenizer)
@@ -84,12 +99,16 @@ def passages_of(config: General, lm: LanguageModel) -> list[Passage]:
 
 def _log_probs(lm: LanguageModel, passage: Passage) -> Iterator[Any]:
     """Per window the log-probabilities (C, V) under which its C tokens are predicted."""
-    for logits, (_, targets) in zip(lm.logits([seen for seen, _ in passage.pieces]), passage.pieces, strict=True):
+    for logits, (_, targets) in zip(
+        lm.logits([seen for seen, _ in passage.pieces]), passage.pieces, strict=True
+    ):
         yield log_softmax(np.asarray(logits)[len(logits) - len(targets) :])
 
 
 def _row(passage: Passage, ours: list[Any], base: list[Words] | None) -> Row:
-    """A row of the item table, weighed by its bytes; without scores where the model's logits are not finite."""
+    """A row of the item table, weighed by its bytes; without scores where the model's logits are not
+    finite.
+    """
     nats, far, flips = 0.0, 0.0, 0
     for number, (probs, (_, targets)) in enumerate(zip(ours, passage.pieces, strict=True)):
         nats -= float(probs[np.arange(len(targets)), targets].sum())
@@ -99,16 +118,27 @@ def _row(passage: Passage, ours: list[Any], base: list[Words] | None) -> Row:
             flips += int((probs.argmax(axis=1) != words[:, 0]).sum())
     scores = {BITS: nats / math.log(2) / passage.text.bytes}
     scores |= {} if base is None else {KL: far / passage.tokens, FLIPS: flips / passage.tokens}
-    row: Row = {"item": f"{passage.file}:{passage.text.item}", "scores": scores if all(map(math.isfinite, scores.values())) else {}}
-    row |= {"segments": dict(passage.text.segments), "weight": passage.text.bytes, "prompt": passage.text.text[:SHOWN]}
+    row: Row = {
+        "item": f"{passage.file}:{passage.text.item}",
+        "scores": scores if all(map(math.isfinite, scores.values())) else {},
+    }
+    row |= {
+        "segments": dict(passage.text.segments),
+        "weight": passage.text.bytes,
+        "prompt": passage.text.text[:SHOWN],
+    }
     return row
 
 
-def before(run: Run, config: General, passages: list[Passage], model: ModelRef, lm: LanguageModel, baseline: ModelRef) -> Kept:
+def before(
+    run: Run, config: General, passages: list[Passage], model: ModelRef, lm: LanguageModel, baseline: ModelRef
+) -> Kept:
     """What the model as it came says of each text; read once for all models that are held against it."""
 
     def build(into: Path) -> None:
-        run.say(f"the model as it came reads {len(passages)} general texts, once for all models held against it")
+        run.say(
+            f"the model as it came reads {len(passages)} general texts, once for all models held against it"
+        )
         itself = model.digest == baseline.digest
         opened = lm if itself else run.load(baseline)
         try:
@@ -119,7 +149,10 @@ def before(run: Run, config: General, passages: list[Passage], model: ModelRef, 
 
     folder = run.product("general_log_probs", ingredients(run, config, passages, baseline), build)
     with np.load(folder / "log_probs.npz") as held:
-        return [[(held[f"w{n}_{m}"], held[f"p{n}_{m}"]) for m in range(len(passage.pieces))] for n, passage in enumerate(passages)]
+        return [
+            [(held[f"w{n}_{m}"], held[f"p{n}_{m}"]) for m in range(len(passage.pieces))]
+            for n, passage in enumerate(passages)
+        ]
 
 
 def _arrays(lm: LanguageModel, passages: list[Passage], count: int) -> dict[str, Any]:
@@ -136,7 +169,11 @@ def ingredients(run: Run, config: General, passages: list[Passage], baseline: Mo
     choice = run.host.choice_of(run.config.runtime)
     return {
         "weights": baseline.digest or ModelRef.of(baseline.path).digest,
-        "runtime": {"choice": choice.name, "version": choice.version, "config": identity_of(run.config.runtime)},
+        "runtime": {
+            "choice": choice.name,
+            "version": choice.version,
+            "config": identity_of(run.config.runtime),
+        },
         "texts": digest_of([passage.pieces for passage in passages]),
         "likeliest": config.likeliest,
         "device": run.device,
@@ -146,4 +183,6 @@ def ingredients(run: Run, config: General, passages: list[Passage], baseline: Mo
 
 def _same_words(lm: LanguageModel, model: ModelRef, baseline: ModelRef) -> bool:
     """KL is over words: two models with different vocabularies have none."""
-    return model.digest == baseline.digest or bool(load_tokenizer(baseline.path).get_vocab() == lm.tokenizer.get_vocab())
+    return model.digest == baseline.digest or bool(
+        load_tokenizer(baseline.path).get_vocab() == lm.tokenizer.get_vocab()
+    )

@@ -1,7 +1,7 @@
 """``runtime=gguf``: the model as one GGUF file, served by llama.cpp on the CPU.
 
-The file is written with llama.cpp's own ``gguf`` package, read back by another reader (transformers' GGUF loader), opened with llama.cpp (xllamacpp,
-its server as a library), and compared with the model in both.
+The file is written with llama.cpp's own ``gguf`` package, read back by another reader (transformers' GGUF
+loader), opened with llama.cpp (xllamacpp, its server as a library), and compared with the model in both.
 """
 
 from __future__ import annotations
@@ -10,7 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_more_than, must_be_one_of, setting
+from ptx import (
+    Choice,
+    ModelRef,
+    Problem,
+    Run,
+    RunConfig,
+    Runtime,
+    hookimpl,
+    must_be_at_least,
+    must_be_more_than,
+    must_be_one_of,
+    setting,
+)
 
 #: what the gguf package can write; its k-quants can only be read
 TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
@@ -18,15 +30,21 @@ TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 
 @dataclass
 class Gguf(Runtime):
-    """One GGUF file with tokenizer and chat template; threads follow ``threads=`` (``eval.latency.threads`` where latency is measured)."""
+    """One GGUF file with tokenizer and chat template; threads follow ``threads=`` (``eval.latency.threads``
+    where latency is measured).
+    """
 
     exports: ClassVar[bool] = True
     type: str = setting("q8_0", f"of the weight matrices: {', '.join(TYPES)}; vectors stay f32")
     max_perplexity_ratio: float = setting(
-        1.25, "the step fails if the file's perplexity on the model's own text is more than so many times the model's"
+        1.25,
+        "the step fails if the file's perplexity on the model's own text is more than so many times the"
+        " model's",
     )
     context: int = setting(
-        4096, "tokens of a request that memory is set aside for, at most as many as the model can read; longer prompts lose their beginning"
+        4096,
+        "tokens of a request that memory is set aside for, at most as many as the model can read; longer"
+        " prompts lose their beginning",
     )
     slots: int = setting(1, "requests that are decoded together", identity=False)
 

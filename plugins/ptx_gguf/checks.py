@@ -12,28 +12,48 @@ from ptx.models.package import read_package
 from ptx.records import read_json
 
 #: architecture -> llama.cpp's name for it
-ARCHITECTURES = {"LlamaForCausalLM": "llama", "MistralForCausalLM": "llama", "Qwen2ForCausalLM": "qwen2", "Qwen3ForCausalLM": "qwen3"}
+ARCHITECTURES = {
+    "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "llama",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen3ForCausalLM": "qwen3",
+}
 
 
 def problems(config: RunConfig, model: Path) -> list[Problem]:
     """Everything that is wrong with serving ``model`` on llama.cpp."""
     missing = [name for name in ("gguf", "xllamacpp") if find_spec(name) is None]
-    found = [Problem(f"runtime=gguf needs {' and '.join(missing)}", "pip install 'ptx[gguf]'")] if missing else []
+    found = (
+        [Problem(f"runtime=gguf needs {' and '.join(missing)}", "pip install 'ptx[gguf]'")] if missing else []
+    )
     if config.device == "cuda":
         found.append(
-            Problem("runtime=gguf serves on the CPU, and device=cuda is given", "leave device= out, or take runtime=hf or runtime=vllm")
+            Problem(
+                "runtime=gguf serves on the CPU, and device=cuda is given",
+                "leave device= out, or take runtime=hf or runtime=vllm",
+            )
         )
     if read_package(model) or model_problems(model):
         return found
     described = read_json(model / "config.json")
     names = [str(name) for name in described.get("architectures") or ["no architecture"]]
     if not any(name in ARCHITECTURES for name in names):
-        found.append(Problem(f"runtime=gguf cannot write {names[0]} ({model})", f"it writes {', '.join(ARCHITECTURES)}"))
-    scaling = (described.get("rope_parameters") or described.get("rope_scaling") or {}).get("rope_type", "default")
+        found.append(
+            Problem(
+                f"runtime=gguf cannot write {names[0]} ({model})", f"it writes {', '.join(ARCHITECTURES)}"
+            )
+        )
+    scaling = (described.get("rope_parameters") or described.get("rope_scaling") or {}).get(
+        "rope_type", "default"
+    )
     if scaling != "default":
-        found.append(Problem(f"runtime=gguf cannot write rope scaling {scaling!r} ({model})", "take runtime=onnx"))
+        found.append(
+            Problem(f"runtime=gguf cannot write rope scaling {scaling!r} ({model})", "take runtime=onnx")
+        )
     if not is_byte_level(model):
-        what = f"runtime=gguf writes byte-level BPE tokenizers (tokenizer.json), and that of {model} is another"
+        what = (
+            f"runtime=gguf writes byte-level BPE tokenizers (tokenizer.json), and that of {model} is another"
+        )
         found.append(Problem(what, "take runtime=onnx, or llama.cpp's own convert_hf_to_gguf.py"))
     return found
 
@@ -49,4 +69,6 @@ def is_byte_level(model: Path) -> bool:
 
 def kinds_of(part: dict[str, Any] | None) -> list[str]:
     """The types of a (sequence of) pre-tokenizer."""
-    return [kind for inner in part.get("pretokenizers", [part]) for kind in [str(inner["type"])]] if part else []
+    return (
+        [kind for inner in part.get("pretokenizers", [part]) for kind in [str(inner["type"])]] if part else []
+    )

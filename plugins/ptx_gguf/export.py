@@ -1,7 +1,10 @@
-"""Writing the GGUF file: llama.cpp's names, orders and formats come from the ``gguf`` package; the few rules that are not in it stand here.
+"""Writing the GGUF file: llama.cpp's names, orders and formats come from the ``gguf`` package; the few rules
+that are not in it stand here.
 
-- llama's query and key rows are interleaved per head, because llama.cpp rotates neighbouring pairs and transformers rotates halves
-- vectors (norms, biases) stay float32; a matrix whose rows are no whole number of blocks stays float16, and is named
+- llama's query and key rows are interleaved per head, because llama.cpp rotates neighbouring pairs and
+  transformers rotates halves
+- vectors (norms, biases) stay float32; a matrix whose rows are no whole number of blocks stays float16, and
+  is named
 - an output layer that is tied to the embedding is not written twice
 """
 
@@ -43,9 +46,13 @@ class ReadBack:
         from transformers import AutoModelForCausalLM
 
         try:
-            self.network = AutoModelForCausalLM.from_pretrained(folder, gguf_file=FILE, dtype="float32", local_files_only=True).eval()
+            self.network = AutoModelForCausalLM.from_pretrained(
+                folder, gguf_file=FILE, dtype="float32", local_files_only=True
+            ).eval()
         except (ValueError, NotImplementedError, KeyError, RuntimeError, OSError) as error:
-            raise StepError(f"transformers cannot read the file back: {type(error).__name__}: {error}") from error
+            raise StepError(
+                f"transformers cannot read the file back: {type(error).__name__}: {error}"
+            ) from error
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
         """Scores of the next token after each token, row by row."""
@@ -65,9 +72,14 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
     folder.mkdir()
     pre, kept = write(network, tokenizer_folder(run, model, tokenizer), folder / FILE, config.type)
     if kept:
-        run.say(f"{len(kept)} matrices stay f16, since {config.type} has blocks of {block_of(config.type)}: {', '.join(kept[:3])}")
+        run.say(
+            f"{len(kept)} matrices stay f16, since {config.type} has blocks of {block_of(config.type)}:"
+            f" {', '.join(kept[:3])}"
+        )
     if pre == "default":
-        run.say("llama.cpp has no pre-tokenizer that is surely this model's: its token boundaries are not assured")
+        run.say(
+            "llama.cpp has no pre-tokenizer that is surely this model's: its token boundaries are not assured"
+        )
     tokenizer.save_pretrained(folder)
     rows = own_text(network, tokenizer, run.seed)
     read = compare(logits_of(network), ReadBack(folder), rows)  # type: ignore[arg-type]
@@ -109,7 +121,9 @@ def limits(network: Any) -> dict[str, Any]:
 
 
 def tokenizer_folder(run: Run, model: ModelRef, tokenizer: Any) -> Path:
-    """A folder with the tokenizer as files, which is what ``gguf`` reads; an adapter's lies with its base or beside it."""
+    """A folder with the tokenizer as files, which is what ``gguf`` reads; an adapter's lies with its base or
+    beside it.
+    """
     if (model.path / "tokenizer.json").is_file():
         return model.path
     folder = run.checkpoints / "tokenizer"
@@ -118,7 +132,9 @@ def tokenizer_folder(run: Run, model: ModelRef, tokenizer: Any) -> Path:
 
 
 def write(network: Any, vocabulary: Path, file: Path, kind: str) -> tuple[str, list[str]]:
-    """Write the file; returns the pre-tokenizer's name and the matrices that could not take the format ``kind``."""
+    """Write the file; returns the pre-tokenizer's name and the matrices that could not take the format
+    ``kind``.
+    """
     config = network.config.get_text_config()
     arch = ARCHITECTURES[next(name for name in network.config.architectures if name in ARCHITECTURES)]
     writer = GGUFWriter(None, arch)
@@ -141,7 +157,10 @@ def write(network: Any, vocabulary: Path, file: Path, kind: str) -> tuple[str, l
 
 def add_shape(writer: GGUFWriter, config: Any) -> None:
     """The model's sizes."""
-    heads, head = config.num_attention_heads, getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads, head = (
+        config.num_attention_heads,
+        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
+    )
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
@@ -182,7 +201,9 @@ def interleaved(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
 
 
 def type_of(name: str, shape: Sequence[int], kind: str) -> GGMLQuantizationType:
-    """The format of a tensor: vectors f32, matrices ``kind``, or f16 where their rows are no whole number of its blocks."""
+    """The format of a tensor: vectors f32, matrices ``kind``, or f16 where their rows are no whole number of
+    its blocks.
+    """
     if len(shape) < 2 or name.endswith("_norm.weight"):
         return GGMLQuantizationType.F32
     return GGMLQuantizationType[kind.upper()] if shape[-1] % block_of(kind) == 0 else GGMLQuantizationType.F16

@@ -1,14 +1,17 @@
-"""A GGUF file on llama.cpp, through its own server in this process (xllamacpp): generation, log-likelihood and scores of the file as it is served.
+"""A GGUF file on llama.cpp, through its own server in this process (xllamacpp): generation, log-likelihood
+and scores of the file as it is served.
 
 What the server offers, and what is made of it:
 
-- it has no scores of a prompt's tokens, only of the token that comes next: a continuation is scored token by token, each request going on from
-  the cache of the one before
-- the log-probabilities that it gives are those of the raw scores, also where a bias made it choose: the token to be scored is forced, and one
-  request tells its log-probability and the likeliest token, whatever the size of the vocabulary
-- it gives none for a token that is a part of a character: the end token is forced instead, and the part looked up among all tokens
-- it keeps earlier texts, and takes from them what a new one shares: the first request of every text begins afresh, so that an answer does not
-  depend on what was asked before
+- it has no scores of a prompt's tokens, only of the token that comes next: a continuation is scored token by
+  token, each request going on from the cache of the one before
+- the log-probabilities that it gives are those of the raw scores, also where a bias made it choose: the token
+  to be scored is forced, and one request tells its log-probability and the likeliest token, whatever the size
+  of the vocabulary
+- it gives none for a token that is a part of a character: the end token is forced instead, and the part
+  looked up among all tokens
+- it keeps earlier texts, and takes from them what a new one shares: the first request of every text begins
+  afresh, so that an answer does not depend on what was asked before
 - it listens on a port of this machine: with a key that nobody has
 """
 
@@ -56,22 +59,31 @@ class GgufLanguageModel(TokenModel):
 
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
         """Log-probabilities after every token of ``rows``, all of one length: (B, T, V)."""
-        return np.stack([np.stack([self._all(row[: place + 1], place > 0) for place in range(len(row))]) for row in rows])
+        return np.stack(
+            [np.stack([self._all(row[: place + 1], place > 0) for place in range(len(row))]) for row in rows]
+        )
 
     def scored(self, rows: Rows, targets: Rows) -> list[Scored]:
         """Log-probability of each target, and the likeliest token in its place; one request per target."""
         return [
-            [self._scored(row[: len(row) - len(chosen) + 1 + place], token, place > 0) for place, token in enumerate(chosen)]
+            [
+                self._scored(row[: len(row) - len(chosen) + 1 + place], token, place > 0)
+                for place, token in enumerate(chosen)
+            ]
             for row, chosen in zip(rows, targets, strict=True)
         ]
 
-    def steps(self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False) -> Iterator[NDArray[Any]]:  # noqa: ARG002 (nothing here ends by itself)
+    def steps(
+        self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False
+    ) -> Iterator[NDArray[Any]]:
         """The next token of each row, ``most`` times."""
         texts = [list(row) for row in rows]
         for step in range(most):
             goes_on = step > 0 and len(texts) == 1
             if noise is None:
-                tokens = np.array([self._ask(text, goes_on, self.ends[0], 1)["top_logprobs"][0]["id"] for text in texts])
+                tokens = np.array(
+                    [self._ask(text, goes_on, self.ends[0], 1)["top_logprobs"][0]["id"] for text in texts]
+                )
             else:
                 tokens = noise.over(np.stack([self._all(text, goes_on) for text in texts])).argmax(axis=-1)
             for text, token in zip(texts, tokens.tolist(), strict=True):
@@ -95,8 +107,16 @@ class GgufLanguageModel(TokenModel):
         return scores
 
     def _ask(self, row: Sequence[int], goes_on: bool, forced: int, most: int) -> dict[str, Any]:
-        """What the server says of the token ``forced`` after ``row``, and of the ``most`` likeliest; it may go on from the text of the request before."""
-        request = {"prompt": list(row), "max_tokens": 1, "temperature": 0.0, "n_probs": most, "logit_bias": [[forced, FORCED]]}
+        """What the server says of the token ``forced`` after ``row``, and of the ``most`` likeliest; it may
+        go on from the text of the request before.
+        """
+        request = {
+            "prompt": list(row),
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "n_probs": most,
+            "logit_bias": [[forced, FORCED]],
+        }
         answer = self.model.handle_completions(request | {"cache_prompt": goes_on, "id_slot": 0})
         refuse(answer)
         told = answer["choices"][0]["logprobs"]
@@ -106,13 +126,16 @@ class GgufLanguageModel(TokenModel):
         return content
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that never ends early.
+        """Seconds to the first new token, and from there to the last, of one request of random tokens that
+        never ends early.
 
         Asked without probabilities, for which the server sorts the vocabulary at every token.
         """
         rows = np.random.default_rng(0).integers(0, self.vocabulary, (batch_size, prompt_tokens)).tolist()
         started = time.perf_counter()
-        streams = [Stream(self.model, row, new_tokens) for row in rows]  # all are under way before the first is read
+        streams = [
+            Stream(self.model, row, new_tokens) for row in rows
+        ]  # all are under way before the first is read
         parts = [stream.parts() for stream in streams]
         for part in parts:
             next(part)
@@ -133,7 +156,14 @@ class Stream:
     def __init__(self, server: Any, row: Sequence[int], most: int) -> None:
         self.server = server
         self.arrived: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
-        request = {"prompt": list(row), "max_tokens": most, "temperature": 0.0, "cache_prompt": False, "ignore_eos": True, "stream": True}
+        request = {
+            "prompt": list(row),
+            "max_tokens": most,
+            "temperature": 0.0,
+            "cache_prompt": False,
+            "ignore_eos": True,
+            "stream": True,
+        }
         threading.Thread(target=self._run, args=(request,), daemon=True, name="ptx-gguf").start()
 
     def parts(self) -> Iterator[dict[str, Any]]:
@@ -155,7 +185,9 @@ class Stream:
 
 
 def serve(file: Path, context: int, slots: int) -> Any:
-    """llama.cpp's server for ``file``, with ``context`` tokens shared by ``slots`` requests and this process's number of threads."""
+    """llama.cpp's server for ``file``, with ``context`` tokens shared by ``slots`` requests and this
+    process's number of threads.
+    """
     settings = xllamacpp.CommonParams()
     settings.model.path = str(file)
     settings.n_ctx, settings.n_parallel = context, slots

@@ -1,7 +1,8 @@
 """The tokenizer as GGUF keeps it: tokens, kinds, merges, special tokens, and the name of the pre-tokenizer.
 
-llama.cpp knows pre-tokenizers by name and has each of them in its code. The name is found by the regular expression here; for one that is not
-known the file says ``default``, and the record that its token boundaries are not assured.
+llama.cpp knows pre-tokenizers by name and has each of them in its code. The name is found by the regular
+expression here; for one that is not known the file says ``default``, and the record that its token boundaries
+are not assured.
 """
 
 from __future__ import annotations
@@ -15,16 +16,22 @@ from ptx.lm.load import load_tokenizer
 from ptx.records import read_json
 from ptx_gguf.checks import kinds_of
 
-WORDS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+WORDS = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|%s|"
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 #: regular expression of a Split -> llama.cpp's name (llama-vocab.cpp)
 SPLITS = {WORDS % r"\p{N}": "qwen2", WORDS % r"\p{N}{1,3}": "llama-bpe"}
 
-#: llama.cpp opens no vocabulary without merges; what this one makes is no token, and is taken apart into bytes again
+#: llama.cpp opens no vocabulary without merges; what this one makes is no token, and is taken apart into
+#: bytes again
 NO_MERGE = "\N{LATIN SMALL LETTER THORN} \N{LATIN SMALL LETTER Y WITH DIAERESIS}"
 
 
 def pre_tokenizer(folder: Path) -> str:
-    """llama.cpp's name of the pre-tokenizer of ``tokenizer.json``; ``default`` where it has none that is surely the same."""
+    """llama.cpp's name of the pre-tokenizer of ``tokenizer.json``; ``default`` where it has none that is
+    surely the same.
+    """
     part: dict[str, Any] = read_json(folder / "tokenizer.json").get("pre_tokenizer") or {}
     if kinds_of(part) == ["ByteLevel"]:
         return "gpt-2" if part.get("use_regex", True) else "default"

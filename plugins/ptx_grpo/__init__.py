@@ -1,8 +1,9 @@
-"""Group relative policy optimisation (Shao et al. 2024): reinforcement learning on answers that can be checked (TRL's GRPOTrainer).
+"""Group relative policy optimisation (Shao et al. 2024): reinforcement learning on answers that can be
+checked (TRL's GRPOTrainer).
 
-For every prompt a group of answers is sampled and scored; an answer's advantage is its reward against its group's mean. Rewards
-come from scorers by name, so any plugin with a scorer choice can supply one. The loss is TRL's default, DAPO's token-level one,
-without a KL term (beta 0).
+For every prompt a group of answers is sampled and scored; an answer's advantage is its reward against its
+group's mean. Rewards come from scorers by name, so any plugin with a scorer choice can supply one. The loss
+is TRL's default, DAPO's token-level one, without a KL term (beta 0).
 """
 
 from __future__ import annotations
@@ -33,13 +34,23 @@ OWNED = {
 
 @dataclass
 class GRPO(TrlMethod):
-    """Reinforcement learning with rewards from scorers; ``batch_size`` counts sampled answers, not prompts."""
+    """Reinforcement learning with rewards from scorers; ``batch_size`` counts sampled answers, not
+    prompts.
+    """
 
     needs: ClassVar[tuple[str, ...]] = ("prompts",)
 
-    learning_rate: float = setting(1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more")
-    batch_size: int = setting(32, "sampled answers per optimizer step: num_generations for each of batch_size / num_generations prompts")
-    rewards: list[str] = setting(["answer"], "names of the scorers whose scores are the reward (scorer.NAME sets them up)")
+    learning_rate: float = setting(
+        1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more"
+    )
+    batch_size: int = setting(
+        32,
+        "sampled answers per optimizer step: num_generations for each of batch_size / num_generations"
+        " prompts",
+    )
+    rewards: list[str] = setting(
+        ["answer"], "names of the scorers whose scores are the reward (scorer.NAME sets them up)"
+    )
     reward_weights: list[float] | None = setting(None, "weight of each scorer; default: 1 each")
     num_generations: int = setting(8, "answers sampled per prompt: the group")
     max_completion_length: int = setting(256, "longest answer that is sampled, in tokens")
@@ -57,15 +68,17 @@ class GRPO(TrlMethod):
         if self.batch_size % self.num_generations:
             near = max(self.batch_size // self.num_generations, 1) * self.num_generations
             raise ValueError(
-                f"method.batch_size must be a multiple of method.num_generations={self.num_generations}, got {self.batch_size}; "
-                f"try method.batch_size={near}"
+                f"method.batch_size must be a multiple of method.num_generations={self.num_generations}, got"
+                f" {self.batch_size}; try method.batch_size={near}"
             )
         if not self.rewards:
-            raise ValueError("method.rewards must name at least one scorer, got []; try method.rewards=[answer]")
+            raise ValueError(
+                "method.rewards must name at least one scorer, got []; try method.rewards=[answer]"
+            )
         if self.reward_weights is not None and len(self.reward_weights) != len(self.rewards):
             raise ValueError(
-                f"method.reward_weights must have one weight for each of {self.rewards}, got {self.reward_weights}; "
-                f"try method.reward_weights={[1.0] * len(self.rewards)}"
+                f"method.reward_weights must have one weight for each of {self.rewards}, got"
+                f" {self.reward_weights}; try method.reward_weights={[1.0] * len(self.rewards)}"
             )
 
     def scorers(self) -> list[str]:

@@ -1,7 +1,7 @@
 """Scorers as TRL's reward functions.
 
-A scorer sees texts: of a prompt with one turn its text, of an answer its text. A score of nan ("could not be scored") becomes
-None, which TRL leaves out of the sum; a scorer that can score nothing at all stops the run.
+A scorer sees texts: of a prompt with one turn its text, of an answer its text. A score of nan ("could not be
+scored") becomes None, which TRL leaves out of the sum; a scorer that can score nothing at all stops the run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Rewards:
         return [self._function(name) for name in self.names]
 
     def _function(self, name: str) -> Reward:
-        def reward(prompts: list[Any], completions: list[Any], answer: list[str | None] | None = None, **_: Any) -> list[float | None]:
+        def reward(
+            prompts: list[Any], completions: list[Any], answer: list[str | None] | None = None, **_: Any
+        ) -> list[float | None]:
             texts = [as_text(completion) for completion in completions]
             references = answer if answer is not None else [None] * len(texts)
             scores = self.run.score(name, [as_text(prompt) for prompt in prompts], texts, list(references))
@@ -43,17 +45,23 @@ class Rewards:
         reward.__name__ = name
         return reward
 
-    def _remember(self, name: str, texts: list[str], references: list[str | None], scores: list[float]) -> None:
+    def _remember(
+        self, name: str, texts: list[str], references: list[str | None], scores: list[float]
+    ) -> None:
         scored = [score for score in scores if not math.isnan(score)]
         if not scored and name not in self.best:
             raise StepError(
-                f"the scorer {name!r} could score none of the first {len(texts)} answers; the first: {texts[0][-SHOWN:]!r}, its reference: "
-                f"{references[0] and references[0][-SHOWN:]!r}. Give the prompts a column answer, or choose another scorer (method.rewards=[...])"
+                f"the scorer {name!r} could score none of the first {len(texts)} answers; the first:"
+                f" {texts[0][-SHOWN:]!r}, its reference: {references[0] and references[0][-SHOWN:]!r}. Give"
+                " the prompts a column answer, or choose another scorer (method.rewards=[...])"
             )
         if len(scored) < len(scores) and name not in self.unscored:
             self.unscored.add(name)
             lost = len(scores) - len(scored)
-            self.run.say(f"the scorer {name!r} could not score {lost} of {len(scores)} answers; they get no reward from it")
+            self.run.say(
+                f"the scorer {name!r} could not score {lost} of {len(scores)} answers; they get no reward"
+                " from it"
+            )
         self.best[name] = max([self.best.get(name, -math.inf), *scored])
         self.seen[name] = (texts[0], references[0], scores[0])
 
@@ -62,8 +70,12 @@ class Rewards:
         parts = []
         for name, (text, reference, score) in self.seen.items():
             parts.append(
-                f"The scorer {name!r} never gave more than {self.best[name]:g}; an answer was {text[-SHOWN:]!r}, its reference "
-                f"{reference and reference[-SHOWN:]!r}, its score {score:g}."
+                f"The scorer {name!r} never gave more than {self.best[name]:g}; an answer was"
+                f" {text[-SHOWN:]!r}, its reference {reference and reference[-SHOWN:]!r}, its score"
+                f" {score:g}."
             )
-        tries = "Try easier prompts, SFT before GRPO, a larger method.num_generations, or a reward that also pays for partial success"
+        tries = (
+            "Try easier prompts, SFT before GRPO, a larger method.num_generations, or a reward that also pays"
+            " for partial success"
+        )
         return " ".join([*parts, tries])

@@ -30,5 +30,7 @@ def train(run: Run, method: GRPO, model: ModelRef, data: DataSet) -> ModelRef:
         reward_weights=method.reward_weights,
     )
     rewards = Rewards(run, method.rewards)
-    trainer = make_trainer(run, "GRPOTrainer", method, model, tokenizer, rows, args, reward_funcs=rewards.functions())
+    trainer = make_trainer(
+        run, "GRPOTrainer", method, model, tokenizer, rows, args, reward_funcs=rewards.functions()
+    )
     return run_trainer(run, trainer, method, model, rewards.explain)

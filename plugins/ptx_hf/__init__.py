@@ -1,4 +1,6 @@
-"""``runtime=hf``: transformers serves the model folder as it is, on a CPU or a GPU. The reference that every other runtime is held to."""
+"""``runtime=hf``: transformers serves the model folder as it is, on a CPU or a GPU. The reference that every
+other runtime is held to.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ class HF(Runtime):
 
     dtype: str = setting("auto", "auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16 or float16")
     batch_size: int = setting(32, "prompts per forward pass; padding moves the last digits of scores")
-    prefix_cache: bool = setting(False, "read once what log-likelihood requests begin with in common; moves the last digits of scores")
+    prefix_cache: bool = setting(
+        False, "read once what log-likelihood requests begin with in common; moves the last digits of scores"
+    )
 
     def __post_init__(self) -> None:
         must_be_one_of("runtime.dtype", self.dtype, DTYPES, "auto")
@@ -26,7 +30,11 @@ class HF(Runtime):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``runtime=hf``."""
-    return [Choice("runtime", "hf", HF, "transformers", ("transformers", "torch", "compressed-tensors"), version="2")]
+    return [
+        Choice(
+            "runtime", "hf", HF, "transformers", ("transformers", "torch", "compressed-tensors"), version="2"
+        )
+    ]
 
 
 @hookimpl

@@ -1,8 +1,9 @@
 """A language model on transformers: batched generation and log-likelihood.
 
-Requests are sorted by length, the longest first (the least padding, and what does not fit into memory fails at once), and answered in
-the order they came. Sampling draws Gumbel noise from one generator per prompt, seeded by the call's seed and the prompt's place, and
-takes the argmax (Gumbel 1954: the same distribution as softmax sampling): what a prompt gets does not depend on its batch.
+Requests are sorted by length, the longest first (the least padding, and what does not fit into memory fails
+at once), and answered in the order they came. Sampling draws Gumbel noise from one generator per prompt,
+seeded by the call's seed and the prompt's place, and takes the argmax (Gumbel 1954: the same distribution as
+softmax sampling): what a prompt gets does not depend on its batch.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ DEFAULT_LENGTH = 2048
 class HFLanguageModel:
     """A model folder opened with transformers; implements :class:`ptx.LanguageModel`."""
 
-    def __init__(self, model: Any, tokenizer: Any, device: str, batch_size: int, *, prefix_cache: bool = False) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, device: str, batch_size: int, *, prefix_cache: bool = False
+    ) -> None:
         self.model, self.tokenizer, self.device, self.batch_size = model, tokenizer, device, batch_size
         self.emulated = emulated(model)
         text_config = model.config.get_text_config()
@@ -41,7 +44,13 @@ class HFLanguageModel:
         self.concurrent = not rotates_by_length(text_config)
 
     def generate(
-        self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        *,
+        stop: Sequence[str] = (),
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> list[str]:
         """Continue each prompt; a prompt too long for the model loses its beginning."""
         room = max(1, self.max_length - max_new_tokens)
@@ -63,7 +72,9 @@ class HFLanguageModel:
         scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
         if self.prefix_cache:
             asked = [place for place, (_, continuation) in enumerate(encoded) if continuation]
-            for batch in shared_answers(self.model, [encoded[place] for place in asked], self.max_length, self.batch_size):
+            for batch in shared_answers(
+                self.model, [encoded[place] for place in asked], self.max_length, self.batch_size
+            ):
                 for place, answer in batch:
                     scores[asked[place]] = answer
             return scores
@@ -82,9 +93,16 @@ class HFLanguageModel:
             yield scores.float().cpu().numpy()
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that never ends early."""
+        """Seconds to the first new token, and from there to the last, of one request of random tokens that
+        never ends early.
+        """
         generator = torch.Generator().manual_seed(0)
-        ids = torch.randint(0, self.model.get_input_embeddings().weight.shape[0], (batch_size, prompt_tokens), generator=generator)
+        ids = torch.randint(
+            0,
+            self.model.get_input_embeddings().weight.shape[0],
+            (batch_size, prompt_tokens),
+            generator=generator,
+        )
         watch = StopWatch(self.device)
         started = watch.now()
         self._run(ids.tolist(), new_tokens, [], [watch], ends=False)
@@ -106,9 +124,17 @@ class HFLanguageModel:
         return next((int(token) for token in chosen if token is not None), 0)
 
     def _run(
-        self, rows: Sequence[Sequence[int]], new_tokens: int, processors: Sequence[Any], criteria: Sequence[Criterion], *, ends: bool = True
+        self,
+        rows: Sequence[Sequence[int]],
+        new_tokens: int,
+        processors: Sequence[Any],
+        criteria: Sequence[Criterion],
+        *,
+        ends: bool = True,
     ) -> Tensor:
-        """Generate greedily over the processed scores, whatever the model's own generation config would sample: (B, T + new)."""
+        """Generate greedily over the processed scores, whatever the model's own generation config would
+        sample: (B, T + new).
+        """
         from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
         width, filler = max(map(len, rows)), self._filler()
@@ -152,14 +178,18 @@ class HFLanguageModel:
         scores: list[tuple[float, bool]] = []
         for row, (_, continuation), predicted in zip(inputs, rows, logits, strict=True):
             target = torch.tensor(continuation[-len(row) :], device=self.device)
-            log_probs = torch.log_softmax(predicted[len(row) - len(target) : len(row)].float(), dim=-1)  # (C, V)
+            log_probs = torch.log_softmax(
+                predicted[len(row) - len(target) : len(row)].float(), dim=-1
+            )  # (C, V)
             chosen = log_probs.gather(1, target[:, None]).sum()
             scores.append((float(chosen), bool((log_probs.argmax(dim=-1) == target).all())))
         return scores
 
 
 def rotates_by_length(config: Any) -> bool:
-    """Whether the positions' frequencies are set anew for every text (dynamic NTK, LongRoPE): state of the model that two threads would fight over."""
+    """Whether the positions' frequencies are set anew for every text (dynamic NTK, LongRoPE): state of the
+    model that two threads would fight over.
+    """
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     kinds = [rope, *(part for part in rope.values() if isinstance(part, dict))]
     return any(part.get("rope_type", part.get("type")) in ("dynamic", "longrope") for part in kinds)
@@ -173,12 +203,17 @@ def emulated(model: Any) -> str:
         return "optimum-quanto unpacks the weights in every product; no kernel of its own was measured"
     if method is None or model.device.type != "cpu":
         return ""
-    return f"transformers unpacks a {getattr(method, 'value', method)} checkpoint on a CPU and computes with its full weights"
+    return (
+        f"transformers unpacks a {getattr(method, 'value', method)} checkpoint on a CPU and computes with its"
+        " full weights"
+    )
 
 
 def load(runtime: HF, model: ModelRef, device: str) -> HFLanguageModel:
     """Open a model folder; a quantised one is unpacked now, so that the first request does not pay for it."""
-    packed = (model.path / "config.json").is_file() and '"quantization_config"' in (model.path / "config.json").read_text(encoding="utf-8")
+    packed = (model.path / "config.json").is_file() and '"quantization_config"' in (
+        model.path / "config.json"
+    ).read_text(encoding="utf-8")
     with unpacking() if packed else nullcontext():
         opened = HFLanguageModel(
             load_model(model, dtype=runtime.dtype, device=device).eval(),

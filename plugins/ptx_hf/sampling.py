@@ -1,4 +1,6 @@
-"""What is done between two tokens: noise, stop strings, the clock. Plain callables, as transformers' generate takes them."""
+"""What is done between two tokens: noise, stop strings, the clock. Plain callables, as transformers' generate
+takes them.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,12 @@ class Gumbel:
     def __init__(self, temperature: float, seeds: Sequence[int]) -> None:
         self.noise = Noise(seeds, temperature)
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002 (the signature is transformers')
+    # the signature is transformers'
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """``scores`` (B, V) with noise added, each row from its own generator."""
-        return scores.double() / self.noise.temperature + torch.from_numpy(self.noise.draw(scores.shape[1])).to(scores.device)
+        return scores.double() / self.noise.temperature + torch.from_numpy(
+            self.noise.draw(scores.shape[1])
+        ).to(scores.device)
 
 
 class StopAt:
@@ -29,7 +34,8 @@ class StopAt:
     def __init__(self, tokenizer: Any, stop: Sequence[str], start: int) -> None:
         self.stops, self.start = Stops(tokenizer, stop), start
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002 (the signature is transformers')
+    # the signature is transformers'
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Which rows of ``input_ids`` (B, T) are done, (B,)."""
         new = input_ids[:, max(self.start, input_ids.shape[1] - self.stops.tail) :].tolist()
         return torch.tensor([self.stops.met(ids) for ids in new], device=input_ids.device)
@@ -48,7 +54,8 @@ class StopWatch:
             torch.cuda.synchronize()
         return time.perf_counter()
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # noqa: ARG002 (the signature is transformers')
+    # the signature is transformers'
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Note the time; no row of ``input_ids`` (B, T) is done."""
         self.times.append(self.now())
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)

@@ -1,7 +1,8 @@
-"""``model=ORG/NAME`` and ``data=ORG/NAME``: models and data sets from the Hugging Face hub, or from its cache when there is no network.
+"""``model=ORG/NAME`` and ``data=ORG/NAME``: models and data sets from the Hugging Face hub, or from its cache
+when there is no network.
 
-Only safetensors, tokenizer and configuration files are fetched, never pickles and never code. The YAML presets of the group
-``model`` (``model=qwen3_0_6b``) are this choice with an id filled in.
+Only safetensors, tokenizer and configuration files are fetched, never pickles and never code. The YAML
+presets of the group ``model`` (``model=qwen3_0_6b``) are this choice with an id filled in.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ class HubData(Data):
     split: str = setting("train", "which split, also a part of one such as train[:1000]")
     subset: str | None = setting(None, "which configuration, for data sets that have several")
     revision: str | None = setting(None, "branch, tag or commit; default: the main branch")
-    columns: dict[str, str] = setting({}, "canonical column -> the data set's column, such as prompt: question")
+    columns: dict[str, str] = setting(
+        {}, "canonical column -> the data set's column, such as prompt: question"
+    )
     shape: str | None = setting(None, "the shape, where the columns fit more than one")
 
 

@@ -1,7 +1,8 @@
 """Downloads, made into folders that hold what ptx uses and nothing else.
 
-A snapshot in the hub's cache may also hold what other programs asked for (pickles, other formats). Size and digest of a model
-are taken from its folder, so the files that count are linked into a folder of their own, named by the commit.
+A snapshot in the hub's cache may also hold what other programs asked for (pickles, other formats). Size and
+digest of a model are taken from its folder, so the files that count are linked into a folder of their own,
+named by the commit.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ def fetch_model(model: HubModel, folder: Path) -> Path:
     with _explained("model", model.id, model.revision):
         snapshot = _online_then_cached(
             lambda *, local: snapshot_download(
-                model.id, revision=model.revision, allow_patterns=WANTED, ignore_patterns=UNWANTED, local_files_only=local
+                model.id,
+                revision=model.revision,
+                allow_patterns=WANTED,
+                ignore_patterns=UNWANTED,
+                local_files_only=local,
             )
         )
     return _clean_copy(model.id, Path(snapshot), folder / f"{_slug(model.id)}@{Path(snapshot).name}")
@@ -60,7 +65,11 @@ def _clean_copy(name: str, snapshot: Path, target: Path) -> Path:
     files = list(filter_repo_objects(present, allow_patterns=WANTED, ignore_patterns=UNWANTED))
     if not any(file.endswith(".safetensors") for file in files):
         fix = "take a repository that has them, or convert the weights yourself and type model=./FOLDER"
-        raise ConfigError(Problem(f"hub model {name} has no safetensors; ptx loads no pickled weights, they can run code", fix))
+        raise ConfigError(
+            Problem(
+                f"hub model {name} has no safetensors; ptx loads no pickled weights, they can run code", fix
+            )
+        )
     if target.is_dir() and all((target / file).exists() for file in files):
         return target
     with _staged(target) as staging:
@@ -84,7 +93,11 @@ def fetch_data(data: HubData, folder: Path) -> Path:
 
     place = folder / _slug(f"{data.id} {data.subset or ''} {data.split}")
     commit = _commit(data)
-    earlier = [place / commit] if commit else sorted(place.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    earlier = (
+        [place / commit]
+        if commit
+        else sorted(place.glob("[!.]*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    )
     for found in earlier:
         if (found / "rows.parquet").is_file():
             return found / "rows.parquet"
@@ -131,7 +144,14 @@ def _explained(group: str, name: str, revision: str | None) -> Iterator[None]:
 
     try:
         yield
-    except (errors.HfHubHTTPError, errors.HFValidationError, DatasetsError, OSError, httpx.HTTPError, ValueError) as error:
+    except (
+        errors.HfHubHTTPError,
+        errors.HFValidationError,
+        DatasetsError,
+        OSError,
+        httpx.HTTPError,
+        ValueError,
+    ) as error:
         raise ConfigError(_problem(error, group, name, revision)) from error
 
 
@@ -142,18 +162,33 @@ def _problem(error: Any, group: str, name: str, revision: str | None) -> Problem
     local = f"{group}=./{'FOLDER' if group == 'model' else 'FILE.jsonl'}"
     at = f"{name} at revision {revision}" if revision else name
     if isinstance(error, errors.GatedRepoError):
-        return Problem(f"hub {group} {name} is gated", f"accept its licence on its page, then type: hf auth login; or type {local}")
+        return Problem(
+            f"hub {group} {name} is gated",
+            f"accept its licence on its page, then type: hf auth login; or type {local}",
+        )
     if isinstance(error, errors.RevisionNotFoundError):
-        return Problem(f"hub {group} {name} has no revision {revision}", f"type {group}.revision=main, or leave it out")
+        return Problem(
+            f"hub {group} {name} has no revision {revision}", f"type {group}.revision=main, or leave it out"
+        )
     missing = isinstance(error, errors.RepositoryNotFoundError | DatasetNotFoundError)
     if missing and not is_offline_mode():
-        return Problem(f"the hub has no {group} {at}, or it is private", f"check the spelling; type: hf auth login; or type {local}")
+        return Problem(
+            f"the hub has no {group} {at}, or it is private",
+            f"check the spelling; type: hf auth login; or type {local}",
+        )
     if isinstance(error, errors.HFValidationError):
         return Problem(f"{name!r} is no hub id: {_first_line(error)}", f"write ORG/NAME, or type {local}")
     if isinstance(error, ValueError) and not isinstance(error, OSError):  # an unknown subset or split
-        return Problem(f"hub {group} {at}: {_first_line(error)}", f"type {group}.subset=NAME or {group}.split=NAME")
-    tried = "its local cache (HF_HUB_OFFLINE is set)" if is_offline_mode() else "the network and its local cache"
-    return Problem(f"hub {group} {at} could not be had from {tried}: {_first_line(error)}", f"go online once, or type {local}")
+        return Problem(
+            f"hub {group} {at}: {_first_line(error)}", f"type {group}.subset=NAME or {group}.split=NAME"
+        )
+    tried = (
+        "its local cache (HF_HUB_OFFLINE is set)" if is_offline_mode() else "the network and its local cache"
+    )
+    return Problem(
+        f"hub {group} {at} could not be had from {tried}: {_first_line(error)}",
+        f"go online once, or type {local}",
+    )
 
 
 def _first_line(error: Any) -> str:

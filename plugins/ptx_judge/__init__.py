@@ -1,9 +1,11 @@
-"""``eval=[judge]``: which of two answers is better, asked of a judge in both orders; grades; and how far the judge itself can be trusted.
+"""``eval=[judge]``: which of two answers is better, asked of a judge in both orders; grades; and how far the
+judge itself can be trusted.
 
-The variant's answers are held against the baseline model's (or against the references of the questions). A judge is any scorer:
-``rule`` (offline, deterministic), ``endpoint`` (an OpenAI-compatible server), ``local`` (a model folder on a runtime), ``reward`` (a reward
-model), or one of another plugin. What a judge's verdicts are worth is measured by ``ptx judge check`` against human ones; a win-rate whose
-judge was not checked, or agrees too little, is called ``judge/win_rate_unchecked`` wherever it appears, so that no gate passes by it.
+The variant's answers are held against the baseline model's (or against the references of the questions). A
+judge is any scorer: ``rule`` (offline, deterministic), ``endpoint`` (an OpenAI-compatible server), ``local``
+(a model folder on a runtime), ``reward`` (a reward model), or one of another plugin. What a judge's verdicts
+are worth is measured by ``ptx judge check`` against human ones; a win-rate whose judge was not checked, or
+agrees too little, is called ``judge/win_rate_unchecked`` wherever it appears, so that no gate passes by it.
 """
 
 from __future__ import annotations
@@ -23,17 +25,28 @@ def ptx_choices() -> list[Choice]:
     torch = ("transformers", "torch")
     return [
         Choice("eval", "judge", Judge, "win-rate and grades by a judge, both orders asked", version="2"),
-        Choice("scorer", "rule", Rule, "offline and deterministic: the reference's answer is there, the form is sound"),
+        Choice(
+            "scorer",
+            "rule",
+            Rule,
+            "offline and deterministic: the reference's answer is there, the form is sound",
+        ),
         Choice("scorer", "endpoint", Endpoint, "a judge behind an OpenAI-compatible endpoint"),
         Choice("scorer", "local", Local, "a judge model by folder, on any runtime", torch),
-        Choice("scorer", "reward", Reward, "a reward model by folder (sequence classification, one label)", torch),
+        Choice(
+            "scorer", "reward", Reward, "a reward model by folder (sequence classification, one label)", torch
+        ),
     ]
 
 
 @hookimpl
 def ptx_commands() -> list[Command]:
     """``ptx judge check`` and ``ptx judge rank``."""
-    return [Command("judge", "measure a judge against human verdicts; rank the runs of a sweep pair by pair", _main)]
+    return [
+        Command(
+            "judge", "measure a judge against human verdicts; rank the runs of a sweep pair by pair", _main
+        )
+    ]
 
 
 def _main(arguments: list[str]) -> int:
@@ -51,7 +64,9 @@ def ptx_validate(config: RunConfig) -> list[Problem]:
 
 
 @hookimpl
-def ptx_evaluate(run: Run, evaluator: Evaluator, model: ModelRef, lm: Any | None, baseline: ModelRef | None) -> Evaluation | None:
+def ptx_evaluate(
+    run: Run, evaluator: Evaluator, model: ModelRef, lm: Any | None, baseline: ModelRef | None
+) -> Evaluation | None:
     """Answer the questions, ask the judge."""
     if not isinstance(evaluator, Judge):
         return None
@@ -61,13 +76,18 @@ def ptx_evaluate(run: Run, evaluator: Evaluator, model: ModelRef, lm: Any | None
 
 
 @hookimpl
-def ptx_score(run: Run, scorer: Scorer, prompts: list[str], completions: list[str], references: list[str | None]) -> list[float] | None:
+def ptx_score(
+    run: Run, scorer: Scorer, prompts: list[str], completions: list[str], references: list[str | None]
+) -> list[float] | None:
     """Ask one of the four judges."""
     match scorer:
         case Rule():
             from ptx_judge.rule import score
 
-            return [score(text, answer, scorer.words) for text, answer in zip(completions, references, strict=True)]
+            return [
+                score(text, answer, scorer.words)
+                for text, answer in zip(completions, references, strict=True)
+            ]
         case Endpoint():
             from ptx_judge import endpoint
 

@@ -1,4 +1,6 @@
-"""How well people agree with each other, and a judge with them: the coefficients of :mod:`ptx.stats` over verdicts on pairs."""
+"""How well people agree with each other, and a judge with them: the coefficients of :mod:`ptx.stats` over
+verdicts on pairs.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +29,26 @@ class Agreement:
 def two(who: str, a: Sequence[str], b: Sequence[str]) -> Agreement:
     """Cohen's kappa of two raters over the same pairs."""
     value, low, high = stats.cohen_kappa(list(a), list(b))
-    return Agreement(who, "Cohen's kappa", value, low, high, fmean(x == y for x, y in zip(a, b, strict=True)), len(a))
+    return Agreement(
+        who, "Cohen's kappa", value, low, high, fmean(x == y for x, y in zip(a, b, strict=True)), len(a)
+    )
 
 
 def of_people(persons: Sequence[str], pairs: Sequence[Pair]) -> list[Agreement]:
     """Every two of them, and all together."""
     columns = list(zip(*(pair.labels for pair in pairs), strict=True))
-    found = [two(f"{persons[i]} and {persons[j]}", columns[i], columns[j]) for i, j in itertools.combinations(range(len(persons)), 2)]
+    found = [
+        two(f"{persons[i]} and {persons[j]}", columns[i], columns[j])
+        for i, j in itertools.combinations(range(len(persons)), 2)
+    ]
     if len(persons) > 1:
         ratings = [list(pair.labels) for pair in pairs]
         nan = float("nan")
         everyone = f"all {len(persons)}"
         found.append(Agreement(everyone, "Fleiss' kappa", *stats.fleiss_kappa(ratings), nan, len(pairs)))
-        found.append(Agreement(everyone, "Krippendorff's alpha", *stats.krippendorff_alpha(ratings), nan, len(pairs)))
+        found.append(
+            Agreement(everyone, "Krippendorff's alpha", *stats.krippendorff_alpha(ratings), nan, len(pairs))
+        )
     return found
 
 
@@ -47,11 +56,20 @@ def of_judge(judge: Stored, persons: Sequence[str], pairs: Sequence[Pair]) -> li
     """A judge with each person, and with what most of them say."""
     judged = [pair for pair in pairs if pair.idx in judge.labels]
     said = [judge.labels[pair.idx] for pair in judged]
-    found = [two(f"{judge.name} and {person}", said, [pair.labels[place] for pair in judged]) for place, person in enumerate(persons)]
+    found = [
+        two(f"{judge.name} and {person}", said, [pair.labels[place] for pair in judged])
+        for place, person in enumerate(persons)
+    ]
     return [*found, with_majority(judge, pairs)]
 
 
 def with_majority(judge: Stored, pairs: Sequence[Pair]) -> Agreement:
     """A judge and the majority, over the pairs that have both."""
-    both = [(judge.labels[pair.idx], pair.majority) for pair in pairs if pair.idx in judge.labels and pair.majority is not None]
-    return two(f"{judge.name} and the majority", [said for said, _ in both], [str(wanted) for _, wanted in both])
+    both = [
+        (judge.labels[pair.idx], pair.majority)
+        for pair in pairs
+        if pair.idx in judge.labels and pair.majority is not None
+    ]
+    return two(
+        f"{judge.name} and the majority", [said for said, _ in both], [str(wanted) for _, wanted in both]
+    )

@@ -1,8 +1,10 @@
-"""What a model answers: generated once per model, runtime, questions and decoding, and kept in the store for all that ask.
+"""What a model answers: generated once per model, runtime, questions and decoding, and kept in the store for
+all that ask.
 
-Twenty variants are held against one baseline; its answers are made by the first of them and read by the others. The baseline answers on
-the run's own runtime, as the core hands it over. Where that takes packages, a model folder that is named instead (``against``) is
-exported here first, a product too; packages that come out the same have the same digest, and share their answers.
+Twenty variants are held against one baseline; its answers are made by the first of them and read by the
+others. The baseline answers on the run's own runtime, as the core hands it over. Where that takes packages, a
+model folder that is named instead (``against``) is exported here first, a product too; packages that come out
+the same have the same digest, and share their answers.
 """
 
 from __future__ import annotations
@@ -23,11 +25,20 @@ from ptx_judge.questions import Question
 VERSION = 2  # of how a question becomes a prompt, and of the file
 
 
-def answers(run: Run, config: Judge, model: ModelRef, opened: Callable[[], LanguageModel], questions: Sequence[Question]) -> list[Reply]:
+def answers(
+    run: Run,
+    config: Judge,
+    model: ModelRef,
+    opened: Callable[[], LanguageModel],
+    questions: Sequence[Question],
+) -> list[Reply]:
     """The model's answers, in order; ``opened`` is only called where they are not there yet."""
 
     def build(folder: Path) -> None:
-        write_json(folder / "answers.json", [[reply, reply.seconds] for reply in generate(run, config, opened(), questions)])
+        write_json(
+            folder / "answers.json",
+            [[reply, reply.seconds] for reply in generate(run, config, opened(), questions)],
+        )
 
     folder = run.product("answers", ingredients(run, config, model, questions), build)
     return [Reply(text, seconds) for text, seconds in read_json(folder / "answers.json")]
@@ -53,13 +64,20 @@ def part(run: Run, chosen: Any) -> dict[str, Any] | None:
         return None
     choice, owner = run.host.choice_of(chosen), run.host.owner_of(chosen)
     plugin = f"{owner.name} {owner.version} {choice.version}"
-    return {"choice": choice.name, "plugin": plugin, "config": identity_of(chosen), "libraries": machine.versions(choice.libraries)}
+    return {
+        "choice": choice.name,
+        "plugin": plugin,
+        "config": identity_of(chosen),
+        "libraries": machine.versions(choice.libraries),
+    }
 
 
 def weights(model: ModelRef) -> str:
     """The digest of a model, and below an adapter that of its base."""
     digest = model.digest or ModelRef.of(model.path).digest
-    return digest_of([digest, weights(ModelRef.of(base_of(model.path)))]) if is_adapter(model.path) else digest
+    return (
+        digest_of([digest, weights(ModelRef.of(base_of(model.path)))]) if is_adapter(model.path) else digest
+    )
 
 
 def generate(run: Run, config: Judge, lm: LanguageModel, questions: Sequence[Question]) -> list[Reply]:
@@ -67,8 +85,13 @@ def generate(run: Run, config: Judge, lm: LanguageModel, questions: Sequence[Que
     run.say(f"answers {len(questions)} questions")
     prompts = [prompt_for(lm.tokenizer, question.text) for question in questions]
     room = lm.max_length - config.max_new_tokens
-    if long := sum(len(lm.tokenizer(prompt, add_special_tokens=False)["input_ids"]) > room for prompt in prompts):
-        run.say(f"{long} questions are longer than the {room} tokens that the context leaves beside the answer, and lose their beginning")
+    if long := sum(
+        len(lm.tokenizer(prompt, add_special_tokens=False)["input_ids"]) > room for prompt in prompts
+    ):
+        run.say(
+            f"{long} questions are longer than the {room} tokens that the context leaves beside the answer,"
+            " and lose their beginning"
+        )
     began = time.perf_counter()
     texts = lm.generate(prompts, config.max_new_tokens, temperature=config.temperature, seed=config.seed)
     share = (time.perf_counter() - began) / len(prompts)
@@ -79,11 +102,17 @@ def prompt_for(tokenizer: Any, question: str) -> str:
     """The question as the model reads it: through its chat template if it has one, else as it is."""
     if not getattr(tokenizer, "chat_template", None):
         return question
-    return str(tokenizer.apply_chat_template([{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True))
+    return str(
+        tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+        )
+    )
 
 
 def of_other(run: Run, config: Judge, other: ModelRef, questions: Sequence[Question]) -> list[Reply]:
-    """The answers of the model that is to be beaten, on the run's runtime; it is opened for them and closed again."""
+    """The answers of the model that is to be beaten, on the run's runtime; it is opened for them and closed
+    again.
+    """
     model = exported(run, other) if run.config.runtime.exports and other.kind != "package" else other
     held: list[LanguageModel] = []
 
@@ -103,7 +132,9 @@ def exported(run: Run, model: ModelRef) -> ModelRef:
     """A model folder as a package of the run's runtime."""
 
     def build(folder: Path) -> None:
-        made: ModelRef = run.host.first("ptx_export", run=run.at(folder=folder), runtime=run.config.runtime, model=model)
+        made: ModelRef = run.host.first(
+            "ptx_export", run=run.at(folder=folder), runtime=run.config.runtime, model=model
+        )
         digest = made.digest or ModelRef.of(made.path).digest
         write_json(folder / "package.json", {"path": str(made.path.relative_to(folder)), "digest": digest})
 

@@ -19,15 +19,25 @@ AS_LABEL = {1.0: FIRST, 0.0: SECOND, 0.5: TIE}
 
 def ask(run: Run, scorer: Scorer, pairs: Sequence[Pair], margin: float) -> list[Outcome]:
     """The judge's outcome of every pair, from the first answer's side."""
-    prompts, first, second = [pair.question for pair in pairs], [pair.answers[0] for pair in pairs], [pair.answers[1] for pair in pairs]
+    prompts, first, second = (
+        [pair.question for pair in pairs],
+        [pair.answers[0] for pair in pairs],
+        [pair.answers[1] for pair in pairs],
+    )
     lengths = [(len(a), len(b)) for a, b in zip(first, second, strict=True)]
     comparing = scorer.comparing()
     if comparing is not None:
         verdicts = both_orders(run, comparing, prompts, first, second)
-        return [Outcome(*both, length, a == b) for both, length, a, b in zip(verdicts, lengths, first, second, strict=True)]
+        return [
+            Outcome(*both, length, a == b)
+            for both, length, a, b in zip(verdicts, lengths, first, second, strict=True)
+        ]
     nothing: list[str | None] = [None] * len(pairs)
     ours, theirs = (run.score(scorer, prompts, answers, nothing) for answers in (first, second))
-    return [of_scores(a, b, margin, length, same=False) for a, b, length in zip(ours, theirs, lengths, strict=True)]
+    return [
+        of_scores(a, b, margin, length, same=False)
+        for a, b, length in zip(ours, theirs, lengths, strict=True)
+    ]
 
 
 def measure(
@@ -39,10 +49,15 @@ def measure(
         StepError: the judge gave no verdict at all.
     """
     outcomes = ask(run, scorer, pairs, margin)
-    labels = {pair.idx: AS_LABEL[outcome.value] for pair, outcome in zip(pairs, outcomes, strict=True) if outcome.known}
+    labels = {
+        pair.idx: AS_LABEL[outcome.value]
+        for pair, outcome in zip(pairs, outcomes, strict=True)
+        if outcome.known
+    }
     if not any(pair.majority is not None and pair.idx in labels for pair in pairs):
         raise StepError(
-            f"the judge {name} gave no verdict on any of the {len(pairs)} pairs; one that needs references cannot be checked so"
+            f"the judge {name} gave no verdict on any of the {len(pairs)} pairs; one that needs references"
+            " cannot be checked so"
         )
     judge = Stored(name, labels, len(pairs) - len(labels))
     found = with_majority(judge, pairs)

@@ -1,4 +1,6 @@
-"""``ptx judge check``: how far a judge agrees with people. ``ptx judge rank``: the runs of a sweep against each other."""
+"""``ptx judge check``: how far a judge agrees with people. ``ptx judge rank``: the runs of a sweep against
+each other.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +48,10 @@ def main(arguments: list[str]) -> int:
     options, rest = top.parse_known_args(arguments)
     if stray := [word for word in rest if word.startswith("-") or "=" not in word or options.verb != "check"]:
         top.error(f"unrecognized arguments: {' '.join(stray)}")
-    options.words = [*getattr(options, "words", []), *rest]  # argparse loses words that stand behind an option
+    options.words = [
+        *getattr(options, "words", []),
+        *rest,
+    ]  # argparse loses words that stand behind an option
     return check(options) if options.verb == "check" else rank_runs(options)
 
 
@@ -56,10 +61,19 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser("ptx judge", description=DESCRIPTION, **form)  # type: ignore[arg-type]
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     one = verbs.add_parser("check", help="agreement of people and judges, with intervals", **form)  # type: ignore[arg-type]
-    one.add_argument("data", type=Path, help="file of human verdicts (PandaLM's format), or a folder with one and judges' verdicts")
+    one.add_argument(
+        "data",
+        type=Path,
+        help="file of human verdicts (PandaLM's format), or a folder with one and judges' verdicts",
+    )
     one.add_argument("--judge", help="a scorer to ask, by name")
     one.add_argument("--limit", type=int, help="ask about the first N pairs only")
-    one.add_argument("words", nargs="*", metavar="key=value", help="settings of the judge (scorer.NAME.FIELD=...), eval.judge.margin=...")
+    one.add_argument(
+        "words",
+        nargs="*",
+        metavar="key=value",
+        help="settings of the judge (scorer.NAME.FIELD=...), eval.judge.margin=...",
+    )
     two = verbs.add_parser("rank", help="round robin over the runs of a sweep", **form)  # type: ignore[arg-type]
     two.add_argument("sweep", type=Path, help="the sweep's folder")
     return top
@@ -70,7 +84,8 @@ def check(options: argparse.Namespace) -> int:
     file, persons, pairs, stored = verdicts.load(options.data)
     split = sum(pair.majority is None for pair in pairs)
     print(
-        f"{file.name}: {len(pairs)} pairs, {len(persons)} annotators; {split} pairs have no majority and are left out where one is needed\n"
+        f"{file.name}: {len(pairs)} pairs, {len(persons)} annotators; {split} pairs have no majority and are"
+        " left out where one is needed\n"
     )
     lines = agreement.of_people(persons, pairs)
     for judge in stored:
@@ -81,17 +96,28 @@ def check(options: argparse.Namespace) -> int:
     if options.judge:
         ask(options, file, persons, pairs[: options.limit])
     elif options.words or options.limit:
-        raise ConfigError(Problem(f"no judge is asked, so {' '.join(options.words) or '--limit'} means nothing", "name one: --judge NAME"))
+        raise ConfigError(
+            Problem(
+                f"no judge is asked, so {' '.join(options.words) or '--limit'} means nothing",
+                "name one: --judge NAME",
+            )
+        )
     return 0
 
 
-def ask(options: argparse.Namespace, file: Path, persons: Sequence[str], pairs: Sequence[verdicts.Pair]) -> None:
+def ask(
+    options: argparse.Namespace, file: Path, persons: Sequence[str], pairs: Sequence[verdicts.Pair]
+) -> None:
     """Ask a judge about the pairs, print how it agrees, keep that."""
     from ptx_judge.check import measure
 
-    config = compose_jobs(get_host(), "eval", ["eval=[judge]", f"eval.judge.scorer={options.judge}", *options.words])[0].config
+    config = compose_jobs(
+        get_host(), "eval", ["eval=[judge]", f"eval.judge.scorer={options.judge}", *options.words]
+    )[0].config
     if options.judge not in config.scorer:
-        raise ConfigError(Problem(f"no scorer {options.judge!r}", did_you_mean(options.judge, list(config.scorer))))
+        raise ConfigError(
+            Problem(f"no scorer {options.judge!r}", did_you_mean(options.judge, list(config.scorer)))
+        )
     scorer, margin = config.scorer[options.judge], config.eval["judge"].margin
     if problems := of_scorer(options.judge, scorer):
         raise ConfigError(problems)
@@ -100,7 +126,11 @@ def ask(options: argparse.Namespace, file: Path, persons: Sequence[str], pairs: 
     print()
     show(agreement.of_judge(judge, persons, pairs))
     path = ledger.keep(options.judge, scorer, found)
-    print(f"\nthe judge {found.judge}: {found}; agreement {found.agreement:.1%}, both orders agree in {found.consistency:.1%}", end="")
+    print(
+        f"\nthe judge {found.judge}: {found}; agreement {found.agreement:.1%}, both orders agree in"
+        f" {found.consistency:.1%}",
+        end="",
+    )
     print(f", {found.unparsable} without a verdict" if found.unparsable else "")
     print(f"kept in {path}; win-rates by this judge are told with it")
 
@@ -109,11 +139,15 @@ def show(lines: Iterable[Agreement]) -> None:
     """A table."""
     for line in lines:
         share = "       " if math.isnan(line.share) else f"{line.share:6.1%} "
-        print(f"  {line.who:32} {share} {line.coefficient:21} {line.value:.4f} [{line.low:.4f}, {line.high:.4f}]  n {line.n}")
+        print(
+            f"  {line.who:32} {share} {line.coefficient:21} {line.value:.4f} [{line.low:.4f},"
+            f" {line.high:.4f}]  n {line.n}"
+        )
 
 
 @contextmanager
-def running(config: RunConfig):  # type: ignore[no-untyped-def]  # noqa: ANN201 (an iterator of Run, which contextmanager hides)
+# an iterator of Run, which contextmanager hides
+def running(config: RunConfig):  # type: ignore[no-untyped-def]  # noqa: ANN201
     """A run outside of any sweep."""
     with tempfile.TemporaryDirectory(prefix="ptx-judge-") as name:
         folder = Path(name)
@@ -123,9 +157,18 @@ def running(config: RunConfig):  # type: ignore[no-untyped-def]  # noqa: ANN201 
 
 def rank_runs(options: argparse.Namespace) -> int:
     """Ask the judge about every two runs, keep the rounds, print the order."""
-    judged = {record.id: record for record in load_records([options.sweep]) if record.status == "done" and rows_of(record)}
+    judged = {
+        record.id: record
+        for record in load_records([options.sweep])
+        if record.status == "done" and rows_of(record)
+    }
     if len(judged) < 2:
-        raise ConfigError(Problem(f"{options.sweep} holds {len(judged)} runs with answers to judge", "at least two, with eval=[judge]"))
+        raise ConfigError(
+            Problem(
+                f"{options.sweep} holds {len(judged)} runs with answers to judge",
+                "at least two, with eval=[judge]",
+            )
+        )
     config = thaw(next(iter(judged.values())).run["config"], get_host())
     evaluator = next(value for value in config.eval.values() if isinstance(value, Judge))
     scorer = config.scorer[evaluator.scorer]
@@ -139,7 +182,8 @@ def rank_runs(options: argparse.Namespace) -> int:
         print(f"  {judged[name].run.get('label') or name:40} {value:+.3f} [{low:+.3f}, {high:+.3f}]")
     unknown = sum(game["outcome"] is None for game in rounds)
     print(
-        f"{len(rounds)} games of {len(answers)} runs{f', {unknown} without a verdict' if unknown else ''}: {path}; ptx report shows the order"
+        f"{len(rounds)} games of {len(answers)} runs{f', {unknown} without a verdict' if unknown else ''}:"
+        f" {path}; ptx report shows the order"
     )
     return 0
 

@@ -1,7 +1,8 @@
 """What a judge has replied, kept line by line: an evaluation that is killed asks only what is missing.
 
-One append-only file per judge, keyed by the digest of the full request. A reply is on its way to the disk before it is used. The file
-is locked while a process asks, so two processes neither ask one question twice nor exceed a limit together.
+One append-only file per judge, keyed by the digest of the full request. A reply is on its way to the disk
+before it is used. The file is locked while a process asks, so two processes neither ask one question twice
+nor exceed a limit together.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class Journal:
         self.replies = {row["key"]: row for row in read_rows(self.path)}
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         os.close(self._lock)
 
     def _mend(self) -> None:
@@ -66,4 +69,6 @@ class Journal:
     def spent(self, sweep: str) -> tuple[int, int]:
         """Requests and tokens of one sweep so far."""
         rows = [row for row in self.replies.values() if row.get("sweep") == sweep]
-        return sum(int(row.get("attempts", 1)) for row in rows), sum(int(row.get("tokens") or 0) for row in rows)
+        return sum(int(row.get("attempts", 1)) for row in rows), sum(
+            int(row.get("tokens") or 0) for row in rows
+        )

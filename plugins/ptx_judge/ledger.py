@@ -1,7 +1,7 @@
 """How far each judge agreed with humans: one file per judge in ptx's cache, written by ``ptx judge check``.
 
-A judge is its scorer's settings and the content of the files behind them (rubrics, weights): change a word of the rubric, and it is
-another judge, which nobody has checked.
+A judge is its scorer's settings and the content of the files behind them (rubrics, weights): change a word of
+the rubric, and it is another judge, which nobody has checked.
 """
 
 from __future__ import annotations
@@ -35,12 +35,18 @@ class Check:
     digest: str  # of the human verdicts
 
     def __str__(self) -> str:
-        return f"kappa {self.kappa:.3f} [{self.low:.3f}, {self.high:.3f}] with the humans of {self.data}, {self.n} pairs"
+        return (
+            f"kappa {self.kappa:.3f} [{self.low:.3f}, {self.high:.3f}] with the humans of {self.data},"
+            f" {self.n} pairs"
+        )
 
 
 def identity(scorer: Scorer) -> dict[str, Any]:
     """What makes a judge the judge it is, as plain data."""
-    files = {path.name: ModelRef.of(path).digest if path.is_dir() else file_digest(path) for path in scorer.inputs()}
+    files = {
+        path.name: ModelRef.of(path).digest if path.is_dir() else file_digest(path)
+        for path in scorer.inputs()
+    }
     kind = f"{type(scorer).__module__}.{type(scorer).__qualname__}"
     return {"version": VERSION, "kind": kind, "settings": identity_of(scorer), "files": files}
 

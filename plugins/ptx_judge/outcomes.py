@@ -1,8 +1,10 @@
-"""From a judge's verdicts in both orders to one outcome per question, and to the numbers of a comparison. Pure functions.
+"""From a judge's verdicts in both orders to one outcome per question, and to the numbers of a comparison.
+Pure functions.
 
-An outcome is 1 (ours is better), 0.5 (a tie) or 0. The two orders must agree: a verdict that turns with the seats says something
-about the judge and nothing about the answers, and counts as a tie. An order that could not be read leaves the outcome open between what the
-other order allows; it is no row of the win-rate, but of its worst and best case.
+An outcome is 1 (ours is better), 0.5 (a tie) or 0. The two orders must agree: a verdict that turns with the
+seats says something about the judge and nothing about the answers, and counts as a tie. An order that could
+not be read leaves the outcome open between what the other order allows; it is no row of the win-rate, but of
+its worst and best case.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ WIN_RATE, UNCHECKED = "judge/win_rate", "judge/win_rate_unchecked"
 
 @dataclass(frozen=True)
 class Outcome:
-    """Both orders' verdicts on one question, from our side (nan: none); ``same`` answers are a tie that nobody was asked about."""
+    """Both orders' verdicts on one question, from our side (nan: none); ``same`` answers are a tie that
+    nobody was asked about.
+    """
 
     first: float
     second: float
@@ -66,7 +70,9 @@ def win_rate(name: str, outcomes: Sequence[Outcome], segment: str = "") -> Metri
 
 
 def share(name: str, values: Sequence[float], better: Better, segment: str = "") -> Metric:
-    """The mean of values between 0 and 1: Student's interval, and Wilson's where all are alike or all are 0 or 1."""
+    """The mean of values between 0 and 1: Student's interval, and Wilson's where all are alike or all are 0
+    or 1.
+    """
     if not values:
         return Metric(name, math.nan, "fraction", better, -math.inf, math.inf, 0, segment)
     mean = fmean(values)
@@ -74,7 +80,16 @@ def share(name: str, values: Sequence[float], better: Better, segment: str = "")
         low, high = stats.proportion(math.fsum(values), len(values))
     else:
         _, low, high = stats.mean_interval(values)
-    return Metric(name, mean, "fraction", better, min(mean, max(0.0, low)), max(mean, min(1.0, high)), len(values), segment)
+    return Metric(
+        name,
+        mean,
+        "fraction",
+        better,
+        min(mean, max(0.0, low)),
+        max(mean, min(1.0, high)),
+        len(values),
+        segment,
+    )
 
 
 def around(name: str, outcomes: Sequence[Outcome]) -> list[Metric]:
@@ -97,7 +112,9 @@ def around(name: str, outcomes: Sequence[Outcome]) -> list[Metric]:
 
 
 def length_ratio(name: str, outcomes: Sequence[Outcome]) -> Metric:
-    """The geometric mean of our answer's length over theirs (one character added to both, as an answer may be empty)."""
+    """The geometric mean of our answer's length over theirs (one character added to both, as an answer may be
+    empty).
+    """
     logs = [math.log((ours + 1) / (theirs + 1)) for ours, theirs in (outcome.lengths for outcome in outcomes)]
     value, low, high = (math.exp(number) for number in _bounded(logs))
     return Metric(name, value, "ratio", "lower", min(low, value), max(high, value), len(logs))
@@ -109,7 +126,9 @@ def _bounded(logs: Sequence[float]) -> tuple[float, float, float]:
 
 
 def mean_score(name: str, scores: Sequence[float], bounds: tuple[float, float]) -> list[Metric]:
-    """The mean of scores on the judge's own scale; where some are missing, the worst and the best case too."""
+    """The mean of scores on the judge's own scale; where some are missing, the worst and the best case
+    too.
+    """
     known = [score for score in scores if not math.isnan(score)]
     if not known:
         return []
@@ -118,22 +137,45 @@ def mean_score(name: str, scores: Sequence[float], bounds: tuple[float, float]) 
     if len(known) < len(scores):
         for label, end in zip(("worst_case", "best_case"), bounds, strict=True):
             if math.isfinite(end):
-                metrics.append(_mean(f"{name}/{label}", unit, [end if math.isnan(score) else score for score in scores], bounds))
+                metrics.append(
+                    _mean(
+                        f"{name}/{label}",
+                        unit,
+                        [end if math.isnan(score) else score for score in scores],
+                        bounds,
+                    )
+                )
         metrics.append(share(f"{name}/unparsable", [float(math.isnan(score)) for score in scores], "lower"))
     return metrics
 
 
 def _mean(name: str, unit: str, values: Sequence[float], bounds: tuple[float, float]) -> Metric:
     mean, low, high = stats.mean_interval(values)
-    return Metric(name, mean, unit, "higher", min(mean, max(bounds[0], low)), max(mean, min(bounds[1], high)), len(values))
+    return Metric(
+        name,
+        mean,
+        unit,
+        "higher",
+        min(mean, max(bounds[0], low)),
+        max(mean, min(bounds[1], high)),
+        len(values),
+    )
 
 
 def by_segment(
-    segments: Sequence[dict[str, str]], outcomes: Sequence[Outcome], make: Callable[[str, Sequence[Outcome]], Metric]
+    segments: Sequence[dict[str, str]],
+    outcomes: Sequence[Outcome],
+    make: Callable[[str, Sequence[Outcome]], Metric],
 ) -> list[Metric]:
-    """A metric over each part of the questions that shares a value of a segment; a part without a known outcome has none."""
+    """A metric over each part of the questions that shares a value of a segment; a part without a known
+    outcome has none.
+    """
     parts: dict[str, list[Outcome]] = {}
     for found, outcome in zip(segments, outcomes, strict=True):
         for dimension, value in found.items():
             parts.setdefault(f"{dimension}={value}", []).append(outcome)
-    return [make(segment, part) for segment, part in sorted(parts.items()) if any(outcome.known for outcome in part)]
+    return [
+        make(segment, part)
+        for segment, part in sorted(parts.items())
+        if any(outcome.known for outcome in part)
+    ]

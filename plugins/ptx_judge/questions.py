@@ -1,8 +1,9 @@
 """Questions from files: JSON lines (or a JSON list) with a prompt, maybe a reference answer, maybe segments.
 
-Read are the shapes in which such files come: ``prompt`` or ``question`` or ``instruction`` (with ``input``), FastChat's ``turns``
-(vicuna_bench, MT-bench's first turns), a ``messages`` list that ends with the user. A reference is ``reference``, ``answer`` or ``output``.
-Multiple-choice items (``choices``, ``replies``, ``options``) are no open questions and are passed over.
+Read are the shapes in which such files come: ``prompt`` or ``question`` or ``instruction`` (with ``input``),
+FastChat's ``turns`` (vicuna_bench, MT-bench's first turns), a ``messages`` list that ends with the user. A
+reference is ``reference``, ``answer`` or ``output``. Multiple-choice items (``choices``, ``replies``,
+``options``) are no open questions and are passed over.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ class Question:
 
 
 def files(entries: Sequence[str]) -> list[Path]:
-    """The question files behind paths; of a folder all its .jsonl files (a folder of lm-eval tasks holds their items so)."""
+    """The question files behind paths; of a folder all its .jsonl files (a folder of lm-eval tasks holds
+    their items so).
+    """
     found: list[Path] = []
     for entry in entries:
         path = Path(entry).expanduser()
@@ -50,19 +53,30 @@ def problems(entries: Sequence[str]) -> list[Problem]:
     found = []
     for entry in entries:
         if not Path(entry).expanduser().exists():
-            found.append(Problem(f"eval.judge.tasks: no file or folder {entry}", "name a .jsonl file of questions"))
+            found.append(
+                Problem(f"eval.judge.tasks: no file or folder {entry}", "name a .jsonl file of questions")
+            )
         elif not files([entry]):
-            found.append(Problem(f"eval.judge.tasks: no .jsonl file in {entry}", "name a .jsonl file of questions"))
+            found.append(
+                Problem(f"eval.judge.tasks: no .jsonl file in {entry}", "name a .jsonl file of questions")
+            )
     for path in files(entries):
         try:
             list(read(path))
         except ValueError as error:
-            found.append(Problem(f"eval.judge.tasks: {error}", "each line needs a prompt, question, instruction, turns or messages"))
+            found.append(
+                Problem(
+                    f"eval.judge.tasks: {error}",
+                    "each line needs a prompt, question, instruction, turns or messages",
+                )
+            )
     return found
 
 
 def load(entries: Sequence[str]) -> list[Question]:
-    """The distinct questions in the order of their ids, which is no order: the first N are a sample, the same for every model."""
+    """The distinct questions in the order of their ids, which is no order: the first N are a sample, the same
+    for every model.
+    """
     distinct = {question.id: question for path in files(entries) for question in read(path)}
     return [distinct[key] for key in sorted(distinct)]
 
@@ -108,9 +122,14 @@ def question(row: Any) -> Question:
         ValueError: it holds none.
     """
     if not isinstance(row, dict):
-        raise ValueError(f"a row must be an object, got {type(row).__name__}")  # noqa: TRY004 (all that is wrong with a file is one kind)
+        # all that is wrong with a file is one kind
+        raise ValueError(f"a row must be an object, got {type(row).__name__}")  # noqa: TRY004
     reference = next((str(row[name]) for name in REFERENCES if row.get(name) not in (None, "")), None)
-    return Question(prompt_of(row), reference, {name: str(row[name]) for name in SEGMENTS if row.get(name) not in (None, "")})
+    return Question(
+        prompt_of(row),
+        reference,
+        {name: str(row[name]) for name in SEGMENTS if row.get(name) not in (None, "")},
+    )
 
 
 def prompt_of(row: dict[str, Any]) -> str:
@@ -122,15 +141,23 @@ def prompt_of(row: dict[str, Any]) -> str:
     if isinstance(row.get("turns"), list):
         return _only(row["turns"], "turns")
     if isinstance(row.get("messages"), list):
-        return _only([turn.get("content") for turn in row["messages"] if turn.get("role") != "assistant"], "messages")
+        return _only(
+            [turn.get("content") for turn in row["messages"] if turn.get("role") != "assistant"], "messages"
+        )
     text = next((row[name] for name in PROMPTS if row.get(name)), "")
     parts = [part for part in (text, row.get("input")) if isinstance(part, str) and part.strip()]
     if not parts:
-        raise ValueError(f"no prompt, question, instruction, turns or messages in {', '.join(map(str, row)) or 'an empty row'}")
+        raise ValueError(
+            "no prompt, question, instruction, turns or messages in"
+            f" {', '.join(map(str, row)) or 'an empty row'}"
+        )
     return "\n\n".join(parts)
 
 
 def _only(turns: list[Any], name: str) -> str:
     if len(turns) != 1 or not isinstance(turns[0], str) or not turns[0].strip():
-        raise ValueError(f"{name} must hold one turn of the user, got {len(turns)}; conversations of several turns are not judged")
+        raise ValueError(
+            f"{name} must hold one turn of the user, got {len(turns)}; conversations of several turns are not"
+            " judged"
+        )
     return turns[0]

@@ -1,6 +1,7 @@
 """Round robin: every two runs of a sweep held against each other by the judge that they were evaluated with.
 
-The verdicts go into ``SWEEP/judge/rounds.jsonl``, from which reports take the order of the runs; asking is done here and never by a report.
+The verdicts go into ``SWEEP/judge/rounds.jsonl``, from which reports take the order of the runs; asking is
+done here and never by a report.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def kept(folder: Path) -> list[Row]:
 
 
 def games_of(rounds: Sequence[Row], runs: Sequence[str]) -> list[NDArray[np.float64]]:
-    """One matrix (K, K) per question: how often row beat column, a tie half for each; unknown outcomes are no games."""
+    """One matrix (K, K) per question: how often row beat column, a tie half for each; unknown outcomes are no
+    games.
+    """
     place = {run: index for index, run in enumerate(runs)}
     found: dict[str, NDArray[np.float64]] = {}
     for game in rounds:
@@ -69,12 +72,18 @@ def rounds_by_score(answers: Answers, score: str, margin: float) -> list[Row]:
             ours, theirs = (answers[run][item]["scores"].get(score) for run in (a, b))
             if ours is not None and theirs is not None:
                 gap = ours - theirs
-                made.append({"item": item, "a": a, "b": b, "outcome": TIE if abs(gap) <= margin else float(gap > 0)})
+                made.append(
+                    {"item": item, "a": a, "b": b, "outcome": TIE if abs(gap) <= margin else float(gap > 0)}
+                )
     return made
 
 
-def order(rounds: Sequence[Row], runs: Sequence[str], seed: int = 0) -> list[tuple[str, float, float, float]] | None:
-    """(Run, strength, low, high), the strongest first; None where Bradley and Terry's model has no estimate."""
+def order(
+    rounds: Sequence[Row], runs: Sequence[str], seed: int = 0
+) -> list[tuple[str, float, float, float]] | None:
+    """(Run, strength, low, high), the strongest first; None where Bradley and Terry's model has no
+    estimate.
+    """
     games = games_of(rounds, runs)
     found = strengths(games, seed) if games else None
     if found is None:

@@ -1,4 +1,6 @@
-"""A report's section: who judged, whether that judge is to be believed, and the order of the runs. Reads records only."""
+"""A report's section: who judged, whether that judge is to be believed, and the order of the runs. Reads
+records only.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,13 @@ def sections(records: Sequence[Any]) -> list[str]:
         return []
     lines = "".join(_line(record, rows) for record, rows in judged)
     table = (
-        "<div class='scroll'><table><thead><tr><th>run</th><th>judge</th><th class='num'>kappa with people</th>"
-        f"<th class='num'>win-rate</th><th></th></tr></thead><tbody>{lines}</tbody></table></div>"
+        "<div class='scroll'><table><thead><tr><th>run</th><th>judge</th><th class='num'>kappa with"
+        f" people</th><th class='num'>win-rate</th><th></th></tr></thead><tbody>{lines}</tbody></table></div>"
     )
-    orders = "".join(_order(folder, [pair for pair in judged if pair[0].folder.parent == folder]) for folder in _folders(judged))
+    orders = "".join(
+        _order(folder, [pair for pair in judged if pair[0].folder.parent == folder])
+        for folder in _folders(judged)
+    )
     return [f"<h2 id='judge'>Judge</h2>{table}{orders}"]
 
 
@@ -45,7 +50,13 @@ def _metric(record: Any, name: str) -> Metric | None:
 def _line(record: Any, rows: dict[str, dict[str, Any]]) -> str:
     name = next((name for name in (WIN_RATE, UNCHECKED) if _metric(record, name)), UNCHECKED)
     kappa = _metric(record, f"{name}/kappa")
-    mark = "" if name == WIN_RATE else "⚠ agrees too little with people" if kappa else "⚠ never checked against people"
+    mark = (
+        ""
+        if name == WIN_RATE
+        else "⚠ agrees too little with people"
+        if kappa
+        else "⚠ never checked against people"
+    )
     signed = str(next(iter(rows.values()))["judge"])
     cells = [_label(record), signed]
     return (
@@ -59,11 +70,15 @@ def _label(record: Any) -> str:
 
 
 def _number(metric: Metric | None) -> str:
-    return "-" if metric is None else f"{metric.value:.3f}<small>[{metric.low:.3f}, {metric.high:.3f}]</small>"
+    return (
+        "-" if metric is None else f"{metric.value:.3f}<small>[{metric.low:.3f}, {metric.high:.3f}]</small>"
+    )
 
 
 def _order(folder: Path, judged: Sequence[tuple[Any, dict[str, dict[str, Any]]]]) -> str:
-    """The runs of one sweep by Bradley and Terry: from its rounds, else from the scores of a judge that scores answers by themselves."""
+    """The runs of one sweep by Bradley and Terry: from its rounds, else from the scores of a judge that
+    scores answers by themselves.
+    """
     labels = {record.id: _label(record) for record, _ in judged}
     if len(labels) < FEWEST:
         return ""
@@ -72,18 +87,26 @@ def _order(folder: Path, judged: Sequence[tuple[Any, dict[str, dict[str, Any]]]]
         margin = float(_margin(judged[0][0]))
         rounds = rank.rounds_by_score({record.id: rows for record, rows in judged}, "judge/score", margin)
     if not rounds:
-        return "<p class='hint'>No order of these runs: only each against its baseline was judged; <code>ptx judge rank</code> asks about all pairs.</p>"
+        return (
+            "<p class='hint'>No order of these runs: only each against its baseline was judged; <code>ptx"
+            " judge rank</code> asks about all pairs.</p>"
+        )
     found = rank.order(rounds, list(labels))
     if found is None:
-        return "<p class='hint'>No order of these runs: some never won a game, or never lost one, so Bradley and Terry's strengths have no estimate.</p>"
+        return (
+            "<p class='hint'>No order of these runs: some never won a game, or never lost one, so Bradley and"
+            " Terry's strengths have no estimate.</p>"
+        )
     body = "".join(
-        f"<tr><td>{escape(labels[name])}</td><td class='num'>{value:+.3f}<small>{_between(low, high)}</small></td></tr>"
+        f"<tr><td>{escape(labels[name])}</td><td"
+        f" class='num'>{value:+.3f}<small>{_between(low, high)}</small></td></tr>"
         for name, value, low, high in found
     )
     return (
-        "<h3>Every run against every other</h3><p class='hint'>Strengths in logits (Bradley and Terry 1952), mean 0: a run that is 1 above another "
-        "wins 73 % of their games. Ties are half a win each; intervals are a bootstrap over questions.</p><div class='scroll'><table><thead><tr>"
-        f"<th>run</th><th class='num'>strength</th></tr></thead><tbody>{body}</tbody></table></div>"
+        "<h3>Every run against every other</h3><p class='hint'>Strengths in logits (Bradley and Terry 1952),"
+        " mean 0: a run that is 1 above another wins 73 % of their games. Ties are half a win each;"
+        " intervals are a bootstrap over questions.</p><div class='scroll'><table><thead><tr><th>run</th><th"
+        f" class='num'>strength</th></tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
@@ -93,4 +116,11 @@ def _between(low: float, high: float) -> str:
 
 def _margin(record: Any) -> float:
     evaluators = (record.run.get("config") or {}).get("eval") or {}
-    return next((float(part["margin"]) for part in evaluators.values() if isinstance(part, dict) and "margin" in part), 0.0)
+    return next(
+        (
+            float(part["margin"])
+            for part in evaluators.values()
+            if isinstance(part, dict) and "margin" in part
+        ),
+        0.0,
+    )

@@ -1,4 +1,6 @@
-"""A reward model: a sequence classifier with one label, whose logit is the score of a conversation. Safetensors only, no remote code."""
+"""A reward model: a sequence classifier with one label, whose logit is the score of a conversation.
+Safetensors only, no remote code.
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,22 @@ def score(run: Run, scorer: Reward, prompts: list[str], completions: list[str]) 
     model, tokenizer = load(folder, run.device), load_tokenizer(folder)
     encoded = [encode(tokenizer, *pair) for pair in zip(prompts, completions, strict=True)]
     most = min(scorer.max_length, getattr(model.config, "max_position_embeddings", None) or scorer.max_length)
-    scores: list[float] = [Score(NAN, "failed", f"{len(row)} tokens, the reward model takes {most}") for row in encoded]
-    order = sorted((index for index, row in enumerate(encoded) if len(row) <= most), key=lambda index: -len(encoded[index]))
+    scores: list[float] = [
+        Score(NAN, "failed", f"{len(row)} tokens, the reward model takes {most}") for row in encoded
+    ]
+    order = sorted(
+        (index for index, row in enumerate(encoded) if len(row) <= most),
+        key=lambda index: -len(encoded[index]),
+    )
     for start in range(0, len(order), scorer.batch_size):
         chosen = order[start : start + scorer.batch_size]
-        batch = tokenizer.pad({"input_ids": [encoded[index] for index in chosen]}, padding_side="right", return_tensors="pt").to(run.device)
+        batch = tokenizer.pad(
+            {"input_ids": [encoded[index] for index in chosen]}, padding_side="right", return_tensors="pt"
+        ).to(run.device)
         with torch.inference_mode():
-            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[:, 0]  # (B,)
+            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[
+                :, 0
+            ]  # (B,)
         for index, value in zip(chosen, logits.float().tolist(), strict=True):
             scores[index] = value
         run.log({"answers": float(start + len(chosen))}, start + len(chosen), len(order))
@@ -45,17 +56,25 @@ def load(folder: Path, device: str) -> Any:
 
     try:
         model = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=dtype_of("auto", device), use_safetensors=True, trust_remote_code=False, local_files_only=True
+            folder,
+            dtype=dtype_of("auto", device),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
         )
     except (OSError, ValueError) as error:
-        raise StepError(f"no reward model could be read from {folder}: {str(error).splitlines()[0]}") from error
+        raise StepError(
+            f"no reward model could be read from {folder}: {str(error).splitlines()[0]}"
+        ) from error
     if model.config.num_labels != 1:
         raise StepError(f"{folder} has {model.config.num_labels} labels, a reward model has one")
     return model.to(device).eval()
 
 
 def encode(tokenizer: Any, prompt: str, completion: str) -> list[int]:
-    """A conversation through the chat template; without one the two texts as a pair (as DeBERTa reward models take them)."""
+    """A conversation through the chat template; without one the two texts as a pair (as DeBERTa reward models
+    take them).
+    """
     if getattr(tokenizer, "chat_template", None):
         turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
         text = tokenizer.apply_chat_template(turns, tokenize=False)

@@ -12,11 +12,15 @@ LOOP = 0.5  # a text whose share of distinct three-word runs is below this runs 
 
 def score(completion: str, reference: str | None, most: int) -> float:
     """1 for holding the reference (0 without one) plus up to :data:`FORM` for the form."""
-    return (float(holds(completion, reference, most)) if reference is not None else 0.0) + FORM * form(completion, most)
+    return (float(holds(completion, reference, most)) if reference is not None else 0.0) + FORM * form(
+        completion, most
+    )
 
 
 def holds(completion: str, reference: str, most: int) -> bool:
-    """Whether the reference's words stand in the completion, side by side and in order, with at most ``most`` words around them."""
+    """Whether the reference's words stand in the completion, side by side and in order, with at most ``most``
+    words around them.
+    """
     said, wanted = words(completion), words(reference)
     if not wanted or len(said) - len(wanted) > most:
         return False
@@ -24,7 +28,9 @@ def holds(completion: str, reference: str, most: int) -> bool:
 
 
 def form(completion: str, most: int) -> float:
-    """The share kept of three rules: it says something, it does not run in circles, it is not too long. Nothing said keeps none."""
+    """The share kept of three rules: it says something, it does not run in circles, it is not too long.
+    Nothing said keeps none.
+    """
     said = words(completion)
     if not said:
         return 0.0

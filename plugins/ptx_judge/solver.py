@@ -1,7 +1,8 @@
-"""The two fits: a win-rate at equal length, and the strengths of many models from games between pairs. Pure, numpy only.
+"""The two fits: a win-rate at equal length, and the strengths of many models from games between pairs. Pure,
+numpy only.
 
-Both are logistic models whose maximum-likelihood estimate may not exist. Where it does not, they answer None: a number from
-the last iteration of a diverging fit looks like any other number.
+Both are logistic models whose maximum-likelihood estimate may not exist. Where it does not, they answer None:
+a number from the last iteration of a diverging fit looks like any other number.
 """
 
 from __future__ import annotations
@@ -20,14 +21,16 @@ MOST_LOST = 0.025  # share of resamples without an estimate that an interval can
 
 
 def length_controlled(outcomes: Array, ours: Array, theirs: Array) -> float | None:
-    r"""The win-rate if both answers were equally long (Dubois et al. 2024, AlpacaEval 2), or None where that cannot be told.
+    r"""The win-rate if both answers were equally long (Dubois et al. 2024, AlpacaEval 2), or None where that
+    cannot be told.
 
     .. math:: P(\text{win}) = \sigma(\theta + \phi \tanh((l - l') / \operatorname{std}(l - l')))
 
-    fitted to the outcomes (N,) in {0, 0.5, 1} and lengths (N,); the result is :math:`\sigma(\theta)`. Their term for the difficulty of each
-    instruction is left out: it is shared between the models of a leaderboard, and a single comparison cannot tell it apart. None
-    when lengths do not differ, when one side is always the longer one (equal length would be an extrapolation), when there are fewer than 30
-    questions, or when the likelihood has no maximum (the outcomes are separated by length, or all the same).
+    fitted to the outcomes (N,) in {0, 0.5, 1} and lengths (N,); the result is :math:`\sigma(\theta)`. Their
+    term for the difficulty of each instruction is left out: it is shared between the models of a leaderboard,
+    and a single comparison cannot tell it apart. None when lengths do not differ, when one side is always the
+    longer one (equal length would be an extrapolation), when there are fewer than 30 questions, or when the
+    likelihood has no maximum (the outcomes are separated by length, or all the same).
     """
     gaps = ours - theirs
     spread = float(gaps.std())
@@ -39,7 +42,8 @@ def length_controlled(outcomes: Array, ours: Array, theirs: Array) -> float | No
 
 
 def logistic(design: Array, outcomes: Array) -> Array | None:
-    """Maximum-likelihood coefficients (K,) of a logistic regression by Newton's method; design (N, K), outcomes (N,) in [0, 1].
+    """Maximum-likelihood coefficients (K,) of a logistic regression by Newton's method; design (N, K),
+    outcomes (N,) in [0, 1].
 
     None when the likelihood has no maximum.
     """
@@ -64,8 +68,11 @@ def sigmoid(logits: Array) -> Array:
     return np.asarray(0.5 * (1 + np.tanh(logits / 2)), dtype=np.float64)
 
 
-def controlled_interval(outcomes: Array, ours: Array, theirs: Array, seed: int, repeats: int = 500) -> tuple[float, float, float] | None:
-    """(Value, low, high) of :func:`length_controlled`, the whole fit repeated on resampled questions (percentile method, 95 %).
+def controlled_interval(
+    outcomes: Array, ours: Array, theirs: Array, seed: int, repeats: int = 500
+) -> tuple[float, float, float] | None:
+    """(Value, low, high) of :func:`length_controlled`, the whole fit repeated on resampled questions
+    (percentile method, 95 %).
 
     None where there is no estimate, or where more than 2.5 % of the resamples have none.
     """
@@ -82,12 +89,13 @@ def controlled_interval(outcomes: Array, ours: Array, theirs: Array, seed: int, 
 
 
 def bradley_terry(wins: Array) -> Array | None:
-    r"""Strengths (K,) in logits, mean 0, from wins (K, K): how often row beat column, a tie half for each (Bradley and Terry 1952).
+    r"""Strengths (K,) in logits, mean 0, from wins (K, K): how often row beat column, a tie half for each
+    (Bradley and Terry 1952).
 
     .. math:: P(i \text{ beats } j) = \sigma(s_i - s_j)
 
-    Hunter 2004's minorisation (his eq. 3). The estimate exists only if the models cannot be split into two groups such that
-    one never won, nor drew, against the other (Ford 1957); otherwise None.
+    Hunter 2004's minorisation (his eq. 3). The estimate exists only if the models cannot be split into two
+    groups such that one never won, nor drew, against the other (Ford 1957); otherwise None.
     """
     if not connected(wins > 0):
         return None
@@ -110,11 +118,13 @@ def connected(beats: NDArray[np.bool_]) -> bool:
     return bool(reach.all())
 
 
-def strengths(games: Sequence[Array], seed: int, repeats: int = 500) -> list[tuple[float, float, float]] | None:
+def strengths(
+    games: Sequence[Array], seed: int, repeats: int = 500
+) -> list[tuple[float, float, float]] | None:
     """(Strength, low, high) of every model; ``games`` holds one wins matrix (K, K) per question.
 
-    Questions are resampled, not games: a question's games share its luck. Without an estimate None; where more than 2.5 % of the resamples have
-    none, the intervals are infinite.
+    Questions are resampled, not games: a question's games share its luck. Without an estimate None; where
+    more than 2.5 % of the resamples have none, the intervals are infinite.
     """
     stacked = np.stack(games)  # (Q, K, K)
     value = bradley_terry(stacked.sum(axis=0))
@@ -125,4 +135,7 @@ def strengths(games: Sequence[Array], seed: int, repeats: int = 500) -> list[tup
     if len(fits) < (1 - MOST_LOST) * repeats:
         return [(float(one), -math.inf, math.inf) for one in value]
     low, high = np.quantile(np.stack(fits), [0.025, 0.975], axis=0)
-    return [(float(v), min(float(a), float(v)), max(float(b), float(v))) for v, a, b in zip(value, low, high, strict=True)]
+    return [
+        (float(v), min(float(a), float(v)), max(float(b), float(v)))
+        for v, a, b in zip(value, low, high, strict=True)
+    ]

@@ -63,11 +63,16 @@ def of_endpoint(where: str, scorer: Endpoint) -> list[Problem]:
         what = f"{where}.base_url must be an http(s) address, got {scorer.base_url!r}"
         found.append(Problem(what, f"try {where}.base_url=http://localhost:8000/v1"))
     if not scorer.model:
-        found.append(Problem(f"{where}.model must name the judge's model, got {scorer.model!r}", f"try {where}.model=NAME"))
+        found.append(
+            Problem(
+                f"{where}.model must name the judge's model, got {scorer.model!r}", f"try {where}.model=NAME"
+            )
+        )
     if scorer.key_env and not os.environ.get(scorer.key_env):
         found.append(
             Problem(
-                f"the environment variable {scorer.key_env} holds no key", f"export it, or say {where}.key_env='' if the server wants none"
+                f"the environment variable {scorer.key_env} holds no key",
+                f"export it, or say {where}.key_env='' if the server wants none",
             )
         )
     if importlib.util.find_spec("openai") is None:
@@ -80,7 +85,9 @@ def of_runtime(where: str, scorer: Local) -> list[Problem]:
     host = get_host()
     known = host.names("runtime")
     if scorer.runtime not in known:
-        return [Problem(f"{where}.runtime: no runtime {scorer.runtime!r}", did_you_mean(scorer.runtime, known))]
+        return [
+            Problem(f"{where}.runtime: no runtime {scorer.runtime!r}", did_you_mean(scorer.runtime, known))
+        ]
     try:
         host.choices["runtime", scorer.runtime].config_type(**scorer.options)
     except (TypeError, ValueError) as error:

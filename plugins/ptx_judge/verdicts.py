@@ -1,8 +1,9 @@
 """Human verdicts on pairs of answers, and those of judges that were asked elsewhere, from files.
 
-The format is PandaLM's (Wang et al. 2023): a JSON list (or JSON lines) with ``idx``, ``instruction`` and ``input`` (or any form of question that
-``eval.judge.tasks`` takes), ``response1``, ``response2`` and a column per person, ``annotator1``, ...: 1, 2, or 0 for a tie. A
-file with ``idx`` and a column ``NAME_result`` holds the verdicts of a judge.
+The format is PandaLM's (Wang et al. 2023): a JSON list (or JSON lines) with ``idx``, ``instruction`` and
+``input`` (or any form of question that ``eval.judge.tasks`` takes), ``response1``, ``response2`` and a column
+per person, ``annotator1``, ...: 1, 2, or 0 for a tie. A file with ``idx`` and a column ``NAME_result`` holds
+the verdicts of a judge.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def load(path: Path) -> tuple[Path, list[str], list[Pair], list[Stored]]:
     """
     paths = sorted(path.glob("*.json*")) if path.is_dir() else [path]
     if not path.exists():
-        raise ConfigError(Problem(f"no file or folder {path}", "give a file of human verdicts, or a folder with one"))
+        raise ConfigError(
+            Problem(f"no file or folder {path}", "give a file of human verdicts, or a folder with one")
+        )
     tables = {one: _rows(one) for one in paths}
     human = [one for one, rows in tables.items() if _persons(rows)]
     if len(human) != 1:
@@ -73,7 +76,11 @@ def load(path: Path) -> tuple[Path, list[str], list[Pair], list[Stored]]:
 def _rows(path: Path) -> list[dict[str, Any]]:
     text = path.read_text(encoding="utf-8")
     try:
-        rows = json.loads(text) if path.suffix == ".json" else [json.loads(line) for line in text.splitlines() if line.strip()]
+        rows = (
+            json.loads(text)
+            if path.suffix == ".json"
+            else [json.loads(line) for line in text.splitlines() if line.strip()]
+        )
     except json.JSONDecodeError as error:
         raise ConfigError(Problem(f"{path} is not JSON: {error}")) from error
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
@@ -88,9 +95,15 @@ def _pair(path: Path, place: int, row: dict[str, Any], persons: list[str]) -> Pa
     try:
         question, answers = prompt_of(row), (str(row["response1"]), str(row["response2"]))
     except (KeyError, ValueError) as error:
-        raise ConfigError(Problem(f"{path}, row {place}: {error}", "a row has instruction, response1 and response2")) from error
+        raise ConfigError(
+            Problem(f"{path}, row {place}: {error}", "a row has instruction, response1 and response2")
+        ) from error
     if wrong := set(labels) - set(LABELS):
-        raise ConfigError(Problem(f"{path}, row {place}: a verdict must be 1, 2 or 0 (a tie), got {', '.join(sorted(wrong))}"))
+        raise ConfigError(
+            Problem(
+                f"{path}, row {place}: a verdict must be 1, 2 or 0 (a tie), got {', '.join(sorted(wrong))}"
+            )
+        )
     return Pair(str(row.get("idx", place)), question, answers, labels)
 
 

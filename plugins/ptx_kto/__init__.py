@@ -1,7 +1,8 @@
-"""Kahneman-Tversky optimisation (Ethayarajh et al. 2024): preference training on single answers with a thumb up or down.
+"""Kahneman-Tversky optimisation (Ethayarajh et al. 2024): preference training on single answers with a thumb
+up or down.
 
-Pairs are taken apart by the data layer; the rows are shuffled here, because TRL trains in the given order (its estimate of the KL
-term pairs neighbours) and unpaired pairs lie in two blocks, all thumbs up first.
+Pairs are taken apart by the data layer; the rows are shuffled here, because TRL trains in the given order
+(its estimate of the KL term pairs neighbours) and unpaired pairs lie in two blocks, all thumbs up first.
 """
 
 from __future__ import annotations
@@ -32,14 +33,20 @@ class KTO(TrlMethod):
 
     needs: ClassVar[tuple[str, ...]] = ("thumbs",)
 
-    learning_rate: float = setting(1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more")
-    max_length: int | None = setting(None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)")
+    learning_rate: float = setting(
+        1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more"
+    )
+    max_length: int | None = setting(
+        None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)"
+    )
     beta: float = setting(0.1, "how much leaving the reference costs: higher stays closer")
     loss: str = setting("kto", f"TRL's loss: {', '.join(LOSSES)}")
     desirable_weight: float = setting(1.0, "weight of liked answers; raise it where they are few")
     undesirable_weight: float = setting(1.0, "weight of disliked answers; raise it where they are few")
     cache_reference: bool = setting(
-        True, "score the reference once and keep it in the store; false: ask it in every batch (same losses)", identity=False
+        True,
+        "score the reference once and keep it in the store; false: ask it in every batch (same losses)",
+        identity=False,
     )
 
     def __post_init__(self) -> None:
@@ -52,8 +59,9 @@ class KTO(TrlMethod):
             above(0, self, "max_length", "512")
         if self.loss == "kto" and (self.micro_batch or self.batch_size) < 2:
             raise ValueError(
-                f"method=kto needs two examples per forward pass (its KL term pairs neighbours), got {self.micro_batch or self.batch_size}; "
-                "try method.micro_batch=2, or method.loss=apo_zero_unpaired"
+                "method=kto needs two examples per forward pass (its KL term pairs neighbours), got"
+                f" {self.micro_batch or self.batch_size}; try method.micro_batch=2, or"
+                " method.loss=apo_zero_unpaired"
             )
 
 

@@ -42,7 +42,10 @@ def shuffled(rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
     """The rows in a random order that the seed decides; StepError when they all have the same label."""
     labels = {row["label"] for row in rows}
     if len(labels) < 2:
-        raise StepError(f"all {len(rows)} thumbs have the label {labels}: there is nothing to tell apart; add answers of the other kind")
+        raise StepError(
+            f"all {len(rows)} thumbs have the label {labels}: there is nothing to tell apart; add answers of"
+            " the other kind"
+        )
     mixed = list(rows)
     random.Random(seed).shuffle(mixed)  # noqa: S311 (an order, not a secret)
     return mixed

@@ -1,7 +1,8 @@
-"""``python -m ptx_latency.child SPEC.json OUT.json``: open a model on its runtime and time requests, in turns with the baseline's.
+"""``python -m ptx_latency.child SPEC.json OUT.json``: open a model on its runtime and time requests, in turns
+with the baseline's.
 
-The number of threads stands in the environment, because libraries read it when they are imported. Prints ``request N SECONDS`` after
-each turn (SECONDS per request); results go to OUT.json.
+The number of threads stands in the environment, because libraries read it when they are imported. Prints
+``request N SECONDS`` after each turn (SECONDS per request); results go to OUT.json.
 """
 
 from __future__ import annotations
@@ -27,7 +28,11 @@ def main(spec_file: str, out_file: str) -> None:
     spec = read_json(Path(spec_file))
     started = time.perf_counter()
     lm = decoding(spec, open_model(spec, spec["model"]))
-    result: dict[str, Any] = {"load_seconds": time.perf_counter() - started, "emulated": getattr(lm, "emulated", ""), "beside_emulated": ""}
+    result: dict[str, Any] = {
+        "load_seconds": time.perf_counter() - started,
+        "emulated": getattr(lm, "emulated", ""),
+        "beside_emulated": "",
+    }
     if not result["emulated"]:
         result |= measure(lm, spec, result)
     write_json(Path(out_file), result)
@@ -47,8 +52,14 @@ def measure(lm: Any, spec: dict[str, Any], result: dict[str, Any]) -> dict[str, 
             timers.append(timer_of(beside, spec, meter))
             warm_up(timers[1], spec["warmup"])
     times = [turn(timers, number, spec["warmup"]) for number in range(spec["repeats"])]
-    queue = spec["concurrency"] > 1 and not hasattr(lm, "time_clients") and not getattr(lm, "concurrent", False)
-    return found | {"turns": [turned[0] for turned in times], "beside": [turned[1] for turned in times if len(turned) > 1], "queue": queue}
+    queue = (
+        spec["concurrency"] > 1 and not hasattr(lm, "time_clients") and not getattr(lm, "concurrent", False)
+    )
+    return found | {
+        "turns": [turned[0] for turned in times],
+        "beside": [turned[1] for turned in times if len(turned) > 1],
+        "queue": queue,
+    }
 
 
 def open_model(spec: dict[str, Any], model: dict[str, Any]) -> Any:
@@ -61,7 +72,9 @@ def open_model(spec: dict[str, Any], model: dict[str, Any]) -> Any:
 
 
 def decoding(spec: dict[str, Any], lm: Any) -> Any:
-    """The model with its test-time compute; the baseline beside it has none, so that the ratio shows what it costs."""
+    """The model with its test-time compute; the baseline beside it has none, so that the ratio shows what it
+    costs.
+    """
     if spec["decode"] is None:
         return lm
     host = get_host()
@@ -76,7 +89,9 @@ def warm_up(timer: Timer, requests: int) -> None:
 
 
 def turn(timers: list[Timer], number: int, warmup: int) -> list[Turn]:
-    """One turn of requests to each model; who goes first changes with every turn, so that neither always finds the machine as the other left it."""
+    """One turn of requests to each model; who goes first changes with every turn, so that neither always
+    finds the machine as the other left it.
+    """
     order = list(range(len(timers))) if number % 2 == 0 else list(range(len(timers)))[::-1]
     found = {index: request(timers[index], warmup + number + 1) for index in order}
     return [found[index] for index in range(len(timers))]
@@ -91,19 +106,27 @@ def request(timer: Timer, number: int) -> Turn:
 
 
 def timer_of(lm: Any, spec: dict[str, Any], meter: Meter | None = None) -> Timer:
-    """The runtime's own ``time_request``, or a stopwatch around ``generate`` for a runtime that has none; with the energy meanwhile."""
+    """The runtime's own ``time_request``, or a stopwatch around ``generate`` for a runtime that has none;
+    with the energy meanwhile.
+    """
     prompt, new, batch = spec["prompt_tokens"], spec["new_tokens"], spec["batch_size"]
     timed_by_runtime = hasattr(lm, "time_request")
     prompts = [] if timed_by_runtime else [text_of_length(lm.tokenizer, prompt)] * batch
 
     def ask() -> tuple[float, float]:
-        first, rest = lm.time_request(prompt, new, batch) if timed_by_runtime else time_generate(lm, prompts, new)
+        first, rest = (
+            lm.time_request(prompt, new, batch) if timed_by_runtime else time_generate(lm, prompts, new)
+        )
         return first, rest
 
     def timed() -> Turn:
         before = meter.read() if meter else None
         served, seconds = turn_of(lm, ask, spec)
-        return {"requests": served, "seconds": seconds, "joules": meter.since(before) if meter and before else None}
+        return {
+            "requests": served,
+            "seconds": seconds,
+            "joules": meter.since(before) if meter and before else None,
+        }
 
     return timed
 
@@ -115,7 +138,9 @@ def text_of_length(tokenizer: Any, tokens: int) -> str:
 
 
 def time_generate(lm: Any, prompts: list[str], new_tokens: int) -> tuple[float, float]:
-    """Seconds to the first token, and for the rest of ``new_tokens``: the second call's excess, scaled up when replies end early."""
+    """Seconds to the first token, and for the rest of ``new_tokens``: the second call's excess, scaled up
+    when replies end early.
+    """
     started = time.perf_counter()
     lm.generate(prompts, 1)
     prefill = time.perf_counter() - started
@@ -129,13 +154,18 @@ def time_generate(lm: Any, prompts: list[str], new_tokens: int) -> tuple[float, 
 def peak_memory() -> float:
     """The most physical memory this process has held, in bytes.
 
-    Linux carries ``ru_maxrss`` of the parent over into a child that was started with vfork, so its own high-water mark is read there.
+    Linux carries ``ru_maxrss`` of the parent over into a child that was started with vfork, so its own
+    high-water mark is read there.
     """
     status = Path("/proc/self/status")
     if status.exists():
-        line = next(line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:"))
+        line = next(
+            line for line in status.read_text(encoding="utf-8").splitlines() if line.startswith("VmHWM:")
+        )
         return float(line.split()[1]) * 1024
-    return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    return float(
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    )
 
 
 def gpu_memory(device: str) -> float | None:

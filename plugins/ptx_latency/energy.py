@@ -1,7 +1,8 @@
 """Energy where the machine tells it: Intel's and AMD's RAPL counters under /sys, NVIDIA's through NVML.
 
-Both count the whole package or card, whoever uses it: a figure for a machine that serves this model alone. RAPL files can be
-read by root only on most systems (a side channel was found in them); what cannot be read is left out.
+Both count the whole package or card, whoever uses it: a figure for a machine that serves this model alone.
+RAPL files can be read by root only on most systems (a side channel was found in them); what cannot be read is
+left out.
 """
 
 from __future__ import annotations
@@ -16,7 +17,9 @@ class Meter:
     """Counters of joules; :meth:`since` gives what has been used since a reading."""
 
     def __init__(self, device: str = "cpu", powercap: Path = POWERCAP) -> None:
-        self.packages = [zone for zone in sorted(powercap.glob("*-rapl:[0-9]")) if _number(zone / "energy_uj") is not None]
+        self.packages = [
+            zone for zone in sorted(powercap.glob("*-rapl:[0-9]")) if _number(zone / "energy_uj") is not None
+        ]
         self.cards = nvidia_cards() if device == "cuda" else []
 
     def read(self) -> list[float]:
@@ -25,8 +28,12 @@ class Meter:
         return packages + [card() / 1e3 for card in self.cards]
 
     def since(self, before: list[float]) -> float:
-        """Joules since ``before``; a RAPL counter that has started again from zero is taken on from its range."""
-        ranges = [(_number(zone / "max_energy_range_uj") or 0.0) / 1e6 for zone in self.packages] + [0.0] * len(self.cards)
+        """Joules since ``before``; a RAPL counter that has started again from zero is taken on from its
+        range.
+        """
+        ranges = [(_number(zone / "max_energy_range_uj") or 0.0) / 1e6 for zone in self.packages] + [
+            0.0
+        ] * len(self.cards)
         used = [now - was for now, was in zip(self.read(), before, strict=True)]
         return sum(one + (span if one < 0 else 0.0) for one, span in zip(used, ranges, strict=True))
 
@@ -39,7 +46,9 @@ def _number(path: Path) -> float | None:
 
 
 def nvidia_cards() -> list[Any]:
-    """Per visible card a function that gives its millijoules since the driver was loaded (Volta and later); none without NVML."""
+    """Per visible card a function that gives its millijoules since the driver was loaded (Volta and later);
+    none without NVML.
+    """
     try:
         import pynvml
     except ImportError:

@@ -17,12 +17,20 @@ from ptx.stats.items import item_ids, lasted
 from ptx_latency import Latency
 from ptx_latency.metrics import REQUEST, Turn, cost, in_turns, observed, scores_of, sizes, timed
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 SHOWN = 15  # lines of a crashed child's last words
 
 
 def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | None = None) -> Evaluation:
-    """Measure ``model`` in a fresh process, in turns with ``baseline`` on the runtime that serves that one."""
+    """Measure ``model`` in a fresh process, in turns with ``baseline`` on the runtime that serves that
+    one.
+    """
     beside = baseline if config.turns else None
     with tempfile.TemporaryDirectory(prefix="ptx-latency-") as folder:
         spec, out = Path(folder, "spec.json"), Path(folder, "out.json")
@@ -34,30 +42,54 @@ def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | No
     if found["beside_emulated"]:
         run.say(f"not compared with the baseline: {found['beside_emulated']}")
     if found["queue"]:
-        run.say("this runtime answers one request at a time: the others wait for their turn, and that is part of their time")
+        run.say(
+            "this runtime answers one request at a time: the others wait for their turn, and that is part of"
+            " their time"
+        )
     turns = found["turns"]
-    names = item_ids("request", [(config.prompt_tokens, config.new_tokens, config.batch_size, config.concurrency)] * len(turns))
+    names = item_ids(
+        "request",
+        [(config.prompt_tokens, config.new_tokens, config.batch_size, config.concurrency)] * len(turns),
+    )
     rows = [row_of(config, name, turn) for name, turn in zip(names, turns, strict=True)]
     for row, turn in zip(rows, found["beside"], strict=False):
         row["beside"] = scores_of(config, turn)
-    return Evaluation([*in_turns(rows), *timed(config, turns, run.seed), *cost(config, rows), *observed(found), *sizes(model)], rows)
+    return Evaluation(
+        [
+            *in_turns(rows),
+            *timed(config, turns, run.seed),
+            *cost(config, rows),
+            *observed(found),
+            *sizes(model),
+        ],
+        rows,
+    )
 
 
 def row_of(config: Latency, name: str, turn: Turn) -> dict[str, Any]:
     """A turn in the item table; of several requests their seconds too."""
     scores = scores_of(config, turn)
     row = {"item": name, "scores": scores, "segments": {}} | lasted(scores[REQUEST])
-    return row if config.concurrency == 1 else row | {"requests": [first + rest for _, first, rest in turn["requests"]]}
+    return (
+        row
+        if config.concurrency == 1
+        else row | {"requests": [first + rest for _, first, rest in turn["requests"]]}
+    )
 
 
 def untimed(run: Run, model: ModelRef, reason: str) -> Evaluation:
     """An artifact that this runtime only emulates: its size, and why its time and memory would mislead."""
     run.say(f"time and memory are not measured: {reason}")
-    return Evaluation(sizes(model), [{"item": "latency", "scores": {}, "segments": {}, "status": "emulated", "reason": reason}])
+    return Evaluation(
+        sizes(model),
+        [{"item": "latency", "scores": {}, "segments": {}, "status": "emulated", "reason": reason}],
+    )
 
 
 def specification(run: Run, config: Latency, model: ModelRef, beside: ModelRef | None) -> dict[str, Any]:
-    """What the child must know: the runtime and the model by value, since it shares nothing with this process."""
+    """What the child must know: the runtime and the model by value, since it shares nothing with this
+    process.
+    """
     return {
         **on(run),
         "decode": run.host.choice_of(run.config.decode).name if run.config.decode else None,
@@ -71,7 +103,10 @@ def specification(run: Run, config: Latency, model: ModelRef, beside: ModelRef |
 
 def on(run: Run) -> dict[str, Any]:
     """What opens a model of this run."""
-    return {"runtime": run.host.choice_of(run.config.runtime).name, "runtime_config": asdict(run.config.runtime)}
+    return {
+        "runtime": run.host.choice_of(run.config.runtime).name,
+        "runtime_config": asdict(run.config.runtime),
+    }
 
 
 def by_value(model: ModelRef) -> dict[str, Any]:
@@ -86,10 +121,17 @@ def call_child(run: Run, config: Latency, arguments: list[str]) -> None:
         StepError: it failed; the end of its stderr is in the text.
     """
     threads = dict.fromkeys(THREAD_VARIABLES, str(config.threads))
-    env = {**os.environ, **environment(), **threads, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    env = {
+        **os.environ,
+        **environment(),
+        **threads,
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
     command = [sys.executable, "-m", "ptx_latency.child", *arguments]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as words:
-        child = subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, text=True)
+        child = subprocess.Popen(
+            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, text=True
+        )
         try:
             assert child.stdout is not None  # a pipe was asked for
             for line in child.stdout:
@@ -99,7 +141,9 @@ def call_child(run: Run, config: Latency, arguments: list[str]) -> None:
             child.kill()  # Ctrl-C, or an error here: nothing must go on computing
             child.wait()
         if code:
-            raise StepError(f"the process that measures latency ended with exit code {code}:\n{last_words(words)}")
+            raise StepError(
+                f"the process that measures latency ended with exit code {code}:\n{last_words(words)}"
+            )
 
 
 def show(run: Run, line: str, total: int) -> None:

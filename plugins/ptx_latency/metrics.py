@@ -17,11 +17,24 @@ from ptx.models import inspection as models
 from ptx.records import Better
 from ptx_latency import Latency
 
-REQUEST, WAITING, THROUGHPUT = "latency/request_seconds", "latency/waiting_seconds", "latency/throughput_tokens_per_second"
-Turn = dict[str, Any]  # requests (seconds in the queue, to the first token, to the last), seconds, joules: as the child writes it
+REQUEST, WAITING, THROUGHPUT = (
+    "latency/request_seconds",
+    "latency/waiting_seconds",
+    "latency/throughput_tokens_per_second",
+)
+Turn = dict[
+    str, Any
+]  # requests (seconds in the queue, to the first token, to the last), seconds, joules: as the child writes it
 UNITS = {"tokens_per_second": "tokens/s", "seconds": "seconds", "joules_per_token": "J/token"}
 #: bits of a floating-point number without its sign, by the type's name in a safetensors header
-MAGNITUDE = {"F64": 0x7FFFFFFFFFFFFFFF, "F32": 0x7FFFFFFF, "F16": 0x7FFF, "BF16": 0x7FFF, "F8_E4M3": 0x7F, "F8_E5M2": 0x7F}
+MAGNITUDE = {
+    "F64": 0x7FFFFFFFFFFFFFFF,
+    "F32": 0x7FFFFFFF,
+    "F16": 0x7FFF,
+    "BF16": 0x7FFF,
+    "F8_E4M3": 0x7F,
+    "F8_E5M2": 0x7F,
+}
 CHUNK = 1 << 24  # numbers looked at in one go
 
 
@@ -50,7 +63,9 @@ def scores_of(config: Latency, turn: Turn) -> dict[str, float]:
 
 
 def in_turns(rows: Sequence[dict[str, Any]]) -> list[Metric]:
-    """The median over the turns of a request's time divided by that of the baseline's request next to it, and the same of A against A."""
+    """The median over the turns of a request's time divided by that of the baseline's request next to it, and
+    the same of A against A.
+    """
     pairs = [(row["scores"][REQUEST], row["beside"][REQUEST]) for row in rows if "beside" in row]
     if not pairs:
         return []
@@ -59,8 +74,9 @@ def in_turns(rows: Sequence[dict[str, Any]]) -> list[Metric]:
 
 
 def same(pairs: Sequence[tuple[float, float]]) -> list[float]:
-    """Ratios of neighbouring requests to one model. Turns go A B, B A, A B, ...: the baseline's of turns 0 and 1 are neighbours, the
-    artifact's of 1 and 2, and so on. Every second pair of each is turned round, so that a machine that warms up or cools down cancels out.
+    """Ratios of neighbouring requests to one model. Turns go A B, B A, A B, ...: the baseline's of turns 0
+    and 1 are neighbours, the artifact's of 1 and 2, and so on. Every second pair of each is turned round, so
+    that a machine that warms up or cools down cancels out.
     """
     found = []
     for number, (first, second) in enumerate(itertools.pairwise(pairs)):
@@ -76,7 +92,9 @@ def ratio(name: str, ratios: Sequence[float]) -> Metric:
 
 
 def timed(config: Latency, turns: Sequence[Turn], seed: int = 0) -> list[Metric]:
-    """Medians over all requests, their p95 and p99, and medians of what is a whole turn's (no distribution is assumed; latencies have long tails)."""
+    """Medians over all requests, their p95 and p99, and medians of what is a whole turn's (no distribution is
+    assumed; latencies have long tails).
+    """
     requests = [[request_scores(config, *served) for served in turn["requests"]] for turn in turns]
     whole = [turn_scores(config, turn) for turn in turns]
     columns = {name: [[row[name] for row in turn] for turn in requests] for name in requests[0][0]}
@@ -89,13 +107,16 @@ def timed(config: Latency, turns: Sequence[Turn], seed: int = 0) -> list[Metric]
 def quantile(name: str, turns: Sequence[Sequence[float]], q: float, seed: int = 0) -> Metric:
     """A quantile of measured values as a metric.
 
-    Its interval comes from order statistics; where turns hold several requests, which were in each other's way and are not as many
-    independent observations, from a bootstrap over turns too, and the wider of the two ends holds.
+    Its interval comes from order statistics; where turns hold several requests, which were in each other's
+    way and are not as many independent observations, from a bootstrap over turns too, and the wider of the
+    two ends holds.
     """
     values = [value for turn in turns for value in turn]
     value, low, high = stats.quantile_interval(values, q)
     if len(values) > len(turns):
-        _, lower, higher = stats.bootstrap(list(turns), lambda drawn: float(np.quantile(np.concatenate(drawn), q)), seed)
+        _, lower, higher = stats.bootstrap(
+            list(turns), lambda drawn: float(np.quantile(np.concatenate(drawn), q)), seed
+        )
         low, high = min(low, lower), max(high, higher)
     unit = next(unit for end, unit in UNITS.items() if name.endswith(end))
     better: Better = "higher" if unit == "tokens/s" else "lower"
@@ -107,21 +128,30 @@ def cost(config: Latency, rows: Sequence[dict[str, Any]]) -> list[Metric]:
     if config.price_per_hour is None:
         return []
     seconds = [1 / row["scores"][THROUGHPUT] for row in rows]  # per token, all clients together
-    value, low, high = (each * config.price_per_hour / 3600 * 1e6 for each in stats.quantile_interval(seconds, 0.5))
+    value, low, high = (
+        each * config.price_per_hour / 3600 * 1e6 for each in stats.quantile_interval(seconds, 0.5)
+    )
     name, unit = "latency/cost_per_million_tokens", f"{config.currency}/M tokens"
     return [Metric(name, value, unit, "lower", max(0.0, low), high, len(rows))]
 
 
 def observed(found: dict[str, Any]) -> list[Metric]:
-    """What was seen once, libraries included; one value says nothing about its spread, so its interval has no upper end."""
-    seen = [("latency/load_seconds", "seconds", found["load_seconds"]), ("latency/peak_memory_bytes", "bytes", found["peak_memory_bytes"])]
+    """What was seen once, libraries included; one value says nothing about its spread, so its interval has no
+    upper end.
+    """
+    seen = [
+        ("latency/load_seconds", "seconds", found["load_seconds"]),
+        ("latency/peak_memory_bytes", "bytes", found["peak_memory_bytes"]),
+    ]
     if found["gpu_memory_bytes"] is not None:
         seen.append(("latency/gpu_memory_bytes", "bytes", found["gpu_memory_bytes"]))
     return [Metric(name, value, unit, "lower", 0.0, math.inf, 1) for name, unit, value in seen]
 
 
 def sizes(model: ModelRef) -> list[Metric]:
-    """Bytes that must be shipped (an adapter needs its base), weights, and weights that are not zero; all exact."""
+    """Bytes that must be shipped (an adapter needs its base), weights, and weights that are not zero; all
+    exact.
+    """
     folders = [model.path, base_of(model.path)] if is_adapter(model.path) else [model.path]
     disk = float(sum(ModelRef(folder).bytes for folder in folders))
     found = [exact("size/bytes_on_disk", "bytes", disk)]
@@ -129,7 +159,9 @@ def sizes(model: ModelRef) -> list[Metric]:
         facts = models.inspect(folders[-1])
         found.append(exact("size/parameters", "parameters", float(facts.parameters)))
         if not facts.quantized:  # packed integers do not show their zeros
-            found.append(exact("size/nonzero_parameters", "parameters", float(facts.parameters - zeros(folders[-1]))))
+            found.append(
+                exact("size/nonzero_parameters", "parameters", float(facts.parameters - zeros(folders[-1])))
+            )
     return found
 
 

@@ -2,10 +2,11 @@
 
     L = L_sft + lambda_pref * L_pref + lambda_safe * L_safe
 
-Training them one after the other lets each undo some of the one before (recipe=sft_dpo_safety); here every optimizer step sees
-all three. L_sft is the loss of ``method=sft`` on conversations, L_pref the sigmoid loss of DPO on pairs, L_safe the loss of
-``method=sft`` on what to answer to safety rows, refusals and harmless look-alikes alike. Sweep the weights:
-``ptx train -m method=mix method.lambda_pref=0.1,0.5,1 method.lambda_safe=0.5,1``.
+Training them one after the other lets each undo some of the one before (recipe=sft_dpo_safety); here every
+optimizer step sees all three. L_sft is the loss of ``method=sft`` on conversations, L_pref the sigmoid loss
+of DPO on pairs, L_safe the loss of ``method=sft`` on what to answer to safety rows, refusals and harmless
+look-alikes alike. Sweep the weights: ``ptx train -m method=mix method.lambda_pref=0.1,0.5,1
+method.lambda_safe=0.5,1``.
 """
 
 from __future__ import annotations
@@ -38,10 +39,14 @@ class Mix(TrlMethod):
     needs: ClassVar[tuple[str, ...]] = ("messages",)
     reads: ClassVar[tuple[str, ...]] = ("pairs", "safety")
 
-    max_length: int | None = setting(None, "cut examples to this many tokens (default: 1024, or the model's context where it is shorter)")
+    max_length: int | None = setting(
+        None, "cut examples to this many tokens (default: 1024, or the model's context where it is shorter)"
+    )
     lambda_pref: float = setting(1.0, "weight of the preference loss; 0 leaves it out")
     lambda_safe: float = setting(1.0, "weight of the safety loss; 0 leaves it out")
-    beta: float = setting(0.1, "in the preference loss, how much leaving the reference costs: higher stays closer")
+    beta: float = setting(
+        0.1, "in the preference loss, how much leaving the reference costs: higher stays closer"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,14 +76,25 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
 
 
 def _data_problems(data: DataSet) -> list[Problem]:
-    """Safety rows also pass for conversations; here both are needed (that a shape is missing altogether the core says)."""
+    """Safety rows also pass for conversations; here both are needed (that a shape is missing altogether the
+    core says).
+    """
     found = []
     if "messages" in data.sources and data.sources["messages"].native != "messages":
-        what = f"method=mix needs messages beside safety, and the only conversations in {data.name} are made of its safety rows"
+        what = (
+            f"method=mix needs messages beside safety, and the only conversations in {data.name} are made of"
+            " its safety rows"
+        )
         found.append(Problem(what, "add a file messages.jsonl to the data's folder"))
     if "safety" in data.sources and not any(row.get("reference") for row in data.rows("safety")):
         what = f"the safety rows of {data.name} do not say what to answer: none has a reference"
-        found.append(Problem(what, "add a column reference with the refusal, or the helpful answer where the request is harmless"))
+        found.append(
+            Problem(
+                what,
+                "add a column reference with the refusal, or the helpful answer where the request is"
+                " harmless",
+            )
+        )
     return found
 
 

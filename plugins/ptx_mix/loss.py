@@ -1,7 +1,7 @@
 """The losses of the mixture: tensors in, tensors out.
 
-Shapes: B sequences of T predicted tokens; ``log_probs`` (B, T) are the model's log-probabilities of the tokens in nats and ``mask``
-(B, T) says which of them belong to an answer.
+Shapes: B sequences of T predicted tokens; ``log_probs`` (B, T) are the model's log-probabilities of the
+tokens in nats and ``mask`` (B, T) says which of them belong to an answer.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ def answer_log_probability(log_probs: Tensor, mask: Tensor) -> Tensor:
     return (log_probs * mask).sum(dim=1)
 
 
-def preference(chosen: Tensor, rejected: Tensor, chosen_reference: Tensor, rejected_reference: Tensor, beta: float) -> Tensor:
-    """DPO's loss of each pair, (B,): equation 7 of Rafailov et al. 2023, with log-probabilities of whole answers, (B,) each.
+def preference(
+    chosen: Tensor, rejected: Tensor, chosen_reference: Tensor, rejected_reference: Tensor, beta: float
+) -> Tensor:
+    """DPO's loss of each pair, (B,): equation 7 of Rafailov et al. 2023, with log-probabilities of whole
+    answers, (B,) each.
 
     -log sigma(beta log(pi(y_w|x) / pi_ref(y_w|x)) - beta log(pi(y_l|x) / pi_ref(y_l|x)))
     """
@@ -29,7 +32,9 @@ def imitation(log_probs: Tensor, mask: Tensor) -> Tensor:
 
 
 def mixed(sft: Tensor, *others: tuple[float, Tensor]) -> Tensor:
-    """L = L_sft + lambda_pref L_pref + lambda_safe L_safe; ``others`` are the losses after the first, each with its lambda."""
+    """L = L_sft + lambda_pref L_pref + lambda_safe L_safe; ``others`` are the losses after the first, each
+    with its lambda.
+    """
     total = sft
     for weight, loss in others:
         total = total + weight * loss

@@ -10,10 +10,11 @@ Item = TypeVar("Item")
 
 
 class Stream(Generic[Item]):
-    """Endless batches of ``size`` out of ``rows``: all rows in a random order, then all in another one, and so on.
+    """Endless batches of ``size`` out of ``rows``: all rows in a random order, then all in another one, and
+    so on.
 
-    A batch follows from the seed and its number alone, so a training that is resumed goes on with the batch it had come to, and no
-    other randomness of the trainer is touched.
+    A batch follows from the seed and its number alone, so a training that is resumed goes on with the batch
+    it had come to, and no other randomness of the trainer is touched.
     """
 
     def __init__(self, rows: Sequence[Item], size: int, seed: int, name: str) -> None:
@@ -30,6 +31,7 @@ class Stream(Generic[Item]):
             if len(self._orders) > 1:
                 self._orders.clear()  # a batch lies in two epochs at most unless it is larger than they are
             order = list(range(len(self.rows)))
-            random.Random(f"{self.name} {self.seed} {epoch}").shuffle(order)  # noqa: S311 (an order, not a secret)
+            # an order, not a secret
+            random.Random(f"{self.name} {self.seed} {epoch}").shuffle(order)  # noqa: S311
             self._orders[epoch] = order
         return self._orders[epoch]

@@ -18,7 +18,9 @@ def train(run: Run, method: Mix, model: ModelRef, data: DataSet) -> ModelRef:
     from ptx_mix.trainer import MixTrainer  # TRL is imported after trl_config has quieted it
 
     tokenizer = load_tokenizer(model.path)
-    args = trl_config(run, method, "SFTConfig", max_length=length_of(method, model.path), assistant_only_loss=True)
+    args = trl_config(
+        run, method, "SFTConfig", max_length=length_of(method, model.path), assistant_only_loss=True
+    )
     rows = trl_rows("messages", data.rows("messages"), chat=True)
     pairs = trl_rows("pairs", data.rows("pairs"), chat=True)
     safety = trl_rows("messages", data.only("safety", "method=mix").rows("messages"), chat=True)

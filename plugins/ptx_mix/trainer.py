@@ -1,11 +1,12 @@
-"""TRL's SFTTrainer with two more streams: every forward pass on conversations is followed by one on pairs and one on safety rows.
+"""TRL's SFTTrainer with two more streams: every forward pass on conversations is followed by one on pairs and
+one on safety rows.
 
-Conversations go through TRL untouched, so with both weights at 0 this is ``method=sft``. Pairs are tokenised and cut by TRL's
-DPOTrainer, safety rows by the SFTTrainer itself. The reference of the pairs is the model as it came; its log-probabilities come
-from the store, where ``method=dpo`` on the same pairs finds them too.
+Conversations go through TRL untouched, so with both weights at 0 this is ``method=sft``. Pairs are tokenised
+and cut by TRL's DPOTrainer, safety rows by the SFTTrainer itself. The reference of the pairs is the model as
+it came; its log-probabilities come from the store, where ``method=dpo`` on the same pairs finds them too.
 
-Under gradient accumulation L_pref and L_safe are means of the micro batches' means: exact for pairs, and for safety rows as good as
-the micro batches' numbers of answer tokens are alike.
+Under gradient accumulation L_pref and L_safe are means of the micro batches' means: exact for pairs, and for
+safety rows as good as the micro batches' numbers of answer tokens are alike.
 """
 
 from __future__ import annotations
@@ -31,7 +32,16 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
 
     _name = "Mix"
 
-    def __init__(self, *args: Any, run: Run, method: Mix, came: ModelRef, pairs: list[Row], safety: list[Row], **options: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        run: Run,
+        method: Mix,
+        came: ModelRef,
+        pairs: list[Row],
+        safety: list[Row],
+        **options: Any,
+    ) -> None:
         super().__init__(*args, **options)
         self.mix = method
         self.pairs = self._pairs(run, came, pairs) if method.lambda_pref else None
@@ -40,24 +50,40 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _pairs(self, run: Run, came: ModelRef, rows: list[Row]) -> Stream[Row]:
         """The pairs as tokens, each with the reference's log-probabilities."""
-        cut = SimpleNamespace(dataset_num_proc=None, max_length=self.args.max_length, truncation_mode="keep_start")
-        tokens = DPOTrainer._prepare_dataset(self, Dataset.from_list(rows), self.processing_class, cut, "pairs")  # noqa: SLF001 (tokenises as DPO does)
-        self.pair_collator = DataCollatorForPreference(pad_token_id=self._tokenizer.pad_token_id, max_length=self.args.max_length)
+        cut = SimpleNamespace(
+            dataset_num_proc=None, max_length=self.args.max_length, truncation_mode="keep_start"
+        )
+        tokens = DPOTrainer._prepare_dataset(  # noqa: SLF001 (tokenises as DPO does)
+            self, Dataset.from_list(rows), self.processing_class, cut, "pairs"
+        )
+        self.pair_collator = DataCollatorForPreference(
+            pad_token_id=self._tokenizer.pad_token_id, max_length=self.args.max_length
+        )
         prepared = list(tokens.select_columns(["prompt_ids", "chosen_ids", "rejected_ids"]))
         _say_lost(run, "pairs", len(rows), len(prepared))
         columns = [pair_columns(self.pair_collator([row]), tails=False) for row in prepared]
-        values = stored(run, self.mix, came, self, (answer for found in columns for side in found.values() for answer in side))
+        values = stored(
+            run,
+            self.mix,
+            came,
+            self,
+            (answer for found in columns for side in found.values() for answer in side),
+        )
         for row, found in zip(prepared, columns, strict=True):
             row |= {name: values[answer] for name, (answer,) in found.items()}
         return Stream(prepared, self.args.per_device_train_batch_size, run.seed, "pairs")
 
     def _safety(self, run: Run, rows: list[Row]) -> Stream[Row]:
-        tokens = self._prepare_dataset(Dataset.from_list(rows), self.processing_class, self.args, False, None, "safety")
+        tokens = self._prepare_dataset(
+            Dataset.from_list(rows), self.processing_class, self.args, False, None, "safety"
+        )
         prepared = list(tokens.select_columns(["input_ids", "labels"]))
         _say_lost(run, "safety rows", len(rows), len(prepared))
         return Stream(prepared, self.args.per_device_train_batch_size, run.seed, "safety")
 
-    def compute_loss(self, model: Any, inputs: Row, return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:  # noqa: ARG002 (outputs are for evaluation, which ptx does elsewhere)
+    def compute_loss(
+        self, model: Any, inputs: Row, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
         """L of the module's first lines, scaled for accumulation as TRL scales L_sft."""
         sft = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
         number = self._number()
@@ -66,7 +92,8 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
             found["pref"] = (self.mix.lambda_pref, self._preference(model, self.pairs.batch(number)))
         if self.safety is not None:
             found["safety"] = (self.mix.lambda_safe, self._imitation(model, self.safety.batch(number)))
-        # given the number of tokens, TRL's loss is a share of the whole step's, and the trainer divides by nothing
+        # given the number of tokens, TRL's loss is a share of the whole step's, and the trainer divides by
+        # nothing
         steps = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
         self._note(sft_loss=steps * sft, **{f"{name}_loss": value for name, (_, value) in found.items()})
         return loss.mixed(sft, *((weight / steps, value) for weight, value in found.values()))
@@ -82,12 +109,21 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         batch = self._prepare_inputs(self.pair_collator(rows))
         labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
         out = model(
-            input_ids=batch["input_ids"], attention_mask=batch["attention_mask"], labels=labels, use_cache=False, fused_lm_head=True
+            input_ids=batch["input_ids"],
+            attention_mask=batch["attention_mask"],
+            labels=labels,
+            use_cache=False,
+            fused_lm_head=True,
         )
         chosen, rejected = loss.answer_log_probability(out.log_probs, out.label_mask).chunk(2)
         references = batch["ref_chosen_logps"], batch["ref_rejected_logps"]
         margins = (chosen - references[0]) - (rejected - references[1])
-        self._note(**{"rewards/margins": self.mix.beta * margins.mean(), "rewards/accuracies": (margins > 0).float().mean()})
+        self._note(
+            **{
+                "rewards/margins": self.mix.beta * margins.mean(),
+                "rewards/accuracies": (margins > 0).float().mean(),
+            }
+        )
         return loss.preference(chosen, rejected, *references, self.mix.beta).mean()
 
     def _imitation(self, model: Any, rows: list[Row]) -> Tensor:
@@ -97,9 +133,14 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
     def _note(self, **numbers: Tensor) -> None:
         """For the next line of the log, with TRL's own."""
         for name, value in numbers.items():
-            self._metrics["train"][name].append(self.accelerator.gather_for_metrics(value.detach().reshape(1)).mean().item())
+            self._metrics["train"][name].append(
+                self.accelerator.gather_for_metrics(value.detach().reshape(1)).mean().item()
+            )
 
 
 def _say_lost(run: Run, what: str, given: int, left: int) -> None:
     if left < given:
-        run.say(f"{given - left} of {given} {what} are left out: nothing of their answers fits (method.max_length)")
+        run.say(
+            f"{given - left} of {given} {what} are left out: nothing of their answers fits"
+            " (method.max_length)"
+        )

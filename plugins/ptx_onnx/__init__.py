@@ -1,8 +1,10 @@
-"""``runtime=onnx``: ONNX Runtime GenAI serves a package that its own model builder has made of the model folder, on the CPU.
+"""``runtime=onnx``: ONNX Runtime GenAI serves a package that its own model builder has made of the model
+folder, on the CPU.
 
-The export is a step: an adapter is merged first, the builder converts the folder offline, and the package is opened and compared with the model on
-text that the model writes itself. A checkpoint whose weights are packed already (GPTQ, AWQ as compressed-tensors) keeps its integers and
-scales where the builder's format has room for them (``weights=packed``); else they are unpacked and rounded again, and the record says so.
+The export is a step: an adapter is merged first, the builder converts the folder offline, and the package is
+opened and compared with the model on text that the model writes itself. A checkpoint whose weights are packed
+already (GPTQ, AWQ as compressed-tensors) keeps its integers and scales where the builder's format has room
+for them (``weights=packed``); else they are unpacked and rounded again, and the record says so.
 """
 
 from __future__ import annotations
@@ -11,7 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, ModelRef, Problem, Run, RunConfig, Runtime, hookimpl, must_be_at_least, must_be_more_than, must_be_one_of, setting
+from ptx import (
+    Choice,
+    ModelRef,
+    Problem,
+    Run,
+    RunConfig,
+    Runtime,
+    hookimpl,
+    must_be_at_least,
+    must_be_more_than,
+    must_be_one_of,
+    setting,
+)
 
 PRECISIONS = ("auto", "fp32", "int8", "int4")
 ALGORITHMS = ("default", "rtn", "k_quant")
@@ -22,24 +36,43 @@ WEIGHTS = ("auto", "packed", "dense")
 
 @dataclass
 class Onnx(Runtime):
-    """ONNX Runtime GenAI on the CPU; threads follow ``threads=`` (``eval.latency.threads`` where latency is measured)."""
+    """ONNX Runtime GenAI on the CPU; threads follow ``threads=`` (``eval.latency.threads`` where latency is
+    measured).
+    """
 
     exports: ClassVar[bool] = True
     precision: str = setting(
         "int4",
-        "fp32, int8 or int4 weights (activations stay floating point between layers); auto: as the model is stored, fp32 where it is dense",
+        "fp32, int8 or int4 weights (activations stay floating point between layers); auto: as the model is"
+        " stored, fp32 where it is dense",
     )
     block_size: int = setting(32, "neighbouring weights that share a scale: 16, 32, 64, 128 or 256")
     symmetric: bool = setting(True, "no zero point; false stores one per block")
-    algorithm: str = setting("k_quant", "how weights are rounded: k_quant (llama.cpp's least-squares scales), rtn or default (to nearest)")
-    accuracy_level: int = setting(4, "arithmetic inside a product: 4 rounds activations to int8 (fast), 1 computes in float32 (exact)")
-    head: str = setting("auto", "the output layer and an embedding that is tied to it: auto (as precision), fp32, int8 or int4")
-    mixed: bool = setting(False, "int4 with the most sensitive products (first and last eighth of the layers, every third between) in int8")
+    algorithm: str = setting(
+        "k_quant",
+        "how weights are rounded: k_quant (llama.cpp's least-squares scales), rtn or default (to nearest)",
+    )
+    accuracy_level: int = setting(
+        4, "arithmetic inside a product: 4 rounds activations to int8 (fast), 1 computes in float32 (exact)"
+    )
+    head: str = setting(
+        "auto",
+        "the output layer and an embedding that is tied to it: auto (as precision), fp32, int8 or int4",
+    )
+    mixed: bool = setting(
+        False,
+        "int4 with the most sensitive products (first and last eighth of the layers, every third between) in"
+        " int8",
+    )
     weights: str = setting(
-        "auto", "of a packed checkpoint: packed keeps its integers, dense rounds again, auto takes what comes out nearer"
+        "auto",
+        "of a packed checkpoint: packed keeps its integers, dense rounds again, auto takes what comes out"
+        " nearer",
     )
     max_perplexity_ratio: float = setting(
-        1.25, "the step fails if the quantised package's perplexity on the model's own text is more than so many times the model's"
+        1.25,
+        "the step fails if the quantised package's perplexity on the model's own text is more than so many"
+        " times the model's",
     )
     args: dict[str, Any] = setting({}, "further extra_options of the builder, such as fuse_mlp_gate_up: true")
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
@@ -55,13 +88,24 @@ class Onnx(Runtime):
         ):
             must_be_one_of(f"runtime.{name}", getattr(self, name), allowed, allowed[-1])
         if self.head not in ("auto", self.precision) and self.precision != "int4":
-            raise ValueError(f"runtime.head={self.head} goes with runtime.precision=int4, got {self.precision}; leave runtime.head=auto")
+            raise ValueError(
+                f"runtime.head={self.head} goes with runtime.precision=int4, got {self.precision}; leave"
+                " runtime.head=auto"
+            )
         if self.mixed and self.precision != "int4":
-            raise ValueError(f"runtime.mixed=true goes with runtime.precision=int4, got {self.precision}; leave it out")
-        if self.algorithm == "default" and self.precision == "int4" and (self.head == "int8" or not self.symmetric):
+            raise ValueError(
+                f"runtime.mixed=true goes with runtime.precision=int4, got {self.precision}; leave it out"
+            )
+        if (
+            self.algorithm == "default"
+            and self.precision == "int4"
+            and (self.head == "int8" or not self.symmetric)
+        ):
             what = "runtime.head=int8" if self.head == "int8" else "runtime.symmetric=false"
-            raise ValueError(  # builder 0.18 names the tied embedding's weights otherwise than its default algorithm does
-                f"{what} with runtime.algorithm=default gives a graph that cannot be loaded; try runtime.algorithm=k_quant"
+            # builder 0.18 names the tied embedding's weights otherwise than its default algorithm does
+            raise ValueError(
+                f"{what} with runtime.algorithm=default gives a graph that cannot be loaded; try"
+                " runtime.algorithm=k_quant"
             )
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         must_be_at_least("runtime.batch_size", self.batch_size, 1, 8)
@@ -70,7 +114,15 @@ class Onnx(Runtime):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``runtime=onnx``."""
-    libraries = ("onnxruntime-genai", "onnxruntime", "onnx", "onnx_ir", "transformers", "torch", "compressed-tensors")
+    libraries = (
+        "onnxruntime-genai",
+        "onnxruntime",
+        "onnx",
+        "onnx_ir",
+        "transformers",
+        "torch",
+        "compressed-tensors",
+    )
     return [Choice("runtime", "onnx", Onnx, "ONNX Runtime GenAI on the CPU: fp32, int8, int4", libraries)]
 
 

@@ -1,7 +1,8 @@
 """Calling the model builder of onnxruntime-genai, in a process of its own.
 
-It prints, leaves modules with everyday names (``builders``, ``loaders``) on the import path, and keeps the model in memory; so it runs as ``python -m
-onnxruntime_genai.models.builder``, offline, and what it said is shown only when it fails.
+It prints, leaves modules with everyday names (``builders``, ``loaders``) on the import path, and keeps the
+model in memory; so it runs as ``python -m onnxruntime_genai.models.builder``, offline, and what it said is
+shown only when it fails.
 """
 
 from __future__ import annotations
@@ -26,8 +27,15 @@ def options_of(config: Onnx) -> dict[str, Any]:
     options: dict[str, Any] = {"hf_token": False}
     if config.precision == "fp32":
         return options
-    options |= {"block_size": config.block_size, "is_symmetric": config.symmetric, "accuracy_level": config.accuracy_level}
-    options |= {"algo_config": config.algorithm, "op_types_to_quantize": "MatMul/Gather" if config.precision == "int4" else "MatMul"}
+    options |= {
+        "block_size": config.block_size,
+        "is_symmetric": config.symmetric,
+        "accuracy_level": config.accuracy_level,
+    }
+    options |= {
+        "algo_config": config.algorithm,
+        "op_types_to_quantize": "MatMul/Gather" if config.precision == "int4" else "MatMul",
+    }
     if config.head == "fp32":
         options["nodes_to_exclude"] = f"{HEAD},{EMBEDDING}"
     placed = ["last_matmul:int8"] if config.head == "int8" and config.precision == "int4" else []
@@ -45,9 +53,36 @@ def build(config: Onnx, source: Path, out: Path, extra: dict[str, Any], scratch:
         f"{name}={str(value).lower() if isinstance(value, bool) else value}"
         for name, value in (options_of(config) | extra | config.args).items()
     ]
-    command = [sys.executable, "-m", BUILDER, "-i", str(source), "-o", str(out), "-p", config.precision, "-e", "cpu", "-c", str(scratch)]
-    env = {**os.environ, **environment(), "HF_HUB_OFFLINE": "1", "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([*command, "--extra_options", *pairs], env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        BUILDER,
+        "-i",
+        str(source),
+        "-o",
+        str(out),
+        "-p",
+        config.precision,
+        "-e",
+        "cpu",
+        "-c",
+        str(scratch),
+    ]
+    env = {
+        **os.environ,
+        **environment(),
+        "HF_HUB_OFFLINE": "1",
+        "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+    }
+    done = subprocess.run(
+        [*command, "--extra_options", *pairs],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         words = "\n".join((done.stdout + done.stderr).splitlines()[-SHOWN:])
-        raise StepError(f"the model builder of onnxruntime-genai ended with exit code {done.returncode}:\n{words}")
+        raise StepError(
+            f"the model builder of onnxruntime-genai ended with exit code {done.returncode}:\n{words}"
+        )

@@ -15,7 +15,8 @@ from ptx.models.package import read_package
 from ptx.records import read_json
 from ptx_onnx import BLOCKS, Onnx
 
-#: decoders of text that the builder of onnxruntime-genai 0.18 converts for the CPU; a test holds them against its source
+#: decoders of text that the builder of onnxruntime-genai 0.18 converts for the CPU; a test holds them against
+#: its source
 ARCHITECTURES = (
     "Ernie4_5ForCausalLM",
     "Gemma2ForCausalLM",
@@ -36,7 +37,12 @@ ARCHITECTURES = (
 )
 HEAD_MULTIPLE = 16
 OPTION = re.compile(r"^ {16}(\w+) = ", re.MULTILINE)
-MODULES = {"onnxruntime_genai": "onnxruntime-genai", "onnxruntime": "onnxruntime", "onnx": "onnx", "onnx_ir": "onnx_ir"}
+MODULES = {
+    "onnxruntime_genai": "onnxruntime-genai",
+    "onnxruntime": "onnxruntime",
+    "onnx": "onnx",
+    "onnx_ir": "onnx_ir",
+}
 
 
 def problems(config: RunConfig, runtime: Onnx, model: Path) -> list[Problem]:
@@ -47,17 +53,27 @@ def problems(config: RunConfig, runtime: Onnx, model: Path) -> list[Problem]:
     found += argument_problems(runtime)
     if config.device == "cuda":
         found.append(
-            Problem("runtime=onnx serves on the CPU, and device=cuda is given", "leave device= out, or take runtime=hf or runtime=vllm")
+            Problem(
+                "runtime=onnx serves on the CPU, and device=cuda is given",
+                "leave device= out, or take runtime=hf or runtime=vllm",
+            )
         )
     if read_package(model) or model_problems(model):
         return found  # a package is built already; what is wrong with a model the core says
     described = read_json(model / "config.json")
-    packs = "quantization_config" in described or any(isinstance(step, Compressor) for step in config.chain().values())
+    packs = "quantization_config" in described or any(
+        isinstance(step, Compressor) for step in config.chain().values()
+    )
     if runtime.weights == "packed" and not packs:
         what = f"runtime.weights=packed, but {model} is not quantised and nothing in the run quantises it"
         found.append(Problem(what, "leave runtime.weights=auto, or add compress=[gptq]"))
     text = described.get("text_config") or described
-    return found + architecture_problems(model, described) + head_problems(model, text) + block_problems(runtime, text)
+    return (
+        found
+        + architecture_problems(model, described)
+        + head_problems(model, text)
+        + block_problems(runtime, text)
+    )
 
 
 def argument_problems(runtime: Onnx) -> list[Problem]:
@@ -67,7 +83,11 @@ def argument_problems(runtime: Onnx) -> list[Problem]:
         return []
     told = (Path(builder.origin).parent / "models" / "builder.py").read_text(encoding="utf-8")
     known = sorted(set(OPTION.findall(told)))  # its help has a line "name = what it does" for every option
-    return [Problem(f"runtime.args: the model builder has no option {n!r}", did_you_mean(n, known)) for n in runtime.args if n not in known]
+    return [
+        Problem(f"runtime.args: the model builder has no option {n!r}", did_you_mean(n, known))
+        for n in runtime.args
+        if n not in known
+    ]
 
 
 def architecture_problems(model: Path, described: dict[str, Any]) -> list[Problem]:
@@ -76,29 +96,62 @@ def architecture_problems(model: Path, described: dict[str, Any]) -> list[Proble
     if any(name in ARCHITECTURES for name in names):
         return []
     hint = did_you_mean(names[0], ARCHITECTURES)
-    return [Problem(f"runtime=onnx: its model builder cannot convert {names[0]} ({model}). {hint}".strip(), "take runtime=hf")]
+    return [
+        Problem(
+            f"runtime=onnx: its model builder cannot convert {names[0]} ({model}). {hint}".strip(),
+            "take runtime=hf",
+        )
+    ]
 
 
 def head_problems(model: Path, described: dict[str, Any]) -> list[Problem]:
-    """The builder converts any head size; the attention kernel fails later, or is wrong, unless it is a multiple of 16."""
+    """The builder converts any head size; the attention kernel fails later, or is wrong, unless it is a
+    multiple of 16.
+    """
     size = head_size(described)
     if size is None or size % HEAD_MULTIPLE == 0:
         return []
-    what = f"runtime=onnx needs attention heads whose size is a multiple of {HEAD_MULTIPLE}; those of {model} have {size}"
+    what = (
+        f"runtime=onnx needs attention heads whose size is a multiple of {HEAD_MULTIPLE}; those of {model}"
+        f" have {size}"
+    )
     return [Problem(what, "take runtime=hf")]
 
 
 def block_problems(runtime: Onnx, described: dict[str, Any]) -> list[Problem]:
-    """4-bit zero points are stored in pairs, and the quantiser of ONNX Runtime 1.31 fails on a row with an odd number of them."""
+    """4-bit zero points are stored in pairs, and the quantiser of ONNX Runtime 1.31 fails on a row with an
+    odd number of them.
+    """
     if runtime.precision != "int4" or (runtime.algorithm != "k_quant" and runtime.symmetric):
         return []
-    widths = sorted({int(described[name]) for name in ("hidden_size", "intermediate_size") if described.get(name)})
+    widths = sorted(
+        {int(described[name]) for name in ("hidden_size", "intermediate_size") if described.get(name)}
+    )
     odd = [width for width in widths if math.ceil(width / runtime.block_size) % 2]
     if not odd:
         return []
-    fitting = next((block for block in sorted(BLOCKS, reverse=True) if all(math.ceil(width / block) % 2 == 0 for width in widths)), None)
-    what = f"runtime.block_size={runtime.block_size} cuts a row of {odd[0]} weights into an odd number of blocks, which cannot hold zero points"
-    return [Problem(what, f"try runtime.block_size={fitting}" if fitting else "try runtime.algorithm=rtn runtime.symmetric=true")]
+    fitting = next(
+        (
+            block
+            for block in sorted(BLOCKS, reverse=True)
+            if all(math.ceil(width / block) % 2 == 0 for width in widths)
+        ),
+        None,
+    )
+    what = (
+        f"runtime.block_size={runtime.block_size} cuts a row of {odd[0]} weights into an odd number of"
+        " blocks, which cannot hold zero points"
+    )
+    return [
+        Problem(
+            what,
+            (
+                f"try runtime.block_size={fitting}"
+                if fitting
+                else "try runtime.algorithm=rtn runtime.symmetric=true"
+            ),
+        )
+    ]
 
 
 def head_size(described: dict[str, Any]) -> int | None:

@@ -1,7 +1,9 @@
-"""The export step: every way that applies is built, opened, and compared with the model; the nearest one becomes the package.
+"""The export step: every way that applies is built, opened, and compared with the model; the nearest one
+becomes the package.
 
-A way is what the builder is given: ``dense``, the model's plain weights, which it rounds itself, or ``packed``, the integers of a checkpoint
-that was quantised before. Both can apply to a GPTQ checkpoint; which one serves it better is measured, not assumed.
+A way is what the builder is given: ``dense``, the model's plain weights, which it rounds itself, or
+``packed``, the integers of a checkpoint that was quantised before. Both can apply to a GPTQ checkpoint; which
+one serves it better is measured, not assumed.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
     """Make a package of ``model`` below ``run.folder``.
 
     Raises:
-        StepError: no way applies, the builder failed, or no package is the model (the figures are in the text).
+        StepError: no way applies, the builder failed, or no package is the model (the figures are in the
+            text).
     """
     config = as_stored(config, model)
     built = {}
@@ -53,14 +56,20 @@ def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
     folder = built[way].rename(run.folder / "model")
     write_package(folder, "onnx", model.digest, facts(config, model, way, found))
     package = ModelRef.of(folder, "package")
-    run.event("export", way=way, requantised=requantised(config, model, way), ways={name: one.kl.value for name, one in found.items()})
+    run.event(
+        "export",
+        way=way,
+        requantised=requantised(config, model, way),
+        ways={name: one.kl.value for name, one in found.items()},
+    )
     run.log({**found[way].numbers(), "bytes": float(package.bytes), "bytes_before": float(model.bytes)}, 1, 1)
     return package
 
 
 def as_stored(config: Onnx, model: ModelRef) -> Onnx:
-    """``precision=auto`` as that of the model: fp32 for dense weights; for packed ones the narrowest that holds their integers, which are
-    taken over where they can be: weights that are rounded again are not as stored.
+    """``precision=auto`` as that of the model: fp32 for dense weights; for packed ones the narrowest that
+    holds their integers, which are taken over where they can be: weights that are rounded again are not as
+    stored.
     """
     if config.precision != "auto":
         return config
@@ -68,7 +77,11 @@ def as_stored(config: Onnx, model: ModelRef) -> Onnx:
     bits = [int(group["weights"]["num_bits"]) for group in groups.values() if group.get("weights")]
     precision = "fp32" if not bits else "int4" if max(bits) <= 4 else "int8"
     packs = bool(bits) and not is_adapter(model.path) and not reason_against(model.path, precision)
-    return replace(config, precision=precision, weights="packed" if packs and config.weights == "auto" else config.weights)
+    return replace(
+        config,
+        precision=precision,
+        weights="packed" if packs and config.weights == "auto" else config.weights,
+    )
 
 
 def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:
@@ -78,7 +91,11 @@ def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:
     def dense() -> tuple[Path, dict[str, Any]]:
         if is_plain(model):
             return model.path, {}
-        run.say("merging the adapter into its base first" if is_adapter(model.path) else "unpacking the checkpoint first")
+        run.say(
+            "merging the adapter into its base first"
+            if is_adapter(model.path)
+            else "unpacking the checkpoint first"
+        )
         return write_plain(model, fresh(scratch / "dense")), {}
 
     def packed() -> tuple[Path, dict[str, Any]]:
@@ -90,7 +107,10 @@ def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:
     against = "it is an adapter" if is_adapter(model.path) else reason_against(model.path, config.precision)
     if config.weights == "packed":
         if against:
-            raise StepError(f"runtime.weights=packed cannot take over the checkpoint's integers: {against}; try runtime.weights=auto")
+            raise StepError(
+                f"runtime.weights=packed cannot take over the checkpoint's integers: {against}; try"
+                " runtime.weights=auto"
+            )
         return {"packed": packed}
     if against:
         run.say(f"the checkpoint's integers cannot be taken over: {against}")
@@ -137,8 +157,8 @@ def describe(way: str, found: Fidelity, *, chosen: bool) -> str:
     """One line for the user."""
     interval = f"[{found.kl.low:.3g}, {found.kl.high:.3g}]"
     return (
-        f"{way}: KL to the model {found.kl.value:.3g} {interval} nats per token, {found.flips.value:.2%} of {found.kl.n} tokens flip"
-        f"{'; taken' if chosen else ''}"
+        f"{way}: KL to the model {found.kl.value:.3g} {interval} nats per token, {found.flips.value:.2%} of"
+        f" {found.kl.n} tokens flip{'; taken' if chosen else ''}"
     )
 
 
@@ -157,6 +177,12 @@ def facts(config: Onnx, model: ModelRef, way: str, found: dict[str, Fidelity]) -
         "builder": {name: version(name) for name in ("onnxruntime-genai", "onnxruntime", "onnx", "onnx_ir")},
         "way": way,
         "requantised": requantised(config, model, way),
-        "head": "fp32" if config.precision == "fp32" else config.precision if config.head == "auto" else config.head,
+        "head": (
+            "fp32"
+            if config.precision == "fp32"
+            else config.precision
+            if config.head == "auto"
+            else config.head
+        ),
         "fidelity": {name: [asdict(one.kl), asdict(one.flips)] for name, one in found.items()},
     }

@@ -1,9 +1,10 @@
-"""A language model on ONNX Runtime GenAI: batched generation, log-likelihood and logits of the package as it is served.
+"""A language model on ONNX Runtime GenAI: batched generation, log-likelihood and logits of the package as it
+is served.
 
 What onnxruntime-genai 0.18 does on the CPU, and what is done about it here:
 
-- a batch padded on the left gives wrong scores for every row that is shorter than the longest (its attention takes the padding for text): only
-  prompts with the same number of tokens are served together
+- a batch padded on the left gives wrong scores for every row that is shorter than the longest (its attention
+  takes the padding for text): only prompts with the same number of tokens are served together
 - the number of threads is ONNX Runtime's own choice whatever OMP_NUM_THREADS says: it is passed on
 - usage is reported to its makers unless that is switched off: it is
 """
@@ -44,9 +45,13 @@ class OnnxLanguageModel(TokenModel):
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
         """Scores after every token of ``rows``, all of one length: (B, T, V)."""
         generator = self._generator(rows, min(self.max_length, len(rows[0]) + 1))
-        return np.array(generator.get_output("logits"), dtype=np.float32)  # a copy: the generator owns its buffer
+        return np.array(
+            generator.get_output("logits"), dtype=np.float32
+        )  # a copy: the generator owns its buffer
 
-    def steps(self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False) -> Iterator[NDArray[Any]]:
+    def steps(
+        self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False
+    ) -> Iterator[NDArray[Any]]:
         """The next token of each row, ``most`` times."""
         length = len(rows[0]) + most
         generator = self._generator(rows, length, length if endless else 0)

@@ -1,17 +1,19 @@
-"""Packed weights taken over exactly: a compressed-tensors checkpoint as the builder's own checkpoint format (Olive's).
+"""Packed weights taken over exactly: a compressed-tensors checkpoint as Olive's, which the builder reads.
 
-Both say w = scale * (q - zero) with one scale and zero per group of neighbouring inputs; only the packing differs:
+Both say w = scale * (q - zero) with one scale and zero per group of neighbouring inputs; only the packing
+differs:
 
-==========  =====================================================  =====================================================
-            compressed-tensors, pack-quantized                     Olive, and ONNX Runtime's MatMulNBits
-==========  =====================================================  =====================================================
-weights     q + 2^(b-1) as b bits, dense over int32 words          unsigned, 8 / b values in a byte, the first in the low bits
-zeros       packed likewise, along the outputs; none if symmetric  unsigned, packed along the groups
-groups      any size, or one per output channel                    a power of two from 16 on
-widths      1 to 8 bits                                            2, 4 or 8 bits
-==========  =====================================================  =====================================================
+=======  =====================================================  ================================================
+         compressed-tensors, pack-quantized                     Olive, and ONNX Runtime's MatMulNBits
+=======  =====================================================  ================================================
+weights  q + 2^(b-1) as b bits, dense over int32 words          unsigned, 8 / b values a byte, low bits first
+zeros    packed likewise, along the outputs; none if symmetric  unsigned, packed along the groups
+groups   any size, or one per output channel                    a power of two from 16 on
+widths   1 to 8 bits                                            2, 4 or 8 bits
+=======  =====================================================  ================================================
 
-So 3 bits are stored in 4 and 5 to 7 in 8 (the same integers in a wider field), and a group is cut into blocks that repeat its scale. Nothing is rounded.
+So 3 bits are stored in 4, and 5 to 7 bits in 8 (the same integers in a wider field); a group is cut into blocks
+that repeat its scale. Nothing is rounded.
 """
 
 from __future__ import annotations
@@ -34,8 +36,17 @@ from ptx.records import read_json, write_json
 
 LEAST_BLOCK, LARGEST_BLOCK = 16, 256
 PACKED = ".weight_packed"
-DECODER = re.compile(r"\.layers\.\d+\..*_proj\.weight$")  # a linear layer of the decoder that was left as it was
-COPIED = ("generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", *TOKENIZERS, "merges.txt")
+DECODER = re.compile(
+    r"\.layers\.\d+\..*_proj\.weight$"
+)  # a linear layer of the decoder that was left as it was
+COPIED = (
+    "generation_config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    *TOKENIZERS,
+    "merges.txt",
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +64,11 @@ def reason_against(folder: Path, precision: str) -> str:
     config = quantization_of(folder)
     if config.get("quant_method") != "compressed-tensors":
         return f"its format is {config.get('quant_method', 'dense')}, not compressed-tensors"
-    groups = [reason for group in config.get("config_groups", {}).values() for reason in _against_group(group, config, precision)]
+    groups = [
+        reason
+        for group in config.get("config_groups", {}).values()
+        for reason in _against_group(group, config, precision)
+    ]
     return next((reason for reason in (*groups, *_against_tensors(folder))), "")
 
 
@@ -93,14 +108,21 @@ def block_of(inputs: int, groups: int) -> int:
         StepError: not even blocks of 16 do.
     """
     size = inputs // groups
-    block = math.gcd(size, LARGEST_BLOCK)  # 256 is a power of two, so this is the largest one that divides the group, up to 256
+    block = math.gcd(
+        size, LARGEST_BLOCK
+    )  # 256 is a power of two, so this is the largest one that divides the group, up to 256
     if inputs % groups or block < LEAST_BLOCK:
-        raise StepError(f"groups of {size} of {inputs} weights cannot be cut into blocks of {LEAST_BLOCK}; try runtime.weights=dense")
+        raise StepError(
+            f"groups of {size} of {inputs} weights cannot be cut into blocks of {LEAST_BLOCK}; try"
+            " runtime.weights=dense"
+        )
     return block
 
 
 def to_olive(grid: Grid, block: int) -> dict[str, Tensor]:
-    """``qweight`` (O, I * b / 8) and ``qzeros`` (O, ceil(I / block * b / 8)) as uint8, ``scales`` (O, I / block) as float32."""
+    """``qweight`` (O, I * b / 8) and ``qzeros`` (O, ceil(I / block * b / 8)) as uint8, ``scales`` (O, I /
+    block) as float32.
+    """
     _outputs, inputs = grid.q.shape
     bits, offset = stored_bits(grid.bits), 1 << (stored_bits(grid.bits) - 1)
     repeats = inputs // block // grid.scale.shape[1]
@@ -121,7 +143,9 @@ def pack(values: Tensor, bits: int) -> Tensor:
 
 
 def grids_of(folder: Path) -> Iterator[tuple[str, Grid | Tensor]]:
-    """Every layer of a checkpoint with its integers, and every other tensor, by name; one file of weights in memory at a time."""
+    """Every layer of a checkpoint with its integers, and every other tensor, by name; one file of weights in
+    memory at a time.
+    """
     from safetensors import safe_open
 
     for file in weight_files(folder):
@@ -130,7 +154,11 @@ def grids_of(folder: Path) -> Iterator[tuple[str, Grid | Tensor]]:
             for name in sorted(names):
                 if name.endswith(PACKED):
                     layer = name.removesuffix(PACKED)
-                    parts = {part: tensors.get_tensor(f"{layer}.{part}") for part in PARTS if f"{layer}.{part}" in names}
+                    parts = {
+                        part: tensors.get_tensor(f"{layer}.{part}")
+                        for part in PARTS
+                        if f"{layer}.{part}" in names
+                    }
                     yield layer, unpacked(parts)
                 elif name.rpartition(".")[2] not in PARTS:
                     yield name, tensors.get_tensor(name)
@@ -153,7 +181,9 @@ def unpacked(parts: dict[str, Tensor]) -> Grid:
 
 
 def write_olive(folder: Path, out: Path) -> dict[str, Any]:
-    """Write the checkpoint in ``folder`` as Olive's to ``out``; returns the builder's options that go with it."""
+    """Write the checkpoint in ``folder`` as Olive's to ``out``; returns the builder's options that go with
+    it.
+    """
     from safetensors.torch import save_file
 
     out.mkdir(parents=True)
@@ -168,7 +198,13 @@ def write_olive(folder: Path, out: Path) -> dict[str, Any]:
             tensors[name] = found
     config = read_json(folder / "config.json")
     common = next(iter(layers.values()))
-    config["quantization_config"] = {"quant_method": "olive", "symmetric": False, "desc_act": False, **common, "overrides": layers}
+    config["quantization_config"] = {
+        "quant_method": "olive",
+        "symmetric": False,
+        "desc_act": False,
+        **common,
+        "overrides": layers,
+    }
     save_file(tensors, out / "model.safetensors", metadata={"format": "pt"})
     write_json(out / "config.json", config)
     for name in COPIED:

@@ -1,7 +1,9 @@
-"""``runtime=openvino``: OpenVINO serves a package that optimum-intel has made of the model folder, on the CPU.
+"""``runtime=openvino``: OpenVINO serves a package that optimum-intel has made of the model folder, on the
+CPU.
 
-optimum-intel pins a transformers that cannot live beside that of ptx, so the export is taken in an environment of its own (``requirements.txt`` in this
-folder says which); the package needs none of it: OpenVINO opens it here. Against ``runtime=onnx`` it reads prompts faster and decodes no faster
+optimum-intel pins a transformers that cannot live beside that of ptx, so the export is taken in an
+environment of its own (``requirements.txt`` in this folder says which); the package needs none of it:
+OpenVINO opens it here. Against ``runtime=onnx`` it reads prompts faster and decodes no faster
 (docs/runtimes.md has the figures).
 """
 
@@ -35,27 +37,43 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 @dataclass
 class OpenVino(Runtime):
-    """OpenVINO on the CPU; threads follow ``threads=`` (``eval.latency.threads`` where latency is measured)."""
+    """OpenVINO on the CPU; threads follow ``threads=`` (``eval.latency.threads`` where latency is
+    measured).
+    """
 
     exports: ClassVar[bool] = True
     precision: str = setting(
-        "int8", "weights: int8 (a scale per output), int4 (the output layer and a tied embedding stay in 8 bits) or fp32"
+        "int8",
+        "weights: int8 (a scale per output), int4 (the output layer and a tied embedding stay in 8 bits) or"
+        " fp32",
     )
-    group_size: int = setting(32, "int4: neighbouring weights that share a scale; a layer that it does not divide takes a smaller one")
+    group_size: int = setting(
+        32,
+        "int4: neighbouring weights that share a scale; a layer that it does not divide takes a smaller one",
+    )
     symmetric: bool = setting(False, "no zero point; false stores one per scale")
     algorithm: str = setting(
         "rtn",
-        "int4, how weights are rounded: rtn (to nearest), awq (scaled by their own size), scale_estimation or gptq (both on text that the model writes)",
+        "int4, how weights are rounded: rtn (to nearest), awq (scaled by their own size), scale_estimation or"
+        " gptq (both on text that the model writes)",
     )
-    calibration_rows: int = setting(32, "scale_estimation and gptq: texts of 48 tokens, written by the model itself")
+    calibration_rows: int = setting(
+        32, "scale_estimation and gptq: texts of 48 tokens, written by the model itself"
+    )
     compute: str = setting(
-        "auto", "auto: as this CPU is fastest, activations rounded to int8 inside a product, and bfloat16 where it has that; or float32"
+        "auto",
+        "auto: as this CPU is fastest, activations rounded to int8 inside a product, and bfloat16 where it"
+        " has that; or float32",
     )
     max_perplexity_ratio: float = setting(
-        1.25, "the step fails if the quantised package's perplexity on the model's own text is more than so many times the model's"
+        1.25,
+        "the step fails if the quantised package's perplexity on the model's own text is more than so many"
+        " times the model's",
     )
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
-    python: str = setting("", "Python of the environment that exports; default: $PTX_STEP_PYTHON", identity=False)
+    python: str = setting(
+        "", "Python of the environment that exports; default: $PTX_STEP_PYTHON", identity=False
+    )
 
     def __post_init__(self) -> None:
         must_be_one_of("runtime.precision", self.precision, PRECISIONS, "int8")
@@ -66,15 +84,22 @@ class OpenVino(Runtime):
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         if self.algorithm != "rtn" and self.precision != "int4":
             raise ValueError(
-                f"runtime.algorithm={self.algorithm} goes with runtime.precision=int4, got {self.precision}; leave runtime.algorithm=rtn"
+                f"runtime.algorithm={self.algorithm} goes with runtime.precision=int4, got {self.precision};"
+                " leave runtime.algorithm=rtn"
             )
 
     @property
     def properties(self) -> dict[str, Any]:
-        """What OpenVINO is told when it opens the package. By itself it computes in bfloat16 where the CPU has that, in float32 packages too."""
+        """What OpenVINO is told when it opens the package. By itself it computes in bfloat16 where the CPU
+        has that, in float32 packages too.
+        """
         if self.compute == "auto" and self.precision != "fp32":
             return {}
-        return {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+        return {
+            "INFERENCE_PRECISION_HINT": "f32",
+            "KV_CACHE_PRECISION": "f32",
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,
+        }
 
     def outside(self) -> Outside:
         """The export's script, and the Python that takes it."""
@@ -105,7 +130,9 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
 
 
 @hookimpl(wrapper=True)
-def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> Generator[None, ModelRef | None, ModelRef | None]:
+def ptx_export(
+    run: Run, runtime: Runtime, model: ModelRef
+) -> Generator[None, ModelRef | None, ModelRef | None]:
     """What comes out of the other environment is opened here and compared with the model."""
     made = yield
     if made is None or not isinstance(runtime, OpenVino):

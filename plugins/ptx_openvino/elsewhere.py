@@ -1,8 +1,11 @@
-"""The export, as the other environment's Python takes it: ``PYTHON elsewhere.py SPEC.json``. Nothing of ptx is imported here.
+"""The export, as the other environment's Python takes it: ``PYTHON elsewhere.py SPEC.json``. Nothing of ptx
+is imported here.
 
-optimum-intel traces the model into OpenVINO's format, with its cache inside, and NNCF rounds the weights. What they do unasked, and what is done about it:
+optimum-intel traces the model into OpenVINO's format, with its cache inside, and NNCF rounds the weights.
+What they do unasked, and what is done about it:
 
-- OpenVINO's converter and NNCF send usage data home unless they are told, before they are imported, that nobody is there to be asked
+- OpenVINO's converter and NNCF send usage data home unless they are told, before they are imported, that
+  nobody is there to be asked
 - a model of more than 1e9 weights is rounded to 8 bits when nothing is said of its precision: it is said
 - ``main_export`` takes a quantisation and leaves it out: the model class, which applies it, is used
 - importing a torchvision that was built for another torch fails: a text model needs none
@@ -36,14 +39,23 @@ def main(spec: dict[str, Any]) -> None:
     work = folder.parent / "openvino"
     rounded = rounding(spec["config"], source, spec["seed"])
     made = OVModelForCausalLM.from_pretrained(
-        str(source), export=True, compile=False, load_in_8bit=False, quantization_config=rounded, local_files_only=True
+        str(source),
+        export=True,
+        compile=False,
+        load_in_8bit=False,
+        quantization_config=rounded,
+        local_files_only=True,
     )
     made.save_pretrained(work)
     for name in GRAPH:
         shutil.move(work / name, folder / name)
     shutil.rmtree(work)
     for file in source.iterdir():
-        if file.is_file() and not file.name.endswith(WEIGHTS) and file.name not in ("README.md", "build.json"):
+        if (
+            file.is_file()
+            and not file.name.endswith(WEIGHTS)
+            and file.name not in ("README.md", "build.json")
+        ):
             shutil.copyfile(file, folder / file.name)
     (folder / "package.json").write_text(json.dumps({"writer": {name: version(name) for name in PINNED}}))
 
@@ -62,7 +74,12 @@ def rounding(config: dict[str, Any], source: Path, seed: int) -> Any:
         texts = own_texts(source, config["calibration_rows"], seed)
         given = {algorithm: True, "dataset": texts, "tokenizer": str(source), "num_samples": len(texts)}
     return OVWeightQuantizationConfig(
-        bits=4, sym=config["symmetric"], group_size=config["group_size"], group_size_fallback="adjust", ratio=1.0, **given
+        bits=4,
+        sym=config["symmetric"],
+        group_size=config["group_size"],
+        group_size_fallback="adjust",
+        ratio=1.0,
+        **given,
     )
 
 
@@ -77,7 +94,12 @@ def own_texts(source: Path, count: int, seed: int) -> list[str]:
     start = torch.tensor([[network.config.bos_token_id or network.config.eos_token_id or 0]] * count)
     with torch.inference_mode():
         ids = network.generate(
-            start, attention_mask=torch.ones_like(start), do_sample=True, top_k=0, min_new_tokens=TOKENS, max_new_tokens=TOKENS
+            start,
+            attention_mask=torch.ones_like(start),
+            do_sample=True,
+            top_k=0,
+            min_new_tokens=TOKENS,
+            max_new_tokens=TOKENS,
         )
     return [str(text) for text in tokenizer.batch_decode(ids[:, 1:])]
 

@@ -35,7 +35,9 @@ class OpenVinoLanguageModel(ReadingModel):
             batch_size=batch_size,
         )
         self.inputs = {one.get_any_name() for one in self.model.inputs}
-        self.idle: deque[Any] = deque()  # infer requests: making one costs as much as a few tokens of a small model
+        self.idle: deque[Any] = (
+            deque()
+        )  # infer requests: making one costs as much as a few tokens of a small model
 
     def reader(self, count: int) -> Cached:
         """A new one for ``count`` rows."""
@@ -70,7 +72,9 @@ class Cached:
             "position_ids": np.tile(np.arange(self.length, whole), (count, 1)),
             "beam_idx": self.beams,
         }
-        self.request.infer({name: value for name, value in given.items() if name in self.lm.inputs}, share_inputs=True)
+        self.request.infer(
+            {name: value for name, value in given.items() if name in self.lm.inputs}, share_inputs=True
+        )
         self.length = whole
         scores: NDArray[np.float32] = self.request.get_output_tensor(0).data
         return scores

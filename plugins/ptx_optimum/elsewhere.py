@@ -1,10 +1,14 @@
-"""The export, as the other environment's Python takes it: ``PYTHON elsewhere.py SPEC.json``. Nothing of ptx is imported here.
+"""The export, as the other environment's Python takes it: ``PYTHON elsewhere.py SPEC.json``. Nothing of ptx
+is imported here.
 
-optimum-onnx traces the model with its cache as inputs and outputs, and hands the graph to ONNX Runtime's quantiser. Two things go wrong silently:
+optimum-onnx traces the model with its cache as inputs and outputs, and hands the graph to ONNX Runtime's
+quantiser. Two things go wrong silently:
 
-- transformers 5 writes ``rope_parameters``, transformers 4 reads ``rope_theta`` and takes 10000 where there is none: it is written too
-- calibration by a prefill alone would see no cached keys: the same texts are read with an empty cache, which is all that ONNX Runtime's
-  calibration, which knows no loops, can do; the ranges of attention's products are therefore left alone (only ``MatMul`` by a weight is rounded)
+- transformers 5 writes ``rope_parameters``, transformers 4 reads ``rope_theta`` and takes 10000 where there
+  is none: it is written too
+- calibration by a prefill alone would see no cached keys: the same texts are read with an empty cache, which
+  is all that ONNX Runtime's calibration, which knows no loops, can do; the ranges of attention's products are
+  therefore left alone (only ``MatMul`` by a weight is rounded)
 """
 
 from __future__ import annotations
@@ -40,7 +44,9 @@ def main(spec: dict[str, Any]) -> None:
 
 
 def readable(model: Path, folder: Path) -> Path:
-    """The model as transformers 4 understands it: links to the files, and the configuration with the rotary base at its old place."""
+    """The model as transformers 4 understands it: links to the files, and the configuration with the rotary
+    base at its old place.
+    """
     folder.mkdir(parents=True)
     for file in model.iterdir():
         if file.name != "config.json":
@@ -77,8 +83,13 @@ def quantised(graph: Path, source: Path, config: dict[str, Any], seed: int, fold
     from optimum.onnxruntime import ORTQuantizer
     from optimum.onnxruntime.configuration import AutoQuantizationConfig, CalibrationConfig
 
-    quantizer, static = ORTQuantizer.from_pretrained(graph.parent, file_name=graph.name), config["mode"] == "static"
-    wanted = AutoQuantizationConfig.avx512_vnni(is_static=static, per_channel=config["per_channel"], operators_to_quantize=["MatMul"])
+    quantizer, static = (
+        ORTQuantizer.from_pretrained(graph.parent, file_name=graph.name),
+        config["mode"] == "static",
+    )
+    wanted = AutoQuantizationConfig.avx512_vnni(
+        is_static=static, per_channel=config["per_channel"], operators_to_quantize=["MatMul"]
+    )
     wanted.nodes_to_quantize = products(graph)
     ranges = None
     if static:
@@ -86,7 +97,9 @@ def quantised(graph: Path, source: Path, config: dict[str, Any], seed: int, fold
         method = CalibrationConfig("own text", "", "", len(rows), CalibrationMethod.MinMax)
         augmented = graph.parent / "augmented.onnx"
         ranges = quantizer.fit(rows, method, augmented, operators_to_quantize=wanted.operators_to_quantize)
-    quantizer.quantize(quantization_config=wanted, save_dir=folder, file_suffix="", calibration_tensors_range=ranges)
+    quantizer.quantize(
+        quantization_config=wanted, save_dir=folder, file_suffix="", calibration_tensors_range=ranges
+    )
     return folder / GRAPH
 
 
@@ -96,7 +109,11 @@ def products(graph: Path) -> list[str]:
 
     held = onnx.load(graph, load_external_data=False).graph
     weights = {tensor.name for tensor in held.initializer}
-    weights |= {node.output[0] for node in held.node if node.op_type in ("Transpose", "Identity") and node.input[0] in weights}
+    weights |= {
+        node.output[0]
+        for node in held.node
+        if node.op_type in ("Transpose", "Identity") and node.input[0] in weights
+    }
     return [node.name for node in held.node if node.op_type == "MatMul" and node.input[1] in weights]
 
 
@@ -116,8 +133,16 @@ class Rows:
         import numpy as np
 
         for text in self.texts:
-            given = {"input_ids": np.array(text), "attention_mask": np.ones(len(text), np.int64), "position_ids": np.arange(len(text))}
-            past = {one.name: np.zeros((one.shape[1], 0, one.shape[3]), np.float32) for one in self.inputs if one.name.startswith("past")}
+            given = {
+                "input_ids": np.array(text),
+                "attention_mask": np.ones(len(text), np.int64),
+                "position_ids": np.arange(len(text)),
+            }
+            past = {
+                one.name: np.zeros((one.shape[1], 0, one.shape[3]), np.float32)
+                for one in self.inputs
+                if one.name.startswith("past")
+            }
             yield {one.name: (given | past)[one.name] for one in self.inputs}
 
 
@@ -131,7 +156,12 @@ def own_text(source: Path, count: int, seed: int) -> list[list[int]]:
     start = torch.tensor([[network.config.bos_token_id or network.config.eos_token_id or 0]] * count)
     with torch.inference_mode():
         ids = network.generate(
-            start, attention_mask=torch.ones_like(start), do_sample=True, top_k=0, min_new_tokens=TOKENS, max_new_tokens=TOKENS
+            start,
+            attention_mask=torch.ones_like(start),
+            do_sample=True,
+            top_k=0,
+            min_new_tokens=TOKENS,
+            max_new_tokens=TOKENS,
         )
     return [[int(token) for token in row] for row in ids]
 

@@ -1,6 +1,8 @@
-"""A language model on plain ONNX Runtime: a graph with its cache as inputs and outputs, driven token by token from here.
+"""A language model on plain ONNX Runtime: a graph with its cache as inputs and outputs, driven token by token
+from here.
 
-Unlike ONNX Runtime GenAI's graphs these know no fused attention: each step copies the cache to append one position to it.
+Unlike ONNX Runtime GenAI's graphs these know no fused attention: each step copies the cache to append one
+position to it.
 """
 
 from __future__ import annotations
@@ -42,13 +44,16 @@ class OrtLanguageModel(ReadingModel):
 
 
 class Cached:
-    """Rows that are being read: what the graph gave back as cache goes in again, without passing through numpy."""
+    """Rows that are being read: what the graph gave back as cache goes in again, without passing through
+    numpy.
+    """
 
     def __init__(self, lm: OrtLanguageModel, count: int) -> None:
         self.lm, self.length = lm, 0
         shapes = {name: lm.inputs[name].shape for name in lm.past}  # (B, heads, past, head size)
         self.past = {
-            name: ort.OrtValue.ortvalue_from_numpy(np.zeros((count, shape[1], 0, shape[3]), np.float32)) for name, shape in shapes.items()
+            name: ort.OrtValue.ortvalue_from_numpy(np.zeros((count, shape[1], 0, shape[3]), np.float32))
+            for name, shape in shapes.items()
         }
 
     def read(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -61,7 +66,9 @@ class Cached:
             "position_ids": np.tile(np.arange(self.length, whole), (count, 1)),
         }
         values = {
-            name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value)) for name, value in given.items() if name in self.lm.inputs
+            name: ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value))
+            for name, value in given.items()
+            if name in self.lm.inputs
         }
         logits, *present = self.lm.model.run_with_ort_values(self.lm.outputs, values | self.past)
         self.past, self.length = dict(zip(self.lm.past, present, strict=True)), whole

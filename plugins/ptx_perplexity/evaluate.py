@@ -25,7 +25,10 @@ def evaluate(run: Run, config: Perplexity, lm: LanguageModel | None) -> Evaluati
     size = config.window or min(lm.max_length, MOST_WINDOW)
     prefix = first_token(lm.tokenizer)
     if prefix is None:
-        raise StepError("the tokenizer has neither a first nor an end token, so that nothing can stand before a text's first word")
+        raise StepError(
+            "the tokenizer has neither a first nor an end token, so that nothing can stand before a text's"
+            " first word"
+        )
     texts = {name_of(file): read(file, limit=config.limit, **config.reading()) for file in config.texts}
     total, done, pace = sum(map(len, texts.values())), 0, Pace(run)
     metrics: list[Metric] = []
@@ -42,7 +45,9 @@ def evaluate(run: Run, config: Perplexity, lm: LanguageModel | None) -> Evaluati
 
 
 def scored(lm: LanguageModel, text: Text, prefix: int, size: int, overlap: int) -> Row:
-    """A row: the nats that the model needs for the text, its tokens and bytes. Logits that are not finite are a status, not a score."""
+    """A row: the nats that the model needs for the text, its tokens and bytes. Logits that are not finite are
+    a status, not a score.
+    """
     tokens = list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
     tokens = tokens[1:] if tokens[:1] == [prefix] else tokens  # a rendered conversation brings its own
     pieces = list(windows(tokens, prefix, size, overlap))
@@ -64,7 +69,8 @@ def scored(lm: LanguageModel, text: Text, prefix: int, size: int, overlap: int) 
 def measured(name: str, rows: Sequence[Row]) -> list[Metric]:
     """Metrics of one text; fills in the scores of its rows. A row's weight is its bytes.
 
-    Perplexity is no mean of rows; its interval and comparisons rest on the linearised part that each row has in it.
+    Perplexity is no mean of rows; its interval and comparisons rest on the linearised part that each row has
+    in it.
     """
     finite = [row for row in rows if row["nats"] is not None]
     bits, perplexity = f"perplexity/{name}/bits_per_byte", f"perplexity/{name}/perplexity"

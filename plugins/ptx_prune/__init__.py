@@ -1,8 +1,9 @@
 """``compress=[sparsegpt]``, ``[wanda]``, ``[magnitude]``: one-shot pruning, single weights or n of every m.
 
-SparseGPT (Frantar and Alistarh 2023) and Wanda (Sun et al. 2023) are run by llm-compressor; magnitude pruning is done here, since
-llm-compressor's does nothing. The result is a dense checkpoint with zeros in it: it weighs and takes as long as before on every runtime that
-ptx knows (sparse formats were removed upstream in 2026). What makes a model smaller is ``compress=[depth]`` and ``[width]``.
+SparseGPT (Frantar and Alistarh 2023) and Wanda (Sun et al. 2023) are run by llm-compressor; magnitude pruning
+is done here, since llm-compressor's does nothing. The result is a dense checkpoint with zeros in it: it
+weighs and takes as long as before on every runtime that ptx knows (sparse formats were removed upstream in
+2026). What makes a model smaller is ``compress=[depth]`` and ``[width]``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_at_least, setting
+from ptx import (
+    Choice,
+    Compressor,
+    DataSet,
+    ModelRef,
+    Problem,
+    Promise,
+    Run,
+    RunConfig,
+    hookimpl,
+    must_be_at_least,
+    setting,
+)
 from ptx.lm.compression import calibration
 from ptx.lm.compression.calibration import Calibrated
 from ptx.lm.compression.sparsity import zeros_of
@@ -20,7 +33,10 @@ from ptx_prune import settings
 
 SHARE = "share of weights set to zero"
 PATTERN = "unstructured, or n:m: n zeros in every m neighbouring weights, such as 2:4"
-LAYERS = "sparsity of some layers, by regular expressions found in their names: {down_proj: 0.3}; all others take sparsity"
+LAYERS = (
+    "sparsity of some layers, by regular expressions found in their names: {down_proj: 0.3}; all others take"
+    " sparsity"
+)
 ALLOCATION = "uniform, or owl: layers with more outliers keep more weights, the mean stays (Yin et al. 2023)"
 SKIP = "regular expressions: linear layers to leave alone (the output layer always is)"
 
@@ -40,7 +56,9 @@ class OneShot(Calibrated):
     pattern: str = setting("unstructured", PATTERN)
     layers: dict[str, float] = setting({}, LAYERS)
     allocation: str = setting("uniform", ALLOCATION)
-    outlier: float = setting(5.0, "owl: a weight is an outlier when |weight| x |input| is this many times its decoder layer's mean")
+    outlier: float = setting(
+        5.0, "owl: a weight is an outlier when |weight| x |input| is this many times its decoder layer's mean"
+    )
     spread: float = setting(0.08, "owl: how far a layer's sparsity may lie from the mean")
     skip: list[str] = setting([], SKIP)
 
@@ -66,17 +84,22 @@ class SparseGPT(OneShot):
         super().__post_init__()
         must_be_at_least("compress.sparsegpt.block_size", self.block_size, 1, 128)
         if self.dampening <= 0:
-            raise ValueError(f"compress.sparsegpt.dampening must be positive, got {self.dampening}; try compress.sparsegpt.dampening=0.01")
+            raise ValueError(
+                f"compress.sparsegpt.dampening must be positive, got {self.dampening}; try"
+                " compress.sparsegpt.dampening=0.01"
+            )
         if self.pattern != "unstructured" and self.block_size % (group := zeros_of(self.pattern)[1]):
             raise ValueError(
-                f"compress.sparsegpt.block_size must be a multiple of {group} for pattern {self.pattern}, got {self.block_size}; "
-                f"try compress.sparsegpt.block_size={group * max(1, 128 // group)}"
+                f"compress.sparsegpt.block_size must be a multiple of {group} for pattern {self.pattern}, got"
+                f" {self.block_size}; try compress.sparsegpt.block_size={group * max(1, 128 // group)}"
             )
 
 
 @dataclass
 class Wanda(OneShot):
-    """Set to zero, in every output's row, the weights with the smallest |weight| x norm of the input; the others stay as they are."""
+    """Set to zero, in every output's row, the weights with the smallest |weight| x norm of the input; the
+    others stay as they are.
+    """
 
 
 @dataclass
@@ -87,17 +110,23 @@ class Magnitude(Compressor):
     sparsity: float = setting(0.5, SHARE)
     pattern: str = setting("unstructured", PATTERN)
     layers: dict[str, float] = setting({}, LAYERS)
-    scope: str = setting("layer", "where weights compete: layer, or global: over the whole model, so that layers differ in sparsity")
+    scope: str = setting(
+        "layer",
+        "where weights compete: layer, or global: over the whole model, so that layers differ in sparsity",
+    )
     skip: list[str] = setting([], SKIP)
 
     def __post_init__(self) -> None:
         settings.check("magnitude", self)
         if self.scope not in ("layer", "global"):
-            raise ValueError(f"compress.magnitude.scope must be layer or global, got {self.scope!r}; try compress.magnitude.scope=layer")
+            raise ValueError(
+                f"compress.magnitude.scope must be layer or global, got {self.scope!r}; try"
+                " compress.magnitude.scope=layer"
+            )
         if self.scope == "global" and (self.layers or self.pattern != "unstructured"):
             raise ValueError(
-                "compress.magnitude.scope=global lets the weights decide each layer's sparsity, so it goes with neither layers nor an n:m "
-                "pattern; try compress.magnitude.scope=layer"
+                "compress.magnitude.scope=global lets the weights decide each layer's sparsity, so it goes"
+                " with neither layers nor an n:m pattern; try compress.magnitude.scope=layer"
             )
 
     def promise(self) -> Promise:
@@ -113,9 +142,21 @@ def ptx_choices() -> list[Choice]:
     """``compress=[sparsegpt]``, ``[wanda]``, ``[magnitude]``."""
     libraries = ("llmcompressor", "compressed-tensors", "transformers", "torch")
     return [
-        Choice("compress", "sparsegpt", SparseGPT, "one-shot pruning that adjusts the weights that stay (SparseGPT)", libraries),
+        Choice(
+            "compress",
+            "sparsegpt",
+            SparseGPT,
+            "one-shot pruning that adjusts the weights that stay (SparseGPT)",
+            libraries,
+        ),
         Choice("compress", "wanda", Wanda, "one-shot pruning by weight times input (Wanda)", libraries),
-        Choice("compress", "magnitude", Magnitude, "pruning of the smallest weights, without data", ("transformers", "torch")),
+        Choice(
+            "compress",
+            "magnitude",
+            Magnitude,
+            "pruning of the smallest weights, without data",
+            ("transformers", "torch"),
+        ),
     ]
 
 
@@ -128,7 +169,9 @@ def ptx_searchpath() -> list[str]:
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
     """A quantised model cannot be pruned; and what calibration data lacks."""
-    chosen = {name: compressor for name, compressor in config.compress.items() if isinstance(compressor, CHOICES)}
+    chosen = {
+        name: compressor for name, compressor in config.compress.items() if isinstance(compressor, CHOICES)
+    }
     found = quantised_problems(chosen, model)
     for step in chosen.values():
         if isinstance(step, OneShot):

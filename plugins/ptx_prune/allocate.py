@@ -1,4 +1,6 @@
-"""How sparse each linear layer becomes: the setting, OWL's measurement, and what was said about single layers, in this order."""
+"""How sparse each linear layer becomes: the setting, OWL's measurement, and what was said about single
+layers, in this order.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,19 @@ from ptx_prune import OneShot
 from ptx_prune.solver import outlier_share, owl, wanda_scores
 
 
-def sparsities(run: Run, config: OneShot, network: Any, layers: Layers, batches: list[Batch]) -> dict[str, float]:
+def sparsities(
+    run: Run, config: OneShot, network: Any, layers: Layers, batches: list[Batch]
+) -> dict[str, float]:
     """The sparsity asked of each of ``layers``."""
     asked = named(layers, config.sparsity, config.layers)
     if config.allocation == "uniform":
         return asked
     by_depth = _owl(config, layers, input_norms(network, layers, batches))
     run.say(f"owl: sparsity per decoder layer {', '.join(f'{value:.3f}' for value in by_depth.values())}")
-    return {name: by_depth[decoder_layer(name)] if value == config.sparsity else value for name, value in asked.items()}
+    return {
+        name: by_depth[decoder_layer(name)] if value == config.sparsity else value
+        for name, value in asked.items()
+    }
 
 
 def named(layers: Layers, sparsity: float, named_layers: dict[str, float]) -> dict[str, float]:
@@ -35,7 +42,10 @@ def named(layers: Layers, sparsity: float, named_layers: dict[str, float]) -> di
     for expression, value in named_layers.items():
         found = [name for name in layers if re.search(expression, name)]
         if not found:
-            raise StepError(f"layers: {expression!r} matches no linear layer; there are {', '.join(sorted(endings(layers)))}")
+            raise StepError(
+                f"layers: {expression!r} matches no linear layer; there are"
+                f" {', '.join(sorted(endings(layers)))}"
+            )
         asked |= dict.fromkeys(found, value)
     return asked
 
@@ -47,7 +57,9 @@ def decoder_layer(name: str) -> str:
 
 
 def input_norms(network: Any, layers: Layers, batches: list[Batch]) -> dict[str, Tensor]:
-    """||X_j||_2 of every input feature of every layer over all calibration tokens, in the uncompressed model; (columns,) each."""
+    """||X_j||_2 of every input feature of every layer over all calibration tokens, in the uncompressed model;
+    (columns,) each.
+    """
     squares = {name: torch.zeros(layer.in_features, dtype=torch.float64) for name, layer in layers.items()}
 
     def add(name: str) -> Any:
@@ -60,7 +72,9 @@ def input_norms(network: Any, layers: Layers, batches: list[Batch]) -> dict[str,
     try:
         with torch.no_grad():
             for batch in batches:
-                network(**{name: tensor.to(network.device) for name, tensor in batch.items()}, use_cache=False)
+                network(
+                    **{name: tensor.to(network.device) for name, tensor in batch.items()}, use_cache=False
+                )
     finally:
         for hook in hooks:
             hook.remove()

@@ -13,7 +13,8 @@ from ptx_prune import Magnitude, OneShot, SparseGPT, Wanda
 from ptx_prune.allocate import named, sparsities
 from ptx_prune.solver import smallest, smallest_n_of_m, threshold_over
 
-TOLERANCE = 0.01  # of a layer's weights: SparseGPT rounds per block of columns; Wanda per row, so by one column at most
+# of a layer's weights: SparseGPT rounds per block of columns; Wanda per row, so by one column at most
+TOLERANCE = 0.01
 
 
 def prune(run: Run, config: OneShot, model: ModelRef, data: DataSet | None) -> ModelRef:
@@ -23,7 +24,8 @@ def prune(run: Run, config: OneShot, model: ModelRef, data: DataSet | None) -> M
 
     def prepare(network: Any, layers: Layers, batches: list[Batch]) -> None:
         asked.update(sparsities(run, config, network, layers, batches))
-        # llm-compressor takes one number per module that ``targets`` matches, in this order, the ignored ones too
+        # llm-compressor takes one number per module that ``targets`` matches, in this order, the ignored ones
+        # too
         linear = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
         listed.extend(asked.get(name, config.sparsity) for name in linear)
 
@@ -52,14 +54,25 @@ def prune_by_magnitude(run: Run, config: Magnitude, model: ModelRef) -> ModelRef
     def work(_network: Any, layers: Layers) -> None:
         if config.scope == "layer":
             asked.update(named(layers, config.sparsity, config.layers))
-        limit = 0.0 if asked else threshold_over([layer.weight.detach() for layer in layers.values()], config.sparsity)
+        limit = (
+            0.0
+            if asked
+            else threshold_over([layer.weight.detach() for layer in layers.values()], config.sparsity)
+        )
         for number, (name, layer) in enumerate(layers.items(), 1):
             scores = layer.weight.detach().abs().float()
-            layer.weight.data[_mask(config.pattern, scores, asked[name], name) if asked else scores <= limit] = 0
+            layer.weight.data[
+                _mask(config.pattern, scores, asked[name], name) if asked else scores <= limit
+            ] = 0
             run.log({"layers_done": number, "layers": len(layers)}, number, len(layers))
 
     def check(before: Weights, layers: Layers) -> dict[str, float]:
-        return measured(asked or dict.fromkeys(layers, 0.0), before, layers, overall=config.sparsity if not asked else None)
+        return measured(
+            asked or dict.fromkeys(layers, 0.0),
+            before,
+            layers,
+            overall=config.sparsity if not asked else None,
+        )
 
     return edit(run, model, config.skip, work, check)
 
@@ -69,26 +82,45 @@ def _mask(pattern: str, scores: Tensor, share: float, name: str) -> Tensor:
         return smallest(scores, share)
     zeros, group = zeros_of(pattern)
     if scores.shape[1] % group:
-        raise StepError(f"pattern {pattern} does not divide the {scores.shape[1]} inputs of {name}; skip it or prune unstructured")
+        raise StepError(
+            f"pattern {pattern} does not divide the {scores.shape[1]} inputs of {name}; skip it or prune"
+            " unstructured"
+        )
     return smallest_n_of_m(scores, zeros, group)
 
 
-def measured(asked: dict[str, float], before: Weights, layers: Layers, *, overall: float | None = None) -> dict[str, float]:
+def measured(
+    asked: dict[str, float], before: Weights, layers: Layers, *, overall: float | None = None
+) -> dict[str, float]:
     """The sparsity reached, in all layers together and in the least and the most sparse of them.
 
     Raises:
-        StepError: it is below the one asked for, in a layer or ``overall``; n:m patterns are looked at by ``ptx_checks``.
+        StepError: it is below the one asked for, in a layer or ``overall``; n:m patterns are looked at by
+            ``ptx_checks``.
     """
     reached = {name: zero_share([layer.weight.detach()]) for name, layer in layers.items()}
-    short = [name for name, share in reached.items() if share < asked[name] - max(TOLERANCE, 1 / layers[name].in_features)]
+    short = [
+        name
+        for name, share in reached.items()
+        if share < asked[name] - max(TOLERANCE, 1 / layers[name].in_features)
+    ]
     if short:
         raise StepError(
-            f"{len(short)} of {len(layers)} layers are less sparse than asked for, first {short[0]}: {reached[short[0]]:.4f} of its weights "
-            f"are zero, not {asked[short[0]]:.4f}; report this with the model's name"
+            f"{len(short)} of {len(layers)} layers are less sparse than asked for, first {short[0]}:"
+            f" {reached[short[0]]:.4f} of its weights are zero, not {asked[short[0]]:.4f}; report this with"
+            " the model's name"
         )
     share = zero_share([layer.weight.detach() for layer in layers.values()])
     if overall is not None and share < overall - TOLERANCE:
-        raise StepError(f"asked for a sparsity of {overall}, but {share:.4f} of the weights are zero; report this with the model's name")
+        raise StepError(
+            f"asked for a sparsity of {overall}, but {share:.4f} of the weights are zero; report this with"
+            " the model's name"
+        )
     total = sum(weight.numel() for weight in before.values())
     were = sum(int((weight == 0).sum()) for weight in before.values()) / total
-    return {"sparsity": share, "sparsity_before": were, "sparsity_lowest": min(reached.values()), "sparsity_highest": max(reached.values())}
+    return {
+        "sparsity": share,
+        "sparsity_before": were,
+        "sparsity_lowest": min(reached.values()),
+        "sparsity_highest": max(reached.values()),
+    }

@@ -1,4 +1,6 @@
-"""What can be wrong with the settings of pruning, told without a model. ``name`` is the choice, for what to type instead."""
+"""What can be wrong with the settings of pruning, told without a model. ``name`` is the choice, for what to
+type instead.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ def check(name: str, config: Any) -> None:
     """Sparsity, pattern, layers and skip, which every choice has."""
     where = f"compress.{name}"
     if not 0 < config.sparsity < 1:
-        raise ValueError(f"{where}.sparsity must lie between 0 and 1, got {config.sparsity}; try {where}.sparsity=0.5")
+        raise ValueError(
+            f"{where}.sparsity must lie between 0 and 1, got {config.sparsity}; try {where}.sparsity=0.5"
+        )
     check_patterns(f"{where}.skip", config.skip)
     check_patterns(f"{where}.layers", config.layers)
     for expression, sparsity in config.layers.items():
@@ -29,29 +33,40 @@ def _check_pattern(where: str, config: Any) -> None:
     if config.pattern == "unstructured":
         return
     if not (found := re.fullmatch(r"(\d+):(\d+)", config.pattern)) or not 0 < int(found[1]) < int(found[2]):
-        raise ValueError(f"{where}.pattern must be unstructured or n:m, got {config.pattern!r}; try {where}.pattern=2:4")
+        raise ValueError(
+            f"{where}.pattern must be unstructured or n:m, got {config.pattern!r}; try {where}.pattern=2:4"
+        )
     zeros, group = zeros_of(config.pattern)
     if abs(zeros / group - config.sparsity) > 1e-3:
         raise ValueError(
-            f"{where}.pattern={config.pattern} is a sparsity of {zeros / group:.4g}, but sparsity is {config.sparsity}; "
-            f"add {where}.sparsity={zeros / group:.4g}"
+            f"{where}.pattern={config.pattern} is a sparsity of {zeros / group:.4g}, but sparsity is"
+            f" {config.sparsity}; add {where}.sparsity={zeros / group:.4g}"
         )
     if config.layers:
-        raise ValueError(f"{where}.pattern={config.pattern} fixes the sparsity of every layer; leave {where}.layers out, or use skip")
+        raise ValueError(
+            f"{where}.pattern={config.pattern} fixes the sparsity of every layer; leave {where}.layers out,"
+            " or use skip"
+        )
 
 
 def check_allocation(name: str, config: Any) -> None:
     """How sparsity is spread over the layers."""
     where = f"compress.{name}"
     if config.allocation not in ("uniform", "owl"):
-        raise ValueError(f"{where}.allocation must be uniform or owl, got {config.allocation!r}; try {where}.allocation=owl")
+        raise ValueError(
+            f"{where}.allocation must be uniform or owl, got {config.allocation!r}; try"
+            f" {where}.allocation=owl"
+        )
     if config.outlier <= 0:
         raise ValueError(f"{where}.outlier must be positive, got {config.outlier}; try {where}.outlier=5")
     room = min(config.sparsity, 1 - config.sparsity)
     if config.allocation == "owl" and not 0 < config.spread < room / 2:
         raise ValueError(
-            f"{where}.spread must lie between 0 and {room / 2:.4g} at sparsity {config.sparsity}, got {config.spread}; "
-            f"try {where}.spread={min(0.08, room / 4):.2g}"
+            f"{where}.spread must lie between 0 and {room / 2:.4g} at sparsity {config.sparsity}, got"
+            f" {config.spread}; try {where}.spread={min(0.08, room / 4):.2g}"
         )
     if config.allocation == "owl" and config.pattern != "unstructured":
-        raise ValueError(f"{where}.pattern={config.pattern} fixes the sparsity of every layer; try {where}.allocation=uniform")
+        raise ValueError(
+            f"{where}.pattern={config.pattern} fixes the sparsity of every layer; try"
+            f" {where}.allocation=uniform"
+        )

@@ -1,6 +1,7 @@
 """Which weights go: masks by magnitude, n:m masks, and how much of each layer (OWL). Tensors in, tensors out.
 
-SparseGPT's and Wanda's own solvers are llm-compressor's; the tests compare them with slow references after the papers.
+SparseGPT's and Wanda's own solvers are llm-compressor's; the tests compare them with slow references after
+the papers.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from torch import Tensor
 
 
 def smallest(scores: Tensor, share: float) -> Tensor:
-    """Mask of the ``share`` of ``scores`` that are smallest, exactly ``round(share * numel)`` of them; ties go by position.
+    """Mask of the ``share`` of ``scores`` that are smallest, exactly ``round(share * numel)`` of them; ties
+    go by position.
 
     Args:
         scores: non-negative, any shape.
@@ -44,9 +46,11 @@ def smallest_n_of_m(scores: Tensor, zeros: int, group: int) -> Tensor:
 
 
 def threshold_over(weights: Sequence[Tensor], share: float) -> float:
-    """The magnitude at or below which ``share`` of all ``weights`` together lie, by bisection over its bits: no copy of a whole model.
+    """The magnitude at or below which ``share`` of all ``weights`` together lie, by bisection over its bits:
+    no copy of a whole model.
 
-    For non-negative float32 the order of the values is the order of their bits as integers, so 31 halvings find the exact value.
+    For non-negative float32 the order of the values is the order of their bits as integers, so 31 halvings
+    find the exact value.
     """
     count = round(share * sum(weight.numel() for weight in weights))
     low, high = 0, 0x7F800000  # 0.0 and infinity
@@ -69,7 +73,9 @@ def wanda_scores(weight: Tensor, input_norms: Tensor) -> Tensor:
 
 
 def outlier_share(scores: Iterable[Tensor], factor: float) -> float:
-    """The share of ``scores`` above ``factor`` times the mean of them all (Yin et al. 2023, eq. 1: the layer outlier distribution)."""
+    """The share of ``scores`` above ``factor`` times the mean of them all (Yin et al. 2023, eq. 1: the layer
+    outlier distribution).
+    """
     every = list(scores)
     count = sum(score.numel() for score in every)
     limit = factor * sum(float(score.double().sum()) for score in every) / count
@@ -78,10 +84,12 @@ def outlier_share(scores: Iterable[Tensor], factor: float) -> float:
 
 
 def owl(outliers: Sequence[float], sizes: Sequence[int], sparsity: float, spread: float) -> list[float]:
-    """Sparsity per layer: S_i falls with the layer's share of outliers, all within ``2 * spread`` of each other, their mean ``sparsity``.
+    """Sparsity per layer: S_i falls with the layer's share of outliers, all within ``2 * spread`` of each
+    other, their mean ``sparsity``.
 
-    After Yin et al. 2023, section 3.3 and their code: the shares are stretched to [0, 2 * spread] and taken from the target. Means are weighted
-    by ``sizes`` (weights per layer), so that the target is met where layers differ in size too.
+    After Yin et al. 2023, section 3.3 and their code: the shares are stretched to [0, 2 * spread] and taken
+    from the target. Means are weighted by ``sizes`` (weights per layer), so that the target is met where
+    layers differ in size too.
     """
     lowest, highest = min(outliers), max(outliers)
     if highest == lowest:

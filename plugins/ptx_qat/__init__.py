@@ -1,12 +1,15 @@
-"""``through=qat``: quantisation-aware training, by any method (Jacob et al. 2018; for language models LLM-QAT, Liu et al. 2023).
+"""``through=qat``: quantisation-aware training, by any method (Jacob et al. 2018; for language models
+LLM-QAT, Liu et al. 2023).
 
-Below 4 bits the best rounding of given weights is not good enough, and weights are better trained for their grid: the model computes with
-rounded weights, the gradient passes the rounding as if it were not there (the straight-through estimator, Bengio et al. 2013), and the optimizer moves
-the float weights underneath. These are what the step writes, so that ``compress=[rtn]`` with the same bits and groups rounds them to just
-what was trained, and a runtime that takes over packed integers serves just that.
+Below 4 bits the best rounding of given weights is not good enough, and weights are better trained for their
+grid: the model computes with rounded weights, the gradient passes the rounding as if it were not there (the
+straight-through estimator, Bengio et al. 2013), and the optimizer moves the float weights underneath. These
+are what the step writes, so that ``compress=[rtn]`` with the same bits and groups rounds them to just what
+was trained, and a runtime that takes over packed integers serves just that.
 
-LLM-QAT lets the float model teach the rounded one: ``method=distill through=qat`` (the model is its own teacher). It also rounds
-activations and the KV cache and writes its training texts itself; here weights alone are rounded, and the texts are the run's data.
+LLM-QAT lets the float model teach the rounded one: ``method=distill through=qat`` (the model is its own
+teacher). It also rounds activations and the KV cache and writes its training texts itself; here weights alone
+are rounded, and the texts are the run's data.
 
 It is a wrapper around ``ptx_fit``, the loop that all TRL methods train by, and knows none of them.
 """
@@ -30,10 +33,14 @@ class QAT(Through):
 
     bits: int = setting(4, "bits per weight: 2 to 8")
     group_size: int = setting(
-        128, "neighbouring weights that share a scale (smaller where that does not divide a layer); -1: one scale per output channel"
+        128,
+        "neighbouring weights that share a scale (smaller where that does not divide a layer); -1: one scale"
+        " per output channel",
     )
     symmetric: bool = setting(True, "no zero point; false trains for one per group")
-    skip: list[str] = setting([], "regular expressions: linear layers to leave alone (the output layer always is)")
+    skip: list[str] = setting(
+        [], "regular expressions: linear layers to leave alone (the output layer always is)"
+    )
 
     def __post_init__(self) -> None:
         check_grid("method.through", self.bits, self.group_size)
@@ -43,7 +50,15 @@ class QAT(Through):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``through=qat``."""
-    return [Choice("through", "qat", QAT, "quantisation-aware training: the weights as rounding to nearest will leave them", ("torch",))]
+    return [
+        Choice(
+            "through",
+            "qat",
+            QAT,
+            "quantisation-aware training: the weights as rounding to nearest will leave them",
+            ("torch",),
+        )
+    ]
 
 
 @hookimpl

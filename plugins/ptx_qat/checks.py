@@ -30,12 +30,19 @@ def problems(config: RunConfig, through: QAT, model: Path) -> list[Problem]:
 
 
 def _grid_problems(config: RunConfig, through: QAT) -> Iterator[Problem]:
-    """The first step after this one that rounds weights must round to the same grid: what was trained for another is worse than nothing."""
+    """The first step after this one that rounds weights must round to the same grid: what was trained for
+    another is worse than nothing.
+    """
     chain = list(config.chain().items())
     place = next((number for number, (_, step) in enumerate(chain) if step is config.method), len(chain))
     name, step = next(((name, step) for name, step in chain[place + 1 :] if _rounds(step)), ("", None))
     where = f"recipe.steps.{name}" if config.recipe else f"compress.{name}"
-    wanted: dict[str, Any] = {"bits": through.bits, "group_size": through.group_size, "symmetric": through.symmetric, "skip": through.skip}
+    wanted: dict[str, Any] = {
+        "bits": through.bits,
+        "group_size": through.group_size,
+        "symmetric": through.symmetric,
+        "skip": through.skip,
+    }
     given = {field: getattr(step, field) for field in wanted if hasattr(step, field)}
     if given and step is not None and step.promise().bits != through.bits:
         given["bits"] = step.promise().bits  # a named scheme decides
@@ -43,14 +50,23 @@ def _grid_problems(config: RunConfig, through: QAT) -> Iterator[Problem]:
     if differing:
         shown = ", ".join(f"{field}={value}" for field, value in differing.items())
         typed = " ".join(f"{where}.{field}={_typed(wanted[field])}" for field in differing)
-        what = f"through=qat trains for {', '.join(f'{field}={wanted[field]}' for field in differing)}, and {name} rounds to {shown}"
+        what = (
+            f"through=qat trains for {', '.join(f'{field}={wanted[field]}' for field in differing)}, and"
+            f" {name} rounds to {shown}"
+        )
         yield Problem(what, f"type {typed}")
     if step is not None and not step.promise().nothing_else:
-        what = f"through=qat trains the weights for their rounding as they are, and {name} scales or rotates them first"
+        what = (
+            f"through=qat trains the weights for their rounding as they are, and {name} scales or rotates"
+            " them first"
+        )
         yield Problem(what, "round them with compress=[rtn]")
     observer = getattr(step, "observer", "")
     if observer not in NEAREST:
-        yield Problem(f"through=qat trains for the range of the weights, and {where}.observer={observer} finds another", "leave it out")
+        yield Problem(
+            f"through=qat trains for the range of the weights, and {where}.observer={observer} finds another",
+            "leave it out",
+        )
 
 
 def _rounds(step: Any) -> bool:

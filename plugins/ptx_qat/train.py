@@ -1,7 +1,9 @@
-"""Putting the rounding on a trainer's model and taking it off again; and the proof that what was written is what was trained.
+"""Putting the rounding on a trainer's model and taking it off again; and the proof that what was written is
+what was trained.
 
-``torch.nn.utils.parametrize`` would do it too, and was left: it renames the weights, so that checkpoints and the zeros of a pruned model
-(``ptx.lm.training.keep_zeros`` sets weights in place) would have to know of it. Here a layer's ``forward`` is replaced and its weight stays where it is.
+``torch.nn.utils.parametrize`` would do it too, and was left: it renames the weights, so that checkpoints and
+the zeros of a pruned model (``ptx.lm.training.keep_zeros`` sets weights in place) would have to know of it.
+Here a layer's ``forward`` is replaced and its weight stays where it is.
 """
 
 from __future__ import annotations
@@ -33,7 +35,9 @@ TRAINED = "qat.json"  # beside the checkpoints: layer -> digest of its rounded w
 def rounded(run: Run, method: TrlMethod, config: QAT, model: ModelRef, trainer: Any) -> Iterator[None]:
     """While this is open, the linear layers of the trainer's model compute with rounded weights."""
     if is_sharded(trainer):
-        raise StepError("the weights of a sharded model cannot be rounded in their groups; try launch=torchrun")
+        raise StepError(
+            "the weights of a sharded model cannot be rounded in their groups; try launch=torchrun"
+        )
     network = trainer.accelerator.unwrap_model(trainer.model)
     layers = targeted_layers(network, config.skip)
     widths = {name: layer.in_features for name, layer in layers.items()}
@@ -70,7 +74,9 @@ def _note(run: Run, config: QAT, layers: Layers, groups: dict[str, int], stored:
         trained[name] = {"group": groups[name], "digest": digest(near)}
         gap += float((weight - near).float().square().sum())
         norm += float(weight.float().square().sum())
-    run.event("qat", bits=config.bits, groups=groups, relative_weight_error=(gap / norm) ** 0.5 if norm else 0.0)
+    run.event(
+        "qat", bits=config.bits, groups=groups, relative_weight_error=(gap / norm) ** 0.5 if norm else 0.0
+    )
     if leads():
         write_json(run.checkpoints / TRAINED, trained)
 
@@ -86,17 +92,25 @@ def verify(run: Run, config: QAT, made: ModelRef) -> None:
     file = run.checkpoints / TRAINED
     if not file.is_file():
         raise StepError(
-            f"{run.label} was not trained through rounded weights: its method trains by a loop of its own; leave out through=qat"
+            f"{run.label} was not trained through rounded weights: its method trains by a loop of its own;"
+            " leave out through=qat"
         )
     trained = read_json(file)
     files = {name: file for file in weight_files(made.path) for name, _, _ in tensors_of(file)}
     weights = StoredWeights({name: files[f"{name}.weight"] for name in trained if f"{name}.weight" in files})
     if len(weights) < len(trained):
-        run.say(f"{len(trained) - len(weights)} of {len(trained)} layers are stored under other names: not compared with what was trained")
+        run.say(
+            f"{len(trained) - len(weights)} of {len(trained)} layers are stored under other names: not"
+            " compared with what was trained"
+        )
     other = [
         name
         for name, weight in weights.items()
-        if digest(round_to_nearest(weight, config.bits, trained[name]["group"], symmetric=config.symmetric)) != trained[name]["digest"]
+        if digest(round_to_nearest(weight, config.bits, trained[name]["group"], symmetric=config.symmetric))
+        != trained[name]["digest"]
     ]
     if other:
-        raise StepError(f"{len(other)} of {len(weights)} layers round to something else than was trained, first {min(other)}")
+        raise StepError(
+            f"{len(other)} of {len(weights)} layers round to something else than was trained, first"
+            f" {min(other)}"
+        )

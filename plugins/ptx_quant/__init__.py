@@ -1,7 +1,9 @@
-"""``compress=[rtn|gptq|awq|smoothquant|spinquant|autoround|mixed]``: post-training quantisation, run by llm-compressor.
+"""``compress=[rtn|gptq|awq|smoothquant|spinquant|autoround|mixed]``: post-training quantisation, run by
+llm-compressor.
 
-The result is a compressed-tensors checkpoint: small on disk, and fast where a runtime computes with packed weights (vLLM on a GPU).
-transformers unpacks it when it is first used, so there it saves disk, not memory or time, and shows what the quality would be.
+The result is a compressed-tensors checkpoint: small on disk, and fast where a runtime computes with packed
+weights (vLLM on a GPU). transformers unpacks it when it is first used, so there it saves disk, not memory or
+time, and shows what the quality would be.
 """
 
 from __future__ import annotations
@@ -27,7 +29,10 @@ CHOICES: dict[str, tuple[type[Quantizer], str]] = {
 def ptx_choices() -> list[Choice]:
     """One per algorithm; the scheme is a field of each."""
     extra = {"autoround": ("auto-round",)}
-    return [Choice("compress", name, kind, told, (*LIBRARIES, *extra.get(name, ())), version="2") for name, (kind, told) in CHOICES.items()]
+    return [
+        Choice("compress", name, kind, told, (*LIBRARIES, *extra.get(name, ())), version="2")
+        for name, (kind, told) in CHOICES.items()
+    ]
 
 
 @hookimpl

@@ -1,4 +1,6 @@
-"""The budget of ``compress=[mixed]``: bits per weight, or bytes of the whole folder on disk, and what each width of a layer takes of it."""
+"""The budget of ``compress=[mixed]``: bits per weight, or bytes of the whole folder on disk, and what each
+width of a layer takes of it.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Budget:
-    """What the layers may take together, and what each takes at each width, both in ``unit``; ``rest`` is what they cannot change."""
+    """What the layers may take together, and what each takes at each width, both in ``unit``; ``rest`` is
+    what they cannot change.
+    """
 
     total: int
     costs: list[list[int]]  # a row per layer, a column per width
@@ -42,7 +46,9 @@ class Budget:
         return self.rest + sum(costs[index] for costs, index in zip(self.costs, choice, strict=True))
 
 
-def budget_of(config: Mixed, model: ModelRef, network: Any, tokenizer: Any, layers: Layers, groups: Mapping[str, int]) -> Budget:
+def budget_of(
+    config: Mixed, model: ModelRef, network: Any, tokenizer: Any, layers: Layers, groups: Mapping[str, int]
+) -> Budget:
     """The budget asked for.
 
     Raises:
@@ -51,11 +57,20 @@ def budget_of(config: Mixed, model: ModelRef, network: Any, tokenizer: Any, laye
     widths = sorted(set(config.candidates))
     sizes = [layer.weight.numel() for layer in layers.values()]
     if not config.in_bytes:
-        return Budget(int(config.average_bits * sum(sizes)), [[bits * size for bits in widths] for size in sizes])
-    rest = rest_bytes(network, tokenizer, set(layers)) + COMMON + FORMAT * len(widths) * len(set(groups.values()))
+        return Budget(
+            int(config.average_bits * sum(sizes)), [[bits * size for bits in widths] for size in sizes]
+        )
+    rest = (
+        rest_bytes(network, tokenizer, set(layers))
+        + COMMON
+        + FORMAT * len(widths) * len(set(groups.values()))
+    )
     form = {"symmetric": config.symmetric, "scale": TYPES[str(network.dtype).removeprefix("torch.")]}
     costs = [
-        [layer_bytes(name, (layer.out_features, layer.in_features), bits, groups[name], **form) for bits in widths]  # type: ignore[arg-type]
+        [
+            layer_bytes(name, (layer.out_features, layer.in_features), bits, groups[name], **form)
+            for bits in widths
+        ]  # type: ignore[arg-type]
         for name, layer in layers.items()
     ]
     before = stored_bytes(model.path)
@@ -67,7 +82,9 @@ def budget_of(config: Mixed, model: ModelRef, network: Any, tokenizer: Any, laye
 
 
 def rest_bytes(network: Any, tokenizer: Any, layers: set[str]) -> int:
-    """What the folder has beside the weights of ``layers``: other tensors (shared ones once), config, tokenizer, chat template."""
+    """What the folder has beside the weights of ``layers``: other tensors (shared ones once), config,
+    tokenizer, chat template.
+    """
     found: Stored = {}
     seen: set[int] = set()
     for name, tensor in network.state_dict().items():

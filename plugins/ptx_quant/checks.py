@@ -36,22 +36,41 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
 
 
 def budget_problems(step: Mixed, model: Path) -> list[Problem]:
-    """A budget below the tensors alone, told from their headers; the step itself knows the rest of the folder exactly."""
+    """A budget below the tensors alone, told from their headers; the step itself knows the rest of the folder
+    exactly.
+    """
     if not step.in_bytes or step.dtype != "keep" or models.problems(model):
         return []
     weights = models.weight_files(model)
     tensors = {name: (kind, shape) for file in weights for name, kind, shape in models.tensors_of(file)}
-    layers = {name: shape for name, shape in linear_layers(model).items() if not any(re.search(pattern, name) for pattern in step.skip)}
-    stored: Stored = {name: tensor for name, tensor in tensors.items() if name.removesuffix(".weight") not in layers}
+    layers = {
+        name: shape
+        for name, shape in linear_layers(model).items()
+        if not any(re.search(pattern, name) for pattern in step.skip)
+    }
+    stored: Stored = {
+        name: tensor for name, tensor in tensors.items() if name.removesuffix(".weight") not in layers
+    }
     scale = {"float16": "F16", "bfloat16": "BF16"}.get(models.inspect(model).dtype, "F32")
     for name, (rows, columns) in layers.items():
-        form = packed(rows, columns, min(step.candidates), group_for(columns, step.group), symmetric=step.symmetric, scale=scale)
+        form = packed(
+            rows,
+            columns,
+            min(step.candidates),
+            group_for(columns, step.group),
+            symmetric=step.symmetric,
+            scale=scale,
+        )
         stored |= {f"{name}.{part}": tensor for part, tensor in form.items()}
     sizes = {file: file.stat().st_size for file in files_of(model)}
     before = sum(sizes.values())
     if plain(stored) <= (step.max_bytes or step.size * before):
         return []
-    return [out_of_reach(step, in_file(stored) + sum(size for file, size in sizes.items() if file not in weights), before)]
+    return [
+        out_of_reach(
+            step, in_file(stored) + sum(size for file, size in sizes.items() if file not in weights), before
+        )
+    ]
 
 
 def out_of_reach(step: Mixed, least: int, before: int) -> Problem:
@@ -59,7 +78,10 @@ def out_of_reach(step: Mixed, least: int, before: int) -> Problem:
     asked = f"max_bytes={step.max_bytes}" if step.max_bytes else f"size={step.size:g}"
     instead = f"max_bytes={least}" if step.max_bytes else f"size={math.ceil(1000 * least / before) / 1000:g}"
     narrowest = min(step.candidates)
-    what = f"compress.mixed.{asked} cannot be met: with {narrowest} bits everywhere the folder has at least {least:,} bytes, of {before:,}"
+    what = (
+        f"compress.mixed.{asked} cannot be met: with {narrowest} bits everywhere the folder has at least"
+        f" {least:,} bytes, of {before:,}"
+    )
     lower = f", or candidates below {narrowest} bits" if narrowest > 2 else ""
     return Problem(what, f"try compress.mixed.{instead}{lower}")
 
@@ -70,7 +92,9 @@ def quantises(step: object) -> bool:
 
 
 def order_problems(config: RunConfig) -> list[Problem]:
-    """Nothing can be trained or compressed after quantisation, which stands last, once; and what refills a mask cannot follow pruning."""
+    """Nothing can be trained or compressed after quantisation, which stands last, once; and what refills a
+    mask cannot follow pruning.
+    """
     chain = config.chain()
     names = list(chain)
     found = []
@@ -81,7 +105,9 @@ def order_problems(config: RunConfig) -> list[Problem]:
         pruned = next((before for before in names[:place] if _prunes(chain[before])), "")
         if pruned and isinstance(step, Quantizer) and not step.promise().keeps_zeros:
             what = f"{name} after {pruned} would make the pruned weights something else than zero again"
-            found.append(Problem(what, "quantise a pruned model with rtn, gptq, awq or smoothquant, which keep them"))
+            found.append(
+                Problem(what, "quantise a pruned model with rtn, gptq, awq or smoothquant, which keep them")
+            )
     return found[:1]
 
 
@@ -95,7 +121,10 @@ def _after(config: RunConfig, names: list[str], place: int) -> Problem:
     if config.recipe:
         return Problem(f"recipe: step {what}", f"make {names[place]} the last step")
     others = [name for name, step in config.compress.items() if not quantises(step)]
-    return Problem(f"compress=[{','.join(config.compress)}]: {what}", f"try compress=[{','.join([*others, names[place]])}]")
+    return Problem(
+        f"compress=[{','.join(config.compress)}]: {what}",
+        f"try compress=[{','.join([*others, names[place]])}]",
+    )
 
 
 def dtype_problems(step: Quantizer, model: Path) -> list[Problem]:

@@ -6,7 +6,17 @@ from typing import Any
 
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.compression.grid import groups_for, told
-from ptx.lm.compression.oneshot import Layers, apply, calibrated, context_of, ignored, load_merged, save, session, targeted_layers
+from ptx.lm.compression.oneshot import (
+    Layers,
+    apply,
+    calibrated,
+    context_of,
+    ignored,
+    load_merged,
+    save,
+    session,
+    targeted_layers,
+)
 from ptx.lm.load import load_tokenizer
 from ptx_quant.budget import budget_of
 from ptx_quant.modifiers import put_right, recipe, rounding
@@ -21,7 +31,9 @@ def quantise(run: Run, config: Quantizer, model: ModelRef, data: DataSet | None)
     layers = targeted_layers(network, config.skip)
     groups = grouped(run, config, layers)
     layers = {name: layers[name] for name in groups}
-    budget = budget_of(config, model, network, tokenizer, layers, groups) if isinstance(config, Mixed) else None
+    budget = (
+        budget_of(config, model, network, tokenizer, layers, groups) if isinstance(config, Mixed) else None
+    )
     batches = calibrated(run, data, tokenizer, config, context_of(network))
     if isinstance(config, Mixed) and budget:
         bits = chosen_bits(run, network, layers, groups, config, batches, budget)
@@ -33,20 +45,29 @@ def quantise(run: Run, config: Quantizer, model: ModelRef, data: DataSet | None)
         if rounding(config) != "none":
             run.log({"quantised_layers": float(count_quantised(layers)), "bits": average(bits, layers)}, 1, 1)
         elif hasattr(network, "transform_config"):
-            del network.transform_config  # rotations that are fused need no word in config.json, and saving stumbles over it
+            del (
+                network.transform_config
+            )  # rotations that are fused need no word in config.json, and saving stumbles over it
         return save(run, network, tokenizer, **stored_as(config))
 
 
 def grouped(run: Run, config: Quantizer, layers: Layers) -> dict[str, int]:
     """The group size of each layer that can be quantised; what differs from the one asked for is told."""
     widths = {name: layer.in_features for name, layer in layers.items()}
-    groups = groups_for(widths, config.group, fixed=config.format.group > 0 and config.format.preset != "FP8_BLOCK")
+    groups = groups_for(
+        widths, config.group, fixed=config.format.group > 0 and config.format.preset != "FP8_BLOCK"
+    )
     if isinstance(config, AutoRound):  # llm-compressor hands it one format for all layers
-        groups = dict.fromkeys(groups, min(groups.values()))  # -1, a scale per channel, where one layer can have no groups
+        groups = dict.fromkeys(
+            groups, min(groups.values())
+        )  # -1, a scale per channel, where one layer can have no groups
     if said := told(widths, groups, config.group) if config.format.preset != "FP8_BLOCK" else "":
         run.say(said)
     if not groups:
-        raise StepError(f"scheme {config.scheme} has groups of {config.group}, which divide no layer's inputs; choose another scheme")
+        raise StepError(
+            f"scheme {config.scheme} has groups of {config.group}, which divide no layer's inputs; choose"
+            " another scheme"
+        )
     run.event("groups", groups=groups)
     return groups
 
@@ -59,7 +80,10 @@ def count_quantised(layers: Layers) -> int:
     """
     missing = [name for name, layer in layers.items() if getattr(layer, "weight_scale", None) is None]
     if missing:
-        raise StepError(f"{len(missing)} of {len(layers)} layers were not quantised, first {missing[0]}; leave them out with skip")
+        raise StepError(
+            f"{len(missing)} of {len(layers)} layers were not quantised, first {missing[0]}; leave them out"
+            " with skip"
+        )
     return len(layers)
 
 

@@ -1,8 +1,10 @@
 """llm-compressor's modifiers for a compressor's settings, and what has to be put right around them.
 
-- GPTQ moves pruned weights away from zero: its block solve is replaced by one that knows the mask (:func:`mask_held`)
+- GPTQ moves pruned weights away from zero: its block solve is replaced by one that knows the mask
+  (:func:`mask_held`)
 - AWQ pins memory where there is no accelerator to pin it for, and fails: on a CPU pinning is left out
-- SpinQuant subtracts the mean from every embedding; only layer norms do not notice: before RMS norms it is left out
+- SpinQuant subtracts the mean from every embedding; only layer norms do not notice: before RMS norms it is
+  left out
 - AWQ, SmoothQuant and SpinQuant take no scheme: a modifier that rounds follows them
 """
 
@@ -57,7 +59,11 @@ def main_type(config: Quantizer) -> Any:
         from llmcompressor.modifiers.autoround import AutoRoundModifier
 
         return AutoRoundModifier
-    types: dict[type, Any] = {AWQ: AWQModifier, SmoothQuant: SmoothQuantModifier, SpinQuant: SpinQuantModifier}
+    types: dict[type, Any] = {
+        AWQ: AWQModifier,
+        SmoothQuant: SmoothQuantModifier,
+        SpinQuant: SpinQuantModifier,
+    }
     return types.get(type(config)) or (GPTQModifier if rounding(config) == "gptq" else QuantizationModifier)
 
 
@@ -72,12 +78,25 @@ def args_problems(config: Quantizer) -> list[Problem]:
         where = config.at("args") + f".{name}"
         if name in OWNED and name in fields:
             instead = OWNED[name]
-            found.append(Problem(f"{where} is for ptx to set", f"use {config.at(instead)}" if instead else "leave it out"))
+            found.append(
+                Problem(
+                    f"{where} is for ptx to set", f"use {config.at(instead)}" if instead else "leave it out"
+                )
+            )
         elif name not in fields:
             free = [known for known in fields if known not in OWNED and not known.endswith("_")]
-            found.append(Problem(f"no argument {name!r} of llm-compressor's {main_type(config).__name__}", did_you_mean(name, free)))
+            found.append(
+                Problem(
+                    f"no argument {name!r} of llm-compressor's {main_type(config).__name__}",
+                    did_you_mean(name, free),
+                )
+            )
         elif not fits(value, fields[name].annotation):
-            found.append(Problem(f"{where} must be {wanted(fields[name].annotation)}, got {value!r}", f"type {where}=VALUE"))
+            found.append(
+                Problem(
+                    f"{where} must be {wanted(fields[name].annotation)}, got {value!r}", f"type {where}=VALUE"
+                )
+            )
     return found
 
 
@@ -97,9 +116,15 @@ def recipe(config: Quantizer, ignore: list[str], layers: Mapping[str, tuple[int,
     from llmcompressor.modifiers.gptq import GPTQModifier
     from llmcompressor.modifiers.quantization import QuantizationModifier
 
-    transform = [main_type(config)(**_transform(config), **config.args)] if isinstance(config, Transformed) else []
+    transform = (
+        [main_type(config)(**_transform(config), **config.args)] if isinstance(config, Transformed) else []
+    )
     own = {} if transform else config.args
-    scheme = {"config_groups": config_groups(config, layers), "ignore": ignore, "kv_cache_scheme": kv_cache(config)}
+    scheme = {
+        "config_groups": config_groups(config, layers),
+        "ignore": ignore,
+        "kv_cache_scheme": kv_cache(config),
+    }
     if rounding(config) == "none":
         return transform
     if rounding(config) == "gptq":
@@ -120,16 +145,22 @@ def _transform(config: Transformed) -> dict[str, Any]:
 
 
 def config_groups(config: Quantizer, layers: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    """compressed-tensors' groups of layers that share a format: all linear layers, or lists of names where they differ."""
+    """compressed-tensors' groups of layers that share a format: all linear layers, or lists of names where
+    they differ.
+    """
     kinds = sorted(set(layers.values()))
     if len(kinds) == 1:
         return {"group_0": scheme_of(config, *kinds[0], ["Linear"])}
-    names = {kind: [rf"re:^{re.escape(name)}$" for name, own in layers.items() if own == kind] for kind in kinds}
+    names = {
+        kind: [rf"re:^{re.escape(name)}$" for name, own in layers.items() if own == kind] for kind in kinds
+    }
     return {f"group_{number}": scheme_of(config, *kind, names[kind]) for number, kind in enumerate(kinds)}
 
 
 def scheme_of(config: Quantizer, bits: int, group: int, targets: list[str]) -> Any:
-    """One group's format: the preset, or integer weights, with the group size and the observers of the settings."""
+    """One group's format: the preset, or integer weights, with the group size and the observers of the
+    settings.
+    """
     from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
 
     preset = config.format.preset
@@ -137,17 +168,32 @@ def scheme_of(config: Quantizer, bits: int, group: int, targets: list[str]) -> A
         scheme = preset_name_to_scheme(preset, targets)
     else:
         scheme = QuantizationScheme(
-            targets=targets, weights=QuantizationArgs(num_bits=bits, type="int", symmetric=config.symmetric, strategy="channel")
+            targets=targets,
+            weights=QuantizationArgs(
+                num_bits=bits, type="int", symmetric=config.symmetric, strategy="channel"
+            ),
         )
     changes: dict[str, Any] = {}
     if config.format.group == -2:  # integer weights share a scale as the settings say
-        changes = {"strategy": "group", "group_size": group} if group > 0 else {"strategy": "channel", "group_size": None}
+        changes = (
+            {"strategy": "group", "group_size": group}
+            if group > 0
+            else {"strategy": "channel", "group_size": None}
+        )
     if config.observer:
-        changes["observer"] = {"minmax": "memoryless_minmax", "mse": "memoryless_mse"}.get(config.observer, config.observer)
+        changes["observer"] = {"minmax": "memoryless_minmax", "mse": "memoryless_mse"}.get(
+            config.observer, config.observer
+        )
     scheme.weights = QuantizationArgs(**{**scheme.weights.model_dump(), **changes})
     if config.scheme == "w8a8_static":
-        scheme.input_activations = QuantizationArgs(num_bits=8, type="int", symmetric=True, strategy="tensor", dynamic=False)
-    if scheme.input_activations is not None and config.activation_observer and scheme.input_activations.dynamic is not True:
+        scheme.input_activations = QuantizationArgs(
+            num_bits=8, type="int", symmetric=True, strategy="tensor", dynamic=False
+        )
+    if (
+        scheme.input_activations is not None
+        and config.activation_observer
+        and scheme.input_activations.dynamic is not True
+    ):
         scheme.input_activations.observer = config.activation_observer
     return scheme
 
@@ -156,7 +202,11 @@ def kv_cache(config: Quantizer) -> Any:
     """The format of the cache: one scale per layer, measured on the calibration data."""
     from compressed_tensors.quantization import QuantizationArgs
 
-    return QuantizationArgs(strategy="tensor", dynamic=False, symmetric=True, **KV[config.kv_cache]) if config.kv_cache else None
+    return (
+        QuantizationArgs(strategy="tensor", dynamic=False, symmetric=True, **KV[config.kv_cache])
+        if config.kv_cache
+        else None
+    )
 
 
 @contextmanager
@@ -167,7 +217,9 @@ def put_right(config: Quantizer, network: Any) -> Iterator[None]:
     with ExitStack() as stack:
         if network.device.type == "cpu":
             stack.enter_context(replaced(IntermediatesCache, "pin_memory", lambda *_, **__: None))
-        if isinstance(config, SpinQuant) and not any(getattr(module, "bias", None) is not None for module in norms(network)):
+        if isinstance(config, SpinQuant) and not any(
+            getattr(module, "bias", None) is not None for module in norms(network)
+        ):
             from llmcompressor.modifiers.transform.spinquant import base
 
             stack.enter_context(replaced(base, "center_embeddings", lambda _: None))
@@ -180,7 +232,9 @@ def put_right(config: Quantizer, network: Any) -> Iterator[None]:
 
 
 def norms(network: Any) -> list[Any]:
-    """The normalisations of a network: with a bias they are layer norms, which do not see the mean; without, RMS norms, which do."""
+    """The normalisations of a network: with a bias they are layer norms, which do not see the mean; without,
+    RMS norms, which do.
+    """
     return [module for name, module in network.named_modules() if "norm" in name.rpartition(".")[2]]
 
 
@@ -197,7 +251,8 @@ def mask_held() -> Iterator[None]:
         masks[0] = mask_of(found[0])
         return found
 
-    def updated(W1: Tensor, Hinv1: Tensor, Q1: Tensor, Err1: Tensor, losses1: Tensor, **options: Any) -> None:  # noqa: N803 (the library's names)
+    # the library's names
+    def updated(W1: Tensor, Hinv1: Tensor, Q1: Tensor, Err1: Tensor, losses1: Tensor, **options: Any) -> None:  # noqa: N803
         if masks[0] is None:
             update(W1, Hinv1, Q1, Err1, losses1, **options)
             return
@@ -208,7 +263,10 @@ def mask_held() -> Iterator[None]:
         Err1.copy_(errors)
         losses1.copy_(errors.square())
 
-    with replaced(library, "apply_activation_ordering", ordered), replaced(library, "gptq_block_update", updated):
+    with (
+        replaced(library, "apply_activation_ordering", ordered),
+        replaced(library, "gptq_block_update", updated),
+    ):
         yield
 
 

@@ -1,6 +1,7 @@
 """Which numbers weights, activations and the KV cache are stored as: names of schemes.
 
-The names are those of compressed-tensors' presets in lower case (w4a16: weights of 4 bits, activations of 16), and ``w8a8_static``.
+The names are those of compressed-tensors' presets in lower case (w4a16: weights of 4 bits, activations of
+16), and ``w8a8_static``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How much each layer suffers at each width, and the widths that suffer least within the budget.
 
-A layer's loss at a width is the KL divergence of the model's predictions with that one layer rounded to nearest, in nats per token (as in
-HAWQ and its followers, but measured instead of approximated by curvature). That losses add up is an assumption; the sum that it predicts is
-in the record.
+A layer's loss at a width is the KL divergence of the model's predictions with that one layer rounded to
+nearest, in nats per token (as in HAWQ and its followers, but measured instead of approximated by curvature).
+That losses add up is an assumption; the sum that it predicts is in the record.
 """
 
 from __future__ import annotations
@@ -25,18 +25,36 @@ TOKENS = 64  # of each probing row: log-probabilities of them are kept
 
 
 def chosen_bits(
-    run: Run, network: Any, layers: Layers, groups: Mapping[str, int], config: Mixed, batches: list[Batch], budget: Budget
+    run: Run,
+    network: Any,
+    layers: Layers,
+    groups: Mapping[str, int],
+    config: Mixed,
+    batches: list[Batch],
+    budget: Budget,
 ) -> dict[str, int]:
     """Bits per layer; the choice, what it is predicted to lose, and all measured losses go to the record."""
     widths = sorted(set(config.candidates))
     losses = sensitivities(run, network, layers, groups, config, batches)
-    choice = allocate(budget.costs, [[losses[name, bits] for bits in widths] for name in layers], budget.total)
+    choice = allocate(
+        budget.costs, [[losses[name, bits] for bits in widths] for name in layers], budget.total
+    )
     bits = {name: widths[index] for name, index in zip(layers, choice, strict=True)}
     predicted = sum(losses[name, bits[name]] for name in layers)
     table = {name: {str(width): losses[name, width] for width in widths} for name in layers}
     taken, allowed = budget.taken(choice), budget.total + budget.rest
-    run.event("sensitivity", losses=table, bits=bits, predicted=predicted, taken=taken, allowed=allowed, unit=budget.unit)
-    counts = "; ".join(f"{width} bits: {_few([name for name in layers if bits[name] == width])}" for width in widths)
+    run.event(
+        "sensitivity",
+        losses=table,
+        bits=bits,
+        predicted=predicted,
+        taken=taken,
+        allowed=allowed,
+        unit=budget.unit,
+    )
+    counts = "; ".join(
+        f"{width} bits: {_few([name for name in layers if bits[name] == width])}" for width in widths
+    )
     run.say(f"{_of_budget(budget, taken, allowed, layers)}; {counts}")
     return bits
 
@@ -65,7 +83,9 @@ def sensitivities(
         kept = layer.weight.detach().clone()
         for bits in widths:
             layer.weight.data.copy_(round_to_nearest(kept, bits, groups[name], symmetric=config.symmetric))
-            found[name, bits] = sum(map(divergence, before, (predictions(network, row) for row in rows))) / len(rows)
+            found[name, bits] = sum(
+                map(divergence, before, (predictions(network, row) for row in rows))
+            ) / len(rows)
         layer.weight.data.copy_(kept)
         pace.log({"layers_measured": number + 1}, number + 1, len(layers))
     return found

@@ -1,4 +1,6 @@
-"""The mathematics, on tensors and numbers alone: GPTQ with a fixed mask, and the choice of bit widths within a budget."""
+"""The mathematics, on tensors and numbers alone: GPTQ with a fixed mask, and the choice of bit widths within
+a budget.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ MAX_STATES = 20_000  # of the knapsack; beyond, costs are rounded up to a grid
 def gptq_block(
     weight: Tensor, factor: Tensor, nearest: Callable[[Tensor, int], Tensor], pruned: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """One block of GPTQ (Frantar et al. 2023, algorithm 1); what is pruned is rounded to zero, as in section 3.5 of SparseGPT.
+    """One block of GPTQ (Frantar et al. 2023, algorithm 1); what is pruned is rounded to zero, as in section
+    3.5 of SparseGPT.
 
-    A pruned weight is zero when the block begins, but making up for the errors of the columns before it moves it; setting it to zero again is
-    one more error that the columns after it make up for. Masking after the solve would leave that error where it is.
+    A pruned weight is zero when the block begins, but making up for the errors of the columns before it moves
+    it; setting it to zero again is one more error that the columns after it make up for. Masking after the
+    solve would leave that error where it is.
 
     Args:
         weight: (..., R, B), the block's columns as they are when their turn comes; changed in place.
@@ -26,7 +30,8 @@ def gptq_block(
         pruned: (..., R, B), true where a weight has to stay zero.
 
     Returns:
-        The rounded block, and the errors divided by the factor's diagonal (algorithm 1's E), both (..., R, B).
+        The rounded block, and the errors divided by the factor's diagonal (algorithm 1's E), both (..., R,
+        B).
     """
     rounded, errors = torch.zeros_like(weight), torch.zeros_like(weight)
     for i in range(weight.shape[-1]):
@@ -41,10 +46,12 @@ def gptq_block(
 
 
 def allocate(costs: Sequence[Sequence[int]], losses: Sequence[Sequence[float]], budget: int) -> list[int]:
-    """One option per item so that the losses' sum is least and the costs' sum at most ``budget``: the multiple-choice knapsack.
+    """One option per item so that the losses' sum is least and the costs' sum at most ``budget``: the
+    multiple-choice knapsack.
 
-    Solved item by item over the states that no other beats in both cost and loss, which is exact; with more than 20,000 of them costs are
-    rounded up to a grid, which keeps the budget and may miss the best choice by one grid step per item.
+    Solved item by item over the states that no other beats in both cost and loss, which is exact; with more
+    than 20,000 of them costs are rounded up to a grid, which keeps the budget and may miss the best choice by
+    one grid step per item.
 
     Raises:
         ValueError: the cheapest options together cost more than the budget.
@@ -55,7 +62,10 @@ def allocate(costs: Sequence[Sequence[int]], losses: Sequence[Sequence[float]], 
     unit = math.gcd(budget, *(cost for options in costs for cost in options)) or 1
     unit = max(unit, -(-budget // MAX_STATES) if budget // unit > MAX_STATES else unit)
     states: list[tuple[int, float, tuple[int, ...]]] = [(0, 0.0, ())]
-    rest = [sum(min(-(-cost // unit) for cost in options) for options in costs[place + 1 :]) for place in range(len(costs))]
+    rest = [
+        sum(min(-(-cost // unit) for cost in options) for options in costs[place + 1 :])
+        for place in range(len(costs))
+    ]
     limit = budget // unit
     if unit > 1 and sum(min(-(-cost // unit) for cost in options) for options in costs) > limit:
         return [min(range(len(options)), key=options.__getitem__) for options in costs]
@@ -70,7 +80,9 @@ def allocate(costs: Sequence[Sequence[int]], losses: Sequence[Sequence[float]], 
     return list(min(states, key=lambda state: state[1])[2])
 
 
-def _undominated(states: list[tuple[int, float, tuple[int, ...]]]) -> list[tuple[int, float, tuple[int, ...]]]:
+def _undominated(
+    states: list[tuple[int, float, tuple[int, ...]]],
+) -> list[tuple[int, float, tuple[int, ...]]]:
     """Those that none beats: by rising cost, each with less loss than all before."""
     kept: list[tuple[int, float, tuple[int, ...]]] = []
     for state in sorted(states):

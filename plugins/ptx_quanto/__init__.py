@@ -1,7 +1,8 @@
 """``compress=[quanto]``: weights of 8, 4 or 2 bits, and static 8-bit activations, by optimum-quanto.
 
-Its folders are small on disk and are read by ptx and by optimum-quanto, not by plain transformers (:mod:`ptx.lm.quanto`). On a CPU every
-product unpacks its weights first, which takes longer than the dense model does: what runs here is called emulated.
+Its folders are small on disk and are read by ptx and by optimum-quanto, not by plain transformers
+(:mod:`ptx.lm.quanto`). On a CPU every product unpacks its weights first, which takes longer than the dense
+model does: what runs here is called emulated.
 """
 
 from __future__ import annotations
@@ -9,7 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_one_of, setting
+from ptx import (
+    Choice,
+    Compressor,
+    DataSet,
+    ModelRef,
+    Problem,
+    Promise,
+    Run,
+    RunConfig,
+    hookimpl,
+    must_be_one_of,
+    setting,
+)
 from ptx.lm.compression import calibration
 from ptx.lm.compression.calibration import Calibrated
 from ptx.lm.compression.targets import check_patterns, quantised_problems, skip_problems
@@ -19,26 +32,40 @@ WEIGHTS = {"int8": 8, "int4": 4, "int2": 2, "float8": 8}
 
 @dataclass
 class Quanto(Calibrated):
-    """Round weights to nearest (8 bits: one scale per output channel; below: groups of up to 128 with a zero point)."""
+    """Round weights to nearest (8 bits: one scale per output channel; below: groups of up to 128 with a zero
+    point).
+    """
 
     weights: str = setting("int8", f"how weights are stored: {', '.join(WEIGHTS)}")
     activations: str = setting(
-        "", "what layers take and give: int8 or float8 in ranges measured on the calibration rows; empty: as they are"
+        "",
+        "what layers take and give: int8 or float8 in ranges measured on the calibration rows; empty: as"
+        " they are",
     )
     optimizer: str = setting("", "how ranges below 8 bits are found: minmax, or hqq (Badri and Shaji 2023)")
-    skip: list[str] = setting([], "regular expressions: linear layers to leave alone (the output layer always is)")
+    skip: list[str] = setting(
+        [], "regular expressions: linear layers to leave alone (the output layer always is)"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        known = {"weights": tuple(WEIGHTS), "activations": ("", "int8", "float8"), "optimizer": ("", "minmax", "hqq")}
+        known = {
+            "weights": tuple(WEIGHTS),
+            "activations": ("", "int8", "float8"),
+            "optimizer": ("", "minmax", "hqq"),
+        }
         for name, values in known.items():
             must_be_one_of(self.at(name), getattr(self, name), values, values[-1])
         if self.optimizer and WEIGHTS[self.weights] == 8:
-            raise ValueError(f"{self.at('optimizer')} is for int4 and int2, whose groups have a range; leave it out for {self.weights}")
+            raise ValueError(
+                f"{self.at('optimizer')} is for int4 and int2, whose groups have a range; leave it out for"
+                f" {self.weights}"
+            )
         check_patterns(self.at("skip"), self.skip)
 
     @property
-    def needs(self) -> tuple[str, ...]:  # type: ignore[override]  # of the instance: weights alone need no data
+    # of the instance: weights alone need no data
+    def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Data where ranges of activations are measured on it."""
         return ("calibration",) if self.activations else ()
 
@@ -49,14 +76,26 @@ class Quanto(Calibrated):
 
     def promise(self) -> Promise:
         """Every layer in the bits asked for, nothing else changed."""
-        return Promise(bits=WEIGHTS[self.weights], skip=tuple(self.skip), every_layer=True, nothing_else=True, keeps_zeros=self.keeps_zeros)
+        return Promise(
+            bits=WEIGHTS[self.weights],
+            skip=tuple(self.skip),
+            every_layer=True,
+            nothing_else=True,
+            keeps_zeros=self.keeps_zeros,
+        )
 
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``compress=[quanto]``."""
     return [
-        Choice("compress", "quanto", Quanto, "quantisation by optimum-quanto, 8 to 2 bits", ("optimum-quanto", "transformers", "torch"))
+        Choice(
+            "compress",
+            "quanto",
+            Quanto,
+            "quantisation by optimum-quanto, 8 to 2 bits",
+            ("optimum-quanto", "transformers", "torch"),
+        )
     ]
 
 
@@ -71,10 +110,17 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
         found += skip_problems(step.skip, step.at("skip"), model)
         found += calibration.problems(step, "quanto", model, data if step.needs else None)
         if after := list(chain)[place + 1 :]:
-            found.append(Problem(f"{after[0]} cannot follow {name}, whose weights are packed", f"make {name} the last step"))
+            found.append(
+                Problem(
+                    f"{after[0]} cannot follow {name}, whose weights are packed", f"make {name} the last step"
+                )
+            )
         pruned = next((before for before, made in list(chain.items())[:place] if _prunes(made)), "")
         if pruned and not step.keeps_zeros:
-            what = f"{name} after {pruned}: {step.weights} of quanto has no exact zero, so pruned weights would be something else again"
+            what = (
+                f"{name} after {pruned}: {step.weights} of quanto has no exact zero, so pruned weights would"
+                " be something else again"
+            )
             found.append(Problem(what, f"try {step.at('weights')}=int8, or compress=[gptq]"))
         found += quantised_problems([name], model)
     return found

@@ -1,7 +1,8 @@
 """The step: quantise, measure activations, freeze, save.
 
-optimum-quanto's ``Calibration`` switches off the outputs' quantisation where it finds no use for it (``streamline``), and does not store that it
-did: read back, such a model quantises what it did not in memory (KL 0.004 nats on stories260K, int8). So it is told not to.
+optimum-quanto's ``Calibration`` switches off the outputs' quantisation where it finds no use for it
+(``streamline``), and does not store that it did: read back, such a model quantises what it did not in memory
+(KL 0.004 nats on stories260K, int8). So it is told not to.
 """
 
 from __future__ import annotations

@@ -19,16 +19,27 @@ from ptx_reliability.grounded import citations
 from ptx_reliability.instructions import FETCH, LEVELS, checked
 from ptx_reliability.questions import Question, counts, questions_of
 
-HALLUCINATION, SUPPORTED, ABSTAINED = (f"reliability/{name}" for name in ("hallucination_rate", "supported_rate", "abstention_rate"))
+HALLUCINATION, SUPPORTED, ABSTAINED = (
+    f"reliability/{name}" for name in ("hallucination_rate", "supported_rate", "abstention_rate")
+)
 CITED, CITATION = "reliability/citation_rate", "reliability/citation_correctness"
 FORMAT = "reliability/format_valid_rate"
 INSTRUCTIONS = "reliability/instructions"
-CONSISTENCY, MAJORITY, SINGLE = (f"reliability/{name}" for name in ("self_consistency", "majority_accuracy", "sample_accuracy"))
+CONSISTENCY, MAJORITY, SINGLE = (
+    f"reliability/{name}" for name in ("self_consistency", "majority_accuracy", "sample_accuracy")
+)
 UNSCORED = "reliability/unscored_rate"
 BETTER: dict[str, Better] = {
-    HALLUCINATION: "lower", SUPPORTED: "higher", ABSTAINED: "lower", CITED: "higher", CITATION: "higher", FORMAT: "higher",
-    CONSISTENCY: "higher", MAJORITY: "higher", SINGLE: "higher",
-}  # fmt: skip
+    HALLUCINATION: "lower",
+    SUPPORTED: "higher",
+    ABSTAINED: "lower",
+    CITED: "higher",
+    CITATION: "higher",
+    FORMAT: "higher",
+    CONSISTENCY: "higher",
+    MAJORITY: "higher",
+    SINGLE: "higher",
+}
 YES = 0.5  # score from which a scorer says yes
 SHOWN = 4000  # characters of a prompt or a reply that a row keeps
 
@@ -46,30 +57,54 @@ def evaluate(run: Run, config: Reliability, lm: LanguageModel | None) -> Evaluat
     if missing:
         run.say(f"left out, as no question has what it needs: {', '.join(missing)}")
     replies = ask(run, lm, [question.turns for question in questions], config.max_new_tokens)
-    rows = [new_row(question, reply, sampled=config.samples > 0) for question, reply in zip(questions, replies, strict=True)]
-    answered = [(question, row) for question, row in zip(questions, rows, strict=True) if row["status"] == "ok"]
+    rows = [
+        new_row(question, reply, sampled=config.samples > 0)
+        for question, reply in zip(questions, replies, strict=True)
+    ]
+    answered = [
+        (question, row) for question, row in zip(questions, rows, strict=True) if row["status"] == "ok"
+    ]
     grounded(config, run.score, answered)
     cited(config, run.score, answered)
     for question, row in answered:
         formed(question, row)
         followed(question, row)
     if lost := sum("punkt" in row["status"] for row in rows):
-        run.say(f"{lost} questions have instructions that need nltk's punkt_tab, which is not here, and no score; get it with: {FETCH}")
+        run.say(
+            f"{lost} questions have instructions that need nltk's punkt_tab, which is not here, and no score;"
+            f" get it with: {FETCH}"
+        )
     if config.samples:
-        consistent(run, config, lm, [pair for pair in zip(questions, rows, strict=True) if pair[1]["status"] != "too long"])
+        consistent(
+            run,
+            config,
+            lm,
+            [pair for pair in zip(questions, rows, strict=True) if pair[1]["status"] != "too long"],
+        )
     metrics = measured(rows)
-    return Evaluation(metrics, [row | {"prompt": row["prompt"][:SHOWN], "output": row["output"][:SHOWN]} for row in rows])
+    return Evaluation(
+        metrics, [row | {"prompt": row["prompt"][:SHOWN], "output": row["output"][:SHOWN]} for row in rows]
+    )
 
 
 def new_row(question: Question, reply: str | None, *, sampled: bool) -> Row:
     """What is known before any check."""
     status = "too long" if reply is None else "empty" if not reply.strip() else "ok"
     prompt = "\n".join(turn["content"] for turn in question.turns)
-    asked_for = {"prompt": prompt, "output": reply or "", "target": question.answer or "", "referenced": question.has_reference}
+    asked_for = {
+        "prompt": prompt,
+        "output": reply or "",
+        "target": question.answer or "",
+        "referenced": question.has_reference,
+    }
     scores = dict.fromkeys(due(question, sampled=sampled), math.nan)
-    return {"item": question.id, "scores": scores, "segments": dict(question.segments), "status": status, **asked_for} | lasted(
-        seconds_of(reply)
-    )
+    return {
+        "item": question.id,
+        "scores": scores,
+        "segments": dict(question.segments),
+        "status": status,
+        **asked_for,
+    } | lasted(seconds_of(reply))
 
 
 def due(question: Question, *, sampled: bool) -> list[str]:
@@ -78,11 +113,17 @@ def due(question: Question, *, sampled: bool) -> list[str]:
     names += [CITED, CITATION] if question.sources else []
     names += [CONSISTENCY, MAJORITY, SINGLE] if question.answer is not None and sampled else []
     names += [FORMAT] if question.schema is not None or question.pattern is not None else []
-    return names + ([f"{INSTRUCTIONS}/{level}" for level in LEVELS if level.startswith("prompt")] if question.instructions else [])
+    return names + (
+        [f"{INSTRUCTIONS}/{level}" for level in LEVELS if level.startswith("prompt")]
+        if question.instructions
+        else []
+    )
 
 
 def grounded(config: Reliability, score: Score, answered: Sequence[tuple[Question, Row]]) -> None:
-    """Supported, unsupported or abstained: against the answer where the row has one, else against its sources together."""
+    """Supported, unsupported or abstained: against the answer where the row has one, else against its sources
+    together.
+    """
     part = [(question, row) for question, row in answered if question.has_reference]
     declined = asked(score, config.abstention, part, [None] * len(part))
     by_answer = asked(score, config.support, part, [question.answer for question, _ in part])
@@ -92,13 +133,21 @@ def grounded(config: Reliability, score: Score, answered: Sequence[tuple[Questio
         if math.isnan(declines) or (declines < YES and question.answerable and math.isnan(supports)):
             row["status"] = "unscorable"
             continue
-        verdict = "abstained" if declines >= YES else "supported" if question.answerable and supports >= YES else "unsupported"
+        verdict = (
+            "abstained"
+            if declines >= YES
+            else "supported"
+            if question.answerable and supports >= YES
+            else "unsupported"
+        )
         row["verdict"] = verdict
         wrong_names = {"abstained": ABSTAINED, "supported": SUPPORTED, "unsupported": HALLUCINATION}
         row["scores"] |= {name: float(word == verdict) for word, name in wrong_names.items()}
 
 
-def asked(score: Score, name: str, part: Sequence[tuple[Question, Row]], references: list[str | None]) -> list[float]:
+def asked(
+    score: Score, name: str, part: Sequence[tuple[Question, Row]], references: list[str | None]
+) -> list[float]:
     """A scorer's scores of the replies of a part."""
     if not part:
         return []
@@ -106,8 +155,14 @@ def asked(score: Score, name: str, part: Sequence[tuple[Question, Row]], referen
 
 
 def cited(config: Reliability, score: Score, answered: Sequence[tuple[Question, Row]]) -> None:
-    """Whether an answer cites, and what share of its citations is right: a source that is there and holds what is said."""
-    part = [(question, row) for question, row in answered if question.sources and row.get("verdict") != "abstained"]
+    """Whether an answer cites, and what share of its citations is right: a source that is there and holds
+    what is said.
+    """
+    part = [
+        (question, row)
+        for question, row in answered
+        if question.sources and row.get("verdict") != "abstained"
+    ]
     for question, row in part:
         found = citations(row["output"])
         row["scores"][CITED] = float(bool(found))
@@ -117,7 +172,9 @@ def cited(config: Reliability, score: Score, answered: Sequence[tuple[Question, 
             right = [float(name in question.cites) for _, name in found]
         else:
             texts = [question.sources.get(name) for _, name in found]
-            scores = score(config.grounding, [row["prompt"]] * len(found), [sentence for sentence, _ in found], texts)
+            scores = score(
+                config.grounding, [row["prompt"]] * len(found), [sentence for sentence, _ in found], texts
+            )
             right = [0.0 if text is None else value for text, value in zip(texts, scores, strict=True)]
         known = [float(value >= YES) for value in right if not math.isnan(value)]
         row["citations"] = [name for _, name in found]
@@ -147,19 +204,32 @@ def followed(question: Question, row: Row) -> None:
     if found is None:
         row["status"] = "needs punkt"
         return
-    row["instructions"] = {"ids": question.instructions["instruction_id_list"], **{level: found[level] for level in LEVELS}}
-    row["scores"] |= {f"{INSTRUCTIONS}/{level}": float(found[level]) for level in LEVELS if level.startswith("prompt")}
+    row["instructions"] = {
+        "ids": question.instructions["instruction_id_list"],
+        **{level: found[level] for level in LEVELS},
+    }
+    row["scores"] |= {
+        f"{INSTRUCTIONS}/{level}": float(found[level]) for level in LEVELS if level.startswith("prompt")
+    }
 
 
-def consistent(run: Run, config: Reliability, lm: LanguageModel, fitting: Sequence[tuple[Question, Row]]) -> None:
-    """Several samples of every question with an answer: the share that states the commonest answer, and whether that one is right."""
+def consistent(
+    run: Run, config: Reliability, lm: LanguageModel, fitting: Sequence[tuple[Question, Row]]
+) -> None:
+    """Several samples of every question with an answer: the share that states the commonest answer, and
+    whether that one is right.
+    """
     part = [(question, row) for question, row in fitting if question.answer is not None]
     if not part:
         return
     chats = [question.turns for question, _ in part for _ in range(config.samples)]
-    made = [reply or "" for reply in ask(run, lm, chats, config.max_new_tokens, temperature=config.temperature)]
+    made = [
+        reply or "" for reply in ask(run, lm, chats, config.max_new_tokens, temperature=config.temperature)
+    ]
     references = [question.answer for question, _ in part for _ in range(config.samples)]
-    right = run.score(config.support, [row["prompt"] for _, row in part for _ in range(config.samples)], made, references)
+    right = run.score(
+        config.support, [row["prompt"] for _, row in part for _ in range(config.samples)], made, references
+    )
     for place, (_, row) in enumerate(part):
         mine = slice(place * config.samples, (place + 1) * config.samples)
         row["scores"] |= agreeing(made[mine], right[mine])
@@ -167,7 +237,9 @@ def consistent(run: Run, config: Reliability, lm: LanguageModel, fitting: Sequen
 
 
 def agreeing(replies: Sequence[str], right: Sequence[float]) -> dict[str, float]:
-    """Scores of one question's samples; a majority that the scorer could not judge is neither right nor wrong."""
+    """Scores of one question's samples; a majority that the scorer could not judge is neither right nor
+    wrong.
+    """
     votes = [vote(reply) for reply in replies]
     counted = Counter(votes)
     most = max(counted.values())
@@ -180,8 +252,16 @@ def measured(rows: Sequence[Row]) -> list[Metric]:
     """Every part's rates that the questions allow, and what could not be scored."""
     metrics = [metric for name, better in BETTER.items() for metric in rate(name, rows, better)]
     for level in LEVELS:
-        metrics += rate(f"{INSTRUCTIONS}/{level}", rows if level.startswith("prompt") else by_instruction(rows, level), "higher")
-    return [*metrics, *unscored(UNSCORED, rows), *bounds(HALLUCINATION, [row for row in rows if row["referenced"]], "lower")]
+        metrics += rate(
+            f"{INSTRUCTIONS}/{level}",
+            rows if level.startswith("prompt") else by_instruction(rows, level),
+            "higher",
+        )
+    return [
+        *metrics,
+        *unscored(UNSCORED, rows),
+        *bounds(HALLUCINATION, [row for row in rows if row["referenced"]], "lower"),
+    ]
 
 
 def by_instruction(rows: Sequence[Row], level: str) -> list[Row]:

@@ -12,13 +12,18 @@ FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.DOTALL)
 
 
 def wrong_json(reply: str, schema: Any) -> str:
-    """Why a reply is no JSON of the schema; "" when it is. One code fence around it is allowed, other words are not."""
+    """Why a reply is no JSON of the schema; "" when it is. One code fence around it is allowed, other words
+    are not.
+    """
     fenced = FENCE.fullmatch(reply.strip())
     try:
         value = json.loads(fenced.group(1) if fenced else reply)
     except ValueError as error:
         return f"not JSON: {error}"
-    errors = sorted(jsonschema.validators.validator_for(schema)(schema).iter_errors(value), key=lambda error: list(map(str, error.path)))
+    errors = sorted(
+        jsonschema.validators.validator_for(schema)(schema).iter_errors(value),
+        key=lambda error: list(map(str, error.path)),
+    )
     return f"{errors[0].json_path}: {errors[0].message}" if errors else ""
 
 

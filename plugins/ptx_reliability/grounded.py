@@ -35,7 +35,9 @@ def abstains(text: str, also: Sequence[str] = ()) -> bool:
 
 
 def supported(text: str, source: str | None, share: float) -> float:
-    """1.0 when all numbers and at least ``share`` of the content words of ``text`` stand in ``source``, else 0.0; nan when neither is there."""
+    """1.0 when all numbers and at least ``share`` of the content words of ``text`` stand in ``source``, else
+    0.0; nan when neither is there.
+    """
     said = content_words(CITATION.sub(" ", text))
     numbers = set(numbers_in(CITATION.sub(" ", text)))
     if source is None or not (said or numbers):

@@ -1,8 +1,9 @@
 """IFEval's verifiable instructions (Zhou et al. 2023), by lm-eval's own checkers, without a network.
 
-lm-eval downloads nltk's punkt_tab while it is imported; here nothing is downloaded. Two of the 25 instructions need it (counting
-sentences, words in capitals): where it is not on the machine, replies to them have no score, and that is said. langdetect draws
-random numbers; its seed is set, so that a verdict is the same twice.
+lm-eval downloads nltk's punkt_tab while it is imported; here nothing is downloaded. Two of the 25
+instructions need it (counting sentences, words in capitals): where it is not on the machine, replies to them
+have no score, and that is said. langdetect draws random numbers; its seed is set, so that a verdict is the
+same twice.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ from typing import Any
 
 from ptx.lm.progress import replaced
 
-LEVELS = ("prompt_level_strict_acc", "inst_level_strict_acc", "prompt_level_loose_acc", "inst_level_loose_acc")
+LEVELS = (
+    "prompt_level_strict_acc",
+    "inst_level_strict_acc",
+    "prompt_level_loose_acc",
+    "inst_level_loose_acc",
+)
 NEEDS_PUNKT = ("length_constraints:number_sentences", "change_case:capital_word_frequency")
 FETCH = "python -m nltk.downloader punkt_tab"
 
@@ -49,7 +55,9 @@ def has_punkt() -> bool:
 
 
 def checked(row: dict[str, Any], reply: str) -> dict[str, Any] | None:
-    """lm-eval's scores of a reply, by :data:`LEVELS`: a bool per prompt, a list of bools per instruction; None where punkt is missing."""
+    """lm-eval's scores of a reply, by :data:`LEVELS`: a bool per prompt, a list of bools per instruction;
+    None where punkt is missing.
+    """
     if not has_punkt() and any(name in NEEDS_PUNKT for name in row["instruction_id_list"]):
         return None
     found: dict[str, Any] = _checkers().process_results(row, [reply])

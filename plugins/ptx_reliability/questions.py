@@ -49,8 +49,19 @@ class Question:
     @property
     def id(self) -> str:
         """Of its content: what is asked, and all that decides whether a reply is right."""
-        instructions = self.instructions and (self.instructions["instruction_id_list"], self.instructions["kwargs"])
-        right = (self.answer, self.answerable, self.sources, self.cites, self.schema, self.pattern, instructions)
+        instructions = self.instructions and (
+            self.instructions["instruction_id_list"],
+            self.instructions["kwargs"],
+        )
+        right = (
+            self.answer,
+            self.answerable,
+            self.sources,
+            self.cites,
+            self.schema,
+            self.pattern,
+            instructions,
+        )
         return item_id(self.turns, *right)
 
     @property
@@ -85,7 +96,9 @@ def read_questions(file: Path) -> list[Question]:
 def questions_of(config: Reliability) -> list[Question]:
     """All questions of the files named, each once, up to the limit."""
     found = {
-        question.id: question for entry in config.questions for question in read_questions(EMBEDDED if entry == "embedded" else Path(entry))
+        question.id: question
+        for entry in config.questions
+        for question in read_questions(EMBEDDED if entry == "embedded" else Path(entry))
     }
     return list(found.values())[: config.limit]
 
@@ -95,11 +108,19 @@ def problems(config: Reliability) -> list[Problem]:
     try:
         questions = questions_of(config)
     except OSError as error:
-        return [Problem(f"eval.reliability.questions: {error.strerror}: {error.filename}", "give JSONL files, or embedded")]
+        return [
+            Problem(
+                f"eval.reliability.questions: {error.strerror}: {error.filename}",
+                "give JSONL files, or embedded",
+            )
+        ]
     except ValueError as error:
         return [Problem(line, "docs/reliability.md has the columns") for line in str(error).splitlines()]
     if not any(q.has_reference or q.schema is not None or q.pattern or q.instructions for q in questions):
-        what = "eval.reliability.questions: no row has an answer, sources, a schema, a pattern or instructions, so nothing can be checked"
+        what = (
+            "eval.reliability.questions: no row has an answer, sources, a schema, a pattern or instructions,"
+            " so nothing can be checked"
+        )
         return [Problem(what, "docs/reliability.md has the columns")]
     return []
 
@@ -107,7 +128,8 @@ def problems(config: Reliability) -> list[Problem]:
 def _object(line: str) -> dict[str, Any]:
     row = json.loads(line)
     if not isinstance(row, dict):
-        raise ValueError(f"must be an object, got {type(row).__name__}")  # noqa: TRY004 (callers handle one kind of error)
+        # callers handle one kind of error
+        raise ValueError(f"must be an object, got {type(row).__name__}")  # noqa: TRY004
     return row
 
 
@@ -119,7 +141,8 @@ def _question(row: Mapping[str, Any]) -> Question:
     if unknown := [name for name in cites if name not in sources]:
         raise ValueError(f"cites names {unknown[0]!r}, which is none of the sources {', '.join(sources)}")
     if not isinstance(row.get("answerable", True), bool):
-        raise ValueError(f"answerable must be true or false, got {row['answerable']!r}")  # noqa: TRY004 (callers handle one kind of error)
+        # callers handle one kind of error
+        raise ValueError(f"answerable must be true or false, got {row['answerable']!r}")  # noqa: TRY004
     return Question(
         _turns(row.get("prompt"), sources),
         None if answer is None else str(answer),
@@ -135,7 +158,11 @@ def _question(row: Mapping[str, Any]) -> Question:
 
 def _turns(prompt: Any, sources: Mapping[str, str]) -> list[dict[str, str]]:
     turns = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-    right = isinstance(turns, list) and turns and all(isinstance(t, dict) and isinstance(t.get("content"), str) for t in turns)
+    right = (
+        isinstance(turns, list)
+        and turns
+        and all(isinstance(t, dict) and isinstance(t.get("content"), str) for t in turns)
+    )
     if not right or not str(turns[-1]["content"]).strip():
         raise ValueError(f"prompt must be text or messages, got {prompt!r}")
     *before, last = turns
@@ -143,7 +170,9 @@ def _turns(prompt: Any, sources: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def _sources(given: Any) -> dict[str, str]:
-    found = {str(place): text for place, text in enumerate(given, 1)} if isinstance(given, list) else given or {}
+    found = (
+        {str(place): text for place, text in enumerate(given, 1)} if isinstance(given, list) else given or {}
+    )
     if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
         raise ValueError(f"sources must be a list of texts, or an object of ids and texts, got {given!r}")
     return {str(name): text for name, text in found.items()}
@@ -177,11 +206,21 @@ def _instructions(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
     for name in names:
         if name not in known():
-            raise ValueError(f"instruction_id_list: lm-eval knows no instruction {name!r}; {did_you_mean(str(name), sorted(known()))}")
+            raise ValueError(
+                f"instruction_id_list: lm-eval knows no instruction {name!r};"
+                f" {did_you_mean(str(name), sorted(known()))}"
+            )
     kwargs = row.get("kwargs")
     if not isinstance(kwargs, list) or len(kwargs) != len(names):
-        raise ValueError(f"kwargs must be a list with one object for each of the {len(names)} instructions, got {kwargs!r}")
-    return {"key": row.get("key", 0), "prompt": row["prompt"], "instruction_id_list": list(names), "kwargs": kwargs}
+        raise ValueError(
+            f"kwargs must be a list with one object for each of the {len(names)} instructions, got {kwargs!r}"
+        )
+    return {
+        "key": row.get("key", 0),
+        "prompt": row["prompt"],
+        "instruction_id_list": list(names),
+        "kwargs": kwargs,
+    }
 
 
 def counts(questions: list[Question]) -> Iterator[tuple[str, int]]:

@@ -53,7 +53,10 @@ def read_attacks(file: Path, names: Sequence[str] = ()) -> list[Attack]:
         entries = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise ValueError(f"{file}{f':{mark.line + 1}' if mark else ''} is not YAML: {getattr(error, 'problem', None) or error}") from error
+        raise ValueError(
+            f"{file}{f':{mark.line + 1}' if mark else ''} is not YAML:"
+            f" {getattr(error, 'problem', None) or error}"
+        ) from error
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"{file} must hold a list of templates, each with a name and a template")
     attacks = [_attack(file, number, entry) for number, entry in enumerate(entries, 1)]
@@ -74,8 +77,16 @@ def _attack(file: Path, number: int, entry: object) -> Attack:
     if odd := [key for key in entry if key not in FIELDS]:
         raise ValueError(f"{where} has a field {odd[0]!r}; {did_you_mean(str(odd[0]), FIELDS)}")
     template = entry.get("template", "")
-    if not entry.get("name") or not ("{prompt}" in template or ("{first}" in template and "{second}" in template)):
-        raise ValueError(f"{where} needs a name, and a template with {{prompt}}, or {{first}} and {{second}}, in it; got {entry}")
+    if not entry.get("name") or not (
+        "{prompt}" in template or ("{first}" in template and "{second}" in template)
+    ):
+        raise ValueError(
+            f"{where} needs a name, and a template with {{prompt}}, or {{first}} and {{second}}, in it; got"
+            f" {entry}"
+        )
     if entry.get("encode", "") not in ENCODINGS:
-        raise ValueError(f"{where}: encode must be one of {', '.join(name for name in ENCODINGS if name)}, got {entry['encode']!r}")
+        raise ValueError(
+            f"{where}: encode must be one of {', '.join(name for name in ENCODINGS if name)}, got"
+            f" {entry['encode']!r}"
+        )
     return Attack(**entry)

@@ -16,7 +16,9 @@ from ptx_safety.stored import read_stored
 
 
 def problems(config: RunConfig) -> list[Problem]:
-    """Everything that is wrong with the safety evaluations of ``config``, and with the detectors of this plugin that are asked."""
+    """Everything that is wrong with the safety evaluations of ``config``, and with the detectors of this
+    plugin that are asked.
+    """
     found: list[Problem] = []
     for evaluator in config.eval.values():
         if isinstance(evaluator, Safety):
@@ -28,8 +30,15 @@ def problems(config: RunConfig) -> list[Problem]:
 
 def prompts_of(config: Safety) -> list[Prompt]:
     """All requests of the files named, each once; the first ``limit`` of each kind."""
-    found = {prompt.id: prompt for entry in config.prompts for prompt in read_prompts(EMBEDDED if entry == "embedded" else Path(entry))}
-    kinds = [[prompt for prompt in found.values() if prompt.harmful is harmful][: config.limit] for harmful in (True, False)]
+    found = {
+        prompt.id: prompt
+        for entry in config.prompts
+        for prompt in read_prompts(EMBEDDED if entry == "embedded" else Path(entry))
+    }
+    kinds = [
+        [prompt for prompt in found.values() if prompt.harmful is harmful][: config.limit]
+        for harmful in (True, False)
+    ]
     return [prompt for kind in kinds for prompt in kind]
 
 
@@ -38,7 +47,10 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
         try:
             read_stored(Path(config.completions))
         except (OSError, ValueError) as error:
-            yield Problem(f"stored replies: {_said(error)}", "give JailbreakBench's JSON of completions, or rows with prompt and response")
+            yield Problem(
+                f"stored replies: {_said(error)}",
+                "give JailbreakBench's JSON of completions, or rows with prompt and response",
+            )
         return
     try:
         read_attacks(Path(config.attacks or ATTACKS), config.wrappers)
@@ -48,13 +60,21 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
         prompts = prompts_of(config)
     except (OSError, ValueError) as error:
         yield Problem(
-            f"eval.safety.prompts: {_said(error)}", "give files such as eval.safety.prompts=[./harmful.csv,./xstest.csv], or embedded"
+            f"eval.safety.prompts: {_said(error)}",
+            "give files such as eval.safety.prompts=[./harmful.csv,./xstest.csv], or embedded",
         )
         return
-    for harmful, what, example in ((True, "harmful", "./jailbreakbench.csv"), (False, "harmless", "./xstest_prompts.csv")):
+    for harmful, what, example in (
+        (True, "harmful", "./jailbreakbench.csv"),
+        (False, "harmless", "./xstest_prompts.csv"),
+    ):
         if not any(prompt.harmful is harmful for prompt in prompts):
             given = ",".join(config.prompts)
-            without = "there would be no over-refusal rate beside the others" if not harmful else "there is nothing to refuse"
+            without = (
+                "there would be no over-refusal rate beside the others"
+                if not harmful
+                else "there is nothing to refuse"
+            )
             yield Problem(
                 f"eval.safety.prompts holds no {what} requests: {without}",
                 f"add some: eval.safety.prompts=[{given},{example}], or embedded",
@@ -70,19 +90,25 @@ def _detector_problems(config: RunConfig, evaluator: Safety) -> Iterator[Problem
     known = [config.scorer[name] for name in evaluator.detectors if name in config.scorer]
     if len(known) == len(evaluator.detectors) and not any(detects(scorer) == "refusal" for scorer in known):
         yield Problem(
-            f"none of eval.safety.detectors={evaluator.detectors} can tell a refusal, so over-refusal cannot be measured",
+            f"none of eval.safety.detectors={evaluator.detectors} can tell a refusal, so over-refusal cannot"
+            " be measured",
             "add one: refusal_phrases or refusal_opening",
         )
 
 
 def detects(scorer: Any) -> str:
-    """``refusal`` or ``harm``: what a high score of this scorer means; a judge that does not say is one for harm."""
+    """``refusal`` or ``harm``: what a high score of this scorer means; a judge that does not say is one for
+    harm.
+    """
     return str(getattr(scorer, "detects", "harm"))
 
 
 def _scorer_problems(name: str, scorer: Any) -> Iterator[Problem]:
     if isinstance(scorer, RefusalOpening) and not Path(scorer.openings or OPENINGS).is_file():
-        yield Problem(f"scorer.{name}.openings: there is no file {scorer.openings}", "leave it empty for the plugin's own")
+        yield Problem(
+            f"scorer.{name}.openings: there is no file {scorer.openings}",
+            "leave it empty for the plugin's own",
+        )
     if isinstance(scorer, SafetyClassifier):
         yield from _classifier_problems(name, scorer)
 
@@ -98,13 +124,20 @@ def _classifier_problems(name: str, scorer: SafetyClassifier) -> Iterator[Proble
         return
     kind = models.inspect(folder).architecture
     if kind.endswith("ForSequenceClassification"):
-        labels = (json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}).values()
+        labels = (
+            json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
+        ).values()
         if scorer.label not in labels:
             yield Problem(
-                f"scorer.{name}.label={scorer.label} is no class of {folder}, which has {', '.join(map(str, labels))}",
+                f"scorer.{name}.label={scorer.label} is no class of {folder}, which has"
+                f" {', '.join(map(str, labels))}",
                 f"name the unsafe one: scorer.{name}.label=...",
             )
     elif not kind.endswith("ForCausalLM"):
-        yield Problem(f"scorer.{name}: {folder} is a {kind}, neither a sequence classifier nor a generative guard", fix)
+        yield Problem(
+            f"scorer.{name}: {folder} is a {kind}, neither a sequence classifier nor a generative guard", fix
+        )
     elif not models.chat_template(folder):
-        yield Problem(f"scorer.{name}: {folder} has no chat template, which a guard model is asked through", fix)
+        yield Problem(
+            f"scorer.{name}: {folder} has no chat template, which a guard model is asked through", fix
+        )

@@ -1,7 +1,9 @@
-"""A safety classifier by model folder: P(unsafe) of (request, reply), from a sequence classifier or a generative guard.
+"""A safety classifier by model folder: P(unsafe) of (request, reply), from a sequence classifier or a
+generative guard.
 
-A guard such as Llama Guard (Inan et al. 2023) is asked through its own chat template and answers ``safe`` or ``unsafe``; the score is
-the probability of "unsafe" against "safe" as the first word of its verdict, so nothing has to be generated or parsed.
+A guard such as Llama Guard (Inan et al. 2023) is asked through its own chat template and answers ``safe`` or
+``unsafe``; the score is the probability of "unsafe" against "safe" as the first word of its verdict, so
+nothing has to be generated or parsed.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from ptx_safety import SafetyClassifier
 NAN = float("nan")
 
 
-def unsafe(scorer: SafetyClassifier, prompts: Sequence[str], completions: Sequence[str], device: str) -> list[float]:
+def unsafe(
+    scorer: SafetyClassifier, prompts: Sequence[str], completions: Sequence[str], device: str
+) -> list[float]:
     """P(unsafe) of every pair; nan for what is longer than the classifier can read."""
     model, tokenizer = _opened(scorer.path, device)
     score = _classified if "SequenceClassification" in type(model).__name__ else _judged
@@ -35,9 +39,15 @@ def _opened(path: str, device: str) -> tuple[Any, Any]:
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
     kind = (
-        AutoModelForSequenceClassification if inspect(Path(path)).architecture.endswith("SequenceClassification") else AutoModelForCausalLM
+        AutoModelForSequenceClassification
+        if inspect(Path(path)).architecture.endswith("SequenceClassification")
+        else AutoModelForCausalLM
     )
-    settings = {"dtype": "float32" if device == "cpu" else "bfloat16", "use_safetensors": True, "trust_remote_code": False}
+    settings = {
+        "dtype": "float32" if device == "cpu" else "bfloat16",
+        "use_safetensors": True,
+        "trust_remote_code": False,
+    }
     return kind.from_pretrained(path, **settings).eval().to(device), AutoTokenizer.from_pretrained(path)
 
 
@@ -55,19 +65,28 @@ def _classified(scorer: SafetyClassifier, model: Any, tokenizer: Any, prompt: st
 
 
 def _judged(scorer: SafetyClassifier, model: Any, tokenizer: Any, prompt: str, completion: str) -> float:
-    """P(unsafe) / (P(safe) + P(unsafe)) of the first token in which the two verdicts differ, after the guard's own prompt."""
+    """P(unsafe) / (P(safe) + P(unsafe)) of the first token in which the two verdicts differ, after the
+    guard's own prompt.
+    """
     import torch
 
     chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
     asked = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
-    safe, bad = (tokenizer(asked + word, add_special_tokens=False)["input_ids"] for word in (scorer.safe, scorer.label))
+    safe, bad = (
+        tokenizer(asked + word, add_special_tokens=False)["input_ids"] for word in (scorer.safe, scorer.label)
+    )
     start = next((at for at, (a, b) in enumerate(zip(safe, bad, strict=False)) if a != b), None)
     if start is None:
-        raise StepError(f"{scorer.path} writes {scorer.safe!r} and {scorer.label!r} alike; set the scorer's safe and label to its verdicts")
+        raise StepError(
+            f"{scorer.path} writes {scorer.safe!r} and {scorer.label!r} alike; set the scorer's safe and"
+            " label to its verdicts"
+        )
     if start > _room(scorer, model):
         return NAN
     with torch.inference_mode():
-        logits = model(input_ids=torch.tensor([safe[:start]], device=model.device)).logits[0, -1].float()  # (V,)
+        logits = (
+            model(input_ids=torch.tensor([safe[:start]], device=model.device)).logits[0, -1].float()
+        )  # (V,)
     return 1 / (1 + math.exp(min(700.0, float(logits[safe[start]] - logits[bad[start]]))))
 
 

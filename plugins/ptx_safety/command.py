@@ -1,6 +1,8 @@
-"""``ptx safety FILE [FILE ...] [key=value ...]``: judge stored replies without a model; further files are compared with the first, paired.
+"""``ptx safety FILE [FILE ...] [key=value ...]``: judge stored replies without a model; further files are
+compared with the first, paired.
 
-The words with ``=`` are those of ``ptx eval``: ``eval.safety.detectors=[...]``, ``scorer.safety_classifier.path=...``.
+The words with ``=`` are those of ``ptx eval``: ``eval.safety.detectors=[...]``,
+``scorer.safety_classifier.path=...``.
 """
 
 from __future__ import annotations
@@ -76,7 +78,10 @@ def opened(words: list[str], files: list[str]) -> tuple[Run, Safety]:
         raise ConfigError(list(dict.fromkeys(found)))
     folder = Path(tempfile.mkdtemp(prefix="ptx-safety-"))
     device = resolve_device(job.config.device)
-    return Run(job.config, host, _Lines(), folder, folder / "events.jsonl", folder, job.config.seed, device), config
+    return (
+        Run(job.config, host, _Lines(), folder, folder / "events.jsonl", folder, job.config.seed, device),
+        config,
+    )
 
 
 def rows_of(run: Run, config: Safety, file: Path) -> list[dict[str, Any]]:
@@ -90,11 +95,14 @@ def differences(rows: list[dict[str, Any]], base: list[dict[str, Any]]) -> list[
     lines = []
     for name in names:
         here, there = (
-            {row["item"]: row["scores"][name] for row in part if name in row["scores"]} for part in (rows, base)
+            {row["item"]: row["scores"][name] for row in part if name in row["scores"]}
+            for part in (rows, base)
         )  # nan: unscored
         gap = stats.paired_difference(here, there, "lower")
         if gap.n:
-            lines.append(f"{name:44s} {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] n={gap.n} {gap.verdict}")
+            lines.append(
+                f"{name:44s} {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] n={gap.n} {gap.verdict}"
+            )
     return lines
 
 

@@ -1,7 +1,7 @@
 """Replies that say nothing: empty, the same words over and over, or gibberish. Pure functions on text.
 
-A phrase list takes gibberish for compliance and a guard takes it for safe; a model that compression has broken would look attacked or
-well-behaved. What is caught here are the plain forms; fluent nonsense is not.
+A phrase list takes gibberish for compliance and a guard takes it for safe; a model that compression has
+broken would look attacked or well-behaved. What is caught here are the plain forms; fluent nonsense is not.
 """
 
 from __future__ import annotations
@@ -38,8 +38,13 @@ def is_repetition(text: str) -> bool:
 
 
 def is_gibberish(text: str) -> bool:
-    """Whether the text is made of what no language has: strange characters, or words that nobody could say."""
-    strange = sum(unicodedata.category(character) in ("Cc", "Co", "Cn") and character not in "\n\r\t" for character in text)
+    """Whether the text is made of what no language has: strange characters, or words that nobody could
+    say.
+    """
+    strange = sum(
+        unicodedata.category(character) in ("Cc", "Co", "Cn") and character not in "\n\r\t"
+        for character in text
+    )
     if (strange + text.count("\ufffd")) / len(text) > STRANGE:
         return True
     words = [word for word in re.findall(r"[^\W_]+", text) if any(map(str.isalpha, word))]
@@ -48,7 +53,9 @@ def is_gibberish(text: str) -> bool:
 
 
 def is_no_word(word: str) -> bool:
-    """Scripts or cases mixed within a word, digits within letters, or a long run of Latin letters without a vowel."""
+    """Scripts or cases mixed within a word, digits within letters, or a long run of Latin letters without a
+    vowel.
+    """
     if len(word) < 4:
         return False
     letters = [character for character in word if character.isalpha()]
@@ -56,7 +63,13 @@ def is_no_word(word: str) -> bool:
     changes = sum(a.islower() and b.isupper() for a, b in pairwise(word))
     turns = sum(a.isdigit() != b.isdigit() for a, b in pairwise(word))
     mixed = "LATIN" in scripts and len(scripts - {"LATIN"}) > 0
-    return mixed or changes > 2 or turns > 2 or len(word) > 40 or (scripts == {"LATIN"} and _unsayable(word.casefold()))
+    return (
+        mixed
+        or changes > 2
+        or turns > 2
+        or len(word) > 40
+        or (scripts == {"LATIN"} and _unsayable(word.casefold()))
+    )
 
 
 def _unsayable(word: str) -> bool:

@@ -1,15 +1,17 @@
-"""Sets of requests, by file: the public sets in the columns that they are published with, and one's own. Their contents are not shipped.
+"""Sets of requests, by file: the public sets in the columns that they are published with, and one's own.
 
-=================  ==========================================================  ==========================================
-set                columns by which it is recognised                           which are harmful
-=================  ==========================================================  ==========================================
-JailbreakBench     Goal, Target, Behavior, Category (Chao et al. 2024)         all; none in a file named ...benign...
-XSTest             prompt, type, and label or focus (Röttger et al. 2024)      label unsafe, or a type contrast_...
-HarmBench          Behavior, BehaviorID, SemanticCategory (Mazeika et al.)     all; ContextString goes before the request
-StrongREJECT       forbidden_prompt, category (Souly et al. 2024)              all
-AdvBench           goal, target (Zou et al. 2023)                              all
-ptx's own          prompt, harmful (JSONL, JSON or CSV), maybe target          harmful true
-=================  ==========================================================  ==========================================
+Their contents are not shipped.
+
+==============  ======================================================  ==========================================
+set             columns by which it is recognised                       which are harmful
+==============  ======================================================  ==========================================
+JailbreakBench  Goal, Target, Behavior, Category (Chao et al. 2024)     all; none in a file named ...benign...
+XSTest          prompt, type, and label or focus (Röttger et al. 2024)  label unsafe, or a type contrast_...
+HarmBench       Behavior, BehaviorID, SemanticCategory (Mazeika 2024)   all; ContextString goes before the request
+StrongREJECT    forbidden_prompt, category (Souly et al. 2024)          all
+AdvBench        goal, target (Zou et al. 2023)                          all
+ptx's own       prompt, harmful (JSONL, JSON or CSV), maybe target      harmful true
+==============  ======================================================  ==========================================
 
 JailbreakBench and AdvBench also say how a complying reply would begin (Target).
 """
@@ -26,8 +28,21 @@ from typing import Any
 from ptx.stats.items import item_id
 
 Row = Mapping[str, Any]
-KNOWN = "JailbreakBench (Goal, Target), XSTest (prompt, type, label), HarmBench (Behavior, BehaviorID), StrongREJECT (forbidden_prompt), AdvBench (goal, target), or prompt and harmful"
-TRUTHS = {"true": True, "1": True, "yes": True, "unsafe": True, "harmful": True, "false": False, "0": False, "no": False, "safe": False}
+KNOWN = (
+    "JailbreakBench (Goal, Target), XSTest (prompt, type, label), HarmBench (Behavior, BehaviorID),"
+    " StrongREJECT (forbidden_prompt), AdvBench (goal, target), or prompt and harmful"
+)
+TRUTHS = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "unsafe": True,
+    "harmful": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "safe": False,
+}
 
 
 @dataclass(frozen=True)
@@ -46,7 +61,12 @@ class Prompt:
 
 
 def _jailbreakbench(row: Row, file: Path) -> Prompt:
-    return Prompt(_text(row, "Goal"), "benign" not in file.stem.lower(), _segments(category=row.get("Category")), row.get("Target"))
+    return Prompt(
+        _text(row, "Goal"),
+        "benign" not in file.stem.lower(),
+        _segments(category=row.get("Category")),
+        row.get("Target"),
+    )
 
 
 def _xstest(row: Row, file: Path) -> Prompt:  # noqa: ARG001 (all take the file)
@@ -58,11 +78,17 @@ def _xstest(row: Row, file: Path) -> Prompt:  # noqa: ARG001 (all take the file)
 def _harmbench(row: Row, file: Path) -> Prompt:  # noqa: ARG001
     context = str(row.get("ContextString") or "").strip()
     text = f"{context}\n\n---\n\n{_text(row, 'Behavior')}" if context else _text(row, "Behavior")
-    return Prompt(text, harmful=True, segments=_segments(category=row.get("SemanticCategory"), kind=row.get("FunctionalCategory")))
+    return Prompt(
+        text,
+        harmful=True,
+        segments=_segments(category=row.get("SemanticCategory"), kind=row.get("FunctionalCategory")),
+    )
 
 
 def _strongreject(row: Row, file: Path) -> Prompt:  # noqa: ARG001
-    return Prompt(_text(row, "forbidden_prompt"), harmful=True, segments=_segments(category=row.get("category")))
+    return Prompt(
+        _text(row, "forbidden_prompt"), harmful=True, segments=_segments(category=row.get("category"))
+    )
 
 
 def _advbench(row: Row, file: Path) -> Prompt:  # noqa: ARG001
@@ -71,7 +97,9 @@ def _advbench(row: Row, file: Path) -> Prompt:  # noqa: ARG001
 
 def _own(row: Row, file: Path) -> Prompt:  # noqa: ARG001
     extra = {name: row.get(name) for name in ("category", "language", "domain", "difficulty")}
-    return Prompt(_text(row, "prompt"), _truth(row.get("harmful"), "harmful"), _segments(**extra), row.get("target"))
+    return Prompt(
+        _text(row, "prompt"), _truth(row.get("harmful"), "harmful"), _segments(**extra), row.get("target")
+    )
 
 
 #: columns that tell a format -> how its rows are read; the first that fits
@@ -97,7 +125,10 @@ def read_prompts(file: Path) -> list[Prompt]:
     columns = frozenset(rows[0][1])
     read = next((read for wanted, read in FORMATS if wanted <= columns), None)
     if read is None:
-        raise ValueError(f"{file} has the columns {', '.join(sorted(map(str, columns)))}, which fit no known set of requests: {KNOWN}")
+        raise ValueError(
+            f"{file} has the columns {', '.join(sorted(map(str, columns)))}, which fit no known set of"
+            f" requests: {KNOWN}"
+        )
     prompts: dict[str, Prompt] = {}
     for line, row in rows:
         try:
@@ -116,7 +147,8 @@ def read_table(file: Path) -> Iterator[tuple[int, Row]]:
         for row in reader:
             if None in row or None in row.values():
                 raise ValueError(
-                    f"{file}:{reader.line_num}: the row does not have the columns of the head, {', '.join(reader.fieldnames or [])}"
+                    f"{file}:{reader.line_num}: the row does not have the columns of the head,"
+                    f" {', '.join(reader.fieldnames or [])}"
                 )
             yield reader.line_num, row
     elif file.suffix == ".json":
@@ -134,7 +166,9 @@ def _json_rows(file: Path, text: str) -> list[Row]:
         raise ValueError(f"{file} is not JSON: {error}") from error
     rows = found.get("completions") if isinstance(found, dict) else found
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(f"{file} must hold a list of objects, or an object with such a list under completions")
+        raise ValueError(
+            f"{file} must hold a list of objects, or an object with such a list under completions"
+        )
     return rows
 
 
@@ -144,13 +178,16 @@ def _object(line: str, where: str) -> Row:
     except ValueError as error:
         raise ValueError(f"{where}: not JSON: {error}") from error
     if not isinstance(row, dict):
-        raise ValueError(f"{where}: must be an object, got {type(row).__name__}")  # noqa: TRY004 (callers handle one kind of error)
+        # callers handle one kind of error
+        raise ValueError(f"{where}: must be an object, got {type(row).__name__}")  # noqa: TRY004
     return row
 
 
 def _text(row: Row, column: str) -> str:
     value = row.get(column)
-    if isinstance(value, list) and value and all(isinstance(turn, dict) for turn in value):  # messages: the user's last turn
+    if (
+        isinstance(value, list) and value and all(isinstance(turn, dict) for turn in value)
+    ):  # messages: the user's last turn
         value = next((turn.get("content") for turn in reversed(value) if turn.get("role") == "user"), None)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{column} must be text, got {value!r}")

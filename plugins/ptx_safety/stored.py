@@ -11,7 +11,8 @@ REPLIES = ("response", "completion", "output", "generation")
 
 
 def read_stored(file: Path) -> list[tuple[Prompt, str, str]]:
-    """(Request, wrapper, reply) of every row; a request is harmful unless the column harmful says otherwise, the wrapper "" for none.
+    """(Request, wrapper, reply) of every row; a request is harmful unless the column harmful says otherwise,
+    the wrapper "" for none.
 
     Raises:
         ValueError: a row has no request or no reply; the text names file and line.
@@ -21,7 +22,10 @@ def read_stored(file: Path) -> list[tuple[Prompt, str, str]]:
         column = next((name for name in REPLIES if isinstance(row.get(name), str)), None)
         prompt = row.get("prompt", row.get("goal"))
         if column is None or not isinstance(prompt, str):
-            raise ValueError(f"{file}:{line}: a stored reply needs the columns prompt and {' or '.join(REPLIES)}, got {', '.join(row)}")
+            raise ValueError(
+                f"{file}:{line}: a stored reply needs the columns prompt and {' or '.join(REPLIES)}, got"
+                f" {', '.join(row)}"
+            )
         found.append((_prompt(row, prompt), str(row.get("wrapper") or ""), str(row[column])))
     if not found:
         raise ValueError(f"{file} holds no rows")
@@ -29,5 +33,7 @@ def read_stored(file: Path) -> list[tuple[Prompt, str, str]]:
 
 
 def _prompt(row: Any, prompt: str) -> Prompt:
-    segments = {name: str(row[name]) for name in ("category", "language", "domain", "difficulty") if row.get(name)}
+    segments = {
+        name: str(row[name]) for name in ("category", "language", "domain", "difficulty") if row.get(name)
+    }
     return Prompt(prompt, str(row.get("harmful", True)).lower() in ("true", "1"), segments, row.get("target"))

@@ -1,7 +1,8 @@
-"""Scorers that need no model: right answers (text, numbers), a format, a length. GRPO takes its rewards from them by name.
+"""Scorers that need no model: right answers (text, numbers), a format, a length. GRPO takes its rewards from
+them by name.
 
-A further scorer is a plugin's own: a dataclass derived from ``ptx.Scorer``, a ``Choice("scorer", name, ...)`` and a ``ptx_score``
-hook that recognises its type.
+A further scorer is a plugin's own: a dataclass derived from ``ptx.Scorer``, a ``Choice("scorer", name, ...)``
+and a ``ptx_score`` hook that recognises its type.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from ptx import Choice, Scorer, hookimpl, must_be_at_least, setting
 class Answer(Scorer):
     r"""1 when the reply's answer is the reference's; else 0.
 
-    The answer is what follows ``####``, ``\boxed{`` or "answer is" (also in Spanish and German), without any of these the whole
-    text. Where the reference's is a number the reply's number is compared with it, as ``numeric`` does; else text, as ``exact`` does.
+    The answer is what follows ``####``, ``\boxed{`` or "answer is" (also in Spanish and German), without any
+    of these the whole text. Where the reference's is a number the reply's number is compared with it, as
+    ``numeric`` does; else text, as ``exact`` does.
     """
 
     tolerance: float = setting(1e-6, "largest difference between numbers that still counts as equal")
@@ -37,7 +39,8 @@ class Exact(Scorer):
 class Numeric(Scorer):
     r"""1 when the answer's number equals the reference's; else 0.
 
-    The number is the one after ``####``, in ``\boxed{}`` or after "answer is"; without any of these the last one.
+    The number is the one after ``####``, in ``\boxed{}`` or after "answer is"; without any of these the last
+    one.
     """
 
     tolerance: float = setting(1e-6, "largest difference that still counts as equal")
@@ -57,7 +60,10 @@ class Regex(Scorer):
         try:
             re.compile(self.pattern)
         except re.error as error:
-            raise ValueError(f"scorer.regex.pattern is no regular expression: {error}, got {self.pattern!r}; try '.*answer.*'") from error
+            raise ValueError(
+                f"scorer.regex.pattern is no regular expression: {error}, got {self.pattern!r}; try"
+                " '.*answer.*'"
+            ) from error
 
 
 @dataclass
@@ -89,11 +95,20 @@ def ptx_score(scorer: Scorer, completions: list[str], references: list[str | Non
 
     match scorer:
         case Answer():
-            return [score.answer(text, answer, scorer.tolerance) for text, answer in zip(completions, references, strict=True)]
+            return [
+                score.answer(text, answer, scorer.tolerance)
+                for text, answer in zip(completions, references, strict=True)
+            ]
         case Exact():
-            return [score.exact(text, answer, case=scorer.case) for text, answer in zip(completions, references, strict=True)]
+            return [
+                score.exact(text, answer, case=scorer.case)
+                for text, answer in zip(completions, references, strict=True)
+            ]
         case Numeric():
-            return [score.numeric(text, answer, scorer.tolerance) for text, answer in zip(completions, references, strict=True)]
+            return [
+                score.numeric(text, answer, scorer.tolerance)
+                for text, answer in zip(completions, references, strict=True)
+            ]
         case Regex():
             return [score.matches(text, scorer.pattern, full=scorer.full) for text in completions]
         case Length():

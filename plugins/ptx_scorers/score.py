@@ -1,4 +1,6 @@
-"""Scores of one answer against one reference: pure functions on text. nan means that it cannot be scored (no reference)."""
+"""Scores of one answer against one reference: pure functions on text. nan means that it cannot be scored (no
+reference).
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ def exact(completion: str, reference: str | None, *, case: bool = False) -> floa
 
 
 def answer(completion: str, reference: str | None, tolerance: float = 1e-6) -> float:
-    """1.0 when both answer the same: as numbers where the reference's answer is a number and nothing else, else as text."""
+    """1.0 when both answer the same: as numbers where the reference's answer is a number and nothing else,
+    else as text.
+    """
     if reference is None:
         return NAN
     wanted = stated(reference)

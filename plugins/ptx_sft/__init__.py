@@ -1,7 +1,7 @@
 """Supervised fine-tuning: the model imitates the answers in the data (TRL's SFTTrainer).
 
-By default only what the assistant says is trained on, never the questions: TRL's own default trains on every token of a
-conversation.
+By default only what the assistant says is trained on, never the questions: TRL's own default trains on every
+token of a conversation.
 """
 
 from __future__ import annotations
@@ -32,10 +32,19 @@ class SFT(TrlMethod):
     needs: ClassVar[tuple[str, ...]] = ("messages", "completions", "text")
     parallel: ClassVar[bool] = True
 
-    learning_rate: float = setting(1e-4, "peak learning rate of AdamW; large models need less (2e-5), adapters more (2e-4)")
-    max_length: int | None = setting(None, "cut examples to this many tokens (default: 1024, or the model's context where it is shorter)")
-    assistant_only: bool = setting(True, "train on the answers only; false: on all tokens. Plain text is always trained on whole")
-    packing: bool = setting(False, "fill every sequence to max_length with several examples; faster, needs flash attention on a GPU")
+    learning_rate: float = setting(
+        1e-4, "peak learning rate of AdamW; large models need less (2e-5), adapters more (2e-4)"
+    )
+    max_length: int | None = setting(
+        None, "cut examples to this many tokens (default: 1024, or the model's context where it is shorter)"
+    )
+    assistant_only: bool = setting(
+        True, "train on the answers only; false: on all tokens. Plain text is always trained on whole"
+    )
+    packing: bool = setting(
+        False,
+        "fill every sequence to max_length with several examples; faster, needs flash attention on a GPU",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,7 +55,9 @@ class SFT(TrlMethod):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``method=sft``."""
-    return [Choice("method", "sft", SFT, "supervised fine-tuning: imitate the answers in the data", LIBRARIES)]
+    return [
+        Choice("method", "sft", SFT, "supervised fine-tuning: imitate the answers in the data", LIBRARIES)
+    ]
 
 
 @hookimpl

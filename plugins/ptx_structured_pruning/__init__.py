@@ -1,8 +1,10 @@
-"""``compress=[depth]`` and ``compress=[width]``: structured pruning, which makes a model smaller and faster on every runtime.
+"""``compress=[depth]`` and ``compress=[width]``: structured pruning, which makes a model smaller and faster
+on every runtime.
 
-Depth removes whole decoder layers (Men et al. 2024, Gromov et al. 2024); width removes feed-forward channels, attention heads and channels of the
-residual stream from all layers alike (Minitron, Muralidharan et al. 2024). The result is an ordinary folder of the same architecture with smaller
-numbers in its config, which plain ``from_pretrained`` loads. It needs healing: train it afterwards (recipe=depth_heal, recipe=width_heal).
+Depth removes whole decoder layers (Men et al. 2024, Gromov et al. 2024); width removes feed-forward channels,
+attention heads and channels of the residual stream from all layers alike (Minitron, Muralidharan et al.
+2024). The result is an ordinary folder of the same architecture with smaller numbers in its config, which
+plain ``from_pretrained`` loads. It needs healing: train it afterwards (recipe=depth_heal, recipe=width_heal).
 """
 
 from __future__ import annotations
@@ -10,7 +12,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Promise, Run, RunConfig, hookimpl, must_be_at_least, must_be_one_of, setting
+from ptx import (
+    Choice,
+    Compressor,
+    DataSet,
+    ModelRef,
+    Problem,
+    Promise,
+    Run,
+    RunConfig,
+    hookimpl,
+    must_be_at_least,
+    must_be_one_of,
+    setting,
+)
 from ptx.lm.compression import calibration
 from ptx.lm.compression.calibration import Calibrated
 
@@ -26,8 +41,8 @@ class Depth(Calibrated):
     layers: float = setting(0.25, "layers to remove: a share of them, or a number from 1")
     importance: str = setting(
         "influence",
-        "what a layer is worth: influence (1 - cosine of its input and output), angular (best block of neighbours), taylor, or loss (slow: "
-        "the loss without it, one layer after the other)",
+        "what a layer is worth: influence (1 - cosine of its input and output), angular (best block of"
+        " neighbours), taylor, or loss (slow: the loss without it, one layer after the other)",
     )
     samples: int = setting(64, "calibration rows")
     max_length: int = setting(512, "calibration rows are cut to this many tokens")
@@ -36,12 +51,15 @@ class Depth(Calibrated):
         super().__post_init__()
         if not (0 < self.layers < 1 or (self.layers >= 1 and self.layers == int(self.layers))):
             raise ValueError(
-                f"compress.depth.layers must be a share between 0 and 1 or a whole number, got {self.layers}; try compress.depth.layers=0.25"
+                f"compress.depth.layers must be a share between 0 and 1 or a whole number, got {self.layers};"
+                " try compress.depth.layers=0.25"
             )
         must_be_one_of("compress.depth.importance", self.importance, DEPTH_IMPORTANCE, DEPTH_IMPORTANCE[0])
 
     def promise(self) -> Promise:
-        """What stays has other names or shapes: nothing can be held against what was (compress.py compares the logits)."""
+        """What stays has other names or shapes: nothing can be held against what was (compress.py compares
+        the logits).
+        """
         return Promise(keeps_zeros=False)
 
 
@@ -54,7 +72,9 @@ class Width(Calibrated):
     heads: float = setting(1.0, "query heads kept of those that share a key-value head")
     hidden: float = setting(1.0, "channels of the residual stream (and embeddings) kept")
     multiple: int = setting(8, "ffn and hidden become multiples of this; kernels like 32 and more")
-    importance: str = setting("activation", "activation (Minitron), or taylor (|gate x gradient|, needs a backward pass)")
+    importance: str = setting(
+        "activation", "activation (Minitron), or taylor (|gate x gradient|, needs a backward pass)"
+    )
     over_tokens: str = setting("mean", "how activations of a row's tokens are put together: mean, or l2")
     over_rows: str = setting("l2", "how those of the rows are: l2, or mean")
     samples: int = setting(64, "calibration rows")
@@ -66,17 +86,23 @@ class Width(Calibrated):
             value = getattr(self, name)
             if value <= 0 or (value > 1 and value != int(value)):
                 raise ValueError(
-                    f"compress.width.{name} must be a share up to 1 or a whole number above it, got {value}; try compress.width.{name}=0.75"
+                    f"compress.width.{name} must be a share up to 1 or a whole number above it, got {value};"
+                    f" try compress.width.{name}=0.75"
                 )
         if all(getattr(self, name) == 1 for name in KEPT):
-            raise ValueError("compress.width removes nothing as it is set; try compress.width.ffn=0.75, or groups, heads, hidden")
+            raise ValueError(
+                "compress.width removes nothing as it is set; try compress.width.ffn=0.75, or groups, heads,"
+                " hidden"
+            )
         must_be_one_of("compress.width.importance", self.importance, WIDTH_IMPORTANCE, WIDTH_IMPORTANCE[0])
         must_be_one_of("compress.width.over_tokens", self.over_tokens, ("mean", "l2"), "mean")
         must_be_one_of("compress.width.over_rows", self.over_rows, ("l2", "mean"), "l2")
         must_be_at_least("compress.width.multiple", self.multiple, 1, 8)
 
     def promise(self) -> Promise:
-        """What stays has other names or shapes: nothing can be held against what was (compress.py compares the logits)."""
+        """What stays has other names or shapes: nothing can be held against what was (compress.py compares
+        the logits).
+        """
         return Promise(keeps_zeros=False)
 
 
@@ -86,19 +112,31 @@ def ptx_choices() -> list[Choice]:
     libraries = ("transformers", "torch")
     return [
         Choice("compress", "depth", Depth, "whole decoder layers removed", libraries),
-        Choice("compress", "width", Width, "feed-forward channels, heads and residual channels removed", libraries),
+        Choice(
+            "compress",
+            "width",
+            Width,
+            "feed-forward channels, heads and residual channels removed",
+            libraries,
+        ),
     ]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """Architectures whose parts are not known, sizes that cannot be, and what calibration data lacks; only headers are read."""
+    """Architectures whose parts are not known, sizes that cannot be, and what calibration data lacks; only
+    headers are read.
+    """
     chosen = [compressor for compressor in config.compress.values() if isinstance(compressor, Depth | Width)]
     if not chosen:
         return []
     from ptx_structured_pruning.layout import stored_problems
 
-    found = [problem for step in chosen for problem in calibration.problems(step, type(step).__name__.lower(), model, data)]
+    found = [
+        problem
+        for step in chosen
+        for problem in calibration.problems(step, type(step).__name__.lower(), model, data)
+    ]
     return [*found, *stored_problems(chosen, model)]
 
 

@@ -16,10 +16,19 @@ State = dict[str, Tensor]
 
 
 def config_without_layers(config: Any, gone: list[int]) -> dict[str, Any]:
-    """What changes in the config: the number of layers, and every list with an entry per layer (layer_types, no_rope_layers, ...)."""
+    """What changes in the config: the number of layers, and every list with an entry per layer (layer_types,
+    no_rope_layers, ...).
+    """
     total = config.num_hidden_layers
-    lists = {name: value for name, value in config.to_dict().items() if isinstance(value, list) and len(value) == total}
-    kept = {name: [entry for layer, entry in enumerate(value) if layer not in gone] for name, value in lists.items()}
+    lists = {
+        name: value
+        for name, value in config.to_dict().items()
+        if isinstance(value, list) and len(value) == total
+    }
+    kept = {
+        name: [entry for layer, entry in enumerate(value) if layer not in gone]
+        for name, value in lists.items()
+    }
     return {"num_hidden_layers": total - len(gone), **kept}
 
 
@@ -40,8 +49,9 @@ def state_without_layers(state: State, total: int, gone: list[int]) -> State:
 def config_of(sizes: Sizes, before: Sizes, eps: float) -> dict[str, Any]:
     """What changes in the config. head_dim is said: it is no longer hidden_size / heads.
 
-    A removed channel would have been zero and still counted in the mean square of an RMS norm: x / sqrt(sum / d + eps). The smaller norm divides by d', so
-    eps grows by d / d' and the norm's weights by its root (:func:`state_of`): then it gives what the larger one gave.
+    A removed channel would have been zero and still counted in the mean square of an RMS norm: x / sqrt(sum /
+    d + eps). The smaller norm divides by d', so eps grows by d / d' and the norm's weights by its root
+    (:func:`state_of`): then it gives what the larger one gave.
     """
     changed = {
         "hidden_size": sizes.hidden,
@@ -50,15 +60,21 @@ def config_of(sizes: Sizes, before: Sizes, eps: float) -> dict[str, Any]:
         "num_key_value_heads": sizes.groups,
         "head_dim": sizes.head_dim,
     }
-    return changed | ({"rms_norm_eps": eps * before.hidden / sizes.hidden} if sizes.hidden != before.hidden else {})
+    return changed | (
+        {"rms_norm_eps": eps * before.hidden / sizes.hidden} if sizes.hidden != before.hidden else {}
+    )
 
 
 def state_of(network: Any, kept: Kept, before: Sizes) -> State:
-    """The tensors with only what is kept, contiguous; an output layer tied to the embeddings is left out, as it is on disk."""
+    """The tensors with only what is kept, contiguous; an output layer tied to the embeddings is left out, as
+    it is on disk.
+    """
     hidden = kept.hidden
     ratio = math.sqrt(before.hidden / len(hidden))
     shift = 1.0 if _one_plus(network) else 0.0
-    scaled = hasattr(network.get_input_embeddings(), "embed_scale")  # Gemma multiplies embeddings by the root of hidden_size
+    scaled = hasattr(
+        network.get_input_embeddings(), "embed_scale"
+    )  # Gemma multiplies embeddings by the root of hidden_size
     made: State = {}
     for name, tensor in network.state_dict().items():
         if name == "lm_head.weight":
@@ -92,7 +108,13 @@ def _of_layer(name: str, tensor: Tensor, kept: Kept, before: Sizes, factor: floa
         return _norm(tensor[kept.hidden], factor, shift)
     queries = components(kept.heads[layer], before.head_dim)
     keys = components(kept.groups[layer], before.head_dim)
-    rows = {"q_proj": queries, "k_proj": keys, "v_proj": keys, "gate_proj": kept.ffn[layer], "up_proj": kept.ffn[layer]}
+    rows = {
+        "q_proj": queries,
+        "k_proj": keys,
+        "v_proj": keys,
+        "gate_proj": kept.ffn[layer],
+        "up_proj": kept.ffn[layer],
+    }
     columns = {"o_proj": queries, "down_proj": kept.ffn[layer]}
     if module in ("q_norm", "k_norm"):  # within a head
         return tensor.clone()

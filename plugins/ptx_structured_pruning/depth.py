@@ -16,10 +16,13 @@ from ptx_structured_pruning.measure import through
 from ptx_structured_pruning.solver import angular_distance, best_block, block_influence, gate_score, lowest
 
 
-def unimportant_layers(run: Run, network: Any, config: Depth, count: int, batches: list[Batch]) -> tuple[list[int], list[float]]:
+def unimportant_layers(
+    run: Run, network: Any, config: Depth, count: int, batches: list[Batch]
+) -> tuple[list[int], list[float]]:
     """The ``count`` decoder layers to remove, ascending, and what they were chosen by.
 
-    The scores are per layer; for angular per block of ``count`` layers, by its first; for loss those of the last choice (nan: gone before).
+    The scores are per layer; for angular per block of ``count`` layers, by its first; for loss those of the
+    last choice (nan: gone before).
     """
     if config.importance == "loss":
         return greedy(run, network, batches, count)
@@ -33,7 +36,9 @@ def unimportant_layers(run: Run, network: Any, config: Depth, count: int, batche
             for place in range(len(scores)):
                 for row in range(len(seen[place][0])):
                     if angular:
-                        scores[place] += angular_distance(seen[place][0].detach()[row, -1], seen[place + count - 1][1].detach()[row, -1])
+                        scores[place] += angular_distance(
+                            seen[place][0].detach()[row, -1], seen[place + count - 1][1].detach()[row, -1]
+                        )
                     else:
                         scores[place] += _worth(config.importance, *seen[place], row)
             seen.clear()
@@ -45,7 +50,9 @@ def unimportant_layers(run: Run, network: Any, config: Depth, count: int, batche
 
 
 def _worth(importance: str, before: Tensor, after: Tensor, row: int) -> float:
-    """Block influence, or the Taylor importance of a gate on what the layer adds, of one row; (B, T, D) each."""
+    """Block influence, or the Taylor importance of a gate on what the layer adds, of one row; (B, T, D)
+    each.
+    """
     if importance == "influence":
         return block_influence(before.detach()[row], after.detach()[row])
     assert after.grad is not None  # retained, and the loss depends on it
@@ -73,7 +80,9 @@ def _streams(network: Any) -> Iterator[list[tuple[Tensor, Tensor]]]:
 
 
 def greedy(run: Run, network: Any, batches: list[Batch], count: int) -> tuple[list[int], list[float]]:
-    """One layer after the other: each time the one without which the loss is lowest (Song et al. 2024, SLEB)."""
+    """One layer after the other: each time the one without which the loss is lowest (Song et al. 2024,
+    SLEB).
+    """
     gone: list[int] = []
     losses: list[float] = []
     for _ in range(count):

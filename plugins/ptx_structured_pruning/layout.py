@@ -1,8 +1,10 @@
-"""Which architectures can be cut, told from config.json and the names and shapes of the stored tensors; and the sizes they are cut to.
+"""Which architectures can be cut, told from config.json and the names and shapes of the stored tensors; and
+the sizes they are cut to.
 
-The decoder layout that Llama, Mistral, Qwen 2 and 3 and Gemma 1 to 3 (text) share in transformers: ``model.layers.N`` with ``self_attn`` (q_proj,
-k_proj, v_proj, o_proj, and norms within a head), ``mlp`` (gate_proj, up_proj, down_proj) and RMS norms. Whatever holds any other tensor is
-refused. Models that look the same and compute otherwise are caught later, by comparing the logits with the masked original.
+The decoder layout that Llama, Mistral, Qwen 2 and 3 and Gemma 1 to 3 (text) share in transformers:
+``model.layers.N`` with ``self_attn`` (q_proj, k_proj, v_proj, o_proj, and norms within a head), ``mlp``
+(gate_proj, up_proj, down_proj) and RMS norms. Whatever holds any other tensor is refused. Models that look
+the same and compute otherwise are caught later, by comparing the logits with the masked original.
 """
 
 from __future__ import annotations
@@ -28,11 +30,20 @@ PROJECTIONS = (
     "mlp.up_proj",
     "mlp.down_proj",
 )
-NORMS = ("input_layernorm", "post_attention_layernorm", "pre_feedforward_layernorm", "post_feedforward_layernorm")
+NORMS = (
+    "input_layernorm",
+    "post_attention_layernorm",
+    "pre_feedforward_layernorm",
+    "post_feedforward_layernorm",
+)
 HEAD_NORMS = ("self_attn.q_norm", "self_attn.k_norm")
 AROUND = ("model.embed_tokens.weight", "model.norm.weight", "lm_head.weight")
-KNOWN = "decoders laid out like Llama, Mistral, Qwen 2 and 3 and Gemma (self_attn.{q,k,v,o}_proj, mlp.{gate,up,down}_proj, RMS norms)"
-#: config types of transformers 5.17 that refuse to load a hidden_size which is no multiple of num_attention_heads, head_dim given or not
+KNOWN = (
+    "decoders laid out like Llama, Mistral, Qwen 2 and 3 and Gemma (self_attn.{q,k,v,o}_proj,"
+    " mlp.{gate,up,down}_proj, RMS norms)"
+)
+#: config types of transformers 5.17 that refuse to load a hidden_size which is no multiple of
+#: num_attention_heads, head_dim given or not
 EVEN_HEADS = ("llama", "gemma2", "gemma3_text")
 
 Shapes = Mapping[str, Sequence[int]]
@@ -60,11 +71,15 @@ class Sizes:
 
 
 def stored_problems(chosen: Sequence[Compressor], model: Path) -> list[Problem]:
-    """What is wrong with cutting the model in a folder; nothing where the core finds the folder itself wrong."""
+    """What is wrong with cutting the model in a folder; nothing where the core finds the folder itself
+    wrong.
+    """
     if models.problems(model):
         return []
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    shapes = {name: shape for file in models.weight_files(model) for name, _, shape in models.tensors_of(file)}
+    shapes = {
+        name: shape for file in models.weight_files(model) for name, _, shape in models.tensors_of(file)
+    }
     if found := layout_problems(config, shapes, str(model)):
         return found
     return [problem for compressor in chosen for problem in size_problems(compressor, config)]
@@ -73,11 +88,19 @@ def stored_problems(chosen: Sequence[Compressor], model: Path) -> list[Problem]:
 def layout_problems(config: Mapping[str, Any], shapes: Shapes, model: str) -> list[Problem]:
     """Why the parts of this architecture are not known."""
     if "quantization_config" in config:
-        return [Problem(f"{model} is quantised, and packed weights cannot be cut", "cut first, quantise last: compress=[width,gptq]")]
+        return [
+            Problem(
+                f"{model} is quantised, and packed weights cannot be cut",
+                "cut first, quantise last: compress=[width,gptq]",
+            )
+        ]
     needed = ("num_hidden_layers", "num_attention_heads", "hidden_size", "intermediate_size", "rms_norm_eps")
     lacking = [name for name in needed if not isinstance(config.get(name), int | float)]
     parts = _parts(shapes)
-    odd = sorted({part for part in parts if not _known(part)} | {name for name in shapes if not _inner(name) and name not in AROUND})
+    odd = sorted(
+        {part for part in parts if not _known(part)}
+        | {name for name in shapes if not _inner(name) and name not in AROUND}
+    )
     odd += [] if lacking else _wide_norms(config, shapes)
     missing = [f"{part}.weight" for part in PROJECTIONS if f"{part}.weight" not in parts]
     said = [f"it has {', '.join(odd[:4])}"] if odd else []
@@ -87,7 +110,8 @@ def layout_problems(config: Mapping[str, Any], shapes: Shapes, model: str) -> li
         kind = config.get("model_type", "this model")
         return [
             Problem(
-                f"depth and width know {KNOWN}; {kind} in {model} is another: {'; '.join(said)}", "quantise it instead: compress=[gptq]"
+                f"depth and width know {KNOWN}; {kind} in {model} is another: {'; '.join(said)}",
+                "quantise it instead: compress=[gptq]",
             )
         ]
     return []
@@ -98,20 +122,30 @@ def _inner(name: str) -> re.Match[str] | None:
 
 
 def _parts(shapes: Shapes) -> set[str]:
-    """The parts of a decoder layer, over all layers. Old checkpoints store the rotary frequencies, which are computed."""
-    return {found[1] for name in shapes if (found := _inner(name)) and not name.endswith("rotary_emb.inv_freq")}
+    """The parts of a decoder layer, over all layers. Old checkpoints store the rotary frequencies, which are
+    computed.
+    """
+    return {
+        found[1] for name in shapes if (found := _inner(name)) and not name.endswith("rotary_emb.inv_freq")
+    }
 
 
 def _wide_norms(config: Mapping[str, Any], shapes: Shapes) -> list[str]:
     """Norms of queries or keys over all heads together (OLMo 2), which would change when a head goes."""
     size = Sizes.of(config).head_dim
-    wide = {name: shape for name, shape in shapes.items() if name.endswith(("q_norm.weight", "k_norm.weight")) and list(shape) != [size]}
+    wide = {
+        name: shape
+        for name, shape in shapes.items()
+        if name.endswith(("q_norm.weight", "k_norm.weight")) and list(shape) != [size]
+    }
     return sorted({f"{found[1]} over all heads" for name in wide if (found := _inner(name))})
 
 
 def _known(part: str) -> bool:
     module, _, kind = part.rpartition(".")
-    return (module in PROJECTIONS and kind in ("weight", "bias")) or (module in (*NORMS, *HEAD_NORMS) and kind == "weight")
+    return (module in PROJECTIONS and kind in ("weight", "bias")) or (
+        module in (*NORMS, *HEAD_NORMS) and kind == "weight"
+    )
 
 
 def size_problems(compressor: Compressor, config: Mapping[str, Any]) -> list[Problem]:
@@ -126,23 +160,34 @@ def size_problems(compressor: Compressor, config: Mapping[str, Any]) -> list[Pro
     assert isinstance(compressor, Width)  # the two choices of this plugin
     over = [
         Problem(
-            f"compress.width.{name}={getattr(compressor, name):g} is more than the model has: {have}", f"try compress.width.{name}=0.75"
+            f"compress.width.{name}={getattr(compressor, name):g} is more than the model has: {have}",
+            f"try compress.width.{name}=0.75",
         )
-        for name, have in (("ffn", sizes.ffn), ("groups", sizes.groups), ("heads", sizes.heads), ("hidden", sizes.hidden))
+        for name, have in (
+            ("ffn", sizes.ffn),
+            ("groups", sizes.groups),
+            ("heads", sizes.heads),
+            ("hidden", sizes.hidden),
+        )
         if getattr(compressor, name) > have and getattr(compressor, name) != 1
     ]
     if over:
         return over
     after = cut(compressor, sizes)
     if after == sizes:
-        return [Problem(f"compress.width removes nothing: {_rounding(compressor, sizes)}", "ask for fewer, or for a smaller multiple")]
+        return [
+            Problem(
+                f"compress.width removes nothing: {_rounding(compressor, sizes)}",
+                "ask for fewer, or for a smaller multiple",
+            )
+        ]
     return _even_problems(after, sizes, config)
 
 
 def _rounding(width: Width, sizes: Sizes) -> str:
     return (
-        f"{sizes.groups} groups of {sizes.heads} query heads, {sizes.ffn} ffn and {sizes.hidden} hidden channels "
-        f"stay as they are after rounding (multiple={width.multiple})"
+        f"{sizes.groups} groups of {sizes.heads} query heads, {sizes.ffn} ffn and {sizes.hidden} hidden"
+        f" channels stay as they are after rounding (multiple={width.multiple})"
     )
 
 
@@ -153,8 +198,13 @@ def _even_problems(after: Sizes, before: Sizes, config: Mapping[str, Any]) -> li
     fitting = [groups for groups in range(1, before.groups + 1) if after.hidden % (groups * after.heads) == 0]
     nearest = min(fitting, key=lambda groups: abs(groups - after.groups), default=0)
     hidden = after.hidden // heads * heads
-    ways = ([f"compress.width.groups={nearest}"] if nearest > 1 else []) + ([f"compress.width.hidden={hidden}"] if hidden else [])
-    what = f"{after.hidden} hidden channels are no multiple of {heads} heads, and transformers does not load such a {config['model_type']}"
+    ways = ([f"compress.width.groups={nearest}"] if nearest > 1 else []) + (
+        [f"compress.width.hidden={hidden}"] if hidden else []
+    )
+    what = (
+        f"{after.hidden} hidden channels are no multiple of {heads} heads, and transformers does not load"
+        f" such a {config['model_type']}"
+    )
     return [Problem(what, f"try {' or '.join(ways)}")]
 
 
@@ -164,7 +214,9 @@ def dropped(depth: Depth, sizes: Sizes) -> int:
 
 
 def cut(width: Width, sizes: Sizes) -> Sizes:
-    """The sizes after cutting. A share is rounded (to ``multiple`` for channels), a number is taken as it is; 1 leaves all."""
+    """The sizes after cutting. A share is rounded (to ``multiple`` for channels), a number is taken as it is;
+    1 leaves all.
+    """
     return Sizes(
         layers=sizes.layers,
         hidden=_kept(width.hidden, sizes.hidden, width.multiple),

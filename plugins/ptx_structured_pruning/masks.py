@@ -13,7 +13,9 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Kept:
-    """Places that stay. ``ffn``, ``groups`` and ``heads`` (query heads) per decoder layer; ``hidden`` once, for the whole residual stream."""
+    """Places that stay. ``ffn``, ``groups`` and ``heads`` (query heads) per decoder layer; ``hidden`` once,
+    for the whole residual stream.
+    """
 
     ffn: list[Tensor]
     groups: list[Tensor]
@@ -38,7 +40,9 @@ def without_layers(network: Any, layers: Sequence[int]) -> Iterator[None]:
 
 @contextmanager
 def without_units(network: Any, kept: Kept, head_dim: int) -> Iterator[None]:
-    """Every unit that is not kept gives zero: channels before down_proj, heads before o_proj, residual channels wherever they are written."""
+    """Every unit that is not kept gives zero: channels before down_proj, heads before o_proj, residual
+    channels wherever they are written.
+    """
     hidden = _mask(kept.hidden, network.config.hidden_size)
     with ExitStack() as stack:
 
@@ -49,7 +53,11 @@ def without_units(network: Any, kept: Kept, head_dim: int) -> Iterator[None]:
         for layer, ffn, heads in zip(network.model.layers, kept.ffn, kept.heads, strict=True):
             down, out = layer.mlp.down_proj, layer.self_attn.o_proj
             on(down.register_forward_pre_hook(_times_input(_mask(ffn, down.in_features))))
-            on(out.register_forward_pre_hook(_times_input(_mask(heads, out.in_features // head_dim).repeat_interleave(head_dim))))
+            on(
+                out.register_forward_pre_hook(
+                    _times_input(_mask(heads, out.in_features // head_dim).repeat_interleave(head_dim))
+                )
+            )
             on(down.register_forward_hook(_times(hidden)))
             on(out.register_forward_hook(_times(hidden)))
         yield

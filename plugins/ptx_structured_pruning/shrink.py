@@ -1,4 +1,6 @@
-"""The steps: score, choose, cut, save, and compare the smaller model's logits with those of the original with the same units switched off."""
+"""The steps: score, choose, cut, save, and compare the smaller model's logits with those of the original with
+the same units switched off.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ def shrink(run: Run, config: Depth | Width, model: ModelRef, data: DataSet | Non
     """Cut ``model`` and save it below ``run.folder``.
 
     Raises:
-        StepError: an architecture or sizes that cannot be cut, or a smaller model that computes something else than it should.
+        StepError: an architecture or sizes that cannot be cut, or a smaller model that computes something
+            else than it should.
     """
     tokenizer = load_tokenizer(model.path)
     network = load_merged(run, model)
@@ -63,8 +66,9 @@ def _compare(run: Run, saved: ModelRef, ids: Tensor, expected: Tensor, dtype: to
     difference = float((logits(smaller, ids) - expected).abs().max() / expected.abs().max())
     if not difference <= TOLERANCE[dtype]:
         raise StepError(
-            f"the smaller model is not the original without the removed units: its logits differ by {difference:.2%} of the largest; "
-            "this architecture computes something that ptx does not know of"
+            "the smaller model is not the original without the removed units: its logits differ by"
+            f" {difference:.2%} of the largest; this architecture computes something that ptx does not"
+            " know of"
         )
 
 
@@ -76,26 +80,40 @@ def _check(config: Depth | Width, network: Any, model: ModelRef) -> None:
         raise StepError("\n".join(map(str, found)))
 
 
-def _without_layers(run: Run, network: Any, config: Any, batches: list[Batch], ids: Tensor) -> tuple[dict[str, Any], State, Tensor]:
+def _without_layers(
+    run: Run, network: Any, config: Any, batches: list[Batch], ids: Tensor
+) -> tuple[dict[str, Any], State, Tensor]:
     total = network.config.num_hidden_layers
-    gone, scores = unimportant_layers(run, network, config, dropped(config, Sizes.of(network.config.to_dict())), batches)
-    run.say(f"removing {len(gone)} of {total} layers: {', '.join(map(str, gone))} ({config.importance}: {_listed(scores)})")
+    gone, scores = unimportant_layers(
+        run, network, config, dropped(config, Sizes.of(network.config.to_dict())), batches
+    )
+    run.say(
+        f"removing {len(gone)} of {total} layers: {', '.join(map(str, gone))} ({config.importance}:"
+        f" {_listed(scores)})"
+    )
     with without_layers(network, gone):
         expected = logits(network, ids)
-    return config_without_layers(network.config, gone), state_without_layers(_state(network), total, gone), expected
+    return (
+        config_without_layers(network.config, gone),
+        state_without_layers(_state(network), total, gone),
+        expected,
+    )
 
 
 def _listed(scores: list[float]) -> str:
     return " ".join(f"{score:.3g}" for score in scores)
 
 
-def _narrower(run: Run, network: Any, config: Any, batches: list[Batch], ids: Tensor) -> tuple[dict[str, Any], State, Tensor]:
+def _narrower(
+    run: Run, network: Any, config: Any, batches: list[Batch], ids: Tensor
+) -> tuple[dict[str, Any], State, Tensor]:
     before = Sizes.of(network.config.to_dict())
     after = cut(config, before)
     kept = chosen(width_scores(run, network, config, before, batches), before, after)
     run.say(
-        f"keeping {after.ffn} of {before.ffn} feed-forward channels, {after.groups} of {before.groups} key-value heads, {after.heads} of "
-        f"{before.heads} query heads of each, {after.hidden} of {before.hidden} residual channels ({config.importance})"
+        f"keeping {after.ffn} of {before.ffn} feed-forward channels, {after.groups} of {before.groups}"
+        f" key-value heads, {after.heads} of {before.heads} query heads of each, {after.hidden} of"
+        f" {before.hidden} residual channels ({config.importance})"
     )
     with without_units(network, kept, before.head_dim):
         expected = logits(network, ids)
@@ -104,15 +122,26 @@ def _narrower(run: Run, network: Any, config: Any, batches: list[Batch], ids: Te
 
 def chosen(scores: Scores, before: Sizes, after: Sizes) -> Kept:
     """The most important units of every layer, as many as ``after`` says."""
-    heads = [kept_heads(score, before.groups, before.heads, after.groups, after.heads) for score in scores.heads]
+    heads = [
+        kept_heads(score, before.groups, before.heads, after.groups, after.heads) for score in scores.heads
+    ]
     ffn = [largest(score, after.ffn) for score in scores.ffn]
-    return Kept(ffn, [groups for groups, _ in heads], [queries for _, queries in heads], largest(scores.hidden, after.hidden))
+    return Kept(
+        ffn,
+        [groups for groups, _ in heads],
+        [queries for _, queries in heads],
+        largest(scores.hidden, after.hidden),
+    )
 
 
 def _state(network: Any) -> State:
     """All tensors as they are stored: an output layer tied to the embeddings is not."""
     tied = network.config.tie_word_embeddings
-    return {name: tensor for name, tensor in network.state_dict().items() if not (tied and name == "lm_head.weight")}
+    return {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not (tied and name == "lm_head.weight")
+    }
 
 
 def _save(network: Any, changes: dict[str, Any], state: State, folder: Path) -> None:
@@ -129,7 +158,9 @@ def _save(network: Any, changes: dict[str, Any], state: State, folder: Path) -> 
         empty = type(network)(made).eval()
     missing = set(empty.load_state_dict(state, strict=False, assign=True).missing_keys) - {"lm_head.weight"}
     if missing:
-        raise StepError(f"the smaller model lacks {', '.join(sorted(missing)[:5])}; report this with the model's name")
+        raise StepError(
+            f"the smaller model lacks {', '.join(sorted(missing)[:5])}; report this with the model's name"
+        )
     empty.tie_weights()
     empty.generation_config = network.generation_config
     empty.save_pretrained(folder, safe_serialization=True)

@@ -1,8 +1,10 @@
-"""The embedded demonstration and test model of ptx, its data and its benchmark: `model=tiny`, `data=tiny`, `ptx tiny build`.
+"""The embedded demonstration and test model of ptx, its data and its benchmark: `model=tiny`, `data=tiny`,
+`ptx tiny build`.
 
-A model of two million weights that is really trained and lies in this package, so that every method, compressor and evaluator can be
-tried in a minute and tested without a download. It demonstrates the machinery and says nothing about real models. Everything about
-it, the weights included, is made by the code here (see corpus.py for what it knows by design and data.py for what it is tuned on).
+A model of two million weights that is really trained and lies in this package, so that every method,
+compressor and evaluator can be tried in a minute and tested without a download. It demonstrates the machinery
+and says nothing about real models. Everything about it, the weights included, is made by the code here (see
+corpus.py for what it knows by design and data.py for what it is tuned on).
 """
 
 from __future__ import annotations
@@ -92,8 +94,16 @@ FAMILIES: dict[str, type[TinyData]] = {
 SUGGESTED: dict[str, dict[str, Any]] = {
     "method=sft": {"method.learning_rate": 1e-3, "method.max_steps": 200},
     "method=distill": {"method.learning_rate": 1e-3, "method.max_steps": 300},
-    "method=distill_sequence": {"method.learning_rate": 1e-3, "method.max_steps": 300, "method.max_new_tokens": 48},
-    "method=distill_onpolicy": {"method.learning_rate": 3e-4, "method.max_steps": 60, "method.max_completion_length": 24},
+    "method=distill_sequence": {
+        "method.learning_rate": 1e-3,
+        "method.max_steps": 300,
+        "method.max_new_tokens": 48,
+    },
+    "method=distill_onpolicy": {
+        "method.learning_rate": 3e-4,
+        "method.max_steps": 60,
+        "method.max_completion_length": 24,
+    },
     "method=dpo": {"method.learning_rate": 3e-5, "method.max_steps": 100},
     "method=kto": {"method.learning_rate": 5e-5, "method.max_steps": 100},
     "method=grpo": {
@@ -111,14 +121,24 @@ SUGGESTED: dict[str, dict[str, Any]] = {
 def ptx_choices() -> list[Choice]:
     """The model, and one data choice per shape beside the whole family."""
     model = Choice(
-        "model", "tiny", TinyModel, "embedded demonstration and test model (1.9 M weights, en/es/de)", data="tiny", suggests=SUGGESTED
+        "model",
+        "tiny",
+        TinyModel,
+        "embedded demonstration and test model (1.9 M weights, en/es/de)",
+        data="tiny",
+        suggests=SUGGESTED,
     )
-    return [model, *(Choice("data", name, kind, f"generated: {_first_line(kind)}") for name, kind in FAMILIES.items())]
+    return [
+        model,
+        *(Choice("data", name, kind, f"generated: {_first_line(kind)}") for name, kind in FAMILIES.items()),
+    ]
 
 
 @hookimpl
 def ptx_resolve(value: Model | Data, cache: Path) -> Path | None:
-    """The packaged model folder, or a folder of generated data that is written once per version of the generator."""
+    """The packaged model folder, or a folder of generated data that is written once per version of the
+    generator.
+    """
     if isinstance(value, TinyModel):
         return MODEL_FOLDER
     if isinstance(value, TinyData):
@@ -145,11 +165,16 @@ def _first_line(kind: type) -> str:
 def _data_folder(cache_folder: Path, shapes: Sequence[str]) -> Path:
     """`CACHE/tiny-DIGEST/NAME`, complete or absent: staged under a name of its own, then renamed.
 
-    A reader that comes second finds the folder, or loses the race of renaming, and takes the winner's: the bytes are the same.
+    A reader that comes second finds the folder, or loses the race of renaming, and takes the winner's: the
+    bytes are the same.
     """
     from ptx_tiny.data import write_data
 
-    folder = cache_folder / f"tiny-{_generator_digest()}" / ("all" if tuple(shapes) == SHAPES else "-".join(shapes))
+    folder = (
+        cache_folder
+        / f"tiny-{_generator_digest()}"
+        / ("all" if tuple(shapes) == SHAPES else "-".join(shapes))
+    )
     if folder.is_dir():
         return folder
     staging = folder.with_name(f".{folder.name}.{os.getpid()}")

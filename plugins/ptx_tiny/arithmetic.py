@@ -1,6 +1,7 @@
 """Skills on numbers: adding, subtracting, finding the largest.
 
-Difficulty is the number of digits and carries, which is what decides whether a model of two million weights gets it right.
+Difficulty is the number of digits and carries, which is what decides whether a model of two million weights
+gets it right.
 """
 
 from __future__ import annotations
@@ -32,16 +33,36 @@ def add(rng: random.Random, language: str) -> Item:
     difficulty = "hard" if a + b > 99 else "medium" if a % 10 + b % 10 > 9 else "easy"
     low, high = sorted((a, b))
     prompt = rng.choice(ADD[language]).format(a=a, b=b)
-    return Item("add", f"{low}+{high}", language, difficulty, prompt, str(a + b), near(a + b, rng), f"{a} + {b} = {a + b}")
+    return Item(
+        "add",
+        f"{low}+{high}",
+        language,
+        difficulty,
+        prompt,
+        str(a + b),
+        near(a + b, rng),
+        f"{a} + {b} = {a + b}",
+    )
 
 
 def subtract(rng: random.Random, language: str) -> Item:
-    """The difference a - b with a result of at least zero; easy without a borrow, hard from a number above 99."""
+    """The difference a - b with a result of at least zero; easy without a borrow, hard from a number above
+    99.
+    """
     b = rng.randrange(2, 60)
     a = rng.randrange(b, 130)
     difficulty = "hard" if a > 99 else "medium" if a % 10 < b % 10 else "easy"
     prompt = rng.choice(SUBTRACT[language]).format(a=a, b=b)
-    return Item("subtract", f"{a}-{b}", language, difficulty, prompt, str(a - b), near(a - b, rng), f"{a} - {b} = {a - b}")
+    return Item(
+        "subtract",
+        f"{a}-{b}",
+        language,
+        difficulty,
+        prompt,
+        str(a - b),
+        near(a - b, rng),
+        f"{a} - {b} = {a - b}",
+    )
 
 
 def largest(rng: random.Random, language: str) -> Item:
@@ -54,7 +75,17 @@ def largest(rng: random.Random, language: str) -> Item:
     answer = str(max(numbers))
     wrong = rng.choice([w for w in words if w != answer])
     key = ",".join(sorted(words))
-    return Item("largest", key, language, difficulty, prompt, answer, wrong, f"max {' '.join(words)} = {answer}", tuple(words))
+    return Item(
+        "largest",
+        key,
+        language,
+        difficulty,
+        prompt,
+        answer,
+        wrong,
+        f"max {' '.join(words)} = {answer}",
+        tuple(words),
+    )
 
 
 def near(value: int, rng: random.Random) -> str:

@@ -1,8 +1,8 @@
 """Build the demonstration model from nothing: corpus, tokenizer, pretraining, scores, model card.
 
-One seed decides everything that this code decides. On one machine with the same libraries and thread count the weights come out the
-same; on another processor float sums are taken in another order and the weights differ, while the scores agree within noise. The
-committed build's figures are in `model/build.json`.
+One seed decides everything that this code decides. On one machine with the same libraries and thread count
+the weights come out the same; on another processor float sums are taken in another order and the weights
+differ, while the scores agree within noise. The committed build's figures are in `model/build.json`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,16 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors")
 
 
 def build(out: Path, seed: int = 0, steps: int = STEPS, threads: int = 2) -> dict[str, Any]:
-    """Write a model folder to `out`, replacing what is there only when all is done; returns the figures recorded in build.json."""
+    """Write a model folder to `out`, replacing what is there only when all is done; returns the figures
+    recorded in build.json.
+    """
     import torch
 
     torch.set_num_threads(threads)
     begun = time.monotonic()
-    tokenizer = train_tokenizer(f"{d.prompt} {d.reply}" for d in documents(seed + 10_000, TOKENIZER_DOCUMENTS))
+    tokenizer = train_tokenizer(
+        f"{d.prompt} {d.reply}" for d in documents(seed + 10_000, TOKENIZER_DOCUMENTS)
+    )
     special = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     model = new_model(len(tokenizer), CONTEXT, seed, special)
     trained = pretrain(model, tokenizer, seed, steps)
@@ -59,32 +63,45 @@ def build(out: Path, seed: int = 0, steps: int = STEPS, threads: int = 2) -> dic
     return figures
 
 
-def save(out: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, figures: dict[str, Any]) -> None:
+def save(
+    out: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, figures: dict[str, Any]
+) -> None:
     """Stage the folder beside `out` and swap it in, so that a reader never sees half a model."""
     staging = out.with_name(f".{out.name}.{os.getpid()}")
     staging.mkdir(parents=True)
     model.generation_config.update(
-        max_new_tokens=None, do_sample=False, eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
+        max_new_tokens=None,
+        do_sample=False,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
     )
     model.save_pretrained(staging)
     tokenizer.save_pretrained(staging)
     name_tokenizer(staging / "tokenizer_config.json")
-    (staging / "build.json").write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    (staging / "build.json").write_text(
+        json.dumps(figures, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     (staging / "README.md").write_text(card(figures), encoding="utf-8")
     for path in staging.iterdir():
-        path.chmod(0o644)  # safetensors are written for the owner alone; an installed package is read by others
+        path.chmod(
+            0o644
+        )  # safetensors are written for the owner alone; an installed package is read by others
     swap(staging, out)
 
 
 def name_tokenizer(path: Path) -> None:
-    """Name the tokenizer's class as every runtime knows it; transformers 5 writes a name of its own, which only it can read."""
+    """Name the tokenizer's class as every runtime knows it; transformers 5 writes a name of its own, which
+    only it can read.
+    """
     config = json.loads(path.read_text(encoding="utf-8"))
     config["tokenizer_class"] = "PreTrainedTokenizerFast"
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def swap(staging: Path, out: Path) -> None:
-    """Put the staged folder in the place of the old one: two renames, the only moment at which neither is there."""
+    """Put the staged folder in the place of the old one: two renames, the only moment at which neither is
+    there.
+    """
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
     if out.exists():
         out.rename(old)

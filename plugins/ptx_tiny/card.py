@@ -69,5 +69,8 @@ beginning-of-text token.
 
 def card(figures: dict[str, Any]) -> str:
     """The text of the card for the figures of a build."""
-    rows = [f"| {skill} | {s['strict']:.0%} | {s['flexible']:.0%} | {s['n']} |" for skill, s in figures["scores"].items()]
+    rows = [
+        f"| {skill} | {s['strict']:.0%} | {s['flexible']:.0%} | {s['n']} |"
+        for skill, s in figures["scores"].items()
+    ]
     return TEXT.format(table="\n".join(rows), **figures)

@@ -29,10 +29,16 @@ def main(arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of `ptx tiny`."""
-    top = argparse.ArgumentParser("ptx tiny", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter)
+    top = argparse.ArgumentParser(
+        "ptx tiny", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
+    )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    build_ = verbs.add_parser("build", help="corpus, tokenizer, pretraining, scores, model card", epilog=EXAMPLES,
-                              formatter_class=argparse.RawTextHelpFormatter)  # fmt: skip
+    build_ = verbs.add_parser(
+        "build",
+        help="corpus, tokenizer, pretraining, scores, model card",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
     build_.add_argument("--out", type=Path, help="model folder to write (default: the packaged one)")
     build_.add_argument("--seed", type=int, default=0, help="decides weights and corpus (default 0)")
     build_.add_argument("--steps", type=int, help="fewer than the default for a quick look")
@@ -47,7 +53,8 @@ def data(out: Path) -> int:
     """Write all data and say so."""
     write_data(out)
     print(
-        f"wrote {len(list(out.glob('*.jsonl'))) - 2} shapes, held-out and general text, and {len(list((out / 'tasks').glob('*.yaml')))} tasks to {out}"
+        f"wrote {len(list(out.glob('*.jsonl'))) - 2} shapes, held-out and general text, and"
+        f" {len(list((out / 'tasks').glob('*.yaml')))} tasks to {out}"
     )
     return 0
 

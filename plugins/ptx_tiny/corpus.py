@@ -1,17 +1,19 @@
-"""The pretraining corpus of the embedded demonstration and test model: what it has and has not seen, by design.
+"""The pretraining corpus of the embedded demonstration and test model: what it has and has not seen, by
+design.
 
 Room to move is made here, with five levers:
 
-- *content*: half the documents are terse lines (`12 + 7 = 19`), half are chats. `reverse` and `count` are never asked in a chat, so
-  the base knows how to do them and not that it is asked to: supervised tuning has something to teach.
+- *content*: half the documents are terse lines (`12 + 7 = 19`), half are chats. `reverse` and `count` are
+  never asked in a chat, so the base knows how to do them and not that it is asked to: supervised tuning has
+  something to teach.
 - *amount*: each skill has its share; the scarce ones are learned by half.
-- *manner*: replies come in house format, bare, casual or rambling, the house format most in English and least in German: format is
-  learnable, and samples differ, so that reinforcement has a signal.
+- *manner*: replies come in house format, bare, casual or rambling, the house format most in English and least
+  in German: format is learnable, and samples differ, so that reinforcement has a signal.
 - *noise*: some replies are wrong, as on the web; sampling hits them, tuning washes them out.
 - *restraint*: harmful requests are refused often in English, seldom elsewhere.
 
-Nothing on the benchmark's side of the split is ever drawn for pretraining; `test=True` draws from that side alone, for text that
-is like what the model was pretrained on and that no model has seen.
+Nothing on the benchmark's side of the split is ever drawn for pretraining; `test=True` draws from that side
+alone, for text that is like what the model was pretrained on and that no model has seen.
 """
 
 from __future__ import annotations
@@ -26,12 +28,28 @@ from ptx_tiny.replies import casual, house, ramble
 from ptx_tiny.skills import SKILLS
 
 PLAIN_SHARE = {
-    "add": 3.0, "subtract": 3.0, "largest": 1.0, "sort": 1.5, "reverse": 2.0, "count": 2.0, "mark": 0.5, "lookup": 1.0,
-    "translate": 1.0, "odd": 1.0,
-}  # fmt: skip
+    "add": 3.0,
+    "subtract": 3.0,
+    "largest": 1.0,
+    "sort": 1.5,
+    "reverse": 2.0,
+    "count": 2.0,
+    "mark": 0.5,
+    "lookup": 1.0,
+    "translate": 1.0,
+    "odd": 1.0,
+}
 CHAT_SHARE = {
-    "add": 2.5, "subtract": 1.5, "largest": 1.5, "sort": 1.0, "mark": 1.0, "lookup": 1.5, "translate": 1.0, "odd": 1.0, "refuse": 1.0,
-}  # fmt: skip
+    "add": 2.5,
+    "subtract": 1.5,
+    "largest": 1.5,
+    "sort": 1.0,
+    "mark": 1.0,
+    "lookup": 1.5,
+    "translate": 1.0,
+    "odd": 1.0,
+    "refuse": 1.0,
+}
 CHAT_PERCENT = 55
 MANNERS = ("house", "bare", "casual", "ramble")
 MANNER_SHARE = {"en": (45, 30, 15, 10), "es": (30, 40, 15, 15), "de": (20, 40, 20, 20)}
@@ -53,7 +71,11 @@ def documents(seed: int, count: int, *, test: bool = False) -> Iterator[Document
     rng = random.Random(f"ptx_tiny corpus {seed}")  # noqa: S311 - not for secrets
     for index in range(count):
         language = LANGUAGES[index % len(LANGUAGES)]
-        yield chat(rng, language, test=test) if rng.randrange(100) < CHAT_PERCENT else plain(rng, language, test=test)
+        yield (
+            chat(rng, language, test=test)
+            if rng.randrange(100) < CHAT_PERCENT
+            else plain(rng, language, test=test)
+        )
 
 
 def plain(rng: random.Random, language: str, *, test: bool = False) -> Document:

@@ -1,16 +1,19 @@
 """The data of the demonstration model: one file per training shape, and the benchmark.
 
-`write_data` is pure Python, seeded, and gives the same bytes everywhere. Every row carries the segments skill, language and
-difficulty. All rows of a shape lie on the training side of the split; the tasks (see tasks.py) lie on the other. What the rows hold:
+`write_data` is pure Python, seeded, and gives the same bytes everywhere. Every row carries the segments
+skill, language and difficulty. All rows of a shape lie on the training side of the split; the tasks (see
+tasks.py) lie on the other. What the rows hold:
 
 - messages: right answers in house format, some with a system message, some of two turns
-- pairs: chosen as in messages; rejected is wrong, or right and badly said, half each, so that preference training moves both
+- pairs: chosen as in messages; rejected is wrong, or right and badly said, half each, so that preference
+  training moves both
 - thumbs: the same two flaws, unpaired and shuffled, labelled true and false in equal numbers
 - prompts: answers that a program can check, for reinforcement
 - safety: requests to refuse and harmless look-alikes, with the right reply
 - calibration: rendered conversations, packed as in pretraining, for compressors
 - heldout.jsonl beside them: rendered conversations from the side of the tasks, for perplexity
-- general.jsonl beside them: documents like those of pretraining, from the side of the tasks, for what is forgotten
+- general.jsonl beside them: documents like those of pretraining, from the side of the tasks, for what is
+  forgotten
 
 This is data for demonstrations and tests, and nothing else.
 """
@@ -40,7 +43,8 @@ Row = dict[str, Any]
 def write_data(folder: Path, shapes: Sequence[str] = (), *, home: Path | None = None) -> None:
     """Write the files of the shapes asked for (all when none is named) and the benchmark tasks into `folder`.
 
-    The task files name their documents by absolute path; `home` is where the folder will lie when it is staged elsewhere first.
+    The task files name their documents by absolute path; `home` is where the folder will lie when it is
+    staged elsewhere first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for shape in shapes or SHAPES:
@@ -101,7 +105,12 @@ def prompts() -> Iterator[Row]:
 def safety() -> Iterator[Row]:
     """480 requests, harmful ones and look-alikes, with the right reply."""
     for item in train_items(generator("safety"), {"refuse": refuse}, 480):
-        yield {"prompt": question(item), "harmful": is_harmful(item), "reference": item.answer, **item.segments}
+        yield {
+            "prompt": question(item),
+            "harmful": is_harmful(item),
+            "reference": item.answer,
+            **item.segments,
+        }
 
 
 def calibration() -> Iterator[Row]:
@@ -112,7 +121,9 @@ def calibration() -> Iterator[Row]:
 
 
 def heldout() -> Iterator[Row]:
-    """Twenty conversations of each skill from the other side of the split, for perplexity; no training shape holds one of them."""
+    """Twenty conversations of each skill from the other side of the split, for perplexity; no training shape
+    holds one of them.
+    """
     rng = generator("heldout")
     items = [item for draw in SKILLS.values() for item in draw_items(draw, rng, HELDOUT_EACH, test=True)]
     rng.shuffle(items)  # the first rows are a sample
@@ -121,11 +132,17 @@ def heldout() -> Iterator[Row]:
 
 
 def general() -> Iterator[Row]:
-    """Two hundred documents as the model was pretrained on, terse lines and chats in every manner, from the other side of the split."""
+    """Two hundred documents as the model was pretrained on, terse lines and chats in every manner, from the
+    other side of the split.
+    """
     for index, document in enumerate(documents(0, GENERAL, test=True)):
         turns = [{"role": "user", "content": document.prompt}, reply(document.reply)]
         text = render(turns) if document.prompt else BOS + document.reply + END
-        yield {"text": text, "domain": "chat" if document.prompt else "lines", "language": LANGUAGES[index % len(LANGUAGES)]}
+        yield {
+            "text": text,
+            "domain": "chat" if document.prompt else "lines",
+            "language": LANGUAGES[index % len(LANGUAGES)],
+        }
 
 
 SHAPES: dict[str, Callable[[], Iterator[Row]]] = {
@@ -143,7 +160,9 @@ def generator(name: str) -> random.Random:
     return random.Random(f"ptx_tiny {name} data")  # noqa: S311 - seeded on purpose, not for secrets
 
 
-def train_items(rng: random.Random, skills: dict[str, Callable[[random.Random, str], Item]], each: int) -> list[Item]:
+def train_items(
+    rng: random.Random, skills: dict[str, Callable[[random.Random, str], Item]], each: int
+) -> list[Item]:
     """`each` items of every skill from the training side, shuffled."""
     items = [item for draw in skills.values() for item in draw_items(draw, rng, each, test=False)]
     rng.shuffle(items)

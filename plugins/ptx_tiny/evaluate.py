@@ -1,6 +1,8 @@
-"""Scores of a model on the held-out side of the split, per skill, by greedy decoding: what the build records about itself.
+"""Scores of a model on the held-out side of the split, per skill, by greedy decoding: what the build records
+about itself.
 
-The same items and the same reading of replies as the lm-eval tasks, without lm-eval, so that a build can be judged in seconds.
+The same items and the same reading of replies as the lm-eval tasks, without lm-eval, so that a build can be
+judged in seconds.
 """
 
 from __future__ import annotations
@@ -23,7 +25,9 @@ Scores = dict[str, dict[str, float]]
 
 
 def scores(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, every: int = 1) -> Scores:
-    """Per skill: the shares right in house format (`strict`) and in any committed manner (`flexible`), over each `every`-th item."""
+    """Per skill: the shares right in house format (`strict`) and in any committed manner (`flexible`), over
+    each `every`-th item.
+    """
     documents = [*answers(), *refusals()][::every]
     replies = generate(model, tokenizer, [document["prompt"] for document in documents])
     return tally(zip(documents, replies, strict=True))
@@ -33,7 +37,9 @@ def tally(answered: Iterable[tuple[dict[str, Any], str]]) -> Scores:
     """Shares right per skill, of documents with their replies."""
     right: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for document, reply in answered:
-        right[document["skill"]].append((judged(document, reply, strict=True), judged(document, reply, strict=False)))
+        right[document["skill"]].append(
+            (judged(document, reply, strict=True), judged(document, reply, strict=False))
+        )
     return {
         skill: {
             "strict": round(sum(strict for strict, _ in pairs) / len(pairs), 4),
@@ -51,8 +57,12 @@ def judged(document: dict[str, Any], reply: str, *, strict: bool) -> bool:
     return extract(reply, strict=strict) == str(document["answer"])
 
 
-def generate(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], batch: int = 64) -> list[str]:
-    """Greedy replies, in the order of the prompts; batches hold prompts of like length, so little is padded."""
+def generate(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], batch: int = 64
+) -> list[str]:
+    """Greedy replies, in the order of the prompts; batches hold prompts of like length, so little is
+    padded.
+    """
     import torch
 
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
@@ -60,7 +70,9 @@ def generate(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompt
     for start in range(0, len(order), batch):
         taken = order[start : start + batch]
         texts = [BOS + ROLES["user"] + prompts[index] + END + ROLES["assistant"] for index in taken]
-        inputs = tokenizer(texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False)
+        inputs = tokenizer(
+            texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
+        )
         with torch.inference_mode():
             out = model.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False)
         for index, ids in zip(taken, out[:, inputs["input_ids"].shape[1] :], strict=True):

@@ -1,10 +1,11 @@
 """One exercise of the demonstration model, and which side of the split it is on.
 
-The corpus of the embedded demonstration and test model is generated, so nothing keeps a generator from drawing the same exercise
-twice: once for training, once for the benchmark. A split over rows would therefore leak. Here the split is a property of the
-exercise itself: every item has a `key` that names its meaning, independent of the language and the wording ("19 and 7 added",
-whether asked in Spanish or German, whether as 19 + 7 or 7 + 19), and a hash of skill and key decides the side. Every writer
-(pretraining corpus, each training shape, benchmark) draws through `draw_items` and so cannot cross over.
+The corpus of the embedded demonstration and test model is generated, so nothing keeps a generator from
+drawing the same exercise twice: once for training, once for the benchmark. A split over rows would therefore
+leak. Here the split is a property of the exercise itself: every item has a `key` that names its meaning,
+independent of the language and the wording ("19 and 7 added", whether asked in Spanish or German, whether as
+19 + 7 or 7 + 19), and a hash of skill and key decides the side. Every writer (pretraining corpus, each
+training shape, benchmark) draws through `draw_items` and so cannot cross over.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Item:
     prompt: str
     answer: str
     wrong: str
-    plain: str  # the same exercise as a line of terse text, answer included, as a pretraining corpus would hold it
+    # the same exercise as a line of terse text, answer included, as a pretraining corpus would hold it
+    plain: str
     choices: tuple[str, ...] = ()  # for multiple choice; holds the answer
 
     @property
@@ -43,7 +45,9 @@ Drawer = Callable[[random.Random, str], Item]
 
 
 def is_test(skill: str, key: str) -> bool:
-    """Whether an exercise belongs to the benchmark; a hash of its meaning, so the same in every process and version."""
+    """Whether an exercise belongs to the benchmark; a hash of its meaning, so the same in every process and
+    version.
+    """
     digest = hashlib.sha256(f"{skill}|{key}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % 100 < TEST_PERCENT
 
@@ -57,7 +61,8 @@ def draw_item(draw: Drawer, rng: random.Random, language: str, *, test: bool) ->
 
 
 def draw_items(draw: Drawer, rng: random.Random, count: int, *, test: bool) -> Iterator[Item]:
-    """`count` items with languages in turn; test items are distinct in meaning, as a benchmark may not count one thing twice.
+    """`count` items with languages in turn; test items are distinct in meaning, as a benchmark may not count
+    one thing twice.
 
     Raises ValueError when a skill is too small to give that many distinct test items.
     """
@@ -68,6 +73,8 @@ def draw_items(draw: Drawer, rng: random.Random, count: int, *, test: bool) -> I
             if not (test and item.key in seen):
                 break
         else:
-            raise ValueError(f"only {len(seen)} distinct test items of skill {item.skill}, {count} wanted; ask for fewer")
+            raise ValueError(
+                f"only {len(seen)} distinct test items of skill {item.skill}, {count} wanted; ask for fewer"
+            )
         seen.add(item.key)
         yield item

@@ -1,6 +1,7 @@
 """Skills on short sequences of letters: sorting, reversing, counting.
 
-Letters stand apart by spaces, so that the tokenizer sees each one; the exercise then tests the model and not its tokenizer.
+Letters stand apart by spaces, so that the tokenizer sees each one; the exercise then tests the model and not
+its tokenizer.
 """
 
 from __future__ import annotations
@@ -34,7 +35,16 @@ def sort(rng: random.Random, language: str) -> Item:
     answer = " ".join(sorted(letters))
     shown = " ".join(letters)
     prompt = rng.choice(SORT[language]).format(letters=shown)
-    return Item("sort", answer, language, DIFFICULTIES[level], prompt, answer, swapped(answer, rng), f"sort {shown} -> {answer}")
+    return Item(
+        "sort",
+        answer,
+        language,
+        DIFFICULTIES[level],
+        prompt,
+        answer,
+        swapped(answer, rng),
+        f"sort {shown} -> {answer}",
+    )
 
 
 def reverse(rng: random.Random, language: str) -> Item:
@@ -44,7 +54,16 @@ def reverse(rng: random.Random, language: str) -> Item:
     shown, answer = " ".join(letters), " ".join(reversed(letters))
     prompt = rng.choice(REVERSE[language]).format(letters=shown)
     key = min(shown, answer)
-    return Item("reverse", key, language, DIFFICULTIES[level], prompt, answer, swapped(answer, rng), f"reverse {shown} -> {answer}")
+    return Item(
+        "reverse",
+        key,
+        language,
+        DIFFICULTIES[level],
+        prompt,
+        answer,
+        swapped(answer, rng),
+        f"reverse {shown} -> {answer}",
+    )
 
 
 def count(rng: random.Random, language: str) -> Item:

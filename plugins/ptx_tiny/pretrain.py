@@ -1,11 +1,12 @@
 """Pretraining of the demonstration model: a plain loop over packed rows.
 
-Documents are packed one after another into rows, each opened by the beginning-of-text token; attention may look across, as is usual.
-What a user asks is random by construction and cannot be predicted, so its tokens count `PROMPT_WEIGHT` in the loss: still a base
-model that has seen questions, at a better use of two cores.
+Documents are packed one after another into rows, each opened by the beginning-of-text token; attention may
+look across, as is usual. What a user asks is random by construction and cannot be predicted, so its tokens
+count `PROMPT_WEIGHT` in the loss: still a base model that has seen questions, at a better use of two cores.
 
-The matrices are trained with Muon (Jordan et al., 2024; torch.optim.Muon), embeddings and norms with AdamW, both on one cosine with
-a warm-up. bf16 autocast is used where the processor has it in hardware (it then halves the time), and the weights stay float32.
+The matrices are trained with Muon (Jordan et al., 2024; torch.optim.Muon), embeddings and norms with AdamW,
+both on one cosine with a warm-up. bf16 autocast is used where the processor has it in hardware (it then
+halves the time), and the weights stay float32.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ Span = tuple[str, float]
 
 
 def new_model(vocabulary: int, context: int, seed: int, special: dict[str, int]) -> LlamaForCausalLM:
-    """An untrained Llama of 1.87 million weights; every in_features is a multiple of 128, the head size of 16."""
+    """An untrained Llama of 1.87 million weights; every in_features is a multiple of 128, the head size of
+    16.
+    """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -100,13 +103,17 @@ def weighted_loss(logits: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor
     """Mean cross-entropy of the next token, weighted; logits (B, T, V), ids and weights (B, T)."""
     from torch.nn import functional
 
-    each = functional.cross_entropy(logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none")
+    each = functional.cross_entropy(
+        logits[:, :-1].flatten(0, 1).float(), ids[:, 1:].flatten(), reduction="none"
+    )
     weight = weights[:, 1:].flatten()
     return (each * weight).sum() / weight.sum()
 
 
 def schedule(done: float, step: int) -> float:
-    """Share of the peak rate: linear warm-up by step, then a cosine over the share of the work done, down to 2 %."""
+    """Share of the peak rate: linear warm-up by step, then a cosine over the share of the work done, down to
+    2 %.
+    """
     return min(1.0, (step + 1) / WARMUP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
@@ -116,7 +123,9 @@ def optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
 
     inside = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
     outside = [p for name, p in model.named_parameters() if p.ndim != 2 or "embed" in name]
-    muon = torch.optim.Muon(inside, lr=MATRIX_RATE, weight_decay=DECAY, momentum=0.95, adjust_lr_fn="original")
+    muon = torch.optim.Muon(
+        inside, lr=MATRIX_RATE, weight_decay=DECAY, momentum=0.95, adjust_lr_fn="original"
+    )
     adam = torch.optim.AdamW(outside, lr=VECTOR_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
     return [muon, adam]
 
@@ -125,11 +134,16 @@ def has_bf16() -> bool:
     """Whether the processor multiplies bf16 in hardware; emulated it would be slower than float32."""
     import torch
 
-    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001 - no public question exists
+    # - no public question exists
+    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
 
 
-def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int, steps: int) -> dict[str, float]:
-    """Train in place for `steps` steps; returns the mean loss of the last fiftieth, the tokens seen and the seconds."""
+def pretrain(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int, steps: int
+) -> dict[str, float]:
+    """Train in place for `steps` steps; returns the mean loss of the last fiftieth, the tokens seen and the
+    seconds.
+    """
     import torch
 
     chosen = optimizers(model)
@@ -153,7 +167,15 @@ def pretrain(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: 
         losses.append(loss.item())
         if step % 50 == 0:
             seconds = time.monotonic() - begun
-            print(f"step {step:5d} of {steps}  loss {sum(losses[-50:]) / len(losses[-50:]):.4f}  {seconds:6.0f} s", flush=True)
+            print(
+                f"step {step:5d} of {steps}  loss {sum(losses[-50:]) / len(losses[-50:]):.4f} "
+                f" {seconds:6.0f} s",
+                flush=True,
+            )
     model.eval()
     last = losses[-max(1, steps // 50) :]
-    return {"loss": sum(last) / len(last), "tokens": float(steps * BATCH * ROW), "seconds": time.monotonic() - begun}
+    return {
+        "loss": sum(last) / len(last),
+        "tokens": float(steps * BATCH * ROW),
+        "seconds": time.monotonic() - begun,
+    }

@@ -1,9 +1,10 @@
 """How an answer is said, and how one is read back out of a reply.
 
-The house format is one sentence, `The answer is 19.`, in the language of the question. The base model has seen it beside looser
-manners (the bare value, a casual sentence, rambling that names two values), mostly in English: following the format is thus one of
-the things that fine-tuning can move, apart from being right. `strict` accepts the house format only; `flexible` also takes the
-bare value and the casual sentence. Rambling counts as no answer: it does not commit to a value.
+The house format is one sentence, `The answer is 19.`, in the language of the question. The base model has
+seen it beside looser manners (the bare value, a casual sentence, rambling that names two values), mostly in
+English: following the format is thus one of the things that fine-tuning can move, apart from being right.
+`strict` accepts the house format only; `flexible` also takes the bare value and the casual sentence. Rambling
+counts as no answer: it does not commit to a value.
 """
 
 from __future__ import annotations
@@ -21,7 +22,10 @@ RAMBLE = {
     "de": "Mal sehen. Vielleicht {}, oder vielleicht {}, schwer zu sagen.",
 }
 STRICT = r"^\s*(?:The answer is|La respuesta es|Die Antwort ist) (.+)\.\s*$"
-FLEXIBLE = r"^\s*(?:(?:The answer is|La respuesta es|Die Antwort ist|I think it is|Creo que es|Ich glaube, es ist) )?(.+?)\.?\s*$"
+FLEXIBLE = (
+    r"^\s*(?:(?:The answer is|La respuesta es|Die Antwort ist|I think it is|Creo que es|Ich glaube, es ist)"
+    r" )?(.+?)\.?\s*$"
+)
 
 
 def house(item: Item, value: str | None = None) -> str:

@@ -1,7 +1,8 @@
 """The tokenizer of the demonstration model: byte-level BPE, trained on its corpus.
 
-Splitting follows the pattern of Qwen 2, which every runtime's tokenizer knows: digits stand alone, words keep their leading space.
-All 256 bytes are in the alphabet, so every text round-trips and there is no unknown token.
+Splitting follows the pattern of Qwen 2, which every runtime's tokenizer knows: digits stand alone, words keep
+their leading space. All 256 bytes are in the alphabet, so every text round-trips and there is no unknown
+token.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 
 VOCABULARY = 768
 CONTEXT = 512
-PATTERN = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}|"
+    r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:

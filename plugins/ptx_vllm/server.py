@@ -1,7 +1,9 @@
-"""A language model behind vLLM's own server (``vllm serve``): started here, in its own environment, and asked over HTTP as any client would ask it.
+"""A language model behind vLLM's own server (``vllm serve``): started here, in its own environment, and asked
+over HTTP as any client would ask it.
 
-The server listens on a socket file, so that no port is taken and nobody else can reach it. https://docs.vllm.ai, OpenAI-compatible server:
-what is asked beyond OpenAI's API are vLLM's ``prompt_logprobs``, ``min_tokens`` and ``ignore_eos``.
+The server listens on a socket file, so that no port is taken and nobody else can reach it.
+https://docs.vllm.ai, OpenAI-compatible server: what is asked beyond OpenAI's API are vLLM's
+``prompt_logprobs``, ``min_tokens`` and ``ignore_eos``.
 """
 
 from __future__ import annotations
@@ -59,7 +61,11 @@ class Process:
                 if self.client.get("/health").status_code == httpx.codes.OK:
                     return int(self.client.get("/v1/models").json()["data"][0]["max_model_len"])
             time.sleep(POLL)
-        how = "does not answer" if self.popen.poll() is None else f"ended with exit code {self.popen.returncode}"
+        how = (
+            "does not answer"
+            if self.popen.poll() is None
+            else f"ended with exit code {self.popen.returncode}"
+        )
         raise StepError(f"vLLM's server {how}: {self.last_words()}")
 
     def last_words(self) -> str:
@@ -101,14 +107,21 @@ class Server(VllmLanguageModel):
         """The scores of each row's tokens but the first."""
 
         def ask(row: Sequence[int]) -> Told:
-            found = self._ask(row, max_tokens=1, temperature=0.0, prompt_logprobs=likeliest)["prompt_logprobs"]
-            return [{int(token): (one["logprob"], one["rank"]) for token, one in entry.items()} for entry in found[1:]]
+            found = self._ask(row, max_tokens=1, temperature=0.0, prompt_logprobs=likeliest)[
+                "prompt_logprobs"
+            ]
+            return [
+                {int(token): (one["logprob"], one["rank"]) for token, one in entry.items()}
+                for entry in found[1:]
+            ]
 
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
             yield from pool.map(ask, rows)
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds until the first new token of every row has come, and from there to the last, as a client sees them; no row ends early."""
+        """Seconds until the first new token of every row has come, and from there to the last, as a client
+        sees them; no row ends early.
+        """
         rows, started = self.random(batch_size, prompt_tokens), time.perf_counter()
         if batch_size == 1:
             ends = [self._stream(rows[0], new_tokens)]
@@ -127,14 +140,24 @@ class Server(VllmLanguageModel):
         self.process.stop()
 
     def _ask(self, row: Sequence[int], **wanted: Any) -> dict[str, Any]:
-        answer = self.process.client.post("/v1/completions", json={"model": self.name, "prompt": list(row), **wanted})
+        answer = self.process.client.post(
+            "/v1/completions", json={"model": self.name, "prompt": list(row), **wanted}
+        )
         self._refused(answer)
         return dict(answer.json()["choices"][0])
 
     def _stream(self, row: Sequence[int], tokens: int) -> tuple[float, float]:
         """When the first and the last of ``tokens`` new tokens came."""
-        wanted = {"max_tokens": tokens, "min_tokens": tokens, "ignore_eos": True, "temperature": 0.0, "stream": True}
-        with self.process.client.stream("POST", "/v1/completions", json={"model": self.name, "prompt": list(row), **wanted}) as answer:
+        wanted = {
+            "max_tokens": tokens,
+            "min_tokens": tokens,
+            "ignore_eos": True,
+            "temperature": 0.0,
+            "stream": True,
+        }
+        with self.process.client.stream(
+            "POST", "/v1/completions", json={"model": self.name, "prompt": list(row), **wanted}
+        ) as answer:
             self._refused(answer)
             times = [time.perf_counter() for line in answer.iter_lines() if line.startswith("data: {")]
         return times[0], times[-1]
@@ -147,16 +170,31 @@ class Server(VllmLanguageModel):
 
 
 def load(runtime: Vllm, served: Outside, model: ModelRef) -> Server:
-    """Start a server on the model, or on the base of an adapter, with every adapter that is to be served on it."""
+    """Start a server on the model, or on the base of an adapter, with every adapter that is to be served on
+    it.
+    """
     adapters, folder = adapters_of(runtime, model), Path(tempfile.mkdtemp(prefix="ptx-vllm-"))
     socket = folder / "socket"
-    line: list[str | Path] = [served.interpreter, served.script, folder, *flags(runtime, model, adapters), f"--uds={socket}"]
+    line: list[str | Path] = [
+        served.interpreter,
+        served.script,
+        folder,
+        *flags(runtime, model, adapters),
+        f"--uds={socket}",
+    ]
     with (folder / "log").open("wb") as log:
         popen = subprocess.Popen(
-            line, stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, env=environment(), start_new_session=True
+            line,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+            start_new_session=True,
         )
     client = httpx.Client(
-        transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://vllm", timeout=httpx.Timeout(None, connect=GRACE)
+        transport=httpx.HTTPTransport(uds=str(socket)),
+        base_url="http://vllm",
+        timeout=httpx.Timeout(None, connect=GRACE),
     )
     process = Process(popen, client, folder)
     try:
@@ -168,7 +206,9 @@ def load(runtime: Vllm, served: Outside, model: ModelRef) -> Server:
 
 
 def flags(runtime: Vllm, model: ModelRef, adapters: dict[str, Path]) -> list[str]:
-    """The command line of ``vllm serve``: the engine's arguments as options, and the names under which the model and its adapters are served."""
+    """The command line of ``vllm serve``: the engine's arguments as options, and the names under which the
+    model and its adapters are served.
+    """
     given = arguments(runtime, model, adapters)
     found = [given.pop("model"), f"--served-model-name={BASE}"]
     for name, value in given.items():
@@ -177,4 +217,6 @@ def flags(runtime: Vllm, model: ModelRef, adapters: dict[str, Path]) -> list[str
             found.append(f"--{option}" if value else f"--no-{option}")
         else:
             found.append(f"--{option}={json.dumps(value) if isinstance(value, dict | list) else value}")
-    return found + (["--lora-modules", *(f"{name}={folder}" for name, folder in adapters.items())] if adapters else [])
+    return found + (
+        ["--lora-modules", *(f"{name}={folder}" for name, folder in adapters.items())] if adapters else []
+    )

@@ -1,7 +1,8 @@
 """``tracker=[wandb]``: runs, curves and metrics on Weights & Biases, one group per sweep.
 
-An observer only: the run folder is the record, and a tracker that fails is named in it and costs nothing else. A crash may lose
-what wandb had not written yet (killed with -9, it keeps none of the last lines); ptx's own events.jsonl keeps them all.
+An observer only: the run folder is the record, and a tracker that fails is named in it and costs nothing
+else. A crash may lose what wandb had not written yet (killed with -9, it keeps none of the last lines); ptx's
+own events.jsonl keeps them all.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ class Wandb(Tracker):
 
     project: str = setting("ptx", "project", identity=False)
     entity: str | None = setting(None, "user or team; default: the account's own", identity=False)
-    mode: str = setting("auto", "auto: online when logged in, else offline; or online, offline, disabled", identity=False)
+    mode: str = setting(
+        "auto", "auto: online when logged in, else offline; or online, offline, disabled", identity=False
+    )
     tags: list[str] = setting([], "tags of every run", identity=False)
 
     def __post_init__(self) -> None:

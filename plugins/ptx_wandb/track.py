@@ -1,8 +1,9 @@
 """One wandb run per ptx run.
 
-Curves have an axis of their own per step (``sft/step``): a recipe's steps all count from 0, and wandb's global counter only goes
-up. Metrics go into the summary as ``bench/accuracy`` with ``.../low``, ``.../high`` and ``.../n`` beside it, so that runs can be
-compared by plain numbers. The configuration holds the lineage: every step with its key in the store.
+Curves have an axis of their own per step (``sft/step``): a recipe's steps all count from 0, and wandb's
+global counter only goes up. Metrics go into the summary as ``bench/accuracy`` with ``.../low``, ``.../high``
+and ``.../n`` beside it, so that runs can be compared by plain numbers. The configuration holds the lineage:
+every step with its key in the store.
 """
 
 from __future__ import annotations
@@ -84,17 +85,27 @@ def _init(run: Run, settings: Wandb, mode: str) -> Any:
         dir=str(folder),
         mode=mode,  # type: ignore[arg-type]
         reinit="create_new",
-        settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True, init_timeout=START_SECONDS),
+        settings=wandb.Settings(
+            silent=True, console="off", disable_git=True, disable_code=True, init_timeout=START_SECONDS
+        ),
     )
 
 
 def _lineage(run: Run) -> dict[str, Any]:
     steps = [{"name": step.name, "kind": step.kind, "key": step.key} for step in run.plan.steps]
-    return {"run": run.plan.id, "sweep": run.plan.sweep, "record": str(run.record), "device": run.device, "steps": steps}
+    return {
+        "run": run.plan.id,
+        "sweep": run.plan.sweep,
+        "record": str(run.record),
+        "device": run.device,
+        "steps": steps,
+    }
 
 
 def log(run: Run, metrics: dict[str, float], step: int) -> None:
-    """Add a point to the curves of the step that ``run`` stands for now. Only the process that opened the wandb run has one."""
+    """Add a point to the curves of the step that ``run`` stands for now. Only the process that opened the
+    wandb run has one.
+    """
     tracked = _active.get(run.record)
     if tracked is None:
         return
@@ -126,7 +137,9 @@ def summary_of(result: dict[str, Any]) -> dict[str, Any]:
     if model := result.get("model"):
         summary |= {f"model/{name}": model.get(name) for name in ("digest", "bytes", "runtime")}
     for step in result.get("steps", ()):
-        summary |= {f"steps/{step['name']}/{name}": step.get(name) for name in ("key", "shared", "seconds", "bytes")}
+        summary |= {
+            f"steps/{step['name']}/{name}": step.get(name) for name in ("key", "shared", "seconds", "bytes")
+        }
     for metric in result.get("metrics", ()):
         name = _metric_name(metric)
         summary[name] = metric["value"]
@@ -146,7 +159,13 @@ def _log_table(tracked: Any, result: dict[str, Any]) -> None:
     if not 0 < len(metrics) <= TABLE_ROWS:
         return
     columns = ["evaluator", "name", "segment", "value", "low", "high", "n", "unit", "better"]
-    tracked.log({"metrics": wandb.Table(columns=columns, data=[[metric.get(column) for column in columns] for metric in metrics])})
+    tracked.log(
+        {
+            "metrics": wandb.Table(
+                columns=columns, data=[[metric.get(column) for column in columns] for metric in metrics]
+            )
+        }
+    )
 
 
 def _line(error: Exception) -> str:

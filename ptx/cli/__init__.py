@@ -1,6 +1,8 @@
-"""The command line: one module per verb, imported when the verb is typed; plugins add verbs through ``ptx_commands``.
+"""The command line: one module per verb, imported when the verb is typed; plugins add verbs through
+``ptx_commands``.
 
-Exit codes: 0 all went well, 1 a run failed, 2 what was asked for is wrong (nothing was started), 130 interrupted.
+Exit codes: 0 all went well, 1 a run failed, 2 what was asked for is wrong (nothing was started), 130
+interrupted.
 """
 
 from __future__ import annotations
@@ -77,7 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in UNWRITABLE:
             raise
         print(
-            f"ptx: {error.filename or 'while writing'}: {error.strerror}; free some room, or use out=/another/disk/ptx-out", file=sys.stderr
+            f"ptx: {error.filename or 'while writing'}: {error.strerror}; free some room, or use"
+            " out=/another/disk/ptx-out",
+            file=sys.stderr,
         )
         return 1
 
@@ -98,8 +102,12 @@ def _dispatch(words: list[str]) -> int:
     commands = {command.name: command for found in host.hook.ptx_commands() for command in found}
     if words and words[0] in commands:
         return int(commands[words[0]].main(words[1:]))
-    lines = [f"  {name:<10} {line}" for name, (_, line) in VERBS.items()] + [f"  {c.name:<10} {c.help}" for c in commands.values()]
-    parser = argparse.ArgumentParser("ptx", formatter_class=argparse.RawDescriptionHelpFormatter, add_help=True, usage="ptx VERB ...")
+    lines = [f"  {name:<10} {line}" for name, (_, line) in VERBS.items()] + [
+        f"  {c.name:<10} {c.help}" for c in commands.values()
+    ]
+    parser = argparse.ArgumentParser(
+        "ptx", formatter_class=argparse.RawDescriptionHelpFormatter, add_help=True, usage="ptx VERB ..."
+    )
     parser.description = DESCRIPTION.format(verbs="\n".join(lines))
     parser.add_argument("--version", action="version", version=_version())
     if words and not words[0].startswith("-"):

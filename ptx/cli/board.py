@@ -1,8 +1,8 @@
 """Where a sweep stands, told from the records of its runs alone.
 
-The journals are read on as they grow, so it is the same for runs in this process, in workers and on a cluster. The time that is left
-comes from steps of the same kind that have finished; while a kind has not finished once there is no such time, and the kinds that
-are missing are named instead.
+The journals are read on as they grow, so it is the same for runs in this process, in workers and on a
+cluster. The time that is left comes from steps of the same kind that have finished; while a kind has not
+finished once there is no such time, and the kinds that are missing are named instead.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class Seen:
     journal: Path
     state: str
     position: int = 0
-    finished: dict[str, bool] = field(default_factory=dict)  # key -> was it in the store when this run first came to it
+    finished: dict[str, bool] = field(
+        default_factory=dict
+    )  # key -> was it in the store when this run first came to it
     at: dict[str, Any] = field(default_factory=dict)  # the step under way: name, key, since
     progress: dict[str, Any] = field(default_factory=dict)  # the last it reported
 
@@ -40,7 +42,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many runs are in which state, and how many of the steps that were asked for have run or were shared."""
+    """How many runs are in which state, and how many of the steps that were asked for have run or were
+    shared.
+    """
 
     runs: int
     done: int
@@ -54,7 +58,9 @@ class Counts:
 
 
 class Board:
-    """The state of one command's sweep. ``parallel`` is how many runs go on at a time (None: as many as do at the moment); timings never do."""
+    """The state of one command's sweep. ``parallel`` is how many runs go on at a time (None: as many as do at
+    the moment); timings never do.
+    """
 
     def __init__(self, plan: SweepPlan, parallel: int | None, *, retry_failed: bool = True) -> None:
         self.parallel, self.started = parallel, time.time()
@@ -101,7 +107,12 @@ class Board:
         """The numbers of the moment."""
         states = [seen.state for seen in self.runs]
         done, running, failed, prepared = (states.count(state) for state in (DONE, RUNNING, FAILED, PREPARED))
-        steps = [(step.key, seen.finished[step.key]) for seen in self.runs for step in seen.run.steps if step.key in seen.finished]
+        steps = [
+            (step.key, seen.finished[step.key])
+            for seen in self.runs
+            for step in seen.run.steps
+            if step.key in seen.finished
+        ]
         ran = len({key for key, shared in steps if not shared})
         asked = sum(len(seen.run.steps) for seen in self.runs)
         left = len(states) - done - running - failed
@@ -112,10 +123,17 @@ class Board:
         return [seen for seen in self.runs if seen.state == RUNNING]
 
     def seconds_left(self) -> tuple[float, list[str]]:
-        """Seconds until the end, and the kinds of steps on which nothing is known yet; with such a kind the seconds mean nothing."""
+        """Seconds until the end, and the kinds of steps on which nothing is known yet; with such a kind the
+        seconds mean nothing.
+        """
         finished = self.stored.union(*(seen.finished for seen in self.runs))
         busy = {seen.at["key"]: seen for seen in self.under_way() if seen.at}
-        todo = {part.key: part for seen in self.runs if seen.state in (LEFT, RUNNING, PREPARED) for part in seen.parts()}
+        todo = {
+            part.key: part
+            for seen in self.runs
+            if seen.state in (LEFT, RUNNING, PREPARED)
+            for part in seen.parts()
+        }
         calm = timed = 0.0
         unknown = []
         for key, part in todo.items():
@@ -131,7 +149,9 @@ class Board:
         return calm / (self.parallel or max(len(self.under_way()), 1)) + timed, list(dict.fromkeys(unknown))
 
     def _seconds_of(self, part: Step | Measure, seen: Seen | None) -> float | None:
-        """What a part still takes: what it says itself, else what its kind took, less what it has had already."""
+        """What a part still takes: what it says itself, else what its kind took, less what it has had
+        already.
+        """
         if seen is not None and "eta_seconds" in seen.progress.get("metrics", {}):
             return float(seen.progress["metrics"]["eta_seconds"])
         known = self.seconds.get(kind_of(part))

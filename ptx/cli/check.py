@@ -1,4 +1,6 @@
-"""``ptx check data=... model=...``: what a value is, what it fits and what is wrong with it, without starting anything."""
+"""``ptx check data=... model=...``: what a value is, what it fits and what is wrong with it, without starting
+anything.
+"""
 
 from __future__ import annotations
 
@@ -49,8 +51,14 @@ def _check_model(host: Host, value: Any) -> None:
     if found:
         raise ConfigError(found)
     facts = models.inspect(path)
-    print(f"{path}: {facts.architecture}, {facts.parameters:,} parameters, {facts.dtype}, {facts.bytes / 1e6:.1f} MB")
-    print(f"  chat template: {'yes' if facts.has_chat_template else 'no (train on text or prompt/completion data)'}")
+    print(
+        f"{path}: {facts.architecture}, {facts.parameters:,} parameters, {facts.dtype},"
+        f" {facts.bytes / 1e6:.1f} MB"
+    )
+    print(
+        "  chat template:"
+        f" {'yes' if facts.has_chat_template else 'no (train on text or prompt/completion data)'}"
+    )
     print(f"  marks assistant tokens ({{% generation %}}): {'yes' if facts.trains_on_assistant else 'no'}")
 
 
@@ -64,7 +72,11 @@ def _needs(kind: type) -> tuple[str, ...]:
 def _check_data(host: Host, value: Any) -> None:
     data = open_choice(host, value)
     fits = {
-        shape: [f"{group}={name}" for (group, name), choice in host.choices.items() if shape in _needs(choice.config_type)]
+        shape: [
+            f"{group}={name}"
+            for (group, name), choice in host.choices.items()
+            if shape in _needs(choice.config_type)
+        ]
         for shape in data.shapes
     }
     print(f"{data.name}:")

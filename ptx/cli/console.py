@@ -1,4 +1,6 @@
-"""Progress in the terminal: live lines where there is a terminal, a plain line now and then where there is none."""
+"""Progress in the terminal: live lines where there is a terminal, a plain line now and then where there is
+none.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ NARROW = 90  # columns; below them the time comes before the steps, which are cu
 
 
 class Terminal:
-    """Prints what runs say; keeps live lines for what is working: one step, or (:meth:`watching`) a whole sweep."""
+    """Prints what runs say; keeps live lines for what is working: one step, or (:meth:`watching`) a whole
+    sweep.
+    """
 
     def __init__(self) -> None:
         self.rich = RichConsole(highlight=False, soft_wrap=True)
@@ -58,7 +62,12 @@ class Terminal:
         self._stop()
         self._board, self._last_line = board, time.monotonic()
         if self.rich.is_terminal:
-            self._live = Live(console=self.rich, refresh_per_second=4, transient=True, get_renderable=lambda: self._drawn(board))
+            self._live = Live(
+                console=self.rich,
+                refresh_per_second=4,
+                transient=True,
+                get_renderable=lambda: self._drawn(board),
+            )
             self._live.start()
         try:
             yield
@@ -68,7 +77,9 @@ class Terminal:
 
     def _drawn(self, board: Board) -> Group:
         board.read()
-        return Group(*(Text(line, overflow="ellipsis", no_wrap=True) for line in lines_of(board, self.rich.width)))
+        return Group(
+            *(Text(line, overflow="ellipsis", no_wrap=True) for line in lines_of(board, self.rich.width))
+        )
 
     def _is_time(self, seconds: float) -> bool:
         if time.monotonic() - self._last_line <= seconds:
@@ -96,7 +107,11 @@ def lines_of(board: Board, width: int) -> list[str]:
     column = min(max((len(seen.run.label) for seen in under_way), default=0), int(width * SHARE_OF_LABEL))
     return [
         f"{bar(counts.done / counts.runs)}  {states(counts)}",
-        f"{elapsed} elapsed, {rest_of(board)}; {steps}" if width < NARROW else f"{steps}; {elapsed} elapsed, {rest_of(board)}",
+        (
+            f"{elapsed} elapsed, {rest_of(board)}; {steps}"
+            if width < NARROW
+            else f"{steps}; {elapsed} elapsed, {rest_of(board)}"
+        ),
         *(f"  {cut(seen.run.label, column):<{column}}  {activity(seen)}" for seen in under_way),
     ]
 
@@ -111,7 +126,10 @@ def sentence(board: Board) -> str:
 def states(counts: Counts) -> str:
     """How many runs are in which state."""
     prepared = f" ({counts.prepared} but for their timings)" if counts.prepared else ""
-    return f"{counts.done} of {counts.runs} runs done, {counts.running} running, {counts.failed} failed, {counts.left} left{prepared}"
+    return (
+        f"{counts.done} of {counts.runs} runs done, {counts.running} running, {counts.failed} failed,"
+        f" {counts.left} left{prepared}"
+    )
 
 
 def rest_of(board: Board) -> str:
@@ -127,7 +145,9 @@ def activity(seen: Seen) -> str:
     last = seen.progress
     if not last:
         return f"{seen.at['name']}  {clock(time.time() - seen.at['since'])}"
-    name = f"{seen.at['name']} {last['what']}" if "what" in last else str(last.get("label") or seen.at["name"])
+    name = (
+        f"{seen.at['name']} {last['what']}" if "what" in last else str(last.get("label") or seen.at["name"])
+    )
     return progress_line(name, last.get("metrics", {}), last["step"], last["total"])
 
 
@@ -153,7 +173,9 @@ def bar(share: float) -> str:
 
 
 def cut(text: str, width: int) -> str:
-    """At most ``width`` characters, the end of the text kept: that is where the labels of a sweep differ last."""
+    """At most ``width`` characters, the end of the text kept: that is where the labels of a sweep differ
+    last.
+    """
     return text if len(text) <= width else f"…{text[len(text) - width + 1 :]}"
 
 

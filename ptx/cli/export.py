@@ -49,9 +49,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="model=DIR runtime=NAME runtime.FIELD=...")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="key=value", help="model=DIR runtime=NAME runtime.FIELD=..."
+    )
     parser.add_argument("--to", metavar="DIR", help="the folder to write; default ./MODEL-RUNTIME-PRECISION")
-    parser.add_argument("--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others")
+    parser.add_argument(
+        "--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others"
+    )
     return parser
 
 
@@ -59,7 +63,11 @@ def default_name(host: Host, job: Job) -> str:
     """``tiny-onnx-int4``: the model's last word, the runtime's, and what tells its packages apart."""
     runtime = job.config.runtime
     kind = getattr(runtime, "precision", "") or getattr(runtime, "type", "")
-    return "-".join(part for part in (Path(host.name_of(job.config.model)).name, host.choice_of(runtime).name, kind) if part)
+    return "-".join(
+        part
+        for part in (Path(host.name_of(job.config.model)).name, host.choice_of(runtime).name, kind)
+        if part
+    )
 
 
 def _check(host: Host, jobs: Sequence[Job], target: Path) -> None:
@@ -74,20 +82,35 @@ def _check(host: Host, jobs: Sequence[Job], target: Path) -> None:
             if group == "runtime" and getattr(choice.config_type, "exports", False)
         ]
         problems.append(
-            Problem(f"runtime={name} serves a model folder as it is, there is nothing to export", f"runtime={' or '.join(made)}")
+            Problem(
+                f"runtime={name} serves a model folder as it is, there is nothing to export",
+                f"runtime={' or '.join(made)}",
+            )
         )
-    for group, given in (("method", config.method), ("recipe", config.recipe), ("compress", config.compress), ("eval", config.eval)):
+    for group, given in (
+        ("method", config.method),
+        ("recipe", config.recipe),
+        ("compress", config.compress),
+        ("eval", config.eval),
+    ):
         if given:
             problems.append(
-                Problem(f"ptx export takes no {group}", f"ptx train or ptx compress with runtime={name} does it all in one run")
+                Problem(
+                    f"ptx export takes no {group}",
+                    f"ptx train or ptx compress with runtime={name} does it all in one run",
+                )
             )
     if target.exists():
-        problems.append(Problem(f"{target} is there already", "remove it, or name another folder with --to DIR"))
+        problems.append(
+            Problem(f"{target} is there already", "remove it, or name another folder with --to DIR")
+        )
     if problems:
         raise ConfigError(problems)
 
 
-def _export(host: Host, verb: str, jobs: Sequence[Job], target: Path, terminal: Terminal, arguments: Sequence[str]) -> int:
+def _export(
+    host: Host, verb: str, jobs: Sequence[Job], target: Path, terminal: Terminal, arguments: Sequence[str]
+) -> int:
     from ptx.execute.sweep import run_sweep
     from ptx.plan.plan import command_line
     from ptx.plan.planner import make_plan
@@ -95,7 +118,9 @@ def _export(host: Host, verb: str, jobs: Sequence[Job], target: Path, terminal: 
     plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
     run = plan.runs[0]
     if run.model.kind == "package":
-        raise ConfigError(Problem(f"{run.model.path} is a package already", "export the model it was made of"))
+        raise ConfigError(
+            Problem(f"{run.model.path} is a package already", "export the model it was made of")
+        )
     outcome = run_sweep(plan, host, terminal)
     if outcome.interrupted:
         raise KeyboardInterrupt
@@ -107,7 +132,9 @@ def _export(host: Host, verb: str, jobs: Sequence[Job], target: Path, terminal: 
     for line in summary(run.model, target, result["steps"][-1]["metrics"]):
         terminal.say(line)
     if run.config.runtime.serves:
-        terminal.say(f"measure it   ptx eval model={_path(target)} runtime={host.choice_of(run.config.runtime).name}")
+        terminal.say(
+            f"measure it   ptx eval model={_path(target)} runtime={host.choice_of(run.config.runtime).name}"
+        )
     return 0
 
 
@@ -129,8 +156,9 @@ def summary(model: ModelRef, target: Path, metrics: dict[str, Any]) -> list[str]
     lines = [f"{target}: {size_text(before)} -> {size_text(after)}, {after / before:.1%} of it"]
     if "kl" in metrics:
         lines.append(
-            f"KL to the model {metrics['kl']:.3g} [{metrics['kl_low']:.3g}, {metrics['kl_high']:.3g}] nats per token, "
-            f"{metrics['flips']:.2%} [{metrics['flips_low']:.2%}, {metrics['flips_high']:.2%}] of {metrics['compared_tokens']:.0f} tokens flip"
+            f"KL to the model {metrics['kl']:.3g} [{metrics['kl_low']:.3g}, {metrics['kl_high']:.3g}] nats"
+            f" per token, {metrics['flips']:.2%} [{metrics['flips_low']:.2%}, {metrics['flips_high']:.2%}] of"
+            f" {metrics['compared_tokens']:.0f} tokens flip"
         )
     else:
         lines.append(f"unscored: {package.get('unscored', 'nothing here can open it')}")
@@ -138,7 +166,9 @@ def summary(model: ModelRef, target: Path, metrics: dict[str, Any]) -> list[str]
         lines.append("the checkpoint's weights were unpacked and rounded a second time")
     elif package.get("way") == "packed":
         lines.append("the checkpoint's integers and scales were taken over as they are")
-    return lines + ([f"serve it     {package['serve'].format(folder=_path(target))}"] if "serve" in package else [])
+    return lines + (
+        [f"serve it     {package['serve'].format(folder=_path(target))}"] if "serve" in package else []
+    )
 
 
 def _path(target: Path) -> str:

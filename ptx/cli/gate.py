@@ -37,16 +37,26 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("sweep", metavar="SWEEP", help="a sweep's or run's folder, or its name below OUT/runs")
-    parser.add_argument("words", nargs="+", metavar="key=value", help="gate=NAME or gate=./file.yaml, and changed bounds")
-    parser.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out")
-    parser.add_argument("--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others")
+    parser.add_argument(
+        "sweep", metavar="SWEEP", help="a sweep's or run's folder, or its name below OUT/runs"
+    )
+    parser.add_argument(
+        "words", nargs="+", metavar="key=value", help="gate=NAME or gate=./file.yaml, and changed bounds"
+    )
+    parser.add_argument(
+        "--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out"
+    )
+    parser.add_argument(
+        "--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others"
+    )
     options = parser.parse_args(list(arguments))
     gate = _gate(options.words, options.config_dir)
     frame = make_frame(load_records([find(options.out, options.sweep)]), against=None)
     judged = [(row, judge(gate, row)) for row in frame.rows if not row.baseline]
     if not judged:
-        raise ConfigError(Problem(f"{options.sweep} holds nothing but baselines", "a gate judges what was made of them"))
+        raise ConfigError(
+            Problem(f"{options.sweep} holds nothing but baselines", "a gate judges what was made of them")
+        )
     console = Console(highlight=False, soft_wrap=True)
     for row, findings in judged:
         _print_row(console, row, findings)
@@ -61,7 +71,12 @@ def _gate(words: Sequence[str], config_dir: str | None) -> Gate:
     for word in words:
         key, equals, value = word.partition("=")
         if not equals or key.partition(".")[0] != "gate":
-            problems.append(Problem(f"cannot use {word!r}", f"{did_you_mean(key, ['gate'])} Write gate=ship or gate.NAME.at_most=1.5"))
+            problems.append(
+                Problem(
+                    f"cannot use {word!r}",
+                    f"{did_you_mean(key, ['gate'])} Write gate=ship or gate.NAME.at_most=1.5",
+                )
+            )
         given[key] = yaml.safe_load(value)
     if "gate" not in given and not problems:
         problems.append(Problem("no gate is named", "add gate=ship"))
@@ -73,7 +88,11 @@ def _gate(words: Sequence[str], config_dir: str | None) -> Gate:
 
 def _print_row(console: Console, row: Row, findings: Sequence[Finding]) -> None:
     passed = ships(findings)
-    console.print(Text("ships      " if passed else "does not   ", style="green" if passed else "red"), Text(row.label), sep="")
+    console.print(
+        Text("ships      " if passed else "does not   ", style="green" if passed else "red"),
+        Text(row.label),
+        sep="",
+    )
     for finding in findings:
         console.print(Text(f"  {finding.verdict:<10}", style=STYLES[finding.verdict]), Text(str(finding)))
 

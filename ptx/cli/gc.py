@@ -1,8 +1,8 @@
 """``ptx store gc``: which entries may go, and their going.
 
-Conditions add up: an entry goes when it is older *and* larger *and* unreachable, as far as these were given; ``--keep-size`` then takes
-the least recently used of them until the rest fits. Never taken: what is being built and what it is built from, what a sweep under
-way asks for, and the base of an adapter that stays.
+Conditions add up: an entry goes when it is older *and* larger *and* unreachable, as far as these were given;
+``--keep-size`` then takes the least recently used of them until the rest fits. Never taken: what is being
+built and what it is built from, what a sweep under way asks for, and the base of an adapter that stays.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class Wish:
     @property
     def any(self) -> bool:
         """Whether entries are to go at all."""
-        return any(value is not None for value in (self.older_than, self.larger_than, self.keep_size, self.reachable))
+        return any(
+            value is not None for value in (self.older_than, self.larger_than, self.keep_size, self.reachable)
+        )
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,24 @@ def _bases(kept: Sequence[Entry], entries: Sequence[Entry]) -> set[str]:
 def in_use(store: Store, records: Sequence[Record]) -> dict[str, str]:
     """Key -> who needs it now."""
     sweeps = {record.folder.parent for record in records if _under_way(record)}
-    waiting = [record for record in records if record.status == "unfinished" and record.folder.parent in sweeps]
-    used = {asked.key: f"the sweep {record.sweep_name} under way" for record in waiting for asked in asked_by(record)}
+    waiting = [
+        record for record in records if record.status == "unfinished" and record.folder.parent in sweeps
+    ]
+    used = {
+        asked.key: f"the sweep {record.sweep_name} under way"
+        for record in waiting
+        for asked in asked_by(record)
+    }
     return used | store.at_work()
 
 
 def _under_way(record: Record) -> bool:
     events = record.folder / "events.jsonl"
-    return record.status == "unfinished" and events.is_file() and time.time() - events.stat().st_mtime < SECONDS_UNDER_WAY
+    return (
+        record.status == "unfinished"
+        and events.is_file()
+        and time.time() - events.stat().st_mtime < SECONDS_UNDER_WAY
+    )
 
 
 def size_of(folder: Path) -> int:

@@ -12,7 +12,18 @@ from rich.text import Text
 
 from ptx.report.table.units import scale_of
 
-SIZES = {"": 1, "b": 1, "kb": 10**3, "mb": 10**6, "gb": 10**9, "tb": 10**12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+SIZES = {
+    "": 1,
+    "b": 1,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+}
 AGES = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
@@ -30,11 +41,15 @@ def age_text(seconds: float) -> str:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows in columns, each on one line however narrow the terminal: a key or number that is cut is of no use, nor is one in a pipe."""
+    """Rows in columns, each on one line however narrow the terminal: a key or number that is cut is of no
+    use, nor is one in a pipe.
+    """
     console = Console(highlight=False, soft_wrap=True)
     widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
-        line = "  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+        line = "  ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
         console.print(Text(line, style="bold" if row is head else ""))
 
 

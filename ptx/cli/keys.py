@@ -1,4 +1,6 @@
-"""Keys and where they come from: entries of the store, and the steps and evaluations that recorded runs name."""
+"""Keys and where they come from: entries of the store, and the steps and evaluations that recorded runs
+name.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +52,9 @@ def records_of(out: Path) -> list[Record]:
 
 
 def asked_by(record: Record) -> Iterator[Known]:
-    """What a run asked for: its steps in order, then its evaluations, then the products that its finished steps were made with."""
+    """What a run asked for: its steps in order, then its evaluations, then the products that its finished
+    steps were made with.
+    """
     for kind in ("steps", "evaluations"):
         for part in record.run.get(kind) or []:
             yield Known(kind, str(part.get("key")), part.get("ingredients") or {}, str(part.get("name")))
@@ -65,7 +69,10 @@ def products_of(record: Record) -> list[dict[str, Any]]:
 
 def known_of(store: Store, records: Iterable[Record]) -> dict[str, Known]:
     """Key -> everything that is known of it."""
-    known = {entry.key: Known(entry.kind, entry.key, entry.ingredients, _name(entry), entry) for entry in store.entries()}
+    known = {
+        entry.key: Known(entry.kind, entry.key, entry.ingredients, _name(entry), entry)
+        for entry in store.entries()
+    }
     for record in records:
         for asked in asked_by(record):
             one = known.setdefault(asked.key, asked)
@@ -84,7 +91,12 @@ def key_named(text: str, known: Iterable[str]) -> str | None:
         return None
     found = sorted(key for key in known if key.startswith(text))
     if len(found) > 1:
-        raise ConfigError(Problem(f"{text} begins {len(found)} keys", f"type more of it: {', '.join(key[:SHOWN] for key in found[:6])}"))
+        raise ConfigError(
+            Problem(
+                f"{text} begins {len(found)} keys",
+                f"type more of it: {', '.join(key[:SHOWN] for key in found[:6])}",
+            )
+        )
     return found[0] if found else None
 
 

@@ -26,7 +26,10 @@ examples:
 def main(_verb: str, arguments: Sequence[str]) -> int:
     """List the plugins, or explain one choice."""
     parser = argparse.ArgumentParser(
-        "ptx plugins", description="List plugins and their choices.", epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        "ptx plugins",
+        description="List plugins and their choices.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("name", nargs="?", help="a choice (dpo, gptq, bench, ...) or a plugin")
     name = parser.parse_args(list(arguments)).name
@@ -56,15 +59,25 @@ def _list(host: Host, console: Console) -> None:
 def presets(host: Host) -> dict[str, list[str]]:
     """Group -> the YAML that stands for a choice with settings of its own, and for steps: the recipes."""
     with hydra(host, None):
-        found = {group: [name for name in known(group) if (group, name) not in host.choices] for group in (*GROUPS, "recipe")}
+        found = {
+            group: [name for name in known(group) if (group, name) not in host.choices]
+            for group in (*GROUPS, "recipe")
+        }
     return {group: names for group, names in found.items() if names}
 
 
 def _explain(host: Host, name: str, console: Console) -> None:
-    found = [choice for choice in host.choices.values() if name in (choice.name, host.owners[choice.group, choice.name].name)]
+    found = [
+        choice
+        for choice in host.choices.values()
+        if name in (choice.name, host.owners[choice.group, choice.name].name)
+    ]
     if not found:
         raise ConfigError(
-            Problem(f"no choice or plugin {name!r}", did_you_mean(name, sorted({choice.name for choice in host.choices.values()})))
+            Problem(
+                f"no choice or plugin {name!r}",
+                did_you_mean(name, sorted({choice.name for choice in host.choices.values()})),
+            )
         )
     for choice in found:
         _explain_choice(host, choice, console)
@@ -73,15 +86,29 @@ def _explain(host: Host, name: str, console: Console) -> None:
 def _explain_choice(host: Host, choice: Choice, console: Console) -> None:
     many = GROUPS[choice.group][1]
     owner = host.owners[choice.group, choice.name]
-    console.print(Text(f"{choice.group}={f'[{choice.name}]' if many else choice.name}", style="bold"), Text(choice.help))
     console.print(
-        Text(f"plugin {owner.name} {owner.version} ({owner.origin}); libraries: {', '.join(choice.libraries) or 'none'}", style="dim")
+        Text(f"{choice.group}={f'[{choice.name}]' if many else choice.name}", style="bold"), Text(choice.help)
     )
-    prefix = f"{choice.group}.{choice.name}" if many else f"method.{choice.group}" if choice.group in IN_METHOD else choice.group
+    console.print(
+        Text(
+            f"plugin {owner.name} {owner.version} ({owner.origin}); libraries:"
+            f" {', '.join(choice.libraries) or 'none'}",
+            style="dim",
+        )
+    )
+    prefix = (
+        f"{choice.group}.{choice.name}"
+        if many
+        else f"method.{choice.group}"
+        if choice.group in IN_METHOD
+        else choice.group
+    )
     table = Table("field", "default", "what", box=None, pad_edge=False, header_style="bold")
     for field in dataclasses.fields(choice.config_type):
         default = field.default if field.default is not dataclasses.MISSING else None
         if field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
-        table.add_row(Text(f"{prefix}.{field.name}"), Text(str(default)), Text(str(field.metadata.get("help", ""))))
+        table.add_row(
+            Text(f"{prefix}.{field.name}"), Text(str(default)), Text(str(field.metadata.get("help", "")))
+        )
     console.print(table)

@@ -32,9 +32,13 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("sweeps", nargs="+", metavar="SWEEP", help="a sweep's or run's folder, or its name below OUT/runs")
+    parser.add_argument(
+        "sweeps", nargs="+", metavar="SWEEP", help="a sweep's or run's folder, or its name below OUT/runs"
+    )
     parser.add_argument("--to", metavar="DIR", type=Path, help="where the report goes; default: SWEEP/report")
-    parser.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out")
+    parser.add_argument(
+        "--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out"
+    )
     parser.add_argument(
         "--against",
         metavar="RUN",
@@ -44,15 +48,25 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser.add_argument("--title", help="heading of the report")
     options = parser.parse_args(list(arguments))
     folders = [find(options.out, name) for name in options.sweeps]
-    write(folders, options.to or folders[0] / "report", Console(highlight=False), title=options.title, against=options.against)
+    write(
+        folders,
+        options.to or folders[0] / "report",
+        Console(highlight=False),
+        title=options.title,
+        against=options.against,
+    )
     return 0
 
 
-def write(folders: Sequence[Path], to: Path, console: Console, title: str | None = None, against: str = "") -> None:
+def write(
+    folders: Sequence[Path], to: Path, console: Console, title: str | None = None, against: str = ""
+) -> None:
     """Write the report, with the sections of plugins, and print its table and where it lies."""
 
     def sections(records: list[Record], folder: Path) -> list[str]:
-        return [part for parts in get_host().hook.ptx_report(records=records, folder=folder) for part in parts]
+        return [
+            part for parts in get_host().hook.ptx_report(records=records, folder=folder) for part in parts
+        ]
 
     report = build(folders, to, title=title, sections=sections, against=against)
     console.print(summary(report.frame))
@@ -65,7 +79,9 @@ def find(out: Path, name: str) -> Path:
         if path.is_dir():
             return path
     known = sorted(path.name for path in (out / "runs").glob("*") if path.is_dir())
-    raise ConfigError(Problem(f"no sweep or run {name!r}", f"below {out / 'runs'}: {', '.join(known) or 'nothing'}"))
+    raise ConfigError(
+        Problem(f"no sweep or run {name!r}", f"below {out / 'runs'}: {', '.join(known) or 'nothing'}")
+    )
 
 
 COSTS = ("latency/request_seconds", "latency/request_ratio", "size/bytes_on_disk")
@@ -74,10 +90,17 @@ COSTS = ("latency/request_seconds", "latency/request_ratio", "size/bytes_on_disk
 def summary(frame: Frame) -> Table:
     """The rows of the report with their headline metrics, each with its interval."""
     columns = [name for name in (frame.headline, *COSTS) if name in frame.names] or frame.names[:4]
-    scales = {name: scale_of(_unit(frame, name), [metric.value for row in frame.rows if (metric := row.metric(name))]) for name in columns}
+    scales = {
+        name: scale_of(
+            _unit(frame, name), [metric.value for row in frame.rows if (metric := row.metric(name))]
+        )
+        for name in columns
+    }
     table = Table("run", "status", *map(short_name, columns), box=None, pad_edge=False, header_style="bold")
     for row in frame.rows:
-        cells = [metric_text(metric, scales[name]) if (metric := row.metric(name)) else "-" for name in columns]
+        cells = [
+            metric_text(metric, scales[name]) if (metric := row.metric(name)) else "-" for name in columns
+        ]
         table.add_row(Text(row.label or row.full_label), row.status, *map(Text, cells))
     return table
 

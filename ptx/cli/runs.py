@@ -52,10 +52,14 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out")
+    common.add_argument(
+        "--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out"
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ls|show|diff|tail")
     what = "a sweep or run, by folder or by name"
-    actions.add_parser("ls", parents=[common], help="list runs").add_argument("name", nargs="?", help=f"{what}; default: all")
+    actions.add_parser("ls", parents=[common], help="list runs").add_argument(
+        "name", nargs="?", help=f"{what}; default: all"
+    )
     show = actions.add_parser("show", parents=[common], help="show a run or sweep")
     show.add_argument("name", help=what)
     show.add_argument("--json", action="store_true", help="print the record as it is")
@@ -65,7 +69,9 @@ def _parser() -> argparse.ArgumentParser:
     last = actions.add_parser("tail", parents=[common], help="the last events")
     last.add_argument("name", help=what)
     last.add_argument("-f", "--follow", action="store_true", help="go on until everything has ended")
-    last.add_argument("-n", "--lines", metavar="N", type=int, default=20, help="how many of the last lines; default: 20")
+    last.add_argument(
+        "-n", "--lines", metavar="N", type=int, default=20, help="how many of the last lines; default: 20"
+    )
     return parser
 
 
@@ -86,7 +92,9 @@ def _show(records: Sequence[Record], *, as_json: bool) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(summary(make_frame(records)))
     if len(records) > 1:
-        console.print(f"\n{len(records)} runs in {records[0].folder.parent}; ptx runs show RUN tells more of one")
+        console.print(
+            f"\n{len(records)} runs in {records[0].folder.parent}; ptx runs show RUN tells more of one"
+        )
         return
     console.print()
     for name, value in _facts(records[0]):
@@ -107,9 +115,20 @@ def _facts(record: Record) -> list[tuple[str, str]]:
         ("data", str((run.get("data") or {}).get("name", ""))),
         (
             "where",
-            " ".join(str(part) for part in (run.get("device"), "on", host.get("cpu") or host.get("gpu") or host.get("name")) if part),
+            " ".join(
+                str(part)
+                for part in (run.get("device"), "on", host.get("cpu") or host.get("gpu") or host.get("name"))
+                if part
+            ),
         ),
-        ("took", f"{duration(result['seconds'])}, started {result.get('started', '?')}" if "seconds" in result else ""),
+        (
+            "took",
+            (
+                f"{duration(result['seconds'])}, started {result.get('started', '?')}"
+                if "seconds" in result
+                else ""
+            ),
+        ),
         ("error", f"{error.get('type')}: {error.get('message')}" if error else ""),
         ("record", str(record.folder)),
         ("result", str((result.get("model") or {}).get("path", ""))),
@@ -135,7 +154,9 @@ def _show_work(record: Record) -> None:
 
 def _numbers(metrics: Any) -> list[tuple[str, float]]:
     found = metrics.items() if isinstance(metrics, dict) else ()
-    return [(name, value) for name, value in found if isinstance(value, int | float) and name != "eta_seconds"]
+    return [
+        (name, value) for name, value in found if isinstance(value, int | float) and name != "eta_seconds"
+    ]
 
 
 def _diff(before: Record, after: Record) -> None:
@@ -163,7 +184,11 @@ def _inputs(record: Record) -> dict[str, Any]:
     """What was worked on, and where."""
     run = record.run
     model = {name: record.model.get(name) for name in ("name", "digest", "dtype", "parameters")}
-    fed = {part["name"]: part["ingredients"]["data"] for part in run.get("steps") or [] if (part.get("ingredients") or {}).get("data")}
+    fed = {
+        part["name"]: part["ingredients"]["data"]
+        for part in run.get("steps") or []
+        if (part.get("ingredients") or {}).get("data")
+    }
     return {
         "model": model,
         "data": {"name": (run.get("data") or {}).get("name"), **fed},
@@ -180,11 +205,20 @@ def _diff_metrics(before: Row, after: Row) -> None:
             continue
         pair = [metric for row in (before, after) if (metric := row.metric(name))]
         scale = scale_of(pair[0].unit if pair else "", [metric.value for metric in pair])
-        cells = [metric_text(metric, scale) if (metric := row.metric(name)) else "-" for row in (before, after)]
+        cells = [
+            metric_text(metric, scale) if (metric := row.metric(name)) else "-" for row in (before, after)
+        ]
         one = difference_of(after, before, (name, ""))
         gap = [] if one is None else [scale.text(one.difference.value, sign=True)]
         if one is not None and one.how != "exact":
             gap.append(scale.interval(one.difference.low, one.difference.high, sign=True))
-        verdict = "" if one is None else f"{one.mark} {'no difference beyond noise' if one.verdict == 'same' else one.verdict} ({one.how})"
+        verdict = (
+            ""
+            if one is None
+            else (
+                f"{one.mark} {'no difference beyond noise' if one.verdict == 'same' else one.verdict}"
+                f" ({one.how})"
+            )
+        )
         rows.append([name, *cells, " ".join(gap), verdict])
     print_table(["metric", "A", "B", "B - A", ""], rows)

@@ -29,7 +29,15 @@ def main(study: dict[str, Any], name: str, arguments: Sequence[str], more: Seque
     train.warn_of_broken(host)
     config = read_search(host, given, fixed, options.config_dir)
     with Terminal() as terminal:
-        search = Search(host, study["verb"], [name, *fixed], config, command_line(["sweep", *arguments]), terminal, options.config_dir)
+        search = Search(
+            host,
+            study["verb"],
+            [name, *fixed],
+            config,
+            command_line(["sweep", *arguments]),
+            terminal,
+            options.config_dir,
+        )
         jobs, corners = search.check()
         train.check_recipe(study["verb"], jobs)
         train.set_threads(jobs[0].config.threads)
@@ -46,11 +54,18 @@ def main(study: dict[str, Any], name: str, arguments: Sequence[str], more: Seque
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("ptx sweep FILE", description="Run a search kept in a YAML file.")
     parser.add_argument(
-        "overrides", nargs="*", metavar="key=value", help="added to the file's overrides; search.trials=80 changes the search"
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="added to the file's overrides; search.trials=80 changes the search",
     )
     parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan and stop")
-    parser.add_argument("--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others")
-    parser.add_argument("--retry-failed", action="store_true", help="take up trials again that failed in an earlier command")
+    parser.add_argument(
+        "--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others"
+    )
+    parser.add_argument(
+        "--retry-failed", action="store_true", help="take up trials again that failed in an earlier command"
+    )
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first trial that fails")
     return parser
 
@@ -80,11 +95,15 @@ def _plan_lines(config: SearchConfig, corners: SweepPlan) -> list[str]:
         + f"; {goals}"
     ]
     if config.gate:
-        lines += [f"  gate {config.gate.name}: {name}: {constraint}" for name, constraint in config.gate.constraints.items()]
+        lines += [
+            f"  gate {config.gate.name}: {name}: {constraint}"
+            for name, constraint in config.gate.constraints.items()
+        ]
     if config.early_stopping:
         rule = config.early_stopping
         lines.append(
-            f"  early stopping: the best 1/{rule.factor} by {rule.metric} go on at steps {rule.first}, {rule.first * rule.factor}, ..."
+            f"  early stopping: the best 1/{rule.factor} by {rule.metric} go on at steps {rule.first},"
+            f" {rule.first * rule.factor}, ..."
         )
     return lines
 

@@ -47,24 +47,57 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs and the store lie; default: ptx-out")
+    common.add_argument(
+        "--out",
+        metavar="OUT",
+        type=Path,
+        default=Path("ptx-out"),
+        help="where runs and the store lie; default: ptx-out",
+    )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ls|why|verify|gc")
-    ls = actions.add_parser("ls", parents=[common], help="list what is there", description="List the entries, the last used first.")
+    ls = actions.add_parser(
+        "ls",
+        parents=[common],
+        help="list what is there",
+        description="List the entries, the last used first.",
+    )
     ls.add_argument("--kind", choices=KINDS, help="only steps, evaluations or products")
     ls.add_argument("--sort", choices=["age", "size"], default="age", help="by last use (default) or by size")
-    why = actions.add_parser("why", parents=[common], help="explain a key or a run", description="Explain hits and misses field by field.")
-    why.add_argument("names", nargs="+", metavar="KEY|RUN", help="a key or its beginning, or a run; two of them are compared")
+    why = actions.add_parser(
+        "why",
+        parents=[common],
+        help="explain a key or a run",
+        description="Explain hits and misses field by field.",
+    )
+    why.add_argument(
+        "names",
+        nargs="+",
+        metavar="KEY|RUN",
+        help="a key or its beginning, or a run; two of them are compared",
+    )
     verify = actions.add_parser(
-        "verify", parents=[common], help="check every digest", description="Read every file and compare its digest."
+        "verify",
+        parents=[common],
+        help="check every digest",
+        description="Read every file and compare its digest.",
     )
     verify.add_argument("keys", nargs="*", metavar="KEY", help="only these; default: everything")
-    verify.add_argument("--repair", action="store_true", help="move broken entries to quarantine, so that the next run builds them again")
+    verify.add_argument(
+        "--repair",
+        action="store_true",
+        help="move broken entries to quarantine, so that the next run builds them again",
+    )
     _add_gc(actions, common)
     return parser
 
 
-def _add_gc(actions: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
-    text = "Delete entries; shows what would go unless --yes is given. Conditions add up. Records of runs are never touched."
+def _add_gc(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
+) -> None:
+    text = (
+        "Delete entries; shows what would go unless --yes is given. Conditions add up. Records of runs are"
+        " never touched."
+    )
     collect = actions.add_parser(
         "gc",
         parents=[common],
@@ -75,10 +108,18 @@ def _add_gc(actions: argparse._SubParsersAction[argparse.ArgumentParser], common
     )
     collect.add_argument("--older-than", metavar="AGE", type=parse_age, help="not used for so long: 30d, 12h")
     collect.add_argument("--larger-than", metavar="SIZE", type=parse_size, help="larger than 500MB, 2GB, ...")
-    collect.add_argument("--keep-size", metavar="SIZE", type=parse_size, help="the least recently used, until the store fits")
-    collect.add_argument("--unreachable-from", metavar="SWEEP", nargs="+", help="what no run of these sweeps names")
-    collect.add_argument("--quarantine", action="store_true", help="also the broken entries that were set aside")
-    collect.add_argument("--staging", action="store_true", help="also what killed builders left: half work, checkpoints, locks")
+    collect.add_argument(
+        "--keep-size", metavar="SIZE", type=parse_size, help="the least recently used, until the store fits"
+    )
+    collect.add_argument(
+        "--unreachable-from", metavar="SWEEP", nargs="+", help="what no run of these sweeps names"
+    )
+    collect.add_argument(
+        "--quarantine", action="store_true", help="also the broken entries that were set aside"
+    )
+    collect.add_argument(
+        "--staging", action="store_true", help="also what killed builders left: half work, checkpoints, locks"
+    )
     collect.add_argument("--yes", action="store_true", help="delete; without it nothing is")
 
 
@@ -86,7 +127,9 @@ def _list(options: argparse.Namespace) -> int:
     store = open_store(options.out)
     known = [one for one in known_of(store, records_of(options.out)).values() if one.entry is not None]
     chosen = [one for one in known if options.kind in (None, one.kind)]
-    chosen.sort(key=lambda one: _entry(one).bytes if options.sort == "size" else _entry(one).used, reverse=True)
+    chosen.sort(
+        key=lambda one: _entry(one).bytes if options.sort == "size" else _entry(one).used, reverse=True
+    )
     rows = []
     for one in chosen:
         entry, now = _entry(one), time.time()
@@ -96,7 +139,10 @@ def _list(options: argparse.Namespace) -> int:
     print(f"{_count(chosen, 'entry', 'entries')}, {size_text(sum(_entry(one).bytes for one in chosen))}")
     aside, dead = list((store.root / "quarantine").glob("*/*")), store.dead_work()
     if aside or dead:
-        print(f"{len(aside)} in quarantine, {len(dead)} left by killed builders; ptx store gc --quarantine --staging removes them")
+        print(
+            f"{len(aside)} in quarantine, {len(dead)} left by killed builders; ptx store gc --quarantine"
+            " --staging removes them"
+        )
     return 0
 
 
@@ -119,7 +165,9 @@ def _users(one: Known) -> str:
 
 def _why(options: argparse.Namespace) -> int:
     if len(options.names) > 2:
-        raise ConfigError(Problem(f"{len(options.names)} names were given", "one is explained, two are compared"))
+        raise ConfigError(
+            Problem(f"{len(options.names)} names were given", "one is explained, two are compared")
+        )
     for line in explain(options.out, options.names):
         print(line)
     return 0
@@ -134,8 +182,15 @@ def _verify(options: argparse.Namespace) -> int:
     chosen = {key_named(text, entries) for text in options.keys} or set(entries)
     faults = _faults(store, [entry for key, entry in entries.items() if key in chosen])
     for entry, fault in faults:
-        print(f"broken: {entry.kind} {entry.key[:SHOWN]} ({entry.ingredients.get('choice', 'unreadable')}): {fault}")
-        made = [other.key[:SHOWN] for other in entries.values() if (other.ingredients.get("input") or {}).get("step") == entry.key]
+        print(
+            f"broken: {entry.kind} {entry.key[:SHOWN]} ({entry.ingredients.get('choice', 'unreadable')}):"
+            f" {fault}"
+        )
+        made = [
+            other.key[:SHOWN]
+            for other in entries.values()
+            if (other.ingredients.get("input") or {}).get("step") == entry.key
+        ]
         if made:
             print(f"  made from it, perhaps after it broke: {', '.join(made)}")
         if options.repair:
@@ -143,7 +198,11 @@ def _verify(options: argparse.Namespace) -> int:
             print(f"  moved to {aside}" if aside else f"  left alone: {store.owner(entry.key)} is at it")
     print(f"{_count(list(chosen), 'entry', 'entries')} read, {len(faults)} broken")
     if faults:
-        print("the next run that needs them builds them again" if options.repair else "ptx store verify --repair moves them out of the way")
+        print(
+            "the next run that needs them builds them again"
+            if options.repair
+            else "ptx store verify --repair moves them out of the way"
+        )
     return 1 if faults else 0
 
 
@@ -168,7 +227,9 @@ def _collect(options: argparse.Namespace) -> int:
         reachable = frozenset(asked.key for record in named for asked in asked_by(record))
     wish = gc.Wish(options.older_than, options.larger_than, options.keep_size, reachable)
     if not (wish.any or options.quarantine or options.staging):
-        raise ConfigError(Problem("nothing was said about what may go", "ptx store gc --older-than 30d, or --help for more"))
+        raise ConfigError(
+            Problem("nothing was said about what may go", "ptx store gc --older-than 30d, or --help for more")
+        )
     choice = gc.choose(store.entries(), wish, gc.in_use(store, records))
     folders = sorted((store.root / "quarantine").glob("*")) if options.quarantine else []
     folders += store.dead_work() if options.staging else []
@@ -177,12 +238,24 @@ def _collect(options: argparse.Namespace) -> int:
     freed = sum(entry.bytes for entry in choice.doomed) + sum(gc.size_of(folder) for folder in folders)
     for entry in choice.doomed:
         done = not options.yes or store.remove(entry)
-        unused = f"unused for {age_text(time.time() - entry.used)}" if not options.yes else "deleted" if done else "kept: somebody is at it"
-        print(f"{entry.kind} {entry.key[:SHOWN]}  {entry.ingredients.get('choice', 'unreadable')}  {size_text(entry.bytes)}  {unused}")
+        unused = (
+            f"unused for {age_text(time.time() - entry.used)}"
+            if not options.yes
+            else "deleted"
+            if done
+            else "kept: somebody is at it"
+        )
+        print(
+            f"{entry.kind} {entry.key[:SHOWN]}  {entry.ingredients.get('choice', 'unreadable')} "
+            f" {size_text(entry.bytes)}  {unused}"
+        )
     for folder in folders:
         print(f"{folder.parent.name} {folder.name[:SHOWN]}  {size_text(gc.size_of(folder))}")
         if options.yes:
             gc.remove_folder(folder)
-    what = f"{_count(choice.doomed, 'entry', 'entries')} and {_count(folders, 'leftover', 'leftovers')}, {size_text(freed)}"
+    what = (
+        f"{_count(choice.doomed, 'entry', 'entries')} and {_count(folders, 'leftover', 'leftovers')},"
+        f" {size_text(freed)}"
+    )
     print(f"deleted {what}" if options.yes else f"would delete {what}; --yes does it")
     return 0

@@ -57,7 +57,9 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     study = read(options.file)
     name = f"name={study.get('name') or options.file.stem}"
     beside = (
-        [] if "--config-dir" in more or not study.get("config_dir") else ["--config-dir", str(options.file.parent / study["config_dir"])]
+        []
+        if "--config-dir" in more or not study.get("config_dir")
+        else ["--config-dir", str(options.file.parent / study["config_dir"])]
     )
     if "search" in study:
         from ptx.cli import search
@@ -76,13 +78,26 @@ def read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(study, dict):
         raise ConfigError(Problem(f"{file} holds no fields", "`ptx sweep --help` shows how one looks"))
-    problems = [Problem(f"{file}: no field {name!r}", did_you_mean(str(name), FIELDS)) for name in study if name not in FIELDS]
+    problems = [
+        Problem(f"{file}: no field {name!r}", did_you_mean(str(name), FIELDS))
+        for name in study
+        if name not in FIELDS
+    ]
     study.setdefault("verb", "train")
     if study["verb"] not in train.DESCRIPTIONS:
-        problems.append(Problem(f"{file}: no verb {study['verb']!r}", did_you_mean(str(study["verb"]), list(train.DESCRIPTIONS))))
+        problems.append(
+            Problem(
+                f"{file}: no verb {study['verb']!r}",
+                did_you_mean(str(study["verb"]), list(train.DESCRIPTIONS)),
+            )
+        )
     overrides = study.get("overrides")
     if not (isinstance(overrides, list) and overrides and all(isinstance(word, str) for word in overrides)):
-        problems.append(Problem(f"{file}: overrides must be a list of key=value words, got {overrides!r}", "- method=sft,dpo"))
+        problems.append(
+            Problem(
+                f"{file}: overrides must be a list of key=value words, got {overrides!r}", "- method=sft,dpo"
+            )
+        )
     if problems:
         raise ConfigError(problems)
     return study

@@ -16,7 +16,9 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def tail(folder: Path, lines: int, *, follow: bool) -> None:
-    """Print the last events below a run's or sweep's folder, and with ``follow`` those that come, until every run has ended."""
+    """Print the last events below a run's or sweep's folder, and with ``follow`` those that come, until every
+    run has ended.
+    """
     read: dict[Path, int] = {}
     ended = _ended(folder)
     events = _new_events(folder, read)
@@ -34,13 +36,21 @@ def _ended(folder: Path) -> bool:
 def _new_events(folder: Path, read: dict[Path, int]) -> list[tuple[Path, dict[str, Any]]]:
     """What was written since the last call, in order of time; ``read`` keeps how far each file was read."""
     found = []
-    for path in [folder / "events.jsonl", *folder.glob("*/events.jsonl"), *folder.glob("runs/*/*/events.jsonl")]:
+    for path in [
+        folder / "events.jsonl",
+        *folder.glob("*/events.jsonl"),
+        *folder.glob("runs/*/*/events.jsonl"),
+    ]:
         if path.is_file():
             with path.open("rb") as file:
                 file.seek(read.get(path, 0))
                 whole = file.read().rpartition(b"\n")[0]
             read[path] = read.get(path, 0) + (len(whole) + 1 if whole else 0)
-            found += [(path, event) for line in whole.decode(errors="replace").splitlines() if (event := _parsed(line))]
+            found += [
+                (path, event)
+                for line in whole.decode(errors="replace").splitlines()
+                if (event := _parsed(line))
+            ]
     return sorted(found, key=lambda event: event[1].get("time", 0))
 
 
@@ -56,7 +66,10 @@ def _parsed(line: str) -> dict[str, Any]:
 def _show(events: list[tuple[Path, dict[str, Any]]], folder: Path) -> None:
     for path, event in events:
         run = "" if path.parent == folder else f"{path.parent.name}  "
-        print(f"{datetime.fromtimestamp(event.get('time', 0)).astimezone():%H:%M:%S}  {run}{line_of(event)}", flush=True)
+        print(
+            f"{datetime.fromtimestamp(event.get('time', 0)).astimezone():%H:%M:%S}  {run}{line_of(event)}",
+            flush=True,
+        )
 
 
 def line_of(event: dict[str, Any]) -> str:

@@ -16,29 +16,38 @@ from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host, get_host
 
 DESCRIPTIONS = {
-    "train": "Train a model, then compress and evaluate it. Words are key=value; `ptx plugins` lists the choices of each group.",
+    "train": (
+        "Train a model, then compress and evaluate it. Words are key=value; `ptx plugins` lists the choices"
+        " of each group."
+    ),
     "compress": "Compress a model as it is and evaluate the result.",
     "eval": "Evaluate a model as it is.",
 }
 
 EXAMPLES = {
-    "train": """\
+    "train": (
+        """\
 examples:
   ptx train method=dpo model=tiny data=tiny_pairs
   ptx train method=sft lora=lora method.lora.r=16 model=./my-folder data=./my.jsonl
   ptx train method=sft method.max_steps=100 method.args.neftune_noise_alpha=5
   ptx train -m method=sft,dpo,kto,grpo 'compress=[],[sparsegpt]' eval=[bench,latency]
   ptx train -m method=dpo method.beta=0.05,0.1,0.5 'seed=range(0,3)'
-  ptx train method=sft --dry-run""",
-    "compress": """\
+  ptx train method=sft --dry-run"""
+    ),
+    "compress": (
+        """\
 examples:
   ptx compress model=./my-folder data=./calibration.jsonl 'compress=[gptq]'
-  ptx compress -m model=tiny 'compress=[sparsegpt]' compress.sparsegpt.sparsity=0.3,0.5,0.7""",
-    "eval": """\
+  ptx compress -m model=tiny 'compress=[sparsegpt]' compress.sparsegpt.sparsity=0.3,0.5,0.7"""
+    ),
+    "eval": (
+        """\
 examples:
   ptx eval model=tiny
   ptx eval model=./my-folder eval=[bench,latency] 'eval.bench.tasks=[./my-tasks]'
-  ptx eval -m model=./a,./b eval=[latency]""",
+  ptx eval -m model=./a,./b eval=[latency]"""
+    ),
 }
 
 
@@ -49,7 +58,9 @@ def main(verb: str, arguments: Sequence[str]) -> int:
 
     host = get_host()
     warn_of_broken(host)
-    jobs = compose_jobs(host, verb, options.overrides, multirun=options.multirun, config_dir=options.config_dir)
+    jobs = compose_jobs(
+        host, verb, options.overrides, multirun=options.multirun, config_dir=options.config_dir
+    )
     if options.cfg:
         return _print_configs(host, jobs)
     check_recipe(verb, jobs)
@@ -61,16 +72,30 @@ def main(verb: str, arguments: Sequence[str]) -> int:
 
 def _parser(verb: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        f"ptx {verb}", description=DESCRIPTIONS[verb], epilog=EXAMPLES[verb], formatter_class=argparse.RawDescriptionHelpFormatter
+        f"ptx {verb}",
+        description=DESCRIPTIONS[verb],
+        epilog=EXAMPLES[verb],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("overrides", nargs="*", metavar="key=value", help="choices and fields: method=dpo method.beta=0.2 seed=1")
-    parser.add_argument("-m", "--multirun", action="store_true", help="run every combination of the listed values")
+    parser.add_argument(
+        "overrides",
+        nargs="*",
+        metavar="key=value",
+        help="choices and fields: method=dpo method.beta=0.2 seed=1",
+    )
+    parser.add_argument(
+        "-m", "--multirun", action="store_true", help="run every combination of the listed values"
+    )
     parser.add_argument("--cfg", choices=["job"], help="print the composed configuration and stop")
     parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan and stop")
-    parser.add_argument("--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others")
+    parser.add_argument(
+        "--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others"
+    )
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first run that fails")
     parser.add_argument(
-        "--retry-failed", action="store_true", help="of several runs, also take those again that failed in an earlier command"
+        "--retry-failed",
+        action="store_true",
+        help="of several runs, also take those again that failed in an earlier command",
     )
     return parser
 
@@ -79,7 +104,9 @@ def warn_of_broken(host: Host) -> None:
     """Say which plugins could not be loaded."""
     for plugin in host.broken:
         if "PTX_DISABLE" not in plugin.error:
-            print(f"ptx: plugin {plugin.name} ({plugin.origin}) is not loaded: {plugin.error}", file=sys.stderr)
+            print(
+                f"ptx: plugin {plugin.name} ({plugin.origin}) is not loaded: {plugin.error}", file=sys.stderr
+            )
 
 
 def check_recipe(verb: str, jobs: Sequence[Job]) -> None:
@@ -88,15 +115,25 @@ def check_recipe(verb: str, jobs: Sequence[Job]) -> None:
     for job in jobs:
         config = job.config
         if verb == "train" and config.method is None and not config.recipe:
-            problems.append(Problem("ptx train needs a method or a recipe", "method=sft, or use `ptx compress` or `ptx eval`"))
+            problems.append(
+                Problem(
+                    "ptx train needs a method or a recipe", "method=sft, or use `ptx compress` or `ptx eval`"
+                )
+            )
         if verb != "train" and (config.method is not None or config.recipe):
-            problems.append(Problem(f"ptx {verb} trains nothing, but a method or recipe is given", "use `ptx train`"))
+            problems.append(
+                Problem(f"ptx {verb} trains nothing, but a method or recipe is given", "use `ptx train`")
+            )
         if verb == "compress" and not config.compress:
             problems.append(Problem("ptx compress needs a compressor", "compress=[gptq]"))
         if verb == "eval" and config.compress:
-            problems.append(Problem("ptx eval compresses nothing, but compress= is given", "use `ptx compress`"))
+            problems.append(
+                Problem("ptx eval compresses nothing, but compress= is given", "use `ptx compress`")
+            )
         if config.launch is not None and config.launch.kinds and verb not in config.launch.kinds:
-            problems.append(Problem(f"launch= is given, and no step of ptx {verb} runs there", "leave it out"))
+            problems.append(
+                Problem(f"launch= is given, and no step of ptx {verb} runs there", "leave it out")
+            )
     if problems:
         raise ConfigError(problems)
 
@@ -120,7 +157,9 @@ def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
     return 0
 
 
-def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options: Any, arguments: Sequence[str]) -> int:
+def _run(
+    host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options: Any, arguments: Sequence[str]
+) -> int:
     from ptx.execute.sweep import alone
     from ptx.plan.plan import command_line
     from ptx.plan.planner import make_plan
@@ -132,7 +171,9 @@ def _run(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options
     if options.dry_run:
         for run in plan.runs:
             chain = " → ".join([str(run.model.path.name), *(step.name for step in run.steps)])
-            terminal.say(f"  {run.id}: {chain}; measured by {', '.join(m.name for m in run.evaluations) or 'nothing'}")
+            terminal.say(
+                f"  {run.id}: {chain}; measured by {', '.join(m.name for m in run.evaluations) or 'nothing'}"
+            )
         return 0
     with alone(plan, terminal):
         outcome = _hand_out(host, plan, jobs[0].config, terminal, options)
@@ -169,18 +210,26 @@ def _conclude(plan: Any, outcome: Any, terminal: Terminal) -> int:
     for name, message in outcome.left:
         terminal.say(f"failed earlier: {name}: {message}")
     if outcome.left:
-        number = f"{len(outcome.left)} runs that failed earlier are" if len(outcome.left) > 1 else "the run that failed earlier is"
+        number = (
+            f"{len(outcome.left)} runs that failed earlier are"
+            if len(outcome.left) > 1
+            else "the run that failed earlier is"
+        )
         terminal.say(f"{number} left alone; the same command with --retry-failed tries again")
     if outcome.interrupted:
         raise KeyboardInterrupt
     failed = bool(outcome.failed or outcome.left)
     if outcome.waiting:
-        terminal.say(f"{outcome.done} runs have ended, {outcome.waiting} are with the cluster; the same command again collects them")
+        terminal.say(
+            f"{outcome.done} runs have ended, {outcome.waiting} are with the cluster; the same command again"
+            " collects them"
+        )
         return 1 if failed else 0
     books = close_books(plan)
     terminal.say(
-        f"steps: {books['steps_asked']} asked for, {books['steps_ran']} ran, {books['steps_shared']} shared; "
-        f"evaluations: {books['evaluations_asked']} asked for, {books['evaluations_ran']} ran, {books['evaluations_shared']} shared"
+        f"steps: {books['steps_asked']} asked for, {books['steps_ran']} ran, {books['steps_shared']} shared;"
+        f" evaluations: {books['evaluations_asked']} asked for, {books['evaluations_ran']} ran,"
+        f" {books['evaluations_shared']} shared"
     )
     return finish(plan.folder, terminal, failed=failed)
 
@@ -199,4 +248,7 @@ def describe(plan: Any) -> str:
     asked = [step for run in plan.runs for step in run.steps]
     distinct = {step.key: step for step in asked}
     stored = sum(plan.store.find(step.identity) is not None for step in distinct.values())
-    return f"{len(plan.runs)} runs; {len(asked)} steps asked for, {len(distinct)} distinct, {stored} of them in the store already"
+    return (
+        f"{len(plan.runs)} runs; {len(asked)} steps asked for, {len(distinct)} distinct, {stored} of them in"
+        " the store already"
+    )

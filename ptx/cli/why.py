@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptx.cli.human import age_text, size_text
-from ptx.cli.keys import Known, asked_by, differences, key_named, known_of, open_store, products_of, records_of, runs_named, shown
+from ptx.cli.keys import (
+    Known,
+    asked_by,
+    differences,
+    key_named,
+    known_of,
+    open_store,
+    products_of,
+    records_of,
+    runs_named,
+    shown,
+)
 from ptx.errors import ConfigError, Problem
 from ptx.report import Record
 from ptx.report.text.details import flat
@@ -36,7 +47,9 @@ def _runs(out: Path, name: str, *, one: bool = False) -> list[Record]:
     try:
         return runs_named(out, name, one=one)
     except ConfigError as error:
-        hint = Problem("nor does a key begin so", "ptx store ls lists keys, at least four characters of one are needed")
+        hint = Problem(
+            "nor does a key begin so", "ptx store ls lists keys, at least four characters of one are needed"
+        )
         raise ConfigError([*error.problems, *([] if one and "holds" in str(error) else [hint])]) from error
 
 
@@ -54,12 +67,16 @@ def _whereabouts(one: Known) -> str:
         return "not in the store"
     now = time.time()
     used = f"last used {age_text(now - one.entry.used)} ago"
-    return f"in the store: {size_text(one.entry.bytes)}, built {age_text(now - one.entry.created)} ago, {used}"
+    return (
+        f"in the store: {size_text(one.entry.bytes)}, built {age_text(now - one.entry.created)} ago, {used}"
+    )
 
 
 def _explain_run(record: Record, known: dict[str, Known]) -> Iterator[str]:
     yield f"{record.sweep_name}/{record.id} ({record.status})"
-    done = {part.get("key"): part for kind in ("steps", "evaluations") for part in record.result.get(kind) or []}
+    done = {
+        part.get("key"): part for kind in ("steps", "evaluations") for part in record.result.get(kind) or []
+    }
     done |= {product.get("key"): product for product in products_of(record)}
     for asked in asked_by(record):
         one = known[asked.key]
@@ -72,7 +89,11 @@ def _explain_run(record: Record, known: dict[str, Known]) -> Iterator[str]:
 def _fate(one: Known, *, shared: bool | None) -> str:
     """Hit or miss, in words; ``shared`` is None when the run has not come to it."""
     if shared is None:
-        return "hit: is in the store and will be taken" if one.entry else "miss: is not in the store and will be made"
+        return (
+            "hit: is in the store and will be taken"
+            if one.entry
+            else "miss: is not in the store and will be made"
+        )
     gone = "" if one.entry else " (and has since left the store)"
     return ("hit: was in the store" if shared else "miss: was not in the store, this run made it") + gone
 
@@ -86,7 +107,10 @@ def _against_nearest(one: Known, known: dict[str, Known]) -> Iterator[str]:
     near = [
         (differences(other.ingredients, one.ingredients), -other.entry.created, other)
         for other in known.values()
-        if other.entry is not None and other.key != one.key and other.entry.created < limit and _kin(one, other)
+        if other.entry is not None
+        and other.key != one.key
+        and other.entry.created < limit
+        and _kin(one, other)
     ]
     if not near:
         yield "  nothing of this kind and choice was in the store before"
@@ -97,12 +121,18 @@ def _against_nearest(one: Known, known: dict[str, Known]) -> Iterator[str]:
 
 
 def _kin(one: Known, other: Known) -> bool:
-    return one.kind == other.kind and all(one.ingredients.get(name) == other.ingredients.get(name) for name in ("kind", "choice"))
+    return one.kind == other.kind and all(
+        one.ingredients.get(name) == other.ingredients.get(name) for name in ("kind", "choice")
+    )
 
 
 def _changes(changes: list[tuple[str, str, str]]) -> Iterator[str]:
     for name, before, after in changes:
-        hint = f"   (another input: ptx store why {before} {after})" if name == "input.step" and "(" not in before + after else ""
+        hint = (
+            f"   (another input: ptx store why {before} {after})"
+            if name == "input.step" and "(" not in before + after
+            else ""
+        )
         yield f"    {name}  {before} -> {after}{hint}"
 
 

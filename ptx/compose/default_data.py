@@ -12,7 +12,9 @@ Values = list[tuple[str, Any]]
 
 
 def companion(host: Host, choices: dict[str, str], values: Values, notes: list[str]) -> None:
-    """Choose the data of a model that brings its own (``Choice.data``), or that of the run whose folder ``model=`` points into; the latter is said."""
+    """Choose the data of a model that brings its own (``Choice.data``), or that of the run whose folder
+    ``model=`` points into; the latter is said.
+    """
     if "data" in choices:
         return
     model = host.choices.get(("model", choices.get("model", "tiny")))
@@ -26,12 +28,18 @@ def companion(host: Host, choices: dict[str, str], values: Values, notes: list[s
     if ("data", name) not in host.choices or (path and not Path(path).expanduser().exists()):
         return
     choices["data"] = name
-    values += [(f"data.{field}", made_on[field]) for field in ("path", "id", "columns", "shape") if made_on.get(field)]
+    values += [
+        (f"data.{field}", made_on[field])
+        for field in ("path", "id", "columns", "shape")
+        if made_on.get(field)
+    ]
     notes.append(f"data={path or made_on.get('id') or name}, as in the run that made {folder}")
 
 
 def _made_on(model: Path) -> dict[str, Any]:
-    """The data of the run whose folder holds this model (``RUN/model``), as its record says; nothing for any other folder."""
+    """The data of the run whose folder holds this model (``RUN/model``), as its record says; nothing for any
+    other folder.
+    """
     record = model.parent / "run.json"
     if model.name != "model" or not record.is_file():
         return {}

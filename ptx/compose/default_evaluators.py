@@ -1,8 +1,9 @@
 """Evaluators that are measured without being asked for, and how to be rid of them.
 
-An evaluator may say that it ``accompanies`` a kind of step: what training has cost elsewhere is to be read in the report, not found out
-after shipping. It is put beside whatever else is measured, said, and shown by ``--cfg job``; ``eval.NAME=false`` leaves it (or any other
-evaluator) out, and an empty ``eval=[]`` stays empty.
+An evaluator may say that it ``accompanies`` a kind of step: what training has cost elsewhere is to be read in
+the report, not found out after shipping. It is put beside whatever else is measured, said, and shown by
+``--cfg job``; ``eval.NAME=false`` leaves it (or any other evaluator) out, and an empty ``eval=[]`` stays
+empty.
 """
 
 from __future__ import annotations
@@ -19,12 +20,20 @@ Values = list[tuple[str, Any]]
 
 
 def accompany(host: Host, node: DictConfig, values: Values, notes: list[str]) -> tuple[Values, list[Problem]]:
-    """Add and remove evaluators of a composed run; returns the values that are left to be set, and what is wrong."""
+    """Add and remove evaluators of a composed run; returns the values that are left to be set, and what is
+    wrong.
+    """
     switches = {
-        key.removeprefix("eval."): on for key, on in values if key.startswith("eval.") and key.count(".") == 1 and isinstance(on, bool)
+        key.removeprefix("eval."): on
+        for key, on in values
+        if key.startswith("eval.") and key.count(".") == 1 and isinstance(on, bool)
     }
     choices = {name: choice for (group, name), choice in host.choices.items() if group == "eval"}
-    problems = [Problem(f"no eval {name!r}", did_you_mean(name, list(choices))) for name in switches if name not in choices]
+    problems = [
+        Problem(f"no eval {name!r}", did_you_mean(name, list(choices)))
+        for name in switches
+        if name not in choices
+    ]
     measured = bool(node.eval)
     for name, on in switches.items():
         if name in choices:
@@ -33,7 +42,10 @@ def accompany(host: Host, node: DictConfig, values: Values, notes: list[str]) ->
         for name, choice in choices.items():
             if "train" in choice.config_type.accompanies and name not in node.eval and name not in switches:  # type: ignore[attr-defined]
                 _switch(node, choice, on=True)
-                notes.append(f"eval.{name} is measured too, since the run trains: {choice.help}; eval.{name}=false leaves it out")
+                notes.append(
+                    f"eval.{name} is measured too, since the run trains: {choice.help}; eval.{name}=false"
+                    " leaves it out"
+                )
     return [pair for pair in values if pair[0].removeprefix("eval.") not in switches], problems
 
 
@@ -51,5 +63,9 @@ def _serves(node: DictConfig) -> bool:
 
 def _trains(node: DictConfig) -> bool:
     """Whether one of the steps is a training: a method, or a compressor that trains."""
-    steps = list(node.recipe.steps.values()) if node.recipe is not None else [node.method, *(node.compress or {}).values()]
+    steps = (
+        list(node.recipe.steps.values())
+        if node.recipe is not None
+        else [node.method, *(node.compress or {}).values()]
+    )
     return any(issubclass(OmegaConf.get_type(step) or object, Method) for step in steps if step is not None)

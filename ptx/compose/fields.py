@@ -1,4 +1,6 @@
-"""Setting one field of a composed configuration by its dotted name, and saying what is wrong with name or value."""
+"""Setting one field of a composed configuration by its dotted name, and saying what is wrong with name or
+value.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ def set_field(node: DictConfig, key: str, value: Any) -> list[Problem]:
             return [_no_such(node, parents[: depth + 1], key)]
     typed = OmegaConf.get_type(at)
     if dataclasses.is_dataclass(typed):
-        if last not in at.keys():  # noqa: SIM118 (a DictConfig does not "contain" a mandatory value that is missing)
+        # a DictConfig does not "contain" a mandatory value that is missing
+        if last not in at.keys():  # noqa: SIM118
             return [_no_such(node, [*parents, last], key)]
     elif parents and parents[0] in OPEN_GROUPS and len(parents) == 1:
         return [_no_such(node, [*parents, last], key)]
@@ -40,7 +43,9 @@ def _child(node: Any, part: str) -> Any:
 
 
 def _wanted(typed: Any, name: str) -> str:
-    found = [f for f in dataclasses.fields(typed) if f.name == name] if dataclasses.is_dataclass(typed) else []
+    found = (
+        [f for f in dataclasses.fields(typed) if f.name == name] if dataclasses.is_dataclass(typed) else []
+    )
     return f"it must be {getattr(found[0].type, '__name__', found[0].type)}" if found else ""
 
 
@@ -51,7 +56,10 @@ def _no_such(node: DictConfig, path: list[str], key: str) -> Problem:
     known = [str(name) for name in parent] if isinstance(parent, DictConfig) else []
     where = ".".join(path[:-1]) or "the configuration"
     if len(path) < len(key.split(".")) and path[0] in OPEN_GROUPS and len(path) == 2:
-        return Problem(f"{key}: {path[1]!r} is not among {path[0]}={known}", f"add it: {path[0]}=[{','.join([*known, path[1]])}]")
+        return Problem(
+            f"{key}: {path[1]!r} is not among {path[0]}={known}",
+            f"add it: {path[0]}=[{','.join([*known, path[1]])}]",
+        )
     if len(path) == 2 and path[0] == "method" and path[1] in IN_METHOD and path[1] in known:
         return Problem(f"{key}: no {path[1]} is asked for", f"add {IN_METHOD[path[1]]}")
     if path[0] in GROUPS and (not known or len(path) == 1):

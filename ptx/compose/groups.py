@@ -1,4 +1,6 @@
-"""Hydra's side of the config groups: the plugins' choices in the ConfigStore, the search path of YAML presets, and what each group can be."""
+"""Hydra's side of the config groups: the plugins' choices in the ConfigStore, the search path of YAML
+presets, and what each group can be.
+"""
 
 from __future__ import annotations
 
@@ -59,15 +61,25 @@ def _register(host: Host) -> None:
     for group in IN_METHOD:
         ConfigStore.instance().store(group=group, name="none", node={}, package="_global_")
     for (group, name), choice in host.choices.items():
-        package = f"{group}.{name}" if group in OPEN_GROUPS else f"method.{group}" if group in IN_METHOD else group
+        package = (
+            f"{group}.{name}" if group in OPEN_GROUPS else f"method.{group}" if group in IN_METHOD else group
+        )
         _store(group, name, choice.config_type, package, host.owners[group, name].name)
 
 
-def _store(group: str, name: str, config_type: type, package: str | None = None, provider: str | None = None) -> None:
-    """Unless it stands there already: a command composes many times in a process, and a hundred dataclasses take a tenth of a second."""
+def _store(
+    group: str, name: str, config_type: type, package: str | None = None, provider: str | None = None
+) -> None:
+    """Unless it stands there already: a command composes many times in a process, and a hundred dataclasses
+    take a tenth of a second.
+    """
     store = ConfigStore.instance()
     there = (store.repo.get(group, {}) if group else store.repo).get(f"{name}.yaml")
-    if there is None or (OmegaConf.get_type(there.node), there.package, there.provider) != (config_type, package, provider):
+    if there is None or (OmegaConf.get_type(there.node), there.package, there.provider) != (
+        config_type,
+        package,
+        provider,
+    ):
         store.store(group=group or None, name=name, node=config_type, package=package, provider=provider)
 
 

@@ -1,8 +1,9 @@
 """From words on the command line to typed, checked configurations.
 
-Hydra composes the choices of the groups (plugin dataclasses from the ConfigStore, YAML presets from the search path); the fields are then
-set one by one on the typed result, so that every misspelt name and every wrong type is found in one go and named in full. A
-grid (``-m``) is composed job by job before anything runs: the plan is frozen.
+Hydra composes the choices of the groups (plugin dataclasses from the ConfigStore, YAML presets from the
+search path); the fields are then set one by one on the typed result, so that every misspelt name and every
+wrong type is found in one go and named in full. A grid (``-m``) is composed job by job before anything runs:
+the plan is frozen.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ Frozen = dict[tuple[str, ...], DictConfig]
 
 @dataclass(frozen=True)
 class Job:
-    """One composed run: its configuration, the overrides that made it, and those of them that vary over the sweep."""
+    """One composed run: its configuration, the overrides that made it, and those of them that vary over the
+    sweep.
+    """
 
     config: RunConfig
     overrides: list[str]
@@ -46,12 +49,19 @@ class Job:
 
 
 def compose_jobs(
-    host: Host, verb: str, words: Sequence[str], *, multirun: bool = False, config_dir: str | None = None, frozen: Frozen | None = None
+    host: Host,
+    verb: str,
+    words: Sequence[str],
+    *,
+    multirun: bool = False,
+    config_dir: str | None = None,
+    frozen: Frozen | None = None,
 ) -> list[Job]:
     """Compose every job of a command, or raise one :class:`ConfigError` with everything that is wrong.
 
-    Jobs with the same choices share what Hydra composes of them; ``frozen`` keeps it over several calls: a search composes trial by
-    trial, and is to see what the choices gave the first time, whatever becomes of the YAML meanwhile.
+    Jobs with the same choices share what Hydra composes of them; ``frozen`` keeps it over several calls: a
+    search composes trial by trial, and is to see what the choices gave the first time, whatever becomes of
+    the YAML meanwhile.
     """
     composed: Frozen = {} if frozen is None else frozen
     overrides = read(words, multirun=multirun)
@@ -64,13 +74,23 @@ def compose_jobs(
             problems += found
             if config is not None:
                 varied = {line.partition("=")[0]: line.partition("=")[2] for line, sweeps in row if sweeps}
-                jobs.append(Job(config, [line for line, _ in row], varied, frozenset(o.key_or_group for o in overrides), tuple(notes)))
+                jobs.append(
+                    Job(
+                        config,
+                        [line for line, _ in row],
+                        varied,
+                        frozenset(o.key_or_group for o in overrides),
+                        tuple(notes),
+                    )
+                )
     if problems:
         raise ConfigError(_with_broken_plugins(host, problems))
     return jobs
 
 
-def _compose_one(host: Host, verb: str, lines: list[str], frozen: Frozen, notes: list[str]) -> tuple[RunConfig | None, list[Problem]]:
+def _compose_one(
+    host: Host, verb: str, lines: list[str], frozen: Frozen, notes: list[str]
+) -> tuple[RunConfig | None, list[Problem]]:
     choices, values, problems = sorted_out(lines)
     if choices.get("recipe", "null") != "null":
         problems += _instead_of_short_form(choices)
@@ -81,7 +101,12 @@ def _compose_one(host: Host, verb: str, lines: list[str], frozen: Frozen, notes:
         return None, problems
     lists = apart(host, choices)
     try:
-        node = _composed(verb, [f"~{group}" if value == "null" else f"{group}={value}" for group, value in choices.items()], lists, frozen)
+        node = _composed(
+            verb,
+            [f"~{group}" if value == "null" else f"{group}={value}" for group, value in choices.items()],
+            lists,
+            frozen,
+        )
     except (HydraException, OmegaConfBaseException) as error:
         return None, [Problem(f"cannot compose {' '.join(lines)}: {' '.join(str(error).split())}")]
     except ConfigError as error:
@@ -103,10 +128,18 @@ def _composed(verb: str, overrides: list[str], lists: dict[str, list[str]], froz
 
 
 def _apply(
-    host: Host, node: DictConfig, values: list[tuple[str, Any]], suggested: dict[str, dict[str, Any]], notes: list[str]
+    host: Host,
+    node: DictConfig,
+    values: list[tuple[str, Any]],
+    suggested: dict[str, dict[str, Any]],
+    notes: list[str],
 ) -> list[Problem]:
-    """Set the fields: a recipe's own (rounds, ramp) before its steps are made of it, the model's suggestions where nothing was typed."""
-    early = [pair for pair in values if pair[0].startswith("recipe.") and not pair[0].startswith("recipe.steps.")]
+    """Set the fields: a recipe's own (rounds, ramp) before its steps are made of it, the model's suggestions
+    where nothing was typed.
+    """
+    early = [
+        pair for pair in values if pair[0].startswith("recipe.") and not pair[0].startswith("recipe.steps.")
+    ]
     problems = [problem for key, value in early for problem in set_field(node, key, value)]
     typed = [key for key, _ in values]
     if node.recipe is not None:
@@ -120,36 +153,58 @@ def _apply(
         return problems
     suggestions = [(key, value) for key, value in _suggestions(host, node, suggested) if key not in typed]
     if suggestions:
-        notes.append(f"suggested by the model: {' '.join(f'{key}={_word(value)}' for key, value in suggestions)}")
+        notes.append(
+            f"suggested by the model: {' '.join(f'{key}={_word(value)}' for key, value in suggestions)}"
+        )
     later = [pair for pair in values if pair not in early]
     named = [value for key, value in later if key == BASELINE_RUNTIME and value is not None]
-    problems = [problem for name in named for problem in set_beside(host, node, BASELINE_RUNTIME, RUNTIME, str(name))]
+    problems = [
+        problem for name in named for problem in set_beside(host, node, BASELINE_RUNTIME, RUNTIME, str(name))
+    ]
     later = [pair for pair in later if pair[0] != BASELINE_RUNTIME]
-    return problems + [problem for key, value in [*suggestions, *later] for problem in set_field(node, key, value)]
+    return problems + [
+        problem for key, value in [*suggestions, *later] for problem in set_field(node, key, value)
+    ]
 
 
 def _word(value: Any) -> str:
     return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
-def _suggestions(host: Host, node: DictConfig, suggested: dict[str, dict[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _suggestions(
+    host: Host, node: DictConfig, suggested: dict[str, dict[str, Any]]
+) -> Iterator[tuple[str, Any]]:
     """The fields that the model suggests for the methods of this run, under their dotted names."""
     if node.recipe is None:
-        methods = {"method": node.method} | {f"compress.{name}": step for name, step in (node.compress or {}).items()}
+        methods = {"method": node.method} | {
+            f"compress.{name}": step for name, step in (node.compress or {}).items()
+        }
     else:
         methods = {f"recipe.steps.{name}": step for name, step in node.recipe.steps.items()}
     for where, method in methods.items():
-        choice = next((c for c in host.choices.values() if method is not None and c.config_type is OmegaConf.get_type(method)), None)
+        choice = next(
+            (
+                c
+                for c in host.choices.values()
+                if method is not None and c.config_type is OmegaConf.get_type(method)
+            ),
+            None,
+        )
         for key, value in suggested.get(f"{choice.group}={choice.name}" if choice else "", {}).items():
             yield (f"{where}.{key.removeprefix('method.')}" if key.startswith("method.") else key), value
 
 
 def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:
     """A recipe holds all steps: the default method makes way, one that was typed is a contradiction."""
-    given = [group for group in ("method", "compress", *IN_METHOD) if choices.get(group) not in (None, "null", "[]", "none")]
+    given = [
+        group
+        for group in ("method", "compress", *IN_METHOD)
+        if choices.get(group) not in (None, "null", "[]", "none")
+    ]
     problems = [
         Problem(
-            f"recipe={choices['recipe']} and {group}={choices[group]} are both given", "set a step's field with recipe.steps.NAME.FIELD=..."
+            f"recipe={choices['recipe']} and {group}={choices[group]} are both given",
+            "set a step's field with recipe.steps.NAME.FIELD=...",
         )
         for group in given
     ]
@@ -174,7 +229,8 @@ def _nodes(node: DictConfig) -> Iterator[tuple[str, DictConfig]]:
     """The typed nodes below ``node``, each with its dotted name."""
     for name in node:
         part = node._get_node(name)  # noqa: SLF001 (the public getter resolves)
-        if not isinstance(part, DictConfig) or part._is_none():  # noqa: SLF001 (a field that holds None is a node too)
+        # a field that holds None is a node too
+        if not isinstance(part, DictConfig) or part._is_none():  # noqa: SLF001
             continue
         if name == "recipe":
             yield from ((f"recipe.steps.{step}", part.steps[step]) for step in part.steps)
@@ -185,7 +241,9 @@ def _nodes(node: DictConfig) -> Iterator[tuple[str, DictConfig]]:
 
 
 def _refusals(where: str, node: DictConfig) -> list[Problem]:
-    """What the dataclass says against its values; in a recipe, and as a compressor, a method calls its fields by their name there."""
+    """What the dataclass says against its values; in a recipe, and as a compressor, a method calls its fields
+    by their name there.
+    """
     try:
         OmegaConf.to_object(node)
     except (ValueError, OmegaConfBaseException) as error:
@@ -202,5 +260,12 @@ def _refusals(where: str, node: DictConfig) -> list[Problem]:
 def _with_broken_plugins(host: Host, problems: list[Problem]) -> list[Problem]:
     """A choice that is unknown may belong to a plugin that could not be loaded: say so beside it."""
     unknown = any(problem.what.startswith("no ") for problem in problems)
-    notes = [Problem(f"plugin {plugin.name} ({plugin.origin}) is not loaded: {plugin.error}") for plugin in host.broken] if unknown else []
+    notes = (
+        [
+            Problem(f"plugin {plugin.name} ({plugin.origin}) is not loaded: {plugin.error}")
+            for plugin in host.broken
+        ]
+        if unknown
+        else []
+    )
     return list(dict.fromkeys(problems)) + notes

@@ -1,4 +1,5 @@
-"""Words of a command in Hydra's grammar: the grid that they span, and which of them choose (``method=dpo``) and which set a field (``method.beta=0.2``).
+"""Words of a command in Hydra's grammar: the grid that they span, and which of them choose (``method=dpo``)
+and which set a field (``method.beta=0.2``).
 
 A model or data value that is no choice is a path or a hub id.
 """
@@ -33,7 +34,9 @@ def read(words: Sequence[str], *, multirun: bool) -> list[Override]:
     """
     overrides = _parsed(words)
     if not multirun and (swept := [one.input_line for one in overrides if one.is_sweep_override()]):
-        raise ConfigError([Problem(f"{line!r} names several values", "add -m to run them all") for line in swept])
+        raise ConfigError(
+            [Problem(f"{line!r} names several values", "add -m to run them all") for line in swept]
+        )
     return _listed(overrides)
 
 
@@ -44,18 +47,28 @@ def _parsed(words: Sequence[str]) -> list[Override]:
             parsed.append(parser.parse_override(word))
         except HydraException as error:
             problems.append(
-                Problem(f"cannot read {word!r}: {str(error).splitlines()[0]}", "write key=value, in quotes where the shell needs them")
+                Problem(
+                    f"cannot read {word!r}: {str(error).splitlines()[0]}",
+                    "write key=value, in quotes where the shell needs them",
+                )
             )
     for override in parsed:
         if override.is_delete():
-            problems.append(Problem(f"{override.input_line!r}: nothing can be deleted", f"write {override.key_or_group}=null or =[]"))
+            problems.append(
+                Problem(
+                    f"{override.input_line!r}: nothing can be deleted",
+                    f"write {override.key_or_group}=null or =[]",
+                )
+            )
     if problems:
         raise ConfigError(problems)
     return parsed
 
 
 def _listed(overrides: list[Override]) -> list[Override]:
-    """``runtime=[hf,onnx]``: every model on each of them, which is what ``-m runtime=hf,onnx`` says of a sweep."""
+    """``runtime=[hf,onnx]``: every model on each of them, which is what ``-m runtime=hf,onnx`` says of a
+    sweep.
+    """
     parser = OverridesParser.create()
     made = []
     for override in overrides:
@@ -104,14 +117,27 @@ def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tup
     names = value if isinstance(value, list) else [value]
     if many != isinstance(value, list) and value is not None:
         right = f"{group}=[{value}]" if many else f"{group}={names[0] if names else '...'}"
-        return [Problem(f"{group} takes {'a list' if many else 'one value'}, got {group}={value}", f"write {right}")], None, []
+        return (
+            [
+                Problem(
+                    f"{group} takes {'a list' if many else 'one value'}, got {group}={value}",
+                    f"write {right}",
+                )
+            ],
+            None,
+            [],
+        )
     if value is None or value == "none":
         return [], "[]" if many else "null" if group not in IN_METHOD else "none", []
     if group in ("model", "data") and str(value) not in known(group):
         return _path_or_hub(group, str(value))
     wrong = [name for name in names if str(name) not in known(group)]
     if len(set(map(str, names))) < len(names):
-        return [Problem(f"{group}={value} names one choice twice", "a recipe can hold a step twice")], None, []
+        return (
+            [Problem(f"{group}={value} names one choice twice", "a recipe can hold a step twice")],
+            None,
+            [],
+        )
     problems = [Problem(f"no {group} {name!r}", did_you_mean(str(name), known(group))) for name in wrong]
     return problems, f"[{','.join(map(str, names))}]" if many else str(value), []
 
@@ -123,7 +149,12 @@ def _path_or_hub(group: str, value: str) -> tuple[list[Problem], str | None, lis
         return [], "hub", [(f"{group}.id", value)]
     hint = did_you_mean(value, known(group))
     return (
-        [Problem(f"no {group} {value!r}, and no such file or folder", f"{hint} A path is written ./{value}, a hub id org/name")],
+        [
+            Problem(
+                f"no {group} {value!r}, and no such file or folder",
+                f"{hint} A path is written ./{value}, a hub id org/name",
+            )
+        ],
         None,
         [],
     )
@@ -132,4 +163,8 @@ def _path_or_hub(group: str, value: str) -> tuple[list[Problem], str | None, lis
 def is_path(group: str, value: str) -> bool:
     """Whether a model or data value is meant as a path."""
     path = Path(value).expanduser()
-    return path.exists() or value.startswith(("./", "../", "/", "~")) or (group == "data" and path.suffix in DATA_SUFFIXES)
+    return (
+        path.exists()
+        or value.startswith(("./", "../", "/", "~"))
+        or (group == "data" and path.suffix in DATA_SUFFIXES)
+    )

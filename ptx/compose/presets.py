@@ -1,8 +1,11 @@
-"""Presets: YAML that names a choice and sets fields of it (``defaults: [gptq]``, ``bits: 3``), usable wherever a choice can be named.
+"""Presets: YAML that names a choice and sets fields of it (``defaults: [gptq]``, ``bits: 3``), usable
+wherever a choice can be named.
 
-Hydra by itself composes those of a group that takes one value. The elements of a list (``compress=[sparsegpt,gptq_w3]``) are configured
-under their own names and a recipe's steps under theirs, where Hydra has no place for a preset; so each is composed alone, by Hydra too, and put there as
-the typed configuration that it comes to. A run's record holds that configuration and not the preset's name: the same fields are the same step.
+Hydra by itself composes those of a group that takes one value. The elements of a list
+(``compress=[sparsegpt,gptq_w3]``) are configured under their own names and a recipe's steps under theirs,
+where Hydra has no place for a preset; so each is composed alone, by Hydra too, and put there as the typed
+configuration that it comes to. A run's record holds that configuration and not the preset's name: the same
+fields are the same step.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ def apart(host: Host, choices: dict[str, str]) -> dict[str, list[str]]:
 
 
 def put_back(node: DictConfig, whole: dict[str, list[str]]) -> list[Problem]:
-    """Fill the lists of a composed configuration with presets, in the order that was typed; what is wrong with them."""
+    """Fill the lists of a composed configuration with presets, in the order that was typed; what is wrong
+    with them.
+    """
     problems = []
     for group, names in whole.items():
         made: dict[str, Any] = {}
@@ -51,10 +56,19 @@ def typed(group: str, name: str) -> tuple[DictConfig | None, list[Problem]]:
     if base is not None and group in OPEN_GROUPS:
         base = next(iter(base.values()), None)
     if base is None:
-        return None, [Problem(f"{group}={name} is a preset of no choice", f"its YAML begins with defaults: [NAME], a choice of {group}")]
+        return None, [
+            Problem(
+                f"{group}={name} is a preset of no choice",
+                f"its YAML begins with defaults: [NAME], a choice of {group}",
+            )
+        ]
     node = OmegaConf.create({group: {name: base}})
     fields = composed.get("preset") or {}
-    problems = [problem for field, value in fields.items() for problem in set_field(node, f"{group}.{name}.{field}", value)]
+    problems = [
+        problem
+        for field, value in fields.items()
+        for problem in set_field(node, f"{group}.{name}.{field}", value)
+    ]
     return node[group][name], problems
 
 

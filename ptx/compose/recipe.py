@@ -1,4 +1,5 @@
-"""Recipes: YAML that names steps in order, made into the same typed configurations as ``method=`` and ``compress=``.
+"""Recipes: YAML that names steps in order, made into the same typed configurations as ``method=`` and
+``compress=``.
 
 A step is a mapping with its choice (or a preset) under ``method`` or ``compress`` and its fields beside it::
 
@@ -10,8 +11,9 @@ A step is a mapping with its choice (or a preset) under ``method`` or ``compress
       safety: {method: sft, data: safety}      # learns from that shape of the data family
       round: {method: sft, through: {qat: {bits: 4}}}      # or, with its defaults, through: qat
 
-``rounds: n`` with ``each:`` repeats steps (``prune_1 heal_1 prune_2 ...``, before those of ``steps``); ``ramp: {prune: {sparsity: 0.6}}`` raises a
-field over the rounds to its target by the cubic schedule of Zhu & Gupta 2017 (eq. 1, from 0).
+``rounds: n`` with ``each:`` repeats steps (``prune_1 heal_1 prune_2 ...``, before those of ``steps``);
+``ramp: {prune: {sparsity: 0.6}}`` raises a field over the rounds to its target by the cubic schedule of Zhu &
+Gupta 2017 (eq. 1, from 0).
 """
 
 from __future__ import annotations
@@ -32,17 +34,28 @@ KINDS = ("method", "compress")
 
 
 def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem], list[str]]:
-    """The recipe with its steps as typed configurations (``data``: the shapes that steps ask for), what is wrong, and the fields it sets."""
+    """The recipe with its steps as typed configurations (``data``: the shapes that steps ask for), what is
+    wrong, and the fields it sets.
+    """
     raw = OmegaConf.to_container(recipe, resolve=True)
     assert isinstance(raw, dict)
-    problems = [Problem(f"a recipe has no field {name!r}", did_you_mean(str(name), FIELDS)) for name in raw if name not in FIELDS]
+    problems = [
+        Problem(f"a recipe has no field {name!r}", did_you_mean(str(name), FIELDS))
+        for name in raw
+        if name not in FIELDS
+    ]
     steps = _repeated(raw) | (raw.get("steps") or {})
     if not steps:
         problems.append(Problem("the recipe has no steps", "steps: {sft: {method: sft}}"))
     typed = OmegaConf.create({"why": raw.get("why", ""), "steps": {}, "data": {}})
     for name, step in steps.items():
         problems += _add(host, typed, name, dict(step) if isinstance(step, dict) else {})
-    fields = [f"recipe.steps.{name}.{field}" for name, step in steps.items() if isinstance(step, dict) for field in step]
+    fields = [
+        f"recipe.steps.{name}.{field}"
+        for name, step in steps.items()
+        if isinstance(step, dict)
+        for field in step
+    ]
     return typed, problems, fields
 
 
@@ -54,25 +67,39 @@ def _repeated(raw: dict[Any, Any]) -> dict[str, dict[str, Any]]:
         for name, step in each.items():
             steps[f"{name}_{turn}"] = dict(step)
         for name, targets in (raw.get("ramp") or {}).items():
-            steps[f"{name}_{turn}"] |= {field: round(ramp(turn / rounds, float(target)), 6) for field, target in targets.items()}
+            steps[f"{name}_{turn}"] |= {
+                field: round(ramp(turn / rounds, float(target)), 6) for field, target in targets.items()
+            }
     return steps
 
 
 def ramp(share: float, target: float) -> float:
-    """The cubic schedule: s(t) = s_f - s_f (1 - t)^3 for t in [0, 1] (Zhu & Gupta 2017, eq. 1 with s_i = 0)."""
+    """The cubic schedule: s(t) = s_f - s_f (1 - t)^3 for t in [0, 1] (Zhu & Gupta 2017, eq. 1 with s_i =
+    0).
+    """
     return target * (1 - (1 - share) ** 3)
 
 
 def _add(host: Host, recipe: DictConfig, name: str, step: dict[str, Any]) -> list[Problem]:
     kinds = [kind for kind in KINDS if kind in step]
     if len(kinds) != 1:
-        return [Problem(f"recipe step {name!r} must name one choice, got {step}", f"{name}: {{method: sft}} or {name}: {{compress: gptq}}")]
+        return [
+            Problem(
+                f"recipe step {name!r} must name one choice, got {step}",
+                f"{name}: {{method: sft}} or {name}: {{compress: gptq}}",
+            )
+        ]
     group = kinds[0]
     chosen, problems = any_of(host, group, str(step[group]))
     if problems:
         return problems
     if chosen is None:
-        return [Problem(f"recipe step {name!r}: no {group} {step[group]!r}", did_you_mean(str(step[group]), known(group)))]
+        return [
+            Problem(
+                f"recipe step {name!r}: no {group} {step[group]!r}",
+                did_you_mean(str(step[group]), known(group)),
+            )
+        ]
     recipe.steps[name] = chosen
     fields = {field: value for field, value in step.items() if field not in (group, "data", *IN_METHOD)}
     if step.get("data"):
@@ -80,7 +107,9 @@ def _add(host: Host, recipe: DictConfig, name: str, step: dict[str, Any]) -> lis
     for part, (asked, settings) in _in_method(step).items():
         found, wrong = any_of(host, part, asked)
         if found is None:
-            problems += wrong or [Problem(f"recipe step {name!r}: no {part} {asked!r}", did_you_mean(asked, known(part)))]
+            problems += wrong or [
+                Problem(f"recipe step {name!r}: no {part} {asked!r}", did_you_mean(asked, known(part)))
+            ]
             continue
         recipe.steps[name][part] = found
         fields |= {f"{part}.{field}": value for field, value in settings.items()}
@@ -90,14 +119,19 @@ def _add(host: Host, recipe: DictConfig, name: str, step: dict[str, Any]) -> lis
 
 
 def _in_method(step: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """What goes into a method's own fields: (choice, its settings) by group. ``lora: {r: 8}`` needs no name, there is one kind of adapters."""
+    """What goes into a method's own fields: (choice, its settings) by group. ``lora: {r: 8}`` needs no name,
+    there is one kind of adapters.
+    """
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for part in IN_METHOD:
         asked = step.get(part)
         if asked and part == "lora":
             found[part] = ("lora", asked if isinstance(asked, dict) else {})
         elif isinstance(asked, dict):
-            found[part] = (", ".join(map(str, asked)), next(iter(asked.values())) or {})  # of two names none is a choice
+            found[part] = (
+                ", ".join(map(str, asked)),
+                next(iter(asked.values())) or {},
+            )  # of two names none is a choice
         elif asked:
             found[part] = (str(asked), {})
     return found

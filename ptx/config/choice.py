@@ -11,10 +11,10 @@ from typing import Any
 class Choice:
     """One value of one config group, as a plugin contributes it.
 
-    ``libraries`` are the distributions whose versions decide the result (they go into the key of a step); ``version`` is the
-    plugin's own count of changes in behaviour. ``data`` is for a model that brings its own data: the data choice taken when
-    none is given. ``suggests`` is for a model too: fields that suit it (a learning rate), per choice such as ``method=sft``, taken where nothing
-    was typed, and said.
+    ``libraries`` are the distributions whose versions decide the result (they go into the key of a step);
+    ``version`` is the plugin's own count of changes in behaviour. ``data`` is for a model that brings its own
+    data: the data choice taken when none is given. ``suggests`` is for a model too: fields that suit it (a
+    learning rate), per choice such as ``method=sft``, taken where nothing was typed, and said.
     """
 
     group: str
@@ -29,7 +29,9 @@ class Choice:
 
 @dataclass(frozen=True)
 class Command:
-    """A verb that a plugin adds to the command line: ``ptx NAME ...`` calls ``main(arguments)``, which returns the exit code."""
+    """A verb that a plugin adds to the command line: ``ptx NAME ...`` calls ``main(arguments)``, which
+    returns the exit code.
+    """
 
     name: str
     help: str

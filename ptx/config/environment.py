@@ -1,7 +1,9 @@
-"""A step in an environment of its own: another Python, which need hold neither ptx nor any library that ptx pins.
+"""A step in an environment of its own: another Python, which need hold neither ptx nor any library that ptx
+pins.
 
-What passes between is files. A plugin's configuration says ``outside()``: which script takes the step, and with which Python. The script is
-called as ``PYTHON SCRIPT SPEC.json``; :func:`ptx.execute.process.take_outside` is the caller and says what stands in SPEC. The script's content, the
+What passes between is files. A plugin's configuration says ``outside()``: which script takes the step, and
+with which Python. The script is called as ``PYTHON SCRIPT SPEC.json``;
+:func:`ptx.execute.process.take_outside` is the caller and says what stands in SPEC. The script's content, the
 Python's version and every distribution installed there decide the result, so they are in the step's key.
 """
 
@@ -29,9 +31,11 @@ PATIENCE = 60.0  # seconds for a Python to say what it holds
 
 @dataclass(frozen=True)
 class Outside:
-    """Where a step is taken. ``python`` may be empty: then ``$PTX_STEP_PYTHON`` says it. ``field`` is what the user would type to set it.
+    """Where a step is taken. ``python`` may be empty: then ``$PTX_STEP_PYTHON`` says it. ``field`` is what
+    the user would type to set it.
 
-    ``requirements`` is a file for pip that makes the environment; where it is given, a missing environment is refused with the way to it.
+    ``requirements`` is a file for pip that makes the environment; where it is given, a missing environment is
+    refused with the way to it.
     """
 
     script: Path
@@ -45,16 +49,24 @@ class Outside:
         asked = self.python or os.environ.get(VARIABLE, "")
         if not asked:
             what = f"{self.script.name} runs in an environment of its own, and none is named"
-            raise ConfigError(Problem(what, f"{self._way}{self.field}=/path/to/venv/bin/python, or {VARIABLE}=..."))
+            raise ConfigError(
+                Problem(what, f"{self._way}{self.field}=/path/to/venv/bin/python, or {VARIABLE}=...")
+            )
         path = Path(asked).expanduser().absolute()  # not resolved: a venv's Python is a link
         if not os.access(path, os.X_OK) or path.is_dir():
-            raise ConfigError(Problem(f"there is no Python at {asked}", f"{self._way}{self.field}=/path/to/venv/bin/python"))
+            raise ConfigError(
+                Problem(f"there is no Python at {asked}", f"{self._way}{self.field}=/path/to/venv/bin/python")
+            )
         return path
 
     @property
     def _way(self) -> str:
         """How the environment is made, where the plugin says it."""
-        return f"python -m venv VENV && VENV/bin/pip install -r {self.requirements}, then " if self.requirements else ""
+        return (
+            f"python -m venv VENV && VENV/bin/pip install -r {self.requirements}, then "
+            if self.requirements
+            else ""
+        )
 
     def identity(self) -> dict[str, Any]:
         """What of it decides the result, for the step's key."""
@@ -64,7 +76,11 @@ class Outside:
 
 def environment() -> dict[str, str]:
     """This process's variables without those that would lead the other Python to libraries from here."""
-    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+    }
 
 
 def _stamp(python: Path) -> tuple[int, ...]:
@@ -77,10 +93,15 @@ def _stamp(python: Path) -> tuple[int, ...]:
 def held_by(python: Path, _stamp: tuple[int, ...]) -> dict[str, Any]:
     """The version of a Python and of everything installed for it."""
     try:
-        done = subprocess.run([python, "-c", PROBE], capture_output=True, text=True, env=environment(), timeout=PATIENCE)
+        done = subprocess.run(
+            [python, "-c", PROBE], capture_output=True, text=True, env=environment(), timeout=PATIENCE
+        )
         found: dict[str, Any] = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise ConfigError(
-            Problem(f"{python} does not say what it holds ({type(error).__name__})", "is it a Python 3.8 or newer?")
+            Problem(
+                f"{python} does not say what it holds ({type(error).__name__})",
+                "is it a Python 3.8 or newer?",
+            )
         ) from error
     return found

@@ -1,4 +1,6 @@
-"""The empty types, one per config group: a plugin derives its choices from them, and the type is the dispatch key."""
+"""The empty types, one per config group: a plugin derives its choices from them, and the type is the dispatch
+key.
+"""
 
 from __future__ import annotations
 
@@ -30,13 +32,19 @@ class Data:
 
 @dataclass
 class Lora:
-    """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning; ``lora=lora`` puts it into ``method.lora``."""
+    """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning; ``lora=lora`` puts it into
+    ``method.lora``.
+    """
 
     r: int = setting(8, "rank of the update")
     alpha: int = setting(16, "scale: the update is multiplied by alpha / r")
     dropout: float = setting(0.0, "dropout on the adapter's input")
-    targets: str = setting("all-linear", "which modules: all-linear, or a comma-separated list such as q_proj,v_proj")
-    merge: bool = setting(True, "merge the adapter into the weights; false keeps an adapter folder beside its base")
+    targets: str = setting(
+        "all-linear", "which modules: all-linear, or a comma-separated list such as q_proj,v_proj"
+    )
+    merge: bool = setting(
+        True, "merge the adapter into the weights; false keeps an adapter folder beside its base"
+    )
     quantize: bool = setting(False, "QLoRA: load the base in 4 bits (needs a GPU and bitsandbytes)")
 
     def __post_init__(self) -> None:
@@ -46,7 +54,8 @@ class Lora:
 
 @dataclass
 class Through:
-    """What a training sees its weights through (``through=``), such as the grid that they will be rounded to; it goes into ``method.through``.
+    """What a training sees its weights through (``through=``), such as the grid that they will be rounded to;
+    it goes into ``method.through``.
 
     A wrapper of ``ptx_fit`` puts it on and takes it off again, around the loop of whatever method trains.
     """
@@ -54,10 +63,11 @@ class Through:
 
 @dataclass
 class Method:
-    """A training method (``method=``). ``needs`` names the data shapes it can train on, the preferred one first.
+    """A training method (``method=``). ``needs`` names the data shapes it can train on, the preferred one
+    first.
 
-    ``reads`` names further shapes of the same data, all of which it needs beside that one. ``parallel=True``: several ranks
-    (``launch=torchrun``) can train it together; rank 0 alone writes.
+    ``reads`` names further shapes of the same data, all of which it needs beside that one. ``parallel=True``:
+    several ranks (``launch=torchrun``) can train it together; rank 0 alone writes.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -70,21 +80,24 @@ class Method:
         """Names of the scorers it takes rewards from."""
         return []
 
-    def models(self, before: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002 (for those that have some)
-        """Further models that it reads, by what it calls them (``teacher``): ``run.models`` holds them, their content is in its key.
+    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
+        """Further models that it reads, by what it calls them (``teacher``): ``run.models`` holds them, their
+        content is in its key.
 
-        Each is ``start`` (what the run started from), ``input`` (what the step is given), the name of an earlier step (what that made), or
-        a model as ``model=`` takes it. ``before`` holds the earlier steps by name, in order.
+        Each is ``start`` (what the run started from), ``input`` (what the step is given), the name of an
+        earlier step (what that made), or a model as ``model=`` takes it. ``before`` holds the earlier steps
+        by name, in order.
         """
         return {}
 
 
 @dataclass(frozen=True)
 class Promise:
-    """What a compressor's result must show when it is read back from disk; the plugin ``ptx_checks`` fails the step if it does not.
+    """What a compressor's result must show when it is read back from disk; the plugin ``ptx_checks`` fails
+    the step if it does not.
 
-    Everything has a default that suits a stranger: what is not promised is measured and told, not judged. *Layers* are the linear
-    layers but for the output embedding; shares are of their weights.
+    Everything has a default that suits a stranger: what is not promised is measured and told, not judged.
+    *Layers* are the linear layers but for the output embedding; shares are of their weights.
     """
 
     sparsity: float | None = None  # share of zeros in the layers that ``skip`` leaves
@@ -96,7 +109,10 @@ class Promise:
     keeps_zeros: bool = True  # weights that an earlier step pruned stay zero
     dtype: str = ""  # what is not quantised is stored in this dtype; empty: in the one it came in
     max_bytes: int | None = None  # of all files of the result
-    size: float | None = None  # bytes of the result as a share of those of the model it was made of (of an adapter: of its base)
+    size: float | None = (
+        # bytes of the result as a share of those of the model it was made of (of an adapter: of its base)
+        None
+    )
 
 
 @dataclass
@@ -116,7 +132,7 @@ class Compressor:
         """Files and folders beside the data whose content decides the result."""
         return []
 
-    def models(self, before: Mapping[str, Any]) -> dict[str, str]:  # noqa: ARG002 (for those that have some)
+    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
         """Further models that it reads, as a :class:`Method` names them."""
         return {}
 
@@ -125,11 +141,12 @@ class Compressor:
 class Evaluator:
     """A measurement (``eval=[...]``).
 
-    The class says what its result depends on beside its settings and the artifact: ``opens_model=False`` loads the artifact
-    by itself (``lm`` is None); ``timed=True`` depends on the machine; ``seeded=True`` on the run's seed;
-    ``compares=True`` on the baseline model. ``brought`` says which of its fields, where they are empty, are filled with what came with
-    the data (``tasks``, ``heldout``, ``general``), and ``self_sufficient=True`` that it has content of its own where nothing came.
-    ``accompanies`` are kinds of steps with which it is measured without being asked for, ``train``: whatever else is measured, unless
+    The class says what its result depends on beside its settings and the artifact: ``opens_model=False``
+    loads the artifact by itself (``lm`` is None); ``timed=True`` depends on the machine; ``seeded=True`` on
+    the run's seed; ``compares=True`` on the baseline model. ``brought`` says which of its fields, where they
+    are empty, are filled with what came with the data (``tasks``, ``heldout``, ``general``), and
+    ``self_sufficient=True`` that it has content of its own where nothing came. ``accompanies`` are kinds of
+    steps with which it is measured without being asked for, ``train``: whatever else is measured, unless
     ``eval.NAME=false``.
     """
 
@@ -141,7 +158,8 @@ class Evaluator:
     self_sufficient: ClassVar[bool] = False
     accompanies: ClassVar[tuple[str, ...]] = ()
 
-    def settled(self, config: RunConfig) -> Evaluator:  # noqa: ARG002 (for those whose settings follow from the run)
+    # for those whose settings follow from the run
+    def settled(self, config: RunConfig) -> Evaluator:
         """Itself with the settings that follow from the rest of the run, before its key is made."""
         return self
 
@@ -156,7 +174,8 @@ class Evaluator:
 
 @dataclass
 class Runtime:
-    """What serves a model (``runtime=``). ``exports=True``: a model folder must be exported first (``ptx_export``).
+    """What serves a model (``runtime=``). ``exports=True``: a model folder must be exported first
+    (``ptx_export``).
 
     ``serves=False``: it is only exported for, and nothing can be measured on it.
     """
@@ -169,15 +188,19 @@ class Runtime:
         return []
 
     def served(self) -> Any:
-        """The environment that it is served from (:class:`ptx.Outside`), if not this one: it decides what is measured."""
+        """The environment that it is served from (:class:`ptx.Outside`), if not this one: it decides what is
+        measured.
+        """
         return None
 
 
 @dataclass
 class Decode:
-    """How an answer is made of what a runtime generates (``decode=``): test-time compute. Without one, of one generation.
+    """How an answer is made of what a runtime generates (``decode=``): test-time compute. Without one, of one
+    generation.
 
-    It is the measured system's: every evaluator that generates text gets its answers, log-likelihoods stay those of the model.
+    It is the measured system's: every evaluator that generates text gets its answers, log-likelihoods stay
+    those of the model.
     """
 
     def scorers(self) -> list[str]:
@@ -187,12 +210,15 @@ class Decode:
 
 @dataclass
 class Scorer:
-    """Scores completions (``scorer.NAME``): rewards of GRPO, judges, safety classifiers. ``bounds`` are the ends of its scale."""
+    """Scores completions (``scorer.NAME``): rewards of GRPO, judges, safety classifiers. ``bounds`` are the
+    ends of its scale.
+    """
 
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
     def comparing(self) -> Scorer | None:
-        """The same judge asked which is better: it scores 1 where the completion beats the reference, 0.5 for a tie, 0 else.
+        """The same judge asked which is better: it scores 1 where the completion beats the reference, 0.5 for
+        a tie, 0 else.
 
         None: it has no such question, and who wants to compare two completions compares their scores.
         """
@@ -240,7 +266,7 @@ class Launch:
 class Cluster:
     """Where the runs of a sweep go (``cluster=``); without one, they stay on this machine."""
 
-    def problems(self, config: RunConfig) -> list[Problem]:  # noqa: ARG002 (for those that have some)
+    def problems(self, config: RunConfig) -> list[Problem]:
         """What is wrong with sending this run there, found before anything is sent."""
         return []
 
@@ -261,5 +287,6 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "launch": (Launch, False),
     "cluster": (Cluster, False),
 }
-#: groups that say how the method trains, with what is typed for them: a choice goes into the method's field of that name
+#: groups that say how the method trains, with what is typed for them: a choice goes into the method's field
+#: of that name
 IN_METHOD = {"lora": "lora=lora", "through": "through=NAME"}

@@ -7,11 +7,12 @@ from dataclasses import MISSING, field
 from typing import Any
 
 
-def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) -> Any:  # noqa: A002 (argparse's word)
+# argparse's word
+def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) -> Any:  # noqa: A002
     """A dataclass field with a sentence of help.
 
-    ``identity=False`` marks what does not change the result (a logging interval), and so stays out of the step's key. Mutable
-    defaults are copied per instance.
+    ``identity=False`` marks what does not change the result (a logging interval), and so stays out of the
+    step's key. Mutable defaults are copied per instance.
     """
     metadata = {"help": help, "identity": identity}
     if isinstance(default, list | dict):
@@ -21,7 +22,11 @@ def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) ->
 
 def identity_of(config: Any) -> dict[str, Any]:
     """The settings of ``config`` that decide its result, as plain data for a key."""
-    return {f.name: _identity(getattr(config, f.name)) for f in dataclasses.fields(config) if f.metadata.get("identity", True)}
+    return {
+        f.name: _identity(getattr(config, f.name))
+        for f in dataclasses.fields(config)
+        if f.metadata.get("identity", True)
+    }
 
 
 def _identity(value: Any) -> Any:

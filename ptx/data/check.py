@@ -1,7 +1,9 @@
-"""What is wrong with rows that can be read, found before training: most of it trains to the end without a word.
+"""What is wrong with rows that can be read, found before training: most of it trains to the end without a
+word.
 
-Fatal (a :class:`~ptx.errors.Problem`) is what makes the result meaningless whatever one intended: identical sides of a pair,
-a single label, empty replies, an unknown role, labels that are not booleans. What may be meant that way is a warning.
+Fatal (a :class:`~ptx.errors.Problem`) is what makes the result meaningless whatever one intended: identical
+sides of a pair, a single label, empty replies, an unknown role, labels that are not booleans. What may be
+meant that way is a warning.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ Fault = tuple[str, str]  # what is wrong, how to mend it
 
 
 def check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
-    """Problems (fatal) and warnings of the rows of ``shape``, each kind once: how many rows, and where the first one is."""
+    """Problems (fatal) and warnings of the rows of ``shape``, each kind once: how many rows, and where the
+    first one is.
+    """
     found: tuple[list[Problem], list[str]] = dataset.once("check", shape, lambda: _check(dataset, shape))
     return found
 
@@ -54,7 +58,10 @@ def _messages(row: Row) -> Iterable[Fault]:
     yield from _turns("messages", row["messages"])
     last = row["messages"][-1]
     if last["role"] in ROLES and last["role"] != "assistant":
-        yield f"the last message is the {last['role']}'s, so there is nothing to learn", "end with an assistant message"
+        yield (
+            f"the last message is the {last['role']}'s, so there is nothing to learn",
+            "end with an assistant message",
+        )
     if last["role"] == "assistant" and not last["content"] and "tool_calls" not in last:
         yield "the last assistant message is empty", "fill it or delete the row"
 
@@ -65,7 +72,11 @@ def _completions(row: Row) -> Iterable[Fault]:
 
 
 def _pairs(row: Row) -> Iterable[Fault]:
-    faults = [*_value("prompt", row["prompt"]), *_reply("chosen", row["chosen"]), *_reply("rejected", row["rejected"])]
+    faults = [
+        *_value("prompt", row["prompt"]),
+        *_reply("chosen", row["chosen"]),
+        *_reply("rejected", row["rejected"]),
+    ]
     yield from faults
     if faults:
         return
@@ -74,7 +85,10 @@ def _pairs(row: Row) -> Iterable[Fault]:
         return
     repeats = [side for side in ("chosen", "rejected") if _begins(row[side], row["prompt"])]
     if len(repeats) == 1:
-        yield f"the prompt is repeated inside {repeats[0]} only", "leave it out there: chosen and rejected hold the reply alone"
+        yield (
+            f"the prompt is repeated inside {repeats[0]} only",
+            "leave it out there: chosen and rejected hold the reply alone",
+        )
 
 
 def _thumbs(row: Row) -> Iterable[Fault]:
@@ -87,7 +101,10 @@ def _prompts(row: Row) -> Iterable[Fault]:
     yield from _value("prompt", row["prompt"])
     answer = row["answer"]
     if not isinstance(answer, str | int | float | None) or isinstance(answer, bool):
-        yield f"answer must be text or a number, got {shown(answer)}", "write what a scorer shall compare with"
+        yield (
+            f"answer must be text or a number, got {shown(answer)}",
+            "write what a scorer shall compare with",
+        )
 
 
 def _safety(row: Row) -> Iterable[Fault]:
@@ -119,7 +136,10 @@ RULES: dict[str, Callable[[Row], Iterable[Fault]]] = {
 
 def _boolean(name: str, value: Any) -> Iterable[Fault]:
     if not isinstance(value, bool):
-        yield f"{name} must be true or false, got {shown(value)}", f"write {name} as true or false, without quotes"
+        yield (
+            f"{name} must be true or false, got {shown(value)}",
+            f"write {name} as true or false, without quotes",
+        )
 
 
 def _value(name: str, value: Any) -> Iterable[Fault]:
@@ -139,7 +159,10 @@ def _reply(name: str, value: Any) -> Iterable[Fault]:
         return
     if value[0]["role"] in ("system", "user"):
         yield (
-            f"{name} begins with the {value[0]['role']}'s message: it repeats the prompt, or is of another one",
+            (
+                f"{name} begins with the {value[0]['role']}'s message: it repeats the prompt, or is of"
+                " another one"
+            ),
             "leave the prompt out there",
         )
     if value[-1]["role"] != "assistant":
@@ -154,7 +177,10 @@ def _turns(name: str, turns: list[Row]) -> Iterable[Fault]:
         if role not in ROLES:
             yield f"{name} has the unknown role {role!r}", did_you_mean(str(role), ROLES)
         if not isinstance(content, str) and not (content is None and "tool_calls" in turn):
-            yield f"a message in {name} has content that is not text: {shown(content)}", "write the content as a text"
+            yield (
+                f"a message in {name} has content that is not text: {shown(content)}",
+                "write the content as a text",
+            )
         elif role == "user" and isinstance(content, str) and not content.strip():
             yield f"a user's message in {name} is empty", "fill it or delete the row"
 
@@ -173,14 +199,23 @@ def _whole(name: str, shape: str, records: list[Record]) -> Iterable[Problem]:
     """What only all rows together show."""
     if shape == "thumbs" and len(labels := {record.row["label"] for record in records}) == 1:
         label = str(labels.pop()).lower()
-        yield Problem(f"all {len(records)} labels of {name} are {label}, so there is nothing to tell apart", "give it rows of both labels")
-    if shape in ("prompts", "pairs", "thumbs", "safety") and len({is_turns(record.row["prompt"]) for record in records}) > 1:
-        yield Problem(f"some prompts of {name} are texts and others message lists", "write all of them the same way")
+        yield Problem(
+            f"all {len(records)} labels of {name} are {label}, so there is nothing to tell apart",
+            "give it rows of both labels",
+        )
+    if (
+        shape in ("prompts", "pairs", "thumbs", "safety")
+        and len({is_turns(record.row["prompt"]) for record in records}) > 1
+    ):
+        yield Problem(
+            f"some prompts of {name} are texts and others message lists", "write all of them the same way"
+        )
     if shape == "prompts":
         without = [record for record in records if record.row["answer"] is None]
         if 0 < len(without) < len(records):
             yield Problem(
-                f"{without[0].place}: answer is missing (in {len(without)} of {len(records)} rows)", "give every prompt one, or none"
+                f"{without[0].place}: answer is missing (in {len(without)} of {len(records)} rows)",
+                "give every prompt one, or none",
             )
 
 
@@ -193,13 +228,23 @@ def _warnings(shape: str, records: list[Record]) -> Iterable[str]:
     if len(twice) >= REPEATED * len(records):
         yield f"{len(twice)} of {len(records)} rows repeat an earlier one; the first is {twice[0].place}"
     if shape == "prompts" and all(record.row["answer"] is None for record in records):
-        yield "the prompts have no answers: only scorers that compare with nothing (format, a judge) can give rewards"
+        yield (
+            "the prompts have no answers: only scorers that compare with nothing (format, a judge) can give"
+            " rewards"
+        )
     if shape == "thumbs":
         yield from _lopsided(records)
     if shape == "pairs":
-        both = [record for record in records if all(_begins(record.row[side], record.row["prompt"]) for side in ("chosen", "rejected"))]
+        both = [
+            record
+            for record in records
+            if all(_begins(record.row[side], record.row["prompt"]) for side in ("chosen", "rejected"))
+        ]
         if both:
-            yield f"{len(both)} of {len(records)} pairs repeat the prompt in chosen and in rejected; the first is {both[0].place}"
+            yield (
+                f"{len(both)} of {len(records)} pairs repeat the prompt in chosen and in rejected; the first"
+                f" is {both[0].place}"
+            )
 
 
 def _lopsided(records: list[Record]) -> Iterable[str]:

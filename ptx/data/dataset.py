@@ -1,7 +1,8 @@
 """A data choice, opened: which shapes it can give, and its rows in the shape that a step needs.
 
-A file gives its native shape and what follows from that without a guess (:data:`ptx.data.shapes.DERIVATIONS`); a family gives
-the shape of each of its files and, for shapes that no file has, what follows from the ones it has.
+A file gives its native shape and what follows from that without a guess
+(:data:`ptx.data.shapes.DERIVATIONS`); a family gives the shape of each of its files and, for shapes that no
+file has, what follows from the ones it has.
 """
 
 from __future__ import annotations
@@ -41,7 +42,9 @@ class Source:
         if shape == self.form.shape:
             return self.records
         derive = DERIVATIONS[shape][self.form.shape]
-        return [Record(record.file, record.line, row) for record in self.records for row in derive(record.row)]
+        return [
+            Record(record.file, record.line, row) for record in self.records for row in derive(record.row)
+        ]
 
     def describe(self, shape: str, count: int) -> str:
         """How the rows of ``shape`` come about."""
@@ -55,7 +58,9 @@ class Source:
         extra = [column for column in self.table.columns if column not in self.form.columns]
         if extra:
             notes.append(f"further columns: {', '.join(extra)}")
-        return f"{count} row{'s' * (count != 1)}: {' → '.join(steps)}" + (f" ({'; '.join(notes)})" if notes else "")
+        return f"{count} row{'s' * (count != 1)}: {' → '.join(steps)}" + (
+            f" ({'; '.join(notes)})" if notes else ""
+        )
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,9 @@ class DataSet:
     @property
     def columns(self) -> list[str]:
         """The columns of its files."""
-        return list(dict.fromkeys(column for source in self.sources.values() for column in source.table.columns))
+        return list(
+            dict.fromkeys(column for source in self.sources.values() for column in source.table.columns)
+        )
 
     def _lacks(self, shape: str) -> list[str]:
         """The columns of ``shape`` that are here under no name and follow from nothing."""
@@ -91,22 +98,30 @@ class DataSet:
 
     @property
     def heldout(self) -> Path | None:
-        """The held-out text that lies beside the rows (``heldout.jsonl`` or ``heldout.txt``), if there is one."""
+        """The held-out text that lies beside the rows (``heldout.jsonl`` or ``heldout.txt``), if there is
+        one.
+        """
         return self._beside("heldout")
 
     @property
     def general(self) -> Path | None:
-        """Text of everything but what the rows are about (``general.jsonl`` or ``general.txt``), if there is one."""
+        """Text of everything but what the rows are about (``general.jsonl`` or ``general.txt``), if there is
+        one.
+        """
         return self._beside("general")
 
     def _beside(self, name: str) -> Path | None:
-        return next((file for suffix in (".jsonl", ".txt") if (file := self.path / f"{name}{suffix}").is_file()), None)
+        return next(
+            (file for suffix in (".jsonl", ".txt") if (file := self.path / f"{name}{suffix}").is_file()), None
+        )
 
     def located(self, shape: str) -> list[Record]:
         """Canonical rows with the file and line each came from."""
         if shape not in self.sources:
             self.require([shape], "this step")
-        found: list[Record] = self.once("located", shape, lambda: self.sources[shape].located(shape)[: self.limit])
+        found: list[Record] = self.once(
+            "located", shape, lambda: self.sources[shape].located(shape)[: self.limit]
+        )
         return found
 
     def once(self, what: str, shape: str, make: Callable[[], Any]) -> Any:
@@ -116,11 +131,15 @@ class DataSet:
         return self._made[what, shape]
 
     def rows(self, shape: str) -> list[Row]:
-        """Canonical rows of ``shape``; the columns are those of :data:`ptx.data.COLUMNS`, and whatever else the file had."""
+        """Canonical rows of ``shape``; the columns are those of :data:`ptx.data.COLUMNS`, and whatever else
+        the file had.
+        """
         return [record.row for record in self.located(shape)]
 
     def digest(self, shape: str) -> str:
-        """sha256 of the rows as they are used: renaming the file or adding another shape to the family changes nothing."""
+        """sha256 of the rows as they are used: renaming the file or adding another shape to the family
+        changes nothing.
+        """
         return str(self.once("digest", shape, lambda: digest_of(self.rows(shape))))
 
     def describe(self, shape: str) -> str:
@@ -132,11 +151,15 @@ class DataSet:
         source = next((source for source in self.sources.values() if source.native == shape), None)
         if source is None:
             natives = ", ".join(dict.fromkeys(source.native for source in self.sources.values()))
-            raise ConfigError(Problem(f"{who} learns from {shape}, which {self.name} does not hold", f"it holds {natives}"))
+            raise ConfigError(
+                Problem(f"{who} learns from {shape}, which {self.name} does not hold", f"it holds {natives}")
+            )
         return replace(self, sources=dict.fromkeys(source.gives, source), _made={})
 
     def require(self, needs: Sequence[str], who: str, fits: Mapping[str, Sequence[str]] | None = None) -> str:
-        """The first shape of ``needs`` that is there. ``fits`` names, for the error, the choices that take each shape."""
+        """The first shape of ``needs`` that is there. ``fits`` names, for the error, the choices that take
+        each shape.
+        """
         for shape in needs:
             if shape in self.sources:
                 return shape
@@ -145,12 +168,18 @@ class DataSet:
     def _mismatch(self, needs: Sequence[str], who: str, fits: Mapping[str, Sequence[str]]) -> Problem:
         wanted = " or ".join(f"{shape} (columns {', '.join(COLUMNS[shape])})" for shape in needs)
         natives = dict.fromkeys(source.native for source in self.sources.values())
-        holds = f"{self.name} holds {', '.join(natives)} (column{'s' * (len(self.columns) != 1)} {', '.join(self.columns)})"
+        holds = (
+            f"{self.name} holds {', '.join(natives)} (column{'s' * (len(self.columns) != 1)}"
+            f" {', '.join(self.columns)})"
+        )
         takers = list(dict.fromkeys(taker for shape in self.shapes for taker in fits.get(shape, ())))
         suits = ", ".join(takers) or f"whatever takes {', '.join(self.shapes)}"
         missing = min((self._lacks(shape) for shape in needs), key=len, default=[])
         lacking = f"; missing: {', '.join(missing)}" if missing else ""
         fix = "give data of that shape"
         if missing:
-            fix += f", or name the columns that hold it: {' '.join(f'data.columns.{name}=COLUMN' for name in missing)}"
+            fix += (
+                ", or name the columns that hold it:"
+                f" {' '.join(f'data.columns.{name}=COLUMN' for name in missing)}"
+            )
         return Problem(f"{who} needs {wanted}; {holds}, which fits {suits}{lacking}", fix)

@@ -1,4 +1,6 @@
-"""Opening a data choice: find the files, read them, recognise their form, convert every row; all problems at once."""
+"""Opening a data choice: find the files, read them, recognise their form, convert every row; all problems at
+once.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +9,35 @@ from pathlib import Path
 
 from ptx.data.dataset import DataSet, Source
 from ptx.data.read import Record, Table, find_files, read_table, summarise
-from ptx.data.shapes import DERIVATIONS, NAMES, SHAPES, Form, convert, recognise, settle, strip_repeated_prompts
+from ptx.data.shapes import (
+    DERIVATIONS,
+    NAMES,
+    SHAPES,
+    Form,
+    convert,
+    recognise,
+    settle,
+    strip_repeated_prompts,
+)
 from ptx.data.turns import RowError
 from ptx.errors import ConfigError, Problem, did_you_mean
 
 Columns = Mapping[str, str]
 
 
-def open_data(name: str, path: Path, *, limit: int | None = None, columns: Columns | None = None, shape: str | None = None) -> DataSet:
+def open_data(
+    name: str,
+    path: Path,
+    *,
+    limit: int | None = None,
+    columns: Columns | None = None,
+    shape: str | None = None,
+) -> DataSet:
     """Open a file or folder; raises ConfigError with everything that is wrong with it.
 
-    ``columns`` says which of the file's columns plays a part (``{"prompt": "question"}``), ``shape`` which of several readings
-    is meant. ``limit`` is the number of rows used of each shape; rows behind it are not read.
+    ``columns`` says which of the file's columns plays a part (``{"prompt": "question"}``), ``shape`` which of
+    several readings is meant. ``limit`` is the number of rows used of each shape; rows behind it are not
+    read.
     """
     columns = columns or {}
     wrong = list(_wrong_settings(limit, columns, shape))
@@ -65,7 +84,11 @@ def _open(table: Table, columns: Columns, only: str, shape: str | None) -> Sourc
     table = _renamed(table, columns, optional=bool(only))
     form = settle(_choose(table, only or shape), table.records[0].row)
     if only and form.shape != only and form.shape not in DERIVATIONS.get(only, {}):
-        raise ConfigError(Problem(f"file {table.name} is called {only} but holds {form.shape} ({form})", f"call it {form.shape}"))
+        raise ConfigError(
+            Problem(
+                f"file {table.name} is called {only} but holds {form.shape} ({form})", f"call it {form.shape}"
+            )
+        )
     records: list[Record] = []
     faults: list[tuple[str, str, str]] = []
     for record in table.records:
@@ -87,7 +110,10 @@ def _renamed(table: Table, columns: Columns, *, optional: bool) -> Table:
     if unknown and not optional:
         raise ConfigError(
             [
-                Problem(f"data.columns.{part}={column}: {table.name} has no column {column}", did_you_mean(column, present))
+                Problem(
+                    f"data.columns.{part}={column}: {table.name} has no column {column}",
+                    did_you_mean(column, present),
+                )
                 for part, column in columns.items()
                 if column in unknown
             ]
@@ -127,18 +153,27 @@ def _ambiguous(table: Table, forms: list[Form]) -> Problem:
             for part, column in form.parts.items()
             if any(other.parts.get(part) != column for other in forms)
         ]
-        fix = "say which: " + " or ".join(f"data.columns.{part}={column}" for part, column in dict.fromkeys(differing))
+        fix = "say which: " + " or ".join(
+            f"data.columns.{part}={column}" for part, column in dict.fromkeys(differing)
+        )
     return Problem(f"{table.name} can be read as {readings} (columns {', '.join(table.columns)})", fix)
 
 
 def _unknown(table: Table, shape: str | None) -> Problem:
     present = table.columns
     close = [
-        (name, column) for column in present for name in NAMES if name not in present and did_you_mean(column, [name]).startswith("did")
+        (name, column)
+        for column in present
+        for name in NAMES
+        if name not in present and did_you_mean(column, [name]).startswith("did")
     ]
     if close:
         hint = "did you mean " + " ".join(f"data.columns.{name}={column}" for name, column in close)
     else:
-        hint = "say which column is what, for example data.columns.prompt=COLUMN data.columns.completion=COLUMN"
+        hint = (
+            "say which column is what, for example data.columns.prompt=COLUMN data.columns.completion=COLUMN"
+        )
     what = f"cannot be read as {shape}" if shape else "make no shape that ptx knows"
-    return Problem(f"the columns of {table.name} {what}: {', '.join(present)}", f"{hint} (names: {', '.join(NAMES)})")
+    return Problem(
+        f"the columns of {table.name} {what}: {', '.join(present)}", f"{hint} (names: {', '.join(NAMES)})"
+    )

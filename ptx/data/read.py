@@ -1,9 +1,10 @@
 """Files to rows that know where they stand.
 
-A data choice is a path: a file (.jsonl, .json, .csv, .parquet, .txt) or a folder. A folder whose files are named by shape
-(``pairs.jsonl``, ``messages.parquet``, ...) is a *family*; any other folder stands for its ``train`` file or shards (a
-download from the hub looks so: ``data/train-00000-of-00002.parquet``) or for its only data file. What cannot be read is
-reported with file and line, all of it at once; nothing is skipped in silence.
+A data choice is a path: a file (.jsonl, .json, .csv, .parquet, .txt) or a folder. A folder whose files are
+named by shape (``pairs.jsonl``, ``messages.parquet``, ...) is a *family*; any other folder stands for its
+``train`` file or shards (a download from the hub looks so: ``data/train-00000-of-00002.parquet``) or for its
+only data file. What cannot be read is reported with file and line, all of it at once; nothing is skipped in
+silence.
 """
 
 from __future__ import annotations
@@ -69,12 +70,17 @@ def find_files(path: Path, shapes: Iterable[str]) -> dict[str, list[Path]]:
     if path.is_file():
         if path.suffix.lower() not in SUFFIXES:
             raise ConfigError(
-                Problem(f"cannot read {path.name}: its ending is not one of {', '.join(SUFFIXES)}", "convert it, or rename it")
+                Problem(
+                    f"cannot read {path.name}: its ending is not one of {', '.join(SUFFIXES)}",
+                    "convert it, or rename it",
+                )
             )
         return {"": [path]}
     files = [file for file in sorted(path.iterdir()) if _is_data(file)]
     family = _family(path, files, shapes)
-    return family or {"": _only(path, files or [file for file in sorted(path.glob("data/*")) if _is_data(file)])}
+    return family or {
+        "": _only(path, files or [file for file in sorted(path.glob("data/*")) if _is_data(file)])
+    }
 
 
 def _is_data(file: Path) -> bool:
@@ -86,7 +92,11 @@ def _nearby(path: Path) -> str:
     if not path.parent.is_dir():
         return f"the folder {path.parent} does not exist either; type data=./FILE.jsonl"
     beside = [file.name for file in sorted(path.parent.iterdir()) if file.suffix.lower() in SUFFIXES][:8]
-    return f"beside it: {', '.join(beside)}" if beside else f"{path.parent} holds no data file; type data=./FILE.jsonl"
+    return (
+        f"beside it: {', '.join(beside)}"
+        if beside
+        else f"{path.parent} holds no data file; type data=./FILE.jsonl"
+    )
 
 
 def _family(path: Path, files: list[Path], shapes: Iterable[str]) -> dict[str, list[Path]]:
@@ -95,14 +105,23 @@ def _family(path: Path, files: list[Path], shapes: Iterable[str]) -> dict[str, l
     for file in files:
         if file.stem in known:
             family.setdefault(file.stem, []).append(file)
-    twice = [f"{shape}: {', '.join(file.name for file in found)}" for shape, found in family.items() if len(found) > 1]
+    twice = [
+        f"{shape}: {', '.join(file.name for file in found)}"
+        for shape, found in family.items()
+        if len(found) > 1
+    ]
     if twice:
-        raise ConfigError(Problem(f"folder {path} holds a shape twice ({'; '.join(twice)})", "keep one file of each"))
+        raise ConfigError(
+            Problem(f"folder {path} holds a shape twice ({'; '.join(twice)})", "keep one file of each")
+        )
     train = [file.name for file in files if file.stem == "train"]
     if family and train:
         named = ", ".join(file.name for found in family.values() for file in found)
         raise ConfigError(
-            Problem(f"folder {path} holds files named by shape ({named}) and {train[0]}", "rename it by its shape or move it away")
+            Problem(
+                f"folder {path} holds files named by shape ({named}) and {train[0]}",
+                "rename it by its shape or move it away",
+            )
         )
     return family
 
@@ -112,7 +131,12 @@ def _only(path: Path, files: list[Path]) -> list[Path]:
     if len(files) == 1 or (train and (len(train) == 1 or all("-of-" in file.stem for file in train))):
         return train or files
     if not files:
-        raise ConfigError(Problem(f"folder {path} holds no data file ({', '.join(SUFFIXES)})", "put one there, or type data=./FILE.jsonl"))
+        raise ConfigError(
+            Problem(
+                f"folder {path} holds no data file ({', '.join(SUFFIXES)})",
+                "put one there, or type data=./FILE.jsonl",
+            )
+        )
     names = ", ".join(file.name for file in files[:8])
     fix = f"type data={path / files[0].name}, or name the files by shape (messages.jsonl, pairs.jsonl, ...)"
     raise ConfigError(Problem(f"folder {path} holds several data files and none called train: {names}", fix))
@@ -134,7 +158,9 @@ def read_table(files: list[Path], limit: int | None) -> Table:
         problems.append(Problem(f"file {files[0].name} holds no rows", "put at least one row into it"))
     if problems:
         raise ConfigError(problems)
-    return Table(", ".join(file.name for file in files[:2]) + (", ..." if len(files) > 2 else ""), records, note)
+    return Table(
+        ", ".join(file.name for file in files[:2]) + (", ..." if len(files) > 2 else ""), records, note
+    )
 
 
 def _read(file: Path, limit: int | None) -> tuple[list[Record], list[Problem], str]:
@@ -158,7 +184,9 @@ def _read(file: Path, limit: int | None) -> tuple[list[Record], list[Problem], s
     except (csv.Error, OSError) as error:
         faults.append(ReadError(str(error)))
     except UnicodeDecodeError as error:
-        faults.append(ReadError(f"not UTF-8 at byte {error.start}", fix=f"convert it: iconv -t UTF-8 {file.name}"))
+        faults.append(
+            ReadError(f"not UTF-8 at byte {error.start}", fix=f"convert it: iconv -t UTF-8 {file.name}")
+        )
     return records, summarise([(_place(file, fault.line), str(fault), fault.fix) for fault in faults]), note
 
 
@@ -190,14 +218,20 @@ def _parsed(line: str, number: int) -> Item:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         around = line[max(0, error.pos - 20) : error.pos + 20].strip()
-        return ReadError(f"not JSON: {error.msg} at column {error.colno}: ...{around}...", number, "each line must be one {...} object")
+        return ReadError(
+            f"not JSON: {error.msg} at column {error.colno}: ...{around}...",
+            number,
+            "each line must be one {...} object",
+        )
     return _object(value, number)
 
 
 def _object(value: Any, number: int) -> Item:
     if isinstance(value, dict):
         return number, value
-    return ReadError(f"a {type(value).__name__}, not an object: {str(value)[:40]}", number, 'write {"column": value, ...}')
+    return ReadError(
+        f"a {type(value).__name__}, not an object: {str(value)[:40]}", number, 'write {"column": value, ...}'
+    )
 
 
 def _json(file: Path) -> Iterator[Item]:
@@ -206,8 +240,14 @@ def _json(file: Path) -> Iterator[Item]:
         value = json.loads(text)
     except json.JSONDecodeError as error:
         lines = error.msg == "Extra data" and text.lstrip().startswith("{")
-        fix = f"it looks like JSON lines: rename it to {file.stem}.jsonl" if lines else "it must be one list of objects: [{...}, {...}]"
-        raise ReadError(f"not JSON: {error.msg} at line {error.lineno} column {error.colno}", fix=fix) from None
+        fix = (
+            f"it looks like JSON lines: rename it to {file.stem}.jsonl"
+            if lines
+            else "it must be one list of objects: [{...}, {...}]"
+        )
+        raise ReadError(
+            f"not JSON: {error.msg} at line {error.lineno} column {error.colno}", fix=fix
+        ) from None
     rows = value.get("data") if isinstance(value, dict) else value
     if not isinstance(rows, list):
         raise ReadError('neither a list of objects nor {"data": [...]}', fix="write [{...}, {...}]")
@@ -221,14 +261,21 @@ def _csv(file: Path) -> Iterator[Item]:
         for row in reader:
             if None in row:
                 yield ReadError(
-                    f"more cells than the {len(reader.fieldnames or ())} columns", reader.line_num, "quote cells that hold commas"
+                    f"more cells than the {len(reader.fieldnames or ())} columns",
+                    reader.line_num,
+                    "quote cells that hold commas",
                 )
             else:
-                yield reader.line_num, {column: _cell(column, value) for column, value in row.items() if column}
+                yield (
+                    reader.line_num,
+                    {column: _cell(column, value) for column, value in row.items() if column},
+                )
 
 
 def _cell(column: str, value: str | None) -> Any:
-    """A CSV cell as the value it stands for: booleans and message lists have no other way to be written there."""
+    """A CSV cell as the value it stands for: booleans and message lists have no other way to be written
+    there.
+    """
     if value and column in ("label", "harmful") and value.lower() in ("true", "false"):
         return value.lower() == "true"
     if value and re.match(r'\[\s*\{\s*"(role|from|content|value)"', value):
@@ -255,7 +302,9 @@ def _parquet(file: Path) -> Iterator[Item]:
 
 
 def _texts(file: Path) -> tuple[Iterator[Item], str]:
-    """Plain text: rows end at ``<|endoftext|>`` where there is one, else at blank lines, else at line ends."""
+    """Plain text: rows end at ``<|endoftext|>`` where there is one, else at blank lines, else at line
+    ends.
+    """
     text = file.read_text(encoding="utf-8-sig")
     for pattern, note in ((re.escape(SEPARATOR), SEPARATOR), (r"\n[ \t\r]*\n", "blank lines")):
         if re.search(pattern, text.strip()):
@@ -274,4 +323,9 @@ def _pieces(text: str, pattern: str) -> Iterator[Item]:
         start = after
 
 
-READERS: dict[str, Callable[[Path], Iterator[Item]]] = {".jsonl": _jsonl, ".json": _json, ".csv": _csv, ".parquet": _parquet}
+READERS: dict[str, Callable[[Path], Iterator[Item]]] = {
+    ".jsonl": _jsonl,
+    ".json": _json,
+    ".csv": _csv,
+    ".parquet": _parquet,
+}

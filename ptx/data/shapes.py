@@ -1,12 +1,14 @@
-"""The shapes that data comes in: recognised by their columns, converted to one canonical form each, never guessed.
+"""The shapes that data comes in: recognised by their columns, converted to one canonical form each, never
+guessed.
 
-A *shape* is what a step asks for (:data:`COLUMNS`). A *form* is a layout that files are found in, such as Alpaca's
-instruction/input/output; each form has one native shape. The form that uses the most of a file's columns wins; two that use
-different ones are an ambiguity that the user settles (``data.shape=...``). Prompts, chosen, rejected and completions stay as
-they came, texts or message lists; a row that has both gets message lists. Columns that no form uses are kept as they are.
+A *shape* is what a step asks for (:data:`COLUMNS`). A *form* is a layout that files are found in, such as
+Alpaca's instruction/input/output; each form has one native shape. The form that uses the most of a file's
+columns wins; two that use different ones are an ambiguity that the user settles (``data.shape=...``).
+Prompts, chosen, rejected and completions stay as they came, texts or message lists; a row that has both gets
+message lists. Columns that no form uses are kept as they are.
 
-Alpaca's ``input`` is put below the instruction, after a blank line, without the sentence "Below is an instruction ..." of the
-original script: the model's own chat template does that work today.
+Alpaca's ``input`` is put below the instruction, after a blank line, without the sentence "Below is an
+instruction ..." of the original script: the model's own chat template does that work today.
 """
 
 from __future__ import annotations
@@ -69,7 +71,9 @@ def _forms() -> Iterable[Form]:
     yield Form("completions", {"prompt": "input", "completion": "output"})
     yield Form("text", {"text": "text"})
     asked = [{"prompt": name} for name in PROMPTS]
-    asked += [{"prompt": name, "context": context} for name in ("instruction", "prompt") for context in CONTEXTS]
+    asked += [
+        {"prompt": name, "context": context} for name in ("instruction", "prompt") for context in CONTEXTS
+    ]
     for prompt in asked:
         yield from _answered(prompt)
 
@@ -95,9 +99,13 @@ BARE = Form("prompts", {"prompt": "prompt"})  # only where nothing else is recog
 
 
 def recognise(columns: Iterable[str], shape: str | None = None) -> list[Form]:
-    """The forms that fit these columns best; for a wanted ``shape`` those that are it, or else those it can be derived from."""
+    """The forms that fit these columns best; for a wanted ``shape`` those that are it, or else those it can
+    be derived from.
+    """
     present = set(columns)
-    matched = [form for form in FORMS if form.columns <= present] or ([BARE] if BARE.columns <= present else [])
+    matched = [form for form in FORMS if form.columns <= present] or (
+        [BARE] if BARE.columns <= present else []
+    )
     if shape is None:
         return _best(matched)
     native = [form for form in matched if form.shape == (shape if shape != "calibration" else "text")]
@@ -106,7 +114,9 @@ def recognise(columns: Iterable[str], shape: str | None = None) -> list[Form]:
 
 def _best(matched: list[Form]) -> list[Form]:
     widest = [form for form in matched if not any(form.columns < other.columns for other in matched)]
-    most = {form.shape: max(other.canonical for other in widest if other.shape == form.shape) for form in widest}
+    most = {
+        form.shape: max(other.canonical for other in widest if other.shape == form.shape) for form in widest
+    }
     return [form for form in widest if form.canonical == most[form.shape]]
 
 
@@ -123,7 +133,10 @@ def convert(form: Form, row: Row) -> Row:
         if row.get(column) is None and column not in ("system", *CONTEXTS):
             raise RowError(f"column {column} is {'empty (null)' if column in row else 'missing'}")
     canonical = CONVERT[form.shape]({part: row.get(column) for part, column in form.parts.items()})
-    return {**canonical, **{name: value for name, value in row.items() if name not in form.columns and name not in canonical}}
+    return {
+        **canonical,
+        **{name: value for name, value in row.items() if name not in form.columns and name not in canonical},
+    }
 
 
 def _asked(parts: Row) -> Any:
@@ -144,16 +157,23 @@ def _as_turns(prompt: Any, *replies: Any) -> list[Any]:
     if not any(is_turns(value) for value in (prompt, *replies)):
         return [prompt, *replies]
     lead = to_turns(prompt, "prompt") if is_turns(prompt) else [user(prompt)]
-    return [lead, *(to_turns(reply, "the reply") if is_turns(reply) else [assistant(reply)] for reply in replies)]
+    return [
+        lead,
+        *(to_turns(reply, "the reply") if is_turns(reply) else [assistant(reply)] for reply in replies),
+    ]
 
 
 def _messages(parts: Row) -> Row:
     if "completion" in parts:
         prompt = _asked(parts)
-        lead, reply = _as_turns(to_turns(prompt, "prompt") if is_turns(prompt) else [user(prompt)], parts["completion"])
+        lead, reply = _as_turns(
+            to_turns(prompt, "prompt") if is_turns(prompt) else [user(prompt)], parts["completion"]
+        )
         return {"messages": lead + reply}
     turns = to_turns(parts["messages"], "messages")
-    return {"messages": [{"role": "system", "content": parts["system"]}, *turns] if parts.get("system") else turns}
+    return {
+        "messages": [{"role": "system", "content": parts["system"]}, *turns] if parts.get("system") else turns
+    }
 
 
 def _completions(parts: Row) -> Row:
@@ -184,7 +204,11 @@ def _pairs(parts: Row) -> Row:
     if "prompt" not in parts:
         return _split_turns(None, chosen, rejected) if is_turns(chosen) else _split_text(chosen, rejected)
     prompt, chosen, rejected = _as_turns(_asked(parts), chosen, rejected)
-    return _split_turns(prompt, chosen, rejected) if is_turns(prompt) else {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+    return (
+        _split_turns(prompt, chosen, rejected)
+        if is_turns(prompt)
+        else {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+    )
 
 
 def _split_turns(prompt: list[Turn] | None, chosen: Any, rejected: Any) -> Row:
@@ -193,7 +217,10 @@ def _split_turns(prompt: list[Turn] | None, chosen: Any, rejected: Any) -> Row:
     count = shared_prefix(chosen, rejected)
     shared = chosen[:count]
     if prompt is None and not shared:
-        raise RowError("there is no prompt column, and chosen and rejected begin differently, so the prompt cannot be told")
+        raise RowError(
+            "there is no prompt column, and chosen and rejected begin differently, so the prompt cannot be"
+            " told"
+        )
     if prompt is None or (shared and shared[-len(prompt) :] == prompt):
         return {"prompt": shared, "chosen": chosen[count:], "rejected": rejected[count:]}
     return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
@@ -205,12 +232,17 @@ MARKER = "\n\nAssistant:"  # Anthropic's HH-RLHF: "\n\nHuman: ...\n\nAssistant: 
 def _split_text(chosen: Any, rejected: Any) -> Row:
     """Two dialogues as text: the prompt ends at the last ``Assistant:`` that both have in common."""
     if not isinstance(chosen, str) or not isinstance(rejected, str):
-        raise RowError(f"chosen and rejected must be texts or message lists, got {shown(chosen)} and {shown(rejected)}")
+        raise RowError(
+            f"chosen and rejected must be texts or message lists, got {shown(chosen)} and {shown(rejected)}"
+        )
     end = chosen.rfind(MARKER)
     while end > 0 and not rejected.startswith(chosen[: end + len(MARKER)]):
         end = chosen.rfind(MARKER, 0, end)
     if end < 0:
-        raise RowError(f"there is no prompt column, and {MARKER.strip()!r} does not mark where the prompt of both texts ends")
+        raise RowError(
+            f"there is no prompt column, and {MARKER.strip()!r} does not mark where the prompt of both texts"
+            " ends"
+        )
     cut = end + len(MARKER)
     return {"prompt": chosen[:cut], "chosen": chosen[cut:], "rejected": rejected[cut:]}
 
@@ -227,15 +259,23 @@ CONVERT: dict[str, Callable[[Row], Row]] = {
 
 
 def strip_repeated_prompts(rows: list[Row]) -> list[Row]:
-    """Pairs of texts in which every chosen and every rejected begins with its prompt: the prompt is taken off."""
+    """Pairs of texts in which every chosen and every rejected begins with its prompt: the prompt is taken
+    off.
+    """
     if not rows or not all(_repeats(row) for row in rows):
         return rows
-    return [{**row, **{side: row[side][len(row["prompt"]) :] for side in ("chosen", "rejected")}} for row in rows]
+    return [
+        {**row, **{side: row[side][len(row["prompt"]) :] for side in ("chosen", "rejected")}} for row in rows
+    ]
 
 
 def _repeats(row: Row) -> bool:
     prompt, sides = row["prompt"], (row["chosen"], row["rejected"])
-    return isinstance(prompt, str) and bool(prompt) and all(isinstance(side, str) and side.startswith(prompt) for side in sides)
+    return (
+        isinstance(prompt, str)
+        and bool(prompt)
+        and all(isinstance(side, str) and side.startswith(prompt) for side in sides)
+    )
 
 
 def _rest(row: Row, *used: str) -> Row:
@@ -243,7 +283,13 @@ def _rest(row: Row, *used: str) -> Row:
 
 
 def _completion_to_prompt(row: Row) -> list[Row]:
-    return [{"prompt": row["prompt"], "answer": row.get("answer", row["completion"]), **_rest(row, "prompt", "completion", "answer")}]
+    return [
+        {
+            "prompt": row["prompt"],
+            "answer": row.get("answer", row["completion"]),
+            **_rest(row, "prompt", "completion", "answer"),
+        }
+    ]
 
 
 def _messages_to_prompt(row: Row) -> list[Row]:
@@ -255,11 +301,16 @@ def _messages_to_prompt(row: Row) -> list[Row]:
 
 def _pair_to_thumbs(row: Row) -> list[Row]:
     rest = _rest(row, "prompt", "chosen", "rejected", "completion", "label")
-    return [{"prompt": row["prompt"], "completion": row[side], "label": side == "chosen", **rest} for side in ("chosen", "rejected")]
+    return [
+        {"prompt": row["prompt"], "completion": row[side], "label": side == "chosen", **rest}
+        for side in ("chosen", "rejected")
+    ]
 
 
 def _safety_to_messages(row: Row) -> list[Row]:
-    """What to answer, refusals and harmless look-alikes alike; a row without its reference has nothing to imitate."""
+    """What to answer, refusals and harmless look-alikes alike; a row without its reference has nothing to
+    imitate.
+    """
     if not row.get("reference"):
         return []
     asked = row["prompt"] if is_turns(row["prompt"]) else [user(row["prompt"])]
@@ -284,7 +335,8 @@ def _liked(row: Row) -> list[Row]:
     return _calibration("prompt", "completion")(row) if row["label"] is True else []
 
 
-#: wanted shape -> the shapes it can be made of, the best first. Not pairs -> messages: which side to imitate would be a guess.
+#: wanted shape -> the shapes it can be made of, the best first. Not pairs -> messages: which side to imitate
+#: would be a guess.
 DERIVATIONS: dict[str, dict[str, Callable[[Row], list[Row]]]] = {
     "messages": {"safety": _safety_to_messages},
     "prompts": {"completions": _completion_to_prompt, "messages": _messages_to_prompt},

@@ -9,7 +9,13 @@ Turn = dict[str, Any]
 ROLES = ("system", "user", "assistant", "tool")
 
 #: names that ShareGPT files use for the roles
-SHAREGPT = {"human": "user", "gpt": "assistant", "chatgpt": "assistant", "bot": "assistant", "observation": "tool"}
+SHAREGPT = {
+    "human": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "observation": "tool",
+}
 
 
 class RowError(ValueError):
@@ -43,11 +49,16 @@ def _turn(turn: Any, column: str) -> Turn:
     if not isinstance(turn, dict):
         raise RowError(f'{column} must hold {{"role", "content"}} objects, got {shown(turn)}')
     if "role" in turn:
-        extra = {key: value for key, value in turn.items() if value is not None and key not in ("role", "content")}
+        extra = {
+            key: value for key, value in turn.items() if value is not None and key not in ("role", "content")
+        }
         return {"role": turn["role"], "content": turn.get("content"), **extra}
     if "from" in turn:
         return {"role": SHAREGPT.get(turn["from"], turn["from"]), "content": turn.get("value")}
-    raise RowError(f'a message in {column} has the keys {", ".join(turn)}; it must have "role" and "content" (or "from" and "value")')
+    raise RowError(
+        f'a message in {column} has the keys {", ".join(turn)}; it must have "role" and "content" (or "from"'
+        ' and "value")'
+    )
 
 
 def shared_prefix(first: list[Turn], second: list[Turn]) -> int:

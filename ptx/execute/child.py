@@ -1,7 +1,8 @@
-"""One step in a process of its own, or one rank of it: ``python -m ptx.execute.child SPEC.json``, also below torchrun or accelerate.
+"""One step in a process of its own, or one rank of it: ``python -m ptx.execute.child SPEC.json``, also below
+torchrun or accelerate.
 
-The other side is :mod:`ptx.execute.process`. Rank 0 reports and writes; the other ranks are silent. A rank whose standard input ends has
-lost its parent and leaves at once: what it had to keep is in its checkpoints.
+The other side is :mod:`ptx.execute.process`. Rank 0 reports and writes; the other ranks are silent. A rank
+whose standard input ends has lost its parent and leaves at once: what it had to keep is in its checkpoints.
 """
 
 from __future__ import annotations
@@ -96,7 +97,10 @@ def main(path: Path) -> int:
         made = take(get_host(), spec, work / "messages.jsonl" if rank == 0 else None)
     except Exception as error:  # noqa: BLE001 (whatever a step raises is handed to the parent)
         text = "".join(traceback.format_exception(error))
-        write_json(work / f"error-{rank}.json", {"type": type(error).__name__, "message": str(error), "traceback": text})
+        write_json(
+            work / f"error-{rank}.json",
+            {"type": type(error).__name__, "message": str(error), "traceback": text},
+        )
         return 1
     if rank == 0:
         write_json(work / "made.json", {"path": str(made.path), "digest": made.digest, "kind": made.kind})
@@ -104,7 +108,9 @@ def main(path: Path) -> int:
 
 
 def _leave_with_parent() -> None:
-    while os.read(0, 1024):  # the descriptor, not sys.stdin: its lock would still be held when the interpreter ends
+    while os.read(
+        0, 1024
+    ):  # the descriptor, not sys.stdin: its lock would still be held when the interpreter ends
         pass
     os._exit(1)  # a rank may be inside a collective that never returns: no clean-up that could wait for it
 
@@ -117,10 +123,20 @@ def take(host: Host, spec: dict[str, Any], messages: Path | None) -> ModelRef:
     step, data = step_of(host, frozen, config, spec["step"])
     folder, checkpoints = Path(spec["folder"]), Path(spec["checkpoints"])
     run = Relayed(
-        config, host, Screen(messages), folder, folder / "events.jsonl", checkpoints, config.seed, spec["device"], spec["step"],
-        record=record, store=Store(Path(config.out).absolute() / "store"), messages=messages,
+        config,
+        host,
+        Screen(messages),
+        folder,
+        folder / "events.jsonl",
+        checkpoints,
+        config.seed,
+        spec["device"],
+        spec["step"],
+        record=record,
+        store=Store(Path(config.out).absolute() / "store"),
+        messages=messages,
         models={name: _model(further) for name, further in spec["models"].items()},
-    )  # fmt: skip
+    )
     return transform(run, spec["kind"], step, _model(spec["model"]), data)
 
 
@@ -131,7 +147,11 @@ def _model(given: dict[str, Any]) -> ModelRef:
 def step_of(host: Host, frozen: dict[str, Any], config: RunConfig, name: str) -> tuple[Any, DataSet | None]:
     """The step's configuration and what it is fed; StepError when the data is not what was planned with."""
     chain = config.chain() | ({"export": config.runtime} if config.runtime.exports else {})
-    key, step = next((key, step) for key, step in chain.items() if name == (key if config.recipe else host.choice_of(step).name))
+    key, step = next(
+        (key, step)
+        for key, step in chain.items()
+        if name == (key if config.recipe else host.choice_of(step).name)
+    )
     planned = next(part["ingredients"] for part in frozen["steps"] if part["name"] == name)
     if "data" not in planned:
         return step, None

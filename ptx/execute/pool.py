@@ -1,8 +1,9 @@
 """Handing the runs of a sweep to worker processes on this machine.
 
-Each worker has its share of the cores and one of the GPUs, and keeps what it has imported. A worker that dies (a segmentation
-fault, the kernel's out-of-memory killer) fails the run it was at and is replaced. Timings are taken last, one run at a time and with nothing beside
-them: a latency measured next to a training would be the latency of a disturbed machine.
+Each worker has its share of the cores and one of the GPUs, and keeps what it has imported. A worker that dies
+(a segmentation fault, the kernel's out-of-memory killer) fails the run it was at and is replaced. Timings are
+taken last, one run at a time and with nothing beside them: a latency measured next to a training would be the
+latency of a disturbed machine.
 """
 
 from __future__ import annotations
@@ -46,8 +47,13 @@ class Worker:
         with self.log.open("a", encoding="utf-8") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ptx.execute.worker", str(writing)],
-                stdin=subprocess.PIPE, stdout=log, stderr=log, pass_fds=[writing], env=environ, text=True,
-            )  # fmt: skip
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[writing],
+                env=environ,
+                text=True,
+            )
         os.close(writing)
         self.lines = os.fdopen(reading, encoding="utf-8")
 
@@ -69,7 +75,11 @@ class Worker:
                 console.say(message["say"])
             else:
                 console.progress(*message["progress"])
-        error = {"type": "WorkerDied", "message": ended(self.process.wait(), "the worker"), "traceback": tail(self.log)}
+        error = {
+            "type": "WorkerDied",
+            "message": ended(self.process.wait(), "the worker"),
+            "traceback": tail(self.log),
+        }
         finish(folder, {"status": FAILED, "error": error}, started)
         return {"status": FAILED, "error": error}
 
@@ -93,7 +103,9 @@ class Worker:
 class Pool:
     """Workers taking runs from a queue, and the books of what came of them."""
 
-    def __init__(self, plan: SweepPlan, console: Console, count: int, threads: int, *, fail_fast: bool) -> None:
+    def __init__(
+        self, plan: SweepPlan, console: Console, count: int, threads: int, *, fail_fast: bool
+    ) -> None:
         threads = threads or max((os.cpu_count() or 1) // count, 1)
         self.plan, self.console, self.fail_fast = plan, Shared(console), fail_fast
         self.workers = [Worker(n, count, threads, plan.folder / f"worker-{n}.log") for n in range(count)]
@@ -102,11 +114,16 @@ class Pool:
         self.stop = threading.Event()
 
     def go(self, runs: Sequence[RunPlan], workers: Sequence[Worker], *, timed: bool) -> list[RunPlan]:
-        """Give the runs to the workers; returns those that did not fail. Ctrl-C interrupts the runs under way and is raised again."""
+        """Give the runs to the workers; returns those that did not fail. Ctrl-C interrupts the runs under way
+        and is raised again.
+        """
         jobs: queue.SimpleQueue[RunPlan] = queue.SimpleQueue()
         for run in _spread(runs):
             jobs.put(run)
-        threads = [threading.Thread(target=self._serve, args=(worker, jobs, timed), daemon=True) for worker in workers]
+        threads = [
+            threading.Thread(target=self._serve, args=(worker, jobs, timed), daemon=True)
+            for worker in workers
+        ]
         for thread in threads:
             thread.start()
         try:
@@ -128,13 +145,18 @@ class Pool:
                 run = jobs.get_nowait()
             except queue.Empty:
                 return
-            self.console.say(f"[{self.plan.runs.index(run) + 1}/{len(self.plan.runs)}] {run.label}" + ("" if timed else " (steps)"))
+            self.console.say(
+                f"[{self.plan.runs.index(run) + 1}/{len(self.plan.runs)}] {run.label}"
+                + ("" if timed else " (steps)")
+            )
             result = worker.run(self.plan.folder / run.id, self.console.named(run.label), timed=timed)
             if result["status"] == DONE:
                 self.done += 1
             elif result["status"] == FAILED:
                 self.failed.append((run.id, result["error"]["message"]))
-                self.console.say(f"failed: {run.label}: {result['error']['type']}: {result['error']['message']}")
+                self.console.say(
+                    f"failed: {run.label}: {result['error']['type']}: {result['error']['message']}"
+                )
                 if self.fail_fast:
                     self.stop.set()
             elif result["status"] == INTERRUPTED:
@@ -147,7 +169,9 @@ class Pool:
 
 
 def _spread(runs: Sequence[RunPlan]) -> list[RunPlan]:
-    """The same runs, those first that begin with a step which no earlier one begins with: workers then do not wait for one another."""
+    """The same runs, those first that begin with a step which no earlier one begins with: workers then do not
+    wait for one another.
+    """
     begun: dict[str, int] = {}
     turns = []
     for run in runs:
@@ -179,7 +203,14 @@ class Shared:
 
 
 def run_in_workers(
-    plan: SweepPlan, host: Host, console: Console, count: int, *, threads: int = 0, fail_fast: bool = False, retry_failed: bool = True
+    plan: SweepPlan,
+    host: Host,
+    console: Console,
+    count: int,
+    *,
+    threads: int = 0,
+    fail_fast: bool = False,
+    retry_failed: bool = True,
 ) -> Outcome:
     """Execute every run that has no finished record in ``count`` worker processes."""
     todo = freeze(plan, host, console, retry_failed=retry_failed)

@@ -1,10 +1,11 @@
 """A step in a process of its own: the parent's side.
 
-The parent has composed and frozen everything; the child (:mod:`ptx.execute.child`) is given one JSON file that names the frozen run, the
-step and the folders, and knows no Hydra. What it reports comes back line by line through a file, not a pipe, because launchers
-(torchrun, accelerate) pass no descriptors on; the parent repeats it as if the step ran here, so that the record, the terminal,
-the trackers and early stopping are the same. The standard input of every rank is a pipe that only the parent holds open: when it
-closes, by intent or because the parent was killed, they all end.
+The parent has composed and frozen everything; the child (:mod:`ptx.execute.child`) is given one JSON file
+that names the frozen run, the step and the folders, and knows no Hydra. What it reports comes back line by
+line through a file, not a pipe, because launchers (torchrun, accelerate) pass no descriptors on; the parent
+repeats it as if the step ran here, so that the record, the terminal, the trackers and early stopping are the
+same. The standard input of every rank is a pipe that only the parent holds open: when it closes, by intent or
+because the parent was killed, they all end.
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class ChildError(Exception):
 
 
 def take_apart(run: Run, launch: Launch, step: Step, model: ModelRef, work: Path) -> ModelRef:
-    """Have ``step`` taken by a child, or by the ranks that ``launch`` starts; ``work`` is a folder for what passes between."""
+    """Have ``step`` taken by a child, or by the ranks that ``launch`` starts; ``work`` is a folder for what
+    passes between.
+    """
     work = work.absolute()
     work.mkdir(parents=True)
     spec = {
@@ -62,7 +65,12 @@ def take_apart(run: Run, launch: Launch, step: Step, model: ModelRef, work: Path
     command = launch.command(["ptx.execute.child", str(work / "spec.json")])
     with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=out, stderr=out, env=environment(launch.ranks), start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=out,
+            env=environment(launch.ranks),
+            start_new_session=True,
         )
     try:
         for message in _messages(work / "messages.jsonl", process):
@@ -76,14 +84,19 @@ def _plain(model: ModelRef) -> dict[str, str]:
     return {"path": str(model.path.absolute()), "digest": model.digest, "kind": model.kind}
 
 
-def take_outside(run: Run, outside: Outside, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef:
+def take_outside(
+    run: Run, outside: Outside, kind: str, config: Any, model: ModelRef, data: DataSet | None
+) -> ModelRef:
     """Have a step taken by a script in another environment.
 
-    SPEC.json holds ``kind``, ``config`` (the settings), ``model`` (a folder to read), ``folder`` (an empty one, to write the model into), ``data`` (a
-    file of JSON lines in the shape that the step needs, or null), ``seed``, ``device`` and ``messages``: a file to which the script may append lines,
-    ``{"say": text}`` or ``{"log": [{name: number}, step, total]}``. What it prints is in STEP.log; its exit code is 0 when the model is written.
+    SPEC.json holds ``kind``, ``config`` (the settings), ``model`` (a folder to read), ``folder`` (an empty
+    one, to write the model into), ``data`` (a file of JSON lines in the shape that the step needs, or null),
+    ``seed``, ``device`` and ``messages``: a file to which the script may append lines, ``{"say": text}`` or
+    ``{"log": [{name: number}, step, total]}``. What it prints is in STEP.log; its exit code is 0 when the
+    model is written.
 
-    Of an export comes a package: what the script left in ``package.json`` is kept beside what ptx knows of it.
+    Of an export comes a package: what the script left in ``package.json`` is kept beside what ptx knows of
+    it.
     """
     work, folder = run.folder.absolute() / "outside", run.folder.absolute() / "model"
     work.mkdir()
@@ -92,27 +105,47 @@ def take_outside(run: Run, outside: Outside, kind: str, config: Any, model: Mode
     if data is not None and config.needs:
         fed = work / "data.jsonl"
         write_rows(fed, data.rows(data.require(config.needs, run.label)))
-    spec: dict[str, Any] = {"kind": kind, "config": identity_of(config), "model": str(model.path.absolute()), "folder": str(folder)}
-    spec |= {"data": str(fed) if fed else None, "seed": run.seed, "device": run.device, "messages": str(work / "messages.jsonl")}
+    spec: dict[str, Any] = {
+        "kind": kind,
+        "config": identity_of(config),
+        "model": str(model.path.absolute()),
+        "folder": str(folder),
+    }
+    spec |= {
+        "data": str(fed) if fed else None,
+        "seed": run.seed,
+        "device": run.device,
+        "messages": str(work / "messages.jsonl"),
+    }
     write_json(work / "spec.json", spec)
     log = run.record / f"{run.label}.log"
     with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
-            [outside.interpreter, outside.script, work / "spec.json"], stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=elsewhere()
+            [outside.interpreter, outside.script, work / "spec.json"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            env=elsewhere(),
         )
     try:
         for message in _messages(work / "messages.jsonl", process):
             if not message.keys() <= {"say", "log"}:
-                raise StepError(f"{outside.script.name} reported {sorted(message)}; it may report say and log")
+                raise StepError(
+                    f"{outside.script.name} reported {sorted(message)}; it may report say and log"
+                )
             relay(run, message)
     finally:
         process.terminate()
         process.wait()
     if process.returncode:
-        raise StepError(f"{ended(process.returncode, outside.script.name)}; its last words are in {log}") from ChildError(tail(log))
+        raise StepError(
+            f"{ended(process.returncode, outside.script.name)}; its last words are in {log}"
+        ) from ChildError(tail(log))
     shutil.rmtree(work)
     if not any(folder.iterdir()):
-        raise StepError(f"{outside.script.name} ended well and wrote nothing into the folder that its spec names")
+        raise StepError(
+            f"{outside.script.name} ended well and wrote nothing into the folder that its spec names"
+        )
     if kind != "export":
         return ModelRef.of(folder)
     facts = read_json(folder / PACKAGE) if (folder / PACKAGE).is_file() else {}
@@ -184,7 +217,9 @@ def _outcome(work: Path, code: int, log: Path) -> ModelRef:
         said = error["message"] if error["type"] == "StepError" else f"{error['type']}: {error['message']}"
         raise StepError(said if rank == "0" else f"rank {rank}: {said}") from ChildError(error["traceback"])
     # a rank that was killed is the reason, what the others say of lost connections is not
-    raise StepError(f"{ended(codes[-1], 'the process of the step')}; its last words are in {log}") from ChildError(last)
+    raise StepError(
+        f"{ended(codes[-1], 'the process of the step')}; its last words are in {log}"
+    ) from ChildError(last)
 
 
 def ended(code: int, what: str) -> str:

@@ -1,7 +1,7 @@
 """Going through a plan: freeze every run's record, hand the runs out, keep the books.
 
-A run is executed by :func:`run_one`, in this process or in a worker (:mod:`ptx.execute.pool`); whatever it raises ends up in its
-own record, and the others go on.
+A run is executed by :func:`run_one`, in this process or in a worker (:mod:`ptx.execute.pool`); whatever it
+raises ends up in its own record, and the others go on.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ class Todo:
     left: tuple[tuple[str, str], ...]  # failed, and not to be tried again: run id, message
 
 
-def run_sweep(plan: SweepPlan, host: Host, console: Console, *, fail_fast: bool = False, retry_failed: bool = True) -> Outcome:
+def run_sweep(
+    plan: SweepPlan, host: Host, console: Console, *, fail_fast: bool = False, retry_failed: bool = True
+) -> Outcome:
     """Execute every run that has no finished record, one after the other in this process."""
     todo = freeze(plan, host, console, retry_failed=retry_failed)
     failed: list[tuple[str, str]] = []
@@ -75,9 +77,13 @@ def run_sweep(plan: SweepPlan, host: Host, console: Console, *, fail_fast: bool 
 
 @contextmanager
 def alone(plan: SweepPlan, console: Console) -> Iterator[None]:
-    """Only one command at a time goes through a sweep; the same command elsewhere waits, and then finds nothing to do."""
+    """Only one command at a time goes through a sweep; the same command elsewhere waits, and then finds
+    nothing to do.
+    """
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with held(plan.folder / "sweep.lock", lambda owner: console.say(f"waiting for {owner}, which is at this sweep")):
+    with held(
+        plan.folder / "sweep.lock", lambda owner: console.say(f"waiting for {owner}, which is at this sweep")
+    ):
         yield
 
 
@@ -109,7 +115,9 @@ def freeze_run(plan: SweepPlan, run: RunPlan, host: Host) -> None:
 
 
 def close_books(plan: SweepPlan) -> dict[str, int]:
-    """Count over all finished runs how many steps were asked for, how many this sweep ran, and how many were there already."""
+    """Count over all finished runs how many steps were asked for, how many this sweep ran, and how many were
+    there already.
+    """
     books = count_books(plan.folder, [run.id for run in plan.runs])
     write_json(plan.folder / "sweep.json", sweep_record(plan) | {"books": books})
     return books
@@ -128,7 +136,11 @@ def count_books(folder: Path, ids: Sequence[str]) -> dict[str, int]:
 
 def status_of(folder: Path) -> str:
     """What result.json says; "unfinished" when there is none or the record is damaged."""
-    return "unfinished" if damage_of(folder) or not (folder / "result.json").exists() else str(read_json(folder / "result.json")["status"])
+    return (
+        "unfinished"
+        if damage_of(folder) or not (folder / "result.json").exists()
+        else str(read_json(folder / "result.json")["status"])
+    )
 
 
 def message_of(folder: Path) -> str:
@@ -157,13 +169,28 @@ def run_one(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[st
 def attempt(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[str, Any]:
     """Execute one run; returns what its result.json is to hold, also when it fails or is interrupted."""
     journal, scratch = folder / "events.jsonl", folder / "scratch"
-    context = Run(run.config, host, console, scratch, journal, scratch, run.config.seed, run.device, run.label, run, folder)
+    context = Run(
+        run.config,
+        host,
+        console,
+        scratch,
+        journal,
+        scratch,
+        run.config.seed,
+        run.device,
+        run.label,
+        run,
+        folder,
+    )
     result: dict[str, Any] = {"status": DONE, "error": None}
     try:
         append_event(journal, "run_started", run=run.id)
         result |= host.first("ptx_run", run=context)
     except KeyboardInterrupt:
-        result |= {"status": INTERRUPTED, "error": {"type": "KeyboardInterrupt", "message": "interrupted", "traceback": ""}}
+        result |= {
+            "status": INTERRUPTED,
+            "error": {"type": "KeyboardInterrupt", "message": "interrupted", "traceback": ""},
+        }
     except StoppedError as error:
         result |= {"status": STOPPED, "error": explain(error)}
     except Exception as error:  # noqa: BLE001 (whatever a step raises is recorded, and the sweep goes on)
@@ -179,19 +206,31 @@ def explain(error: Exception) -> dict[str, str]:
     if os.strerror(errno.ENOSPC) in message:  # libraries wrap the system's error in their own
         where = getattr(error, "filename", None) or "while writing"
         message = f"no space left on the disk ({where}); free some room or use out=/another/disk"
-    return {"type": type(error).__name__, "message": message, "traceback": "".join(traceback.format_exception(error))}
+    return {
+        "type": type(error).__name__,
+        "message": message,
+        "traceback": "".join(traceback.format_exception(error)),
+    }
 
 
 def finish(folder: Path, result: dict[str, Any], started: float) -> dict[str, Any]:
     """Write result.json, the last file of a run."""
     ended = time.time()
-    result |= {"schema": SCHEMA, "started": _iso(started), "finished": _iso(ended), "seconds": round(ended - started, 3)}
+    result |= {
+        "schema": SCHEMA,
+        "started": _iso(started),
+        "finished": _iso(ended),
+        "seconds": round(ended - started, 3),
+    }
     try:
         append_event(folder / "events.jsonl", "run_finished", status=result["status"])
         write_json(folder / "result.json", result)
     except OSError as error:  # without its record the run has not ended; the same command again does it
         told = explain(error)
-        result |= {"status": FAILED, "error": told | {"message": f"{folder / 'result.json'} cannot be written: {told['message']}"}}
+        result |= {
+            "status": FAILED,
+            "error": told | {"message": f"{folder / 'result.json'} cannot be written: {told['message']}"},
+        }
     return result
 
 
@@ -214,7 +253,9 @@ def sweep_record(plan: SweepPlan) -> dict[str, Any]:
 def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
     used = [run.config.model, run.config.data, run.config.runtime, *(step.config for step in run.steps)]
     used += [measure.config for measure in run.evaluations]
-    libraries = {library for config in used if config is not None for library in host.choice_of(config).libraries}
+    libraries = {
+        library for config in used if config is not None for library in host.choice_of(config).libraries
+    }
     facts = run.facts
     model = {"name": host.name_of(run.config.model), "path": str(run.model.path), "digest": run.model.digest}
     return {
@@ -230,7 +271,14 @@ def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
         "baseline": run.baseline,
         "config": plain(run.config, host),
         "model": model | {"parameters": facts.parameters, "bytes": facts.bytes, "dtype": facts.dtype},
-        "data": {"name": run.data.name, "digest": digest_of([s.identity.ingredients.get("data") for s in run.steps])} if run.data else None,
+        "data": (
+            {
+                "name": run.data.name,
+                "digest": digest_of([s.identity.ingredients.get("data") for s in run.steps]),
+            }
+            if run.data
+            else None
+        ),
         "seed": run.config.seed,
         "device": run.device,
         "host": machine.facts(),
@@ -241,7 +289,12 @@ def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
 
 
 def _part(part: Any, host: Host) -> dict[str, Any]:
-    return {"name": part.name, "key": part.key, "config": plain(part.config, host), "ingredients": part.identity.ingredients}
+    return {
+        "name": part.name,
+        "key": part.key,
+        "config": plain(part.config, host),
+        "ingredients": part.identity.ingredients,
+    }
 
 
 def _iso(seconds: float) -> str:

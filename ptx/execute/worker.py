@@ -1,9 +1,10 @@
 """A worker: a process that takes frozen runs one after the other and keeps the ML libraries it has imported.
 
-``python -m ptx.execute.worker FD`` reads one JSON object a line from standard input, ``{"folder": run folder, "timed": bool}``, and writes what happens to the
-file descriptor FD, a line each: ``say``, ``progress``, ``done``. Without ``timed`` the run is prepared only: its steps and those
-measurements that other work beside it cannot disturb go into the store, and no result is written.
-A worker whose parent has died interrupts its run and ends.
+``python -m ptx.execute.worker FD`` reads one JSON object a line from standard input, ``{"folder": run folder,
+"timed": bool}``, and writes what happens to the file descriptor FD, a line each: ``say``, ``progress``,
+``done``. Without ``timed`` the run is prepared only: its steps and those measurements that other work beside
+it cannot disturb go into the store, and no result is written. A worker whose parent has died interrupts its
+run and ends.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def take(host: Host, folder: Path, console: Any, *, timed: bool = True) -> dict[
         return {"status": result["status"], "error": result["error"]}
     calm = tuple(measure for measure in plan.evaluations if not measure.config.timed)
     result = attempt(dataclasses.replace(plan, evaluations=calm), folder, host, console)
-    if result["status"] == DONE:  # no result may stand there, not for a moment: a kill would leave a run without its timings
+    if (
+        result["status"] == DONE
+    ):  # no result may stand there, not for a moment: a kill would leave a run without its timings
         result["status"] = PREPARED
         append_event(folder / "events.jsonl", "run_prepared")
     else:

@@ -1,7 +1,8 @@
-"""The plugin manager: every plugin is loaded by itself, so that a broken one costs its own choices and nothing else.
+"""The plugin manager: every plugin is loaded by itself, so that a broken one costs its own choices and
+nothing else.
 
-Sources, in this order: entry points of the group ``ptx`` (the built-ins are found the same way), then ``./ptxfile.py``.
-``PTX_DISABLE=a,b`` leaves plugins out by name; ``PTX_TRACE=1`` prints every hook call.
+Sources, in this order: entry points of the group ``ptx`` (the built-ins are found the same way), then
+``./ptxfile.py``. ``PTX_DISABLE=a,b`` leaves plugins out by name; ``PTX_TRACE=1`` prints every hook call.
 """
 
 from __future__ import annotations
@@ -79,11 +80,16 @@ class Host:
         return str(getattr(value, "path", None) or getattr(value, "id", None) or self.choice_of(value).name)
 
     def first(self, hook: str, **arguments: Any) -> Any:
-        """Ask a first-result hook; nobody answering is the error of the plugin that contributed the choice."""
+        """Ask a first-result hook; nobody answering is the error of the plugin that contributed the
+        choice.
+        """
         answer = getattr(self.hook, hook)(**arguments)
         if answer is None:
             values = [type(value).__name__ for value in arguments.values() if type(value) in self._types()]
-            raise PtxError(f"no plugin answered {hook} for {' '.join(values) or 'this call'}; its plugin must implement {hook}")
+            raise PtxError(
+                f"no plugin answered {hook} for {' '.join(values) or 'this call'}; its plugin must implement"
+                f" {hook}"
+            )
         return answer
 
     def _types(self) -> set[type]:
@@ -115,7 +121,9 @@ def load_host(folder: Path, environ: Any = os.environ) -> Host:
 def _sources(folder: Path) -> list[tuple[str, str, str, Callable[[], Any]]]:
     found: list[tuple[str, str, str, Callable[[], Any]]] = []
     seen: set[tuple[str, str]] = set()
-    for point in sorted(entry_points(group="ptx"), key=lambda point: (point.value != "ptx.builtin", point.name)):
+    for point in sorted(
+        entry_points(group="ptx"), key=lambda point: (point.value != "ptx.builtin", point.name)
+    ):
         if (point.name, point.value) not in seen:
             seen.add((point.name, point.value))
             found.append((point.name, point.value, _release(point), point.load))
@@ -144,7 +152,9 @@ def _import_file(path: Path) -> Any:
 
 
 def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], Any]) -> None:
-    """Import and register one plugin; whatever a stranger's import raises is kept in the ledger and shown by the verbs."""
+    """Import and register one plugin; whatever a stranger's import raises is kept in the ledger and shown by
+    the verbs.
+    """
     try:
         module = load()
         plugin = Plugin(name, origin, release, module)
@@ -154,7 +164,7 @@ def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], A
         _add_choices(host, plugin, offered)
     except ConfigError:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (a plugin's import may raise anything; the ledger keeps it)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (an import may raise anything; the ledger keeps it)
         if host.manager.has_plugin(name):
             host.manager.unregister(name=name)
         where = traceback.extract_tb(error.__traceback__)[-1]
@@ -170,7 +180,9 @@ def _add_choices(host: Host, plugin: Plugin, offered: list[Choice]) -> None:
             raise ValueError(f"choice {choice.name!r} names the unknown group {choice.group!r}")
         base = GROUPS[choice.group][0]
         if not issubclass(choice.config_type, base):
-            raise TypeError(f"{choice.config_type.__name__} must derive from ptx.{base.__name__} to be a {choice.group}")
+            raise TypeError(
+                f"{choice.config_type.__name__} must derive from ptx.{base.__name__} to be a {choice.group}"
+            )
         OmegaConf.structured(choice.config_type)  # raises for a field type that Hydra cannot hold
     for choice in offered:
         key = (choice.group, choice.name)
@@ -178,7 +190,8 @@ def _add_choices(host: Host, plugin: Plugin, offered: list[Choice]) -> None:
             other = host.owners[key]
             raise ConfigError(
                 Problem(
-                    f"{choice.group}={choice.name} is given by two plugins: {other.name} ({other.origin}) and {plugin.name} ({plugin.origin})",
+                    f"{choice.group}={choice.name} is given by two plugins: {other.name} ({other.origin}) and"
+                    f" {plugin.name} ({plugin.origin})",
                     f"disable one: PTX_DISABLE={plugin.name}",
                 )
             )

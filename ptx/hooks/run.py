@@ -16,11 +16,13 @@ from ptx.store.entry import Identity
 
 
 class LanguageModel(Protocol):
-    """A model opened on a runtime. Prompts are finished texts: the chat template has been applied by the caller.
+    """A model opened on a runtime. Prompts are finished texts: the chat template has been applied by the
+    caller.
 
-    ``emulated`` says, in a sentence, why this runtime's time and memory would not be those of a deployment (a quantised checkpoint that
-    is unpacked first); empty where they would. ``max_length`` is the context in tokens. Three things are optional, for ``eval=[latency]``: ``concurrent``,
-    true where several threads may call it at once; ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that batches
+    ``emulated`` says, in a sentence, why this runtime's time and memory would not be those of a deployment (a
+    quantised checkpoint that is unpacked first); empty where they would. ``max_length`` is the context in
+    tokens. Three things are optional, for ``eval=[latency]``: ``concurrent``, true where several threads may
+    call it at once; ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that batches
     requests as they come; and ``peak_memory()`` in bytes, of a model that lies in other processes.
     """
 
@@ -32,18 +34,32 @@ class LanguageModel(Protocol):
         """Of transformers' kind; may be read only when it is first asked for."""
 
     def generate(
-        self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        *,
+        stop: Sequence[str] = (),
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> list[str]:
-        """Continue each prompt; greedy at temperature 0. Returns only the new text, cut before a stop string."""
+        """Continue each prompt; greedy at temperature 0. Returns only the new text, cut before a stop
+        string.
+        """
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
-        """Per (context, continuation): the continuation's log-probability in nats, and whether greedy decoding gives it."""
+        """Per (context, continuation): the continuation's log-probability in nats, and whether greedy
+        decoding gives it.
+        """
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
-        """Per row of T token ids a float32 numpy array (T, V): after each token, the scores of the next. Row by row, in order."""
+        """Per row of T token ids a float32 numpy array (T, V): after each token, the scores of the next. Row
+        by row, in order.
+        """
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that never ends early."""
+        """Seconds to the first new token, and from there to the last, of one request of random tokens that
+        never ends early.
+        """
 
     def close(self) -> None:
         """Free memory and processes."""
@@ -105,18 +121,30 @@ class Run:
         self.event("message", text=text)
         self.console.say(f"{self.label}: {text}" if self.label else text)
 
-    def score(self, scorer: str | Scorer, prompts: list[str], completions: list[str], references: list[str | None]) -> list[float]:
-        """Ask a scorer: the one configured under ``scorer.NAME``, or one that was made of it (``comparing()``).
+    def score(
+        self, scorer: str | Scorer, prompts: list[str], completions: list[str], references: list[str | None]
+    ) -> list[float]:
+        """Ask a scorer: the one configured under ``scorer.NAME``, or one that was made of it
+        (``comparing()``).
 
         A score may be a :class:`ptx.Score`, which also says why there is none, or what the judge said.
         """
         asked = self.config.scorer[scorer] if isinstance(scorer, str) else scorer
-        scores = self.host.first("ptx_score", run=self, scorer=asked, prompts=prompts, completions=completions, references=references)
+        scores = self.host.first(
+            "ptx_score",
+            run=self,
+            scorer=asked,
+            prompts=prompts,
+            completions=completions,
+            references=references,
+        )
         return [score if isinstance(score, Score) else float(score) for score in scores]
 
     def load(self, model: ModelRef) -> LanguageModel:
         """Open a model on the run's runtime."""
-        opened: LanguageModel = self.host.first("ptx_load", runtime=self.config.runtime, model=model, device=self.device)
+        opened: LanguageModel = self.host.first(
+            "ptx_load", runtime=self.config.runtime, model=model, device=self.device
+        )
         return opened
 
     def of_baseline(self) -> Run:
@@ -125,19 +153,24 @@ class Run:
         return self if declared is None else self.at(config=replace(self.config, runtime=declared))
 
     def decoding(self, lm: LanguageModel) -> LanguageModel:
-        """``lm`` with the answers that the run's ``decode=`` makes of its generations; without one, itself."""
+        """``lm`` with the answers that the run's ``decode=`` makes of its generations; without one,
+        itself.
+        """
         if self.config.decode is None:
             return lm
         wrapped: LanguageModel = self.host.first("ptx_decode", run=self, decode=self.config.decode, lm=lm)
         return wrapped
 
     def product(self, name: str, ingredients: dict[str, Any], build: Callable[[Path], None]) -> Path:
-        """The folder of a by-product that several steps may share (log-probabilities of a reference, features, ...).
+        """The folder of a by-product that several steps may share (log-probabilities of a reference,
+        features, ...).
 
         Args:
             name: what it is, in a word.
-            ingredients: everything that decides its content, as plain data: its key. What is missing here makes it wrong silently.
-            build: writes it into the folder it is given; called once over all steps, runs and processes on the store.
+            ingredients: everything that decides its content, as plain data: its key. What is missing here
+                makes it wrong silently.
+            build: writes it into the folder it is given; called once over all steps, runs and processes on
+                the store.
 
         Returns:
             A folder to read from. Outside of a sweep there is no store, and it lies below ``run.folder``.
@@ -145,8 +178,11 @@ class Run:
         identity = Identity("products", {"choice": name, **ingredients})
         if self.store is None:
             return _build_here(self.folder / "products" / identity.key, build)
-        waiting = lambda owner: self.console.say(f"{name}: waiting for {owner}, which is at it")  # noqa: E731 (the store's way to call)
-        entry, shared = self.store.fetch(identity, lambda staging: _built(build, staging.payload), waiting, self.say)
+        # the store's way to call
+        waiting = lambda owner: self.console.say(f"{name}: waiting for {owner}, which is at it")  # noqa: E731
+        entry, shared = self.store.fetch(
+            identity, lambda staging: _built(build, staging.payload), waiting, self.say
+        )
         self.event("product", name=name, key=identity.key, shared=shared, seconds=entry.meta["seconds"])
         return Path(entry.payload)
 

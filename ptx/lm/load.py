@@ -1,8 +1,9 @@
 """Models and tokenizers: from a folder, into a folder, and without chatter.
 
-Only safetensors are read, and no code that lies in a model folder is ever run (``trust_remote_code=False``). Importing this
-module loads no ML library; the functions do. :func:`quiet` must run before the first such import, because the libraries read
-their switches when they are imported; every loading function here calls it.
+Only safetensors are read, and no code that lies in a model folder is ever run (``trust_remote_code=False``).
+Importing this module loads no ML library; the functions do. :func:`quiet` must run before the first such
+import, because the libraries read their switches when they are imported; every loading function here calls
+it.
 """
 
 from __future__ import annotations
@@ -42,18 +43,25 @@ ENVIRONMENT = {
 
 
 def environment() -> dict[str, str]:
-    """The environment for a quiet, untracked process: for a child that is started, or for ``os.environ`` here."""
+    """The environment for a quiet, untracked process: for a child that is started, or for ``os.environ``
+    here.
+    """
     return {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
 
 
 def quiet() -> None:
-    """Switch off telemetry, progress bars, warnings about nothing and imports for nothing. Call it before the first import of an ML library."""
+    """Switch off telemetry, progress bars, warnings about nothing and imports for nothing. Call it before the
+    first import of an ML library.
+    """
     os.environ.update(environment())
-    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft|accelerate|datasets|torch)\b")
+    warnings.filterwarnings(
+        "ignore", category=FutureWarning, module=r"(transformers|trl|peft|accelerate|datasets|torch)\b"
+    )
     from transformers import utils
     from transformers.utils import logging
 
-    # generation imports scikit-learn, scipy.stats and pandas (a quarter of the time until a model is open) for assisted generation alone
+    # generation imports scikit-learn, scipy.stats and pandas (a quarter of the time until a model is open)
+    # for assisted generation alone
     utils.is_sklearn_available = lambda: False
 
     # these only matter where somebody has imported the library before
@@ -72,11 +80,15 @@ def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
     try:
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise StepError(f"no tokenizer could be read from {path}: {_first_line(error)}; a model folder needs tokenizer.json") from error
+        raise StepError(
+            f"no tokenizer could be read from {path}: {_first_line(error)}; a model folder needs"
+            " tokenizer.json"
+        ) from error
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
             raise StepError(
-                f"the tokenizer in {path} has neither a padding nor an end-of-text token; set pad_token in tokenizer_config.json"
+                f"the tokenizer in {path} has neither a padding nor an end-of-text token; set pad_token in"
+                " tokenizer_config.json"
             )
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -94,10 +106,14 @@ def dtype_of(name: str, device: str) -> torch.dtype:
     return dtype
 
 
-def load_model(model: ModelRef | Path, dtype: str = "auto", device: str = "cpu", **options: Any) -> PreTrainedModel:
-    """A causal language model on ``device``, ready for evaluation; an adapter folder comes back on its base (unmerged).
+def load_model(
+    model: ModelRef | Path, dtype: str = "auto", device: str = "cpu", **options: Any
+) -> PreTrainedModel:
+    """A causal language model on ``device``, ready for evaluation; an adapter folder comes back on its base
+    (unmerged).
 
-    ``options`` go to ``from_pretrained`` (``quantization_config=...``). A folder that optimum-quanto packed keeps its dtype. Raises StepError for weights that are not safetensors or not there.
+    ``options`` go to ``from_pretrained`` (``quantization_config=...``). A folder that optimum-quanto packed
+    keeps its dtype. Raises StepError for weights that are not safetensors or not there.
     """
     quiet()
     from transformers import AutoModelForCausalLM
@@ -110,10 +126,18 @@ def load_model(model: ModelRef | Path, dtype: str = "auto", device: str = "cpu",
     refuse_a_hull(folder)
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=dtype_of(dtype, device), use_safetensors=True, trust_remote_code=False, local_files_only=True, **options
+            folder,
+            dtype=dtype_of(dtype, device),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            **options,
         )
     except (OSError, ValueError) as error:
-        raise StepError(f"no model could be read from {folder}: {_first_line(error)}; it needs config.json and *.safetensors") from error
+        raise StepError(
+            f"no model could be read from {folder}: {_first_line(error)}; it needs config.json and"
+            " *.safetensors"
+        ) from error
     return loaded if "quantization_config" in options else loaded.to(device)
 
 
@@ -126,11 +150,18 @@ def base_of(folder: Path) -> Path:
     """The folder of the weights that an adapter belongs to, if they still are the ones it was trained on."""
     recorded = folder / BASE_FILE
     config = read_json(recorded) if recorded.is_file() else {}
-    base = Path(config.get("path") or read_json(folder / "adapter_config.json").get("base_model_name_or_path") or "")
+    base = Path(
+        config.get("path") or read_json(folder / "adapter_config.json").get("base_model_name_or_path") or ""
+    )
     if not (base / "config.json").is_file() and not is_adapter(base):
-        raise StepError(f"the adapter in {folder} belongs to {base}, which is not there; restore that folder or train with lora.merge=true")
+        raise StepError(
+            f"the adapter in {folder} belongs to {base}, which is not there; restore that folder or train"
+            " with lora.merge=true"
+        )
     if config.get("digest") and ModelRef.of(base).digest != config["digest"]:
-        raise StepError(f"the adapter in {folder} was trained on other weights than now lie in {base}; train it again")
+        raise StepError(
+            f"the adapter in {folder} was trained on other weights than now lie in {base}; train it again"
+        )
     return base
 
 
@@ -151,7 +182,9 @@ def _load_adapter(folder: Path, dtype: str, device: str, **options: Any) -> PreT
     base = load_model(under, dtype, device, **options)
     if is_adapter(under):  # trained on what the lower adapter had made of its base
         base = base.merge_and_unload()
-    loaded: PreTrainedModel = PeftModel.from_pretrained(base, str(folder), is_trainable=False, use_safetensors=True)
+    loaded: PreTrainedModel = PeftModel.from_pretrained(
+        base, str(folder), is_trainable=False, use_safetensors=True
+    )
     return loaded
 
 
@@ -170,9 +203,13 @@ def save_adapter(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path, b
     write_json(folder / BASE_FILE, {"path": str(base.path.resolve()), "digest": base.digest})
 
 
-def render(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+def render(
+    tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, add_generation_prompt: bool
+) -> str:
     """A conversation as the text that the model reads."""
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
+    text = tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=add_generation_prompt
+    )
     assert isinstance(text, str)  # tokenize=False gives text
     return text
 

@@ -1,4 +1,6 @@
-"""A model folder that has a config.json and not the weights that it describes: ``from_pretrained`` would draw them all at random, with a warning."""
+"""A model folder that has a config.json and not the weights that it describes: ``from_pretrained`` would draw
+them all at random, with a warning.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +14,11 @@ from ptx.models.inspection import tensors_of, weight_files
 
 
 def refuse_a_hull(folder: Path) -> None:
-    """Refuse a folder that lacks the weights of more than half of its modules, before memory is taken for them.
+    """Refuse a folder that lacks the weights of more than half of its modules, before memory is taken for
+    them.
 
-    Told by modules on the meta device, since packed weights bear other names and checkpoints may leave out a prefix.
+    Told by modules on the meta device, since packed weights bear other names and checkpoints may leave out a
+    prefix.
 
     Raises:
         StepError: they are not there.
@@ -35,8 +39,8 @@ def refuse_a_hull(folder: Path) -> None:
     wanted = _modules(name for name, _ in described.named_parameters())
     if len(wanted - there) > len(wanted) / 2:
         raise StepError(
-            f"{folder} holds no model: its config.json describes {len(wanted)} modules, and {len(wanted - there)} of them have no weights on disk, "
-            f"first {min(wanted - there)}"
+            f"{folder} holds no model: its config.json describes {len(wanted)} modules, and"
+            f" {len(wanted - there)} of them have no weights on disk, first {min(wanted - there)}"
         )
 
 

@@ -1,7 +1,8 @@
 """What libraries show as tqdm bars, shown as a run's progress instead.
 
-Libraries write their bars to stderr, over the terminal's own progress and into nobody's record. A :class:`Bar` stands in for
-``tqdm`` in a library's module while it works (:func:`reported_bars`); what it counts goes to ``run.log``.
+Libraries write their bars to stderr, over the terminal's own progress and into nobody's record. A
+:class:`Bar` stands in for ``tqdm`` in a library's module while it works (:func:`reported_bars`); what it
+counts goes to ``run.log``.
 """
 
 from __future__ import annotations
@@ -22,10 +23,20 @@ class Bar:
     """The part of tqdm's interface that libraries use; counts and reports, draws nothing."""
 
     def __init__(
-        self, iterable: Iterable[Any] | None = None, *, total: int | None = None, desc: str = "", report: Report, **_: Any
+        self,
+        iterable: Iterable[Any] | None = None,
+        *,
+        total: int | None = None,
+        desc: str = "",
+        report: Report,
+        **_: Any,
     ) -> None:
         self.iterable = () if iterable is None else iterable
-        self.total = len(self.iterable) if total is None and isinstance(self.iterable, Sized) and iterable is not None else total
+        self.total = (
+            len(self.iterable)
+            if total is None and isinstance(self.iterable, Sized) and iterable is not None
+            else total
+        )
         self.desc = desc or ""
         self.report = report
         self.done = 0
@@ -49,19 +60,26 @@ def reported_bars(report: Report, *modules: ModuleType) -> Iterator[None]:
     """Let the ``tqdm`` that each of ``modules`` has imported report to ``report``."""
     with ExitStack() as stack:
         for module in modules:
-            stack.enter_context(replaced(module, "tqdm", lambda *args, **kwargs: Bar(*args, report=report, **kwargs)))
+            stack.enter_context(
+                replaced(module, "tqdm", lambda *args, **kwargs: Bar(*args, report=report, **kwargs))
+            )
         yield
 
 
 @contextmanager
 def unpacking(report: Report = lambda *_: None) -> Iterator[None]:
-    """compressed-tensors shows its bars whatever TQDM_DISABLE says, when it packs, unpacks or moves a model."""
+    """compressed-tensors shows its bars whatever TQDM_DISABLE says, when it packs, unpacks or moves a
+    model.
+    """
     from compressed_tensors.compressors.model_compressors import model_compressor
     from compressed_tensors.offload import dispatch
     from compressed_tensors.quantization.lifecycle import apply
     from compressed_tensors.transform.factory import base
 
-    with reported_bars(report, model_compressor, dispatch, apply), replaced(base, "tqdm", SimpleNamespace(tqdm=lambda items, **_: items)):
+    with (
+        reported_bars(report, model_compressor, dispatch, apply),
+        replaced(base, "tqdm", SimpleNamespace(tqdm=lambda items, **_: items)),
+    ):
         yield
 
 

@@ -1,8 +1,10 @@
-"""Folders that optimum-quanto packed: its safetensors, and ``quanto_qmap.json``, which says how each layer is stored.
+"""Folders that optimum-quanto packed: its safetensors, and ``quanto_qmap.json``, which says how each layer is
+stored.
 
-transformers cannot read them (its quantizer for quanto is "not serializable"): told nothing, or told ``quant_method: quanto``, it finds no weight
-under the names it looks for and draws them at random, with no more than a warning. The ``quantization_config`` that is written here
-is one that transformers refuses; ptx and optimum-quanto (``QuantizedModelForCausalLM.from_pretrained``) read the folder.
+transformers cannot read them (its quantizer for quanto is "not serializable"): told nothing, or told
+``quant_method: quanto``, it finds no weight under the names it looks for and draws them at random, with no
+more than a warning. The ``quantization_config`` that is written here is one that transformers refuses; ptx
+and optimum-quanto (``QuantizedModelForCausalLM.from_pretrained``) read the folder.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ def save_packed(network: Any, tokenizer: Any, folder: Path, weights: str) -> Non
     network.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
     write_json(folder / MAP, quantization_map(network))
-    # the name of the map instead of a type is what makes transformers refuse it; bits are for those who count weights
+    # the name of the map instead of a type is what makes transformers refuse it; bits are for those who count
+    # weights
     described = {"quant_method": "quanto", "weights": MAP, "packed": weights, "bits": BITS[weights]}
     write_json(folder / "config.json", read_json(folder / "config.json") | {"quantization_config": described})
 
@@ -50,11 +53,15 @@ def open_packed(folder: Path, device: str) -> PreTrainedModel:
     from optimum.quanto import QuantizedModelForCausalLM
     from transformers import GenerationConfig
 
-    network: PreTrainedModel = QuantizedModelForCausalLM.from_pretrained(folder)._wrapped  # noqa: SLF001 (the model; the wrapper only saves)
+    # the model; the wrapper only saves
+    network: PreTrainedModel = QuantizedModelForCausalLM.from_pretrained(folder)._wrapped  # noqa: SLF001
     stored = {name for file in weight_files(folder) for name, _, _ in tensors_of(file)}
     tied = {"lm_head.weight"} if network.config.tie_word_embeddings else set()
     if missing := sorted(set(network.state_dict()) - stored - tied):
-        raise StepError(f"no model could be read from {folder}: {len(missing)} tensors are missing on disk, first {missing[0]}")
+        raise StepError(
+            f"no model could be read from {folder}: {len(missing)} tensors are missing on disk, first"
+            f" {missing[0]}"
+        )
     if (folder / "generation_config.json").is_file():
         network.generation_config = GenerationConfig.from_pretrained(folder)
     for module in network.modules():
@@ -64,7 +71,9 @@ def open_packed(folder: Path, device: str) -> PreTrainedModel:
 
 
 def _outside_inference_mode(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """Weights below 8 bits cannot be unpacked in inference mode ("Cannot set version_counter for inference tensor", optimum-quanto 0.2.7)."""
+    """Weights below 8 bits cannot be unpacked in inference mode ("Cannot set version_counter for inference
+    tensor", optimum-quanto 0.2.7).
+    """
     import torch
 
     @functools.wraps(forward)
@@ -97,6 +106,8 @@ def unpack(network: Any) -> None:
 
 
 def flat(name: str) -> str:
-    """A tensor's name with one part behind its module's: optimum-quanto has ``weight._scale``, and ``weight._data._data`` below 8 bits."""
+    """A tensor's name with one part behind its module's: optimum-quanto has ``weight._scale``, and
+    ``weight._data._data`` below 8 bits.
+    """
     module, packed, part = name.partition(".weight._")
     return f"{module}.weight_{part.replace('.', '')}" if packed else name

@@ -1,7 +1,8 @@
 """Whether a model's chat template says which tokens are the assistant's.
 
-Training on the answers of a conversation needs ``{% generation %}`` around them in the template. For well-known templates that lack
-it TRL ships a version with it, which is then used for training only; the model keeps its own.
+Training on the answers of a conversation needs ``{% generation %}`` around them in the template. For
+well-known templates that lack it TRL ships a version with it, which is then used for training only; the model
+keeps its own.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from ptx.models.inspection import problems as model_problems
 
 
 def problems(model: Path) -> list[Problem]:
-    """Why conversations cannot be trained on the assistant's tokens alone; TRL is only imported for templates without the mark."""
+    """Why conversations cannot be trained on the assistant's tokens alone; TRL is only imported for templates
+    without the mark.
+    """
     if model_problems(model):
         return []
     facts = inspect(model)
@@ -22,9 +25,10 @@ def problems(model: Path) -> list[Problem]:
         return []
     return [
         Problem(
-            f"the chat template of {model} does not mark the assistant's tokens ({{% generation %}} is missing), so they cannot be trained alone",
-            "put {% generation %}...{% endgeneration %} around the assistant's content and its end token, or train on all tokens with "
-            "method.assistant_only=false",
+            f"the chat template of {model} does not mark the assistant's tokens ({{% generation %}} is"
+            " missing), so they cannot be trained alone",
+            "put {% generation %}...{% endgeneration %} around the assistant's content and its end token, or"
+            " train on all tokens with method.assistant_only=false",
         )
     ]
 

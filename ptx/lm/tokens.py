@@ -6,21 +6,26 @@ from typing import Any
 
 
 def first_token(tokenizer: Any) -> Any:
-    """What stands before a text's own tokens: the id of the beginning-of-text token, else of the end-of-text token, else None."""
+    """What stands before a text's own tokens: the id of the beginning-of-text token, else of the end-of-text
+    token, else None.
+    """
     return tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
 
 
 def encode(tokenizer: Any, text: str) -> list[int]:
-    """Token ids; the tokenizer's own special tokens are added unless the text, rendered from a chat template, brings its own."""
+    """Token ids; the tokenizer's own special tokens are added unless the text, rendered from a chat template,
+    brings its own.
+    """
     begins = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
     return list(tokenizer(text, add_special_tokens=not begins)["input_ids"])
 
 
 def encode_pair(tokenizer: Any, context: str, continuation: str) -> tuple[list[int], list[int]]:
-    """Token ids of a context and of what follows it, cut where lm-eval cuts them so that log-likelihoods agree.
+    """Token ids of a context and of what follows it, cut where lm-eval cuts them so that log-likelihoods
+    agree.
 
-    Spaces that end the context belong to the continuation (tokenizers glue them to the next word). An empty context becomes the
-    beginning-of-text token.
+    Spaces that end the context belong to the continuation (tokenizers glue them to the next word). An empty
+    context becomes the beginning-of-text token.
     """
     if not context:
         ids = list(tokenizer(continuation, add_special_tokens=False)["input_ids"])

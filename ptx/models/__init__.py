@@ -1,1 +1,3 @@
-"""What a model folder holds, and the package that a runtime serves; told from small files, without an ML library."""
+"""What a model folder holds, and the package that a runtime serves; told from small files, without an ML
+library.
+"""

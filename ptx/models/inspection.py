@@ -1,8 +1,10 @@
-"""What a model folder holds, told from its small files: config.json, the tokenizer's, and the headers of the safetensors.
+"""What a model folder holds, told from its small files: config.json, the tokenizer's, and the headers of the
+safetensors.
 
-A safetensors file begins with the length of its header (8 bytes, little endian) and the header itself, JSON that gives every
-tensor's type, shape and place (https://github.com/huggingface/safetensors). That is enough to count parameters and to see that
-a download was cut short, without a tensor library and without reading a weight.
+A safetensors file begins with the length of its header (8 bytes, little endian) and the header itself, JSON
+that gives every tensor's type, shape and place (https://github.com/huggingface/safetensors). That is enough
+to count parameters and to see that a download was cut short, without a tensor library and without reading a
+weight.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "s
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 INDEX = "model.safetensors.index.json"
 CONVERT = (
-    "convert them where you trust their source: python -c "
-    "\"from transformers import AutoModelForCausalLM as M; M.from_pretrained('{path}').save_pretrained('{path}')\""
+    'convert them where you trust their source: python -c "from transformers import AutoModelForCausalLM as'
+    " M; M.from_pretrained('{path}').save_pretrained('{path}')\""
 )
 #: bytes of packed integers in a quantised checkpoint hold several weights each
 PACKED = ("qweight", "weight_packed", "weight._data._data")
@@ -33,7 +35,9 @@ PACKED = ("qweight", "weight_packed", "weight._data._data")
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """A model folder in numbers. ``parameters`` counts stored weights, an embedding that is shared with the head once."""
+    """A model folder in numbers. ``parameters`` counts stored weights, an embedding that is shared with the
+    head once.
+    """
 
     architecture: str
     parameters: int
@@ -75,12 +79,19 @@ def problems(path: Path) -> list[Problem]:
     """Why a folder cannot be used as a model, all reasons at once; empty when it can."""
     if not path.is_dir():
         what = f"model {path} is a file" if path.exists() else f"there is no model folder {path}"
-        return [Problem(what, "type model=./FOLDER with config.json, safetensors and tokenizer in it, or model=ORG/NAME")]
+        return [
+            Problem(
+                what,
+                "type model=./FOLDER with config.json, safetensors and tokenizer in it, or model=ORG/NAME",
+            )
+        ]
     if read_package(path):
         return []  # its runtime opens it
     adapter = path / "adapter_config.json"
     if adapter.exists() and not (path / "config.json").exists():
-        return [Problem(f"{path} is an adapter, not a model", f"type model={_base_of(adapter)} or merge it first")]
+        return [
+            Problem(f"{path} is an adapter, not a model", f"type model={_base_of(adapter)} or merge it first")
+        ]
     return [*_config_problems(path), *_tokenizer_problems(path), *_weight_problems(path)]
 
 
@@ -109,7 +120,9 @@ def weight_files(path: Path) -> list[Path]:
 
 
 def chat_template(path: Path) -> str:
-    """The chat template of a model folder, "" where it has none. The file chat_template.jinja counts before tokenizer_config.json."""
+    """The chat template of a model folder, "" where it has none. The file chat_template.jinja counts before
+    tokenizer_config.json.
+    """
     file = path / "chat_template.jinja"
     if file.exists():
         return file.read_text(encoding="utf-8")
@@ -133,7 +146,11 @@ def header_of(file: Path) -> tuple[dict[str, Any], int]:
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if size < 8 or length > size - 8:
-            raise ValueError(f"the header says it has {length} bytes, the file has {size}" if size >= 8 else f"it has {size} bytes")
+            raise ValueError(
+                f"the header says it has {length} bytes, the file has {size}"
+                if size >= 8
+                else f"it has {size} bytes"
+            )
         header = json.loads(stream.read(length))
     header.pop("__metadata__", None)
     return header, 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
@@ -142,7 +159,10 @@ def header_of(file: Path) -> tuple[dict[str, Any], int]:
 def _config_problems(path: Path) -> Iterator[Problem]:
     file = path / "config.json"
     if not file.exists():
-        yield Problem(f"{path} has no config.json", "it is not a Hugging Face model folder; save one with model.save_pretrained(FOLDER)")
+        yield Problem(
+            f"{path} has no config.json",
+            "it is not a Hugging Face model folder; save one with model.save_pretrained(FOLDER)",
+        )
         return
     try:
         _config(path)
@@ -162,18 +182,30 @@ def _weight_problems(path: Path) -> Iterator[Problem]:
     except (ValueError, AttributeError) as error:
         yield Problem(f"{path / INDEX} cannot be read: {error}", "download it again")
         return
-    pickles = [file.name for pattern in PICKLES for file in sorted(path.glob(pattern)) if file.name != "training_args.bin"]
+    pickles = [
+        file.name
+        for pattern in PICKLES
+        for file in sorted(path.glob(pattern))
+        if file.name != "training_args.bin"
+    ]
     if not files and pickles:
-        yield Problem(f"{path} has its weights as pickle only ({', '.join(pickles[:3])}), which can run code", CONVERT.format(path=path))
+        yield Problem(
+            f"{path} has its weights as pickle only ({', '.join(pickles[:3])}), which can run code",
+            CONVERT.format(path=path),
+        )
     elif not files:
-        yield Problem(f"{path} has no weights (no *.safetensors)", "save them there: model.save_pretrained(FOLDER)")
+        yield Problem(
+            f"{path} has no weights (no *.safetensors)", "save them there: model.save_pretrained(FOLDER)"
+        )
     for file in files:
         yield from _file_problems(file)
 
 
 def _file_problems(file: Path) -> Iterable[Problem]:
     if not file.exists():
-        return [Problem(f"{INDEX} names {file.name}, which is not in {file.parent}", "download the folder again")]
+        return [
+            Problem(f"{INDEX} names {file.name}, which is not in {file.parent}", "download the folder again")
+        ]
     if _is_pointer(file):
         return [Problem(f"{file} is a Git LFS pointer, not weights", "fetch the weights: git lfs pull")]
     try:
@@ -183,7 +215,11 @@ def _file_problems(file: Path) -> Iterable[Problem]:
     size = file.stat().st_size
     if size == expected:
         return []
-    what = f"was cut short: it has {size} bytes of {expected}" if size < expected else f"has {size - expected} bytes too many"
+    what = (
+        f"was cut short: it has {size} bytes of {expected}"
+        if size < expected
+        else f"has {size - expected} bytes too many"
+    )
     return [Problem(f"{file} {what}", "download it again")]
 
 
@@ -204,7 +240,8 @@ def _base_of(adapter: Path) -> str:
 def _read(file: Path) -> dict[str, Any]:
     value = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(value, dict):
-        raise ValueError(f"it holds a {type(value).__name__}, not an object")  # noqa: TRY004 (callers handle one kind of error)
+        # callers handle one kind of error
+        raise ValueError(f"it holds a {type(value).__name__}, not an object")  # noqa: TRY004
     return value
 
 
@@ -225,20 +262,31 @@ def _dtype(tensors: list[tuple[str, str, list[int]]]) -> str:
     if not sizes:
         return ""
     name = sizes.most_common(1)[0][0]
-    return {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64", "I32": "int32", "I8": "int8", "U8": "uint8"}.get(
-        name, name.lower()
-    )
+    return {
+        "F32": "float32",
+        "F16": "float16",
+        "BF16": "bfloat16",
+        "F64": "float64",
+        "I32": "int32",
+        "I8": "int8",
+        "U8": "uint8",
+    }.get(name, name.lower())
 
 
 def _count(tensors: list[tuple[str, str, list[int]]], config: dict[str, Any]) -> int:
-    """Weights, whatever they are stored in: packed integers count as the weights they hold, scales and zero points as nothing.
+    """Weights, whatever they are stored in: packed integers count as the weights they hold, scales and zero
+    points as nothing.
 
     A packed row that does not fill its last word counts the padding too; that is the only error.
     """
     quantization = config.get("quantization_config") or {}
     if not quantization:
         return sum(math.prod(shape) for _, _, shape in tensors)
-    return sum(math.prod(shape) * _packed(name, dtype, _bits(quantization, name)) for name, dtype, shape in tensors if not _is_scale(name))
+    return sum(
+        math.prod(shape) * _packed(name, dtype, _bits(quantization, name))
+        for name, dtype, shape in tensors
+        if not _is_scale(name)
+    )
 
 
 def _packed(name: str, dtype: str, bits: int) -> int:
@@ -248,14 +296,24 @@ def _packed(name: str, dtype: str, bits: int) -> int:
 
 
 def _bits(quantization: dict[str, Any], tensor: str) -> int:
-    """Bits per weight, as GPTQ, AWQ or compressed-tensors say it; the latter by layer, where layers differ."""
+    """Bits per weight, as GPTQ, AWQ or compressed-tensors say it; the latter by layer, where layers
+    differ.
+    """
     layer = tensor.rpartition(".")[0]
     groups = list((quantization.get("config_groups") or {}).values())
-    named = [group for group in groups if any(t.startswith("re:") and re.match(t[3:], layer) for t in group.get("targets") or [])]
+    named = [
+        group
+        for group in groups
+        if any(t.startswith("re:") and re.match(t[3:], layer) for t in group.get("targets") or [])
+    ]
     groups = named or groups
     said = [(group.get("weights") or {}).get("num_bits") for group in groups]
-    return next((int(bits) for bits in (*said, quantization.get("bits"), quantization.get("w_bit")) if bits), 8)
+    return next(
+        (int(bits) for bits in (*said, quantization.get("bits"), quantization.get("w_bit")) if bits), 8
+    )
 
 
 def _is_scale(name: str) -> bool:
-    return name.rsplit(".", 1)[-1].endswith(("scale", "scales", "zero_point", "_shift", "qzeros", "g_idx", "weight_shape"))
+    return name.rsplit(".", 1)[-1].endswith(
+        ("scale", "scales", "zero_point", "_shift", "qzeros", "g_idx", "weight_shape")
+    )

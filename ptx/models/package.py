@@ -1,8 +1,10 @@
-"""Runtime packages: the folder that a runtime serves, with ``package.json`` saying what it is and what it was made of.
+"""Runtime packages: the folder that a runtime serves, with ``package.json`` saying what it is and what it was
+made of.
 
-A package is a :class:`ptx.ModelRef` of kind ``package``. Its ``package.json`` holds ``ptx_package`` (the version of this description), ``runtime``
-(the choice that opens it), ``source`` (digest of the model it was made of) and whatever the runtime adds; readers ask here, so that a package can
-be evaluated again (``ptx eval model=./PACKAGE runtime=onnx``) and is never mistaken for a model that can be trained.
+A package is a :class:`ptx.ModelRef` of kind ``package``. Its ``package.json`` holds ``ptx_package`` (the
+version of this description), ``runtime`` (the choice that opens it), ``source`` (digest of the model it was
+made of) and whatever the runtime adds; readers ask here, so that a package can be evaluated again (``ptx eval
+model=./PACKAGE runtime=onnx``) and is never mistaken for a model that can be trained.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ VERSION = 1
 
 
 def write_package(folder: Path, runtime: str, source: str, facts: dict[str, Any]) -> None:
-    """Describe the package in ``folder``; it holds no time and no path, so that the same package has the same digest."""
+    """Describe the package in ``folder``; it holds no time and no path, so that the same package has the same
+    digest.
+    """
     write_json(folder / FILE, {"ptx_package": VERSION, "runtime": runtime, "source": source, **facts})
 
 

@@ -1,4 +1,6 @@
-"""What decides a result, part by part: the ingredients that a key is the digest of (DESIGN: a step's identity is its content)."""
+"""What decides a result, part by part: the ingredients that a key is the digest of (DESIGN: a step's identity
+is its content).
+"""
 
 from __future__ import annotations
 
@@ -24,8 +26,12 @@ class Ingredients:
     config: RunConfig
     device: str
 
-    def of_step(self, kind: str, step: Any, name: str, artifact: dict[str, Any], fed: DataSet | None) -> dict[str, Any]:
-        """A step's: its settings, what it is given, the data that it is fed, and where it runs as far as that decides."""
+    def of_step(
+        self, kind: str, step: Any, name: str, artifact: dict[str, Any], fed: DataSet | None
+    ) -> dict[str, Any]:
+        """A step's: its settings, what it is given, the data that it is fed, and where it runs as far as that
+        decides.
+        """
         found = self.of(kind, step) | taken_outside(step) | {"input": artifact}
         launch = self.config.launch
         if launch is not None and kind in launch.kinds and (decides := launch.decides()):
@@ -45,16 +51,28 @@ class Ingredients:
         return self.config.runtime if self.config.baseline_runtime is None else self.config.baseline_runtime
 
     def reference(self, model: ModelRef) -> Step:
-        """The model as it came, exported to the runtime that serves it: the step that its baseline run takes too."""
+        """The model as it came, exported to the runtime that serves it: the step that its baseline run takes
+        too.
+        """
         runtime = self.baseline_runtime
         ingredients = self.of("export", runtime) | taken_outside(runtime) | {"input": {"model": model.digest}}
-        return Step("export", f"{self.host.choice_of(runtime).name} of the baseline", runtime, None, Identity("steps", ingredients))
+        return Step(
+            "export",
+            f"{self.host.choice_of(runtime).name} of the baseline",
+            runtime,
+            None,
+            Identity("steps", ingredients),
+        )
 
     def measure(self, name: str, artifact: dict[str, Any], baseline: str) -> Measure:
         """An evaluation with its identity; ``baseline`` stands for the model that it may be compared with."""
         evaluator = self.config.eval[name]
         found = self.of("evaluate", evaluator)
-        found |= {"input": artifact, "runtime": self.of("load", self.config.runtime), "inputs": digests(evaluator.inputs())}
+        found |= {
+            "input": artifact,
+            "runtime": self.of("load", self.config.runtime),
+            "inputs": digests(evaluator.inputs()),
+        }
         found["runtime"].pop("seed")
         if self.config.decode is not None:
             found["decode"] = self.of("decode", self.config.decode)
@@ -69,8 +87,15 @@ class Ingredients:
         return Measure(name, evaluator, Identity("evaluations", found))
 
     def of(self, kind: str, part: Any) -> dict[str, Any]:
-        """Those of any configured part: the plugin that answers for it, its settings, libraries, files and scorers."""
-        found = {"kind": kind, "config": identity_of(part), "device": self.device, "seed": self.config.seed} | self._made_by(part)
+        """Those of any configured part: the plugin that answers for it, its settings, libraries, files and
+        scorers.
+        """
+        found = {
+            "kind": kind,
+            "config": identity_of(part),
+            "device": self.device,
+            "seed": self.config.seed,
+        } | self._made_by(part)
         if isinstance(part, Runtime) and kind == "load" and (served := part.served()):
             found["served"] = served.identity()
         if (through := getattr(part, "through", None)) is not None:
@@ -90,7 +115,9 @@ class Ingredients:
 
 
 def taken_outside(step: Any) -> dict[str, Any]:
-    """What decides in the environment that a step is taken in. A package that was made there is opened here: of no evaluation."""
+    """What decides in the environment that a step is taken in. A package that was made there is opened here:
+    of no evaluation.
+    """
     return {"outside": step.outside().identity()} if hasattr(step, "outside") else {}
 
 

@@ -1,7 +1,9 @@
-"""The models that a step reads beside its input (a teacher), as its settings name them: the run's own, another step's, or any model.
+"""The models that a step reads beside its input (a teacher), as its settings name them: the run's own,
+another step's, or any model.
 
-What comes out goes into the step's key: the digest of a folder, or the key of the step that makes the model. So a teacher that is given
-as another path with the same files shares the step, and a teacher that has changed does not.
+What comes out goes into the step's key: the digest of a folder, or the key of the step that makes the model.
+So a teacher that is given as another path with the same files shares the step, and a teacher that has changed
+does not.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ START, INPUT = "start", "input"
 Further = Mapping[str, ModelRef | str]
 
 
-def further_models(host: Host, config: RunConfig, model: ModelRef, resolve: Callable[[Model], ModelRef | None]) -> dict[str, Further]:
-    """Per step that reads some. ``resolve`` makes a model choice a folder; what it cannot resolve is left out.
+def further_models(
+    host: Host, config: RunConfig, model: ModelRef, resolve: Callable[[Model], ModelRef | None]
+) -> dict[str, Further]:
+    """Per step that reads some. ``resolve`` makes a model choice a folder; what it cannot resolve is left
+    out.
 
     Raises:
         ConfigError: a name that is neither a step's nor a model's.
@@ -30,7 +35,9 @@ def further_models(host: Host, config: RunConfig, model: ModelRef, resolve: Call
     found: dict[str, Further] = {}
     before: dict[str, Any] = {}
     for name, step in config.chain().items():
-        roles = {role: _there(host, value, before, model, resolve) for role, value in step.models(before).items()}
+        roles = {
+            role: _there(host, value, before, model, resolve) for role, value in step.models(before).items()
+        }
         if kept := {role: there for role, there in roles.items() if there is not None}:
             found[name] = kept
         before[name] = step
@@ -38,7 +45,11 @@ def further_models(host: Host, config: RunConfig, model: ModelRef, resolve: Call
 
 
 def _there(
-    host: Host, value: str, before: Mapping[str, Any], model: ModelRef, resolve: Callable[[Model], ModelRef | None]
+    host: Host,
+    value: str,
+    before: Mapping[str, Any],
+    model: ModelRef,
+    resolve: Callable[[Model], ModelRef | None],
 ) -> ModelRef | str | None:
     if value == INPUT:
         value = next(reversed([*before]), START)
@@ -48,7 +59,9 @@ def _there(
 
 
 def model_choice(host: Host, value: str, also: list[str]) -> Model:
-    """The model choice that ``value`` stands for: a name, a path or a hub id; ``also`` are further words that could have been meant."""
+    """The model choice that ``value`` stands for: a name, a path or a hub id; ``also`` are further words that
+    could have been meant.
+    """
     named = host.choices.get(("model", value))
     if named is not None and value not in ("path", "hub"):
         made: Model = named.config_type()
@@ -59,5 +72,10 @@ def model_choice(host: Host, value: str, also: list[str]) -> Model:
     else:
         known = [*also, *(name for name in host.names("model") if name not in ("path", "hub"))]
         hint = did_you_mean(value, known)
-        raise ConfigError(Problem(f"no model {value!r}, and no such folder", f"{hint} A path is written ./{value}, a hub id org/name"))
+        raise ConfigError(
+            Problem(
+                f"no model {value!r}, and no such folder",
+                f"{hint} A path is written ./{value}, a hub id org/name",
+            )
+        )
     return made

@@ -1,4 +1,6 @@
-"""Names of runs and sweeps, made from what was typed: the same command gives the same names, so that asking again continues."""
+"""Names of runs and sweeps, made from what was typed: the same command gives the same names, so that asking
+again continues.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ NEUTRAL = ("out", "threads", "workers", "cluster", "against")
 
 def run_key(run: RunPlan) -> str:
     """What tells two runs of one label apart."""
-    return digest_of([run.label, [step.key for step in run.steps], [measure.key for measure in run.evaluations]])
+    return digest_of(
+        [run.label, [step.key for step in run.steps], [measure.key for measure in run.evaluations]]
+    )
 
 
 def _group(line: str) -> str:
@@ -37,13 +41,21 @@ def slug(label: str) -> str:
     for word in label.split():
         key, _, value = word.rpartition("=")
         value = Path(value.strip("[]'\"")).name or "none"
-        values.append(value if key in ("", "recipe", "method", "compress", "model", "data") else f"{key.rpartition('.')[2]}-{value}")
+        values.append(
+            value
+            if key in ("", "recipe", "method", "compress", "model", "data")
+            else f"{key.rpartition('.')[2]}-{value}"
+        )
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(values)).strip("-.")[:80] or "run"
 
 
 def sweep_name(verb: str, jobs: Sequence[Job]) -> str:
     """The same command gives the same name, so that asking again continues."""
     lines = [sorted(line for line in job.overrides if _group(line) not in NEUTRAL) for job in jobs]
-    chosen = [line for line in jobs[0].overrides if line.partition("=")[0] in ("recipe", "method", "compress", "model", "data")]
+    chosen = [
+        line
+        for line in jobs[0].overrides
+        if line.partition("=")[0] in ("recipe", "method", "compress", "model", "data")
+    ]
     what = slug(" ".join(chosen)) if len(jobs) == 1 and chosen else "sweep" if len(jobs) > 1 else "defaults"
     return f"{verb}-{what}-{digest_of([verb, lines])[:8]}"

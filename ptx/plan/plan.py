@@ -1,7 +1,7 @@
 """The plan: every run, step and measurement with its key, made and checked before the first of them starts.
 
-Keys chain: a step's input is named by the key of the step before it, so all keys are known here, and with them what is
-shared between runs and what lies in the store already.
+Keys chain: a step's input is named by the key of the step before it, so all keys are known here, and with
+them what is shared between runs and what lies in the store already.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ class Step:
     config: Any
     data: DataSet | None  # what it is fed
     identity: Identity
-    models: Mapping[str, ModelRef | str] = field(default_factory=dict)  # what it reads beside its input; a text: what that step makes
+    models: Mapping[str, ModelRef | str] = field(
+        default_factory=dict
+    )  # what it reads beside its input; a text: what that step makes
 
     @property
     def key(self) -> str:
@@ -65,7 +67,9 @@ class RunPlan:
     steps: tuple[Step, ...]
     evaluations: tuple[Measure, ...]
     device: str
-    reference: Step | None = None  # the export of the model as it came, for evaluators that compare on a runtime with packages
+    reference: Step | None = (
+        None  # the export of the model as it came, for evaluators that compare on a runtime with packages
+    )
     overrides: tuple[str, ...] = ()
     varied: dict[str, str] = field(default_factory=dict)
     baseline: bool = False

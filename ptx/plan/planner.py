@@ -21,7 +21,15 @@ from ptx.plan.keys import Ingredients, reads_of
 from ptx.plan.model_inputs import Further, further_models
 from ptx.plan.names import label_of, run_key, slug, sweep_name
 from ptx.plan.plan import Measure, RunPlan, Step, SweepPlan
-from ptx.plan.preflight import disk_problems, outside_problems, package_problems, parts_of, scorer_problems, serving_problems, where_typed
+from ptx.plan.preflight import (
+    disk_problems,
+    outside_problems,
+    package_problems,
+    parts_of,
+    scorer_problems,
+    serving_problems,
+    where_typed,
+)
 from ptx.plan.serialize import thaw
 from ptx.records import ModelRef
 from ptx.store.store import Identity
@@ -30,9 +38,13 @@ EXAMPLES = {"tasks": "[./folder,arc_easy]", "texts": "[./held-out.txt]"}
 
 
 def cache_folder() -> Path:
-    """Where generated and downloaded inputs are kept: ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else ``~/.cache/ptx``."""
+    """Where generated and downloaded inputs are kept: ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else
+    ``~/.cache/ptx``.
+    """
     chosen = os.environ.get("PTX_CACHE")
-    return Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptx"
+    return (
+        Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptx"
+    )
 
 
 def open_choice(host: Host, value: Any) -> DataSet:
@@ -42,10 +54,13 @@ def open_choice(host: Host, value: Any) -> DataSet:
     return open_data(host.name_of(value), path, limit=value.limit, **extra)
 
 
-def make_plan(host: Host, verb: str, jobs: Sequence[Job], command: str, resolved: dict[str, Any] | None = None) -> SweepPlan:
+def make_plan(
+    host: Host, verb: str, jobs: Sequence[Job], command: str, resolved: dict[str, Any] | None = None
+) -> SweepPlan:
     """Resolve, check and key every job; raises one :class:`ConfigError` with everything that is wrong.
 
-    A search plans trial by trial: ``resolved`` carries the models and data over, so that they are opened once and stay what they were.
+    A search plans trial by trial: ``resolved`` carries the models and data over, so that they are opened once
+    and stay what they were.
     """
     planner = _Planner(host, resolved)
     name = jobs[0].config.name or sweep_name(verb, jobs)
@@ -56,7 +71,9 @@ def make_plan(host: Host, verb: str, jobs: Sequence[Job], command: str, resolved
         raise ConfigError(planner.problems)
     unique = {run.id: run for run in sorted(runs, key=lambda run: not run.baseline)}
     if against := jobs[0].config.against:
-        rows = {tuple(pair for pair in run.varied.items() if pair[0] != "seed"): run for run in unique.values()}
+        rows = {
+            tuple(pair for pair in run.varied.items() if pair[0] != "seed"): run for run in unique.values()
+        }
         find(against, [Named(run.varied, run.label, [run.id]) for run in rows.values()])
     axes: dict[str, list[str]] = {}
     for job in jobs:
@@ -64,7 +81,9 @@ def make_plan(host: Host, verb: str, jobs: Sequence[Job], command: str, resolved
             axes.setdefault(key, [])
             axes[key] += [value] if value not in axes[key] else []
     out = Path(jobs[0].config.out)
-    return SweepPlan(name, verb, command, out, tuple(unique.values()), axes, tuple(dict.fromkeys(planner.notes)))
+    return SweepPlan(
+        name, verb, command, out, tuple(unique.values()), axes, tuple(dict.fromkeys(planner.notes))
+    )
 
 
 def replan(host: Host, record: dict[str, Any]) -> RunPlan:
@@ -89,7 +108,10 @@ def replan(host: Host, record: dict[str, Any]) -> RunPlan:
         if part.key != frozen[part.name]["key"]:
             changed = differences(frozen[part.name]["ingredients"], part.identity.ingredients)
             raise ConfigError(
-                Problem(f"{record['id']}: {part.name} has changed since it was planned: {changed}", "start the command again")
+                Problem(
+                    f"{record['id']}: {part.name} has changed since it was planned: {changed}",
+                    "start the command again",
+                )
             )
     known = {name: record[name] for name in ("id", "label", "varied", "baseline")}
     return dataclasses.replace(made, overrides=tuple(record["overrides"]), **known)
@@ -99,7 +121,9 @@ def differences(before: Any, after: Any, where: str = "") -> str:
     """``config.beta 0.1 -> 0.2, libraries.trl ...``: the leaves that differ."""
     if isinstance(before, dict) and isinstance(after, dict):
         keys = dict.fromkeys([*before, *after])
-        found = [differences(before.get(key), after.get(key), f"{where}.{key}" if where else key) for key in keys]
+        found = [
+            differences(before.get(key), after.get(key), f"{where}.{key}" if where else key) for key in keys
+        ]
         return ", ".join(part for part in found if part)
     return "" if before == after else f"{where} {before} -> {after}"
 
@@ -128,15 +152,25 @@ class _Planner:
         if len(self.problems) > before:
             return []
         made = self.run(verb, sweep, config, ref, facts, data, feeds, further)
-        run = dataclasses.replace(made, label=label_of(job), overrides=tuple(job.overrides), varied=job.varied)
+        run = dataclasses.replace(
+            made, label=label_of(job), overrides=tuple(job.overrides), varied=job.varied
+        )
         run = dataclasses.replace(run, id=f"{slug(run.label)}-{run_key(run)[:8]}")
         declared = config.baseline_runtime
-        if not (config.baseline and run.evaluations and (config.chain() or declared not in (None, config.runtime))):
+        if not (
+            config.baseline and run.evaluations and (config.chain() or declared not in (None, config.runtime))
+        ):
             return [run]
         runtime = config.runtime if declared is None else declared
-        bare = dataclasses.replace(config, recipe=None, method=None, compress={}, runtime=runtime, baseline_runtime=None)
+        bare = dataclasses.replace(
+            config, recipe=None, method=None, compress={}, runtime=runtime, baseline_runtime=None
+        )
         base = self.run(verb, sweep, bare, ref, facts, data, {}, {})
-        same = {key: value for key, value in job.varied.items() if key.partition(".")[0] in ("model", "runtime", "decode", "eval")}
+        same = {
+            key: value
+            for key, value in job.varied.items()
+            if key.partition(".")[0] in ("model", "runtime", "decode", "eval")
+        }
         if declared is not None:
             same = {key: value for key, value in same.items() if key.partition(".")[0] != "runtime"}
         label = " ".join(["baseline", *(f"{key}={value}" for key, value in same.items())])
@@ -161,7 +195,13 @@ class _Planner:
         if found:
             raise ConfigError(found)
         facts = models.inspect(path)
-        kind = "package" if read_package(path) else "adapter" if (path / "adapter_config.json").exists() else "full"
+        kind = (
+            "package"
+            if read_package(path)
+            else "adapter"
+            if (path / "adapter_config.json").exists()
+            else "full"
+        )
         return ModelRef.of(path, kind), facts  # type: ignore[arg-type]
 
     def resolve_data(self, value: Any) -> DataSet:
@@ -170,13 +210,17 @@ class _Planner:
     def further(self, config: RunConfig, model: ModelRef) -> dict[str, Further]:
         """The models that the steps read beside their input."""
         try:
-            return further_models(self.host, config, model, lambda value: (self.once(value, self.resolve_model) or (None,))[0])
+            return further_models(
+                self.host, config, model, lambda value: (self.once(value, self.resolve_model) or (None,))[0]
+            )
         except ConfigError as error:
             self.problems += error.problems
             return {}
 
     def _with_tasks(self, job: Job, data: DataSet | None) -> RunConfig:
-        """Fill empty fields of evaluators with what came with the data; without any, leave the evaluator out and say so."""
+        """Fill empty fields of evaluators with what came with the data; without any, leave the evaluator out
+        and say so.
+        """
         chosen = {}
         for name, config in job.config.eval.items():
             part = next((part for part in config.brought if getattr(config, part, None) == []), "")
@@ -187,13 +231,22 @@ class _Planner:
                 chosen[name] = dataclasses.replace(config, **{part: [str(brought)]})
             elif "eval" in job.given:
                 where = f"data={data.name} brings none" if data else "no data is given"
-                fix = f"name them: eval.{name}.{part}={EXAMPLES[part]}, or data that brings some (data=tiny for the embedded model and what was made of it)"
+                fix = (
+                    f"name them: eval.{name}.{part}={EXAMPLES[part]}, or data that brings some (data=tiny for"
+                    " the embedded model and what was made of it)"
+                )
                 self.problems.append(Problem(f"eval.{name} has no {part}: {where}", fix))
             else:
-                self.notes.append(f"eval.{name} is left out: it has no {part} (name them with eval.{name}.{part}=[...])")
-        return dataclasses.replace(job.config, eval={name: config.settled(job.config) for name, config in chosen.items()})
+                self.notes.append(
+                    f"eval.{name} is left out: it has no {part} (name them with eval.{name}.{part}=[...])"
+                )
+        return dataclasses.replace(
+            job.config, eval={name: config.settled(job.config) for name, config in chosen.items()}
+        )
 
-    def feeds(self, config: RunConfig, model: ModelRef, data: DataSet | None, further: dict[str, Further]) -> dict[str, DataSet]:
+    def feeds(
+        self, config: RunConfig, model: ModelRef, data: DataSet | None, further: dict[str, Further]
+    ) -> dict[str, DataSet]:
         """The data of each step that takes some; checks it, and asks the plugins what else is wrong."""
         feeds: dict[str, DataSet] = {}
         self.problems += serving_problems(config, self.host)
@@ -210,7 +263,9 @@ class _Planner:
             who = f"{choice.group}={choice.name}"
             if data is None:
                 wanted = " or ".join(step.needs)
-                self.problems.append(Problem(f"{who} needs data ({wanted})", "give data=tiny, data=./my.jsonl or a folder"))
+                self.problems.append(
+                    Problem(f"{who} needs data ({wanted})", "give data=tiny, data=./my.jsonl or a folder")
+                )
                 continue
             try:
                 feeds[name] = self._fed(config, name, data)
@@ -221,7 +276,9 @@ class _Planner:
                 self._check(feeds[name], needs, who)
         self.problems += scorer_problems(config)
         for name, part in parts_of(config):
-            there = {role: ref.path for role, ref in further.get(name, {}).items() if isinstance(ref, ModelRef)}
+            there = {
+                role: ref.path for role, ref in further.get(name, {}).items() if isinstance(ref, ModelRef)
+            }
             for found in self.host.hook.ptx_validate(config=part, model=model.path, data=data, models=there):
                 self.problems += [where_typed(problem, config, name) for problem in found]
         return feeds
@@ -238,7 +295,9 @@ class _Planner:
         self.notes += [f"{data.name}: {warning}" for warning in warnings] + [data.describe(shape)]
 
     def _fed(self, config: RunConfig, name: str, data: DataSet) -> DataSet:
-        """A recipe's step may name the shape of the data family that it learns from: safety training from the safety rows."""
+        """A recipe's step may name the shape of the data family that it learns from: safety training from the
+        safety rows.
+        """
         wanted = config.recipe["data"].get(name) if config.recipe else None
         return data.only(wanted, f"recipe.steps.{name}") if wanted else data
 
@@ -264,11 +323,24 @@ class _Planner:
         artifact: dict[str, Any] = {"model": model.digest}
         steps: dict[str, Step] = {}
         exports = config.runtime.exports and model.kind != "package"
-        reference = ingredients.reference(model) if ingredients.baseline_runtime.exports and model.kind != "package" else None
+        reference = (
+            ingredients.reference(model)
+            if ingredients.baseline_runtime.exports and model.kind != "package"
+            else None
+        )
         for name, step in (config.chain() | ({"export": config.runtime} if exports else {})).items():
-            kind = "train" if isinstance(step, Method) else "compress" if isinstance(step, Compressor) else "export"
+            kind = (
+                "train"
+                if isinstance(step, Method)
+                else "compress"
+                if isinstance(step, Compressor)
+                else "export"
+            )
             found = ingredients.of_step(kind, step, name, artifact, feeds.get(name))
-            beside = {role: steps[there].name if isinstance(there, str) else there for role, there in further.get(name, {}).items()}
+            beside = {
+                role: steps[there].name if isinstance(there, str) else there
+                for role, there in further.get(name, {}).items()
+            }
             if beside:
                 found["models"] = {
                     role: {"step": steps[there].key} if isinstance(there, str) else {"model": there.digest}
@@ -277,7 +349,21 @@ class _Planner:
             shown = name if config.recipe or name in config.compress else self.host.choice_of(step).name
             steps[name] = Step(kind, shown, step, feeds.get(name), Identity("steps", found), beside)
             artifact = {"step": steps[name].key}
-        measures = [ingredients.measure(name, artifact, reference.key if reference else model.digest) for name in config.eval]
+        measures = [
+            ingredients.measure(name, artifact, reference.key if reference else model.digest)
+            for name in config.eval
+        ]
         return RunPlan(
-            "", "", verb, sweep, config, model, facts, data, tuple(steps.values()), tuple(measures), ingredients.device, reference
+            "",
+            "",
+            verb,
+            sweep,
+            config,
+            model,
+            facts,
+            data,
+            tuple(steps.values()),
+            tuple(measures),
+            ingredients.device,
+            reference,
         )

@@ -1,4 +1,6 @@
-"""What is wrong with a run that is known before a weight is loaded, beside what the plugins find (``ptx_validate``)."""
+"""What is wrong with a run that is known before a weight is loaded, beside what the plugins find
+(``ptx_validate``).
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def outside_problems(step: Any) -> Sequence[Problem]:
 def scorer_problems(config: RunConfig) -> list[Problem]:
     """Scorers that a step, an evaluator or the decoding asks and nobody gives."""
     parts = [*config.chain().values(), *config.eval.values(), config.decode]
-    asked = [name for part in parts if isinstance(part, Method | Evaluator | Decode) for name in part.scorers()]
+    asked = [
+        name for part in parts if isinstance(part, Method | Evaluator | Decode) for name in part.scorers()
+    ]
     unknown = [name for name in dict.fromkeys(asked) if name not in config.scorer]
     return [Problem(f"no scorer {name!r}", did_you_mean(name, list(config.scorer))) for name in unknown]
 
@@ -43,12 +47,17 @@ def serving_problems(config: RunConfig, host: Host) -> list[Problem]:
     """A runtime that only exports has nothing to measure."""
     if not config.eval or config.runtime.serves:
         return []
-    what = f"runtime={host.choice_of(config.runtime).name} is exported, not served: eval=[{','.join(config.eval)}] has nothing to measure"
+    what = (
+        f"runtime={host.choice_of(config.runtime).name} is exported, not served:"
+        f" eval=[{','.join(config.eval)}] has nothing to measure"
+    )
     return [Problem(what, "write eval=[], or take another runtime")]
 
 
 def parts_of(config: RunConfig) -> list[tuple[str, RunConfig]]:
-    """The run as the plugins check it: one method at a time, since a recipe may hold several; each with the name of its step."""
+    """The run as the plugins check it: one method at a time, since a recipe may hold several; each with the
+    name of its step.
+    """
     chain = config.chain()
     methods = {name: step for name, step in chain.items() if isinstance(step, Method)}
     if config.recipe:
@@ -57,29 +66,49 @@ def parts_of(config: RunConfig) -> list[tuple[str, RunConfig]]:
         parts = [(first, dataclasses.replace(config, method=methods.get(first), compress=compress))]
     else:
         first, parts = "method", [("method", config)]
-    return parts + [(name, dataclasses.replace(config, method=step, compress={})) for name, step in methods.items() if name != first]
+    return parts + [
+        (name, dataclasses.replace(config, method=step, compress={}))
+        for name, step in methods.items()
+        if name != first
+    ]
 
 
 def where_typed(problem: Problem, config: RunConfig, name: str) -> Problem:
-    """The problem of a step with its fields as they are typed there: plugins write ``method.beta`` wherever the method stands."""
-    where = f"recipe.steps.{name}" if config.recipe else f"compress.{name}" if name in config.compress else "method"
+    """The problem of a step with its fields as they are typed there: plugins write ``method.beta`` wherever
+    the method stands.
+    """
+    where = (
+        f"recipe.steps.{name}"
+        if config.recipe
+        else f"compress.{name}"
+        if name in config.compress
+        else "method"
+    )
     return Problem(*(re.sub(r"\bmethod\.(?=\w)", f"{where}.", text) for text in (problem.what, problem.fix)))
 
 
 def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Problem]:
-    """A runtime package is what comes out at the end: it can be measured on its own runtime and nothing else."""
+    """A runtime package is what comes out at the end: it can be measured on its own runtime and nothing
+    else.
+    """
     if model.kind != "package":
         return []
     package, runtime = read_package(model.path), host.choice_of(config.runtime).name
     found = []
     if config.chain():
-        what = f"{model.path} is a package of runtime={package['runtime']}: it cannot be trained or compressed"
+        what = (
+            f"{model.path} is a package of runtime={package['runtime']}: it cannot be trained or compressed"
+        )
         found.append(Problem(what, "start from the model it was made of"))
     if runtime != package["runtime"]:
-        what = f"{model.path} is a package of runtime={package['runtime']}, and runtime={runtime} cannot open it"
+        what = (
+            f"{model.path} is a package of runtime={package['runtime']}, and runtime={runtime} cannot open it"
+        )
         found.append(Problem(what, f"type runtime={package['runtime']}"))
     if config.baseline_runtime is not None and config.baseline_runtime != config.runtime:
-        what = f"{model.path} is a package of runtime={package['runtime']}, and baseline_runtime= cannot open it"
+        what = (
+            f"{model.path} is a package of runtime={package['runtime']}, and baseline_runtime= cannot open it"
+        )
         found.append(Problem(what, "leave baseline_runtime out, or start from the model it was made of"))
     return found
 

@@ -41,6 +41,9 @@ def _thawed(value: Any, host: Host) -> Any:
     choice = host.choices.get((group, name))
     if choice is None:
         raise ConfigError(
-            Problem(f"the run uses {group}={name}, which no loaded plugin gives", "install the plugin, or bring its ptxfile.py")
+            Problem(
+                f"the run uses {group}={name}, which no loaded plugin gives",
+                "install the plugin, or bring its ptxfile.py",
+            )
         )
     return choice.config_type(**fields)

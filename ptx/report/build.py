@@ -34,12 +34,14 @@ class Report:
     frame: Frame
 
 
-def build(folders: Sequence[Path], out: Path, title: str | None = None, sections: Sections = (), against: str = "") -> Report:
+def build(
+    folders: Sequence[Path], out: Path, title: str | None = None, sections: Sections = (), against: str = ""
+) -> Report:
     """Write the report of the runs at or below ``folders`` into the folder ``out``.
 
-    ``sections`` are further HTML fragments (or a function of the records and ``out`` that returns them, such as the hook ``ptx_report``);
-    they are trusted as the plugins are that made them, but may not bring scripts of their own. ``against`` names the run that all others
-    are compared with.
+    ``sections`` are further HTML fragments (or a function of the records and ``out`` that returns them, such
+    as the hook ``ptx_report``); they are trusted as the plugins are that made them, but may not bring scripts
+    of their own. ``against`` names the run that all others are compared with.
 
     Raises:
         ConfigError: a folder does not exist or holds no runs, or ``against`` is none of them.
@@ -63,8 +65,13 @@ def build(folders: Sequence[Path], out: Path, title: str | None = None, sections
 
 
 def impersonal(text: str, records: list[Record]) -> str:
-    """Reports are sent around: folders of this machine are written as their part below OUT, the installation or the home folder."""
-    outs = {str(record.folder.resolve().parents[2]): str(record.run.get("config", {}).get("out", "ptx-out")) for record in records}
+    """Reports are sent around: folders of this machine are written as their part below OUT, the installation
+    or the home folder.
+    """
+    outs = {
+        str(record.folder.resolve().parents[2]): str(record.run.get("config", {}).get("out", "ptx-out"))
+        for record in records
+    }
     places = outs | {str(Path(__file__).resolve().parents[2]): "(installed)", str(Path.home()): "~"}
     for place, name in sorted(places.items(), key=lambda pair: -len(pair[0])):
         if len(place) > 1:

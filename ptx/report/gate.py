@@ -7,11 +7,14 @@ A gate is a set of named constraints, each a bound on one metric, absolute or re
 
 Two rules make it more than a row of comparisons:
 
-- The whole 95 % interval has to lie on the right side of the bound; one that straddles it *cannot be decided*, and what is not decided
-  does not ship. ``decide: value`` lets the point value decide where that is wanted.
-- A metric that was not measured is not decided either. An evaluator that was forgotten must never read as a pass.
+- The whole 95 % interval has to lie on the right side of the bound; one that straddles it *cannot be
+  decided*, and what is not decided does not ship. ``decide: value`` lets the point value decide where that is
+  wanted.
+- A metric that was not measured is not decided either. An evaluator that was forgotten must never read as a
+  pass.
 
-Differences from the baseline are paired by item wherever the metric allows it (:mod:`ptx.report.table.compare`).
+Differences from the baseline are paired by item wherever the metric allows it
+(:mod:`ptx.report.table.compare`).
 """
 
 from __future__ import annotations
@@ -33,7 +36,8 @@ from ptx.report.table.row import Row
 
 Verdict = Literal["holds", "fails", "undecided"]
 
-#: what a search is told about a constraint that could not be measured, and about one that is met but not beyond its interval
+#: what a search is told about a constraint that could not be measured, and about one that is met but not
+#: beyond its interval
 UNKNOWN, UNSURE = 1.0, 1e-6
 
 
@@ -52,10 +56,20 @@ class Constraint:
     @property
     def bound(self) -> float:
         """The number on the right-hand side."""
-        return self.at_least if self.at_least is not None else self.at_most if self.at_most is not None else math.nan
+        return (
+            self.at_least
+            if self.at_least is not None
+            else self.at_most
+            if self.at_most is not None
+            else math.nan
+        )
 
     def __str__(self) -> str:
-        what = self.metric + (f" [{self.segment}]" if self.segment else "") + (" minus baseline" if self.versus else "")
+        what = (
+            self.metric
+            + (f" [{self.segment}]" if self.segment else "")
+            + (" minus baseline" if self.versus else "")
+        )
         return f"{what} {'at least' if self.at_least is not None else 'at most'} {self.bound:g}"
 
 
@@ -81,7 +95,9 @@ class Finding:
 
     @property
     def violation(self) -> float:
-        """How far the constraint is from holding, in units of its bound: 0 or less when it holds, for an optimiser to follow."""
+        """How far the constraint is from holding, in units of its bound: 0 or less when it holds, for an
+        optimiser to follow.
+        """
         if self.constraint is None or math.isnan(self.value):
             return UNKNOWN
         sign = -1.0 if self.constraint.at_least is not None else 1.0
@@ -101,10 +117,16 @@ class Finding:
 def judge(gate: Gate, row: Row) -> list[Finding]:
     """Every constraint of the gate on one row of a report's frame."""
     if not row.done:
-        return [Finding(f"the run is {row.status}", "undecided", note="a model without results does not ship")]
+        return [
+            Finding(f"the run is {row.status}", "undecided", note="a model without results does not ship")
+        ]
     findings = [_judge_one(name, constraint, row) for name, constraint in gate.constraints.items()]
     if len(row.done) < len(row.records):
-        findings.append(Finding("seeds", "undecided", note=f"only {len(row.done)} of {len(row.records)} seeds have results"))
+        findings.append(
+            Finding(
+                "seeds", "undecided", note=f"only {len(row.done)} of {len(row.records)} seeds have results"
+            )
+        )
     return findings
 
 
@@ -119,7 +141,10 @@ def _judge_one(name: str, constraint: Constraint, row: Row) -> Finding:
         return Finding(name, "undecided", constraint, note=note)
     value, low, high = measured
     ends = (value, value) if constraint.decide == "value" else (low, high)
-    passed = [end >= constraint.bound if constraint.at_least is not None else end <= constraint.bound for end in ends]
+    passed = [
+        end >= constraint.bound if constraint.at_least is not None else end <= constraint.bound
+        for end in ends
+    ]
     if all(passed):
         return Finding(name, "holds", constraint, value, low, high)
     if not any(passed):
@@ -154,19 +179,43 @@ class _Reading:
     def constraint(self, name: str, given: Any) -> Constraint | None:
         at = f"{self.where}.{name}"
         if not isinstance(given, Mapping):
-            self.problems.append(Problem(f"{at} must be a mapping, got {given!r}", "write {metric: bench/mean, at_least: 0.5}"))
+            self.problems.append(
+                Problem(f"{at} must be a mapping, got {given!r}", "write {metric: bench/mean, at_least: 0.5}")
+            )
             return None
         known = [one.name for one in dataclasses.fields(Constraint)]
         before = len(self.problems)
-        self.problems += [Problem(f"{at} has no field {key!r}", did_you_mean(str(key), known)) for key in given if key not in known]
+        self.problems += [
+            Problem(f"{at} has no field {key!r}", did_you_mean(str(key), known))
+            for key in given
+            if key not in known
+        ]
         if not given.get("metric"):
-            self.problems.append(Problem(f"{at} names no metric", "add metric: bench/mean; `ptx runs show` lists what a run measured"))
-        bounds = {key: self._number(at, key, given[key]) for key in ("at_least", "at_most") if given.get(key) is not None}
+            self.problems.append(
+                Problem(
+                    f"{at} names no metric",
+                    "add metric: bench/mean; `ptx runs show` lists what a run measured",
+                )
+            )
+        bounds = {
+            key: self._number(at, key, given[key])
+            for key in ("at_least", "at_most")
+            if given.get(key) is not None
+        }
         if len(bounds) != 1:
-            self.problems.append(Problem(f"{at} needs one bound, got {len(bounds)}", "give either at_least: NUMBER or at_most: NUMBER"))
+            self.problems.append(
+                Problem(
+                    f"{at} needs one bound, got {len(bounds)}",
+                    "give either at_least: NUMBER or at_most: NUMBER",
+                )
+            )
         for key, allowed in (("versus", ("", "baseline")), ("decide", ("interval", "value"))):
             if given.get(key, allowed[0]) not in allowed:
-                self.problems.append(Problem(f"{at}.{key} is {given[key]!r}", f"it can be {' or '.join(filter(None, allowed))}"))
+                self.problems.append(
+                    Problem(
+                        f"{at}.{key} is {given[key]!r}", f"it can be {' or '.join(filter(None, allowed))}"
+                    )
+                )
         return None if len(self.problems) > before else Constraint(**{**given, **bounds})
 
     def _number(self, at: str, key: str, value: Any) -> float:
@@ -183,15 +232,20 @@ def make_gate(name: str, given: Any) -> Gate:
     """A gate from plain data, checked; everything wrong with it is in one :class:`ConfigError`."""
     reading = _Reading(f"gate {name}")
     if not isinstance(given, Mapping) or not given:
-        raise ConfigError(Problem(f"gate {name} holds no constraints", "write NAME: {metric: bench/mean, at_least: 0.5}"))
+        raise ConfigError(
+            Problem(f"gate {name} holds no constraints", "write NAME: {metric: bench/mean, at_least: 0.5}")
+        )
     made = {str(key): reading.constraint(str(key), value) for key, value in given.items()}
     if reading.problems:
         raise ConfigError(reading.problems)
     return Gate(name, {key: constraint for key, constraint in made.items() if constraint is not None})
 
 
-def load_gate(host: Host, value: Any, changes: Mapping[str, Any] | None = None, config_dir: str | None = None) -> Gate:
-    """The gate that ``gate=value`` names: a choice (conf/gate/NAME.yaml), a YAML file, or its constraints themselves.
+def load_gate(
+    host: Host, value: Any, changes: Mapping[str, Any] | None = None, config_dir: str | None = None
+) -> Gate:
+    """The gate that ``gate=value`` names: a choice (conf/gate/NAME.yaml), a YAML file, or its constraints
+    themselves.
 
     ``changes`` are fields set on top, by dotted name: ``{"p95.at_most": 1.5}``.
     """
@@ -206,7 +260,11 @@ def load_gate(host: Host, value: Any, changes: Mapping[str, Any] | None = None, 
     for key, new in (changes or {}).items():
         constraint, _, last = key.partition(".")
         if not last or not isinstance(given.get(constraint), dict):
-            problems.append(Problem(f"gate {name} has no constraint {constraint!r}", did_you_mean(constraint, sorted(given))))
+            problems.append(
+                Problem(
+                    f"gate {name} has no constraint {constraint!r}", did_you_mean(constraint, sorted(given))
+                )
+            )
         else:
             given[constraint][last] = new
     if problems:
@@ -218,7 +276,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(Problem(f"no gate file {path}", "a gate of conf/gate is named without .yaml: gate=ship")) from error
+        raise ConfigError(
+            Problem(f"no gate file {path}", "a gate of conf/gate is named without .yaml: gate=ship")
+        ) from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     return found if isinstance(found, dict) else {}

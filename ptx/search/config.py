@@ -51,7 +51,9 @@ class SearchConfig:
     early_stopping: Halving | None = None
     startup: int = 10  # random trials before the sampler's model is used
     population: int = 0  # of nsga2 and nsga3; 0: a fifth of the trials, at least 8
-    definition: dict[str, Any] = field(default_factory=dict)  # what must not change when the search is continued
+    definition: dict[str, Any] = field(
+        default_factory=dict
+    )  # what must not change when the search is continued
 
     @property
     def directions(self) -> list[Better]:
@@ -72,14 +74,18 @@ def read_search(host: Host, given: Any, fixed: list[str], config_dir: str | None
     Raises :class:`ConfigError` with everything that is wrong.
     """
     if not isinstance(given, Mapping):
-        raise ConfigError(Problem(f"search must be a mapping, got {given!r}", "`ptx sweep --help` shows how one looks"))
+        raise ConfigError(
+            Problem(f"search must be a mapping, got {given!r}", "`ptx sweep --help` shows how one looks")
+        )
     reader = _Reader(host, dict(given), fixed, config_dir)
     config = reader.read()
     if config is None or reader.problems:
         raise ConfigError(reader.problems)
     kept = {key: value for key, value in given.items() if key not in CHANGEABLE}
     if config.gate:  # its content, not its name: a bound that was moved makes other trials feasible
-        kept["gate"] = {name: dataclasses.asdict(constraint) for name, constraint in config.gate.constraints.items()}
+        kept["gate"] = {
+            name: dataclasses.asdict(constraint) for name, constraint in config.gate.constraints.items()
+        }
     words = sorted(word for word in fixed if word.partition("=")[0] not in NEUTRAL)
     return dataclasses.replace(config, definition={**kept, "overrides": words})
 
@@ -95,39 +101,67 @@ class _Reader:
     def read(self) -> SearchConfig | None:
         """The configuration; None when something is wrong, which is then among the problems."""
         known = [one.name for one in dataclasses.fields(SearchConfig) if one.name != "definition"]
-        self.problems += [Problem(f"search has no field {key!r}", did_you_mean(str(key), known)) for key in self.given if key not in known]
+        self.problems += [
+            Problem(f"search has no field {key!r}", did_you_mean(str(key), known))
+            for key in self.given
+            if key not in known
+        ]
         space, gate = self._space(), self._gate()
         objectives, seeds = self._objectives(), self._seeds()
         sampler = self.given.get("sampler", "tpe")
         if sampler not in SAMPLERS:
-            hint = "a grid needs no search: write key=a,b in overrides" if sampler == "grid" else did_you_mean(str(sampler), list(SAMPLERS))
+            hint = (
+                "a grid needs no search: write key=a,b in overrides"
+                if sampler == "grid"
+                else did_you_mean(str(sampler), list(SAMPLERS))
+            )
             self.problems.append(Problem(f"no sampler {sampler!r}", hint))
         trials = self._whole("trials", 1, required=True)
         numbers: dict[str, Any] = {
-            name: self._whole(name, 0, default) for name, default in (("seed", 0), ("startup", 10), ("population", 0))
+            name: self._whole(name, 0, default)
+            for name, default in (("seed", 0), ("startup", 10), ("population", 0))
         }
         halving = self._halving()
         self._contradictions(space)
         if self.problems or space is None:
             return None
-        return SearchConfig(space, objectives, trials, str(sampler), seeds=seeds, gate=gate, early_stopping=halving, **numbers)
+        return SearchConfig(
+            space, objectives, trials, str(sampler), seeds=seeds, gate=gate, early_stopping=halving, **numbers
+        )
 
     def _contradictions(self, space: Space | None) -> None:
         """A key stands in one place: it is searched, repeated (seeds) or fixed."""
         searched = {axis.key for axis in space.axes} if space else set()
         fixed = {word.partition("=")[0]: word for word in self.fixed}
         if "seed" in searched:
-            self.problems.append(Problem("search.space.seed: a seed is luck, and not to be searched", "list them: seeds: [0, 1, 2]"))
+            self.problems.append(
+                Problem(
+                    "search.space.seed: a seed is luck, and not to be searched", "list them: seeds: [0, 1, 2]"
+                )
+            )
         if "seed" in fixed and self.given.get("seeds"):
-            self.problems.append(Problem(f"search.seeds and {fixed['seed']!r} are both given", "leave one out"))
+            self.problems.append(
+                Problem(f"search.seeds and {fixed['seed']!r} are both given", "leave one out")
+            )
         for key in sorted(searched & set(fixed)):
-            self.problems.append(Problem(f"{key} is searched and also set by {fixed[key]!r}", "leave one out"))
+            self.problems.append(
+                Problem(f"{key} is searched and also set by {fixed[key]!r}", "leave one out")
+            )
         for word in self.fixed:
             if OverridesParser.create().parse_override(word).is_sweep_override():
                 key, _, values = word.partition("=")
-                self.problems.append(Problem(f"{word!r} names several values", f"search them, search.space: {key}: choice({values})"))
+                self.problems.append(
+                    Problem(
+                        f"{word!r} names several values",
+                        f"search them, search.space: {key}: choice({values})",
+                    )
+                )
         if fixed.get("workers", "workers=0") != "workers=0":
-            self.problems.append(Problem("a search takes its trials one after the other and uses no workers", "leave out workers"))
+            self.problems.append(
+                Problem(
+                    "a search takes its trials one after the other and uses no workers", "leave out workers"
+                )
+            )
         if "cluster" in fixed:
             self.problems.append(Problem("a search takes its trials on this machine", "leave out cluster"))
 
@@ -135,7 +169,10 @@ class _Reader:
         given = self.given.get("space")
         if not isinstance(given, Mapping) or not given:
             self.problems.append(
-                Problem(f"search.space must name what is searched, got {given!r}", "method.learning_rate: interval(1e-5,1e-3)")
+                Problem(
+                    f"search.space must name what is searched, got {given!r}",
+                    "method.learning_rate: interval(1e-5,1e-3)",
+                )
             )
             return None
         try:
@@ -156,7 +193,9 @@ class _Reader:
     def _objectives(self) -> dict[str, str]:
         given = self.given.get("objectives")
         if not isinstance(given, Mapping) or not given:
-            self.problems.append(Problem(f"search.objectives must name metrics, got {given!r}", "bench/mean: maximize"))
+            self.problems.append(
+                Problem(f"search.objectives must name metrics, got {given!r}", "bench/mean: maximize")
+            )
             return {}
         for name, direction in given.items():
             if direction not in DIRECTIONS:
@@ -166,8 +205,17 @@ class _Reader:
 
     def _seeds(self) -> tuple[int, ...]:
         given = self.given.get("seeds", [])
-        if not isinstance(given, list) or not all(_is_whole(seed) for seed in given) or len(set(given)) < len(given):
-            self.problems.append(Problem(f"search.seeds must be a list of different whole numbers, got {given!r}", "seeds: [0, 1, 2]"))
+        if (
+            not isinstance(given, list)
+            or not all(_is_whole(seed) for seed in given)
+            or len(set(given)) < len(given)
+        ):
+            self.problems.append(
+                Problem(
+                    f"search.seeds must be a list of different whole numbers, got {given!r}",
+                    "seeds: [0, 1, 2]",
+                )
+            )
             return ()
         return tuple(given)
 
@@ -176,7 +224,10 @@ class _Reader:
         if (required and name not in self.given) or not _is_whole(value) or value < least:
             got = repr(value) if name in self.given else "nothing"
             self.problems.append(
-                Problem(f"search.{name} must be a whole number of at least {least}, got {got}", f"{name}: {max(least, 20)}")
+                Problem(
+                    f"search.{name} must be a whole number of at least {least}, got {got}",
+                    f"{name}: {max(least, 20)}",
+                )
             )
             return least
         return int(value)
@@ -188,14 +239,26 @@ class _Reader:
         known = [one.name for one in dataclasses.fields(Halving)]
         before = len(self.problems)
         if not isinstance(given, Mapping) or not given.get("metric"):
-            self.problems.append(Problem(f"{where} names no metric", "early_stopping: {metric: loss, first: 20, factor: 3}"))
+            self.problems.append(
+                Problem(f"{where} names no metric", "early_stopping: {metric: loss, first: 20, factor: 3}")
+            )
             return None
-        self.problems += [Problem(f"{where} has no field {key!r}", did_you_mean(str(key), known)) for key in given if key not in known]
+        self.problems += [
+            Problem(f"{where} has no field {key!r}", did_you_mean(str(key), known))
+            for key in given
+            if key not in known
+        ]
         if given.get("goal", "minimize") not in DIRECTIONS:
-            self.problems.append(Problem(f"{where}.goal is {given['goal']!r}", did_you_mean(str(given["goal"]), list(DIRECTIONS))))
+            self.problems.append(
+                Problem(
+                    f"{where}.goal is {given['goal']!r}", did_you_mean(str(given["goal"]), list(DIRECTIONS))
+                )
+            )
         for name, least in (("first", 1), ("factor", 2)):
             if not _is_whole(given.get(name, least)) or given.get(name, least) < least:
-                self.problems.append(Problem(f"{where}.{name} must be a whole number of at least {least}, got {given[name]!r}"))
+                self.problems.append(
+                    Problem(f"{where}.{name} must be a whole number of at least {least}, got {given[name]!r}")
+                )
         return None if len(self.problems) > before else Halving(**given)
 
 

@@ -1,12 +1,14 @@
-"""Early stopping by asynchronous successive halving (ASHA; Li et al. 2020, arXiv:1810.05934) on what steps log while they work.
+"""Early stopping by asynchronous successive halving (ASHA; Li et al. 2020, arXiv:1810.05934) on what steps
+log while they work.
 
-Rungs stand at the steps first, first·factor, first·factor², ... A trial that reaches a rung goes on only if its value there is among the
-best 1/factor of all trials that got as far; nobody waits for a full rung. Two departures from the paper: a trial that was stopped
-is not taken up again, and nobody is stopped at a rung that fewer than ``factor`` trials have reached, since the best of two is a
-coin toss.
+Rungs stand at the steps first, first·factor, first·factor², ... A trial that reaches a rung goes on only if
+its value there is among the best 1/factor of all trials that got as far; nobody waits for a full rung. Two
+departures from the paper: a trial that was stopped is not taken up again, and nobody is stopped at a rung
+that fewer than ``factor`` trials have reached, since the best of two is a coin toss.
 
-A rung belongs to a step's name: the losses of SFT and of DPO are not compared. Under several seeds the first decides for its trial,
-against the first seeds of the others. A step that the store already has costs nothing and is not stopped, but its curve counts.
+A rung belongs to a step's name: the losses of SFT and of DPO are not compared. Under several seeds the first
+decides for its trial, against the first seeds of the others. A step that the store already has costs nothing
+and is not stopped, but its curve counts.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ def lags(rule: Halving, value: float, others: list[float]) -> bool:
 class Watch:
     """A console that passes everything on, and raises out of the step that reports when its trial lags.
 
-    ``run.log`` shows progress through the console in the middle of the step, so this needs nothing of the steps.
+    ``run.log`` shows progress through the console in the middle of the step, so this needs nothing of the
+    steps.
     """
 
     inner: Console

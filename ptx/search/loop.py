@@ -1,7 +1,8 @@
 """The loop: ask, run, tell, write down, until there are as many trials as were asked for.
 
-Files in the sweep's folder beside the runs: ``search.journal`` (Optuna's) and ``search.json`` (every trial with its parameters, objectives with
-their intervals, gate and reason; which of them are best), written anew after each trial.
+Files in the sweep's folder beside the runs: ``search.journal`` (Optuna's) and ``search.json`` (every trial
+with its parameters, objectives with their intervals, gate and reason; which of them are best), written anew
+after each trial.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ UNMEASURED = re.compile(r"no evaluator measured [^;]*")
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """What became of a search: every trial's record, and the numbers of the best (one, or a front) and of those within noise of them."""
+    """What became of a search: every trial's record, and the numbers of the best (one, or a front) and of
+    those within noise of them.
+    """
 
     trials: list[dict[str, Any]] = field(default_factory=list)
     best: list[int] = field(default_factory=list)
@@ -64,7 +67,9 @@ class Search:
         return jobs, self._corners
 
     def run(self, *, retry_failed: bool = False, fail_fast: bool = False) -> SearchOutcome:
-        """Go on until there are enough trials; a second process waits for the first and then finds nothing to do."""
+        """Go on until there are enough trials; a second process waits for the first and then finds nothing to
+        do.
+        """
         corners = self._corners or self.check()[1]
         folder = corners.folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -74,7 +79,10 @@ class Search:
             queued = study.recover(retry_failed=retry_failed)
             kept = study.records()
             if kept or queued:
-                self.console.say(f"{len(kept)} of {self.config.trials} trials were done already and are kept; {queued} are taken up again")
+                self.console.say(
+                    f"{len(kept)} of {self.config.trials} trials were done already and are kept; {queued} are"
+                    " taken up again"
+                )
             while not self._enough(study):
                 ended = self._one(study, corners)
                 outcome = self._write(study, corners)
@@ -89,8 +97,13 @@ class Search:
         if len(records) >= self.config.trials:
             return True
         points = self.config.space.points()
-        if points is not None and {text_of(point) for point in points} <= {text_of(record["words"]) for record in records}:
-            self.console.say(f"all {len(points)} points of the space have been tried, after {len(records)} of {self.config.trials} trials")
+        if points is not None and {text_of(point) for point in points} <= {
+            text_of(record["words"]) for record in records
+        }:
+            self.console.say(
+                f"all {len(points)} points of the space have been tried, after {len(records)} of"
+                f" {self.config.trials} trials"
+            )
             return True
         return False
 
@@ -109,10 +122,15 @@ class Search:
             record = self._try(words, rungs, again=study.is_retry(trial)).record(words)
         study.tell(trial, record)
         self.console.say(f"  {line_of(record)}")
-        if not any(other["state"] == DONE for other in [*records, record]) and UNMEASURED.match(record["reason"]):
+        if not any(other["state"] == DONE for other in [*records, record]) and UNMEASURED.match(
+            record["reason"]
+        ):
             self._write(study, corners)
             raise ConfigError(
-                Problem(f"the search cannot go on: {record['reason']}", "mend search.objectives or add the evaluator to eval=[...]")
+                Problem(
+                    f"the search cannot go on: {record['reason']}",
+                    "mend search.objectives or add the evaluator to eval=[...]",
+                )
             )
         return str(record["state"])
 
@@ -152,7 +170,11 @@ def _books(corners: SweepPlan, outcome: SearchOutcome) -> dict[str, Any]:
         for key, value in trial["words"].items():
             axes.setdefault(key, [])
             axes[key] += [value] if value not in axes[key] else []
-    whole = [name for name in runs if (corners.folder / name / "run.json").exists() and not damage_of(corners.folder / name)]
+    whole = [
+        name
+        for name in runs
+        if (corners.folder / name / "run.json").exists() and not damage_of(corners.folder / name)
+    ]
     asked = [step["key"] for name in whole for step in read_json(corners.folder / name / "run.json")["steps"]]
     books = count_books(corners.folder, whole)
     written = corners.folder / "sweep.json"
@@ -190,7 +212,11 @@ def _value(metric: dict[str, Any]) -> Value:
 
 def conclusion(outcome: SearchOutcome, config: SearchConfig) -> list[str]:
     """The end of a search in a few lines."""
-    counted = [f"{outcome.count(DONE)} done", f"{outcome.count(STOPPED)} stopped early", f"{outcome.count(FAILED)} failed"]
+    counted = [
+        f"{outcome.count(DONE)} done",
+        f"{outcome.count(STOPPED)} stopped early",
+        f"{outcome.count(FAILED)} failed",
+    ]
     lines = [f"{len(outcome.trials)} trials: {', '.join(counted)}"]
     by_number = {trial["number"]: trial for trial in outcome.trials}
     if not outcome.best:
@@ -198,7 +224,13 @@ def conclusion(outcome: SearchOutcome, config: SearchConfig) -> list[str]:
         lines += [f"no trial passes gate {config.gate.name}" for _ in closest if config.gate]
         lines += [f"closest to it: trial {t['number']}: {text_of(t['words'])}: {line_of(t)}" for t in closest]
     head = "best" if len(config.objectives) == 1 else "front"
-    lines += [f"{head}: trial {number}: {text_of(by_number[number]['words'])}: {line_of(by_number[number])}" for number in outcome.best]
+    lines += [
+        f"{head}: trial {number}: {text_of(by_number[number]['words'])}: {line_of(by_number[number])}"
+        for number in outcome.best
+    ]
     if outcome.near:
-        lines.append(f"within noise of {'it' if len(outcome.best) == 1 else 'them'}: trials {', '.join(map(str, outcome.near))}")
+        lines.append(
+            f"within noise of {'it' if len(outcome.best) == 1 else 'them'}: trials"
+            f" {', '.join(map(str, outcome.near))}"
+        )
     return lines

@@ -32,7 +32,9 @@ from ptx.hooks.host import Host
 #: a space with more points is treated as endless
 MOST_POINTS = 5_000
 
-EXAMPLE = "write choice(a,b), interval(0,1), tag(log, interval(1e-5,1e-3)), int(interval(1,8)) or range(8,64,8)"
+EXAMPLE = (
+    "write choice(a,b), interval(0,1), tag(log, interval(1e-5,1e-3)), int(interval(1,8)) or range(8,64,8)"
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +59,18 @@ class Axis:
         if self.values:
             return str(trial.suggest_categorical(self.key, self.values))
         if self.whole:
-            return str(trial.suggest_int(self.key, int(self.low), int(self.high), step=int(self.step or 1), log=self.log))
+            return str(
+                trial.suggest_int(
+                    self.key, int(self.low), int(self.high), step=int(self.step or 1), log=self.log
+                )
+            )
         return self.text(trial.suggest_float(self.key, self.low, self.high, step=self.step, log=self.log))
 
     def text(self, number: float) -> str:
         """Four significant digits, inside the ends: what a person can read and type again."""
-        return str(int(number)) if self.whole else f"{min(max(float(f'{number:.4g}'), self.low), self.high):g}"
+        return (
+            str(int(number)) if self.whole else f"{min(max(float(f'{number:.4g}'), self.low), self.high):g}"
+        )
 
     def listed(self) -> list[str] | None:
         """Every value; None when there is no end of them."""
@@ -71,7 +79,9 @@ class Axis:
         step = self.step or (1 if self.whole else None)
         if step is None or (self.high - self.low) / step > MOST_POINTS:
             return None
-        return [self.text(self.low + index * step) for index in range(round((self.high - self.low) / step) + 1)]
+        return [
+            self.text(self.low + index * step) for index in range(round((self.high - self.low) / step) + 1)
+        ]
 
     def ends(self) -> list[str]:
         """The values that are tried before a search starts: all of a choice, both ends of an interval."""
@@ -108,12 +118,17 @@ class Space:
     def points(self) -> list[dict[str, str]] | None:
         """Every point; None when there is no end of them."""
         listed = [axis.listed() for axis in self.axes]
-        if any(values is None for values in listed) or math.prod(len(values or ()) for values in listed) > MOST_POINTS:
+        if (
+            any(values is None for values in listed)
+            or math.prod(len(values or ()) for values in listed) > MOST_POINTS
+        ):
             return None
         return self._distinct(itertools.product(*(values or [] for values in listed)))
 
     def corners(self, most: int) -> list[dict[str, str]]:
-        """Points that together hold every value of a choice and both ends of every interval: they are checked before the first trial."""
+        """Points that together hold every value of a choice and both ends of every interval: they are checked
+        before the first trial.
+        """
         groups = [axis.ends() for axis in self.axes if "." not in axis.key]
         others = [axis.ends() for axis in self.axes if "." in axis.key]
         rounds = max((len(values) for values in others), default=1)
@@ -145,7 +160,10 @@ def make_space(host: Host, given: Mapping[str, Any]) -> Space:
         except ConfigError as error:
             problems += error.problems
     axes.sort(key=lambda axis: "." in axis.key)
-    fields = {of: tuple(f.name for f in dataclasses.fields(choice.config_type)) for of, choice in host.choices.items()}
+    fields = {
+        of: tuple(f.name for f in dataclasses.fields(choice.config_type))
+        for of, choice in host.choices.items()
+    }
     space = Space(tuple(axes), fields)
     problems += [problem for axis in axes if (problem := _never(space, axis))]
     if problems:
@@ -161,9 +179,14 @@ def _never(space: Space, axis: Axis) -> Problem | None:
     field = axis.key.split(".")[1]
     if GROUPS[axis.group][1]:
         known = sorted({name for value in group.values for name in _items(value)})
-        return Problem(f"search.space.{axis.key}: no value of {group.key} holds {field!r}", did_you_mean(field, known))
+        return Problem(
+            f"search.space.{axis.key}: no value of {group.key} holds {field!r}", did_you_mean(field, known)
+        )
     known = sorted({name for value in group.values for name in space.fields.get((axis.group, value), ())})
-    return Problem(f"search.space.{axis.key}: no {axis.group} of the space has a field {field!r}", did_you_mean(field, known))
+    return Problem(
+        f"search.space.{axis.key}: no {axis.group} of the space has a field {field!r}",
+        did_you_mean(field, known),
+    )
 
 
 def _items(text: str) -> list[str]:
@@ -178,7 +201,9 @@ def _axis(key: str, spec: Any) -> Axis:
         override: Override = OverridesParser.create().parse_override(f"{key}={text}")
         value = override.value()
     except HydraException as error:
-        raise ConfigError(Problem(f"{where}: cannot read {text!r}: {str(error).splitlines()[0]}", EXAMPLE)) from error
+        raise ConfigError(
+            Problem(f"{where}: cannot read {text!r}: {str(error).splitlines()[0]}", EXAMPLE)
+        ) from error
     log = "log" in getattr(value, "tags", ())
     if isinstance(value, ChoiceSweep):
         axis = Axis(key, tuple(dict.fromkeys(_words(override))))
@@ -196,7 +221,14 @@ def _range(key: str, value: RangeSweep, *, log: bool) -> Axis:
     start, stop, step = value.start or 0, value.stop or 0, value.step or 1
     whole = all(isinstance(number, int) for number in (start, stop, step))
     count = math.ceil((stop - start) / step - 1e-9)
-    return Axis(key, low=start, high=start + max(count - 1, -1) * step, step=None if log and step == 1 else step, log=log, whole=whole)
+    return Axis(
+        key,
+        low=start,
+        high=start + max(count - 1, -1) * step,
+        step=None if log and step == 1 else step,
+        log=log,
+        whole=whole,
+    )
 
 
 def _words(override: Override) -> Iterator[str]:

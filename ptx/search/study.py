@@ -1,10 +1,11 @@
 """Optuna's side: the study in a journal file, a sampler per trial, what a dead process left.
 
-- The journal (``search.journal`` in the sweep's folder) is append-only; a last line that a crash cut short is cut off before it is read,
-  as Optuna would not read on past it.
-- Every trial gets a sampler of its own, seeded by the search's seed and the number of trials before it. A sampler's memory is in the study, not
-  in the object, so a search that was killed and continued proposes what an undisturbed one proposes. (One seed for the whole process, as
-  is usual, repeats its first proposals after every restart.)
+- The journal (``search.journal`` in the sweep's folder) is append-only; a last line that a crash cut short is
+  cut off before it is read, as Optuna would not read on past it.
+- Every trial gets a sampler of its own, seeded by the search's seed and the number of trials before it. A
+  sampler's memory is in the study, not in the object, so a search that was killed and continued proposes what
+  an undisturbed one proposes. (One seed for the whole process, as is usual, repeats its first proposals after
+  every restart.)
 - A trial that was running when its process died is failed, and asked again with the same parameters.
 """
 
@@ -33,13 +34,17 @@ def optuna() -> Any:
     try:
         import optuna as library
     except ImportError as error:
-        raise ConfigError(Problem(f"a search needs Optuna, which cannot be imported ({error})", "pip install 'ptx[search]'")) from error
+        raise ConfigError(
+            Problem(f"a search needs Optuna, which cannot be imported ({error})", "pip install 'ptx[search]'")
+        ) from error
     library.logging.set_verbosity(library.logging.WARNING)
     return library
 
 
 class _FileLock:
-    """The kernel's lock on the journal: it ends with its process, while Optuna's own outlives a killed one by 30 seconds."""
+    """The kernel's lock on the journal: it ends with its process, while Optuna's own outlives a killed one by
+    30 seconds.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -75,16 +80,23 @@ class Study:
 
     def _open(self, path: Path, name: str) -> Any:
         journal = self._optuna.storages.journal
-        storage = self._optuna.storages.JournalStorage(journal.JournalFileBackend(str(path), lock_obj=_FileLock(path)))
+        storage = self._optuna.storages.JournalStorage(
+            journal.JournalFileBackend(str(path), lock_obj=_FileLock(path))
+        )
         study = self._optuna.create_study(
-            storage=storage, study_name=name, load_if_exists=True, directions=list(self.config.objectives.values())
-        )  # fmt: skip
+            storage=storage,
+            study_name=name,
+            load_if_exists=True,
+            directions=list(self.config.objectives.values()),
+        )
         with _without_warnings():
             study.set_metric_names(list(self.config.objectives))
         return study
 
     def records(self) -> list[dict[str, Any]]:
-        """What was recorded of every finished trial that counts, numbered from 1; a repeated point names its first trial."""
+        """What was recorded of every finished trial that counts, numbered from 1; a repeated point names its
+        first trial.
+        """
         abandoned = self._numbers("abandoned")
         found: list[dict[str, Any]] = []
         for trial in self._study.trials:
@@ -95,7 +107,9 @@ class Study:
         return found
 
     def recover(self, *, retry_failed: bool) -> int:
-        """Fail what a dead process left running, and queue it again; on request also what had failed. Returns how many are queued."""
+        """Fail what a dead process left running, and queue it again; on request also what had failed. Returns
+        how many are queued.
+        """
         state = self._optuna.trial.TrialState
         running = [trial for trial in self._study.trials if trial.state == state.RUNNING]
         failed = [trial for trial in self._study.trials if retry_failed and trial.state == state.FAIL]
@@ -115,7 +129,9 @@ class Study:
         return self._study.ask()
 
     def tell(self, trial: Any, record: Mapping[str, Any]) -> None:
-        """Record a trial's end: the means over the seeds are its values, the gate's constraints its feasibility."""
+        """Record a trial's end: the means over the seeds are its values, the gate's constraints its
+        feasibility.
+        """
         trial.set_user_attr("record", dict(record))
         values = None
         if record["state"] == "done":
@@ -139,7 +155,9 @@ class Study:
             if config.sampler == "tpe":
                 return samplers.TPESampler(seed=seed, n_startup_trials=config.startup)
             if config.sampler == "gp":
-                return samplers.GPSampler(seed=seed, n_startup_trials=config.startup, warn_independent_sampling=False)
+                return samplers.GPSampler(
+                    seed=seed, n_startup_trials=config.startup, warn_independent_sampling=False
+                )
             if config.sampler == "nsga2":
                 return samplers.NSGAIISampler(seed=seed, population_size=population)
             if config.sampler == "nsga3":

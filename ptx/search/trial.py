@@ -69,7 +69,12 @@ class Runner:
         lines = [f"{key}={value}" for key, value in words.items()]
         seeds = [f"seed={','.join(map(str, self.config.seeds))}"] if self.config.seeds else []
         jobs = compose_jobs(
-            self.host, self.verb, [*self.fixed, *lines, *seeds], multirun=True, config_dir=self.config_dir, frozen=self._frozen
+            self.host,
+            self.verb,
+            [*self.fixed, *lines, *seeds],
+            multirun=True,
+            config_dir=self.config_dir,
+            frozen=self._frozen,
         )
         named = [words | ({"seed": str(job.config.seed)} if seeds else {}) for job in jobs]
         return [dataclasses.replace(job, varied=varied) for job, varied in zip(jobs, named, strict=True)]
@@ -99,11 +104,17 @@ class Runner:
         ended = Ended(DONE, runs=ids)
         for run in plan.runs:
             watched = self.config.early_stopping is not None and run is mine[0]
-            console = Watch(self.console, self.config.early_stopping, earlier, names) if watched else self.console  # type: ignore[arg-type]
+            console = (
+                Watch(self.console, self.config.early_stopping, earlier, names) if watched else self.console
+            )  # type: ignore[arg-type]
             status, message = self._take(plan, run, console, again=again or run.baseline)
             if status != DONE and not run.baseline:
                 where = f"seed={run.config.seed}: " if len(mine) > 1 else ""
-                ended = Ended(STOPPED if status == STOPPED else FAILED, where + message, runs=ids[: ids.index(run.id) + 1])
+                ended = Ended(
+                    STOPPED if status == STOPPED else FAILED,
+                    where + message,
+                    runs=ids[: ids.index(run.id) + 1],
+                )
                 break
         rungs = self._rungs(plan.folder / mine[0].id, names)
         if ended.state != DONE:
@@ -134,8 +145,16 @@ class Runner:
         frame = make_frame(load_records([folder / name for name in ids]), against=None)
         row = next(row for row in frame.rows if not row.baseline)
         findings = judge(self.config.gate, row) if self.config.gate else []
-        metrics = {name: metric for name in self.config.objectives if (metric := row.metric(name)) and math.isfinite(metric.value)}
-        lacking = [problem for name in self.config.objectives if name not in metrics and (problem := lacks(row, name))]
+        metrics = {
+            name: metric
+            for name in self.config.objectives
+            if (metric := row.metric(name)) and math.isfinite(metric.value)
+        }
+        lacking = [
+            problem
+            for name in self.config.objectives
+            if name not in metrics and (problem := lacks(row, name))
+        ]
         if lacking:
             return Ended(FAILED, "; ".join(lacking), metrics, findings, ids)
         return Ended(DONE, "", metrics, findings, ids)
@@ -153,7 +172,10 @@ def line_of(record: dict[str, Any]) -> str:
     """A trial's end in one line."""
     if record["state"] != DONE:
         return f"{record['state']}: {record['reason']}"
-    parts = [f"{name} {metric['value']:.4g} [{metric['low']:.4g}, {metric['high']:.4g}]" for name, metric in record["metrics"].items()]
+    parts = [
+        f"{name} {metric['value']:.4g} [{metric['low']:.4g}, {metric['high']:.4g}]"
+        for name, metric in record["metrics"].items()
+    ]
     missed = [f"{name} {verdict}" for name, verdict in record["gate"].items() if verdict != "holds"]
     gate = (["gate: " + (", ".join(missed) if missed else "ships")]) if record["gate"] else []
     return ", ".join([*parts, *gate])

@@ -1,34 +1,50 @@
 """Intervals and comparisons: every number of a report passes through here.
 
-Pure functions; nothing is read or written. All intervals are two-sided and at 95 % unless said otherwise. Which one is for what:
+Pure functions; nothing is read or written. All intervals are two-sided, at 95 % unless said otherwise. Which one
+is for what:
 
-=========================  ======================================  ==============================================================
-function                   for                                     after
-=========================  ======================================  ==============================================================
-proportion                 right or wrong, counted                 Wilson 1927 (score interval); Brown, Cai and DasGupta 2001
-mean_interval              the mean of real scores                 Student 1908; clusters: Bell and McCaffrey 2002 (CR2)
-score_interval             either of the two, by the values        Wilson or Student; clusters: Korn and Graubard 1998
-quantile_interval          medians, p95 of latencies               order statistics, distribution-free (David and Nagaraja 2003, 7.1)
-bootstrap                  what has no formula                     Efron 1979, percentiles expanded as in Hesterberg 2015; by cluster
-unscored_bounds            what unparsable items could change      Manski 1989 (worst case, best case)
-paired_difference          model against baseline, item by item    Student's paired t; Bonett and Price 2012 for right/wrong
-mcnemar                    the same, as an exact test              McNemar 1947, binomial
-unpaired_difference        what shares no items                    Welch 1947
-across_seeds               the same run under several seeds        two variance components, Satterthwaite 1946
-holm                       many comparisons, one baseline          Holm 1979
-minimum_detectable_effect  what a comparison could have seen       Miller 2024, eq. 9; items_needed is its inverse
-cohen_kappa                two raters, nobody missing              Cohen 1960; Fleiss, Cohen and Everitt 1969
-fleiss_kappa               several raters, nobody missing          Fleiss 1971; Gwet 2021
-krippendorff_alpha         several raters, some missing            Krippendorff 2011; jackknife over items
-=========================  ======================================  ==============================================================
+=========================  ====================================  ==========================================
+function                   for                                   after
+=========================  ====================================  ==========================================
+proportion                 right or wrong, counted               Wilson 1927; Brown, Cai and DasGupta 2001
+mean_interval              the mean of real scores               Student 1908; clusters: CR2 (Bell and
+                                                                 McCaffrey 2002)
+score_interval             either of the two, by the values      Wilson or Student; clusters: Korn and
+                                                                 Graubard 1998
+quantile_interval          medians, p95 of latencies             order statistics, distribution-free
+                                                                 (David and Nagaraja 2003, 7.1)
+bootstrap                  what has no formula                   Efron 1979, percentiles expanded as in
+                                                                 Hesterberg 2015; by cluster
+unscored_bounds            what unparsable items could change    Manski 1989 (worst case, best case)
+paired_difference          model against baseline, item by item  Student's paired t; Bonett and Price 2012
+                                                                 for right/wrong
+mcnemar                    the same, as an exact test            McNemar 1947, binomial
+unpaired_difference        what shares no items                  Welch 1947
+across_seeds               the same run under several seeds      two variance components, Satterthwaite
+                                                                 1946
+holm                       many comparisons, one baseline        Holm 1979
+minimum_detectable_effect  what a comparison could have seen     Miller 2024, eq. 9; items_needed is its
+                                                                 inverse
+cohen_kappa                two raters, nobody missing            Cohen 1960; Fleiss, Cohen and Everitt 1969
+fleiss_kappa               several raters, nobody missing        Fleiss 1971; Gwet 2021
+krippendorff_alpha         several raters, some missing          Krippendorff 2011; jackknife over items
+=========================  ====================================  ==========================================
 
-``clusters`` name what items were drawn together with (a passage, a user): ignoring them makes intervals too narrow. The house rule
-stands in :attr:`Difference.verdict`: a difference whose interval contains zero is "same" (:attr:`Difference.tied`), never a win.
+``clusters`` name what items were drawn together with (a passage, a user): ignoring them makes intervals too
+narrow. One rule holds everywhere and stands in :attr:`Difference.verdict`: a difference whose interval contains
+zero is "same" (:attr:`Difference.tied`), never a win.
 """
 
 from ptx.stats.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
 from ptx.stats.distributions import LEVEL, normal_quantile, t_quantile, t_tail
-from ptx.stats.intervals import bootstrap, mean_interval, proportion, quantile_interval, score_interval, unscored_bounds
+from ptx.stats.intervals import (
+    bootstrap,
+    mean_interval,
+    proportion,
+    quantile_interval,
+    score_interval,
+    unscored_bounds,
+)
 from ptx.stats.multiple import corrected, holm, items_needed, minimum_detectable_effect
 from ptx.stats.paired import (
     Difference,

@@ -1,11 +1,13 @@
 """Agreement beyond chance: is a judge, a detector or an annotator to be believed?
 
-Raw agreement flatters whoever always says the same: a safety label that was right in 74 % of cases had a kappa of .08. All three
-coefficients here are (observed - chance) / (1 - chance) agreement; they differ in what "chance" is and in who may be missing.
+Raw agreement flatters whoever always says the same: a safety label that was right in 74 % of cases had a
+kappa of .08. All three coefficients here are (observed - chance) / (1 - chance) agreement; they differ in
+what "chance" is and in who may be missing.
 
-Intervals are Student's on Fisher's z (artanh of the coefficient), whose sampling distribution is far less skewed than that of the
-coefficient near 1; the standard errors are the closed forms named below. Where all agree no formula has a width; then the agreement is
-taken down to Wilson's bound ("none of n disagreed" does not say that none ever will).
+Intervals are Student's on Fisher's z (artanh of the coefficient), whose sampling distribution is far less
+skewed than that of the coefficient near 1; the standard errors are the closed forms named below. Where all
+agree no formula has a width; then the agreement is taken down to Wilson's bound ("none of n disagreed" does
+not say that none ever will).
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ UNDEFINED: Interval = (math.nan, -math.inf, math.inf)
 
 
 def cohen_kappa(a: Sequence[Hashable], b: Sequence[Hashable], level: float = LEVEL) -> Interval:
-    """(kappa, low, high) of two raters who both labelled every item (Cohen 1960; error of Fleiss, Cohen and Everitt 1969, eq. 13).
+    """(kappa, low, high) of two raters who both labelled every item (Cohen 1960; error of Fleiss, Cohen and
+    Everitt 1969, eq. 13).
 
     NaN when both used one and the same label only: nothing is left to agree on beyond chance.
     """
@@ -48,13 +51,17 @@ def cohen_kappa(a: Sequence[Hashable], b: Sequence[Hashable], level: float = LEV
 
 
 def fleiss_kappa(ratings: Sequence[Sequence[Hashable]], level: float = LEVEL) -> Interval:
-    """(kappa, low, high) of a table items x raters, every item rated by the same number of raters (Fleiss 1971).
+    """(kappa, low, high) of a table items x raters, every item rated by the same number of raters (Fleiss
+    1971).
 
-    The error is Gwet's (2021, eq. 9), which treats items as drawn and does not assume that kappa is 0, as Fleiss's own does.
+    The error is Gwet's (2021, eq. 9), which treats items as drawn and does not assume that kappa is 0, as
+    Fleiss's own does.
     """
     raters = {len(row) for row in ratings}
     if len(raters) != 1 or min(raters) < 2:
-        raise ValueError(f"fleiss_kappa needs the same number of raters, at least 2, for every item, got {sorted(raters)}")
+        raise ValueError(
+            f"fleiss_kappa needs the same number of raters, at least 2, for every item, got {sorted(raters)}"
+        )
     counts, m = _counts(ratings), raters.pop()
     n, shares = len(ratings), counts.mean(axis=0) / m
     chance = float(shares @ shares)
@@ -67,12 +74,16 @@ def fleiss_kappa(ratings: Sequence[Sequence[Hashable]], level: float = LEVEL) ->
 
 
 def krippendorff_alpha(
-    ratings: Sequence[Sequence[Any]], level: float = LEVEL, *, scale: Literal["nominal", "interval"] = "nominal"
+    ratings: Sequence[Sequence[Any]],
+    level: float = LEVEL,
+    *,
+    scale: Literal["nominal", "interval"] = "nominal",
 ) -> Interval:
     """(alpha, low, high) of a table items x raters in which None is missing (Krippendorff 2011).
 
-    Items with fewer than two ratings say nothing and are left out. ``scale="interval"`` is for numbers: the disagreement of two
-    grades is their squared difference. The error is the jackknife's over items (Efron and Stein 1981).
+    Items with fewer than two ratings say nothing and are left out. ``scale="interval"`` is for numbers: the
+    disagreement of two grades is their squared difference. The error is the jackknife's over items (Efron and
+    Stein 1981).
     """
     import numpy as np
 
@@ -82,7 +93,11 @@ def krippendorff_alpha(
         return UNDEFINED
     labels = sorted({value for row in kept for value in row}, key=None if scale == "interval" else repr)
     counts = _counts(kept, labels)
-    distance = 1 - np.eye(len(labels)) if scale == "nominal" else np.subtract.outer(np.array(labels, float), np.array(labels, float)) ** 2
+    distance = (
+        1 - np.eye(len(labels))
+        if scale == "nominal"
+        else np.subtract.outer(np.array(labels, float), np.array(labels, float)) ** 2
+    )
     sizes = counts.sum(axis=1)
     observed = np.einsum("uk,kl,ul->u", counts, distance, counts) / (sizes - 1)  # (items,)
     totals, everything, n = counts.sum(axis=0), float(sizes.sum()), len(kept)
@@ -97,7 +112,9 @@ def krippendorff_alpha(
         return UNDEFINED  # one label only
     without = alpha(observed.sum() - observed, totals - counts, everything - sizes)  # (items,)
     known = np.where(np.isfinite(without), without, value)
-    chance = 1 - float(totals @ distance @ totals) / (everything * (everything - 1)) if scale == "nominal" else 0.0
+    chance = (
+        1 - float(totals @ distance @ totals) / (everything * (everything - 1)) if scale == "nominal" else 0.0
+    )
     return _interval(value, (n - 1) / n * float(((known - known.mean()) ** 2).sum()), n, chance, level)
 
 
@@ -109,14 +126,21 @@ def _interval(value: float, squared_error: float, n: int, chance: float, level: 
     if n < 2 or value <= -1:
         return value, -1.0, 1.0
     half = t_quantile((1 + level) / 2, n - 1) * math.sqrt(squared_error) / (1 - value * value)
-    return value, min(value, math.tanh(math.atanh(value) - half)), max(value, math.tanh(math.atanh(value) + half))
+    return (
+        value,
+        min(value, math.tanh(math.atanh(value) - half)),
+        max(value, math.tanh(math.atanh(value) + half)),
+    )
 
 
 def _coded(columns: Sequence[Sequence[Hashable]]) -> tuple[list[NDArray[Any]], int]:
     """Labels as numbers from 0."""
     import numpy as np
 
-    codes = {label: code for code, label in enumerate(dict.fromkeys(label for column in columns for label in column))}
+    codes = {
+        label: code
+        for code, label in enumerate(dict.fromkeys(label for column in columns for label in column))
+    }
     return [np.array([codes[label] for label in column]) for column in columns], len(codes)
 
 
@@ -124,7 +148,10 @@ def _counts(ratings: Sequence[Sequence[Hashable]], labels: Sequence[Hashable] | 
     """How often each label was given: (items, labels)."""
     import numpy as np
 
-    codes = {label: code for code, label in enumerate(labels or dict.fromkeys(label for row in ratings for label in row))}
+    codes = {
+        label: code
+        for code, label in enumerate(labels or dict.fromkeys(label for row in ratings for label in row))
+    }
     counts = np.zeros((len(ratings), len(codes)))
     for item, row in enumerate(ratings):
         for label in row:

@@ -1,9 +1,11 @@
-"""Items that were drawn together (questions about one passage, turns of one user) count for less than as many drawn alone.
+"""Items that were drawn together (questions about one passage, turns of one user) count for less than as many
+drawn alone.
 
-The variance of a mean is taken from the sums of residuals per cluster (Liang and Zeger 1986), each enlarged for what the mean has
-fitted away (CR2: Bell and McCaffrey 2002, eq. 3), and held against Student's t with the degrees of freedom that few or unequal
-clusters leave: the smaller of Bell and McCaffrey's number under independence and under full correlation within clusters. With
-clusters of one item each both are the usual ones: s² / n, and n - 1.
+The variance of a mean is taken from the sums of residuals per cluster (Liang and Zeger 1986), each enlarged
+for what the mean has fitted away (CR2: Bell and McCaffrey 2002, eq. 3), and held against Student's t with the
+degrees of freedom that few or unequal clusters leave: the smaller of Bell and McCaffrey's number under
+independence and under full correlation within clusters. With clusters of one item each both are the usual
+ones: s² / n, and n - 1.
 """
 
 from __future__ import annotations
@@ -15,11 +17,17 @@ from statistics import fmean, variance
 Parts = tuple[float, float]  # variance of a mean, its degrees of freedom
 
 
-def mean_parts(values: Sequence[float], clusters: Sequence[Hashable] | None = None, weights: Sequence[float] | None = None) -> Parts:
-    """(Variance of the mean, degrees of freedom) of ``values``; nothing is known from one value or one cluster: (inf, 1).
+def mean_parts(
+    values: Sequence[float],
+    clusters: Sequence[Hashable] | None = None,
+    weights: Sequence[float] | None = None,
+) -> Parts:
+    """(Variance of the mean, degrees of freedom) of ``values``; nothing is known from one value or one
+    cluster: (inf, 1).
 
-    ``weights`` (a text's bytes) make it the mean of a ratio, sum of weight x value / sum of weights, whose variance is linearised
-    (Cochran 1977, 6.8): both the weights and the values are drawn. An item is then a cluster of that share.
+    ``weights`` (a text's bytes) make it the mean of a ratio, sum of weight x value / sum of weights, whose
+    variance is linearised (Cochran 1977, 6.8): both the weights and the values are drawn. An item is then a
+    cluster of that share.
     """
     if clusters is None and weights is None:
         return (variance(values) / len(values), len(values) - 1.0) if len(values) > 1 else (math.inf, 1.0)
@@ -27,7 +35,8 @@ def mean_parts(values: Sequence[float], clusters: Sequence[Hashable] | None = No
     weigh = [1.0] * len(values) if weights is None else weights
     if not len(groups) == len(weigh) == len(values):
         raise ValueError(
-            f"every value needs its cluster and weight, got {len(values)} values and {len(groups)} clusters, {len(weigh)} weights"
+            f"every value needs its cluster and weight, got {len(values)} values and {len(groups)} clusters,"
+            f" {len(weigh)} weights"
         )
     mean, whole = fmean(values, weigh), math.fsum(weigh)
     sums: dict[Hashable, float] = {}
@@ -37,12 +46,16 @@ def mean_parts(values: Sequence[float], clusters: Sequence[Hashable] | None = No
         shares[cluster] = shares.get(cluster, 0.0) + weight / whole
     if len(shares) < 2:
         return math.inf, 1.0
-    total = math.fsum(gap * gap / (1 - share) for gap, share in zip(sums.values(), shares.values(), strict=True))
+    total = math.fsum(
+        gap * gap / (1 - share) for gap, share in zip(sums.values(), shares.values(), strict=True)
+    )
     return total, min(_freedom_apart([*shares.values()]), _freedom_alike([*shares.values()]))
 
 
 def _freedom_apart(shares: Sequence[float]) -> float:
-    """(tr M)² / tr(M²) where the items of a cluster are independent: Cov(e_g, e_h) = n (a_g [g = h] - a_g a_h), a the shares."""
+    """(tr M)² / tr(M²) where the items of a cluster are independent: Cov(e_g, e_h) = n (a_g [g = h] - a_g
+    a_h), a the shares.
+    """
     weights = [1 / (1 - a) for a in shares]
     diagonal = math.fsum((w * a * (1 - a)) ** 2 for w, a in zip(weights, shares, strict=True))
     squares = [w * a * a for w, a in zip(weights, shares, strict=True)]
@@ -51,7 +64,9 @@ def _freedom_apart(shares: Sequence[float]) -> float:
 
 
 def _freedom_alike(shares: Sequence[float]) -> float:
-    """The same where the items of a cluster are equal: Cov(e_g, e_h) = n² a_g a_h ([g = h] - a_g - a_h + sum of a²)."""
+    """The same where the items of a cluster are equal: Cov(e_g, e_h) = n² a_g a_h ([g = h] - a_g - a_h + sum
+    of a²).
+    """
     s = math.fsum(a * a for a in shares)
     b = [a * a / (1 - a) for a in shares]
     trace = math.fsum(x * (1 - 2 * a + s) for x, a in zip(b, shares, strict=True))
@@ -62,9 +77,11 @@ def _freedom_alike(shares: Sequence[float]) -> float:
 
 
 def design_effect(values: Sequence[float], clusters: Sequence[Hashable] | None) -> Parts:
-    """(By how much clusters multiply the variance of the mean, degrees of freedom); at least 1, and (1, inf) without clusters.
+    """(By how much clusters multiply the variance of the mean, degrees of freedom); at least 1, and (1, inf)
+    without clusters.
 
-    Where all values are equal, or all are of one cluster, nothing tells, and the worst is taken: a cluster counts as one item.
+    Where all values are equal, or all are of one cluster, nothing tells, and the worst is taken: a cluster
+    counts as one item.
     """
     if clusters is None or len(set(clusters)) == len(clusters):
         return 1.0, math.inf

@@ -15,7 +15,9 @@ def normal_quantile(level: float) -> float:
 
 
 def t_tail(t: float, freedom: float) -> float:
-    """P(T > t) for t >= 0, through the regularised incomplete beta function (Abramowitz and Stegun 26.7.1)."""
+    """P(T > t) for t >= 0, through the regularised incomplete beta function (Abramowitz and Stegun
+    26.7.1).
+    """
     if math.isinf(freedom):
         return math.erfc(t / math.sqrt(2)) / 2
     return _incomplete_beta(freedom / (freedom + t * t), freedom / 2, 0.5) / 2
@@ -23,7 +25,9 @@ def t_tail(t: float, freedom: float) -> float:
 
 @functools.cache
 def t_quantile(level: float, freedom: float) -> float:
-    """Student's t quantile for 0.5 < level < 1, by bisection on :func:`t_tail` (to 1e-12 relative; checked against scipy)."""
+    """Student's t quantile for 0.5 < level < 1, by bisection on :func:`t_tail` (to 1e-12 relative; checked
+    against scipy).
+    """
     if math.isinf(freedom):
         return normal_quantile(level)
     low, high = 0.0, 1.0
@@ -54,11 +58,17 @@ def _incomplete_beta(x: float, a: float, b: float) -> float:
         return 0.0 if x <= 0 else 1.0
     if x > (a + 1) / (a + b + 2):
         return 1 - _incomplete_beta(1 - x, b, a)
-    scale = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)) / a
+    scale = (
+        math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
+        / a
+    )
     c, d = 1.0, 1 / _away(1 - (a + b) * x / (a + 1))
     result = d
     for m in range(1, 300):
-        for step in (m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))):
+        for step in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
             d, c = 1 / _away(1 + step * d), _away(1 + step / c)
             result *= d * c
         if abs(d * c - 1) < 1e-15:

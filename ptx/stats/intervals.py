@@ -1,4 +1,6 @@
-"""Intervals of one model's numbers: rates, means, quantiles, anything by bootstrap, and what unscored items could change."""
+"""Intervals of one model's numbers: rates, means, quantiles, anything by bootstrap, and what unscored items
+could change.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ Interval = tuple[float, float, float]  # value, low, high
 def proportion(successes: float, n: int, level: float = LEVEL) -> tuple[float, float]:
     """Wilson's score interval for ``successes`` out of ``n``; never empty and never outside [0, 1].
 
-    The textbook interval p ± z·sqrt(p(1-p)/n) has width zero at 0 and 1 and covers far less than it says (Brown et al. 2001),
-    and a benchmark meets both ends. ``successes`` may be fractional (an item's mean over repeats): the interval is then on the
-    safe side, as averaged outcomes vary less than single ones.
+    The textbook interval p ± z·sqrt(p(1-p)/n) has width zero at 0 and 1 and covers far less than it says
+    (Brown et al. 2001), and a benchmark meets both ends. ``successes`` may be fractional (an item's mean over
+    repeats): the interval is then on the safe side, as averaged outcomes vary less than single ones.
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"proportion needs 0 <= successes <= n and n >= 1, got {successes} of {n}")
@@ -42,9 +44,11 @@ def mean_interval(
     clusters: Sequence[Hashable] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Interval:
-    """(mean, low, high) by Student's t, on the clustered standard error where ``clusters`` names each value's cluster.
+    """(mean, low, high) by Student's t, on the clustered standard error where ``clusters`` names each value's
+    cluster.
 
-    ``weights`` make it a weighted mean, as of bits per byte over texts of any length (a ratio of sums). One value (or one cluster) says nothing about its spread: its interval is infinite.
+    ``weights`` make it a weighted mean, as of bits per byte over texts of any length (a ratio of sums). One
+    value (or one cluster) says nothing about its spread: its interval is infinite.
     """
     if not values:
         raise ValueError("mean_interval needs at least one value, got none")
@@ -63,7 +67,8 @@ def score_interval(
     clusters: Sequence[Hashable] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Interval:
-    """(mean, low, high) of item scores: Wilson's for right or wrong, else Student's, kept within [0, 1] where the values are.
+    """(mean, low, high) of item scores: Wilson's for right or wrong, else Student's, kept within [0, 1] where
+    the values are.
 
     Clusters divide Wilson's n by their design effect (Kish 1965; Korn and Graubard 1998 for the t quantile).
     """
@@ -74,15 +79,20 @@ def score_interval(
         mean = fmean(values)
         return mean, *_wilson(mean, len(values) / effect, t_quantile((1 + level) / 2, freedom))
     mean, low, high = mean_interval(values, level, clusters=clusters, weights=weights)
-    return (mean, max(0.0, low), min(1.0, high)) if all(0 <= value <= 1 for value in values) else (mean, low, high)
+    return (
+        (mean, max(0.0, low), min(1.0, high))
+        if all(0 <= value <= 1 for value in values)
+        else (mean, low, high)
+    )
 
 
 def quantile_interval(values: Sequence[float], q: float, level: float = LEVEL) -> Interval:
     """(value, low, high) of the ``q`` quantile without assuming a distribution.
 
-    The number of values below the true quantile is binomial(n, q), so a pair of order statistics covers it with a probability that
-    can be read off; each tail holds at most (1 - level) / 2. Where no order statistic is far enough out the bound is infinite
-    instead of too narrow: the p95 of fewer than 72 requests has no upper bound at 95 %. ``value`` interpolates (numpy's default).
+    The number of values below the true quantile is binomial(n, q), so a pair of order statistics covers it
+    with a probability that can be read off; each tail holds at most (1 - level) / 2. Where no order statistic
+    is far enough out the bound is infinite instead of too narrow: the p95 of fewer than 72 requests has no
+    upper bound at 95 %. ``value`` interpolates (numpy's default).
     """
     if not values or not 0 < q < 1:
         raise ValueError(f"quantile_interval needs values and 0 < q < 1, got {len(values)} values and q={q}")
@@ -98,7 +108,9 @@ def quantile_interval(values: Sequence[float], q: float, level: float = LEVEL) -
 
 
 def _ranks(n: int, q: float, tail: float) -> tuple[int, int]:
-    """Ranks (from 1) of the order statistics that bound the quantile; 0 and n + 1 stand for "there is none"."""
+    """Ranks (from 1) of the order statistics that bound the quantile; 0 and n + 1 stand for "there is
+    none".
+    """
     cumulative, low, high = 0.0, 0, n + 1
     for count in range(n + 1):
         cumulative += math.exp(log_binomial(count, n, q))
@@ -120,18 +132,25 @@ def bootstrap(
 ) -> Interval:
     """(value, low, high) of any statistic, by resampling ``items`` with replacement.
 
-    What is resampled must be what was sampled: prompts, not the several games or tokens of a prompt; ``clusters`` names each item's
-    group, and groups are then resampled whole. The percentiles are taken further out than the level says (Hesterberg 2015, section
-    4.1.3), which makes up for the narrowness of small samples: for a mean they give the width of Student's t instead of sqrt((n-1)/n)
-    of the normal's. A resample on which the statistic is NaN is left out.
+    What is resampled must be what was sampled: prompts, not the several games or tokens of a prompt;
+    ``clusters`` names each item's group, and groups are then resampled whole. The percentiles are taken
+    further out than the level says (Hesterberg 2015, section 4.1.3), which makes up for the narrowness of
+    small samples: for a mean they give the width of Student's t instead of sqrt((n-1)/n) of the normal's. A
+    resample on which the statistic is NaN is left out.
     """
     if not items or repeats < 1:
-        raise ValueError(f"bootstrap needs items and repeats >= 1, got {len(items)} items and repeats={repeats}")
+        raise ValueError(
+            f"bootstrap needs items and repeats >= 1, got {len(items)} items and repeats={repeats}"
+        )
     groups = _grouped(items, clusters)
     generator = random.Random(seed)  # noqa: S311 (statistics, not secrets)
     value = statistic(items)
     resamples = (generator.choices(groups, k=len(groups)) for _ in range(repeats))
-    drawn = sorted(found for one in resamples if not math.isnan(found := statistic([item for group in one for item in group])))
+    drawn = sorted(
+        found
+        for one in resamples
+        if not math.isnan(found := statistic([item for group in one for item in group]))
+    )
     if not drawn or len(groups) == 1:
         return value, -math.inf, math.inf
     n = len(groups)
@@ -149,10 +168,14 @@ def _grouped(items: Sequence[T], clusters: Sequence[Hashable] | None) -> list[li
     return list(groups.values())
 
 
-def unscored_bounds(mean: float, scored: int, unscored: int, least: float = 0.0, most: float = 1.0) -> tuple[float, float]:
-    """Between what values the mean over all items must lie, whatever the ``unscored`` ones would have got (Manski 1989).
+def unscored_bounds(
+    mean: float, scored: int, unscored: int, least: float = 0.0, most: float = 1.0
+) -> tuple[float, float]:
+    """Between what values the mean over all items must lie, whatever the ``unscored`` ones would have got
+    (Manski 1989).
 
-    ``mean`` is that of the ``scored`` items (ignored when there are none); a score lies between ``least`` and ``most``.
+    ``mean`` is that of the ``scored`` items (ignored when there are none); a score lies between ``least`` and
+    ``most``.
     """
     if scored + unscored == 0:
         return least, most

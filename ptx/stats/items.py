@@ -1,7 +1,8 @@
 """The item table: per-example rows, and the metrics that follow from them.
 
-An evaluator writes one row per example (:class:`ptx.Evaluation` says what is in it); the whole's metric, those of its segments, the rate
-of items without a score and all comparisons of a report come from these rows, so that none can say what another denies.
+An evaluator writes one row per example (:class:`ptx.Evaluation` says what is in it); the whole's metric,
+those of its segments, the rate of items without a score and all comparisons of a report come from these rows,
+so that none can say what another denies.
 """
 
 from __future__ import annotations
@@ -22,20 +23,25 @@ SEGMENTS = ("language", "domain", "intent", "difficulty", "skill", "category")
 
 
 def item_id(*content: Any) -> str:
-    """A name for an example that follows from its content alone: the same for every model, every run and every machine."""
+    """A name for an example that follows from its content alone: the same for every model, every run and
+    every machine.
+    """
     return digest_of(content)[:16]
 
 
 def item_ids(of: str, contents: Iterable[Sequence[Any]]) -> list[str]:
     """``OF:DIGEST`` per example of a task or text, from its content: what is asked and what is right.
 
-    Neither an example's place nor its neighbours have a part in it, so that a task file that is reordered or grows keeps the names it had.
+    Neither an example's place nor its neighbours have a part in it, so that a task file that is reordered or
+    grows keeps the names it had.
     """
     return numbered(f"{of}:{item_id(*content)}" for content in contents)
 
 
 def numbered(names: Iterable[str]) -> list[str]:
-    """Names made distinct: one that comes again gets ``:2``, ``:3`` behind it. Which of two equal examples is the second makes no difference."""
+    """Names made distinct: one that comes again gets ``:2``, ``:3`` behind it. Which of two equal examples is
+    the second makes no difference.
+    """
     seen: Counter[str] = Counter()
     found = []
     for name in names:
@@ -45,12 +51,16 @@ def numbered(names: Iterable[str]) -> list[str]:
 
 
 def lasted(seconds: float | None) -> dict[str, float]:
-    """The column ``latency`` of a row: what the item took, or its share where a batch was answered together; none where nobody knows."""
+    """The column ``latency`` of a row: what the item took, or its share where a batch was answered together;
+    none where nobody knows.
+    """
     return {} if seconds is None else {"latency": round(seconds, 6)}
 
 
 def segments_of(record: Mapping[str, Any], columns: Sequence[str] = ()) -> dict[str, str]:
-    """The segments of an example from its data's columns: the ones asked for, else those with a usual name."""
+    """The segments of an example from its data's columns: the ones asked for, else those with a usual
+    name.
+    """
     return {name: str(record[name]) for name in columns or SEGMENTS if record.get(name) not in (None, "")}
 
 
@@ -62,8 +72,9 @@ def status_of(row: Row) -> str:
 def measure(name: str, unit: str, better: Better, rows: Iterable[Row]) -> list[Metric]:
     """The metric ``name`` over all rows that have a score of that name, and over each of their segments.
 
-    The (weighted) mean with its interval: Wilson's for right or wrong, else Student's; on clusters where rows have them. A row
-    without a score counts in :func:`unscored`, never as 0. Nothing scored gives NaN with n = 0.
+    The (weighted) mean with its interval: Wilson's for right or wrong, else Student's; on clusters where rows
+    have them. A row without a score counts in :func:`unscored`, never as 0. Nothing scored gives NaN with n =
+    0.
     """
     scored = [row for row in rows if isinstance((row.get("scores") or {}).get(name), int | float)]
     scored = [row for row in scored if not math.isnan(row["scores"][name])]
@@ -83,7 +94,9 @@ def by_segment(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def unscored(prefix: str, rows: Iterable[Row]) -> list[Metric]:
-    """``PREFIX/unscored``: the share of rows whose status says that there is no score; nothing where every row has one."""
+    """``PREFIX/unscored``: the share of rows whose status says that there is no score; nothing where every
+    row has one.
+    """
     states = [status_of(row) for row in rows]
     missing = sum(state != OK for state in states)
     if not missing:
@@ -96,22 +109,30 @@ def _metric(name: str, unit: str, better: Better, rows: Sequence[Row], segment: 
     if not rows:
         return Metric(name, math.nan, unit, better, -math.inf, math.inf, 0, segment)
     values = [float(row["scores"][name]) for row in rows]
-    value, low, high = score_interval(values, clusters=column(rows, "cluster"), weights=column(rows, "weight"))
+    value, low, high = score_interval(
+        values, clusters=column(rows, "cluster"), weights=column(rows, "weight")
+    )
     return Metric(name, value, unit, better, min(low, value), max(high, value), len(values), segment)
 
 
 def column(rows: Sequence[Row], key: str) -> list[Any] | None:
-    """A column of the table; None where no row has it. A row without a cluster is one of its own, one without a weight weighs 1."""
+    """A column of the table; None where no row has it. A row without a cluster is one of its own, one without
+    a weight weighs 1.
+    """
     if not any(row.get(key) is not None for row in rows):
         return None
-    return [row[key] if row.get(key) is not None else (row["item"] if key == "cluster" else 1.0) for row in rows]
+    return [
+        row[key] if row.get(key) is not None else (row["item"] if key == "cluster" else 1.0) for row in rows
+    ]
 
 
 def ratio_scores(sums: Sequence[float], sizes: Sequence[float], weights: Sequence[float]) -> Iterator[float]:
-    """exp(sum of ``sums`` / sum of ``sizes``), spread over the items so that their mean, weighted by ``weights``, is exactly that.
+    """exp(sum of ``sums`` / sum of ``sizes``), spread over the items so that their mean, weighted by
+    ``weights``, is exactly that.
 
-    For perplexity, which is no mean: each item's score is the linearised part that it has in it (delta method), so that intervals and
-    paired differences of these scores are those of the perplexity to first order.
+    For perplexity, which is no mean: each item's score is the linearised part that it has in it (delta
+    method), so that intervals and paired differences of these scores are those of the perplexity to first
+    order.
     """
     mean = math.fsum(sums) / math.fsum(sizes)
     value, scale = math.exp(mean), fmean(weights) / fmean(sizes)

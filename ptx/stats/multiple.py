@@ -13,8 +13,9 @@ from ptx.stats.paired import Difference
 def holm(p_values: Sequence[float]) -> list[float]:
     """Holm's step-down correction: adjusted p-values in the given order, to be held against the usual 0.05.
 
-    With twelve rows against one baseline at 5 % each, one false win is more likely than not over a few metrics; Holm bounds the chance
-    of any, without assuming independence, and rejects whatever Bonferroni does.
+    With twelve rows against one baseline at 5 % each, one false win is more likely than not over a few
+    metrics; Holm bounds the chance of any, without assuming independence, and rejects whatever Bonferroni
+    does.
     """
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted, highest = [1.0] * len(p_values), 0.0
@@ -26,14 +27,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
     """The same differences with Holm's p-values: their verdicts hold together at 5 %."""
-    return [replace(one, p=p) for one, p in zip(differences, holm([one.p for one in differences]), strict=True)]
+    return [
+        replace(one, p=p) for one, p in zip(differences, holm([one.p for one in differences]), strict=True)
+    ]
 
 
-def minimum_detectable_effect(error: float, freedom: float = math.inf, power: float = 0.8, level: float = LEVEL) -> float:
-    """The smallest true difference that a two-sided test at ``level`` finds with probability ``power`` (Miller 2024, eq. 9).
+def minimum_detectable_effect(
+    error: float, freedom: float = math.inf, power: float = 0.8, level: float = LEVEL
+) -> float:
+    """The smallest true difference that a two-sided test at ``level`` finds with probability ``power``
+    (Miller 2024, eq. 9).
 
-    ``error`` is the standard error of the difference: sqrt(var of the paired gaps / n) before a study, :attr:`Difference.error` after
-    one. (t + t_power) · error with Student's quantiles; that the second is exactly so only for many items is within 1 % from n = 10 on.
+    ``error`` is the standard error of the difference: sqrt(var of the paired gaps / n) before a study,
+    :attr:`Difference.error` after one. (t + t_power) · error with Student's quantiles; that the second is
+    exactly so only for many items is within 1 % from n = 10 on.
     """
     if not 0.5 < power < 1:
         raise ValueError(f"power must lie between 0.5 and 1, got {power}")
@@ -41,7 +48,9 @@ def minimum_detectable_effect(error: float, freedom: float = math.inf, power: fl
 
 
 def items_needed(effect: float, spread: float, power: float = 0.8, level: float = LEVEL) -> int:
-    """How many items show a difference of ``effect`` with probability ``power``, the paired gaps having a standard deviation of ``spread``."""
+    """How many items show a difference of ``effect`` with probability ``power``, the paired gaps having a
+    standard deviation of ``spread``.
+    """
     if effect <= 0 or spread < 0:
         raise ValueError(f"items_needed needs effect > 0 and spread >= 0, got {effect} and {spread}")
     z = normal_quantile((1 + level) / 2) + normal_quantile(power)

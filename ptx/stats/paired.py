@@ -1,4 +1,6 @@
-"""Model against baseline: paired by item, from two intervals where nothing can be paired, and by exact test."""
+"""Model against baseline: paired by item, from two intervals where nothing can be paired, and by exact
+test.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,9 @@ class JoinError(PtxError):
 class Difference:
     """``value`` = candidate minus baseline, with its interval, over ``n`` shared items; ``p`` is two-sided.
 
-    ``error`` and ``freedom`` are the standard error behind the interval and its degrees of freedom. ``unscored`` counts the shared
-    items that one side or both could not score; ``bounds`` is what ``value`` could be had they been scored (None: no bound is known).
+    ``error`` and ``freedom`` are the standard error behind the interval and its degrees of freedom.
+    ``unscored`` counts the shared items that one side or both could not score; ``bounds`` is what ``value``
+    could be had they been scored (None: no bound is known).
     """
 
     value: float
@@ -58,7 +61,9 @@ class Difference:
 
     @property
     def verdict(self) -> Verdict:
-        """What may be said: "same" unless the interval excludes zero (and the p-value, maybe corrected, agrees)."""
+        """What may be said: "same" unless the interval excludes zero (and the p-value, maybe corrected,
+        agrees).
+        """
         if self.tied or self.p >= 1 - LEVEL:
             return "same"
         return "better" if (self.value > 0) == (self.better == "higher") else "worse"
@@ -88,12 +93,15 @@ def paired_difference(
     weights: Mapping[str, float] | None = None,
     span: tuple[float, float] | None = None,
 ) -> Difference:
-    """Mean of a - b over the items that both could score (NaN means unscored: counted, and bounded where ``span`` is known).
+    """Mean of a - b over the items that both could score (NaN means unscored: counted, and bounded where
+    ``span`` is known).
 
-    Pairing removes what an item's difficulty adds to both, often most of the variance (Miller 2024, "Adding error bars to
-    evals"). Real scores: paired t, on the clustered standard error where ``clusters`` (item -> cluster) is given. Right or wrong: Bonett
-    and Price's adjusted interval, because the t interval has width zero when no item changed, as if five items could prove
-    equality; its p-value is McNemar's exact one. ``weights`` (item -> weight) are those of a weighted mean. ``span`` is the least and the greatest score an item can have.
+    Pairing removes what an item's difficulty adds to both, often most of the variance (Miller 2024, "Adding
+    error bars to evals"). Real scores: paired t, on the clustered standard error where ``clusters`` (item ->
+    cluster) is given. Right or wrong: Bonett and Price's adjusted interval, because the t interval has width
+    zero when no item changed, as if five items could prove equality; its p-value is McNemar's exact one.
+    ``weights`` (item -> weight) are those of a weighted mean. ``span`` is the least and the greatest score an
+    item can have.
 
     Raises:
         JoinError: an item is missing on one side.
@@ -113,8 +121,8 @@ def paired_across_seeds(
 ) -> Difference:
     """:func:`paired_difference` of two runs that were each repeated under some seeds (one mapping per seed).
 
-    Each item's score is averaged over the seeds first; then the variance of the mean over items and the variance of the mean over
-    seeds (of each side) are added, as in :func:`ptx.stats.across_seeds`.
+    Each item's score is averaged over the seeds first; then the variance of the mean over items and the
+    variance of the mean over seeds (of each side) are added, as in :func:`ptx.stats.across_seeds`.
     """
     every = join([*a, *b]) if a and b else []
     items = [item for item in every if not any(math.isnan(one[item]) for one in [*a, *b])]
@@ -125,25 +133,38 @@ def paired_across_seeds(
     groups = None if clusters is None else [clusters.get(item, item) for item in items]
     weigh = None if weights is None else [weights.get(item, 1.0) for item in items]
     seeds = [seed_part([fmean([one[item] for item in items], weigh) for one in side]) for side in (a, b)]
-    binary = weigh is None and len(a) == len(b) == 1 and all(one[item] in (0, 1) for one in [*a, *b] for item in items)
+    binary = (
+        weigh is None
+        and len(a) == len(b) == 1
+        and all(one[item] in (0, 1) for one in [*a, *b] for item in items)
+    )
     centre, parts = _binary_parts(gaps, groups) if binary else _real_parts(gaps, groups, weigh)
     error, freedom = combine([parts, *seeds])
     half = t_quantile((1 + level) / 2, freedom) * error if error else 0.0
     limit = 1.0 if binary else math.inf
     value = fmean(gaps, weigh)
     low, high = max(-limit, centre - half), min(limit, centre + half)
-    p = mcnemar(gaps.count(1), gaps.count(-1)) if binary and _apart(groups) else _p_value(centre, error, freedom)
+    p = (
+        mcnemar(gaps.count(1), gaps.count(-1))
+        if binary and _apart(groups)
+        else _p_value(centre, error, freedom)
+    )
     unscored = len(every) - len(items)
-    return Difference(value, min(low, value), max(high, value), len(items), p, better, error, freedom, unscored, bounds)
+    return Difference(
+        value, min(low, value), max(high, value), len(items), p, better, error, freedom, unscored, bounds
+    )
 
 
 def mcnemar(won: int, lost: int) -> float:
-    """Two-sided exact p-value of ``won`` against ``lost`` changed items, under equal chances for both (McNemar 1947; binomial)."""
+    """Two-sided exact p-value of ``won`` against ``lost`` changed items, under equal chances for both
+    (McNemar 1947; binomial).
+    """
     return min(1.0, 2 * binomial_tail(min(won, lost), won + lost))
 
 
 def unpaired_difference(a: Metric, b: Metric) -> Difference:
-    """A - b from the two intervals alone, for what cannot be paired by item (a median latency); Satterthwaite's t.
+    """A - b from the two intervals alone, for what cannot be paired by item (a median latency);
+    Satterthwaite's t.
 
     Both intervals are taken as symmetric. Two exact values (bytes on disk) differ or they do not.
     """
@@ -156,7 +177,9 @@ def unpaired_difference(a: Metric, b: Metric) -> Difference:
     return Difference(value, value - half, value + half, min(a.n, b.n), p, a.better, error, freedom)
 
 
-def _bounds(a: Sequence[Scores], b: Sequence[Scores], items: Sequence[str], span: tuple[float, float]) -> tuple[float, float]:
+def _bounds(
+    a: Sequence[Scores], b: Sequence[Scores], items: Sequence[str], span: tuple[float, float]
+) -> tuple[float, float]:
     """The mean of a - b over all items when what is unscored turns out worst, and best, for a."""
 
     def mean(side: Sequence[Scores], instead: float) -> float:
@@ -169,11 +192,13 @@ def _apart(groups: Sequence[Hashable] | None) -> bool:
     return groups is None or len(set(groups)) == len(groups)
 
 
-def _real_parts(gaps: Sequence[float], groups: Sequence[Hashable] | None, weights: Sequence[float] | None) -> tuple[float, Parts]:
+def _real_parts(
+    gaps: Sequence[float], groups: Sequence[Hashable] | None, weights: Sequence[float] | None
+) -> tuple[float, Parts]:
     """Centre, and (variance of the mean, degrees of freedom) of paired t.
 
-    Equal gaps leave t without a spread to go by; then the sign test's bound holds: five of five may be chance (p = 0.06). A
-    cluster counts as one there.
+    Equal gaps leave t without a spread to go by; then the sign test's bound holds: five of five may be chance
+    (p = 0.06). A cluster counts as one there.
     """
     units = len(gaps) if groups is None else len(set(groups))
     if all(gap == gaps[0] for gap in gaps) and (gaps[0] == 0 or units >= FEWEST_ALIKE):
@@ -183,7 +208,9 @@ def _real_parts(gaps: Sequence[float], groups: Sequence[Hashable] | None, weight
 
 
 def _binary_parts(gaps: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[float, Parts]:
-    """Bonett and Price 2012, eq. 3: one item is added to each kind of disagreement, and two to n; clusters multiply the variance."""
+    """Bonett and Price 2012, eq. 3: one item is added to each kind of disagreement, and two to n; clusters
+    multiply the variance.
+    """
     n = len(gaps) + 2
     won, lost = (sum(gap == sign for gap in gaps) + 1 for sign in (1, -1))
     centre = (won - lost) / n

@@ -1,11 +1,12 @@
-"""The non-dominated set over several objectives: the models that nothing measured beats on everything at once.
+"""The non-dominated set over several objectives: the models that nothing measured beats on everything at
+once.
 
 a dominates b when a is at least as good on every objective and better on one. Two rules beyond the textbook:
 
-- A missing value (None or NaN) is not a good value. A point that lacks an objective is never on the front and dominates
-  nothing; a search that sorts a missing latency as zero ships the model that could not be measured.
-- Values carry intervals. A point that the front beats by less than the noise is *near* the front: "dominated" would be a claim that
-  the measurement does not support.
+- A missing value (None or NaN) is not a good value. A point that lacks an objective is never on the front and
+  dominates nothing; a search that sorts a missing latency as zero ships the model that could not be measured.
+- Values carry intervals. A point that the front beats by less than the noise is *near* the front: "dominated"
+  would be a claim that the measurement does not support.
 """
 
 from __future__ import annotations
@@ -74,11 +75,16 @@ def _surely(a: list[Value], b: list[Value]) -> bool:
 def _oriented(point: Point, directions: Sequence[Better]) -> list[Value] | None:
     """The point with "higher is better" everywhere; None when an objective is missing."""
     if len(point) != len(directions):
-        raise ValueError(f"a point has {len(point)} objectives, but {len(directions)} directions are given; give one per objective")
+        raise ValueError(
+            f"a point has {len(point)} objectives, but {len(directions)} directions are given; give one per"
+            " objective"
+        )
     values = [value if isinstance(value, Value) or value is None else Value.exact(value) for value in point]
     if any(value is None or math.isnan(value.value) for value in values):
         return None
-    return [_turned(value, better) for value, better in zip(values, directions, strict=True) if value is not None]
+    return [
+        _turned(value, better) for value, better in zip(values, directions, strict=True) if value is not None
+    ]
 
 
 def _turned(value: Value, better: Better) -> Value:

@@ -18,13 +18,15 @@ FRACTIONS = ("fraction", "accuracy", "probability", "rate", "share")
 def across_seeds(metrics: Sequence[Metric]) -> Metric:
     """One metric from the same metric under several seeds: mean value; interval from both sources of chance.
 
-    Seeds answer "would another training run do as well?", items "would other test items agree?". The variance of the mean is
+    Seeds answer "would another training run do as well?", items "would other test items agree?". The variance
+    of the mean is
 
         var(values over seeds) / seeds  +  mean of the metrics' own squared standard errors
 
-    where the second part is not divided by the number of seeds: all seeds saw the same items, so more of them do not make
-    the test set larger. That is exact when the items' luck is fully shared between seeds, and too wide (never too narrow) when it
-    is not. ``n`` stays the number of items. One seed: the metric itself; what seeds would add is then unknown.
+    where the second part is not divided by the number of seeds: all seeds saw the same items, so more of them
+    do not make the test set larger. That is exact when the items' luck is fully shared between seeds, and too
+    wide (never too narrow) when it is not. ``n`` stays the number of items. One seed: the metric itself; what
+    seeds would add is then unknown.
     """
     if not metrics:
         raise ValueError("across_seeds needs at least one metric, got none")
@@ -40,7 +42,9 @@ def across_seeds(metrics: Sequence[Metric]) -> Metric:
 
 
 def seed_part(means: Sequence[float]) -> Parts:
-    """(Variance of the mean over seeds, degrees of freedom); nothing is known, and nothing added, from one seed."""
+    """(Variance of the mean over seeds, degrees of freedom); nothing is known, and nothing added, from one
+    seed.
+    """
     return (variance(means) / len(means), len(means) - 1.0) if len(means) > 1 else (0.0, math.inf)
 
 
@@ -56,11 +60,17 @@ def combine(parts: Sequence[Parts]) -> tuple[float, float]:
 def own_variance(metric: Metric) -> float:
     """The squared standard error behind a metric's interval, taken as symmetric."""
     half = (metric.high - metric.low) / 2
-    return math.inf if math.isinf(half) else (half / t_quantile((1 + LEVEL) / 2, max(1.0, metric.n - 1.0))) ** 2
+    return (
+        math.inf if math.isinf(half) else (half / t_quantile((1 + LEVEL) / 2, max(1.0, metric.n - 1.0))) ** 2
+    )
 
 
 def _within(metrics: Sequence[Metric], low: float, high: float) -> tuple[float, float]:
-    """Cut an interval at the bounds that its unit has: nothing measured here is negative but differences and log-probabilities."""
+    """Cut an interval at the bounds that its unit has: nothing measured here is negative but differences and
+    log-probabilities.
+    """
     floor = 0.0 if all(metric.low >= 0 for metric in metrics) else -math.inf
-    ceiling = 1.0 if metrics[0].unit in FRACTIONS and all(metric.high <= 1 for metric in metrics) else math.inf
+    ceiling = (
+        1.0 if metrics[0].unit in FRACTIONS and all(metric.high <= 1 for metric in metrics) else math.inf
+    )
     return max(low, floor), min(high, ceiling)

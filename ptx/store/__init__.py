@@ -1,1 +1,3 @@
-"""The store of finished steps and evaluations, found by the content that decides them; shared by processes and machines."""
+"""The store of finished steps and evaluations, found by the content that decides them; shared by processes
+and machines.
+"""

@@ -71,7 +71,11 @@ class Entry:
     @property
     def used(self) -> float:
         """When a run last took it, in seconds of the epoch."""
-        stamped = [path for path in (self.folder / "entry.sha256", self.folder / "entry.json", self.folder) if path.exists()]
+        stamped = [
+            path
+            for path in (self.folder / "entry.sha256", self.folder / "entry.json", self.folder)
+            if path.exists()
+        ]
         return stamped[0].stat().st_mtime if stamped else 0.0
 
 
@@ -84,7 +88,9 @@ def fault_of(folder: Path, *, digests: bool = False, seen: Callable[[int], None]
     if not record:
         return "entry.json is missing or cannot be read"
     stamp = folder / "entry.sha256"
-    if stamp.exists() and stamp.read_text(errors="replace").partition(" ")[0] != file_digest(folder / "entry.json"):
+    if stamp.exists() and stamp.read_text(errors="replace").partition(" ")[0] != file_digest(
+        folder / "entry.json"
+    ):
         return "entry.json has changed since it was written"
     if record.get("key") != folder.name:
         return f"entry.json belongs to another key ({str(record.get('key'))[:12]})"
@@ -93,7 +99,10 @@ def fault_of(folder: Path, *, digests: bool = False, seen: Callable[[int], None]
         seen(size)
         if fault:
             return fault
-    extra = sorted({str(path.relative_to(folder / "payload")) for path in files_of(folder / "payload")} - set(record["files"]))
+    extra = sorted(
+        {str(path.relative_to(folder / "payload")) for path in files_of(folder / "payload")}
+        - set(record["files"])
+    )
     return f"{extra[0]} was put there later" if digests and extra else ""
 
 
@@ -103,7 +112,11 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = read_json(folder / "entry.json")
     except (OSError, ValueError):
         return {}
-    whole = isinstance(record, dict) and isinstance(record.get("files"), dict) and isinstance(record.get("meta"), dict)
+    whole = (
+        isinstance(record, dict)
+        and isinstance(record.get("files"), dict)
+        and isinstance(record.get("meta"), dict)
+    )
     return record if whole else {}
 
 
@@ -120,7 +133,9 @@ def _file_fault(path: Path, name: str, size: int, digest: str) -> str:
 def seal(entry: Path, record: dict[str, Any]) -> None:
     """Force everything to the disk, with the record of it."""
     payload = entry / "payload"
-    files = {str(path.relative_to(payload)): (path.stat().st_size, file_digest(path)) for path in files_of(payload)}
+    files = {
+        str(path.relative_to(payload)): (path.stat().st_size, file_digest(path)) for path in files_of(payload)
+    }
     write_json(entry / "entry.json", {**record, "files": files, "created": round(time.time(), 3)})
     (entry / "entry.sha256").write_text(f"{file_digest(entry / 'entry.json')}  entry.json\n")
     for path in files_of(entry):
@@ -131,7 +146,9 @@ def seal(entry: Path, record: dict[str, Any]) -> None:
 
 
 def chain_of(ingredients: dict[str, Any], known: dict[str, dict[str, Any]]) -> list[str]:
-    """Keys of the steps that a result was made from, the last one first, as far as their ingredients are known."""
+    """Keys of the steps that a result was made from, the last one first, as far as their ingredients are
+    known.
+    """
     found = []
     while isinstance(source := ingredients.get("input"), dict) and "step" in source:
         found.append(str(source["step"]))

@@ -1,16 +1,19 @@
 """Locks on a shared folder that survive a dead owner.
 
-A lock is a folder whose files name owners (host, process, the process's start, a token that never returns). ``owner`` is the first;
-whoever finds that it is gone takes over with a file that is named after its token, and so on: the last of this chain has the lock. Files
-are made with ``link``, which is atomic also between hosts: of all the processes that find the same dead owner exactly one
-takes over, without a second lock that guards the breaking of the first. Who was slow, and takes over from an owner that the chain
-has forgotten meanwhile, has made a file that hangs on nothing: it sees so, and looks again.
+A lock is a folder whose files name owners (host, process, the process's start, a token that never returns).
+``owner`` is the first; whoever finds that it is gone takes over with a file that is named after its token,
+and so on: the last of this chain has the lock. Files are made with ``link``, which is atomic also between
+hosts: of all the processes that find the same dead owner exactly one takes over, without a second lock that
+guards the breaking of the first. Who was slow, and takes over from an owner that the chain has forgotten
+meanwhile, has made a file that hangs on nothing: it sees so, and looks again.
 
-An owner on this machine is gone when its process is (a reused pid has another start), or when it was stopped for :data:`SILENCE`
-seconds; an owner elsewhere when it has not touched its file for that long. Both times are the file system's, so clocks that disagree do
-not matter. An owner who slept too long may thus be robbed: it must call :meth:`Lock.check` before it publishes.
+An owner on this machine is gone when its process is (a reused pid has another start), or when it was stopped
+for :data:`SILENCE` seconds; an owner elsewhere when it has not touched its file for that long. Both times are
+the file system's, so clocks that disagree do not matter. An owner who slept too long may thus be robbed: it
+must call :meth:`Lock.check` before it publishes.
 
-What a lock saves is work. Whole entries do not depend on it: builders never share a folder, and one rename wins.
+What a lock saves is work. Whole entries do not depend on it: builders never share a folder, and one rename
+wins.
 """
 
 from __future__ import annotations
@@ -63,7 +66,9 @@ class Lock:
     def check(self) -> None:
         """Raise when somebody has taken over."""
         if not self.is_mine():
-            raise LockLostError("this process was silent for too long, and another one has taken its work over")
+            raise LockLostError(
+                "this process was silent for too long, and another one has taken its work over"
+            )
 
     def release(self) -> None:
         """Give the lock back; the folder goes with it unless others are waiting there."""
@@ -75,7 +80,13 @@ class Lock:
 
 
 @contextmanager
-def held(folder: Path, waiting: Callable[[str], None] = lambda _: None, *, poll: float = 0.2, silence: float = SILENCE) -> Iterator[Lock]:
+def held(
+    folder: Path,
+    waiting: Callable[[str], None] = lambda _: None,
+    *,
+    poll: float = 0.2,
+    silence: float = SILENCE,
+) -> Iterator[Lock]:
     """Hold the lock at ``folder``; calls ``waiting(owner)`` once when another holds it."""
     told = False
     while (lock := try_take(folder, silence)) is None:
@@ -85,7 +96,9 @@ def held(folder: Path, waiting: Callable[[str], None] = lambda _: None, *, poll:
             waiting(owner)
         time.sleep(poll)
     stop = threading.Event()
-    heart = threading.Thread(target=_beat, args=(lock.path, stop, min(BEAT, silence / 4)), daemon=True, name="ptx-lock")
+    heart = threading.Thread(
+        target=_beat, args=(lock.path, stop, min(BEAT, silence / 4)), daemon=True, name="ptx-lock"
+    )
     heart.start()
     try:
         yield lock
@@ -102,7 +115,9 @@ def owner_of(folder: Path, silence: float = SILENCE) -> str:
 
 
 def try_take(folder: Path, silence: float = SILENCE) -> Lock | None:
-    """The lock, or None when somebody else has it. It has no heartbeat: :func:`held` is for work that lasts."""
+    """The lock, or None when somebody else has it. It has no heartbeat: :func:`held` is for work that
+    lasts.
+    """
     chain = _chain(folder)
     if chain and _living(chain[-1][0], silence):
         return None
@@ -120,7 +135,9 @@ def try_take(folder: Path, silence: float = SILENCE) -> Lock | None:
 
 
 def _chain(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """The files from the first owner's to that of the one who has the lock, each with the owner it names; empty when nobody has it."""
+    """The files from the first owner's to that of the one who has the lock, each with the owner it names;
+    empty when nobody has it.
+    """
     found, path = [], folder / FIRST
     while (text := _text(path)) is not None:
         found.append((path, _parsed(text)))
@@ -142,7 +159,9 @@ def _has(chain: list[tuple[Path, dict[str, Any]]], token: str) -> bool:
 
 
 def _after(path: Path, owner: dict[str, Any]) -> str:
-    """The file of whoever takes over from ``owner``; from one whose file was emptied, named after that file."""
+    """The file of whoever takes over from ``owner``; from one whose file was emptied, named after that
+    file.
+    """
     return f"{AFTER}{owner.get('token') or path.name}"
 
 
@@ -172,9 +191,14 @@ def _me() -> dict[str, Any]:
 
 @functools.cache
 def _place() -> str:
-    """Where process numbers mean the same: this boot of this machine and this pid namespace; empty where /proc does not tell."""
+    """Where process numbers mean the same: this boot of this machine and this pid namespace; empty where
+    /proc does not tell.
+    """
     try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {Path('/proc/self/ns/pid').readlink()}"
+        return (
+            f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}"
+            f" {Path('/proc/self/ns/pid').readlink()}"
+        )
     except OSError:
         return ""
 
@@ -222,7 +246,9 @@ def _clock(folder: Path) -> float:
 
 
 def _beat(path: Path, stop: threading.Event, every: float) -> None:
-    """Touch the lock's file; where that fails for good the others see silence, and :meth:`Lock.check` tells."""
+    """Touch the lock's file; where that fails for good the others see silence, and :meth:`Lock.check`
+    tells.
+    """
     while not stop.wait(every):
         with suppress(OSError):
             os.utime(path)

@@ -6,9 +6,9 @@ An entry is a folder ``KIND/KEY`` that appears in one rename and is complete whe
     entry.sha256   digest of entry.json; its time stamp is the time of last use
     payload/       what the builder wrote
 
-Work in progress lies in ``staging/KEY/OWNER``, one folder per builder, so that a builder who was taken for dead cannot write into
-the work of the one who took over. ``checkpoints`` are handed on, so that a step that was killed goes on where it stood. What is broken
-is moved to ``quarantine/KEY``, never deleted.
+Work in progress lies in ``staging/KEY/OWNER``, one folder per builder, so that a builder who was taken for
+dead cannot write into the work of the one who took over. ``checkpoints`` are handed on, so that a step that
+was killed goes on where it stood. What is broken is moved to ``quarantine/KEY``, never deleted.
 """
 
 from __future__ import annotations
@@ -63,7 +63,9 @@ class Store:
 
     def entries(self) -> list[Entry]:
         """Everything that is there, whole or broken."""
-        folders = [folder for kind in KINDS for folder in sorted((self.root / kind).glob("*")) if folder.is_dir()]
+        folders = [
+            folder for kind in KINDS for folder in sorted((self.root / kind).glob("*")) if folder.is_dir()
+        ]
         return [Entry(folder, read_record(folder)) for folder in folders]
 
     def find(self, identity: Identity) -> Entry | None:
@@ -71,14 +73,21 @@ class Store:
         folder = self.folder_of(identity)
         return None if not folder.is_dir() or self.fault(folder) else Entry(folder, read_record(folder))
 
-    def fault(self, folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None) -> str:
+    def fault(
+        self, folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None
+    ) -> str:
         """What is wrong with an entry, or an empty string; see :func:`ptx.store.entry.fault_of`."""
         return fault_of(folder, digests=digests, seen=seen)
 
     def fetch(
-        self, identity: Identity, build: Callable[[Staging], dict[str, Any]], waiting: Say = _quiet, noticed: Say = _quiet
+        self,
+        identity: Identity,
+        build: Callable[[Staging], dict[str, Any]],
+        waiting: Say = _quiet,
+        noticed: Say = _quiet,
     ) -> tuple[Entry, bool]:
-        """The entry, and whether it was there already; otherwise ``build`` is called, once over all processes on this store.
+        """The entry, and whether it was there already; otherwise ``build`` is called, once over all processes
+        on this store.
 
         ``waiting`` is told who is building it, ``noticed`` what was found broken or taken over.
         """
@@ -124,7 +133,9 @@ class Store:
             return self.quarantine(entry.folder, fault) if lock else None
 
     def remove(self, entry: Entry) -> bool:
-        """Delete an entry, out of sight first so that none is ever half there; False when somebody is at it."""
+        """Delete an entry, out of sight first so that none is ever half there; False when somebody is at
+        it.
+        """
         with self._alone(entry.key) as lock:
             if lock is None or not entry.folder.is_dir():
                 return False
@@ -172,23 +183,38 @@ class Store:
             what = f"{identity.ingredients.get('choice', identity.kind)} {identity.key[:12]}"
             raise PtxError(
                 f"{what} must be built, but {folder} cannot be written to and the store there {lacks}; "
-                f"make it writable, or build elsewhere with out=/another/disk/ptx-out"
+                "make it writable, or build elsewhere with out=/another/disk/ptx-out"
             )
 
-    def _build(self, identity: Identity, build: Callable[[Staging], dict[str, Any]], lock: Lock, noticed: Say) -> Entry:
+    def _build(
+        self, identity: Identity, build: Callable[[Staging], dict[str, Any]], lock: Lock, noticed: Say
+    ) -> Entry:
         if lock.robbed:
             noticed(f"took over from {lock.robbed}, which ended without finishing")
         folder = self.folder_of(identity)
         if folder.is_dir() and (fault := self.fault(folder)):
-            noticed(f"the entry in the store is damaged ({fault}); it is kept in {self.quarantine(folder, fault)} and built again")
+            noticed(
+                f"the entry in the store is damaged ({fault}); it is kept in {self.quarantine(folder, fault)}"
+                " and built again"
+            )
         work = self.root / "staging" / identity.key / lock.token
-        staging = Staging(work / "entry" / "payload", work / "checkpoints", work / "entry" / "payload" / "events.jsonl")
+        staging = Staging(
+            work / "entry" / "payload", work / "checkpoints", work / "entry" / "payload" / "events.jsonl"
+        )
         try:
             _inherit(work)
             staging.payload.mkdir(parents=True)
             write_json(work / "identity.json", {"kind": identity.kind, "ingredients": identity.ingredients})
             meta = build(staging)
-            seal(work / "entry", {"kind": identity.kind, "key": identity.key, "ingredients": identity.ingredients, "meta": meta})
+            seal(
+                work / "entry",
+                {
+                    "kind": identity.kind,
+                    "key": identity.key,
+                    "ingredients": identity.ingredients,
+                    "meta": meta,
+                },
+            )
             lock.check()
             _publish(work / "entry", folder)
         except BaseException as error:

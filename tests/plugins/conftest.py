@@ -1,8 +1,12 @@
-"""What the tests of plugins share: a real run on a real host with the plugins named, and a tiny model with a chat template."""
+"""What the tests of plugins share: a real run on a real host with the plugins named, and a tiny model with a
+chat template.
+"""
 
 import os
 
-os.environ.update({"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "WANDB_MODE": "offline"})
+os.environ.update(
+    {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "WANDB_MODE": "offline"}
+)
 
 import json
 from dataclasses import dataclass, field
@@ -15,10 +19,10 @@ from ptx.data import open_data
 from ptx.records import read_rows
 
 TEMPLATE = (
-    "{{- bos_token }}{%- for message in messages %}{%- if message['role'] == 'assistant' %}"
-    "{{- '<|assistant|>' }}{% generation %}{{- message['content'] + '<|end|>' }}{% endgeneration %}"
-    "{%- else %}{{- '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{%- endif %}{%- endfor %}"
-    "{%- if add_generation_prompt %}{{- '<|assistant|>' }}{%- endif %}"
+    "{{- bos_token }}{%- for message in messages %}{%- if message['role'] == 'assistant' %}{{-"
+    " '<|assistant|>' }}{% generation %}{{- message['content'] + '<|end|>' }}{% endgeneration %}{%- else"
+    " %}{{- '<|' + message['role'] + '|>' + message['content'] + '<|end|>' }}{%- endif %}{%- endfor %}{%- if"
+    " add_generation_prompt %}{{- '<|assistant|>' }}{%- endif %}"
 )
 SPECIAL = ["<|pad|>", "<|bos|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]
 
@@ -39,7 +43,9 @@ class Screen:
 
 @pytest.fixture
 def make_run(tmp_path, host_with):
-    """``make_run(config, [module, ...])``: a run on the CPU below tmp_path, with just these plugins loaded."""
+    """``make_run(config, [module, ...])``: a run on the CPU below tmp_path, with just these plugins
+    loaded.
+    """
 
     def make(config: RunConfig | None = None, plugins=(), name: str = "step", seed: int = 0) -> Run:
         host = host_with(**{module.__name__: module for module in plugins})
@@ -48,7 +54,17 @@ def make_run(tmp_path, host_with):
         checkpoints = tmp_path / f"{name}-checkpoints"
         for part in (folder, checkpoints):
             part.mkdir(exist_ok=True)
-        return Run(config or RunConfig(), host, Screen(), folder, folder / "events.jsonl", checkpoints, seed, "cpu", "step")
+        return Run(
+            config or RunConfig(),
+            host,
+            Screen(),
+            folder,
+            folder / "events.jsonl",
+            checkpoints,
+            seed,
+            "cpu",
+            "step",
+        )
 
     return make
 
@@ -58,7 +74,9 @@ def train():
     """``train(run, model, data)``: ask the plugins for ``run.config.method``."""
 
     def ask(run: Run, model: Path, data) -> ModelRef:
-        return run.host.first("ptx_train", run=run, method=run.config.method, model=ModelRef.of(model), data=data)
+        return run.host.first(
+            "ptx_train", run=run, method=run.config.method, model=ModelRef.of(model), data=data
+        )
 
     return ask
 
@@ -76,9 +94,13 @@ def losses_of():
 
 @pytest.fixture
 def trl_losses(tmp_path):
-    """``trl_losses("SFT", model, rows, ...)``: the loss of every step of plain TRL, without ptx, logging every step."""
+    """``trl_losses("SFT", model, rows, ...)``: the loss of every step of plain TRL, without ptx, logging
+    every step.
+    """
 
-    def measure(name: str, model: Path, rows: list[dict], peft_config=None, reward_funcs=None, **settings) -> list[float]:
+    def measure(
+        name: str, model: Path, rows: list[dict], peft_config=None, reward_funcs=None, **settings
+    ) -> list[float]:
         import trl
         from datasets import Dataset
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -132,7 +154,9 @@ def save_tiny_llama(folder: Path, template: str | None, **config) -> Path:
     tokens.add_special_tokens(SPECIAL)
     tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokens.decoder = decoders.ByteLevel()
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, pad_token=SPECIAL[0], bos_token=SPECIAL[1], eos_token=SPECIAL[2])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=tokens, pad_token=SPECIAL[0], bos_token=SPECIAL[1], eos_token=SPECIAL[2]
+    )
     tokenizer.chat_template = template
     tokenizer.save_pretrained(folder)
     random_llama(len(tokenizer), **config).save_pretrained(folder)

@@ -1,4 +1,6 @@
-"""Every preset that a plugin ships composes, under its own name, to a configuration that its choice accepts."""
+"""Every preset that a plugin ships composes, under its own name, to a configuration that its choice
+accepts.
+"""
 
 from __future__ import annotations
 

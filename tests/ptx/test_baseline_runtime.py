@@ -1,4 +1,6 @@
-"""``baseline_runtime=``: what everything is held against may be served by another runtime than what is held against it."""
+"""``baseline_runtime=``: what everything is held against may be served by another runtime than what is held
+against it.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Beside(Evaluator):
 
 
 class Plugin:
-    """A runtime with packages, and an evaluator that notes which baseline it is handed, and what would open it."""
+    """A runtime with packages, and an evaluator that notes which baseline it is handed, and what would open
+    it.
+    """
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
@@ -45,7 +49,11 @@ class Plugin:
 
     @hookimpl
     def ptx_load(self, runtime, model):
-        return type("Opened", (), {"value": 1.0, "close": lambda self: None})() if isinstance(runtime, Packed) else None
+        return (
+            type("Opened", (), {"value": 1.0, "close": lambda self: None})()
+            if isinstance(runtime, Packed)
+            else None
+        )
 
     @hookimpl(tryfirst=True)
     def ptx_evaluate(self, run, evaluator, baseline):
@@ -66,7 +74,11 @@ def host(host_with, toy, plugin) -> Host:
 
 
 def planned(host, *words, verb="compress"):
-    base = ["model=./model", "eval=[beside]", *(["compress=[halve]", "data=./text.jsonl"] if verb == "compress" else [])]
+    base = [
+        "model=./model",
+        "eval=[beside]",
+        *(["compress=[halve]", "data=./text.jsonl"] if verb == "compress" else []),
+    ]
     return make_plan(host, verb, compose_jobs(host, verb, [*base, *words]), "ptx test")
 
 
@@ -78,7 +90,9 @@ def planned(host, *words, verb="compress"):
         (["runtime=hf", "baseline_runtime=packed"], ("package", "Packed"), ("package", "Packed")),
     ],
 )
-def test_evaluators_are_handed_the_baseline_as_its_runtime_serves_it(host, plugin, desk, words, baseline, variant):
+def test_evaluators_are_handed_the_baseline_as_its_runtime_serves_it(
+    host, plugin, desk, words, baseline, variant
+):
     plan = planned(host, *words)
     assert run_sweep(plan, host, Silent()).failed == ()
     assert plugin.seen == [baseline, variant]
@@ -98,12 +112,17 @@ def test_runs_on_several_runtimes_share_one_baseline(host, desk):
 
 
 def test_a_model_that_is_only_measured_has_a_baseline_too_where_it_is_on_another_runtime(host, desk):
-    assert [run.baseline for run in planned(host, "runtime=packed", "baseline_runtime=hf", verb="eval").runs] == [True, False]
+    assert [
+        run.baseline for run in planned(host, "runtime=packed", "baseline_runtime=hf", verb="eval").runs
+    ] == [True, False]
     assert [run.baseline for run in planned(host, "runtime=packed", verb="eval").runs] == [False]
 
 
 def test_the_baselines_runtime_is_in_the_key_of_what_compares_with_it_and_in_no_others(host, desk):
-    plans = [planned(host, "runtime=packed", "eval=[beside,latency]", *words) for words in ([], ["baseline_runtime=hf"])]
+    plans = [
+        planned(host, "runtime=packed", "eval=[beside,latency]", *words)
+        for words in ([], ["baseline_runtime=hf"])
+    ]
     keys = [{measure.name: measure.key for measure in plan.runs[-1].evaluations} for plan in plans]
     assert keys[0]["beside"] != keys[1]["beside"]
     assert keys[0]["latency"] == keys[1]["latency"]
@@ -113,4 +132,6 @@ def test_a_worker_plans_the_same_run_from_its_record(host, desk):
     plan = planned(host, "runtime=packed", "baseline_runtime=hf")
     run_sweep(plan, host, Silent())
     again = replan(host, read_json(plan.folder / plan.runs[-1].id / "run.json"))
-    assert [measure.key for measure in again.evaluations] == [measure.key for measure in plan.runs[-1].evaluations]
+    assert [measure.key for measure in again.evaluations] == [
+        measure.key for measure in plan.runs[-1].evaluations
+    ]

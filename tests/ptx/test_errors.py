@@ -8,9 +8,14 @@ from ptx import did_you_mean, must_be_at_least, must_be_one_of
 def test_a_word_is_one_of_those_that_are_known():
     must_be_one_of("runtime.dtype", "float32", ("auto", "float32"), "auto")
     must_be_one_of("compress.quanto.optimizer", "", ("", "minmax", "hqq"), "hqq")
-    with pytest.raises(ValueError, match=r"^runtime\.dtype must be one of auto, float32, got 'fp32'; try runtime\.dtype=auto$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^runtime\.dtype must be one of auto, float32, got 'fp32'; try runtime\.dtype=auto$",
+    ):
         must_be_one_of("runtime.dtype", "fp32", ("auto", "float32"), "auto")
-    with pytest.raises(ValueError, match=r"must be one of minmax, hqq, got 'mse'"):  # that it may be left empty is not told
+    with pytest.raises(
+        ValueError, match=r"must be one of minmax, hqq, got 'mse'"
+    ):  # that it may be left empty is not told
         must_be_one_of("compress.quanto.optimizer", "mse", ("", "minmax", "hqq"), "hqq")
 
 
@@ -21,7 +26,9 @@ def test_a_number_that_is_large_enough_or_left_out_is_taken(value):
 
 @pytest.mark.parametrize("value", [0, -3, math.nan])
 def test_a_number_that_is_too_small_is_refused_with_what_to_try(value):
-    with pytest.raises(ValueError, match=rf"^eval\.bench\.limit must be at least 1, got {value}; try eval\.bench\.limit=10$"):
+    with pytest.raises(
+        ValueError, match=rf"^eval\.bench\.limit must be at least 1, got {value}; try eval\.bench\.limit=10$"
+    ):
         must_be_at_least("eval.bench.limit", value, 1, 10)
 
 

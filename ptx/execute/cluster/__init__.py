@@ -1,6 +1,7 @@
 """Handing the runs of a sweep to other machines: Slurm through submitit, Ray.
 
-Both execute frozen runs on a file system that they share with this machine; composing, planning and reporting stay here.
+Both execute frozen runs on a file system that they share with this machine; composing, planning and reporting
+stay here.
 """
 
 from __future__ import annotations
@@ -26,21 +27,36 @@ def check_cluster(jobs: Sequence[Job]) -> None:
             continue
         problems += config.cluster.problems(config)
         if config.workers:
-            problems.append(Problem("workers= and cluster= are both given", "workers are processes on this machine: leave one out"))
+            problems.append(
+                Problem(
+                    "workers= and cluster= are both given",
+                    "workers are processes on this machine: leave one out",
+                )
+            )
         if any(key.partition(".")[0] == "cluster" for key in job.varied):
-            problems.append(Problem("cluster= cannot be swept: a sweep goes to one place", "give it one value"))
+            problems.append(
+                Problem("cluster= cannot be swept: a sweep goes to one place", "give it one value")
+            )
     if problems:
         raise ConfigError(problems)
 
 
 def hand_out(
-    plan: SweepPlan, host: Host, console: Console, config: RunConfig, *, fail_fast: bool = False, retry_failed: bool = True
+    plan: SweepPlan,
+    host: Host,
+    console: Console,
+    config: RunConfig,
+    *,
+    fail_fast: bool = False,
+    retry_failed: bool = True,
 ) -> Outcome:
     """Send the runs that are not done to where ``config.cluster`` says."""
     if isinstance(config.cluster, Ray):
         from ptx.execute.cluster import ray
 
-        return ray.hand_out(plan, host, console, config.cluster, fail_fast=fail_fast, retry_failed=retry_failed)
+        return ray.hand_out(
+            plan, host, console, config.cluster, fail_fast=fail_fast, retry_failed=retry_failed
+        )
     from ptx.execute.cluster import slurm
 
     return slurm.hand_out(plan, host, console, config.cluster, retry_failed=retry_failed)

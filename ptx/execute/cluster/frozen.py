@@ -25,7 +25,9 @@ class Log:
 
 
 def take_frozen(folder: str, desk: str, *, timed: bool = True) -> dict[str, Any]:
-    """Execute the run frozen in ``folder`` as if in the working folder ``desk``; returns its status and, if it failed, the error."""
+    """Execute the run frozen in ``folder`` as if in the working folder ``desk``; returns its status and, if
+    it failed, the error.
+    """
     os.chdir(desk)  # where the user's ptxfile.py and relative paths are
     settle(Path(folder))
     return take(get_host(), Path(folder), Log(), timed=timed)

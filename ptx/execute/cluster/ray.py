@@ -1,6 +1,8 @@
-"""Runs as Ray tasks, on a Ray of this machine or on a cluster with a shared file system. The command waits for them.
+"""Runs as Ray tasks, on a Ray of this machine or on a cluster with a shared file system. The command waits
+for them.
 
-A task that dies (a crash, its node) fails its run only. Timings are taken last and one after the other, as with local workers.
+A task that dies (a crash, its node) fails its run only. Timings are taken last and one after the other, as
+with local workers.
 """
 
 from __future__ import annotations
@@ -22,7 +24,15 @@ GRACE = 30.0  # seconds for tasks to end cleanly after an interrupt
 SMALL = 100_000_000  # bytes of Ray's own object store: nothing travels but the names of folders
 
 
-def hand_out(plan: SweepPlan, host: Host, console: Console, cluster: Ray, *, fail_fast: bool = False, retry_failed: bool = True) -> Outcome:
+def hand_out(
+    plan: SweepPlan,
+    host: Host,
+    console: Console,
+    cluster: Ray,
+    *,
+    fail_fast: bool = False,
+    retry_failed: bool = True,
+) -> Outcome:
     """Execute every run that has no finished record."""
     import ray
 
@@ -80,7 +90,9 @@ class Crew:
                     left.append(run)
                     continue
                 self.failed.append((run.id, result["error"]["message"]))
-                self.console.say(f"failed: {run.label}: {result['error']['type']}: {result['error']['message']}")
+                self.console.say(
+                    f"failed: {run.label}: {result['error']['type']}: {result['error']['message']}"
+                )
                 if self.fail_fast:
                     return []
         return [run for group in groups for run in group if run in left]
@@ -90,9 +102,15 @@ class Crew:
         import ray
 
         started = time.time()
-        tasks = {self.task.remote(str((self.plan.folder / run.id).absolute()), str(Path.cwd()), timed=timed): run for run in runs}
+        tasks = {
+            self.task.remote(str((self.plan.folder / run.id).absolute()), str(Path.cwd()), timed=timed): run
+            for run in runs
+        }
         for run in runs:
-            self.console.say(f"[{self.plan.runs.index(run) + 1}/{len(self.plan.runs)}] {run.label}" + ("" if timed else " (steps)"))
+            self.console.say(
+                f"[{self.plan.runs.index(run) + 1}/{len(self.plan.runs)}] {run.label}"
+                + ("" if timed else " (steps)")
+            )
         try:
             while tasks:
                 ready, _ = ray.wait(list(tasks), num_returns=1, timeout=1.0)
@@ -111,7 +129,11 @@ class Crew:
         try:
             found: dict[str, Any] = ray.get(ref)
         except ray.exceptions.RayError as error:
-            told = {"type": "TaskDied", "message": f"the Ray task died: {_first_line(error)}", "traceback": str(error)}
+            told = {
+                "type": "TaskDied",
+                "message": f"the Ray task died: {_first_line(error)}",
+                "traceback": str(error),
+            }
             finish(self.plan.folder / run.id, {"status": FAILED, "error": told}, started)
             return {"status": FAILED, "error": told}
         return found

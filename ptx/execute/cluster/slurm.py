@@ -1,9 +1,12 @@
-"""Runs as Slurm jobs, through submitit: submit and return; the same command again collects, and sends what is left.
+"""Runs as Slurm jobs, through submitit: submit and return; the same command again collects, and sends what is
+left.
 
-Each pending run is one task of a job array and has a ``job.json`` in its folder. A job that is preempted or reaches its time limit is
-queued again by submitit and goes on with what the store and the step's checkpoints hold. A job that dies otherwise leaves no result:
-the next command finds it out from ``sacct``, records the run as failed with the end of the job's log, and says so; the command after
-that sends it again (of several runs only with ``--retry-failed``). Tested against stand-ins for Slurm's commands; it has not met a real cluster.
+Each pending run is one task of a job array and has a ``job.json`` in its folder. A job that is preempted or
+reaches its time limit is queued again by submitit and goes on with what the store and the step's checkpoints
+hold. A job that dies otherwise leaves no result: the next command finds it out from ``sacct``, records the
+run as failed with the end of the job's log, and says so; the command after that sends it again (of several
+runs only with ``--retry-failed``). Tested against stand-ins for Slurm's commands; it has not met a real
+cluster.
 """
 
 from __future__ import annotations
@@ -34,7 +37,9 @@ PATIENCE = 600.0
 
 @dataclass(frozen=True)
 class FrozenRun:
-    """What a job executes. submitit pickles it, and asks ``checkpoint`` for what is to be queued after a preemption."""
+    """What a job executes. submitit pickles it, and asks ``checkpoint`` for what is to be queued after a
+    preemption.
+    """
 
     folder: str
     desk: str
@@ -50,9 +55,13 @@ class FrozenRun:
         return DelayedSubmission(self)
 
 
-def hand_out(plan: SweepPlan, host: Host, console: Console, cluster: Slurm, *, retry_failed: bool = True) -> Outcome:
+def hand_out(
+    plan: SweepPlan, host: Host, console: Console, cluster: Slurm, *, retry_failed: bool = True
+) -> Outcome:
     """Collect what has ended, submit what is neither done nor under way, and return."""
-    jobs = {run.id: read_json(path) for run in plan.runs if (path := plan.folder / run.id / "job.json").exists()}
+    jobs = {
+        run.id: read_json(path) for run in plan.runs if (path := plan.folder / run.id / "job.json").exists()
+    }
     states = states_of(jobs)
     failed: list[tuple[str, str]] = []
     left: list[tuple[str, str]] = []
@@ -84,10 +93,17 @@ def states_of(jobs: dict[str, dict[str, Any]]) -> dict[str, str]:
     """The state of each run's job, in sacct's words, from one call of it."""
     from submitit import SlurmJob
 
-    known = {name: SlurmJob(folder=job["folder"], job_id=job["id"], tasks=[0]) for name, job in jobs.items() if not job["collected"]}
+    known = {
+        name: SlurmJob(folder=job["folder"], job_id=job["id"], tasks=[0])
+        for name, job in jobs.items()
+        if not job["collected"]
+    }
     if known:
         SlurmJob.watcher.update()
-    states = {name: SlurmJob.watcher.get_state(job.job_id, mode="cache").partition(" ")[0] for name, job in known.items()}
+    states = {
+        name: SlurmJob.watcher.get_state(job.job_id, mode="cache").partition(" ")[0]
+        for name, job in known.items()
+    }
     return dict.fromkeys(jobs, "") | states
 
 
@@ -119,9 +135,18 @@ def _submit(plan: SweepPlan, runs: Sequence[RunPlan], host: Host, console: Conso
     executor = SlurmExecutor(folder=logs, max_num_timeout=cluster.requeues)
     executor.update_parameters(**options(plan.name, cluster))
     with executor.batch():
-        sent = [executor.submit(FrozenRun(str((plan.folder / run.id).absolute()), str(Path.cwd()))) for run in runs]
+        sent = [
+            executor.submit(FrozenRun(str((plan.folder / run.id).absolute()), str(Path.cwd())))
+            for run in runs
+        ]
     for run, job in zip(runs, sent, strict=True):
-        note = {"engine": "slurm", "id": job.job_id, "folder": str(logs), "log": str(job.paths.stderr), "submitted": time.time()}
+        note = {
+            "engine": "slurm",
+            "id": job.job_id,
+            "folder": str(logs),
+            "log": str(job.paths.stderr),
+            "submitted": time.time(),
+        }
         write_json(plan.folder / run.id / "job.json", note | {"collected": False})
         console.say(f"Slurm job {job.job_id}: {run.label}")
 

@@ -1,8 +1,9 @@
 """Calibration data: which texts a compressor looks at, drawn by seed, with a digest.
 
-A row is a text, or a conversation rendered by the model's chat template. The rows come from the run's data or, by weight, from several
-of its shapes and from further files (``mix={messages: 0.7, ./code.jsonl: 0.3}``). Rows share a batch only when they are of one length,
-so nothing is padded (padded positions would count in Hessians and activation ranges) and nothing is cut to a shorter neighbour;
+A row is a text, or a conversation rendered by the model's chat template. The rows come from the run's data
+or, by weight, from several of its shapes and from further files (``mix={messages: 0.7, ./code.jsonl: 0.3}``).
+Rows share a batch only when they are of one length, so nothing is padded (padded positions would count in
+Hessians and activation ranges) and nothing is cut to a shorter neighbour;
 :func:`bucketed` can also pad, for those who mask what they measure.
 """
 
@@ -41,7 +42,10 @@ class Calibrated(Compressor):
     needs: ClassVar[tuple[str, ...]] = ("calibration",)
     samples: int = setting(128, "calibration rows")
     max_length: int = setting(1024, "calibration rows are cut to this many tokens")
-    mix: dict[str, float] = setting({}, "where the rows come from, by weight: shapes of the data, or files; {messages: 3, ./code.jsonl: 1}")
+    mix: dict[str, float] = setting(
+        {},
+        "where the rows come from, by weight: shapes of the data, or files; {messages: 3, ./code.jsonl: 1}",
+    )
     batch_size: int = setting(1, "calibration rows of one length that go through the model together")
 
     def __post_init__(self) -> None:
@@ -49,11 +53,16 @@ class Calibrated(Compressor):
             must_be_at_least(self.at(name), getattr(self, name), 1, 128)
         for part, weight in self.mix.items():
             if not weight > 0:
-                raise ValueError(f"{self.at('mix')}: the weight of {part} must be positive, got {weight}; leave it out or give it 1")
+                raise ValueError(
+                    f"{self.at('mix')}: the weight of {part} must be positive, got {weight}; leave it out or"
+                    " give it 1"
+                )
 
     @property
     def where(self) -> str:
-        """What it is called on the command line: ``compress.gptq``; the choice is named as the class, in lower case."""
+        """What it is called on the command line: ``compress.gptq``; the choice is named as the class, in
+        lower case.
+        """
         return f"compress.{type(self).__name__.lower()}"
 
     def at(self, name: str) -> str:
@@ -83,13 +92,26 @@ def problems(settings: Any, name: str, model: Path, data: DataSet | None) -> lis
         if is_file(part):
             found += _file_problems(part, name)
         elif part not in SHAPES:
-            found.append(Problem(f"compress.{name}.mix: no shape {part!r}", f"{did_you_mean(part, SHAPES)} A file is written ./FILE"))
+            found.append(
+                Problem(
+                    f"compress.{name}.mix: no shape {part!r}",
+                    f"{did_you_mean(part, SHAPES)} A file is written ./FILE",
+                )
+            )
     if data is None or models.problems(model) or found:
         return found
     facts = models.inspect(model)
-    if not facts.has_chat_template and any(row.get("messages") for part in parts_of(data, mix).values() for row in part):
+    if not facts.has_chat_template and any(
+        row.get("messages") for part in parts_of(data, mix).values() for row in part
+    ):
         fix = "calibrate on texts, or add a chat_template.jinja to the model's folder"
-        found.append(Problem(f"compress={name}: {data.name} holds conversations and {model} has no chat template to write them with", fix))
+        found.append(
+            Problem(
+                f"compress={name}: {data.name} holds conversations and {model} has no chat template to write"
+                " them with",
+                fix,
+            )
+        )
     return found
 
 
@@ -97,7 +119,11 @@ def _file_problems(part: str, name: str) -> list[Problem]:
     try:
         open_data(part, Path(part)).require(("calibration",), f"compress.{name}.mix")
     except (ConfigError, OSError) as error:
-        return list(error.problems) if isinstance(error, ConfigError) else [Problem(f"compress.{name}.mix: {part}: {error}")]
+        return (
+            list(error.problems)
+            if isinstance(error, ConfigError)
+            else [Problem(f"compress.{name}.mix: {part}: {error}")]
+        )
     return []
 
 
@@ -120,8 +146,11 @@ class Sample:
         return digest_of([list(row) for row in self.rows])
 
 
-def draw(data: DataSet | None, tokenizer: Any, settings: Settings, seed: int, context: int | None = None) -> Sample:
-    """A sample of calibration rows, the same for the same seed: tokens as the model reads them, each row cut to ``max_length``.
+def draw(
+    data: DataSet | None, tokenizer: Any, settings: Settings, seed: int, context: int | None = None
+) -> Sample:
+    """A sample of calibration rows, the same for the same seed: tokens as the model reads them, each row cut
+    to ``max_length``.
 
     ``context`` is the model's, in tokens, where it is known: rows are cut to that if it is shorter.
 
@@ -139,7 +168,10 @@ def draw(data: DataSet | None, tokenizer: Any, settings: Settings, seed: int, co
     for (part, rows), count in zip(parts.items(), counts, strict=True):
         found = _drawn(rows, tokenizer, limit, count, f"{seed}/{part}" if mix else seed)
         if not found and count:
-            raise StepError(f"none of the {len(rows)} calibration rows of {part} holds text; give rows with a text or messages field")
+            raise StepError(
+                f"none of the {len(rows)} calibration rows of {part} holds text; give rows with a text or"
+                " messages field"
+            )
         cut += sum(length > len(ids) for ids, length in found)
         taken += [ids for ids, _ in found]
         came[part] = len(found)
@@ -154,7 +186,13 @@ def parts_of(data: DataSet, mix: dict[str, float]) -> dict[str, list[Row]]:
         return {data.name: data.rows("calibration")}
     found = {}
     for part in mix:
-        source = open_data(part, Path(part)) if is_file(part) else data if part == "calibration" else data.only(part, "the calibration")
+        source = (
+            open_data(part, Path(part))
+            if is_file(part)
+            else data
+            if part == "calibration"
+            else data.only(part, "the calibration")
+        )
         found[part] = source.rows("calibration")
     return found
 
@@ -163,15 +201,20 @@ def shares(total: int, weights: Sequence[float]) -> list[int]:
     """``total`` shared out by weight, in whole numbers (largest remainders)."""
     exact = [total * weight / sum(weights) for weight in weights]
     given = [int(value) for value in exact]
-    for index in sorted(range(len(exact)), key=lambda index: given[index] - exact[index])[: total - sum(given)]:
+    for index in sorted(range(len(exact)), key=lambda index: given[index] - exact[index])[
+        : total - sum(given)
+    ]:
         given[index] += 1
     return given
 
 
-def _drawn(rows: list[Row], tokenizer: Any, limit: int, count: int, seed: int | str) -> list[tuple[tuple[int, ...], int]]:
+def _drawn(
+    rows: list[Row], tokenizer: Any, limit: int, count: int, seed: int | str
+) -> list[tuple[tuple[int, ...], int]]:
     """Up to ``count`` rows as token ids, cut, each with its length before."""
     found: list[tuple[tuple[int, ...], int]] = []
-    for index in random.Random(seed).sample(range(len(rows)), len(rows)):  # noqa: S311 (reproducible, not secret)
+    # reproducible, not secret
+    for index in random.Random(seed).sample(range(len(rows)), len(rows)):  # noqa: S311
         if len(found) == count:
             break
         ids = encode(tokenizer, rendered(tokenizer, rows[index]))
@@ -187,11 +230,14 @@ def rendered(tokenizer: Any, row: Row) -> str:
     return str(row["text"])
 
 
-def bucketed(rows: Sequence[Sequence[int]], size: int, pad: int | None = None, slack: float = 0.1) -> list[dict[str, Tensor]]:
+def bucketed(
+    rows: Sequence[Sequence[int]], size: int, pad: int | None = None, slack: float = 0.1
+) -> list[dict[str, Tensor]]:
     """Rows in batches of up to ``size``: ``input_ids`` and ``attention_mask``, (B, T).
 
-    Without ``pad`` only rows of one length share a batch, and the batches keep the order of their first rows. With it, rows are sorted by
-    length and a batch holds neighbours that are at most the share ``slack`` shorter than its longest, padded on the right. No row is ever cut.
+    Without ``pad`` only rows of one length share a batch, and the batches keep the order of their first rows.
+    With it, rows are sorted by length and a batch holds neighbours that are at most the share ``slack``
+    shorter than its longest, padded on the right. No row is ever cut.
     """
     import torch
 

@@ -1,8 +1,10 @@
-"""The grid that integer weights are rounded to: which neighbours share a scale, and the rounding itself. Tensors and numbers, no imports of torch.
+"""The grid that integer weights are rounded to: which neighbours share a scale, and the rounding itself.
+Tensors and numbers, no imports of torch.
 
-The arithmetic is that of compressed-tensors' min-max observer and ``fake_quantize``, operation by operation and in the weight's own dtype: what is
-rounded here is to the bit what llm-compressor's rounding to nearest stores of the same weight (a test holds it to that). One grid in one
-place: a quantiser that measures layers by it and a training that looks through it must mean the same numbers.
+The arithmetic is that of compressed-tensors' min-max observer and ``fake_quantize``, operation by operation
+and in the weight's own dtype: what is rounded here is to the bit what llm-compressor's rounding to nearest
+stores of the same weight (a test holds it to that). One grid in one place: a quantiser that measures layers
+by it and a training that looks through it must mean the same numbers.
 """
 
 from __future__ import annotations
@@ -25,13 +27,17 @@ def check_grid(where: str, bits: int, group: int) -> None:
     if not 2 <= bits <= 8:
         raise ValueError(f"{where}.bits must be 2 to 8, got {bits}; try {where}.bits=4")
     if group != CHANNEL and group < 8:
-        raise ValueError(f"{where}.group_size must be -1 or at least 8, got {group}; try {where}.group_size=128")
+        raise ValueError(
+            f"{where}.group_size must be -1 or at least 8, got {group}; try {where}.group_size=128"
+        )
 
 
 def round_to_nearest(weight: Tensor, bits: int, group: int, *, symmetric: bool = True) -> Tensor:
-    """``weight`` (R, C) on the grid of its groups of ``group`` neighbours (-1: the whole row), dequantised; an exact zero stays one.
+    """``weight`` (R, C) on the grid of its groups of ``group`` neighbours (-1: the whole row), dequantised;
+    an exact zero stays one.
 
-    The scale is twice the largest magnitude over 2^bits - 1, or the range over it for a grid with a zero point (Jacob et al. 2018, section 2.1).
+    The scale is twice the largest magnitude over 2^bits - 1, or the range over it for a grid with a zero
+    point (Jacob et al. 2018, section 2.1).
     """
     rows, columns = weight.shape
     grouped = weight.reshape(rows, -1, columns if group == CHANNEL else group)
@@ -49,7 +55,9 @@ def round_to_nearest(weight: Tensor, bits: int, group: int, *, symmetric: bool =
 
 
 def group_for(width: int, wanted: int) -> int:
-    """The largest group of at most ``wanted`` weights that divides a layer's ``width`` inputs by a power of two; else a channel's scale."""
+    """The largest group of at most ``wanted`` weights that divides a layer's ``width`` inputs by a power of
+    two; else a channel's scale.
+    """
     if wanted in (CHANNEL, width):
         return wanted
     size = wanted
@@ -61,7 +69,9 @@ def group_for(width: int, wanted: int) -> int:
 
 
 def groups_for(widths: Mapping[str, int], wanted: int, *, fixed: bool = False) -> dict[str, int]:
-    """The group size of each layer, given the number of inputs of each; ``fixed`` sizes cannot give way, so layers they do not divide are absent."""
+    """The group size of each layer, given the number of inputs of each; ``fixed`` sizes cannot give way, so
+    layers they do not divide are absent.
+    """
     if fixed:
         return {name: wanted for name, width in widths.items() if wanted == CHANNEL or width % wanted == 0}
     return {name: group_for(width, wanted) for name, width in widths.items()}
@@ -72,10 +82,14 @@ def told(widths: Mapping[str, int], groups: Mapping[str, int], wanted: int) -> s
     parts = []
     for size in sorted({size for size in groups.values() if size != wanted}, reverse=True):
         names = endings(name for name, given in groups.items() if given == size)
-        parts.append(f"{', '.join(names)}: {f'groups of {size}' if size > 0 else 'one scale per output channel'}")
+        parts.append(
+            f"{', '.join(names)}: {f'groups of {size}' if size > 0 else 'one scale per output channel'}"
+        )
     if left := endings(name for name in widths if name not in groups):
         parts.append(f"{', '.join(left)}: left alone")
-    return f"group size {wanted} does not divide the inputs of some layers; {'; '.join(parts)}" if parts else ""
+    return (
+        f"group size {wanted} does not divide the inputs of some layers; {'; '.join(parts)}" if parts else ""
+    )
 
 
 def endings(names: Iterable[str]) -> list[str]:

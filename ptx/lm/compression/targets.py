@@ -1,4 +1,6 @@
-"""Which linear layers a model has, told from the headers of its files: patterns are checked before a weight is loaded."""
+"""Which linear layers a model has, told from the headers of its files: patterns are checked before a weight
+is loaded.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ EMBEDDINGS = re.compile(r"embed|(^|\.)(wte|wpe|shared)$")
 
 
 def linear_layers(model: Path) -> dict[str, tuple[int, int]]:
-    """Name -> (outputs, inputs) of the linear layers of a model folder, the output layer among them; empty for what is no whole model."""
+    """Name -> (outputs, inputs) of the linear layers of a model folder, the output layer among them; empty
+    for what is no whole model.
+    """
     if models.problems(model):
         return {}
     found = {}
@@ -37,7 +41,9 @@ def check_patterns(field: str, patterns: Iterable[str]) -> None:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise ValueError(f"{field}: {pattern!r} is no regular expression ({error}); try 'down_proj'") from error
+            raise ValueError(
+                f"{field}: {pattern!r} is no regular expression ({error}); try 'down_proj'"
+            ) from error
 
 
 def skip_problems(skip: list[str], field: str, model: Path) -> list[Problem]:
@@ -61,4 +67,6 @@ def quantised_problems(names: Iterable[str], model: Path) -> list[Problem]:
     chosen, file = ",".join(names), model / "config.json"
     if not chosen or not file.is_file() or "quantization_config" not in read_json(file):
         return []
-    return [Problem(f"compress=[{chosen}]: {model} is quantised already", "start from the model it was made of")]
+    return [
+        Problem(f"compress=[{chosen}]: {model} is quantised already", "start from the model it was made of")
+    ]

@@ -1,6 +1,8 @@
-"""What a reply answers: the value that it states, as text or as a number. Pure functions; imports no ML library.
+"""What a reply answers: the value that it states, as text or as a number. Pure functions; imports no ML
+library.
 
-Scorers compare it with a reference, a vote counts how many replies state the same, reliability asks whether a source holds it.
+Scorers compare it with a reference, a vote counts how many replies state the same, reliability asks whether a
+source holds it.
 """
 
 from __future__ import annotations
@@ -9,7 +11,8 @@ import re
 import unicodedata
 from decimal import Decimal
 
-#: sign, currency, digits (thousands set off by commas, or not), decimals, exponent, denominator; not the inside of a word or of 1.2.3
+#: sign, currency, digits (thousands set off by commas, or not), decimals, exponent, denominator; not the
+#: inside of a word or of 1.2.3
 NUMBER = re.compile(
     r"(?<![\w])(?<!\d\.)(?P<sign>[-+]?)[$€£]?"
     r"(?P<digits>(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,4})?|(?<!\.)\.\d+)"
@@ -22,7 +25,9 @@ MARKS = (
     re.compile(r"\\boxed\s*\{"),
     re.compile(r"\b(?:answer|respuesta|antwort)\s*(?:(?:is|es|ist)\b|:|=)", re.IGNORECASE),
 )
-PLAIN = str.maketrans({**dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-"), "\u2044": "/"})  # minus signs, fraction slash
+PLAIN = str.maketrans(
+    {**dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-"), "\u2044": "/"}
+)  # minus signs, fraction slash
 EDGES = " .,;:!?\"'`*_()[]"
 #: numbers with more digits before or after the point are noise, and costly to compare
 DIGITS = 100
@@ -35,7 +40,9 @@ def normal(text: str, *, case: bool = False) -> str:
 
 
 def stated(text: str) -> str:
-    """The answer that a text states: what follows its last mark on that line, without punctuation at the ends; else all of it."""
+    """The answer that a text states: what follows its last mark on that line, without punctuation at the
+    ends; else all of it.
+    """
     plain = FRACTION.sub(r"\1/\2", text.translate(PLAIN))
     for mark in MARKS:
         ends = [match.end() for match in mark.finditer(plain)]
@@ -45,7 +52,9 @@ def stated(text: str) -> str:
 
 
 def number_in(text: str) -> Decimal | None:
-    r"""The number that a text answers with: the first one after its last mark (``####``, ``\boxed{``, "answer is"), else the last."""
+    r"""The number that a text answers with: the first one after its last mark (``####``, ``\boxed{``, "answer
+    is"), else the last.
+    """
     text = FRACTION.sub(r"\1/\2", unicodedata.normalize("NFKC", text).translate(PLAIN))
     for mark in MARKS:
         ends = [match.end() for match in mark.finditer(text)]

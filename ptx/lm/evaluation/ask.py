@@ -1,4 +1,6 @@
-"""Putting questions to a model: as its chat template writes them, only where they fit, with progress. Imports no ML library."""
+"""Putting questions to a model: as its chat template writes them, only where they fit, with progress. Imports
+no ML library.
+"""
 
 from __future__ import annotations
 
@@ -32,12 +34,19 @@ def seconds_of(reply: str | None) -> float | None:
 
 
 def ask(
-    run: Run, lm: LanguageModel, chats: Sequence[Turns], max_new_tokens: int, *, prefills: Sequence[str] = (), temperature: float = 0.0
+    run: Run,
+    lm: LanguageModel,
+    chats: Sequence[Turns],
+    max_new_tokens: int,
+    *,
+    prefills: Sequence[str] = (),
+    temperature: float = 0.0,
 ) -> list[Reply | None]:
-    """A reply per chat; None where prompt and longest reply do not fit into the model's context (it would lose its beginning).
+    """A reply per chat; None where prompt and longest reply do not fit into the model's context (it would
+    lose its beginning).
 
-    ``prefills`` are how the replies are made to begin; they are not part of what is returned. A model without a chat template reads
-    the turns as plain lines, which is said.
+    ``prefills`` are how the replies are made to begin; they are not part of what is returned. A model without
+    a chat template reads the turns as plain lines, which is said.
     """
     if not getattr(lm.tokenizer, "chat_template", None):
         run.say("the model has no chat template: questions are put to it as plain text")
@@ -48,7 +57,9 @@ def ask(
     for start in range(0, len(fits), CHUNK):
         part = fits[start : start + CHUNK]
         began = time.perf_counter()
-        made = lm.generate([texts[place] for place in part], max_new_tokens, temperature=temperature, seed=run.seed + start)
+        made = lm.generate(
+            [texts[place] for place in part], max_new_tokens, temperature=temperature, seed=run.seed + start
+        )
         share = (time.perf_counter() - began) / len(part)
         for place, reply in zip(part, made, strict=True):
             replies[place] = Reply(reply, share)

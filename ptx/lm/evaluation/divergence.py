@@ -1,4 +1,6 @@
-"""KL divergence from the likeliest words of each position, kept, and all others as one. Pure; arrays are numpy's."""
+"""KL divergence from the likeliest words of each position, kept, and all others as one. Pure; arrays are
+numpy's.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,12 @@ def likeliest(log_probs: Any, count: int) -> tuple[Any, Any]:
 
 
 def kl(words: Any, base: Any, ours: Any) -> Any:
-    """KL(base || ours) in nats at each position, (T,): over the kept ``words`` (T, K) and all others as one word.
+    """KL(base || ours) in nats at each position, (T,): over the kept ``words`` (T, K) and all others as one
+    word.
 
-    ``base`` are the baseline's log-probabilities of these words (T, K), ``ours`` the model's of all words (T, V). Putting words together
-    can only lower a KL divergence (data processing inequality); with all words kept it is exact.
+    ``base`` are the baseline's log-probabilities of these words (T, K), ``ours`` the model's of all words (T,
+    V). Putting words together can only lower a KL divergence (data processing inequality); with all words
+    kept it is exact.
     """
     chosen = np.take_along_axis(ours, words, axis=1)
     kept, left = np.exp(base), np.clip(1 - np.exp(base).sum(axis=1), 0.0, None)

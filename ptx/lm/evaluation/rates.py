@@ -1,7 +1,7 @@
 """Rates with intervals from an evaluator's rows: of the whole and of every segment. Imports no ML library.
 
-A row whose score is nan (the model or the scorer failed) is in no rate, and is there so that two models' rows can be joined; how many
-there were is a rate of its own, and two bounds say what they could have changed.
+A row whose score is nan (the model or the scorer failed) is in no rate, and is there so that two models' rows
+can be joined; how many there were is a rate of its own, and two bounds say what they could have changed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ Row = Mapping[str, Any]
 
 
 def rate(name: str, rows: Iterable[Row], better: Better, unit: str = "fraction") -> list[Metric]:
-    """The mean of ``scores[name]`` over the rows that have it and not as nan, then over those of each segment; no metric without rows.
+    """The mean of ``scores[name]`` over the rows that have it and not as nan, then over those of each
+    segment; no metric without rows.
 
     Rows of one ``cluster`` (the same request under several attacks) count for as much as they differ.
     """
@@ -28,11 +29,16 @@ def rate(name: str, rows: Iterable[Row], better: Better, unit: str = "fraction")
 
 def unscored(name: str, rows: Iterable[Row]) -> list[Metric]:
     """The share of rows whose ``status`` is not "ok"."""
-    return rate(name, [{**row, "scores": {name: float(row.get("status", "ok") != "ok")}, "segments": {}} for row in rows], "lower")
+    return rate(
+        name,
+        [{**row, "scores": {name: float(row.get("status", "ok") != "ok")}, "segments": {}} for row in rows],
+        "lower",
+    )
 
 
 def bounds(name: str, rows: Iterable[Row], better: Better) -> list[Metric]:
-    """What a rate would be if every row that it lacks were good, and if every one were bad; nothing where it lacks none.
+    """What a rate would be if every row that it lacks were good, and if every one were bad; nothing where it
+    lacks none.
 
     Args:
         name: of the rate; the bounds are ``name/at_best`` and ``name/at_worst``.
@@ -45,7 +51,10 @@ def bounds(name: str, rows: Iterable[Row], better: Better) -> list[Metric]:
     found = []
     for word, value in (("at_best", float(better == "higher")), ("at_worst", float(better == "lower"))):
         scores = [row["scores"][name] if _known(name, row) else value for row in rows]
-        filled = [{**row, "scores": {f"{name}/{word}": score}, "segments": {}} for row, score in zip(rows, scores, strict=True)]
+        filled = [
+            {**row, "scores": {f"{name}/{word}": score}, "segments": {}}
+            for row, score in zip(rows, scores, strict=True)
+        ]
         found += rate(f"{name}/{word}", filled, better)
     return found
 

@@ -38,11 +38,14 @@ def name_of(file: str) -> str:
     return f"{path.parent.name}_{path.stem}" if path.stem in BLAND else path.stem
 
 
-def read(file: str, *, block: int, separator: str = "", limit: int | None = None, segments: Sequence[str] = ()) -> list[Text]:
+def read(
+    file: str, *, block: int, separator: str = "", limit: int | None = None, segments: Sequence[str] = ()
+) -> list[Text]:
     """The rows of a file; raises ConfigError where it cannot be read or holds no text.
 
-    ``separator`` (a regular expression) ends a document of a .txt file; without one ``<|endoftext|>`` does, where it is there; else rows
-    are lines put together until they have ``block`` bytes. ``segments`` are the columns of other files by which results are split.
+    ``separator`` (a regular expression) ends a document of a .txt file; without one ``<|endoftext|>`` does,
+    where it is there; else rows are lines put together until they have ``block`` bytes. ``segments`` are the
+    columns of other files by which results are split.
     """
     path = Path(file).expanduser()
     found = _pieces(path, block, separator) if path.suffix == ".txt" else _documents(path, segments)
@@ -79,14 +82,25 @@ def _blocks(whole: str, least: int) -> list[str]:
 def _documents(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[str, str]]]:
     table = read_table([path], None)
     if "text" not in table.columns:
-        raise ConfigError(Problem(f"{path} has no column text", f"it has {', '.join(table.columns)}; rename the one that holds the text"))
+        raise ConfigError(
+            Problem(
+                f"{path} has no column text",
+                f"it has {', '.join(table.columns)}; rename the one that holds the text",
+            )
+        )
     missing = [name for name in columns if name not in table.columns]
     if missing:
-        raise ConfigError(Problem(f"{path} has no column {missing[0]!r} to split by", f"it has {', '.join(table.columns)}"))
-    yield from ((str(record.row.get("text") or ""), segments_of(record.row, columns)) for record in table.records)
+        raise ConfigError(
+            Problem(f"{path} has no column {missing[0]!r} to split by", f"it has {', '.join(table.columns)}")
+        )
+    yield from (
+        (str(record.row.get("text") or ""), segments_of(record.row, columns)) for record in table.records
+    )
 
 
-def problems(evaluator: str, texts: Sequence[str], *, block: int, separator: str = "", segments: Sequence[str] = ()) -> list[Problem]:
+def problems(
+    evaluator: str, texts: Sequence[str], *, block: int, separator: str = "", segments: Sequence[str] = ()
+) -> list[Problem]:
     """What is wrong with the texts of ``eval.EVALUATOR``."""
     found = []
     names = Counter(name_of(file) for file in texts)
@@ -95,14 +109,24 @@ def problems(evaluator: str, texts: Sequence[str], *, block: int, separator: str
         if not path.is_file():
             found.append(Problem(f"there is no text {file}", f"eval.{evaluator}.texts=[./FILE.txt]"))
         elif path.suffix not in SUFFIXES:
-            found.append(Problem(f"{file} is none of {', '.join(SUFFIXES)}", "convert it, or rename it if it is plain text"))
+            found.append(
+                Problem(
+                    f"{file} is none of {', '.join(SUFFIXES)}", "convert it, or rename it if it is plain text"
+                )
+            )
         elif names[name_of(file)] > 1:
-            found.append(Problem(f"two texts would both be called {name_of(file)}", "rename one of the files"))
+            found.append(
+                Problem(f"two texts would both be called {name_of(file)}", "rename one of the files")
+            )
         else:
             try:
                 read(file, block=block, separator=separator, segments=segments)
             except ConfigError as error:
                 found += error.problems
             except UnicodeDecodeError as error:
-                found.append(Problem(f"{file} is not UTF-8: {error.reason} at byte {error.start}", "convert it to UTF-8"))
+                found.append(
+                    Problem(
+                        f"{file} is not UTF-8: {error.reason} at byte {error.start}", "convert it to UTF-8"
+                    )
+                )
     return found

@@ -1,4 +1,6 @@
-"""Windows over the tokens of a text, and the log-probabilities of its tokens out of logits. Pure; numpy only."""
+"""Windows over the tokens of a text, and the log-probabilities of its tokens out of logits. Pure; numpy
+only.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,14 @@ import numpy as np
 SLICE = 256  # positions whose softmax is taken at once: with 150,000 words in double precision 300 MB
 
 
-def windows(tokens: Sequence[int], prefix: int, size: int, overlap: int) -> Iterator[tuple[list[int], list[int]]]:
-    """(Tokens read, tokens predicted at the end of them), each token predicted once; lm-eval's ``get_rolling_token_windows``.
+def windows(
+    tokens: Sequence[int], prefix: int, size: int, overlap: int
+) -> Iterator[tuple[list[int], list[int]]]:
+    """(Tokens read, tokens predicted at the end of them), each token predicted once; lm-eval's
+    ``get_rolling_token_windows``.
 
-    The first window begins with ``prefix``; each further one reads the ``overlap`` tokens before those it predicts, the last one as
-    many as fit.
+    The first window begins with ``prefix``; each further one reads the ``overlap`` tokens before those it
+    predicts, the last one as many as fit.
     """
     first = min(size, len(tokens))
     if first:

@@ -1,8 +1,10 @@
-"""What every runtime does between two tokens and after the last one: noise, stop strings, the reply's text. Torch-free.
+"""What every runtime does between two tokens and after the last one: noise, stop strings, the reply's text.
+Torch-free.
 
-Sampling is an argmax over ``scores / temperature + Gumbel noise`` (Gumbel 1954: the same distribution as drawing from the softmax). Every
-prompt has a generator of its own, seeded by the call's seed and the prompt's place: what it gets does not depend on its batch, and two
-runtimes that are asked with one seed meet the same noise.
+Sampling is an argmax over ``scores / temperature + Gumbel noise`` (Gumbel 1954: the same distribution as
+drawing from the softmax). Every prompt has a generator of its own, seeded by the call's seed and the prompt's
+place: what it gets does not depend on its batch, and two runtimes that are asked with one seed meet the same
+noise.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ class Noise:
 
     def over(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (B, V) whose argmax is a draw."""
-        return np.asarray(scores.astype(np.float64) / self.temperature + self.draw(scores.shape[-1]), dtype=np.float32)
+        return np.asarray(
+            scores.astype(np.float64) / self.temperature + self.draw(scores.shape[-1]), dtype=np.float32
+        )
 
     def draw(self, width: int) -> NDArray[np.float64]:
         """The next noise of every prompt, (B, width)."""
@@ -61,7 +65,9 @@ class Stops:
 
 
 def reply_of(tokenizer: Any, new: Sequence[int], ends: Sequence[int], stop: Sequence[str]) -> str:
-    """The reply in the new tokens: up to its end token, without special tokens, cut before a stop string (which may be a special token)."""
+    """The reply in the new tokens: up to its end token, without special tokens, cut before a stop string
+    (which may be a special token).
+    """
     kept = list(new)[: next((place for place, token in enumerate(new) if token in ends), len(new))]
     reply = str(tokenizer.decode(Stops(tokenizer, stop).cut(kept), skip_special_tokens=True))
     return reply[: min([found for text in stop if (found := reply.find(text)) >= 0], default=len(reply))]

@@ -1,4 +1,6 @@
-"""A model folder as plain weights: adapters merged, quantised checkpoints unpacked. What converters to other formats can read."""
+"""A model folder as plain weights: adapters merged, quantised checkpoints unpacked. What converters to other
+formats can read.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ from ptx.records import ModelRef, read_json
 def quantization_of(folder: Path) -> dict[str, Any]:
     """The ``quantization_config`` of a model folder (of an adapter: of its base); empty for plain weights."""
     config = read_json(weights_of(folder) / "config.json")
-    return dict(config.get("quantization_config") or (config.get("text_config") or {}).get("quantization_config") or {})
+    return dict(
+        config.get("quantization_config")
+        or (config.get("text_config") or {}).get("quantization_config")
+        or {}
+    )
 
 
 def is_plain(model: ModelRef) -> bool:
@@ -37,21 +43,35 @@ def open_plain(model: ModelRef, dtype: str = "float32") -> Any:
             unpack(network)
         elif quantization_of(model.path):
             with torch.no_grad():
-                network(input_ids=torch.tensor([[0]]))  # a compressed-tensors checkpoint unpacks itself when it is first used
+                network(
+                    input_ids=torch.tensor([[0]])
+                )  # a compressed-tensors checkpoint unpacks itself when it is first used
     return network
 
 
 def open_original(run: Run, model: ModelRef) -> tuple[Any, Any]:
-    """The network that a package is made of and held against, and its tokenizer; what no package takes over is told."""
+    """The network that a package is made of and held against, and its tokenizer; what no package takes over
+    is told.
+    """
     if rounded := rounded_activations(weights_of(model.path)):
-        run.say(f"the checkpoint rounds activations to {rounded} while it computes, the package does not: its weights alone are taken over")
+        run.say(
+            f"the checkpoint rounds activations to {rounded} while it computes, the package does not: its"
+            " weights alone are taken over"
+        )
     return open_plain(model), load_tokenizer(model.path)
 
 
 def rounded_activations(folder: Path) -> str:
-    """What a quantised model's layers round their inputs to, as ``int8``; empty where they compute with them as they are."""
+    """What a quantised model's layers round their inputs to, as ``int8``; empty where they compute with them
+    as they are.
+    """
     if is_packed(folder):
-        return ", ".join(sorted({layer["activations"].removeprefix("q") for layer in read_json(folder / MAP).values()} - {"none"}))
+        return ", ".join(
+            sorted(
+                {layer["activations"].removeprefix("q") for layer in read_json(folder / MAP).values()}
+                - {"none"}
+            )
+        )
     groups = quantization_of(folder).get("config_groups", {}).values()
     given = [group["input_activations"] for group in groups if group.get("input_activations")]
     return ", ".join(sorted({f"{kind['type']}{kind['num_bits']}" for kind in given}))
@@ -67,7 +87,9 @@ def write_plain(model: ModelRef, folder: Path) -> Path:
 
 
 def _without_scales(network: Any) -> Any:
-    """The same architecture from its configuration, with the unpacked weights and none of the checkpoint's own."""
+    """The same architecture from its configuration, with the unpacked weights and none of the checkpoint's
+    own.
+    """
     config = copy.deepcopy(network.config)
     del config.quantization_config
     with torch.device("meta"):

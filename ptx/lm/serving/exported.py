@@ -1,4 +1,6 @@
-"""A package that another environment wrote: opened here, held against the model, and described; the figures go into the record and the package."""
+"""A package that another environment wrote: opened here, held against the model, and described; the figures
+go into the record and the package.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,11 @@ def finished(
         opened.close()
     run.say(f"{kind}: {found.figures}")
     check(found, f"the {kind} package", most, instead, exact=kind == "fp32")
-    facts = {**facts, "parameters": inspect(model.path).parameters, "fidelity": [asdict(found.kl), asdict(found.flips)]}
+    facts = {
+        **facts,
+        "parameters": inspect(model.path).parameters,
+        "fidelity": [asdict(found.kl), asdict(found.flips)],
+    }
     write_package(made.path, runtime, model.digest, read_package(made.path) | facts)
     package = ModelRef.of(made.path, "package")
     run.log({**found.numbers(), "bytes": float(package.bytes), "bytes_before": float(model.bytes)}, 1, 1)

@@ -1,9 +1,11 @@
 """How far a served artifact is from the model it was made of, measured on text that the model writes itself.
 
-Texts are drawn from the model p at temperature 1, half of them from the beginning-of-text token alone and, where there is a chat template, half from
-an opened user turn (Xu et al. 2024, Magpie: the model writes the question too). The mean over their tokens of KL(p(.|x) || q(.|x)) is then an unbiased
-estimate of the divergence of the two distributions over texts, per token; no data is needed, and ``exp`` of it is how many times larger
-the artifact's perplexity on the model's own text is than the model's. A *flip* is a token at which the two would greedily say something else.
+Texts are drawn from the model p at temperature 1, half of them from the beginning-of-text token alone and,
+where there is a chat template, half from an opened user turn (Xu et al. 2024, Magpie: the model writes the
+question too). The mean over their tokens of KL(p(.|x) || q(.|x)) is then an unbiased estimate of the
+divergence of the two distributions over texts, per token; no data is needed, and ``exp`` of it is how many
+times larger the artifact's perplexity on the model's own text is than the model's. A *flip* is a token at
+which the two would greedily say something else.
 """
 
 from __future__ import annotations
@@ -53,28 +55,45 @@ class Fidelity:
         """As a step's metrics."""
         found: dict[str, float] = {}
         for metric in (self.kl, self.flips):
-            found |= {metric.name: metric.value, f"{metric.name}_low": metric.low, f"{metric.name}_high": metric.high}
+            found |= {
+                metric.name: metric.value,
+                f"{metric.name}_low": metric.low,
+                f"{metric.name}_high": metric.high,
+            }
         return found | {"compared_tokens": float(self.kl.n)}
 
 
-def own_text(network: Any, tokenizer: Any, seed: int, rows: int = ROWS, tokens: int = TOKENS) -> list[list[int]]:
-    """Rows of token ids that ``network`` (a transformers model) writes: an opening, and up to ``tokens`` drawn at temperature 1."""
+def own_text(
+    network: Any, tokenizer: Any, seed: int, rows: int = ROWS, tokens: int = TOKENS
+) -> list[list[int]]:
+    """Rows of token ids that ``network`` (a transformers model) writes: an opening, and up to ``tokens``
+    drawn at temperature 1.
+    """
     generator = torch.Generator(network.device).manual_seed(seed)
     starts = openings(tokenizer)
     longest = getattr(network.config.get_text_config(), "max_position_embeddings", None) or ROWS * TOKENS
     texts: list[list[int]] = []
     for place, start in enumerate(starts):
         count = rows // len(starts) + (place < rows % len(starts))
-        texts += _drawn(network, torch.tensor([start] * count, device=network.device), min(tokens, longest - len(start)), generator)
+        texts += _drawn(
+            network,
+            torch.tensor([start] * count, device=network.device),
+            min(tokens, longest - len(start)),
+            generator,
+        )
     return texts
 
 
 def openings(tokenizer: Any) -> list[list[int]]:
-    """What the texts begin with: the beginning-of-text token (else the end-of-text token), and a user's turn as far as its first word."""
+    """What the texts begin with: the beginning-of-text token (else the end-of-text token), and a user's turn
+    as far as its first word.
+    """
     begin = first_token(tokenizer)
     found = [[int(begin) if begin is not None else 0]]
     if tokenizer.chat_template:
-        turn = render(tokenizer, [{"role": "user", "content": MARK}], add_generation_prompt=False).partition(MARK)[0]
+        turn = render(tokenizer, [{"role": "user", "content": MARK}], add_generation_prompt=False).partition(
+            MARK
+        )[0]
         found += [ids] if (ids := encode(tokenizer, turn)) and ids != found[0] else []
     return found
 
@@ -91,7 +110,9 @@ def _drawn(network: Any, start: torch.Tensor, tokens: int, generator: torch.Gene
 
 
 def logits_of(network: Any) -> Callable[[Row], NDArray[np.float32]]:
-    """Scores of the next token after each token of a row, as :meth:`ptx.LanguageModel.logits` gives them: float32 (T, V)."""
+    """Scores of the next token after each token of a row, as :meth:`ptx.LanguageModel.logits` gives them:
+    float32 (T, V).
+    """
 
     def ask(row: Row) -> NDArray[np.float32]:
         with torch.inference_mode():
@@ -102,21 +123,35 @@ def logits_of(network: Any) -> Callable[[Row], NDArray[np.float32]]:
 
 
 def compare(expected: Callable[[Row], NDArray[Any]], lm: LanguageModel, rows: Sequence[Row]) -> Fidelity:
-    """KL(model || artifact) and flips over every token of ``rows``; intervals over rows, since the tokens of a row depend on each other."""
-    found = [_row(expected(row), np.asarray(served)) for row, served in zip(rows, lm.logits(rows), strict=True)]
+    """KL(model || artifact) and flips over every token of ``rows``; intervals over rows, since the tokens of
+    a row depend on each other.
+    """
+    found = [
+        _row(expected(row), np.asarray(served)) for row, served in zip(rows, lm.logits(rows), strict=True)
+    ]
     count = sum(map(len, rows))
     kl = _metric("kl", "nats per token", [kl for kl, _ in found], count)
     return Fidelity(kl, _at_least_wilson(_metric("flips", "share", [flips for _, flips in found], count)))
 
 
-def compare_drawn(expected: Callable[[Row], NDArray[Any]], lm: TokenModel, rows: Sequence[Row], starts: Sequence[Row]) -> Fidelity:
-    """KL(model || artifact) from the tokens alone that the model drew, and flips: for a runtime that gives no scores of a whole vocabulary.
+def compare_drawn(
+    expected: Callable[[Row], NDArray[Any]], lm: TokenModel, rows: Sequence[Row], starts: Sequence[Row]
+) -> Fidelity:
+    """KL(model || artifact) from the tokens alone that the model drew, and flips: for a runtime that gives no
+    scores of a whole vocabulary.
 
-    The mean of ``log p(x) - log q(x)`` over x drawn from p has KL(p || q) as its expectation. ``starts`` are the openings, which nobody drew.
+    The mean of ``log p(x) - log q(x)`` over x drawn from p has KL(p || q) as its expectation. ``starts`` are
+    the openings, which nobody drew.
     """
     ratios, flips, count = [], [], 0
     for row in rows:
-        drawn = row[next(len(start) for start in sorted(starts, key=len, reverse=True) if list(row[: len(start)]) == list(start)) :]
+        drawn = row[
+            next(
+                len(start)
+                for start in sorted(starts, key=len, reverse=True)
+                if list(row[: len(start)]) == list(start)
+            ) :
+        ]
         p = log_softmax(expected(row[:-1])[-len(drawn) :])  # (C, V)
         (scores,) = lm.scored([row[:-1]], [drawn])
         q, served = zip(*scores, strict=True)
@@ -141,16 +176,21 @@ def check(found: Fidelity, what: str, most: float, instead: str, *, exact: bool 
         StepError: it is further away than that (the figures are in the text).
     """
     if exact and not found.kl.value <= EXACT_KL:
-        raise StepError(f"{what} is not the model: {found.figures}; float32 in another order would give less than {EXACT_KL:g}")
+        raise StepError(
+            f"{what} is not the model: {found.figures}; float32 in another order would give less than"
+            f" {EXACT_KL:g}"
+        )
     if not found.perplexity_ratio <= most:
         raise StepError(
-            f"{what} has {found.perplexity_ratio:.3g} times the model's perplexity on the model's own text ({found.figures}), "
-            f"allowed are {most:g}; try {instead}"
+            f"{what} has {found.perplexity_ratio:.3g} times the model's perplexity on the model's own text"
+            f" ({found.figures}), allowed are {most:g}; try {instead}"
         )
 
 
 def _row(expected: NDArray[Any], served: NDArray[Any]) -> tuple[float, float]:
-    """Mean KL and share of flips of one row, from (T, V) and (T, V'); a runtime may pad its vocabulary, or cut unused ids off."""
+    """Mean KL and share of flips of one row, from (T, V) and (T, V'); a runtime may pad its vocabulary, or
+    cut unused ids off.
+    """
     if served.shape[0] != expected.shape[0]:
         raise ValueError(f"the runtime gave scores for {served.shape[0]} of {expected.shape[0]} tokens")
     width = min(served.shape[1], expected.shape[1])
@@ -167,7 +207,9 @@ def _metric(name: str, unit: str, per_row: Sequence[float], count: int, least: f
 
 
 def _at_least_wilson(share: Metric) -> Metric:
-    """Rows without a flip have no spread, and yet say little about rare ones: the interval is at least that of independent tokens."""
+    """Rows without a flip have no spread, and yet say little about rare ones: the interval is at least that
+    of independent tokens.
+    """
     if math.isnan(share.value):
         return share
     low, high = proportion(min(share.value, 1.0) * share.n, share.n)

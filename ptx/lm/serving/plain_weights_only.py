@@ -1,4 +1,6 @@
-"""What an exporter in another environment, which reads plain weights alone, must refuse; said before a weight is loaded. Torch-free."""
+"""What an exporter in another environment, which reads plain weights alone, must refuse; said before a weight
+is loaded. Torch-free.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from ptx.records import read_json
 
 
 def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: str) -> list[Problem]:
-    """Everything that is wrong with serving ``model``, as the recipe leaves it, on ``runtime``, which serves with ``library`` on the CPU.
+    """Everything that is wrong with serving ``model``, as the recipe leaves it, on ``runtime``, which serves
+    with ``library`` on the CPU.
 
     ``extra`` is the part of ptx that installs the library.
     """
@@ -23,21 +26,37 @@ def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: 
     if config.device == "cuda":
         found.append(
             Problem(
-                f"runtime={runtime} serves on the CPU, and device=cuda is given", "leave device= out, or take runtime=hf or runtime=vllm"
+                f"runtime={runtime} serves on the CPU, and device=cuda is given",
+                "leave device= out, or take runtime=hf or runtime=vllm",
             )
         )
     if read_package(model):
         return found
     if (model / "adapter_config.json").exists():
-        return [*found, Problem(f"{plain}, and {model} is an adapter", "merge it first, or take runtime=onnx")]
+        return [
+            *found,
+            Problem(f"{plain}, and {model} is an adapter", "merge it first, or take runtime=onnx"),
+        ]
     if model_problems(model):
         return found
     if "quantization_config" in read_json(model / "config.json"):
-        found.append(Problem(f"{plain}, and those of {model} are packed", "take runtime=onnx, which unpacks them or takes them over"))
+        found.append(
+            Problem(
+                f"{plain}, and those of {model} are packed",
+                "take runtime=onnx, which unpacks them or takes them over",
+            )
+        )
     for name, step in config.chain().items():
         if isinstance(step, Compressor) and step.promise().bits is not None:
-            found.append(Problem(f"{plain}, and {name} packs them", f"leave {name} out, or take runtime=onnx"))
+            found.append(
+                Problem(f"{plain}, and {name} packs them", f"leave {name} out, or take runtime=onnx")
+            )
         lora = getattr(step, "lora", None)
         if lora is not None and not lora.merge:
-            found.append(Problem(f"{plain}, and {name} leaves an adapter (lora.merge=false)", "merge it, or take runtime=onnx"))
+            found.append(
+                Problem(
+                    f"{plain}, and {name} leaves an adapter (lora.merge=false)",
+                    "merge it, or take runtime=onnx",
+                )
+            )
     return found

@@ -1,8 +1,9 @@
 """Which of many requests begin alike, so that what they share is read once. Pure; imports no ML library.
 
-Log-likelihood requests are (context, continuation) pairs of token ids, and they share twice: the choices of one item have its context in common,
-and the items of a few-shot task the examples before them. The first kind is a :class:`Stem` with several tails (lm-eval's cache of
-one-token continuations is the case in which every tail is empty), the second a header (:func:`headers`). Two levels and no deeper tree (Zheng et al. 2024,
+Log-likelihood requests are (context, continuation) pairs of token ids, and they share twice: the choices of
+one item have its context in common, and the items of a few-shot task the examples before them. The first kind
+is a :class:`Stem` with several tails (lm-eval's cache of one-token continuations is the case in which every
+tail is empty), the second a header (:func:`headers`). Two levels and no deeper tree (Zheng et al. 2024,
 "SGLang", keep a radix tree of any depth): each further level is a forward pass of its own over fewer rows.
 """
 
@@ -21,7 +22,8 @@ SHORTEST = 16  # tokens of a header worth a forward pass of its own
 class Stem:
     """What some requests begin with, and how each goes on: tail -> the requests' places.
 
-    The last token of a continuation is only predicted, never read, so it is in none of them; ``continuations`` says what each place predicts.
+    The last token of a continuation is only predicted, never read, so it is in none of them;
+    ``continuations`` says what each place predicts.
     """
 
     tokens: Tokens
@@ -30,7 +32,9 @@ class Stem:
 
     @property
     def wanted(self) -> int:
-        """How many of its last tokens' scores are needed: what follows several tails, only the first of the continuation."""
+        """How many of its last tokens' scores are needed: what follows several tails, only the first of the
+        continuation.
+        """
         return 1 if any(self.tails) else max(map(len, self.continuations.values()))
 
     def add(self, place: int, tail: Tokens, continuation: Tokens) -> None:
@@ -47,7 +51,9 @@ class Stem:
 
 
 def stems(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], most: int) -> list[Stem]:
-    """The requests by what they begin with; of one that is longer than ``most`` tokens the beginning is lost, as it is without sharing."""
+    """The requests by what they begin with; of one that is longer than ``most`` tokens the beginning is lost,
+    as it is without sharing.
+    """
     found: dict[Tokens, Stem] = {}
     for place, (context, continuation) in enumerate(pairs):
         row = tuple([*context, *continuation][-(most + 1) :][:-1])
@@ -57,11 +63,14 @@ def stems(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], most: int) -> li
     return [stem.joined() for stem in found.values()]
 
 
-def headers(rows: Sequence[Tokens], own: Sequence[int], fewest: int = FEWEST, shortest: int = SHORTEST) -> list[tuple[int, list[int]]]:
-    """(Length of a shared beginning, places of the rows that have it); those that share nothing worth the while come last, with 0.
+def headers(
+    rows: Sequence[Tokens], own: Sequence[int], fewest: int = FEWEST, shortest: int = SHORTEST
+) -> list[tuple[int, list[int]]]:
+    """(Length of a shared beginning, places of the rows that have it); those that share nothing worth the
+    while come last, with 0.
 
-    ``own`` says how many tokens of each row must stay behind its header, as their scores are wanted. A set of rows is divided where its parts,
-    each with its own longer beginning, save more tokens than the whole.
+    ``own`` says how many tokens of each row must stay behind its header, as their scores are wanted. A set of
+    rows is divided where its parts, each with its own longer beginning, save more tokens than the whole.
     """
     order = sorted(range(len(rows)), key=lambda place: rows[place])
     common = [shared(rows[a], rows[b]) for a, b in itertools.pairwise(order)]
@@ -97,4 +106,6 @@ def _parts(common: Sequence[int], start: int, end: int) -> list[tuple[int, int]]
 
 def shared(a: Sequence[int], b: Sequence[int]) -> int:
     """How many tokens two rows begin with in common."""
-    return next((place for place, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+    return next(
+        (place for place, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
+    )

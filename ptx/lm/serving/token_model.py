@@ -1,8 +1,9 @@
-"""What a runtime that works on token ids does to be a :class:`ptx.LanguageModel`: prompts to rows of one length, rows to replies and scores.
+"""What a runtime that works on token ids does to be a :class:`ptx.LanguageModel`: prompts to rows of one
+length, rows to replies and scores.
 
-A runtime derives from :class:`TokenModel`, says what it opened, and brings two things: ``prefill``, the scores after every token of some rows, and
-``steps``, what follows them token by token. It is asked with rows of one length only, which needs no padding, so a row's result does not depend
-on its neighbours. Torch-free.
+A runtime derives from :class:`TokenModel`, says what it opened, and brings two things: ``prefill``, the
+scores after every token of some rows, and ``steps``, what follows them token by token. It is asked with rows
+of one length only, which needs no padding, so a row's result does not depend on its neighbours. Torch-free.
 """
 
 from __future__ import annotations
@@ -33,7 +34,14 @@ class TokenModel(ABC):
     concurrent = False  # whether several threads may ask at once; to be said by who knows the library
 
     def __init__(
-        self, folder: Path, model: Any, *, max_length: int, vocabulary: int, ends: int | list[int] | None, batch_size: int
+        self,
+        folder: Path,
+        model: Any,
+        *,
+        max_length: int,
+        vocabulary: int,
+        ends: int | list[int] | None,
+        batch_size: int,
     ) -> None:
         self.folder, self.model, self.batch_size = folder, model, batch_size
         self.max_length, self.vocabulary = max_length, vocabulary
@@ -44,15 +52,20 @@ class TokenModel(ABC):
         """Scores after every token of ``rows``, all of one length: (B, T, V)."""
 
     @abstractmethod
-    def steps(self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False) -> Iterator[NDArray[Any]]:
-        """The next token of each of ``rows``, all of one length: (B,), ``most`` times, greedily over the scores or over those with ``noise``.
+    def steps(
+        self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False
+    ) -> Iterator[NDArray[Any]]:
+        """The next token of each of ``rows``, all of one length: (B,), ``most`` times, greedily over the
+        scores or over those with ``noise``.
 
         Who asks stops when every row has ended; with ``endless`` an end token must not be one.
         """
 
     @cached_property
     def tokenizer(self) -> Any:
-        """The folder's tokenizer, read when it is first asked for: a process that measures time and memory needs none."""
+        """The folder's tokenizer, read when it is first asked for: a process that measures time and memory
+        needs none.
+        """
         from ptx.lm.load import load_tokenizer
 
         return load_tokenizer(self.folder)
@@ -60,10 +73,18 @@ class TokenModel(ABC):
     @cached_property
     def ends(self) -> list[int]:
         """The tokens that end a reply."""
-        return sorted({int(token) for token in (*self._ends, self.tokenizer.eos_token_id) if token is not None})
+        return sorted(
+            {int(token) for token in (*self._ends, self.tokenizer.eos_token_id) if token is not None}
+        )
 
     def generate(
-        self, prompts: Sequence[str], max_new_tokens: int, *, stop: Sequence[str] = (), temperature: float = 0.0, seed: int = 0
+        self,
+        prompts: Sequence[str],
+        max_new_tokens: int,
+        *,
+        stop: Sequence[str] = (),
+        temperature: float = 0.0,
+        seed: int = 0,
     ) -> list[str]:
         """Continue each prompt; a prompt too long for the model loses its beginning."""
         room = max(1, self.max_length - max_new_tokens)
@@ -77,7 +98,9 @@ class TokenModel(ABC):
         return answers
 
     def continued(self, rows: Rows, most: int, stop: Sequence[str], noise: Noise | None) -> list[list[int]]:
-        """At most ``most`` new tokens of each of ``rows``, all of one length, up to and with its end token or the one that completes a stop string."""
+        """At most ``most`` new tokens of each of ``rows``, all of one length, up to and with its end token or
+        the one that completes a stop string.
+        """
         stops, ends = Stops(self.tokenizer, stop), set(self.ends)
         made: list[list[int]] = [[] for _ in rows]
         going = set(range(len(rows)))
@@ -94,17 +117,25 @@ class TokenModel(ABC):
         """Log-probability in nats of each continuation, and whether greedy decoding gives it."""
         encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
         # the last token is only predicted, never read; what is too long loses its beginning
-        inputs = [(context + continuation)[-(self.max_length + 1) :][:-1] for context, continuation in encoded]
+        inputs = [
+            (context + continuation)[-(self.max_length + 1) :][:-1] for context, continuation in encoded
+        ]
         scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
-        for places in batches([row if pair[1] else [] for row, pair in zip(inputs, encoded, strict=True)], self.batch_size):
+        for places in batches(
+            [row if pair[1] else [] for row, pair in zip(inputs, encoded, strict=True)], self.batch_size
+        ):
             rows = [inputs[place] for place in places]
             targets = [encoded[place][1][-len(rows[0]) :] for place in places]
             for place, target, found in zip(places, targets, self.scored(rows, targets), strict=True):
-                scores[place] = float(sum(log_prob for log_prob, _ in found)), [token for _, token in found] == target
+                scores[place] = (
+                    float(sum(log_prob for log_prob, _ in found)),
+                    [token for _, token in found] == target,
+                )
         return scores
 
     def scored(self, rows: Rows, targets: Rows) -> list[Scored]:
-        """Log-probability in nats of each target, and the likeliest token in its place: those of a row follow its last C tokens, one each.
+        """Log-probability in nats of each target, and the likeliest token in its place: those of a row follow
+        its last C tokens, one each.
 
         Rows are all of one length.
         """
@@ -122,7 +153,9 @@ class TokenModel(ABC):
             yield self.prefill([row])[0]
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that never ends early."""
+        """Seconds to the first new token, and from there to the last, of one request of random tokens that
+        never ends early.
+        """
         rows = np.random.default_rng(0).integers(0, self.vocabulary, (batch_size, prompt_tokens)).tolist()
         started = time.perf_counter()
         steps = self.steps(rows, new_tokens, endless=True)
@@ -142,11 +175,15 @@ class Reader(Protocol):
     """Rows of one length that are being read; what was read is kept."""
 
     def read(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Append (B, T) tokens; the scores after each of them, (B, T, V), which the next call may overwrite."""
+        """Append (B, T) tokens; the scores after each of them, (B, T, V), which the next call may
+        overwrite.
+        """
 
 
 class ReadingModel(TokenModel):
-    """One that reads tokens into a cache of their own: ``prefill`` and ``steps`` follow from that, with any number of readers at once."""
+    """One that reads tokens into a cache of their own: ``prefill`` and ``steps`` follow from that, with any
+    number of readers at once.
+    """
 
     concurrent = True
 
@@ -156,7 +193,9 @@ class ReadingModel(TokenModel):
 
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
         """Scores after every token of ``rows``, all of one length: (B, T, V)."""
-        reader = self.reader(len(rows))  # held until the scores are copied: its memory may be another's afterwards
+        reader = self.reader(
+            len(rows)
+        )  # held until the scores are copied: its memory may be another's afterwards
         return reader.read(np.array(rows)).copy()
 
     def steps(
@@ -165,7 +204,7 @@ class ReadingModel(TokenModel):
         most: int,
         noise: Noise | None = None,
         *,
-        endless: bool = False,  # noqa: ARG002 (a graph knows no end token)
+        endless: bool = False,
     ) -> Iterator[NDArray[Any]]:
         """The next token of each row, ``most`` times."""
         reader, given = self.reader(len(rows)), np.array(rows)
@@ -177,12 +216,16 @@ class ReadingModel(TokenModel):
 
 
 def threads() -> int:
-    """The number of threads this process was given, for libraries that do not ask for it themselves; 0: none was said."""
+    """The number of threads this process was given, for libraries that do not ask for it themselves; 0: none
+    was said.
+    """
     return int(os.environ.get("OMP_NUM_THREADS") or 0)
 
 
 def batches(rows: Rows, size: int) -> Iterator[list[int]]:
-    """Places of rows with the same number of tokens, at most ``size`` together, the longest first; empty rows are left out."""
+    """Places of rows with the same number of tokens, at most ``size`` together, the longest first; empty rows
+    are left out.
+    """
     alike: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
         alike.setdefault(len(row), []).append(place)

@@ -1,8 +1,9 @@
 """What a training run shows while it works, and when it is stopped because nothing can come of it.
 
-Three ends that would otherwise cost a night: a loss or gradient that is not finite (TRL trains on), a gradient that is zero from
-the start (nothing to learn in the data), and rewards that are equal within every group from the start (GRPO's advantage is then
-zero). Only a training that *never* had a signal is stopped: one that has learnt all there is to learn ends normally.
+Three ends that would otherwise cost a night: a loss or gradient that is not finite (TRL trains on), a
+gradient that is zero from the start (nothing to learn in the data), and rewards that are equal within every
+group from the start (GRPO's advantage is then zero). Only a training that *never* had a signal is stopped:
+one that has learnt all there is to learn ends normally.
 """
 
 from __future__ import annotations
@@ -44,16 +45,18 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self.first_step = 0
         self.tokens = 0.0
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:  # noqa: ARG002 (transformers' interface)
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
         """The clock starts here, also when training is resumed."""
         self.started = self.last = time.perf_counter()
         self.first_step = state.global_step
 
     def on_log(
         self,
-        args: TrainingArguments,  # noqa: ARG002 (transformers' interface)
+        args: TrainingArguments,
         state: TrainerState,
-        control: TrainerControl,  # noqa: ARG002
+        control: TrainerControl,
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
@@ -61,7 +64,11 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         numbers = {key: float(value) for key, value in (logs or {}).items() if isinstance(value, int | float)}
         stop_if_not_finite(numbers, state.global_step)
         stop_without_signal(state.log_history, state.global_step, state.max_steps, self.explain)
-        shown = {NAMES.get(key, key): value for key, value in numbers.items() if key not in LEFT_OUT and not math.isnan(value)}
+        shown = {
+            NAMES.get(key, key): value
+            for key, value in numbers.items()
+            if key not in LEFT_OUT and not math.isnan(value)
+        }
         shown = dict(sorted(shown.items(), key=lambda item: _rank(item[0])))
         if "train_runtime" not in numbers:
             shown |= self._pace(numbers, state)
@@ -72,7 +79,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         done = max(state.global_step - self.first_step, 1)
         pace = {"eta_seconds": round((now - self.started) / done * (state.max_steps - state.global_step), 1)}
         if "num_tokens" in numbers:
-            pace["tokens_per_second"] = round((numbers["num_tokens"] - self.tokens) / max(now - self.last, 1e-9), 1)
+            pace["tokens_per_second"] = round(
+                (numbers["num_tokens"] - self.tokens) / max(now - self.last, 1e-9), 1
+            )
             self.tokens = numbers["num_tokens"]
         self.last = now
         return pace
@@ -80,7 +89,16 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
 def _rank(name: str) -> int:
     """What a reader looks for comes first: a terminal's line is short."""
-    first = ("loss", "reward", "rewards/accuracies", "rewards/margins", "mean_token_accuracy", "kl", "learning_rate", "grad_norm")
+    first = (
+        "loss",
+        "reward",
+        "rewards/accuracies",
+        "rewards/margins",
+        "mean_token_accuracy",
+        "kl",
+        "learning_rate",
+        "grad_norm",
+    )
     return first.index(name) if name in first else len(first)
 
 
@@ -92,12 +110,15 @@ def stop_if_not_finite(numbers: dict[str, float], step: int) -> None:
             rate = numbers.get("learning_rate")
             at = f" with learning rate {rate:.3g}" if rate is not None else ""
             raise StepError(
-                f"{name} is {value} at step {step}{at}: the weights are lost. Try a lower method.learning_rate (a tenth), more "
-                "method.warmup, or method.args={max_grad_norm: 0.3}; in float16 also method.dtype=float32"
+                f"{name} is {value} at step {step}{at}: the weights are lost. Try a lower"
+                " method.learning_rate (a tenth), more method.warmup, or method.args={max_grad_norm: 0.3};"
+                " in float16 also method.dtype=float32"
             )
 
 
-def stop_without_signal(history: list[dict[str, Any]], step: int, total: int, explain: Callable[[], str] | None) -> None:
+def stop_without_signal(
+    history: list[dict[str, Any]], step: int, total: int, explain: Callable[[], str] | None
+) -> None:
     """StepError when no step so far had a gradient: PATIENCE steps, or all of a shorter training."""
     if step < min(PATIENCE, total):
         return
@@ -106,12 +127,12 @@ def stop_without_signal(history: list[dict[str, Any]], step: int, total: int, ex
         rewards = [entry["reward"] for entry in history if "reward" in entry]
         same = f"({rewards[-1]:.4g}) " if len({round(reward, 6) for reward in rewards}) == 1 else ""
         raise StepError(
-            f"all rewards were equal {same}within every group of completions for {step} steps: no gradient, nothing is learnt. "
-            + (explain() if explain else "")
+            f"all rewards were equal {same}within every group of completions for {step} steps: no gradient,"
+            " nothing is learnt. " + (explain() if explain else "")
         )
     norms = [entry["grad_norm"] for entry in history if "grad_norm" in entry]
     if norms and max(norms) < NOISE and not spread:
         raise StepError(
-            f"the gradient has been zero for {step} steps: nothing in this data can be learnt (are all rows cut to nothing by "
-            "method.max_length, or both sides of each pair the same?)"
+            f"the gradient has been zero for {step} steps: nothing in this data can be learnt (are all rows"
+            " cut to nothing by method.max_length, or both sides of each pair the same?)"
         )

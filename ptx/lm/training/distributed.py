@@ -1,8 +1,10 @@
-"""Several processes (ranks) training one model together: below torchrun or ``accelerate launch``, which tell each its rank.
+"""Several processes (ranks) training one model together: below torchrun or ``accelerate launch``, which tell
+each its rank.
 
-``method.batch_size`` is what all ranks see in one optimizer step, so the losses are those of one process: TRL's trainer deals the
-batches of the same seeded order out to the ranks and averages their gradients. Sums are taken in another order, so the last
-digits differ. Runs here on the CPU over gloo; sharded models (FSDP2, ZeRO) need GPUs, and no test runs them.
+``method.batch_size`` is what all ranks see in one optimizer step, so the losses are those of one process:
+TRL's trainer deals the batches of the same seeded order out to the ranks and averages their gradients. Sums
+are taken in another order, so the last digits differ. Runs here on the CPU over gloo; sharded models (FSDP2,
+ZeRO) need GPUs, and no test runs them.
 """
 
 from __future__ import annotations
@@ -30,11 +32,15 @@ def leads() -> bool:
 def settle(run: Run) -> None:
     """Give this rank its GPU, before the first model is loaded; a process that trains alone sees one GPU."""
     if "ACCELERATE_MIXED_PRECISION" in os.environ:
-        os.environ["ACCELERATE_MIXED_PRECISION"] = "no"  # method.dtype decides, and goes into the trainer's arguments
+        os.environ["ACCELERATE_MIXED_PRECISION"] = (
+            "no"  # method.dtype decides, and goes into the trainer's arguments
+        )
     if run.device != "cuda":
         return
     if ranks() == 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = (visible_gpus() or ["0"])[0]  # TRL refuses to train in a process that sees several
+        os.environ["CUDA_VISIBLE_DEVICES"] = (visible_gpus() or ["0"])[
+            0
+        ]  # TRL refuses to train in a process that sees several
         return
     import torch
 
@@ -49,10 +55,18 @@ def rank_problems(config: RunConfig) -> list[Problem]:
     found, count = [], launch.ranks
     if method.batch_size % count:
         fitting = max(method.batch_size // count, 1) * count
-        what = f"method.batch_size={method.batch_size} is shared by launch.processes={count} and cannot be divided among them"
+        what = (
+            f"method.batch_size={method.batch_size} is shared by launch.processes={count} and cannot be"
+            " divided among them"
+        )
         found.append(Problem(what, f"try method.batch_size={fitting}"))
-    elif method.micro_batch and (method.batch_size // count) % min(method.micro_batch, method.batch_size // count):
-        what = f"method.micro_batch={method.micro_batch} does not divide each rank's {method.batch_size // count} examples"
+    elif method.micro_batch and (method.batch_size // count) % min(
+        method.micro_batch, method.batch_size // count
+    ):
+        what = (
+            f"method.micro_batch={method.micro_batch} does not divide each rank's"
+            f" {method.batch_size // count} examples"
+        )
         found.append(Problem(what, f"try method.micro_batch={method.batch_size // count}"))
     if launch.shards and getattr(method, "cache_reference", False):
         what = "the reference is scored before the training by one rank, which has only a shard of the model"
@@ -64,7 +78,9 @@ def is_sharded(trainer: Any) -> bool:
     """Whether no rank has the whole model: FSDP, or ZeRO's third stage."""
     accelerator = trainer.accelerator
     plugin = getattr(accelerator.state, "deepspeed_plugin", None)
-    return str(accelerator.distributed_type).endswith("FSDP") or (plugin is not None and plugin.zero_stage == 3)
+    return str(accelerator.distributed_type).endswith("FSDP") or (
+        plugin is not None and plugin.zero_stage == 3
+    )
 
 
 def whole_state(trainer: Any) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """What SFT rows came to as tokens, looked at before the first step.
 
-Most mistakes in supervised data train to the end without a word: everything cut off, an end token outside the loss (the model
-never learns to stop), a beginning-of-text token that stands twice. Here they are counted and said, or stop the run.
+Most mistakes in supervised data train to the end without a word: everything cut off, an end token outside the
+loss (the model never learns to stop), a beginning-of-text token that stands twice. Here they are counted and
+said, or stop the run.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class Counts:
     double_start: int
 
 
-def count(examples: Iterable[dict[str, list[int]]], length: int | None, start: int | None, stops: set[int]) -> Counts:
+def count(
+    examples: Iterable[dict[str, list[int]]], length: int | None, start: int | None, stops: set[int]
+) -> Counts:
     """Count what matters in examples of ``input_ids`` and ``labels`` (MASKED where not trained)."""
     rows = cut = whole = stopped = double = 0
     for example in examples:
@@ -52,8 +55,9 @@ def check_rows(run: Run, trainer: Any, rows: list[dict[str, Any]]) -> None:
     lost = len(rows) - len(trainer.train_dataset)
     if not trainer.args.packing and 2 * lost > len(rows):
         raise StepError(
-            f"{lost} of {len(rows)} rows have no token left to train on after being cut to {length} tokens: their prompts alone are "
-            "as long; try a larger method.max_length, a model with a longer context, or shorter prompts"
+            f"{lost} of {len(rows)} rows have no token left to train on after being cut to {length} tokens:"
+            " their prompts alone are as long; try a larger method.max_length, a model with a longer"
+            " context, or shorter prompts"
         )
     if trainer.args.packing:
         return
@@ -62,16 +66,23 @@ def check_rows(run: Run, trainer: Any, rows: list[dict[str, Any]]) -> None:
     if lost:
         run.say(f"{lost} of {len(rows)} rows are left out: nothing of their answer fits into {length} tokens")
     if counts.cut:
-        run.say(f"{counts.cut} of {len(rows)} rows are cut to {length} tokens and lose their end (method.max_length)")
+        run.say(
+            f"{counts.cut} of {len(rows)} rows are cut to {length} tokens and lose their end"
+            " (method.max_length)"
+        )
     if counts.double_start:
         raise StepError(
-            f"{counts.double_start} of {len(rows)} rows begin with {tokenizer.bos_token!r} twice: the text or the chat template has it "
-            "and the tokenizer adds it again; remove it from the data, or from the template"
+            f"{counts.double_start} of {len(rows)} rows begin with {tokenizer.bos_token!r} twice: the text or"
+            " the chat template has it and the tokenizer adds it again; remove it from the data, or from the"
+            " template"
         )
     if counts.whole and not counts.stopped:
         raise StepError(_never_stops(tokenizer, stops, trainer.train_dataset[0]))
     if counts.stopped < counts.whole:
-        run.say(f"{counts.whole - counts.stopped} of {len(rows)} rows do not train an end token: the model learns to go on after them")
+        run.say(
+            f"{counts.whole - counts.stopped} of {len(rows)} rows do not train an end token: the model learns"
+            " to go on after them"
+        )
 
 
 def stop_tokens(model: Any, tokenizer: Any) -> set[int]:
@@ -86,7 +97,8 @@ def _never_stops(tokenizer: Any, stops: set[int], example: dict[str, list[int]])
     trained = [label for label in example["labels"] if label != MASKED]
     ends = ", ".join(repr(token) for token in tokenizer.convert_ids_to_tokens(sorted(stops)))
     return (
-        f"no row trains the model to stop: generation ends at {ends or 'no token'}, and the trained part of the first row ends with "
-        f"{tokenizer.decode(trained[-TRAILING:])!r}; put the end token inside {{% generation %}} of the chat template, name the template's "
-        "end token as eos_token_id in generation_config.json, or set method.assistant_only=false"
+        f"no row trains the model to stop: generation ends at {ends or 'no token'}, and the trained part of"
+        f" the first row ends with {tokenizer.decode(trained[-TRAILING:])!r}; put the end token inside {{%"
+        " generation %} of the chat template, name the template's end token as eos_token_id in"
+        " generation_config.json, or set method.assistant_only=false"
     )

@@ -1,6 +1,8 @@
-"""A model with fewer layers, made of another one's: the way a student is begun (DistilBERT, Sanh et al. 2019).
+"""A model with fewer layers, made of another one's: the way a student is begun (DistilBERT, Sanh et al.
+2019).
 
-The result is a plain model of the same architecture: the configuration says how many layers there are, so ``from_pretrained`` loads it.
+The result is a plain model of the same architecture: the configuration says how many layers there are, so
+``from_pretrained`` loads it.
 """
 
 from __future__ import annotations
@@ -20,14 +22,17 @@ LAYER = re.compile(r"^(?P<before>[^0-9]*\.)(?P<layer>\d+)(?P<after>\..+)$")
 
 
 def spread(count: int, wanted: int) -> list[int]:
-    """``wanted`` of ``count`` layers, the first and the last among them and the others evenly between; 12 -> 6: 0 2 4 7 9 11, as Sanh et al."""
+    """``wanted`` of ``count`` layers, the first and the last among them and the others evenly between; 12 ->
+    6: 0 2 4 7 9 11, as Sanh et al.
+    """
     if wanted == 1:
         return [0]
     return [round(place * (count - 1) / (wanted - 1)) for place in range(wanted)]
 
 
 def with_layers(network: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
-    """A new model that has the layers ``kept`` of ``network``, in this order, and everything beside the layers.
+    """A new model that has the layers ``kept`` of ``network``, in this order, and everything beside the
+    layers.
 
     Raises:
         StepError: the architecture has no row of layers that can be told from the names of its parameters.
@@ -46,7 +51,8 @@ def with_layers(network: PreTrainedModel, kept: Sequence[int]) -> PreTrainedMode
     lacking = made.state_dict().keys() ^ state.keys()
     if lacking:
         raise StepError(
-            f"{type(network).__name__} cannot be made of fewer layers: {', '.join(sorted(lacking)[:3])} would be left over or missing"
+            f"{type(network).__name__} cannot be made of fewer layers: {', '.join(sorted(lacking)[:3])} would"
+            " be left over or missing"
         )
     made.load_state_dict(state)
     made.generation_config = copy.deepcopy(network.generation_config)
@@ -54,7 +60,9 @@ def with_layers(network: PreTrainedModel, kept: Sequence[int]) -> PreTrainedMode
 
 
 def _renamed(state: dict[str, Any], places: dict[int, int]) -> dict[str, Any]:
-    """The parameters of the layers in ``places`` under their new numbers; what belongs to no layer stays as it is."""
+    """The parameters of the layers in ``places`` under their new numbers; what belongs to no layer stays as
+    it is.
+    """
     found = {}
     for name, tensor in state.items():
         layer = LAYER.match(name)

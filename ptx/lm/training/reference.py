@@ -1,17 +1,20 @@
 """Log-probabilities of a reference, the model as it came, under which preference training compares answers.
 
-They depend on the answers and on the model, not on beta, the learning rate, the loss, the seed or the adapter that is trained, so a
-sweep over those needs them once: they are a product of their own in the store (:meth:`ptx.Run.product`). TRL 1.16 has a cache for them
-and it is not used: it misses when only beta, the learning rate or the output folder changes, and after a change of ``ld_alpha``, or of
-``max_length`` with ``truncation_mode=keep_end``, it answers with the wrong numbers.
+They depend on the answers and on the model, not on beta, the learning rate, the loss, the seed or the adapter
+that is trained, so a sweep over those needs them once: they are a product of their own in the store
+(:meth:`ptx.Run.product`). TRL 1.16 has a cache for them and it is not used: it misses when only beta, the
+learning rate or the output folder changes, and after a change of ``ld_alpha``, or of ``max_length`` with
+``truncation_mode=keep_end``, it answers with the wrong numbers.
 
-Every answer is scored by itself, one sequence without padding. In a batch the last digits of a log-probability depend on the company:
-the padded length and the number of rows decide how kernels split their sums, and both follow from the seed and the batch size. Numbers
-scored in TRL's batches could therefore either not be shared between seeds or not be those of a run without the store. Scored alone they
-are a function of the answer, so that ``cache_reference=false`` (the reference stays in memory and is asked in every batch) gives the same
-losses to the last digit. Batches of equal length, without padding, do not do: with stories260K in float32 on a CPU one or two of eight answers come out with other
-last digits than alone. They differ from TRL's own in-batch numbers by rounding only. The price: a GPU is used less well for short
-answers; the gain: the pass is made once per sweep, and neither memory nor time for a reference is needed while training.
+Every answer is scored by itself, one sequence without padding. In a batch the last digits of a
+log-probability depend on the company: the padded length and the number of rows decide how kernels split their
+sums, and both follow from the seed and the batch size. Numbers scored in TRL's batches could therefore either
+not be shared between seeds or not be those of a run without the store. Scored alone they are a function of
+the answer, so that ``cache_reference=false`` (the reference stays in memory and is asked in every batch)
+gives the same losses to the last digit. Batches of equal length, without padding, do not do: with stories260K
+in float32 on a CPU one or two of eight answers come out with other last digits than alone. They differ from
+TRL's own in-batch numbers by rounding only. The price: a GPU is used less well for short answers; the gain:
+the pass is made once per sweep, and neither memory nor time for a reference is needed while training.
 """
 
 from __future__ import annotations
@@ -35,12 +38,34 @@ from ptx.records import ModelRef, digest_of, read_json, write_json
 #: count of changes in how the numbers are computed
 VERSION = 1
 LIBRARIES = ("torch", "transformers", "trl")
-#: arguments of TRL's configs that no forward pass of the reference depends on; every other one in ``method.args`` is in the key
+#: arguments of TRL's configs that no forward pass of the reference depends on; every other one in
+#: ``method.args`` is in the key
 FREE_ARGS = frozenset(
     [
-        *("max_grad_norm", "optim", "optim_args", "adam_beta1", "adam_beta2", "adam_epsilon", "lr_scheduler_kwargs"),
-        *("logging_steps", "logging_strategy", "logging_first_step", "dataloader_num_workers", "dataloader_drop_last", "dataset_num_proc"),
-        *("f_divergence_type", "f_alpha_divergence_coef", "use_weighting", "discopop_tau", "label_smoothing_factor"),
+        *(
+            "max_grad_norm",
+            "optim",
+            "optim_args",
+            "adam_beta1",
+            "adam_beta2",
+            "adam_epsilon",
+            "lr_scheduler_kwargs",
+        ),
+        *(
+            "logging_steps",
+            "logging_strategy",
+            "logging_first_step",
+            "dataloader_num_workers",
+            "dataloader_drop_last",
+            "dataset_num_proc",
+        ),
+        *(
+            "f_divergence_type",
+            "f_alpha_divergence_coef",
+            "use_weighting",
+            "discopop_tau",
+            "label_smoothing_factor",
+        ),
         *("gradient_checkpointing", "gradient_checkpointing_kwargs", "neftune_noise_alpha"),
         *("max_length", "truncation_mode", "ld_alpha"),  # they stand in the key as what they come to
     ]
@@ -70,24 +95,31 @@ def answers_of(batch: dict[str, Any], prefix: str = "") -> list[Answer]:
 
 
 def pair_columns(batch: dict[str, Any], *, tails: bool) -> dict[str, list[Answer]]:
-    """DPO's columns. With ``tails`` (LD-DPO, Liu et al. 2024) what a side is longer than the other counts less."""
+    """DPO's columns. With ``tails`` (LD-DPO, Liu et al. 2024) what a side is longer than the other counts
+    less.
+    """
     answers = answers_of(batch)
     half = len(answers) // 2
     chosen, rejected = answers[:half], answers[half:]
     if tails:
         shared = [min(one.whole, other.whole) for one, other in zip(chosen, rejected, strict=True)]
-        chosen, rejected = ([one._replace(whole=n) for one, n in zip(side, shared, strict=True)] for side in (chosen, rejected))
+        chosen, rejected = (
+            [one._replace(whole=n) for one, n in zip(side, shared, strict=True)]
+            for side in (chosen, rejected)
+        )
     return {"ref_chosen_logps": chosen, "ref_rejected_logps": rejected}
 
 
-def thumb_columns(batch: dict[str, Any], *, tails: bool) -> dict[str, list[Answer]]:  # noqa: ARG001 (KTO has no tails)
+# KTO has no tails
+def thumb_columns(batch: dict[str, Any], *, tails: bool) -> dict[str, list[Answer]]:  # noqa: ARG001
     """KTO's columns: the answers, and under the KL term each prompt with its neighbour's answer."""
     other = {"ref_KL_logps": answers_of(batch, "KL_")} if "KL_input_ids" in batch else {}
     return {"ref_logps": answers_of(batch)} | other
 
 
-#: trainer -> how its batches become columns of answers, and which columns make one product. KTO's KL pairs follow the seed's order
-#: of the rows and the size of a batch; kept apart, they leave the answers themselves to be shared.
+#: trainer -> how its batches become columns of answers, and which columns make one product. KTO's KL pairs
+#: follow the seed's order of the rows and the size of a batch; kept apart, they leave the answers themselves
+#: to be shared.
 COLUMNS: dict[str, tuple[Callable[..., dict[str, list[Answer]]], dict[str, tuple[str, ...]]]] = {
     "DPOTrainer": (pair_columns, {"reference": ("ref_chosen_logps", "ref_rejected_logps")}),
     "KTOTrainer": (thumb_columns, {"reference": ("ref_logps",), "reference_kl": ("ref_KL_logps",)}),
@@ -95,7 +127,9 @@ COLUMNS: dict[str, tuple[Callable[..., dict[str, list[Answer]]], dict[str, tuple
 
 
 def log_probability(model: Any, answer: Answer, tail: float | None) -> float:
-    """Log-probability of an answer in nats, through the head that TRL trains with (it never builds the logits)."""
+    """Log-probability of an answer in nats, through the head that TRL trains with (it never builds the
+    logits).
+    """
     ids = torch.tensor([answer.ids], device=model.device)  # (1, T)
     labels = ids.clone()
     labels[:, : answer.start] = -100
@@ -109,7 +143,9 @@ def log_probability(model: Any, answer: Answer, tail: float | None) -> float:
 
 @contextlib.contextmanager
 def as_it_came(trainer: Any) -> Iterator[Any]:
-    """The reference of a trainer, ready to be asked: its second model, or the one it trains with the adapter switched off."""
+    """The reference of a trainer, ready to be asked: its second model, or the one it trains with the adapter
+    switched off.
+    """
     model = getattr(trainer, "ref_model", None) or trainer.accelerator.unwrap_model(trainer.model)
     training = model.training
     switched_off = model.disable_adapter() if hasattr(model, "disable_adapter") else contextlib.nullcontext()
@@ -120,8 +156,12 @@ def as_it_came(trainer: Any) -> Iterator[Any]:
         model.train(training)
 
 
-def score(trainer: Any, answers: Iterable[Answer], tail: float | None, seen: Callable[[int], None] = lambda _: None) -> Values:
-    """Every answer's log-probability; ``seen`` is told how many are done. Repeated ones are scored again, so that sharded ranks keep step."""
+def score(
+    trainer: Any, answers: Iterable[Answer], tail: float | None, seen: Callable[[int], None] = lambda _: None
+) -> Values:
+    """Every answer's log-probability; ``seen`` is told how many are done. Repeated ones are scored again, so
+    that sharded ranks keep step.
+    """
     values: Values = {}
     with as_it_came(trainer) as model:
         for done, answer in enumerate(answers, 1):
@@ -140,10 +180,14 @@ def stored(
     tail: float | None = None,
     name: str = "reference",
 ) -> Values:
-    """The same from the store; scored by ``trainer``'s reference, before it has been trained, where the store lacks them."""
+    """The same from the store; scored by ``trainer``'s reference, before it has been trained, where the store
+    lacks them.
+    """
     distinct = sorted(set(answers))
     folder = run.product(
-        name, ingredients(run, method, model, trainer, distinct, tail), lambda folder: _build(run, trainer, distinct, tail, folder)
+        name,
+        ingredients(run, method, model, trainer, distinct, tail),
+        lambda folder: _build(run, trainer, distinct, tail, folder),
     )
     return dict(zip(distinct, read_json(folder / "values.json"), strict=True))
 
@@ -160,7 +204,9 @@ def _build(run: Run, trainer: Any, answers: list[Answer], tail: float | None, fo
     write_json(folder / "values.json", list(score(trainer, answers, tail, seen).values()))
 
 
-def ingredients(run: Run, method: TrlMethod, model: ModelRef, trainer: Any, answers: list[Answer], tail: float | None) -> dict[str, Any]:
+def ingredients(
+    run: Run, method: TrlMethod, model: ModelRef, trainer: Any, answers: list[Answer], tail: float | None
+) -> dict[str, Any]:
     """All that decides the numbers: the key. Nothing of what is trained, how, or in which order."""
     network = trainer.accelerator.unwrap_model(trainer.model)
     base = network.get_base_model() if hasattr(network, "get_base_model") else network
@@ -186,13 +232,19 @@ def ingredients(run: Run, method: TrlMethod, model: ModelRef, trainer: Any, answ
 def weights_digest(model: ModelRef) -> str:
     """What the reference computes with: the folder, and below an adapter that of its base."""
     digest = model.digest or ModelRef.of(model.path).digest
-    return digest_of([digest, weights_digest(ModelRef.of(base_of(model.path)))]) if is_adapter(model.path) else digest
+    return (
+        digest_of([digest, weights_digest(ModelRef.of(base_of(model.path)))])
+        if is_adapter(model.path)
+        else digest
+    )
 
 
 def trainer_with_reference(kind: str, run: Run, method: Any, model: ModelRef) -> type:
-    """TRL's trainer ``kind`` (DPOTrainer, KTOTrainer), whose reference is scored answer by answer, from the store or in every batch.
+    """TRL's trainer ``kind`` (DPOTrainer, KTOTrainer), whose reference is scored answer by answer, from the
+    store or in every batch.
 
-    With ``method.cache_reference`` the rows get their numbers before the training begins and no reference model is kept.
+    With ``method.cache_reference`` the rows get their numbers before the training begins and no reference
+    model is kept.
     """
     import trl
 
@@ -204,11 +256,16 @@ def trainer_with_reference(kind: str, run: Run, method: Any, model: ModelRef) ->
         """The trainer of TRL with ptx's numbers for the reference."""
 
         def __init__(self, *args: Any, **options: Any) -> None:
-            with replaced(sys.modules[base.__module__], "hash_module", lambda _: ""):  # of all weights, for a key that is not used
+            with replaced(
+                sys.modules[base.__module__], "hash_module", lambda _: ""
+            ):  # of all weights, for a key that is not used
                 super().__init__(*args, **options)
-            self.precompute_ref_logps = True  # the loss is to take the numbers from its inputs, and gets them there in both ways
+            self.precompute_ref_logps = (
+                True  # the loss is to take the numbers from its inputs, and gets them there in both ways
+            )
 
-        def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:  # noqa: ARG002 (TRL's interface)
+        # TRL's interface
+        def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
             answers: dict[str, list[Answer]] = {}
             for row in dataset:
                 for column, found in columns_of(self.data_collator([row]), tails=tail is not None).items():
@@ -225,7 +282,10 @@ def trainer_with_reference(kind: str, run: Run, method: Any, model: ModelRef) ->
                 columns = columns_of(inputs, tails=tail is not None)
                 values = score(self, [answer for found in columns.values() for answer in found], tail)
                 device = inputs["input_ids"].device
-                inputs = inputs | {column: torch.tensor([values[a] for a in found], device=device) for column, found in columns.items()}
+                inputs = inputs | {
+                    column: torch.tensor([values[a] for a in found], device=device)
+                    for column, found in columns.items()
+                }
             return super()._compute_loss(model, inputs, return_outputs)
 
     WithReference.__name__ = kind

@@ -1,8 +1,8 @@
 """ptx's rows as the columns that TRL's trainers take, and nothing else.
 
-Where the model has a chat template, texts become turns, so that data written as plain prompt and reply trains the format in
-which the model will be asked. Where it has none, everything stays text. Further columns (skill, language, ...) are left out:
-TRL gives some names a meaning of its own (``images``, ``tools``, ``input_ids``).
+Where the model has a chat template, texts become turns, so that data written as plain prompt and reply trains
+the format in which the model will be asked. Where it has none, everything stays text. Further columns (skill,
+language, ...) are left out: TRL gives some names a meaning of its own (``images``, ``tools``, ``input_ids``).
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ ROLES: dict[str, dict[str, str]] = {
     "prompts": {"prompt": "user"},
 }
 #: columns that go through as they are
-KEPT: dict[str, tuple[str, ...]] = {"messages": ("messages",), "text": ("text",), "thumbs": ("label",), "prompts": ("answer",)}
+KEPT: dict[str, tuple[str, ...]] = {
+    "messages": ("messages",),
+    "text": ("text",),
+    "thumbs": ("label",),
+    "prompts": ("answer",),
+}
 
 
 def trl_rows(shape: str, rows: list[Row], *, chat: bool) -> list[Row]:
@@ -28,7 +33,9 @@ def trl_rows(shape: str, rows: list[Row], *, chat: bool) -> list[Row]:
     roles, kept = ROLES.get(shape, {}), KEPT.get(shape, ())
     made = []
     for row in rows:
-        values = {column: as_turns(row[column], role) if chat else row[column] for column, role in roles.items()}
+        values = {
+            column: as_turns(row[column], role) if chat else row[column] for column, role in roles.items()
+        }
         made.append({**values, **{column: row.get(column) for column in kept}})
     if shape == "prompts":
         for row in made:
@@ -42,7 +49,9 @@ def as_turns(value: str | Turns, role: str) -> Turns:
 
 
 def as_text(value: str | Turns) -> str:
-    """What a conversation says, for scorers: the text of a single turn, else all turns, each with its role."""
+    """What a conversation says, for scorers: the text of a single turn, else all turns, each with its
+    role.
+    """
     if isinstance(value, str):
         return value
     if len(value) == 1:

@@ -1,8 +1,9 @@
 """One training run around a TRL trainer: the model in, checkpoints and resuming, the model out.
 
-A method's ``train.py`` makes rows and a trainer; everything that is the same for all of them happens here. TRL decides the
-losses; ptx decides which weights go in, that a killed run goes on where it stopped, that the result is a whole model folder in
-the number format it came in, and that mistakes which TRL trains through are said or stop the run.
+A method's ``train.py`` makes rows and a trainer; everything that is the same for all of them happens here.
+TRL decides the losses; ptx decides which weights go in, that a killed run goes on where it stopped, that the
+result is a whole model folder in the number format it came in, and that mistakes which TRL trains through are
+said or stop the run.
 """
 
 from __future__ import annotations
@@ -39,12 +40,16 @@ def length_of(method: Any, model: Path) -> int:
 
 
 def context_of(model: Path) -> int | None:
-    """The longest text that a model (or the base of an adapter) takes, in tokens; None where it does not say."""
+    """The longest text that a model (or the base of an adapter) takes, in tokens; None where it does not
+    say.
+    """
     return models.inspect(weights_of(model)).max_positions
 
 
 def load_policy(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel:
-    """The model to train. An adapter folder is merged into its base first: the new training starts from what it was."""
+    """The model to train. An adapter folder is merged into its base first: the new training starts from what
+    it was.
+    """
     options: dict[str, Any] = {}
     if method.lora is not None and method.lora.quantize:
         options["quantization_config"] = _four_bits()
@@ -59,19 +64,26 @@ def load_reference(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedMo
 
 
 def _dtype(run: Run, method: TrlMethod) -> str:
-    """float32 weights under autocast when all are trained (an update of bfloat16 weights is often rounded away), else bfloat16."""
+    """float32 weights under autocast when all are trained (an update of bfloat16 weights is often rounded
+    away), else bfloat16.
+    """
     if method.dtype != "auto":
         return "float32" if method.dtype == "float16" and method.lora is None else method.dtype
     return "bfloat16" if run.device == "cuda" and method.lora is not None else "float32"
 
 
 def _four_bits() -> Any:
-    """QLoRA's storage (Dettmers et al. 2023): 4-bit NormalFloat with double quantisation. Needs a GPU, so no test here runs it."""
+    """QLoRA's storage (Dettmers et al. 2023): 4-bit NormalFloat with double quantisation. Needs a GPU, so no
+    test here runs it.
+    """
     import torch
     from transformers import BitsAndBytesConfig
 
     return BitsAndBytesConfig(
-        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=torch.bfloat16
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
     )
 
 
@@ -81,8 +93,16 @@ def peft_config(lora: Lora | None) -> Any:
         return None
     from peft import LoraConfig
 
-    targets = lora.targets if lora.targets == "all-linear" else [name.strip() for name in lora.targets.split(",")]
-    return LoraConfig(r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=targets, task_type="CAUSAL_LM")
+    targets = (
+        lora.targets if lora.targets == "all-linear" else [name.strip() for name in lora.targets.split(",")]
+    )
+    return LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=targets,
+        task_type="CAUSAL_LM",
+    )
 
 
 def make_trainer(
@@ -95,7 +115,9 @@ def make_trainer(
     args: Any,
     **extra: Any,
 ) -> Any:
-    """TRL's trainer ``kind`` (``DPOTrainer``, or what makes one derived from it) for the model to train and rows in TRL's columns."""
+    """TRL's trainer ``kind`` (``DPOTrainer``, or what makes one derived from it) for the model to train and
+    rows in TRL's columns.
+    """
     from datasets import Dataset
 
     with warnings_said(run):
@@ -109,7 +131,9 @@ def make_trainer(
         )
 
 
-def run_trainer(run: Run, trainer: Any, method: TrlMethod, model: ModelRef, explain: Callable[[], str] | None = None) -> ModelRef:
+def run_trainer(
+    run: Run, trainer: Any, method: TrlMethod, model: ModelRef, explain: Callable[[], str] | None = None
+) -> ModelRef:
     """Train, resuming where a killed run stopped, and write the result to ``run.folder / "model"``."""
     import torch
     from transformers import PrinterCallback, ProgressCallback
@@ -127,10 +151,15 @@ def run_trainer(run: Run, trainer: Any, method: TrlMethod, model: ModelRef, expl
         run.say(f"goes on from step {checkpoint.name.rpartition('-')[2]}")
     try:
         with warnings_said(run):
-            run.host.first("ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint)
+            run.host.first(
+                "ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint
+            )
     except torch.OutOfMemoryError as error:
         smaller = max((method.micro_batch or method.batch_size) // 2, 1)
-        raise StepError(f"the GPU's memory is full; try method.micro_batch={smaller}, lora=lora, or a shorter method.max_length") from error
+        raise StepError(
+            f"the GPU's memory is full; try method.micro_batch={smaller}, lora=lora, or a shorter"
+            " method.max_length"
+        ) from error
     return _result(run, trainer, method, model)
 
 
@@ -142,8 +171,13 @@ def latest_checkpoint(folder: Path) -> Path | None:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    plain = all((checkpoint / name).is_file() for name in CHECKPOINT) and list(checkpoint.glob("*.safetensors"))
-    sharded = (checkpoint / CHECKPOINT[0]).is_file() and [*checkpoint.glob("optimizer_0"), *checkpoint.glob("global_step*")]
+    plain = all((checkpoint / name).is_file() for name in CHECKPOINT) and list(
+        checkpoint.glob("*.safetensors")
+    )
+    sharded = (checkpoint / CHECKPOINT[0]).is_file() and [
+        *checkpoint.glob("optimizer_0"),
+        *checkpoint.glob("global_step*"),
+    ]
     if not (plain or sharded):
         return False
     try:
@@ -155,13 +189,19 @@ def _is_whole(checkpoint: Path) -> bool:
 
 def _result(run: Run, trainer: Any, method: TrlMethod, model: ModelRef) -> ModelRef:
     folder = run.folder / "model"
-    tokenizer = load_tokenizer(model.path)  # as it came: trainers change the padding side and template of theirs
+    tokenizer = load_tokenizer(
+        model.path
+    )  # as it came: trainers change the padding side and template of theirs
     lora = method.lora
     state = whole_state(trainer) if is_sharded(trainer) else None
     trainer.accelerator.wait_for_everyone()
     if not trainer.is_world_process_zero():
         return ModelRef(folder)  # rank 0 writes
-    trained = trainer.accelerator.unwrap_model(trainer.model) if state is None else _reassembled(method, model, state)
+    trained = (
+        trainer.accelerator.unwrap_model(trainer.model)
+        if state is None
+        else _reassembled(method, model, state)
+    )
     trained.config.use_cache = True  # trainers switch it off, and the saved model would generate slowly
     if lora is not None and not lora.merge:
         save_adapter(trained, tokenizer, folder, model)
@@ -185,7 +225,9 @@ def _reassembled(method: TrlMethod, model: ModelRef, state: dict[str, Any]) -> A
 
 
 def _merged(run: Run, trained: Any, method: TrlMethod, model: ModelRef) -> Any:
-    """The adapter in the weights. Of a 4-bit base the weights are read again in full: merging into 4 bits would round it away."""
+    """The adapter in the weights. Of a 4-bit base the weights are read again in full: merging into 4 bits
+    would round it away.
+    """
     from ptx.lm.training.keep_zeros import blank, zero_masks
 
     if not method.lora.quantize:

@@ -1,8 +1,9 @@
 """``method.args``: any argument of a TRL config, checked by name and type before a weight is loaded.
 
-TRL's configs have up to 190 fields with union types that OmegaConf's structured configs cannot hold, and some of them mean
-nothing here or contradict ptx (where results go, seeds, trackers). So ptx has its own fields for what people set, this free
-dictionary for the rest, and a list of arguments that are ptx's to set, each with what to type instead.
+TRL's configs have up to 190 fields with union types that OmegaConf's structured configs cannot hold, and some
+of them mean nothing here or contradict ptx (where results go, seeds, trackers). So ptx has its own fields for
+what people set, this free dictionary for the rest, and a list of arguments that are ptx's to set, each with
+what to type instead.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ def problems(method: TrlMethod, name: str, config_name: str, owned: dict[str, st
 
 
 def trl_class(name: str) -> Any:
-    """A class of TRL by its name; ``gold.GOLDConfig`` is that of ``trl.experimental.gold``. Quiets TRL before its first import."""
+    """A class of TRL by its name; ``gold.GOLDConfig`` is that of ``trl.experimental.gold``. Quiets TRL before
+    its first import.
+    """
     quiet()
     folder, _, last = name.rpartition(".")
     return getattr(import_module(f"trl.experimental.{folder}" if folder else "trl"), last)
@@ -90,14 +93,17 @@ def _hints(config_name: str) -> dict[str, Any]:
 def _problem(key: str, value: Any, name: str, hints: dict[str, Any], owned: dict[str, str]) -> Problem | None:
     if key in owned or key.startswith(("hub_", "trackio_")):
         instead = owned.get(key, "")
-        return Problem(f"method.args.{key} is for ptx to set", f"use {instead}=..." if instead else "leave it out")
+        return Problem(
+            f"method.args.{key} is for ptx to set", f"use {instead}=..." if instead else "leave it out"
+        )
     if key not in hints:
         free = [known for known in hints if known not in owned]
         hint = did_you_mean(key, free) if did_you_mean(key, free).startswith("did") else ""
         return Problem(f"no TRL argument {key!r} for method={name}", hint or _hint_of_owned(key, owned))
     if not fits(value, hints[key]):
         return Problem(
-            f"method.args.{key} must be {wanted(hints[key])}, got {value!r} ({type(value).__name__})", f"type method.args.{key}=VALUE"
+            f"method.args.{key} must be {wanted(hints[key])}, got {value!r} ({type(value).__name__})",
+            f"type method.args.{key}=VALUE",
         )
     return None
 
@@ -112,7 +118,9 @@ def _hint_of_owned(key: str, owned: dict[str, str]) -> str:
 
 
 def fits(value: Any, hint: Any) -> bool:  # noqa: PLR0911 (one line for each kind of hint)
-    """Whether a plain value (from YAML) is of a field's type; an int is a float, a bool is no number, text is an enum's value."""
+    """Whether a plain value (from YAML) is of a field's type; an int is a float, a bool is no number, text is
+    an enum's value.
+    """
     if hint is Any:
         return True
     origin = typing.get_origin(hint)
@@ -153,7 +161,9 @@ def wanted(hint: Any) -> str:
         elif option is type(None):
             words.append("null")
         else:
-            words.append(getattr(option, "__name__", str(option)) if typing.get_origin(option) is None else str(option))
+            words.append(
+                getattr(option, "__name__", str(option)) if typing.get_origin(option) is None else str(option)
+            )
     return " or ".join(words)
 
 
@@ -183,7 +193,9 @@ def trl_config(run: Run, method: TrlMethod, config_name: str, **extra: Any) -> A
         "save_total_limit": 2,  # the last may be half-written when the process is killed
         "report_to": [],
         "disable_tqdm": True,
-        "logging_nan_inf_filter": False,  # the default replaces a loss that is nan by the average of those before
+        "logging_nan_inf_filter": (
+            False
+        ),  # the default replaces a loss that is nan by the average of those before
         # not part of the result: shorter or longer waits between two lines, memory against time
         "logging_steps": 0.005,
         "gradient_checkpointing": gpu,

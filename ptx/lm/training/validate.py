@@ -1,4 +1,6 @@
-"""What can be told about a training run before a weight is loaded; each TRL method's ``ptx_validate`` asks here."""
+"""What can be told about a training run before a weight is loaded; each TRL method's ``ptx_validate`` asks
+here.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,8 @@ from ptx.machine import resolve_device
 from ptx.models import inspection as models
 
 NO_TEMPLATE = (
-    "add one: a chat_template.jinja in the model's folder (tokenizer.chat_template = ...; tokenizer.save_pretrained(FOLDER)), "
-    "or take a model that was trained for chat"
+    "add one: a chat_template.jinja in the model's folder (tokenizer.chat_template = ...;"
+    " tokenizer.save_pretrained(FOLDER)), or take a model that was trained for chat"
 )
 
 
@@ -26,8 +28,12 @@ def shape_of(method: TrlMethod, data: DataSet | None) -> str | None:
     return next((shape for shape in method.needs if data is not None and shape in data.shapes), None)
 
 
-def problems(config: RunConfig, name: str, config_name: str, owned: dict[str, str], model: Path, data: DataSet | None) -> list[Problem]:
-    """Everything that is wrong for ``method=name``, TRL's ``config_name``, whose own arguments ``owned`` are ptx's to set."""
+def problems(
+    config: RunConfig, name: str, config_name: str, owned: dict[str, str], model: Path, data: DataSet | None
+) -> list[Problem]:
+    """Everything that is wrong for ``method=name``, TRL's ``config_name``, whose own arguments ``owned`` are
+    ptx's to set.
+    """
     method = config.method
     found = args_problems(method, name, config_name, owned) + rank_problems(config)
     if isinstance(method.lora, Lora):
@@ -36,18 +42,32 @@ def problems(config: RunConfig, name: str, config_name: str, owned: dict[str, st
         return found  # the core shows them
     facts = models.inspect(model)
     if facts.quantized:
-        found.append(Problem(f"{model} is quantised ({facts.quantized}) and cannot be trained", "train before you quantise"))
+        found.append(
+            Problem(
+                f"{model} is quantised ({facts.quantized}) and cannot be trained", "train before you quantise"
+            )
+        )
     length = getattr(method, "max_length", None)
     if length is not None and facts.max_positions and length > facts.max_positions:
         what = f"method.max_length={length} is more than the model's context of {facts.max_positions} tokens"
         found.append(Problem(what, f"try method.max_length={facts.max_positions}"))
     longest = getattr(method, "max_completion_length", None)
     if longest is not None and facts.max_positions and longest >= facts.max_positions:
-        what = f"method.max_completion_length={longest} fills the model's context of {facts.max_positions} tokens and leaves no room for a prompt"
+        what = (
+            f"method.max_completion_length={longest} fills the model's context of {facts.max_positions}"
+            " tokens and leaves no room for a prompt"
+        )
         found.append(Problem(what, f"try method.max_completion_length={facts.max_positions // 2}"))
     shape = shape_of(method, data)
-    if data is not None and shape is not None and not facts.has_chat_template and needs_template(shape, data.rows(shape)):
-        what = f"{data.name} holds conversations ({shape}) and {model} has no chat template to write them with"
+    if (
+        data is not None
+        and shape is not None
+        and not facts.has_chat_template
+        and needs_template(shape, data.rows(shape))
+    ):
+        what = (
+            f"{data.name} holds conversations ({shape}) and {model} has no chat template to write them with"
+        )
         found.append(Problem(what, NO_TEMPLATE))
     return found
 
@@ -56,18 +76,31 @@ def _lora_problems(lora: Lora, config: RunConfig, model: Path) -> list[Problem]:
     found = []
     if lora.quantize and resolve_device(config.device) != "cuda":
         found.append(
-            Problem("method.lora.quantize=true (QLoRA) needs a GPU, and this run is on the CPU", "leave it out: lora=lora alone works here")
+            Problem(
+                "method.lora.quantize=true (QLoRA) needs a GPU, and this run is on the CPU",
+                "leave it out: lora=lora alone works here",
+            )
         )
     elif lora.quantize and find_spec("bitsandbytes") is None:
-        found.append(Problem("method.lora.quantize=true (QLoRA) needs bitsandbytes", "pip install bitsandbytes"))
+        found.append(
+            Problem("method.lora.quantize=true (QLoRA) needs bitsandbytes", "pip install bitsandbytes")
+        )
     if lora.targets == "all-linear" or models.problems(model):
         return found
     modules = sorted(
-        {name.split(".")[-2] for file in models.weight_files(model) for name, _, size in models.tensors_of(file) if len(size) == 2}
+        {
+            name.split(".")[-2]
+            for file in models.weight_files(model)
+            for name, _, size in models.tensors_of(file)
+            if len(size) == 2
+        }
     )
     for target in (part.strip() for part in lora.targets.split(",")):
         if target.rpartition(".")[2] not in modules:
             found.append(
-                Problem(f"{model} has no module {target!r} for method.lora.targets", f"it has {', '.join(modules)}, or use all-linear")
+                Problem(
+                    f"{model} has no module {target!r} for method.lora.targets",
+                    f"it has {', '.join(modules)}, or use all-linear",
+                )
             )
     return found

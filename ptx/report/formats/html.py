@@ -1,7 +1,8 @@
 """The report as one HTML file that needs nothing else: no network, no fonts, no libraries.
 
-Everything that comes from a record passes jinja2's autoescape. A content security policy allows the page's own script by its hash and
-nothing from elsewhere; so even text that slipped through could not run, and a plugin's section cannot load anything.
+Everything that comes from a record passes jinja2's autoescape. A content security policy allows the page's
+own script by its hash and nothing from elsewhere; so even text that slipped through could not run, and a
+plugin's section cannot load anything.
 """
 
 from __future__ import annotations
@@ -31,7 +32,14 @@ from ptx.report.text.summary import Story
 HERE = Path(__file__).parent
 
 
-def render_html(title: str, view: View, story: Story, pictures: Sequence[Picture], records: list[Record], sections: Sequence[str]) -> str:
+def render_html(
+    title: str,
+    view: View,
+    story: Story,
+    pictures: Sequence[Picture],
+    records: list[Record],
+    sections: Sequence[str],
+) -> str:
     """The whole page."""
     script = (HERE / "report.js").read_text(encoding="utf-8")
     failures = drill.failures_of(view.frame)
@@ -52,7 +60,8 @@ def render_html(title: str, view: View, story: Story, pictures: Sequence[Picture
         "failures": failures,
         "reasons": {failure.row: failure.message for failure in reversed(failures)},
         "curves": sparks_of(view.frame.rows),
-        "sections": [Markup(section) for section in sections],  # noqa: S704 (trusted as the plugin that made it; the policy above holds)
+        # trusted as the plugin that made it; the policy above holds
+        "sections": [Markup(section) for section in sections],  # noqa: S704
         "style": Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (our own file)
         "script": Markup(script),  # noqa: S704 (our own file)
         "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -61,15 +70,21 @@ def render_html(title: str, view: View, story: Story, pictures: Sequence[Picture
 
 
 def _environment() -> Environment:
-    made = Environment(loader=FileSystemLoader(HERE), autoescape=True, undefined=ChainableUndefined, trim_blocks=True, lstrip_blocks=True)
+    made = Environment(
+        loader=FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=ChainableUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     made.filters |= {"duration": duration, "head": head, "short_name": short_name}
     made.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return made
 
 
 def _picture(picture: Picture) -> dict[str, Any]:
-    drawn = {"wide": Markup(picture.wide), "narrow": Markup(picture.narrow)}  # noqa: S704 (every label was escaped where it was drawn)
-    return vars(picture) | drawn
+    # every label was escaped where it was drawn
+    return vars(picture) | {name: Markup(getattr(picture, name)) for name in ("wide", "narrow")}  # noqa: S704
 
 
 def _row(view: View, row: Row) -> dict[str, Any]:

@@ -1,4 +1,6 @@
-"""The report as Markdown, for pull requests and terminals: the same story and tables, every value on one line with interval and n."""
+"""The report as Markdown, for pull requests and terminals: the same story and tables, every value on one line
+with interval and n.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,17 @@ from ptx.report.text.provenance import facts_of
 from ptx.report.text.summary import Story
 
 LEGEND = (
-    "▲ better, ▼ worse, ≈ no difference beyond noise, = equal within 0.5 %; against {base}, paired by item where the metric allows it, "
-    "Holm-corrected per column at 5 %, so that an interval that barely leaves out zero can be ≈: of many runs some are there by chance. "
-    "Intervals are 95 %, n counts items; latencies are compared in turns with the baseline's where that was measured, since a shared machine is not equally fast all the time."
+    "▲ better, ▼ worse, ≈ no difference beyond noise, = equal within 0.5 %; against {base}, paired by item"
+    " where the metric allows it, Holm-corrected per column at 5 %, so that an interval that barely leaves"
+    " out zero can be ≈: of many runs some are there by chance. Intervals are 95 %, n counts items; latencies"
+    " are compared in turns with the baseline's where that was measured, since a shared machine is not"
+    " equally fast all the time."
 )
 
 
-def render_markdown(title: str, view: View, story: Story, pictures: Sequence[Picture], records: list[Record]) -> str:
+def render_markdown(
+    title: str, view: View, story: Story, pictures: Sequence[Picture], records: list[Record]
+) -> str:
     """The whole file."""
     facts = facts_of(records)
     parts = [
@@ -49,7 +55,11 @@ def render_markdown(title: str, view: View, story: Story, pictures: Sequence[Pic
 def escape(text: str) -> str:
     """Text that Markdown shows as it is, on one line: no HTML, no links, no table breaks."""
     one_line = re.sub(r"\s+", " ", text)
-    quoted = re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
+    quoted = re.sub(
+        r"([\\`*_\[\]|#~$])",
+        r"\\\1",
+        one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+    )
     return re.sub(r"(https?):", r"\1&#58;", quoted)
 
 
@@ -59,7 +69,10 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right_from: int 
 
 
 def _story(story: Story) -> str:
-    return "\n".join("- " + "".join(f"**{escape(span.text)}**" if span.strong else escape(span.text) for span in line) for line in story)
+    return "\n".join(
+        "- " + "".join(f"**{escape(span.text)}**" if span.strong else escape(span.text) for span in line)
+        for line in story
+    )
 
 
 def _full(cell: Cell, *, marked: bool = True) -> str:
@@ -73,15 +86,26 @@ def _delta(cell: Cell) -> str:
 
 def _main(view: View) -> str:
     table = view.main()
-    heads = ["#", "run", *([f"Δ {escape(' '.join(head(view.frame.headline)))}"] if view.frame.headline else [])]
+    heads = [
+        "#",
+        "run",
+        *([f"Δ {escape(' '.join(head(view.frame.headline)))}"] if view.frame.headline else []),
+    ]
     heads += [escape(f"{column.group} {column.title}") for column in table.columns]
     rows = []
     for line in table.lines:
-        seeds = f" ({len(line.row.done)} of {len(line.row.records)} seeds)" if len(line.row.records) > 1 else ""
+        seeds = (
+            f" ({len(line.row.done)} of {len(line.row.records)} seeds)" if len(line.row.records) > 1 else ""
+        )
         status = "" if line.row.status == "done" else f" ({line.row.status})"
         label = escape(line.row.label) + seeds + status
         rows.append(
-            [str(line.row.number), label, *([_delta(line.delta)] if view.frame.headline else []), *(_full(cell) for cell in line.cells)]
+            [
+                str(line.row.number),
+                label,
+                *([_delta(line.delta)] if view.frame.headline else []),
+                *(_full(cell) for cell in line.cells),
+            ]
         )
     return _table(heads, rows, 2)
 
@@ -89,7 +113,9 @@ def _main(view: View) -> str:
 def _picture(picture: Picture) -> str:
     lines = [f"![{escape(picture.title)}]({picture.file})", f"On the front: {_list(picture.front)}."]
     lines += [f"Within noise of it: {_list(picture.near)}."] if picture.near else []
-    lines += [f"Not in the picture, as a value is missing: {_list(picture.missing)}."] if picture.missing else []
+    lines += (
+        [f"Not in the picture, as a value is missing: {_list(picture.missing)}."] if picture.missing else []
+    )
     return f"{lines[0]}\n\n{' '.join(lines[1:])}"
 
 
@@ -99,7 +125,9 @@ def _list(labels: Sequence[str]) -> str:
 
 def _segment(table: Table) -> str:
     heads = ["run", *(escape(f"{column.group}: {column.title}") for column in table.columns)]
-    return _table(heads, ([escape(line.row.label), *(_full(cell) for cell in line.cells)] for line in table.lines))
+    return _table(
+        heads, ([escape(line.row.label), *(_full(cell) for cell in line.cells)] for line in table.lines)
+    )
 
 
 def _everything(view: View) -> str:
@@ -119,13 +147,22 @@ def _works(works: Sequence[Work]) -> str:
     for work in works:
         size = scale.text(work.bytes) if work.bytes else NOTHING
         made = duration(work.seconds) if work.made_by else f"{duration(work.seconds)} (in an earlier sweep)"
-        rows.append([escape(work.name), work.kind, f"`{escape(work.key[:12])}`", made, size, str(len(work.used_by))])
+        rows.append(
+            [escape(work.name), work.kind, f"`{escape(work.key[:12])}`", made, size, str(len(work.used_by))]
+        )
     return _table(["name", "kind", "key", "time", "output", "rows that use it"], rows, 3)
 
 
 def _failures(failures: Sequence[Failure]) -> str:
     rows = [
-        [escape(f.label), escape(f"{f.sweep}/{f.run}"), escape(f.status), escape(f.message), escape(f.where) or NOTHING] for f in failures
+        [
+            escape(f.label),
+            escape(f"{f.sweep}/{f.run}"),
+            escape(f.status),
+            escape(f.message),
+            escape(f.where) or NOTHING,
+        ]
+        for f in failures
     ]
     return _table(["run", "folder", "status", "message", "where"], rows, 5)
 

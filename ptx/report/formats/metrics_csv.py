@@ -31,7 +31,9 @@ FIELDS = (
 
 
 def render_csv(frame: Frame) -> str:
-    """The file's text; floats as Python writes them, so that reading gives the same numbers. A run without metrics has one line."""
+    """The file's text; floats as Python writes them, so that reading gives the same numbers. A run without
+    metrics has one line.
+    """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
@@ -46,7 +48,15 @@ def render_csv(frame: Frame) -> str:
 
 
 def _head(row: Row, record: Record) -> list[str]:
-    return [str(row.number), row.label, record.sweep_name, record.id, record.seed, str(row.baseline).lower(), record.status]
+    return [
+        str(row.number),
+        row.label,
+        record.sweep_name,
+        record.id,
+        record.seed,
+        str(row.baseline).lower(),
+        record.status,
+    ]
 
 
 def _tail(evaluator: str, metric: Metric) -> list[str]:

@@ -24,7 +24,12 @@ RATIOS = {
     "latency/peak_memory_bytes": ("less", "more"),
 }
 SAID = {"better": "better than", "worse": "worse than", "same": "tied with (no difference beyond noise)"}
-HOW = {"paired": "paired by item", "turns": "measured in turns", "unpaired": "from the two intervals", "exact": "exact"}
+HOW = {
+    "paired": "paired by item",
+    "turns": "measured in turns",
+    "unpaired": "from the two intervals",
+    "exact": "exact",
+}
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,16 @@ class View:
         verdict, mark = (one.verdict, one.mark) if one else ("", "")
         gap = one.difference.value if one else None
         return Cell(
-            scale.number(metric.value), interval, full, note, delta, verdict, mark, self._ratio(row, metric, interval), metric.value, gap
+            scale.number(metric.value),
+            interval,
+            full,
+            note,
+            delta,
+            verdict,
+            mark,
+            self._ratio(row, metric, interval),
+            metric.value,
+            gap,
         )
 
     def _delta(self, one: Comparison, scale: Scale) -> str:
@@ -115,7 +129,10 @@ class View:
         base = row.reference.label if row.reference else ""
         said = "equal to (within 0.5 %)" if one.mark == "=" else SAID[one.verdict]
         p = "" if one.how == "exact" else f", Holm-corrected p={one.difference.p:.2g}"
-        return f"{full}\n{said} {base}: {self._delta(one, scale)}, {HOW[one.how]}{p}, n={one.difference.n}{self._seen(one, scale)}"
+        return (
+            f"{full}\n{said} {base}: {self._delta(one, scale)}, {HOW[one.how]}{p},"
+            f" n={one.difference.n}{self._seen(one, scale)}"
+        )
 
     def _seen(self, one: Comparison, scale: Scale) -> str:
         """What a tie could have shown: the smallest true difference that is found four times in five."""
@@ -137,13 +154,22 @@ class View:
     def column(self, name: str, segment: str = "") -> Column:
         """The head of a column."""
         metric = next(row.metrics[name, segment] for row in self.frame.rows if (name, segment) in row.metrics)
-        counts = sorted({row.metrics[name, segment].n for row in self.frame.rows if (name, segment) in row.metrics})
+        counts = sorted(
+            {row.metrics[name, segment].n for row in self.frame.rows if (name, segment) in row.metrics}
+        )
         items = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
         group, title = head(name)
         if segment:
-            whole = f"{group} {title}" if name.count("/") == 1 else group  # a task is named by itself, all else by its metric
-            group, title = whole.removeprefix("bench · ").replace(" · ", " ").strip(), segment.partition("=")[2]
-        return Column(name, segment, group, title, self.scales[name].suffix, metric.better, items, self.scales[name])
+            whole = (
+                f"{group} {title}" if name.count("/") == 1 else group
+            )  # a task is named by itself, all else by its metric
+            group, title = (
+                whole.removeprefix("bench · ").replace(" · ", " ").strip(),
+                segment.partition("=")[2],
+            )
+        return Column(
+            name, segment, group, title, self.scales[name].suffix, metric.better, items, self.scales[name]
+        )
 
     def main(self) -> Table:
         """One line per row: what the report is about."""
@@ -159,20 +185,30 @@ class View:
         return [(name, segment, self.cell(row, name, segment)) for name, segment in row.metrics]
 
     def segments(self) -> list[Table]:
-        """One table per dimension (skill, language, ...), for each task's first metric, and of what has no task what the main table shows."""
+        """One table per dimension (skill, language, ...), for each task's first metric, and of what has no
+        task what the main table shows.
+        """
         return [table for dimension in self.frame.segments() if (table := self._segment(dimension)).columns]
 
     def _segment(self, dimension: str) -> Table:
-        keys = dict.fromkeys(key for row in self.frame.rows for key in row.metrics if key[1].partition("=")[0] == dimension)
+        keys = dict.fromkeys(
+            key for row in self.frame.rows for key in row.metrics if key[1].partition("=")[0] == dimension
+        )
         shown = self.frame.columns
-        order = {name: index for index, name in enumerate(self.frame.primary) if name.count("/") > 1 or name in shown}
+        order = {
+            name: index
+            for index, name in enumerate(self.frame.primary)
+            if name.count("/") > 1 or name in shown
+        }
         chosen = sorted((key for key in keys if key[0] in order), key=lambda key: order[key[0]])
         columns = [self.column(*key) for key in chosen]
         lines = [self._line(row, columns) for row in self.frame.rows if row.done]
         return Table(dimension, columns, self._heated(lines, columns))
 
     def _heated(self, lines: list[Line], columns: list[Column]) -> list[Line]:
-        """Shade by the difference from the baseline, in three steps each way, relative to the table's largest."""
+        """Shade by the difference from the baseline, in three steps each way, relative to the table's
+        largest.
+        """
         gaps = {
             (line.row.number, index): one.difference.value * (1 if column.better == "higher" else -1)
             for line in lines
@@ -181,12 +217,22 @@ class View:
         }
         largest = max((abs(gap) for gap in gaps.values()), default=0.0)
         return [
-            Line(line.row, [_with_heat(cell, gaps.get((line.row.number, index), 0.0), largest) for index, cell in enumerate(line.cells)])
+            Line(
+                line.row,
+                [
+                    _with_heat(cell, gaps.get((line.row.number, index), 0.0), largest)
+                    for index, cell in enumerate(line.cells)
+                ],
+            )
             for line in lines
         ]
 
 
 def _with_heat(cell: Cell, gap: float, largest: float) -> Cell:
     share = gap / largest if largest else 0.0
-    level = 0 if abs(share) < 0.08 else (1 if share > 0 else -1) * (1 if abs(share) < 0.3 else 2 if abs(share) < 0.65 else 3)
+    level = (
+        0
+        if abs(share) < 0.08
+        else (1 if share > 0 else -1) * (1 if abs(share) < 0.3 else 2 if abs(share) < 0.65 else 3)
+    )
     return Cell(**{**vars(cell), "heat": level})

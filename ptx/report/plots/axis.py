@@ -1,4 +1,6 @@
-"""Axes of the pictures: range, ticks and the way from a value to a pixel; logarithmic when the values span more than a decade."""
+"""Axes of the pictures: range, ticks and the way from a value to a pixel; logarithmic when the values span
+more than a decade.
+"""
 
 from __future__ import annotations
 
@@ -41,9 +43,16 @@ def make_axis(metrics: Sequence[Metric], start: float, end: float, *, may_log: b
     """An axis that holds all values and the finite ends of their intervals."""
     values = [metric.value for metric in metrics]
     log = may_log and min(values) > 0 and max(values) / min(values) > LOG_FROM
-    ends = values + [end for metric in metrics for end in (metric.low, metric.high) if math.isfinite(end) and (end > 0 or not log)]
+    ends = values + [
+        end
+        for metric in metrics
+        for end in (metric.low, metric.high)
+        if math.isfinite(end) and (end > 0 or not log)
+    ]
     low, high = _padded(min(ends), max(ends), log, NARROWEST if may_log else 0.0)
-    return Axis(low, high, start, end, log, tuple(log_ticks(low, high) if log else linear_ticks(low, high, wanted)))
+    return Axis(
+        low, high, start, end, log, tuple(log_ticks(low, high) if log else linear_ticks(low, high, wanted))
+    )
 
 
 def _padded(low: float, high: float, log: bool, narrowest: float) -> tuple[float, float]:
@@ -67,4 +76,9 @@ def log_ticks(low: float, high: float) -> list[float]:
     """Powers of ten, with 2 and 5 between them while there are few."""
     factors = (1, 2, 5) if math.log10(high / low) < 2.5 else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [factor * 10.0**decade for decade in decades for factor in factors if low <= factor * 10.0**decade <= high]
+    return [
+        factor * 10.0**decade
+        for decade in decades
+        for factor in factors
+        if low <= factor * 10.0**decade <= high
+    ]

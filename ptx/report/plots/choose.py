@@ -1,4 +1,6 @@
-"""Which pictures a report has: the headline quality against latency and against size, where both were measured."""
+"""Which pictures a report has: the headline quality against latency and against size, where both were
+measured.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def _picture(view: View, cost: str) -> Picture | None:
     y = Title(f"{short_name(quality)} ({arrow[dots[0].y.better]})", view.scales[quality])
     shown = {dot.number for dot in dots}
     kind = "size" if cost == SIZE else "latency"
-    labels = {standing: [dot.label for dot in dots if dot.standing == standing] for standing in ("front", "near")}
+    labels = {
+        standing: [dot.label for dot in dots if dot.standing == standing] for standing in ("front", "near")
+    }
     return Picture(
         f"{short_name(quality)} against {short_name(cost)}",
         f"quality-{kind}.svg",

@@ -35,7 +35,9 @@ class Spark:
 
 
 def sparks_of(rows: Sequence[Row]) -> list[Spark]:
-    """Up to two curves (loss and reward) per step that logged; a step that several rows share is drawn once."""
+    """Up to two curves (loss and reward) per step that logged; a step that several rows share is drawn
+    once.
+    """
     found: dict[str, list[Spark]] = {}
     users: dict[str, set[int]] = {}
     for row in rows:
@@ -83,7 +85,12 @@ def _logged(record: Record) -> dict[str, dict[str, Curve]]:
 
 
 def _chosen(names: Sequence[str]) -> list[str]:
-    ranked = [name for word in WORDS for name in sorted(names, key=lambda name: (name != word, len(name), name)) if _fits(name, word)]
+    ranked = [
+        name
+        for word in WORDS
+        for name in sorted(names, key=lambda name: (name != word, len(name), name))
+        if _fits(name, word)
+    ]
     firsts = [next((name for name in ranked if _fits(name, word)), None) for word in WORDS]
     return [name for name in firsts if name is not None][:MOST]
 
@@ -96,10 +103,19 @@ def _draw(curve: Curve, title: str) -> str:
     xs, ys = [x for x, _ in curve], [y for _, y in curve]
     wide, tall = (max(xs) - min(xs)) or 1.0, (max(ys) - min(ys)) or 1.0
     dots = [
-        (MARGIN + (x - min(xs)) / wide * (WIDTH - 2 * MARGIN), HEIGHT - MARGIN - (y - min(ys)) / tall * (HEIGHT - 2 * MARGIN))
+        (
+            MARGIN + (x - min(xs)) / wide * (WIDTH - 2 * MARGIN),
+            HEIGHT - MARGIN - (y - min(ys)) / tall * (HEIGHT - 2 * MARGIN),
+        )
         for x, y in curve
     ]
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
-    text = escape(f"{title}: {ys[0]:.4g} at step {xs[0]:g} to {ys[-1]:.4g} at step {xs[-1]:g}, lowest {min(ys):.4g}, highest {max(ys):.4g}")
+    text = escape(
+        f"{title}: {ys[0]:.4g} at step {xs[0]:g} to {ys[-1]:.4g} at step {xs[-1]:g}, lowest {min(ys):.4g},"
+        f" highest {max(ys):.4g}"
+    )
     end = f'<circle cx="{dots[-1][0]:.1f}" cy="{dots[-1][1]:.1f}" r="2.4"/>'
-    return f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{text}</title><polyline points="{line}"/>{end}</svg>'
+    return (
+        f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{text}</title><polyline'
+        f' points="{line}"/>{end}</svg>'
+    )

@@ -1,8 +1,9 @@
 """Where the labels of a picture go: beside their points, on nothing else.
 
-Greedy point-feature labelling (after Christensen, Marks and Shieber 1995, without the annealing): points in order of
-importance; each label takes the cheapest of some hundred places around its point, where covering another label or a point is
-dear, covering an error bar is not free, and distance costs a little. Deterministic.
+Greedy point-feature labelling (after Christensen, Marks and Shieber 1995, without the annealing): points in
+order of importance; each label takes the cheapest of some hundred places around its point, where covering
+another label or a point is dear, covering an error bar is not free, and distance costs a little.
+Deterministic.
 """
 
 from __future__ import annotations
@@ -52,7 +53,9 @@ def place(labels: Sequence[Wanted], solid: Sequence[Box], light: Sequence[Box], 
     taken = list(solid)
     placed = []
     for label in labels:
-        best = min(_places(label), key=lambda place: place[0] * PER_PIXEL + _cost(place[1], taken, light, frame))[1]
+        best = min(
+            _places(label), key=lambda place: place[0] * PER_PIXEL + _cost(place[1], taken, light, frame)
+        )[1]
         placed.append(best)
         taken.append(best)
     return placed
@@ -60,11 +63,17 @@ def place(labels: Sequence[Wanted], solid: Sequence[Box], light: Sequence[Box], 
 
 def _cost(box: Box, taken: Sequence[Box], light: Sequence[Box], frame: Box) -> float:
     covered = sum(box.shared(other) for other in taken)
-    return COVERING_LABEL * covered + COVERING_BAR * sum(box.shared(bar) for bar in light) + OUTSIDE * box.beyond(frame)
+    return (
+        COVERING_LABEL * covered
+        + COVERING_BAR * sum(box.shared(bar) for bar in light)
+        + OUTSIDE * box.beyond(frame)
+    )
 
 
 def _places(label: Wanted) -> Iterator[tuple[float, Box]]:
-    """Boxes around the point; the corner or side that faces the point touches the circle. Right of the point comes first."""
+    """Boxes around the point; the corner or side that faces the point touches the circle. Right of the point
+    comes first.
+    """
     for distance in DISTANCES:
         for index in range(DIRECTIONS):
             angle = 2 * math.pi * index / DIRECTIONS

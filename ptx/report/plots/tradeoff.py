@@ -1,8 +1,9 @@
-"""The trade-off picture as SVG: quality against a cost, error bars both ways, the front as a step line, every point labelled.
+"""The trade-off picture as SVG: quality against a cost, error bars both ways, the front as a step line, every
+point labelled.
 
-Colours come from the page's CSS (so that it is right in dark mode and in print); shapes tell the same story without them. Points
-that nothing beats are filled, points within noise of the front are rings, dominated ones are small and grey, the baseline is
-a square.
+Colours come from the page's CSS (so that it is right in dark mode and in print); shapes tell the same story
+without them. Points that nothing beats are filled, points within noise of the front are rings, dominated ones
+are small and grey, the baseline is a square.
 """
 
 from __future__ import annotations
@@ -46,7 +47,9 @@ class Title:
 
 @dataclass(frozen=True)
 class Size:
-    """Size of a picture in pixels; ``numbered`` writes the rows' numbers instead of their labels, for narrow screens."""
+    """Size of a picture in pixels; ``numbered`` writes the rows' numbers instead of their labels, for narrow
+    screens.
+    """
 
     width: float
     height: float
@@ -67,19 +70,33 @@ def stand(dots: Sequence[Dot]) -> list[Dot]:
         return []
     points = [[Value(m.value, m.low, m.high) for m in (dot.x, dot.y)] for dot in dots]
     found = standings(points, [dots[0].x.better, dots[0].y.better])
-    return [Dot(dot.number, dot.label, dot.baseline, dot.x, dot.y, standing) for dot, standing in zip(dots, found, strict=True)]
+    return [
+        Dot(dot.number, dot.label, dot.baseline, dot.x, dot.y, standing)
+        for dot, standing in zip(dots, found, strict=True)
+    ]
 
 
 def draw(dots: Sequence[Dot], x_title: Title, y_title: Title, size: Size, ident: str) -> str:
     """The picture as an ``<svg>`` element; ``ident`` keeps ids apart when several stand on one page."""
     plot = size.plot
-    x = make_axis([dot.x for dot in dots], plot.left, plot.right, may_log=True, wanted=4 if size.numbered else 7)
+    x = make_axis(
+        [dot.x for dot in dots], plot.left, plot.right, may_log=True, wanted=4 if size.numbered else 7
+    )
     y = make_axis([dot.y for dot in dots], plot.bottom, plot.top, may_log=False, wanted=5)
     back_first = sorted(dots, key=lambda dot: -ORDER.index(dot.standing))
-    shown = f'class="picture {"narrow" if size.numbered else "wide"}" viewBox="0 0 {size.width:g} {size.height:g}" role="img"'
+    shown = (
+        f'class="picture {"narrow" if size.numbered else "wide"}" viewBox="0 0 {size.width:g}'
+        f' {size.height:g}" role="img"'
+    )
     parts = [
-        f'<svg {shown} aria-label="{escape(y_title.text)} against {escape(x_title.text)}" xmlns="http://www.w3.org/2000/svg">',
-        f'<clipPath id="{ident}"><rect x="{plot.left}" y="{plot.top}" width="{plot.right - plot.left}" height="{plot.bottom - plot.top}"/></clipPath>',
+        (
+            f'<svg {shown} aria-label="{escape(y_title.text)} against {escape(x_title.text)}"'
+            ' xmlns="http://www.w3.org/2000/svg">'
+        ),
+        (
+            f'<clipPath id="{ident}"><rect x="{plot.left}" y="{plot.top}" width="{plot.right - plot.left}"'
+            f' height="{plot.bottom - plot.top}"/></clipPath>'
+        ),
         *_grid(x, y, plot, x_title, y_title, size),
         f'<g clip-path="url(#{ident})">',
         _front(dots, x, y),
@@ -97,16 +114,28 @@ def _grid(x: Axis, y: Axis, plot: Box, x_title: Title, y_title: Title, size: Siz
     for tick in x.ticks:
         px = f"{x.at(tick):.1f}"
         lines.append(f'<line class="grid" x1="{px}" x2="{px}" y1="{plot.top}" y2="{plot.bottom}"/>')
-        lines.append(f'<text class="tick" x="{px}" y="{plot.bottom + 16}" text-anchor="middle">{_tick(tick, x_title.scale)}</text>')
+        lines.append(
+            f'<text class="tick" x="{px}" y="{plot.bottom + 16}"'
+            f' text-anchor="middle">{_tick(tick, x_title.scale)}</text>'
+        )
     for tick in y.ticks:
         at = y.at(tick)
         lines.append(f'<line class="grid" x1="{plot.left}" x2="{plot.right}" y1="{at:.1f}" y2="{at:.1f}"/>')
-        lines.append(f'<text class="tick" x="{plot.left - 7}" y="{at + 3.5:.1f}" text-anchor="end">{_tick(tick, y_title.scale)}</text>')
+        lines.append(
+            f'<text class="tick" x="{plot.left - 7}" y="{at + 3.5:.1f}"'
+            f' text-anchor="end">{_tick(tick, y_title.scale)}</text>'
+        )
     middle, unit = (plot.left + plot.right) / 2, f", {x_title.scale.suffix}" if x_title.scale.suffix else ""
     shown = f"{x_title.text}{unit}{' (log)' if x.log else ''}"
-    lines.append(f'<text class="axis" x="{middle:g}" y="{size.height - 8:g}" text-anchor="middle">{escape(shown)}</text>')
+    lines.append(
+        f'<text class="axis" x="{middle:g}" y="{size.height - 8:g}"'
+        f' text-anchor="middle">{escape(shown)}</text>'
+    )
     height = (plot.top + plot.bottom) / 2
-    lines.append(f'<text class="axis" transform="translate(12 {height:g}) rotate(-90)" text-anchor="middle">{escape(y_title.text)}</text>')
+    lines.append(
+        f'<text class="axis" transform="translate(12 {height:g}) rotate(-90)"'
+        f' text-anchor="middle">{escape(y_title.text)}</text>'
+    )
     return lines
 
 
@@ -115,9 +144,15 @@ def _tick(value: float, scale: Scale) -> str:
 
 
 def _front(dots: Sequence[Dot], x: Axis, y: Axis) -> str:
-    """A step line through the front: right of it and below it (for a cost and a quality) everything is beaten."""
+    """A step line through the front: right of it and below it (for a cost and a quality) everything is
+    beaten.
+    """
     corners = _corners(dots, x, y)
-    return f'<path class="front-line" d="M{" L".join(f"{px:.1f} {py:.1f}" for px, py in corners)}"/>' if corners else ""
+    return (
+        f'<path class="front-line" d="M{" L".join(f"{px:.1f} {py:.1f}" for px, py in corners)}"/>'
+        if corners
+        else ""
+    )
 
 
 def _corners(dots: Sequence[Dot], x: Axis, y: Axis) -> list[tuple[float, float]]:
@@ -132,7 +167,10 @@ def _corners(dots: Sequence[Dot], x: Axis, y: Axis) -> list[tuple[float, float]]
 
 
 def _line_boxes(corners: Sequence[tuple[float, float]]) -> list[Box]:
-    return [Box(min(a, c) - 4, min(b, d) - 4, max(a, c) + 4, max(b, d) + 4) for (a, b), (c, d) in itertools.pairwise(corners)]
+    return [
+        Box(min(a, c) - 4, min(b, d) - 4, max(a, c) + 4, max(b, d) + 4)
+        for (a, b), (c, d) in itertools.pairwise(corners)
+    ]
 
 
 def _bars(dot: Dot, x: Axis, y: Axis) -> str:
@@ -141,22 +179,38 @@ def _bars(dot: Dot, x: Axis, y: Axis) -> str:
     parts = []
     if dot.x.low < dot.x.high:
         parts.append(f"M{x.at(dot.x.low):.1f} {at_y:.1f}H{x.at(dot.x.high):.1f}")
-        parts += [f"M{x.at(end):.1f} {at_y - 3:.1f}v6" for end in (dot.x.low, dot.x.high) if math.isfinite(end)]
+        parts += [
+            f"M{x.at(end):.1f} {at_y - 3:.1f}v6" for end in (dot.x.low, dot.x.high) if math.isfinite(end)
+        ]
     if dot.y.low < dot.y.high:
         parts.append(f"M{at_x:.1f} {y.at(dot.y.low):.1f}V{y.at(dot.y.high):.1f}")
-        parts += [f"M{at_x - 3:.1f} {y.at(end):.1f}h6" for end in (dot.y.low, dot.y.high) if math.isfinite(end)]
+        parts += [
+            f"M{at_x - 3:.1f} {y.at(end):.1f}h6" for end in (dot.y.low, dot.y.high) if math.isfinite(end)
+        ]
     return f'<path class="bar {dot.standing}" d="{"".join(parts)}"/>' if parts else ""
 
 
 def _mark(dot: Dot, x: Axis, y: Axis, x_title: Title, y_title: Title) -> str:
-    at_x, at_y, r = x.at(dot.x.value), y.at(dot.y.value), max(RADIUS[dot.standing], 4.5 if dot.baseline else 0)
+    at_x, at_y, r = (
+        x.at(dot.x.value),
+        y.at(dot.y.value),
+        max(RADIUS[dot.standing], 4.5 if dot.baseline else 0),
+    )
     shape = (
         f'<rect x="{at_x - r:.1f}" y="{at_y - r:.1f}" width="{2 * r:g}" height="{2 * r:g}"/>'
         if dot.baseline
         else f'<circle cx="{at_x:.1f}" cy="{at_y:.1f}" r="{r:g}"/>'
     )
-    told = {"front": "on the front", "near": "within noise of the front", "dominated": "dominated", "missing": ""}[dot.standing]
-    values = [f"{title.text}: {metric_text(metric, title.scale)}" for title, metric in ((y_title, dot.y), (x_title, dot.x))]
+    told = {
+        "front": "on the front",
+        "near": "within noise of the front",
+        "dominated": "dominated",
+        "missing": "",
+    }[dot.standing]
+    values = [
+        f"{title.text}: {metric_text(metric, title.scale)}"
+        for title, metric in ((y_title, dot.y), (x_title, dot.x))
+    ]
     title = escape("\n".join([f"{dot.number}. {dot.label} ({told})", *values]))
     return f'<g class="dot {_classes(dot)}" tabindex="0"><title>{title}</title>{shape}</g>'
 
@@ -165,7 +219,9 @@ def _labels(dots: Sequence[Dot], x: Axis, y: Axis, plot: Box, size: Size) -> lis
     important = sorted(dots, key=lambda dot: (ORDER.index(dot.standing), not dot.baseline, dot.number))
     texts = [str(dot.number) if size.numbered else _shortened(dot.label) for dot in important]
     centres = [(x.at(dot.x.value), y.at(dot.y.value)) for dot in important]
-    wanted = [Wanted(cx, cy, len(text) * LETTER + 4, LINE) for (cx, cy), text in zip(centres, texts, strict=True)]
+    wanted = [
+        Wanted(cx, cy, len(text) * LETTER + 4, LINE) for (cx, cy), text in zip(centres, texts, strict=True)
+    ]
     solid = [Box(cx - 6, cy - 6, cx + 6, cy + 6) for cx, cy in centres]
     light = [bar for dot in dots for bar in _bar_boxes(dot, x, y)] + _line_boxes(_corners(dots, x, y))
     boxes = place(wanted, solid, light, plot)
@@ -181,10 +237,16 @@ def _bar_boxes(dot: Dot, x: Axis, y: Axis) -> list[Box]:
 def _label(dot: Dot, text: str, centre: tuple[float, float], box: Box) -> str:
     near_x, near_y = min(max(centre[0], box.left), box.right), min(max(centre[1], box.top), box.bottom)
     far = math.hypot(near_x - centre[0], near_y - centre[1]) > 16
-    line = f'<line class="leader" x1="{centre[0]:.1f}" y1="{centre[1]:.1f}" x2="{near_x:.1f}" y2="{near_y:.1f}"/>' if far else ""
+    line = (
+        f'<line class="leader" x1="{centre[0]:.1f}" y1="{centre[1]:.1f}" x2="{near_x:.1f}"'
+        f' y2="{near_y:.1f}"/>'
+        if far
+        else ""
+    )
     middle = (box.left + box.right) / 2
     return (
-        f'{line}<text class="label {_classes(dot)}" x="{middle:.1f}" y="{box.bottom - 3.2:.1f}" text-anchor="middle">{escape(text)}</text>'
+        f'{line}<text class="label {_classes(dot)}" x="{middle:.1f}" y="{box.bottom - 3.2:.1f}"'
+        f' text-anchor="middle">{escape(text)}</text>'
     )
 
 

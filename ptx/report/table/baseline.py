@@ -1,4 +1,6 @@
-"""What each row of a report is compared with: the baseline of its own model, or the row that was asked for."""
+"""What each row of a report is compared with: the baseline of its own model, or the row that was asked
+for.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +14,41 @@ from ptx.report.table.row import Row
 
 
 def refer(rows: list[Row]) -> None:
-    """Give each row its baseline: the one of its model, on its runtime if there is one; without any baseline, the first row that is done."""
+    """Give each row its baseline: the one of its model, on its runtime if there is one; without any baseline,
+    the first row that is done.
+    """
     baselines = [row for row in rows if row.baseline and row.done]
     first = next((row for row in rows if row.done), None)
     for row in rows:
-        same = sorted((base for base in baselines if _kin(base, row, 1)), key=lambda base: not _kin(base, row, 3))
+        same = sorted(
+            (base for base in baselines if _kin(base, row, 1)), key=lambda base: not _kin(base, row, 3)
+        )
         reference = same[0] if same else first if not baselines else None
         row.reference = reference if reference is not row and row.done and not row.baseline else None
         row.turned = row.reference if same else None
 
 
 def refer_to(rows: list[Row], against: str) -> None:
-    """Let rows be compared with the one that is named for all of them, or that their sweep declares and has."""
-    named = [Named(row.records[0].varied, row.label, [row.full_label, *(record.id for record in row.records)]) for row in rows]
+    """Let rows be compared with the one that is named for all of them, or that their sweep declares and
+    has.
+    """
+    named = [
+        Named(row.records[0].varied, row.label, [row.full_label, *(record.id for record in row.records)])
+        for row in rows
+    ]
     if against:
         chosen = rows[find(against, named)]
         for row in rows:
-            row.reference, row.named = chosen if row is not chosen and row.done and chosen.done else None, True
+            row.reference, row.named = (
+                (chosen if row is not chosen and row.done and chosen.done else None),
+                True,
+            )
         return
     for row in rows:
-        declared, sweep = str((row.records[0].run.get("config") or {}).get("against") or ""), row.records[0].sweep_name
+        declared, sweep = (
+            str((row.records[0].run.get("config") or {}).get("against") or ""),
+            row.records[0].sweep_name,
+        )
         same = [other for other in rows if declared and other.records[0].sweep_name == sweep and other.done]
         try:
             chosen = same[find(declared, [named[other.number - 1] for other in same])]
@@ -53,4 +70,8 @@ def _kin(a: Row, b: Row, depth: int) -> bool:
 
 def _facts(record: Record) -> tuple[Any, ...]:
     config = record.run.get("config") or {}
-    return record.model.get("digest"), config.get("baseline_runtime") or config.get("runtime"), config.get("eval")
+    return (
+        record.model.get("digest"),
+        config.get("baseline_runtime") or config.get("runtime"),
+        config.get("eval"),
+    )

@@ -1,9 +1,9 @@
 """Every row against its baseline, metric by metric.
 
-Paired by item wherever the metric is a mean of item scores, or where the baseline was measured in turns with the artifact; from the
-two intervals otherwise, exactly for what is exact. The
-p-values are Holm-corrected over the rows that are compared with one baseline, per metric and segment; so "12 runs, one of them
-better" is not what chance alone would give.
+Paired by item wherever the metric is a mean of item scores, or where the baseline was measured in turns with
+the artifact; from the two intervals otherwise, exactly for what is exact. The p-values are Holm-corrected
+over the rows that are compared with one baseline, per metric and segment; so "12 runs, one of them better" is
+not what chance alone would give.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ from ptx.report.table.baseline import served
 from ptx.report.table.frame import Frame
 from ptx.report.table.pairing import Key
 from ptx.report.table.row import RATIO, Row, bare
-from ptx.stats import FRACTIONS, Difference, JoinError, Verdict, corrected, paired_across_seeds, unpaired_difference
+from ptx.stats import (
+    FRACTIONS,
+    Difference,
+    JoinError,
+    Verdict,
+    corrected,
+    paired_across_seeds,
+    unpaired_difference,
+)
 
 NEGLIGIBLE = 0.005
 SAME = "latency/same_ratio"
@@ -67,16 +75,22 @@ def _comparable(row: Row, other: Row, key: Key, unit: str) -> bool:
         return False
     if (row.as_it_is or other.as_it_is) and bare(key[0]).startswith("latency/") and unit != "bytes":
         return False  # times of two sittings: a busy hour would look like a slow model
-    return key[0] != RATIO or served(row.records[0]) == served(other.records[0])  # else ratios to different things
+    return key[0] != RATIO or served(row.records[0]) == served(
+        other.records[0]
+    )  # else ratios to different things
 
 
 def _by_item(row: Row, other: Row, key: Key, a: Metric, b: Metric) -> Comparison | None:
-    """Paired where both have the items' scores; None where they have other items, as that is no difference of the models."""
+    """Paired where both have the items' scores; None where they have other items, as that is no difference of
+    the models.
+    """
     ours, theirs = row.scores(key), other.scores(key)
     if ours and theirs:
         try:
             weights, clusters = row.column(key, "weight"), row.column(key, "cluster")
-            paired = paired_across_seeds(ours, theirs, a.better, weights=weights, clusters=clusters, span=span_of(a))
+            paired = paired_across_seeds(
+                ours, theirs, a.better, weights=weights, clusters=clusters, span=span_of(a)
+            )
         except JoinError:
             return None
         if paired.n > 1:
@@ -85,7 +99,9 @@ def _by_item(row: Row, other: Row, key: Key, a: Metric, b: Metric) -> Comparison
 
 
 def _from_one(ratio: Metric) -> Difference:
-    """A ratio to the baseline is held against 1, not against the ratio that the baseline's own run had to itself."""
+    """A ratio to the baseline is held against 1, not against the ratio that the baseline's own run had to
+    itself.
+    """
     found = unpaired_difference(ratio, replace(ratio, value=1.0, low=1.0, high=1.0))
     return replace(found, low=ratio.low - 1, high=ratio.high - 1)
 
@@ -110,7 +126,11 @@ def compare_all(frame: Frame) -> Comparisons:
     keys = dict.fromkeys(key for row in frame.rows for key in row.metrics)
     found: Comparisons = {}
     for key in keys:
-        family = {row.number: one for row in frame.rows if row.reference and (one := difference_of(row, row.reference, key))}
+        family = {
+            row.number: one
+            for row in frame.rows
+            if row.reference and (one := difference_of(row, row.reference, key))
+        }
         found |= {(number, *key): one for number, one in corrected_family(family).items()}
     return found
 
@@ -119,7 +139,9 @@ def corrected_family(family: dict[int, Comparison]) -> dict[int, Comparison]:
     """Holm over the comparisons that noise can fool; exact ones need none."""
     noisy = {number: one for number, one in family.items() if one.how != "exact"}
     fixed = corrected([one.difference for one in noisy.values()])
-    return family | {number: Comparison(new, one.how) for (number, one), new in zip(noisy.items(), fixed, strict=True)}
+    return family | {
+        number: Comparison(new, one.how) for (number, one), new in zip(noisy.items(), fixed, strict=True)
+    }
 
 
 def indistinguishable(frame: Frame, best: Row, name: str) -> list[Row]:

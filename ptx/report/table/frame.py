@@ -1,4 +1,5 @@
-"""The whole table: the rows, in order and by their names, what each is compared with, and which metrics are its columns.
+"""The whole table: the rows, in order and by their names, what each is compared with, and which metrics are
+its columns.
 
 The first row is the baseline, the model as it came; a row is compared with the baseline of its own model.
 """
@@ -39,7 +40,8 @@ class Frame:
     def columns(self) -> list[str]:
         """The main table's metrics: the headline, each task's first metric, then what it costs.
 
-        Where there are too many, evaluators take turns, so that none is missing because another has many tasks.
+        Where there are too many, evaluators take turns, so that none is missing because another has many
+        tasks.
         """
         left = [name for name in self.primary if name != self.headline]
         seen: Counter[str] = Counter()
@@ -55,7 +57,9 @@ class Frame:
 
     @property
     def primary(self) -> list[str]:
-        """One metric per task of each evaluator that measures quality, the first recorded; all of one without tasks."""
+        """One metric per task of each evaluator that measures quality, the first recorded; all of one without
+        tasks.
+        """
         seen: set[str] = set()
         found = []
         for name in self.names:
@@ -68,7 +72,9 @@ class Frame:
 
     @property
     def cost(self) -> str | None:
-        """The latency that pictures and sentences use; not the ratio to the baseline where the rows have it to several."""
+        """The latency that pictures and sentences use; not the ratio to the baseline where the rows have it
+        to several.
+        """
         one = len({served(row.records[0]) for row in self.rows if row.metric(COSTS[0])}) == 1
         return next((name for name in COSTS[:3] if name in self.names and (one or name != COSTS[0])), None)
 
@@ -103,8 +109,8 @@ def make_frame(records: Iterable[Record], against: str | None = "") -> Frame:
 
     Args:
         records: of one or several sweeps.
-        against: the row that all others are compared with (a label, a run's id, or choices); empty: what the runs declare, else each
-            row's baseline; None: that baseline, whatever they declare.
+        against: the row that all others are compared with (a label, a run's id, or choices); empty: what the
+            runs declare, else each row's baseline; None: that baseline, whatever they declare.
 
     Raises:
         ConfigError: no row, or more than one, is called that.
@@ -112,7 +118,9 @@ def make_frame(records: Iterable[Record], against: str | None = "") -> Frame:
     groups: dict[str, list[Record]] = {}
     for record in records:
         groups.setdefault(group_of(record), []).append(record)
-    machines = list(dict.fromkeys(machine_of(record) for group in groups.values() for record in group if timed(record)))
+    machines = list(
+        dict.fromkeys(machine_of(record) for group in groups.values() for record in group if timed(record))
+    )
     rows = [make_row(group, machines) for group in groups.values()]
     rows.sort(key=lambda row: not row.baseline)
     for number, row in enumerate(rows, 1):
@@ -126,7 +134,8 @@ def make_frame(records: Iterable[Record], against: str | None = "") -> Frame:
 
 
 def _headline(rows: list[Row], names: list[str]) -> str | None:
-    """bench/mean, else another mean, else the first metric of quality where more is better; the first of any at last.
+    """bench/mean, else another mean, else the first metric of quality where more is better; the first of any
+    at last.
 
     A kappa is about the judges of a model, not about the model.
     """

@@ -9,7 +9,19 @@ from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 
 #: what a short label leaves out
-UNTOLD = {"eval", "data", "model", "device", "baseline", "seed", "tracker", "out", "name", "threads", "against"}
+UNTOLD = {
+    "eval",
+    "data",
+    "model",
+    "device",
+    "baseline",
+    "seed",
+    "tracker",
+    "out",
+    "name",
+    "threads",
+    "against",
+}
 #: groups that say how a model is measured and watched, not which it is
 MEASURING = {"eval", "tracker", "scorer"}
 #: groups whose values speak for themselves
@@ -33,16 +45,24 @@ def label(rows: list[Row]) -> None:
 
 
 def shown(text: str) -> str:
-    """A label that stays what it is on any page: without control and direction characters, and not longer than a line."""
+    """A label that stays what it is on any page: without control and direction characters, and not longer
+    than a line.
+    """
     clean = "".join(
-        " " if char.isspace() else char for char in text if unicodedata.category(char) not in ("Cc", "Cf", "Cs") or char.isspace()
+        " " if char.isspace() else char
+        for char in text
+        if unicodedata.category(char) not in ("Cc", "Cf", "Cs") or char.isspace()
     )
     return clean if len(clean) <= LONGEST_LABEL else f"{clean[: LONGEST_LABEL - 1]}…"
 
 
 def _short(row: Row) -> str:
     if row.baseline:
-        return " ".join(word for word in str(row.records[0].run.get("label") or "baseline").split() if not word.startswith("seed="))
+        return " ".join(
+            word
+            for word in str(row.records[0].run.get("label") or "baseline").split()
+            if not word.startswith("seed=")
+        )
     record = row.records[0]
     varied = {key: value for key, value in record.varied.items() if key != "seed"} or _typed(record)
     parts = []
@@ -61,7 +81,13 @@ def _place(value: str) -> str:
 
 
 def _typed(record: Record) -> dict[str, str]:
-    """What was typed for a run that varies in nothing but its seed, without what says little about the model that came out."""
+    """What was typed for a run that varies in nothing but its seed, without what says little about the model
+    that came out.
+    """
     words = record.run.get("overrides") if record.varied else str(record.run.get("label") or "").split()
     pairs = [str(word).partition("=") for word in words or ()]
-    return {key: value for key, equals, value in pairs if equals and key not in UNTOLD and key.partition(".")[0] not in MEASURING}
+    return {
+        key: value
+        for key, equals, value in pairs
+        if equals and key not in UNTOLD and key.partition(".")[0] not in MEASURING
+    }

@@ -1,4 +1,6 @@
-"""Metric names as column heads. Names that nobody here knows are shown as they are: third-party evaluators are first-class."""
+"""Metric names as column heads. Names that nobody here knows are shown as they are: third-party evaluators
+are first-class.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ SUBJECTS = {
 
 
 def head(name: str) -> tuple[str, str]:
-    """(Group, name) of a column; the machine of a time that is not of the report's first machine goes with its group."""
+    """(Group, name) of a column; the machine of a time that is not of the report's first machine goes with
+    its group.
+    """
     name, at, machine = name.partition(" @ ")
     if name in KNOWN:
         group, last = KNOWN[name]
@@ -47,7 +51,13 @@ def short_name(name: str) -> str:
 def _short(name: str) -> str:
     if name in KNOWN:
         group, last = KNOWN[name]
-        return last if last.startswith("request") else f"{group} {last}" if group != "size" or last == "on disk" else last
+        return (
+            last
+            if last.startswith("request")
+            else f"{group} {last}"
+            if group != "size" or last == "on disk"
+            else last
+        )
     return name.replace("/", " ").replace("_", " ")
 
 

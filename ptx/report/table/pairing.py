@@ -1,10 +1,11 @@
 """Which per-item scores stand behind a metric, so that two models can be compared item by item.
 
-An evaluator's rows carry ``{"item", "scores": {metric name: float}, "segments"}``. A paired difference of scores is a difference
-of the metric only if the metric *is* the mean of those scores (of a p95 or a perplexity it is not), so that is checked, not
-believed: the scores are used when their mean gives the recorded value. An evaluator whose metric weighs items differently
-(``bench/mean``: every task the same) writes accordingly scaled scores under the metric's name; one whose rows differ in size (a text's
-bytes) gives them a ``weight``.
+An evaluator's rows carry ``{"item", "scores": {metric name: float}, "segments"}``. A paired difference of
+scores is a difference of the metric only if the metric *is* the mean of those scores (of a p95 or a
+perplexity it is not), so that is checked, not believed: the scores are used when their mean gives the
+recorded value. An evaluator whose metric weighs items differently (``bench/mean``: every task the same)
+writes accordingly scaled scores under the metric's name; one whose rows differ in size (a text's bytes) gives
+them a ``weight``.
 """
 
 from __future__ import annotations
@@ -21,12 +22,14 @@ Key = tuple[str, str]  # metric name, segment
 
 
 def scores_of(records: Iterable[Record], evaluator: str, key: Key) -> list[dict[str, float]] | None:
-    """Per record item -> score (NaN: it has none), such that the mean of those that have one, weighted where the rows have a weight, is
-    the record's metric; None when any record has no such scores.
+    """Per record item -> score (NaN: it has none), such that the mean of those that have one, weighted where
+    the rows have a weight, is the record's metric; None when any record has no such scores.
     """
     found = []
     for record in records:
-        value = next((m.value for of, m in record.metrics if of == evaluator and (m.name, m.segment) == key), math.nan)
+        value = next(
+            (m.value for of, m in record.metrics if of == evaluator and (m.name, m.segment) == key), math.nan
+        )
         scores = record.scores(evaluator)
         chosen = scores.get(key) or scores.get((key[0].removeprefix(f"{evaluator}/"), key[1])) or {}
         if not _is_mean(chosen, record.column(evaluator, "weight"), value):
@@ -36,7 +39,8 @@ def scores_of(records: Iterable[Record], evaluator: str, key: Key) -> list[dict[
 
 
 def indexed(rows: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, float]]:
-    """(Score's name, segment) -> item -> score; the segment "" holds every item. A score that is null is NaN: the row's status says why.
+    """(Score's name, segment) -> item -> score; the segment "" holds every item. A score that is null is NaN:
+    the row's status says why.
 
     One pass, as a benchmark can have 67,000 rows.
     """
@@ -46,11 +50,15 @@ def indexed(rows: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, float]]:
         for name, score in (row.get("scores") or {}).items():
             if (score is None or isinstance(score, int | float)) and "item" in row:
                 for segment in segments:
-                    found.setdefault((name, segment), {})[str(row["item"])] = math.nan if score is None else float(score)
+                    found.setdefault((name, segment), {})[str(row["item"])] = (
+                        math.nan if score is None else float(score)
+                    )
     return found
 
 
 def _is_mean(scores: Mapping[str, float], weights: Mapping[str, float] | None, value: float) -> bool:
     known = [item for item, score in scores.items() if not math.isnan(score)]
     weigh = None if weights is None else [weights.get(item, 1.0) for item in known]
-    return bool(known) and math.isclose(fmean([scores[item] for item in known], weigh), value, rel_tol=1e-6, abs_tol=1e-9)
+    return bool(known) and math.isclose(
+        fmean([scores[item] for item in known], weigh), value, rel_tol=1e-6, abs_tol=1e-9
+    )

@@ -1,7 +1,8 @@
 """Run folders as values, whatever state they are in.
 
-A report that drops failed runs flatters the ones that are left. So a run without ``result.json`` is *unfinished*, one that a sweep
-planned but never began is *planned*, and one whose JSON is broken is *unreadable*: kept, shown, with the file named.
+A report that drops failed runs flatters the ones that are left. So a run without ``result.json`` is
+*unfinished*, one that a sweep planned but never began is *planned*, and one whose JSON is broken is
+*unreadable*: kept, shown, with the file named.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ BOUNDS = {"value": math.nan, "low": -math.inf, "high": math.inf}
 
 @dataclass
 class Record:
-    """One run as its folder tells it. ``status`` is done, failed, interrupted, unfinished, planned or unreadable."""
+    """One run as its folder tells it. ``status`` is done, failed, interrupted, unfinished, planned or
+    unreadable.
+    """
 
     folder: Path
     status: str
@@ -68,7 +71,9 @@ class Record:
         return self.run.get("model") or {}
 
     def rows(self, evaluator: str) -> list[dict[str, Any]]:
-        """Per-example rows of one evaluator; none if the file is absent or broken (which is then among the problems)."""
+        """Per-example rows of one evaluator; none if the file is absent or broken (which is then among the
+        problems).
+        """
         if evaluator not in self._rows:
             path = self.folder / "evaluations" / f"{evaluator}.jsonl"
             self._rows[evaluator] = self._lines(path)
@@ -81,12 +86,16 @@ class Record:
         return self._scores[evaluator]
 
     def column(self, evaluator: str, key: str) -> dict[str, Any] | None:
-        """Item -> what stands in a column of the evaluator's rows (weight, cluster); None when no row has it."""
+        """Item -> what stands in a column of the evaluator's rows (weight, cluster); None when no row has
+        it.
+        """
         found = {str(row.get("item")): row[key] for row in self.rows(evaluator) if row.get(key) is not None}
         return found or None
 
     def beside(self, evaluator: str) -> dict[Key, dict[str, float]]:
-        """The same for the baseline, where an evaluator measured it in turns with this run's artifact (``beside`` in its rows)."""
+        """The same for the baseline, where an evaluator measured it in turns with this run's artifact
+        (``beside`` in its rows).
+        """
         return indexed({**row, "scores": row.get("beside")} for row in self.rows(evaluator))
 
     def events(self) -> list[dict[str, Any]]:
@@ -102,14 +111,22 @@ class Record:
 
 
 def load_records(paths: Iterable[Path]) -> list[Record]:
-    """The runs at or below ``paths``: run folders, sweep folders, or any folder above them; each run once, in the sweep's order."""
+    """The runs at or below ``paths``: run folders, sweep folders, or any folder above them; each run once, in
+    the sweep's order.
+    """
     found: dict[Path, Record] = {}
     for path in map(Path, paths):
         if not path.is_dir():
-            raise ConfigError(Problem(f"no folder {path}", "give a run's or a sweep's folder, such as ptx-out/runs/NAME"))
+            raise ConfigError(
+                Problem(f"no folder {path}", "give a run's or a sweep's folder, such as ptx-out/runs/NAME")
+            )
         records = list(_below(path))
         if not records:
-            raise ConfigError(Problem(f"no runs in {path}", "a run is a folder with a run.json; runs lie in OUT/runs/SWEEP/RUN"))
+            raise ConfigError(
+                Problem(
+                    f"no runs in {path}", "a run is a folder with a run.json; runs lie in OUT/runs/SWEEP/RUN"
+                )
+            )
         for record in records:
             found.setdefault(record.folder.resolve(), record)
     return list(found.values())
@@ -129,17 +146,26 @@ def _below(path: Path) -> Iterator[Record]:
 
 
 def _read_sweep(folder: Path, names: list[str]) -> Iterator[Record]:
-    """The runs that sweep.json names; others are left from an earlier plan of the same sweep (other inputs, other versions)."""
+    """The runs that sweep.json names; others are left from an earlier plan of the same sweep (other inputs,
+    other versions).
+    """
     sweep, problem = _sweep_of(folder)
     planned = [str(name) for name in sweep.get("runs", [])]
     names = [name for name in names if name in planned] if planned else names
-    for name in sorted(names, key=lambda name: (planned.index(name) if name in planned else len(planned), name)):
+    for name in sorted(
+        names, key=lambda name: (planned.index(name) if name in planned else len(planned), name)
+    ):
         record = _read_run(folder / name, sweep)
         record.problems += problem
         yield record
     for name in planned:
         if name not in names:
-            yield Record(folder / name, "planned", run={"id": name, "label": name, "sweep": sweep.get("name", folder.name)}, sweep=sweep)
+            yield Record(
+                folder / name,
+                "planned",
+                run={"id": name, "label": name, "sweep": sweep.get("name", folder.name)},
+                sweep=sweep,
+            )
 
 
 def _sweep_of(folder: Path) -> tuple[dict[str, Any], list[str]]:
@@ -168,12 +194,18 @@ def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{path.name} is not JSON: {error.msg} at line {error.lineno} column {error.colno}"]
     except (OSError, UnicodeDecodeError) as error:
         return {}, [f"{path.name} cannot be read: {error}"]
-    return (value, []) if isinstance(value, dict) else ({}, [f"{path.name} holds a {type(value).__name__}, not an object"])
+    return (
+        (value, [])
+        if isinstance(value, dict)
+        else ({}, [f"{path.name} holds a {type(value).__name__}, not an object"])
+    )
 
 
 def _add_metric(record: Record, entry: dict[str, Any]) -> None:
     try:
-        numbers = {key: missing if entry.get(key) is None else float(entry[key]) for key, missing in BOUNDS.items()}
+        numbers = {
+            key: missing if entry.get(key) is None else float(entry[key]) for key, missing in BOUNDS.items()
+        }
         texts = {key: str(entry.get(key) or "") for key in ("name", "unit", "segment")}
         better = "lower" if entry.get("better") == "lower" else "higher"
         metric = Metric(**texts, **numbers, better=better, n=int(entry.get("n") or 0))  # type: ignore[arg-type]

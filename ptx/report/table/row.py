@@ -1,7 +1,8 @@
 """One line of a report's table: which records it is made of, and their metrics.
 
-Runs that differ only in their seed are one row, whose metrics come from :func:`ptx.stats.across_seeds`. "Only in their seed" is
-decided on the resolved configuration, not on the label: two sweeps may vary the same names over different settings.
+Runs that differ only in their seed are one row, whose metrics come from :func:`ptx.stats.across_seeds`. "Only
+in their seed" is decided on the resolved configuration, not on the label: two sweeps may vary the same names
+over different settings.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Row:
 
     @property
     def as_it_is(self) -> bool:
-        """Whether it is a model that was measured by itself (``ptx eval``, no other ``baseline_runtime``): its requests took turns with its own."""
+        """Whether it is a model that was measured by itself (``ptx eval``, no other ``baseline_runtime``):
+        its requests took turns with its own.
+        """
         return not self.baseline and all(_as_it_is(record) for record in self.records)
 
     @property
@@ -68,12 +71,20 @@ class Row:
         return None if found is None or math.isnan(found.value) else found
 
     def in_turns(self, key: Key) -> tuple[list[dict[str, float]], list[dict[str, float]]] | None:
-        """Per seed the item scores of this row and of its baseline, measured in turns; None where they were not."""
+        """Per seed the item scores of this row and of its baseline, measured in turns; None where they were
+        not.
+        """
         evaluator = self.evaluators.get(key, "")
         key = (bare(key[0]), key[1])
-        pairs = [(record.scores(evaluator).get(key), record.beside(evaluator).get(key)) for record in self.done]
+        pairs = [
+            (record.scores(evaluator).get(key), record.beside(evaluator).get(key)) for record in self.done
+        ]
         found = [(ours, theirs) for ours, theirs in pairs if ours and theirs]
-        return ([ours for ours, _ in found], [theirs for _, theirs in found]) if found and len(found) == len(pairs) else None
+        return (
+            ([ours for ours, _ in found], [theirs for _, theirs in found])
+            if found and len(found) == len(pairs)
+            else None
+        )
 
     def scores(self, key: Key) -> list[dict[str, float]] | None:
         """Per seed the item scores whose mean is the metric; None when it is no such mean."""
@@ -82,7 +93,9 @@ class Row:
         return self._scores[key]
 
     def column(self, key: Key, name: str) -> dict[str, Any] | None:
-        """Item -> weight or cluster behind a metric, the same under every seed; None where the rows have none."""
+        """Item -> weight or cluster behind a metric, the same under every seed; None where the rows have
+        none.
+        """
         return self.done[0].column(self.evaluators.get(key, ""), name) if self.done else None
 
 
@@ -115,7 +128,11 @@ def machine_of(record: Record) -> str:
     """What the times of a record depend on: processor, cores, GPU."""
     host = record.run.get("host") or {}
     gpu = host.get("gpu")
-    parts = [host.get("cpu"), f"{host['cores']} cores" if host.get("cores") else "", "+".join(gpu) if isinstance(gpu, list) else gpu]
+    parts = [
+        host.get("cpu"),
+        f"{host['cores']} cores" if host.get("cores") else "",
+        "+".join(gpu) if isinstance(gpu, list) else gpu,
+    ]
     return ", ".join(str(part) for part in parts if part) or "unknown machine"
 
 
@@ -126,7 +143,11 @@ def timed(record: Record) -> bool:
 
 def _as_it_is(record: Record) -> bool:
     config = record.run.get("config") or {}
-    return not record.baseline and record.run.get("verb") == "eval" and config.get("baseline_runtime") in (None, config.get("runtime"))
+    return (
+        not record.baseline
+        and record.run.get("verb") == "eval"
+        and config.get("baseline_runtime") in (None, config.get("runtime"))
+    )
 
 
 def _absolute(name: str) -> bool:
@@ -135,7 +156,9 @@ def _absolute(name: str) -> bool:
 
 
 def _here(record: Record, machines: list[str]) -> Iterator[tuple[str, Metric]]:
-    """A record's metrics; the times of any machine but the first bear its name, so that no axis, column or comparison mixes two."""
+    """A record's metrics; the times of any machine but the first bear its name, so that no axis, column or
+    comparison mixes two.
+    """
     machine = machine_of(record)
     for evaluator, metric in record.metrics:
         if metric.name == RATIO and _as_it_is(record):
@@ -151,7 +174,9 @@ def make_row(group: list[Record], machines: list[str]) -> Row:
         by_seed.setdefault(record.seed, []).append(record)
     chosen, repeats = [], []
     for same in by_seed.values():
-        ordered = sorted(same, key=lambda record: (record.status == "done", str(record.run.get("created", ""))))
+        ordered = sorted(
+            same, key=lambda record: (record.status == "done", str(record.run.get("created", "")))
+        )
         chosen.append(ordered[-1])
         repeats += ordered[:-1]
     row = Row(0, chosen, repeats=repeats)

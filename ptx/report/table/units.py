@@ -1,4 +1,6 @@
-"""Numbers for people: one unit and one number of decimals for all values of a column, so that they can be compared by eye."""
+"""Numbers for people: one unit and one number of decimals for all values of a column, so that they can be
+compared by eye.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ class Scale:
 
     def text(self, value: float, *, sign: bool = False) -> str:
         """With the unit: ``12.3 ms``."""
-        return self.number(value, sign=sign) + (f"{SPACE}{self.suffix}" if self.suffix and not math.isnan(value) else "")
+        return self.number(value, sign=sign) + (
+            f"{SPACE}{self.suffix}" if self.suffix and not math.isnan(value) else ""
+        )
 
     def interval(self, low: float, high: float, *, sign: bool = False) -> str:
         """``[0.688, 0.735]``."""
@@ -61,7 +65,11 @@ def _factor(unit: str, middle: float) -> tuple[float, str]:
     if unit in SECONDS:
         return (1.0, "s") if middle >= 1 else (1e3, "ms") if middle >= 1e-3 else (1e6, "µs")
     if unit in BYTES:
-        return next((1 / size, name) for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")) if middle >= size or size == 1)
+        return next(
+            (1 / size, name)
+            for size, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B"))
+            if middle >= size or size == 1
+        )
     if unit in COUNTS:
         tail = "" if unit in ("count", "parameters", "params") else f" {unit}"
         sizes = ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -72,7 +80,9 @@ def _factor(unit: str, middle: float) -> tuple[float, str]:
 
 
 def _decimals(smallest: float, middle: float) -> int:
-    """Three significant digits in the middle of the column, and at least one for its smallest value; at most four decimals."""
+    """Three significant digits in the middle of the column, and at least one for its smallest value; at most
+    four decimals.
+    """
     wanted = 2 - math.floor(math.log10(middle))
     needed = -math.floor(math.log10(smallest))
     return max(0, min(4, max(wanted, needed)))

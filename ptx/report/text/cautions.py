@@ -1,4 +1,6 @@
-"""What a table of means hides: segments that fall while the mean rises, items without a score, and models measured on other items."""
+"""What a table of means hides: segments that fall while the mean rises, items without a score, and models
+measured on other items.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from ptx.stats.items import OK, status_of
 
 @dataclass(frozen=True)
 class Fall:
-    """A segment of a row that is worse than its baseline while the metric as a whole (or the headline) is not."""
+    """A segment of a row that is worse than its baseline while the metric as a whole (or the headline) is
+    not.
+    """
 
     row: Row
     key: Key
@@ -26,7 +30,9 @@ class Fall:
 
 @dataclass(frozen=True)
 class Unscored:
-    """Rows of an evaluator that have no score, by status; ``bounds`` is what they could make of each metric."""
+    """Rows of an evaluator that have no score, by status; ``bounds`` is what they could make of each
+    metric.
+    """
 
     row: Row
     evaluator: str
@@ -49,8 +55,16 @@ class Apart:
 
 
 def falls(frame: Frame) -> list[Fall]:
-    """Segments that are significantly worse while the mean improves; Holm over all segments of a row's metric."""
-    return [fall for row in frame.rows if row.reference for name in frame.names for fall in _falls(frame, row, name)]
+    """Segments that are significantly worse while the mean improves; Holm over all segments of a row's
+    metric.
+    """
+    return [
+        fall
+        for row in frame.rows
+        if row.reference
+        for name in frame.names
+        for fall in _falls(frame, row, name)
+    ]
 
 
 def _falls(frame: Frame, row: Row, name: str) -> Iterator[Fall]:
@@ -67,17 +81,25 @@ def _falls(frame: Frame, row: Row, name: str) -> Iterator[Fall]:
 
 
 def _same_evaluator(row: Row, name: str, headline: str | None) -> bool:
-    """Whether the headline is a mean of these items too; a metric of other items falls, or does not, by itself."""
+    """Whether the headline is a mean of these items too; a metric of other items falls, or does not, by
+    itself.
+    """
     return headline is not None and row.evaluators.get((name, "")) == row.evaluators.get((headline, ""))
 
 
 def _improves(row: Row, reference: Row, name: str) -> bool:
     one = difference_of(row, reference, (name, ""))
-    return one is not None and one.difference.value != 0 and (one.difference.value > 0) == (one.difference.better == "higher")
+    return (
+        one is not None
+        and one.difference.value != 0
+        and (one.difference.value > 0) == (one.difference.better == "higher")
+    )
 
 
 def unscored(frame: Frame) -> list[Unscored]:
-    """Per row and evaluator the items without a score, over all seeds, with worst and best case where an item's score has bounds."""
+    """Per row and evaluator the items without a score, over all seeds, with worst and best case where an
+    item's score has bounds.
+    """
     found = []
     for row in frame.rows:
         for evaluator in dict.fromkeys(row.evaluators.values()):
@@ -85,7 +107,9 @@ def unscored(frame: Frame) -> list[Unscored]:
             states = Counter(state for line in lines if (state := status_of(line)) != OK)
             if states:
                 reason = next((str(line["reason"]) for line in lines if line.get("reason")), "")
-                found.append(Unscored(row, evaluator, dict(states), len(lines), _bounds(row, evaluator), reason))
+                found.append(
+                    Unscored(row, evaluator, dict(states), len(lines), _bounds(row, evaluator), reason)
+                )
     return found
 
 
@@ -103,7 +127,9 @@ def _bounds(row: Row, evaluator: str) -> list[tuple[str, float, float]]:
 
 
 def apart(frame: Frame) -> list[Apart]:
-    """What is not compared with the baseline because the items differ; metrics with the same reason together."""
+    """What is not compared with the baseline because the items differ; metrics with the same reason
+    together.
+    """
     found: dict[tuple[int, tuple[str, ...]], Apart] = {}
     for row in frame.rows:
         for name in frame.names if row.reference else []:

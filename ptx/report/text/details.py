@@ -1,4 +1,6 @@
-"""What stands behind a row: steps and what they shared, what failed, how the configuration differs, which answers flipped."""
+"""What stands behind a row: steps and what they shared, what failed, how the configuration differs, which
+answers flipped.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def works_of(frame: Frame) -> list[Work]:
             parts = [(part, str(part.get("kind", ""))) for part in record.result.get("steps") or []]
             parts += [(part, "evaluate") for part in record.result.get("evaluations") or []]
             for part, kind in parts:
-                work = found.setdefault(str(part.get("key")), {"part": part, "kind": kind, "made": "", "used": []})
+                work = found.setdefault(
+                    str(part.get("key")), {"part": part, "kind": kind, "made": "", "used": []}
+                )
                 work["used"].append(row.label)
                 if not part.get("shared"):
                     work["made"], work["part"] = row.label, part
@@ -82,7 +86,15 @@ def works_of(frame: Frame) -> list[Work]:
 def _work(key: str, work: dict[str, Any]) -> Work:
     part = work["part"]
     used = list(dict.fromkeys(work["used"]))
-    return Work(str(part.get("name")), work["kind"], key, float(part.get("seconds") or 0), part.get("bytes"), work["made"], used)
+    return Work(
+        str(part.get("name")),
+        work["kind"],
+        key,
+        float(part.get("seconds") or 0),
+        part.get("bytes"),
+        work["made"],
+        used,
+    )
 
 
 def failures_of(frame: Frame) -> list[Failure]:
@@ -102,9 +114,17 @@ def _failure(row: Row, record: Record) -> Failure:
         "unfinished": "no result.json: still running, or killed; the same command again continues it",
         "planned": "the sweep has not come to it; the same command again continues it",
     }
-    message = "; ".join([part for part in [message, *record.problems] if part]) or hints.get(record.status, "")
+    message = "; ".join([part for part in [message, *record.problems] if part]) or hints.get(
+        record.status, ""
+    )
     return Failure(
-        row.number, row.label, record.id, record.sweep_name, record.status, message, last_place(str(error.get("traceback") or ""))
+        row.number,
+        row.label,
+        record.id,
+        record.sweep_name,
+        record.status,
+        message,
+        last_place(str(error.get("traceback") or "")),
     )
 
 
@@ -118,12 +138,16 @@ def flat(value: Any, prefix: str = "") -> dict[str, str]:
     """Nested configuration as dotted keys."""
     if isinstance(value, dict):
         parts = [flat(item, f"{prefix}.{key}" if prefix else str(key)) for key, item in value.items()]
-        return {key: text for part in parts for key, text in part.items()} or ({prefix: "{}"} if prefix else {})
+        return {key: text for part in parts for key, text in part.items()} or (
+            {prefix: "{}"} if prefix else {}
+        )
     return {prefix: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
 
 
 def config_changes(row: Row) -> list[tuple[str, str, str]]:
-    """(Key, baseline's value, this row's) wherever the resolved configurations differ; empty without a baseline."""
+    """(Key, baseline's value, this row's) wherever the resolved configurations differ; empty without a
+    baseline.
+    """
     if row.reference is None:
         return []
     base, ours = (flat(one.records[0].run.get("config") or {}) for one in (row.reference, row))
@@ -132,7 +156,8 @@ def config_changes(row: Row) -> list[tuple[str, str, str]]:
 
 
 def flips_of(frame: Frame, row: Row, comparisons: Comparisons) -> Flips | None:
-    """Items right before and wrong now, and the other way round; None where nothing is counted as right or wrong.
+    """Items right before and wrong now, and the other way round; None where nothing is counted as right or
+    wrong.
 
     An item counts once, however many metrics it has a part in (its task's, and the mean over tasks).
     """
@@ -156,7 +181,9 @@ def _flips(row: Row, reference: Row, name: str) -> list[Flip] | None:
     if not all(scores):
         return None
     (after,), (before,) = (one or [{}] for one in scores)
-    shared = [item for item in before if item in after and not math.isnan(before[item] + after[item])]  # nan: unscored
+    shared = [
+        item for item in before if item in after and not math.isnan(before[item] + after[item])
+    ]  # nan: unscored
     if any(value not in (0.0, 1.0) for item in shared for value in (before[item], after[item])):
         return None
     by_item = {str(line.get("item")): line for line in ours}
@@ -166,10 +193,20 @@ def _flips(row: Row, reference: Row, name: str) -> list[Flip] | None:
 
 
 def _flip(name: str, was: dict[str, Any], now: dict[str, Any], *, gained: bool) -> Flip:
-    shared = [(key, _cut(value)) for key, value in now.items() if key not in HIDDEN and isinstance(value, str | int | float)]
-    return Flip(str(now.get("item")), gained, name, shared, _cut(was.get("output", "")), _cut(now.get("output", "")))
+    shared = [
+        (key, _cut(value))
+        for key, value in now.items()
+        if key not in HIDDEN and isinstance(value, str | int | float)
+    ]
+    return Flip(
+        str(now.get("item")), gained, name, shared, _cut(was.get("output", "")), _cut(now.get("output", ""))
+    )
 
 
 def _cut(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHOWN_TEXT else f"{text[:SHOWN_TEXT]}… ({len(text) - SHOWN_TEXT} characters more)"
+    return (
+        text
+        if len(text) <= SHOWN_TEXT
+        else f"{text[:SHOWN_TEXT]}… ({len(text) - SHOWN_TEXT} characters more)"
+    )

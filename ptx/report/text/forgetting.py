@@ -1,4 +1,6 @@
-"""What training has cost elsewhere, in one sentence: general text before and after, and how far each model has moved on it."""
+"""What training has cost elsewhere, in one sentence: general text before and after, and how far each model
+has moved on it.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def moved(frame: Frame, comparisons: Comparisons) -> list[Moved]:
 
 
 def parts(frame: Frame, found: Sequence[Moved], most: int) -> str:
-    """``measurably worse: sft 0.452 → 0.598 (+0.146 [+0.131, +0.160], KL 0.338 nats/token); not measurably different: dpo ...``."""
+    """``measurably worse: sft 0.452 → 0.598 (+0.146 [+0.131, +0.160], KL 0.338 nats/token); not measurably
+    different: dpo ...``.
+    """
     scale = scale_of(frame.sample(BITS).unit, frame.values(BITS))
     groups = []
     for verdict in ORDER:

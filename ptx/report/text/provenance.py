@@ -1,4 +1,6 @@
-"""Where the numbers come from: models, data, machines, versions, commands, dates; and what a reader must know about them."""
+"""Where the numbers come from: models, data, machines, versions, commands, dates; and what a reader must know
+about them.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from ptx.report.table.records import Record
 from ptx.report.table.units import duration
 
 DEMONSTRATION = (
-    "The model named tiny is the demonstration and test model that ships with ptx, measured on its own generated tasks. "
-    "Its numbers show that the pipeline works; they say nothing about real models."
+    "The model named tiny is the demonstration and test model that ships with ptx, measured on its own"
+    " generated tasks. Its numbers show that the pipeline works; they say nothing about real models."
 )
 
 
@@ -29,14 +31,37 @@ def facts_of(records: list[Record]) -> Facts:
         ("models", _unique(_model(record) for record in records)),
         ("data", _unique(_named(record.run.get("data")) for record in records)),
         ("machines", _unique(_host(record) for record in records)),
-        ("versions", _unique(", ".join(f"{name} {number}" for name, number in sorted(_versions(record).items())) for record in records)),
+        (
+            "versions",
+            _unique(
+                ", ".join(f"{name} {number}" for name, number in sorted(_versions(record).items()))
+                for record in records
+            ),
+        ),
         ("commands", _unique(str(record.run.get("command", "")) for record in records)),
-        ("finished", _unique([_span([str(record.result["finished"]) for record in records if record.result.get("finished")])])),
+        (
+            "finished",
+            _unique(
+                [
+                    _span(
+                        [
+                            str(record.result["finished"])
+                            for record in records
+                            if record.result.get("finished")
+                        ]
+                    )
+                ]
+            ),
+        ),
         ("time", _unique([_total(records)])),
     ]
     tiny = any(record.model.get("name") == "tiny" for record in records)
     dates = [str(record.result.get("finished") or record.run.get("created") or "") for record in records]
-    return Facts([(name, values) for name, values in lines if values], [DEMONSTRATION] if tiny else [], max(dates, default="")[:10])
+    return Facts(
+        [(name, values) for name, values in lines if values],
+        [DEMONSTRATION] if tiny else [],
+        max(dates, default="")[:10],
+    )
 
 
 def _unique(values: Iterable[str]) -> list[str]:
@@ -53,7 +78,9 @@ def _named(value: object) -> str:
 def _model(record: Record) -> str:
     parameters = record.model.get("parameters")
     count = f"{parameters:,} parameters" if isinstance(parameters, int) else ""
-    return ", ".join(part for part in (_named(record.model), count, str(record.model.get("dtype") or "")) if part)
+    return ", ".join(
+        part for part in (_named(record.model), count, str(record.model.get("dtype") or "")) if part
+    )
 
 
 def _host(record: Record) -> str:

@@ -1,7 +1,7 @@
 """What came out, in words: the paragraph that is read when nothing else is.
 
-Every claim in it is backed by a corrected interval; where noise decides, it says so. A sentence is a list of spans, so that Markdown and
-HTML each escape and emphasise in their own way.
+Every claim in it is backed by a corrected interval; where noise decides, it says so. A sentence is a list of
+spans, so that Markdown and HTML each escape and emphasise in their own way.
 """
 
 from __future__ import annotations
@@ -36,9 +36,25 @@ Story = list[Sentence]
 
 def tell(frame: Frame, comparisons: Comparisons) -> Story:
     """The headline paragraph, one sentence per item."""
-    lines = [_verdicts(frame, comparisons), _best(frame, comparisons), _smallest(frame, comparisons), _fastest(frame, comparisons)]
+    lines = [
+        _verdicts(frame, comparisons),
+        _best(frame, comparisons),
+        _smallest(frame, comparisons),
+        _fastest(frame, comparisons),
+    ]
     lines.append(_general(frame, comparisons))
-    return [line for line in [*lines, *_falls(frame), *_unscored(frame), *_apart(frame), _machines(frame), _unfinished(frame)] if line]
+    return [
+        line
+        for line in [
+            *lines,
+            *_falls(frame),
+            *_unscored(frame),
+            *_apart(frame),
+            _machines(frame),
+            _unfinished(frame),
+        ]
+        if line
+    ]
 
 
 def _plain(text: str) -> Sentence:
@@ -65,9 +81,15 @@ def _verdicts(frame: Frame, comparisons: Comparisons) -> Sentence:
         return _plain("No run has a quality metric yet, so there is nothing to compare.")
     found = [one.verdict for row in compared if (one := comparisons.get((row.number, name, "")))]
     if len(frame.rows) == 1:
-        return _plain("One model, measured as it is: there is nothing to compare it with (ptx eval -m model=A,B compares several).")
+        return _plain(
+            "One model, measured as it is: there is nothing to compare it with (ptx eval -m model=A,B"
+            " compares several)."
+        )
     if not found:
-        return _plain(f"No run can be compared with a baseline on {short_name(name)}: no finished baseline shares this metric.")
+        return _plain(
+            f"No run can be compared with a baseline on {short_name(name)}: no finished baseline shares this"
+            " metric."
+        )
     first = compared[0].reference
     base = "the untouched model" if first is None or first.baseline else first.label
     if first and not first.baseline and not any(row.named for row in compared):
@@ -77,13 +99,18 @@ def _verdicts(frame: Frame, comparisons: Comparisons) -> Sentence:
     head = f"{runs} compared with {base} on {short_name(name)}, item by item and Holm-corrected at 5 %: "
     if better == worse == 0:
         return [Span(head), Span("no difference beyond noise.", strong=True)]
-    return [Span(head), Span(f"{better} better, {worse} worse, {same} not measurably different.", strong=True)]
+    return [
+        Span(head),
+        Span(f"{better} better, {worse} worse, {same} not measurably different.", strong=True),
+    ]
 
 
 def _with_metric(frame: Frame, name: str) -> list[tuple[Row, Metric]]:
     """Rows that have the metric, the best first."""
     found = [(row, metric) for row in frame.rows if (metric := row.metric(name))]
-    return sorted(found, key=lambda pair: pair[1].value, reverse=bool(found) and found[0][1].better == "higher")
+    return sorted(
+        found, key=lambda pair: pair[1].value, reverse=bool(found) and found[0][1].better == "higher"
+    )
 
 
 def _best(frame: Frame, comparisons: Comparisons) -> Sentence:
@@ -103,8 +130,13 @@ def _against(row: Row, comparisons: Comparisons, name: str, scale: Scale) -> str
     one = comparisons.get((row.number, name, ""))
     if one is None or row.reference is None:
         return ""
-    words = {"better": "better than", "worse": "worse than", "same": "not measurably different from"}[one.verdict]
-    gap = f"{scale.text(one.difference.value, sign=True)} {scale.interval(one.difference.low, one.difference.high, sign=True)}"
+    words = {"better": "better than", "worse": "worse than", "same": "not measurably different from"}[
+        one.verdict
+    ]
+    gap = (
+        f"{scale.text(one.difference.value, sign=True)}"
+        f" {scale.interval(one.difference.low, one.difference.high, sign=True)}"
+    )
     return f", {words} {_the(row.reference)} ({gap})"
 
 
@@ -123,7 +155,9 @@ def _keeps_quality(frame: Frame, comparisons: Comparisons, row: Row) -> bool:
 def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
     if SIZE not in frame.names or frame.headline is None or len(frame.rows) == 1:
         return []
-    kept = [(row, metric) for row, metric in _with_metric(frame, SIZE) if _keeps_quality(frame, comparisons, row)]
+    kept = [
+        (row, metric) for row, metric in _with_metric(frame, SIZE) if _keeps_quality(frame, comparisons, row)
+    ]
     if not kept:
         return _plain("Every run that was measured loses quality against the baseline.")
     least = [row for row, metric in kept if metric.value == kept[0][1].value]
@@ -133,10 +167,22 @@ def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
     ratio = ratio_text(metric.value, base.value, "smaller", "larger") if base else ""
     if not ratio.endswith("smaller"):
         return _plain("Nothing is smaller than the baseline without measurable loss of quality.")
-    text = f" with {_scale(frame, SIZE).text(metric.value)}, {ratio} than {_the(row.reference)}" if row.reference else ""
+    text = (
+        f" with {_scale(frame, SIZE).text(metric.value)}, {ratio} than {_the(row.reference)}"
+        if row.reference
+        else ""
+    )
     quality = _against(row, comparisons, frame.headline, _scale(frame, frame.headline)).removeprefix(", ")
-    more = f" Of the same size and without measurable loss: {_named([one for one in ranked if one is not row])}." if len(ranked) > 1 else ""
-    return [Span("Smallest without measurable loss: "), Span(row.label, strong=True), Span(f"{text}; quality {quality}.{more}")]
+    more = (
+        f" Of the same size and without measurable loss: {_named([one for one in ranked if one is not row])}."
+        if len(ranked) > 1
+        else ""
+    )
+    return [
+        Span("Smallest without measurable loss: "),
+        Span(row.label, strong=True),
+        Span(f"{text}; quality {quality}.{more}"),
+    ]
 
 
 def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
@@ -147,15 +193,17 @@ def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
     (row, metric), scale = ranked[0], _scale(frame, name)
     if any(other.as_it_is for other, _ in ranked):
         return _plain(
-            "Times are of one sitting per model and not compared, as the machine may have been busier in one of them; "
-            "ptx train and ptx compress take turns with the model as it came."
+            "Times are of one sitting per model and not compared, as the machine may have been busier in one"
+            " of them; ptx train and ptx compress take turns with the model as it came."
         )
     one = comparisons.get((row.number, name, ""))
     if row.reference is not None and (one is None or one.verdict == "same"):
         return _plain(f"No run is measurably faster than {_the(row.reference)} ({subject(name)}).")
     base = row.reference.metric(name) if row.reference else None
     ratio = ratio_text(metric.value, base.value, "faster", "slower") if base else ""
-    text = f" with {_value(metric, scale)} {subject(name)}" + (f", {ratio} than {_the(row.reference)}" if ratio and row.reference else "")
+    text = f" with {_value(metric, scale)} {subject(name)}" + (
+        f", {ratio} than {_the(row.reference)}" if ratio and row.reference else ""
+    )
     quality = comparisons.get((row.number, frame.headline or "", ""))
     words = {"better": "better quality", "worse": "worse quality", "same": "quality not measurably different"}
     text += f"; {words[quality.verdict]}." if quality else "."
@@ -191,7 +239,10 @@ def _fall(frame: Frame, falls: list[cautions.Fall]) -> Sentence:
         parts.append(f"{segment} ({short_name(name)} {scale.text(gap.value, sign=True)} {interval})")
     more = f" and {len(falls) - FEW} more" if len(falls) > FEW else ""
     risen = ", ".join(dict.fromkeys(short_name(fall.risen) for fall in falls))
-    text = f" holds up on {risen} as a whole against {_the(falls[0].row.reference or falls[0].row)}, yet gets measurably worse on {', '.join(parts)}{more}"
+    text = (
+        f" holds up on {risen} as a whole against {_the(falls[0].row.reference or falls[0].row)}, yet gets"
+        f" measurably worse on {', '.join(parts)}{more}"
+    )
     return [
         Span("Falls in parts: "),
         Span(falls[0].row.label, strong=True),
@@ -200,7 +251,9 @@ def _fall(frame: Frame, falls: list[cautions.Fall]) -> Sentence:
 
 
 def _unscored(frame: Frame) -> Story:
-    """One sentence per row and evaluator with items that have no score: how many, and what they could change."""
+    """One sentence per row and evaluator with items that have no score: how many, and what they could
+    change.
+    """
     found = cautions.unscored(frame)
     lines = _for_a_reason([one for one in found if one.reason])
     for one in found:
@@ -223,7 +276,10 @@ def _for_a_reason(found: list[cautions.Unscored]) -> Story:
     for one in found:
         rows.setdefault((one.evaluator, one.reason), []).append(one.row)
     return [
-        [Span(_named(left_out), strong=True), Span(f" {'has' if len(left_out) == 1 else 'have'} no {evaluator}: {reason}.")]
+        [
+            Span(_named(left_out), strong=True),
+            Span(f" {'has' if len(left_out) == 1 else 'have'} no {evaluator}: {reason}."),
+        ]
         for (evaluator, reason), left_out in rows.items()
     ]
 
@@ -233,9 +289,15 @@ def _apart(frame: Frame) -> Story:
     lines = []
     for one in cautions.apart(frame)[:MANY]:
         names = ", ".join(short_name(name) for name in one.names[:MANY])
-        text = f" is not compared with {_the(one.row.reference or one.row)} on {names}: {one.missing} of {one.of} items are missing in {one.lacking.label}"
+        text = (
+            f" is not compared with {_the(one.row.reference or one.row)} on {names}: {one.missing} of"
+            f" {one.of} items are missing in {one.lacking.label}"
+        )
         lines.append(
-            [Span(one.row.label, strong=True), Span(f"{text} ({', '.join(one.items)}{', ...' if one.missing > len(one.items) else ''}).")]
+            [
+                Span(one.row.label, strong=True),
+                Span(f"{text} ({', '.join(one.items)}{', ...' if one.missing > len(one.items) else ''})."),
+            ]
         )
     return lines
 
@@ -245,7 +307,10 @@ def _machines(frame: Frame) -> Sentence:
     others = list(dict.fromkeys(name.partition(" @ ")[2] for name in frame.names if " @ " in name))
     if not others:
         return []
-    text = f"; times and memory measured on {'; '.join(others)} stand in columns of their own and are compared on that machine only."
+    text = (
+        f"; times and memory measured on {'; '.join(others)} stand in columns of their own and are compared"
+        " on that machine only."
+    )
     return [Span(f"{len(others) + 1} machines", strong=True), Span(text)]
 
 
@@ -256,4 +321,7 @@ def _unfinished(frame: Frame) -> Sentence:
     words = {"planned": "planned but not started"}
     parts = ", ".join(f"{number} {words.get(status, status)}" for status, number in sorted(states.items()))
     total = sum(states.values())
-    return [Span(f"{total} run{'s' if total > 1 else ''} without results: {parts}.", strong=True), Span(" See below.")]
+    return [
+        Span(f"{total} run{'s' if total > 1 else ''} without results: {parts}.", strong=True),
+        Span(" See below."),
+    ]

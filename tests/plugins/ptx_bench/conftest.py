@@ -34,7 +34,9 @@ CHOICES = {
     "output_type": "multiple_choice",
     "doc_to_choice": "{{choices}}",
     "doc_to_target": 0,
-    "metric_list": [{"metric": name, "aggregation": "mean", "higher_is_better": True} for name in ("acc", "acc_norm")],
+    "metric_list": [
+        {"metric": name, "aggregation": "mean", "higher_is_better": True} for name in ("acc", "acc_norm")
+    ],
 }
 GENERATED = {
     "output_type": "generate_until",

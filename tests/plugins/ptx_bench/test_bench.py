@@ -25,13 +25,20 @@ class Served:
     """The same model behind nothing but ptx's own interface."""
 
     def __init__(self, lm):
-        self.tokenizer, self.generate, self.loglikelihood, self.max_length = lm.tokenizer, lm.generate, lm.loglikelihood, lm.max_length
+        self.tokenizer, self.generate, self.loglikelihood, self.max_length = (
+            lm.tokenizer,
+            lm.generate,
+            lm.loglikelihood,
+            lm.max_length,
+        )
 
 
 def directly(lm, folder, **options):
     harness = HFLM(pretrained=lm.model, tokenizer=lm.tokenizer, batch_size=options.pop("batch_size", 64))
     manager = TaskManager(include_path=str(folder), include_defaults=False)
-    return simple_evaluate(model=harness, tasks=manager.all_subtasks, task_manager=manager, bootstrap_iters=0, **options)["results"]
+    return simple_evaluate(
+        model=harness, tasks=manager.all_subtasks, task_manager=manager, bootstrap_iters=0, **options
+    )["results"]
 
 
 def values(evaluation):
@@ -49,14 +56,23 @@ def test_blimp_on_stories260k_comes_out_as_in_a_direct_lm_eval_run_to_the_last_d
     assert len(direct) == 6
     for name, result in direct.items():
         assert found[f"bench/{name}/acc", ""].value == result["acc,none"]
-    assert found["bench/mean", ""].value == pytest.approx(math.fsum(result["acc,none"] for result in direct.values()) / 6, abs=1e-15)
+    assert found["bench/mean", ""].value == pytest.approx(
+        math.fsum(result["acc,none"] for result in direct.values()) / 6, abs=1e-15
+    )
 
 
-def test_every_kind_of_task_has_lm_evals_own_value_and_an_interval_around_it(make_run, write_tasks, kinds, lm):
+def test_every_kind_of_task_has_lm_evals_own_value_and_an_interval_around_it(
+    make_run, write_tasks, kinds, lm
+):
     folder = write_tasks(**kinds)
     found = values(ptx_evaluate(make_run(), Bench(tasks=[str(folder)]), lm))
     direct = directly(lm, folder)
-    for task, metric in (("choices", "acc"), ("choices", "acc_norm"), ("generated", "exact_match"), ("rolling", "word_perplexity")):
+    for task, metric in (
+        ("choices", "acc"),
+        ("choices", "acc_norm"),
+        ("generated", "exact_match"),
+        ("rolling", "word_perplexity"),
+    ):
         one = found[f"bench/{task}/{metric}", ""]
         assert one.value == direct[task][f"{metric},none"]
         assert one.low <= one.value <= one.high
@@ -88,7 +104,9 @@ def test_segments_add_up_to_the_whole(make_run, write_tasks, kinds, lm):
 def test_a_task_says_in_its_metadata_what_its_segments_are(make_run, write_tasks, kinds, lm):
     task = {**kinds["choices"], "metadata": {"version": 1, "segments": ["answer"]}}
     found = values(ptx_evaluate(make_run(), Bench(tasks=[str(write_tasks(choices=task))]), lm))
-    assert {segment for _, segment in found if segment} == {f"answer={word}" for word in ("cat", "dog", "sun", "house", "river", "stone")}
+    assert {segment for _, segment in found if segment} == {
+        f"answer={word}" for word in ("cat", "dog", "sun", "house", "river", "stone")
+    }
 
 
 def test_rows_have_stable_items_and_scores_that_average_to_the_metrics(make_run, write_tasks, kinds, lm):
@@ -121,8 +139,16 @@ def test_the_mean_over_tasks_weighs_tasks_not_items(make_run, write_tasks, kinds
 
 def test_each_filter_is_a_metric_and_the_first_is_the_tasks_primary(make_run, write_tasks, kinds, lm):
     regex = {"function": "regex", "regex_pattern": "(.)", "fallback": "none"}
-    filters = [{"name": name, "filter": [regex, {"function": "take_first"}]} for name in ("strict", "flexible")]
-    found = values(ptx_evaluate(make_run(), Bench(tasks=[str(write_tasks(generated={**kinds["generated"], "filter_list": filters}))]), lm))
+    filters = [
+        {"name": name, "filter": [regex, {"function": "take_first"}]} for name in ("strict", "flexible")
+    ]
+    found = values(
+        ptx_evaluate(
+            make_run(),
+            Bench(tasks=[str(write_tasks(generated={**kinds["generated"], "filter_list": filters}))]),
+            lm,
+        )
+    )
     assert {name for name, segment in found if not segment} == {
         "bench/generated/exact_match.strict",
         "bench/generated/exact_match.flexible",
@@ -163,7 +189,9 @@ def test_progress_counts_requests(make_run, write_tasks, kinds, lm):
     assert run.console.progressed[-1]["step"] == run.console.progressed[-1]["total"] == 12
 
 
-def test_one_yaml_file_is_one_task_and_few_shot_examples_come_from_lm_evals_seed(make_run, write_tasks, kinds, lm):
+def test_one_yaml_file_is_one_task_and_few_shot_examples_come_from_lm_evals_seed(
+    make_run, write_tasks, kinds, lm
+):
     task = {**kinds["choices"], "num_fewshot": 1, "fewshot_split": "test"}
     folder = write_tasks(choices=task, generated=kinds["generated"])
     found = values(ptx_evaluate(make_run(), Bench(tasks=[str(folder / "choices.yaml")], num_fewshot=2), lm))
@@ -182,41 +210,58 @@ def test_an_evaluator_of_another_plugin_is_left_alone(make_run, lm):
     assert ptx_validate(RunConfig(eval={"other": object()}), Path()) == []
 
 
-def test_items_are_named_by_content_so_that_a_reordered_and_longer_file_joins(make_run, write_tasks, kinds, lm):
+def test_items_are_named_by_content_so_that_a_reordered_and_longer_file_joins(
+    make_run, write_tasks, kinds, lm
+):
     folder = write_tasks(choices=kinds["choices"], generated=kinds["generated"])
     config = Bench(tasks=[str(folder)])
     before = {row["item"]: row["scores"] for row in ptx_evaluate(make_run(), config, lm).rows}
     docs = [json.loads(line) for line in (folder / "docs.jsonl").read_text().splitlines()]
     more = [{**docs[0], "question": "Say moon.", "answer": "moon", "choices": ["moon", "zebra"]}]
-    changed = [{**doc, "difficulty": "easy"} for doc in (more + docs[::-1])]  # a column that no request shows
+    changed = [{**doc, "difficulty": "easy"} for doc in more + docs[::-1]]  # a column that no request shows
     (folder / "docs.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in changed))
     after = {row["item"]: row["scores"] for row in ptx_evaluate(make_run(), config, lm).rows}
     assert {item: after[item] for item in before} == before
     assert len(after) == len(before) + 2
 
 
-def test_an_item_that_asks_the_same_but_holds_another_answer_right_is_another(make_run, write_tasks, kinds, lm):
+def test_an_item_that_asks_the_same_but_holds_another_answer_right_is_another(
+    make_run, write_tasks, kinds, lm
+):
     folder = write_tasks(choices=kinds["choices"])
     docs = [json.loads(line) for line in (folder / "docs.jsonl").read_text().splitlines()][:1]
     twice = [docs[0], {**docs[0], "choices": docs[0]["choices"][::-1]}, docs[0]]
     (folder / "docs.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in twice))
-    first, other, again = (row["item"] for row in ptx_evaluate(make_run(), Bench(tasks=[str(folder)]), lm).rows)
+    first, other, again = (
+        row["item"] for row in ptx_evaluate(make_run(), Bench(tasks=[str(folder)]), lm).rows
+    )
     assert other not in (first, again)
     assert again == f"{first}:2"
 
 
 @pytest.mark.parametrize("served", [False, True])
 def test_every_row_says_what_its_item_took(make_run, write_tasks, kinds, lm, served):
-    rows = ptx_evaluate(make_run(), Bench(tasks=[str(write_tasks(**kinds))]), Served(lm) if served else lm).rows
+    rows = ptx_evaluate(
+        make_run(), Bench(tasks=[str(write_tasks(**kinds))]), Served(lm) if served else lm
+    ).rows
     assert len(rows) == 18
     assert all(0 < row["latency"] < 60 for row in rows)
 
 
-def test_with_the_prefix_cache_scores_are_the_same_within_rounding(make_run, write_tasks, kinds, chat_model, lm):
-    task = {**kinds["choices"], "num_fewshot": 3, "fewshot_split": "test", "fewshot_config": {"sampler": "first_n"}}
+def test_with_the_prefix_cache_scores_are_the_same_within_rounding(
+    make_run, write_tasks, kinds, chat_model, lm
+):
+    task = {
+        **kinds["choices"],
+        "num_fewshot": 3,
+        "fewshot_split": "test",
+        "fewshot_config": {"sampler": "first_n"},
+    }
     folder = write_tasks(choices=task)
     asked = (folder / "docs.jsonl").read_text()
-    (folder / "docs.jsonl").write_text(asked + asked.replace("Say", "Tell"))  # a header must serve eight items
+    (folder / "docs.jsonl").write_text(
+        asked + asked.replace("Say", "Tell")
+    )  # a header must serve eight items
     config = Bench(tasks=[str(folder)])
     sharing = ptx_load(HF(prefix_cache=True), ModelRef.of(chat_model), "cpu")
     assert sharing.prefix_cache
@@ -224,29 +269,44 @@ def test_with_the_prefix_cache_scores_are_the_same_within_rounding(make_run, wri
     evaluations = {}
     for name, model in (("plain", lm), ("shared", sharing)):
         tokens = []
-        hook = model.model.register_forward_pre_hook(lambda _, args, kept=tokens: kept.append(args[0].numel()))
+        hook = model.model.register_forward_pre_hook(
+            lambda _, args, kept=tokens: kept.append(args[0].numel())
+        )
         evaluations[name] = ptx_evaluate(make_run(), config, model)
         hook.remove()
         read[name] = sum(tokens)
     plain, shared = (values(evaluations[name]) for name in ("plain", "shared"))
-    assert {key: metric.value for key, metric in shared.items()} == {key: metric.value for key, metric in plain.items()}
-    assert [row["output"] for row in evaluations["shared"].rows] == [row["output"] for row in evaluations["plain"].rows]
+    assert {key: metric.value for key, metric in shared.items()} == {
+        key: metric.value for key, metric in plain.items()
+    }
+    assert [row["output"] for row in evaluations["shared"].rows] == [
+        row["output"] for row in evaluations["plain"].rows
+    ]
     assert read["shared"] < read["plain"] / 3
     assert all(row["latency"] > 0 for row in evaluations["shared"].rows)
 
 
-def test_a_model_that_nothing_can_be_shared_with_is_read_whole_and_that_is_said(make_run, write_tasks, kinds, lm):
+def test_a_model_that_nothing_can_be_shared_with_is_read_whole_and_that_is_said(
+    make_run, write_tasks, kinds, lm
+):
     class Refused(Served):
         prefix_refused = "the model's cache is made of sand"
 
     run = make_run()
     ptx_evaluate(run, Bench(tasks=[str(write_tasks(choices=kinds["choices"]))]), Refused(lm))
-    assert any("read whole, as nothing can be shared: the model's cache is made of sand" in line for line in run.console.lines)
+    assert any(
+        "read whole, as nothing can be shared: the model's cache is made of sand" in line
+        for line in run.console.lines
+    )
 
 
-def test_a_task_that_judges_with_python_of_its_own_is_named_by_whole_documents(make_run, write_tasks, kinds, lm):
+def test_a_task_that_judges_with_python_of_its_own_is_named_by_whole_documents(
+    make_run, write_tasks, kinds, lm
+):
     folder = write_tasks(generated={**kinds["generated"], "process_results": "!function judge.judged"})
-    (folder / "judge.py").write_text("def judged(doc, results):\n    return {'exact_match': float(results[0] == doc['rule'])}\n")
+    (folder / "judge.py").write_text(
+        "def judged(doc, results):\n    return {'exact_match': float(results[0] == doc['rule'])}\n"
+    )
     text = (folder / "generated.yaml").read_text()
     (folder / "generated.yaml").write_text(text.replace('"!function judge.judged"', "!function judge.judged"))
     docs = [{"question": "Say cat.", "answer": "cat", "rule": rule} for rule in ("cat", "dog")]

@@ -10,7 +10,12 @@ from ptx_bench import tasks as bench_tasks
 @pytest.fixture
 def said(chat_model):
     def ask(*entries, model=chat_model, **settings):
-        return [str(problem) for problem in ptx_validate(RunConfig(eval={"bench": Bench(tasks=list(entries), **settings)}), model)]
+        return [
+            str(problem)
+            for problem in ptx_validate(
+                RunConfig(eval={"bench": Bench(tasks=list(entries), **settings)}), model
+            )
+        ]
 
     return ask
 
@@ -76,10 +81,14 @@ def test_a_name_that_lm_eval_does_not_know_gets_the_nearest_one(said, monkeypatc
 
     monkeypatch.setattr(bench_tasks, "default_manager", Manager)
     assert said("arc_easy") == []
-    assert said("hellaswga") == ["eval.bench.tasks: lm-eval knows no task 'hellaswga'; did you mean 'hellaswag'?"]
+    assert said("hellaswga") == [
+        "eval.bench.tasks: lm-eval knows no task 'hellaswga'; did you mean 'hellaswag'?"
+    ]
 
 
-def test_a_model_without_the_chat_template_that_tasks_ask_for_is_a_problem(said, write_tasks, kinds, plain_model):
+def test_a_model_without_the_chat_template_that_tasks_ask_for_is_a_problem(
+    said, write_tasks, kinds, plain_model
+):
     folder = str(write_tasks(chat={**kinds["generated"], "metadata": {"apply_chat_template": True}}))
     assert said(folder) == []
     assert "the tasks chat ask for a chat template" in said(folder, model=plain_model)[0]
@@ -89,8 +98,12 @@ def test_a_model_without_the_chat_template_that_tasks_ask_for_is_a_problem(said,
 def test_yaml_may_include_other_yaml_and_name_functions(said, write_tasks, kinds):
     folder = write_tasks(choices=kinds["choices"])
     task = json.loads((folder / "choices.yaml").read_text())
-    (folder / "_base.yaml").write_text(json.dumps({key: value for key, value in task.items() if key != "task"}))
-    (folder / "choices.yaml").write_text("include: _base.yaml\ntask: choices\nprocess_docs: !function utils.process\n")
+    (folder / "_base.yaml").write_text(
+        json.dumps({key: value for key, value in task.items() if key != "task"})
+    )
+    (folder / "choices.yaml").write_text(
+        "include: _base.yaml\ntask: choices\nprocess_docs: !function utils.process\n"
+    )
     assert said(str(folder)) == []
     assert [one.name for one in bench_tasks.definitions(folder)] == ["choices"]
 

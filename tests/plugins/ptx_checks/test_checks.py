@@ -56,7 +56,9 @@ class Stranger:
         for layer in network.model.layers:
             for name in ("gate_proj", "up_proj", "down_proj"):
                 module = getattr(layer.mlp, name)
-                module.weight.data = module.weight.data[:, :size] if name == "down_proj" else module.weight.data[:size]
+                module.weight.data = (
+                    module.weight.data[:, :size] if name == "down_proj" else module.weight.data[:size]
+                )
                 module.out_features, module.in_features = module.weight.shape
         network.config.intermediate_size = size
 
@@ -79,12 +81,19 @@ class Stranger:
     def spoil(self, network, folder):
         """Right in memory, wrong on disk."""
         self.prune(network, folder)
-        state = {name: tensor * 1.01 if "down_proj" in name else tensor for name, tensor in network.state_dict().items()}
+        state = {
+            name: tensor * 1.01 if "down_proj" in name else tensor
+            for name, tensor in network.state_dict().items()
+        }
         network.save_pretrained(folder, state_dict=state)
         return "saved"
 
     def lose(self, network, folder):
-        state = {name: tensor for name, tensor in network.state_dict().items() if "layers.1.mlp.up_proj" not in name}
+        state = {
+            name: tensor
+            for name, tensor in network.state_dict().items()
+            if "layers.1.mlp.up_proj" not in name
+        }
         network.save_pretrained(folder, state_dict=state)
         return "saved"
 
@@ -103,7 +112,11 @@ class Stranger:
         self.prune(network, folder)
         folder.mkdir()
         network.config.save_pretrained(folder)
-        save_file({n: t for n, t in network.state_dict().items() if n != "lm_head.weight"}, folder / "model.safetensors", {"format": "pt"})
+        save_file(
+            {n: t for n, t in network.state_dict().items() if n != "lm_head.weight"},
+            folder / "model.safetensors",
+            {"format": "pt"},
+        )
         return "saved"
 
 
@@ -121,7 +134,13 @@ def halve(layer):
 def ask(make_run, plain_model):
     def go(does, promise=None, model=plain_model, name="step"):
         run = make_run(RunConfig(), (ptx_checks, Stranger()), name)
-        made = run.host.first("ptx_compress", run=run, compressor=Strange(does, promise or Promise()), model=ModelRef.of(model), data=None)
+        made = run.host.first(
+            "ptx_compress",
+            run=run,
+            compressor=Strange(does, promise or Promise()),
+            model=ModelRef.of(model),
+            data=None,
+        )
         return run, made
 
     return go
@@ -146,16 +165,36 @@ def test_what_is_as_promised_passes_and_its_figures_are_in_the_record(ask):
     ("does", "promise", "said"),
     [
         ("nothing", Promise(), "nothing was changed: all"),
-        ("prune_one", Promise(every_layer=True), "13 of 14 layers were not touched, first model.layers.0.self_attn.k_proj"),
+        (
+            "prune_one",
+            Promise(every_layer=True),
+            "13 of 14 layers were not touched, first model.layers.0.self_attn.k_proj",
+        ),
         ("prune", Promise(sparsity=0.6), "a sparsity of 0.6 was asked for and 0.5000 reached, least in"),
         ("prune", Promise(pattern="2:4"), "2:4 does not hold in 14 of 14 layers"),
-        ("prune", Promise(skip=("mlp",)), "6 layers were to be left alone and changed, first model.layers.0.mlp.gate_proj"),
+        (
+            "prune",
+            Promise(skip=("mlp",)),
+            "6 layers were to be left alone and changed, first model.layers.0.mlp.gate_proj",
+        ),
         ("prune", Promise(bits=4), "14 of 14 layers are stored in 32 bits per weight, not 4"),
-        ("prune", Promise(sparsity=0.5, skip=("proj",)), "no linear layer was compressed: skip=['proj'] leaves out all 14"),
+        (
+            "prune",
+            Promise(sparsity=0.5, skip=("proj",)),
+            "no linear layer was compressed: skip=['proj'] leaves out all 14",
+        ),
         ("half", Promise(), "came as float32 and is stored as F16 now, not float32"),
-        ("embedding", Promise(nothing_else=True), "1 tensors were to stay as they were and changed, first model.embed_tokens.weight"),
+        (
+            "embedding",
+            Promise(nothing_else=True),
+            "1 tensors were to stay as they were and changed, first model.embed_tokens.weight",
+        ),
         ("infinite", Promise(), "its outputs are not finite after reloading"),
-        ("spoil", Promise(), "the saved model is not the one that was in memory: their predictions differ by"),
+        (
+            "spoil",
+            Promise(),
+            "the saved model is not the one that was in memory: their predictions differ by",
+        ),
         ("lose", Promise(), "1 tensors are missing on disk, first model.layers.1.mlp.up_proj.weight"),
     ],
 )
@@ -168,7 +207,11 @@ def test_what_is_not_as_promised_fails_the_step_with_the_figures(ask, does, prom
 def test_the_mask_of_a_pruning_step_must_survive_what_follows_unless_that_says_otherwise(ask):
     _, pruned = ask("prune", name="first")
     with pytest.raises(
-        StepError, match=r"only 0\.0% of the weights that were pruned before stayed zero \(50\.\d% of all were, 0\.0% are now\)"
+        StepError,
+        match=(
+            r"only 0\.0% of the weights that were pruned before stayed zero \(50\.\d% of all were, 0\.0% are"
+            r" now\)"
+        ),
     ):
         ask("refill", model=pruned.path, name="second")
     run, _ = ask("refill", Promise(keeps_zeros=False), pruned.path, name="third")
@@ -208,10 +251,17 @@ def test_saving_works_as_before_when_the_step_is_over(ask, plain_model, tmp_path
 
 def test_without_the_plugin_nothing_is_checked(make_run, plain_model):
     run = make_run(RunConfig(), (Stranger(),))
-    assert run.host.first("ptx_compress", run=run, compressor=Strange("nothing"), model=ModelRef.of(plain_model), data=None)
+    assert run.host.first(
+        "ptx_compress", run=run, compressor=Strange("nothing"), model=ModelRef.of(plain_model), data=None
+    )
 
 
 def test_a_folder_without_the_weights_of_its_config_is_not_loaded(ask, monkeypatch):
-    monkeypatch.setattr("ptx_checks.verify.reload", lambda *_: pytest.fail("all weights would be drawn at random"))
-    with pytest.raises(StepError, match=r"holds no model: its config.json describes \d+ modules, and \d+ of them have no weights"):
+    monkeypatch.setattr(
+        "ptx_checks.verify.reload", lambda *_: pytest.fail("all weights would be drawn at random")
+    )
+    with pytest.raises(
+        StepError,
+        match=r"holds no model: its config.json describes \d+ modules, and \d+ of them have no weights",
+    ):
         ask("hull")

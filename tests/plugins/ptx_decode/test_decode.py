@@ -23,7 +23,9 @@ class Scripted:
         self.answers, self.calls, self.timed = answers, [], []
 
     def generate(self, prompts, max_new_tokens, *, stop=(), temperature=0.0, seed=0):
-        self.calls.append({"prompts": list(prompts), "temperature": temperature, "seed": seed, "stop": tuple(stop)})
+        self.calls.append(
+            {"prompts": list(prompts), "temperature": temperature, "seed": seed, "stop": tuple(stop)}
+        )
         return [self.answers[place % len(self.answers)] for place in range(len(prompts))]
 
     def loglikelihood(self, pairs):
@@ -38,7 +40,9 @@ class Scripted:
 def wrapped(make_run):
     def wrap(decode, lm, seed=0):
         run = make_run(
-            RunConfig(runtime=HF(), decode=decode, scorer={"length": Length(words=2)}), [ptx_decode, ptx_hf, ptx_scorers], seed=seed
+            RunConfig(runtime=HF(), decode=decode, scorer={"length": Length(words=2)}),
+            [ptx_decode, ptx_hf, ptx_scorers],
+            seed=seed,
         )
         return run.decoding(lm)
 
@@ -53,7 +57,14 @@ def test_the_vote_gives_the_first_reply_with_the_commonest_answer(wrapped):
 
 @pytest.mark.parametrize(
     ("ballots", "place"),
-    [(["a"], 0), (["a", "b", "b"], 1), (["a", "b"], 0), ([None, "b", None], 1), ([None, None], 0), (["a", "b", "b", "a"], 0)],
+    [
+        (["a"], 0),
+        (["a", "b", "b"], 1),
+        (["a", "b"], 0),
+        ([None, "b", None], 1),
+        ([None, None], 0),
+        (["a", "b", "b", "a"], 0),
+    ],
 )
 def test_a_tie_goes_to_the_answer_given_first_and_no_vote_is_no_vote(ballots, place):
     assert majority(ballots) == place
@@ -71,7 +82,9 @@ def test_best_of_n_gives_what_its_scorer_likes_best(wrapped):
 
 
 def test_best_of_n_without_any_score_says_so_instead_of_taking_the_first(make_run):
-    config = RunConfig(runtime=HF(), decode=BestOf(n=2, scorer="exact"), scorer={"exact": ptx_scorers.Exact()})
+    config = RunConfig(
+        runtime=HF(), decode=BestOf(n=2, scorer="exact"), scorer={"exact": ptx_scorers.Exact()}
+    )
     run = make_run(config, [ptx_decode, ptx_hf, ptx_scorers])
     with pytest.raises(StepError, match="could score none of 2 replies"):
         run.decoding(Scripted("a")).generate(["q"], 8)
@@ -115,7 +128,13 @@ def test_a_runtime_without_a_clock_of_its_own_is_timed_through_its_answers(wrapp
 
 
 def test_the_process_that_measures_latency_wraps_the_artifact_and_not_the_baseline(monkeypatch):
-    lm, spec = Scripted("a"), {"decode": "majority", "decode_config": {"n": 3, "temperature": 0.7, "pattern": ""}}
+    lm, spec = (
+        Scripted("a"),
+        {
+            "decode": "majority",
+            "decode_config": {"n": 3, "temperature": 0.7, "pattern": ""},
+        },
+    )
     child.decoding(spec, lm).time_request(4, 2)
     assert lm.timed == [(4, 2, 3)]
     assert child.decoding({"decode": None}, lm) is lm
@@ -141,13 +160,18 @@ def test_the_embedded_model_s_votes_repeat_exactly_and_are_those_of_its_own_samp
 
     lm = ptx_load(HF(), ModelRef(ptx_tiny.MODEL_FOLDER), "cpu")
     chats = [[{"role": "user", "content": f"What is {n} + 4?"}] for n in (3, 11)]
-    prompts = [lm.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
+    prompts = [
+        lm.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats
+    ]
     run = make_run(RunConfig(runtime=HF(), decode=Majority(n=5)), [ptx_decode, ptx_hf])
     first, again = (run.decoding(lm).generate(prompts, 16) for _ in range(2))
     samples = lm.generate([prompt for prompt in prompts for _ in range(5)], 16, temperature=0.7)
     groups = [[vote(reply) for reply in samples[start : start + 5]] for start in (0, 5)]
     assert first == again
-    assert all(group.count(vote(reply)) == max(map(group.count, group)) for reply, group in zip(first, groups, strict=True))
+    assert all(
+        group.count(vote(reply)) == max(map(group.count, group))
+        for reply, group in zip(first, groups, strict=True)
+    )
 
 
 def test_the_decoding_is_in_the_key_of_every_evaluation_and_frozen_with_the_run(tmp_path, monkeypatch):
@@ -158,9 +182,15 @@ def test_the_decoding_is_in_the_key_of_every_evaluation_and_frozen_with_the_run(
 
     monkeypatch.chdir(tmp_path)
     host = get_host()
-    jobs = compose_jobs(host, "eval", ["model=tiny", "eval=[latency]", "decode=majority", "decode.n=1,5"], multirun=True)
+    jobs = compose_jobs(
+        host, "eval", ["model=tiny", "eval=[latency]", "decode=majority", "decode.n=1,5"], multirun=True
+    )
     plain_jobs = compose_jobs(host, "eval", ["model=tiny", "eval=[latency]"])
-    keys = [run.evaluations[0].key for jobs_of in (jobs, plain_jobs) for run in make_plan(host, "eval", jobs_of, "ptx eval").runs]
+    keys = [
+        run.evaluations[0].key
+        for jobs_of in (jobs, plain_jobs)
+        for run in make_plan(host, "eval", jobs_of, "ptx eval").runs
+    ]
     assert len(set(keys)) == 3
     frozen = json.loads(json.dumps(plain(jobs[1].config, host)))
     assert thaw(frozen, host).decode == Majority(n=5)

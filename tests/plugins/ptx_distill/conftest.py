@@ -47,7 +47,9 @@ def shelf(tmp_path):
 
 @pytest.fixture
 def teach(make_run, make_data, shelf, chat_model, wide_teacher):
-    """``teach(Kind, "a", logits_weight=0)``: a run with a store and what came of it; ``model``, ``teacher``, ``rows`` and ``seed`` too."""
+    """``teach(Kind, "a", logits_weight=0)``: a run with a store and what came of it; ``model``, ``teacher``,
+    ``rows`` and ``seed`` too.
+    """
 
     def start(kind, name="step", model=None, teacher=None, rows=None, seed=0, stop=None, **settings):
         run = make_run(RunConfig(method=kind(**{**QUICK, **settings})), [ptx_distill], name, seed)
@@ -55,6 +57,8 @@ def teach(make_run, make_data, shelf, chat_model, wide_teacher):
         if stop is not None:
             object.__setattr__(run, "log", stop)
         data = make_data(f"rows-{name}", rows or MESSAGES)
-        return run, run.host.first("ptx_train", run=run, method=run.config.method, model=ModelRef.of(model or chat_model), data=data)
+        return run, run.host.first(
+            "ptx_train", run=run, method=run.config.method, model=ModelRef.of(model or chat_model), data=data
+        )
 
     return start

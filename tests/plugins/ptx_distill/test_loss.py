@@ -1,4 +1,6 @@
-"""Divergences, cross-entropy and hints: closed forms, directions of gradients, what is masked, and slow plain references."""
+"""Divergences, cross-entropy and hints: closed forms, directions of gradients, what is masked, and slow plain
+references.
+"""
 
 import math
 
@@ -93,7 +95,11 @@ def test_divergences_agree_with_a_slow_reference(name, scores):
 
     def slow(p, q):
         m = [beta * a + (1 - beta) * b for a, b in zip(p, q, strict=True)]
-        return {"forward_kl": kl(p, q), "reverse_kl": kl(q, p), "jsd": beta * kl(p, m) + (1 - beta) * kl(q, m)}[name]
+        return {
+            "forward_kl": kl(p, q),
+            "reverse_kl": kl(q, p),
+            "jsd": beta * kl(p, m) + (1 - beta) * kl(q, m),
+        }[name]
 
     found = loss.divergence(name, scores[0].log_softmax(-1), scores[1].log_softmax(-1), beta)
     assert found.tolist() == pytest.approx([slow(p, q) for p, q in zip(teacher, student, strict=True)])
@@ -107,11 +113,15 @@ def test_jsd_is_that_of_trl_gkd(scores, beta):
     from trl.experimental.gkd import GKDTrainer
 
     ours = loss.jsd(scores[0].log_softmax(-1), scores[1].log_softmax(-1), beta).sum()
-    assert float(ours) == pytest.approx(float(GKDTrainer.generalized_jsd_loss(scores[1], scores[0], beta=beta, reduction="sum")))
+    assert float(ours) == pytest.approx(
+        float(GKDTrainer.generalized_jsd_loss(scores[1], scores[0], beta=beta, reduction="sum"))
+    )
 
 
 def test_the_squared_temperature_keeps_the_size_of_small_gradients(scores):
-    """For scores much smaller than T the gradient of T^2 KL is (q - p) / V, whatever T is (Hinton et al. 2015, equation 4)."""
+    """For scores much smaller than T the gradient of T^2 KL is (q - p) / V, whatever T is (Hinton et al.
+    2015, equation 4).
+    """
     teacher, student = (part * 1e-3 for part in scores)
     gradients = []
     for temperature in (1.0, 4.0):
@@ -129,12 +139,17 @@ def test_softening_flattens_and_1_changes_nothing(scores):
 
 def test_cross_entropy_is_the_negative_log_probability_of_the_word_in_the_data(scores):
     labels = torch.tensor([0, 1, 2, 3, 4])
-    expected = [-math.log(row[label]) for row, label in zip(scores[0].softmax(-1).tolist(), labels.tolist(), strict=True)]
+    expected = [
+        -math.log(row[label])
+        for row, label in zip(scores[0].softmax(-1).tolist(), labels.tolist(), strict=True)
+    ]
     assert loss.imitation(scores[0], labels).tolist() == pytest.approx(expected, rel=1e-5)
     leaf = scores[0].clone().requires_grad_()
     loss.imitation(leaf, labels).sum().backward()
     assert (leaf.grad.gather(1, labels[:, None]) < 0).all()
-    assert torch.allclose(loss.imitation(scores[0][[1, 4]], labels[[1, 4]]), loss.imitation(scores[0], labels)[[1, 4]])
+    assert torch.allclose(
+        loss.imitation(scores[0][[1, 4]], labels[[1, 4]]), loss.imitation(scores[0], labels)[[1, 4]]
+    )
 
 
 def test_hints_are_0_at_the_teacher_1_at_the_origin_and_the_same_at_any_size():
@@ -146,17 +161,23 @@ def test_hints_are_0_at_the_teacher_1_at_the_origin_and_the_same_at_any_size():
 
 def test_hints_teach_the_student_and_the_projection():
     generator = torch.Generator().manual_seed(0)
-    student, teacher, projection = (torch.randn(size, generator=generator).requires_grad_() for size in ((6, 3), (6, 5), (5, 3)))
+    student, teacher, projection = (
+        torch.randn(size, generator=generator).requires_grad_() for size in ((6, 3), (6, 5), (5, 3))
+    )
     before = loss.hint(student, teacher.detach(), projection).sum()
     before.backward()
-    after = loss.hint(student - 0.05 * student.grad, teacher.detach(), projection - 0.05 * projection.grad).sum()
+    after = loss.hint(
+        student - 0.05 * student.grad, teacher.detach(), projection - 0.05 * projection.grad
+    ).sum()
     assert after < before
     assert teacher.grad is None
 
 
 def test_hints_agree_with_a_slow_reference_and_every_token_is_on_its_own():
     generator = torch.Generator().manual_seed(0)
-    student, teacher, projection = (torch.randn(size, generator=generator) for size in ((6, 3), (6, 5), (5, 3)))
+    student, teacher, projection = (
+        torch.randn(size, generator=generator) for size in ((6, 3), (6, 5), (5, 3))
+    )
     found = loss.hint(student, teacher, projection)
     for row in range(6):
         guess = [sum(float(projection[h, s] * student[row, s]) for s in range(3)) for h in range(5)]
@@ -173,7 +194,9 @@ def states():
 
 
 def test_relations_by_hand():
-    """Two tokens: the first relates to itself alone, the second to both by softmax of s2.s1 and s2.s2 over the root of the width."""
+    """Two tokens: the first relates to itself alone, the second to both by softmax of s2.s1 and s2.s2 over
+    the root of the width.
+    """
     found = loss.relations(torch.tensor([[[2.0, 0.0], [1.0, 1.0]]]), 1).exp()[0, 0]
     weights = [math.exp(2 / math.sqrt(2)), math.exp(2 / math.sqrt(2))]
     assert found[0].tolist() == [1.0, 0.0]
@@ -217,7 +240,10 @@ def test_relations_agree_with_a_slow_reference(states):
     def slow(rows, heads, head, place):
         size = len(rows[0]) // heads
         own = [row[head * size : (head + 1) * size] for row in rows]
-        scores = [sum(a * b for a, b in zip(own[place], own[other], strict=True)) / math.sqrt(size) for other in range(place + 1)]
+        scores = [
+            sum(a * b for a, b in zip(own[place], own[other], strict=True)) / math.sqrt(size)
+            for other in range(place + 1)
+        ]
         weights = [math.exp(score) for score in scores]
         return [weight / sum(weights) for weight in weights]
 

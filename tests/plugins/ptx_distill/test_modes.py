@@ -56,7 +56,9 @@ def test_answers_are_those_of_plain_greedy_generation(teach, shelf, speaker):
     network, tokenizer = load_model(speaker), load_tokenizer(speaker)
     for row, answer in zip(PROMPTS, answers_in(shelf), strict=True):
         chat = [{"role": "user", "content": row["prompt"]}]
-        ids = tokenizer.apply_chat_template(chat, add_generation_prompt=True, return_dict=True, return_tensors="pt")["input_ids"]
+        ids = tokenizer.apply_chat_template(
+            chat, add_generation_prompt=True, return_dict=True, return_tensors="pt"
+        )["input_ids"]
         made = network.generate(ids, max_new_tokens=24, do_sample=False, pad_token_id=0)[0, ids.shape[1] :]
         ended = int(made[-1]) in network.generation_config.eos_token_id
         assert answer == (tokenizer.decode(made[:-1], skip_special_tokens=True) if ended else "")
@@ -68,7 +70,9 @@ def test_a_teacher_that_never_ends_is_refused(teach, chat_model):
 
 
 def test_the_student_learns_on_its_own_answers(teach, chat_model, losses_of):
-    run, result = teach(OnPolicy, teacher=chat_model, layers=1, rows=PROMPTS, max_completion_length=8, max_steps=2)
+    run, result = teach(
+        OnPolicy, teacher=chat_model, layers=1, rows=PROMPTS, max_completion_length=8, max_steps=2
+    )
     assert len(losses_of(run)) == 2
     assert load_model(result.path).config.num_hidden_layers == 1
 

@@ -22,7 +22,11 @@ def desk(tmp_path, monkeypatch, chat_model, wide_teacher, messages):
     for name, model in {"student": chat_model, "teacher": wide_teacher}.items():
         shutil.copytree(model, tmp_path / name)
     fused = shutil.copytree(wide_teacher, tmp_path / "fused") / "model.safetensors"
-    save_file({name.replace(".q_proj", ".qkv_proj"): weight for name, weight in load_file(fused).items()}, fused, {"format": "pt"})
+    save_file(
+        {name.replace(".q_proj", ".qkv_proj"): weight for name, weight in load_file(fused).items()},
+        fused,
+        {"format": "pt"},
+    )
     return tmp_path
 
 
@@ -57,13 +61,20 @@ def test_compress_distill_and_method_distill_are_the_same_step(desk):
 def test_the_teacher_is_the_model_before_the_first_compression(desk, recipe, step, teacher):
     folder = desk / "conf" / "recipe"
     folder.mkdir(parents=True)
-    steps = "sft: {method: sft}\n  prune: {compress: sparsegpt}\n  distil: {method: distill}\n  prune_more: {compress: sparsegpt}\n  again: {compress: distill}"
+    steps = (
+        "sft: {method: sft}\n  prune: {compress: sparsegpt}\n  distil: {method: distill}\n  prune_more:"
+        " {compress: sparsegpt}\n  again: {compress: distill}"
+    )
     (folder / "sft_prune_distil.yaml").write_text(f"why: x\nsteps:\n  {steps}\n")
-    (folder / "sft_distil.yaml").write_text("why: x\nsteps:\n  sft: {method: sft}\n  distil: {compress: distill, layers: 1}\n")
+    (folder / "sft_distil.yaml").write_text(
+        "why: x\nsteps:\n  sft: {method: sft}\n  distil: {compress: distill, layers: 1}\n"
+    )
     quantise = ["recipe.steps.quantise.group_size=-1"] if "quantise" in recipe else []
     run = planned(f"recipe={recipe}", *quantise)
     found = next(part.models["teacher"] for part in run.steps if part.name == step)
-    assert (found.digest == ModelRef.of(desk / "student").digest) if teacher == "start" else (found == teacher)
+    assert (
+        (found.digest == ModelRef.of(desk / "student").digest) if teacher == "start" else (found == teacher)
+    )
 
 
 def test_without_any_compression_before_it_the_input_is_the_teacher():
@@ -85,7 +96,10 @@ def test_the_teachers_content_and_what_is_learnt_are_in_the_key_and_the_cache_is
     assert key() != before
 
 
-FOREIGN = "has another vocabulary than student, so its distribution over tokens cannot be learnt; try method=distill_gold"
+FOREIGN = (
+    "has another vocabulary than student, so its distribution over tokens cannot be learnt; try"
+    " method=distill_gold"
+)
 WRONG = [
     (["method.layers=3"], "method.layers=3 is more than the 2 layers of student; try method.layers=1"),
     (["method.keep_layers=[0,2]"], "names layers that student does not have: it has 2"),
@@ -127,7 +141,10 @@ def test_embeddings_of_other_length_are_refused_on_policy_only(desk):
     file = desk / "teacher" / "config.json"
     config = json.loads(file.read_text())
     file.write_text(json.dumps(config | {"vocab_size": config["vocab_size"] + 8}))
-    assert any("needs embeddings of equal length" in problem for problem in refusals("method=distill_onpolicy", "method.teacher=./teacher"))
+    assert any(
+        "needs embeddings of equal length" in problem
+        for problem in refusals("method=distill_onpolicy", "method.teacher=./teacher")
+    )
     assert planned("method=distill", "method.teacher=./teacher").steps
 
 

@@ -1,4 +1,6 @@
-"""The k likeliest words and the rest: exact where it should be, a lower bound elsewhere, one pass for all temperatures."""
+"""The k likeliest words and the rest: exact where it should be, a lower bound elsewhere, one pass for all
+temperatures.
+"""
 
 import pytest
 import torch
@@ -17,7 +19,9 @@ def scores():
 def over(scores, k, temperature, kind="forward_kl"):
     teacher, student = scores
     found = topk.targets(teacher, k)
-    return divergence(kind, topk.teacher_at(found, temperature), topk.student_at(student, found, temperature), 0.5)
+    return divergence(
+        kind, topk.teacher_at(found, temperature), topk.student_at(student, found, temperature), 0.5
+    )
 
 
 def exact(scores, temperature, kind="forward_kl"):
@@ -29,7 +33,9 @@ def exact(scores, temperature, kind="forward_kl"):
 def test_all_words_give_the_result_without_a_selection_to_the_last_digit(scores, k, temperature):
     found = topk.targets(scores[0], k)
     assert found.words is None
-    expected = divergence("forward_kl", softened(softened(scores[0], 1.0), temperature), softened(scores[1], temperature), 0.5)
+    expected = divergence(
+        "forward_kl", softened(softened(scores[0], 1.0), temperature), softened(scores[1], temperature), 0.5
+    )
     assert torch.equal(over(scores, k, temperature), expected)
     assert torch.allclose(expected, exact(scores, temperature), atol=1e-5)
 

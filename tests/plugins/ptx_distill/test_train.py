@@ -1,4 +1,6 @@
-"""method=distill at work: SFT where the teacher has no weight, the teacher's words once for all, students of fewer layers, resuming."""
+"""method=distill at work: SFT where the teacher has no weight, the teacher's words once for all, students of
+fewer layers, resuming.
+"""
 
 import json
 
@@ -26,12 +28,19 @@ def passes(shelf):
 
 
 @pytest.mark.parametrize("more", [{}, {"micro_batch": 2, "seed": 3}, {"lora": Lora(r=4)}], ids=str)
-def test_on_the_data_alone_the_losses_are_those_of_sft(messages, teach, make_run, train, make_data, chat_model, losses_of, more):
+def test_on_the_data_alone_the_losses_are_those_of_sft(
+    messages, teach, make_run, train, make_data, chat_model, losses_of, more
+):
     more = dict(more)
     seed = more.pop("seed", 0)
     run, _ = teach(Distill, logits_weight=0, data_weight=1, seed=seed, **more)
     plain = make_run(
-        RunConfig(method=SFT(**{"learning_rate": 3e-3, "batch_size": 8, "max_steps": 3, "warmup": 0.0, **more})), [ptx_sft], "sft", seed
+        RunConfig(
+            method=SFT(**{"learning_rate": 3e-3, "batch_size": 8, "max_steps": 3, "warmup": 0.0, **more})
+        ),
+        [ptx_sft],
+        "sft",
+        seed,
     )
     train(plain, chat_model, make_data("messages", messages))
     assert len(losses_of(run)) == 3
@@ -50,7 +59,9 @@ EQUAL = [
 
 
 @pytest.mark.parametrize("settings", EQUAL, ids=str)
-def test_losses_with_the_stored_teacher_are_those_of_one_that_is_asked_to_the_last_digit(teach, shelf, losses_of, settings):
+def test_losses_with_the_stored_teacher_are_those_of_one_that_is_asked_to_the_last_digit(
+    teach, shelf, losses_of, settings
+):
     stored, _ = teach(Distill, "with", **settings)
     assert [entry.ingredients["choice"] for entry in passes(shelf)] == ["teacher"]
     asked, _ = teach(Distill, "without", cache_teacher=False, **settings)
@@ -71,7 +82,9 @@ def slow_loss(messages, student, teacher):
     tokenizer, models = load_tokenizer(student), [load_model(folder) for folder in (teacher, student)]
     total, count = 0.0, 0
     for row in messages:
-        found = tokenizer.apply_chat_template(row["messages"], return_dict=True, return_assistant_tokens_mask=True)
+        found = tokenizer.apply_chat_template(
+            row["messages"], return_dict=True, return_assistant_tokens_mask=True
+        )
         ids = torch.tensor([found["input_ids"]])
         with torch.no_grad():
             p, q = (network(input_ids=ids).logits[0].log_softmax(-1) for network in models)
@@ -93,8 +106,22 @@ def test_the_teacher_is_not_loaded_a_second_time(teach, losses_of, monkeypatch):
 
 
 SAME = [
-    *({"temperature": 2.0}, {"learning_rate": 1e-2}, {"divergence": "jsd"}, {"seed": 1}, {"lora": Lora(r=4)}, {"data_weight": 0.5}),
-    *({"logits_weight": 0.3}, {"batch_size": 4}, {"micro_batch": 2}, {"max_length": 200}, {"layers": 1}, {"dtype": "bfloat16"}),
+    *(
+        {"temperature": 2.0},
+        {"learning_rate": 1e-2},
+        {"divergence": "jsd"},
+        {"seed": 1},
+        {"lora": Lora(r=4)},
+        {"data_weight": 0.5},
+    ),
+    *(
+        {"logits_weight": 0.3},
+        {"batch_size": 4},
+        {"micro_batch": 2},
+        {"max_length": 200},
+        {"layers": 1},
+        {"dtype": "bfloat16"},
+    ),
 ]
 
 
@@ -105,10 +132,19 @@ def test_temperature_rate_weights_loss_seed_adapter_and_student_share_one_pass(t
         assert len(passes(shelf)) == 1, settings
 
 
-MISSES = [{"top_k": 5}, {"top_k": 0}, {"max_length": 30}, {"assistant_only": False}, {"rows": "fewer"}, {"teacher": "student"}]
+MISSES = [
+    {"top_k": 5},
+    {"top_k": 0},
+    {"max_length": 30},
+    {"assistant_only": False},
+    {"rows": "fewer"},
+    {"teacher": "student"},
+]
 
 
-def test_whatever_changes_what_the_teacher_says_makes_another_pass(messages, teach, shelf, chat_model, monkeypatch):
+def test_whatever_changes_what_the_teacher_says_makes_another_pass(
+    messages, teach, shelf, chat_model, monkeypatch
+):
     teach(Distill, "first", max_steps=1)
     for number, settings in enumerate(MISSES):
         given = dict(settings)
@@ -139,20 +175,26 @@ def test_the_student_comes_nearer_to_the_teacher(teach):
 def test_every_part_is_learnt_and_the_loss_is_their_weighted_sum(teach, losses_of, kind):
     weights = {"logits_weight": 0.5, "data_weight": 0.25, "features_weight": 2.0, "attention_weight": 3.0}
     run, _ = teach(Distill, max_steps=30, learning_rate=1e-2, **weights)
-    parts = zip(*(shown(run, name) for name in ("divergence", "data_loss", "hint_loss", "relation_loss")), strict=True)
+    parts = zip(
+        *(shown(run, name) for name in ("divergence", "data_loss", "hint_loss", "relation_loss")), strict=True
+    )
     expected = [0.5 * one + 0.25 * two + 2.0 * three + 3.0 * four for one, two, three, four in parts]
     assert losses_of(run) == pytest.approx(expected, rel=1e-3)
     assert shown(run, kind)[-1] < 0.9 * shown(run, kind)[0]
 
 
-@pytest.mark.parametrize("more", [{}, {"micro_batch": 2}, {"lora": Lora(r=4)}, {"relation_heads": 4}], ids=str)
+@pytest.mark.parametrize(
+    "more", [{}, {"micro_batch": 2}, {"lora": Lora(r=4)}, {"relation_heads": 4}], ids=str
+)
 def test_attention_alone_is_learnt_from_a_teacher_of_other_width_and_heads(teach, losses_of, more):
     run, _ = teach(Distill, max_steps=30, learning_rate=1e-2, logits_weight=0, attention_weight=1.0, **more)
     assert losses_of(run)[-1] < 0.8 * losses_of(run)[0]
 
 
 def test_grouped_keys_and_values_are_compared_too(teach, chat_model, tmp_path):
-    """A student with one head of keys and values where the teacher has two; only the attention of the last layers is taught."""
+    """A student with one head of keys and values where the teacher has two; only the attention of the last
+    layers is taught.
+    """
     from transformers import AutoModelForCausalLM
 
     config = load_model(chat_model).config
@@ -168,13 +210,21 @@ def test_grouped_keys_and_values_are_compared_too(teach, chat_model, tmp_path):
 
 
 def test_relation_heads_that_do_not_divide_the_widths_are_refused_with_those_that_do(teach):
-    with pytest.raises(StepError, match=r"method.relation_heads=5: 5 relation heads do not divide widths of 48 and 32; 1, 2, 4, 8, 16 do"):
+    with pytest.raises(
+        StepError,
+        match=(
+            r"method.relation_heads=5: 5 relation heads do not divide widths of 48 and 32; 1, 2, 4, 8, 16 do"
+        ),
+    ):
         teach(Distill, attention_weight=1.0, relation_heads=5)
 
 
 def test_projections_are_learnt_and_no_part_of_the_result(teach, chat_model):
     _, result = teach(Distill, features_weight=1.0)
-    assert load_file(result.path / "model.safetensors").keys() == load_file(chat_model / "model.safetensors").keys()
+    assert (
+        load_file(result.path / "model.safetensors").keys()
+        == load_file(chat_model / "model.safetensors").keys()
+    )
 
 
 @pytest.mark.parametrize("weights", [{}, {"features_weight": 1.0, "attention_weight": 1.0}], ids=str)
@@ -203,7 +253,9 @@ def test_a_student_is_given_the_layers_that_were_named(teach, chat_model, wide_t
     made, came = (load_file(folder / "model.safetensors") for folder in (result.path, wide_teacher))
     for place, layer in enumerate((1, 3)):
         name = "mlp.down_proj.weight"
-        assert torch.allclose(made[f"model.layers.{place}.{name}"], came[f"model.layers.{layer}.{name}"], atol=1e-6)
+        assert torch.allclose(
+            made[f"model.layers.{place}.{name}"], came[f"model.layers.{layer}.{name}"], atol=1e-6
+        )
 
 
 def test_a_student_as_deep_as_its_own_teacher_is_refused(teach, chat_model):

@@ -52,9 +52,9 @@ def test_more_damage_is_further_away_and_the_baseline_is_read_once(run, chat_mod
     assert distances[0].value < distances[1].value < distances[2].value
     assert sum("the baseline reads" in line for line in run.console.lines) == 1
     rows = evaluation.rows
-    assert sum(row["scores"]["distance/kl"] * row["weight"] for row in rows) / sum(row["weight"] for row in rows) == pytest.approx(
-        distances[2].value
-    )
+    assert sum(row["scores"]["distance/kl"] * row["weight"] for row in rows) / sum(
+        row["weight"] for row in rows
+    ) == pytest.approx(distances[2].value)
 
 
 def test_no_baseline_or_no_text_is_said(run, chat_model, text):

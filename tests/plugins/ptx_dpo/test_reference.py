@@ -1,4 +1,6 @@
-"""The reference's log-probabilities: scored once, shared where they are the same, never where they are not, and equal to the last digit."""
+"""The reference's log-probabilities: scored once, shared where they are the same, never where they are not,
+and equal to the last digit.
+"""
 
 import json
 import math
@@ -21,7 +23,14 @@ from ptx.store.store import Store
 from ptx.testing import Silent
 from ptx_dpo import DPO
 
-PAIRS = [{"prompt": f"what is {n} plus {n}? ", "chosen": f"it is {2 * n}" + "!" * (n % 5), "rejected": "who knows?"} for n in range(16)]
+PAIRS = [
+    {
+        "prompt": f"what is {n} plus {n}? ",
+        "chosen": f"it is {2 * n}" + "!" * (n % 5),
+        "rejected": "who knows?",
+    }
+    for n in range(16)
+]
 QUICK = {"learning_rate": 1e-3, "batch_size": 8, "max_steps": 3, "warmup": 0.0}
 
 
@@ -78,8 +87,21 @@ def test_no_reference_model_is_loaded_and_no_pass_made_a_second_time(dpo, shelf,
 
 
 SAME = [
-    *({"beta": 0.5}, {"learning_rate": 1e-2}, {"loss": "ipo"}, {"seed": 1}, {"lora": Lora(r=4)}, {"lora": Lora(r=8, alpha=4)}),
-    *({"batch_size": 4}, {"micro_batch": 2}, {"max_length": 200}, {"args": {"max_grad_norm": 0.5}}, {"label_smoothing": 0.1}),
+    *(
+        {"beta": 0.5},
+        {"learning_rate": 1e-2},
+        {"loss": "ipo"},
+        {"seed": 1},
+        {"lora": Lora(r=4)},
+        {"lora": Lora(r=8, alpha=4)},
+    ),
+    *(
+        {"batch_size": 4},
+        {"micro_batch": 2},
+        {"max_length": 200},
+        {"args": {"max_grad_norm": 0.5}},
+        {"label_smoothing": 0.1},
+    ),
 ]
 
 
@@ -102,7 +124,9 @@ MISSES = [
 ]
 
 
-def test_every_change_of_data_cut_weights_dtype_tail_template_or_libraries_misses(dpo, shelf, chat_model, tmp_path, monkeypatch):
+def test_every_change_of_data_cut_weights_dtype_tail_template_or_libraries_misses(
+    dpo, shelf, chat_model, tmp_path, monkeypatch
+):
     dpo("first", max_steps=1)
     made = 1
     for number, settings in enumerate(MISSES):
@@ -116,7 +140,10 @@ def test_every_change_of_data_cut_weights_dtype_tail_template_or_libraries_misse
     dpo("libraries", max_steps=1)
     assert len(passes(shelf)) == made + 3
     changed = {entry.ingredients["tokens"] for entry in passes(shelf)}
-    assert len(changed) == 6  # as first, two of data, two of cut, one of template: there the tokens tell, not only the model's digest
+    assert (
+        len(changed) == 6
+        # as first, two of data, two of cut, one of template: there the tokens tell, not only the model's digest
+    )
 
 
 def changed_weights(model, folder):
@@ -141,7 +168,10 @@ def changed_template(model, folder):
         ("attention", lambda run, trainer: (run, trainer.configure(_attn_implementation="eager"))),
         ("autocast", lambda run, trainer: (run, trainer.configure(mixed_precision="bf16"))),
         ("dtype", lambda run, trainer: (run, trainer.cast(torch.bfloat16))),
-        ("quantized", lambda run, trainer: (run.at(config=RunConfig(method=DPO(lora=Lora(quantize=True)))), trainer)),
+        (
+            "quantized",
+            lambda run, trainer: (run.at(config=RunConfig(method=DPO(lora=Lora(quantize=True)))), trainer),
+        ),
         ("matmul", lambda run, trainer: (run, trainer.precise("high"))),
     ],
 )
@@ -203,7 +233,9 @@ def test_the_numbers_are_those_of_a_plain_forward_pass(dpo, shelf, chat_model, t
         prompt = [{"role": "user", "content": row["prompt"]}]
         start = len(tokenizer.apply_chat_template(prompt, add_generation_prompt=True, return_dict=False))
         sides = [
-            tokenizer.apply_chat_template([*prompt, {"role": "assistant", "content": row[side]}], return_dict=False)
+            tokenizer.apply_chat_template(
+                [*prompt, {"role": "assistant", "content": row[side]}], return_dict=False
+            )
             for side in ("chosen", "rejected")
         ]
         shared = min(len(ids) for ids in sides) - start
@@ -217,17 +249,34 @@ def test_the_numbers_are_those_of_a_plain_forward_pass(dpo, shelf, chat_model, t
 
 
 @pytest.mark.slow
-def test_a_sweep_over_beta_and_rate_makes_one_pass_and_its_losses_are_those_without_the_store(tmp_path, monkeypatch):
+def test_a_sweep_over_beta_and_rate_makes_one_pass_and_its_losses_are_those_without_the_store(
+    tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
-    words = ["model=tiny", "data=tiny", "data.limit=8", "method=dpo", "method.max_steps=2", "method.batch_size=4", "eval=[]", "device=cpu"]
+    words = [
+        "model=tiny",
+        "data=tiny",
+        "data.limit=8",
+        "method=dpo",
+        "method.max_steps=2",
+        "method.batch_size=4",
+        "eval=[]",
+        "device=cpu",
+    ]
     axes = ["method.beta=0.1,0.5", "method.learning_rate=1e-4,1e-3"]
 
     def sweep(out, *more):
         plan = make_plan(
-            get_host(), "train", compose_jobs(get_host(), "train", [*words, *axes, f"out={out}", *more], multirun=True), "test"
+            get_host(),
+            "train",
+            compose_jobs(get_host(), "train", [*words, *axes, f"out={out}", *more], multirun=True),
+            "test",
         )
         assert run_sweep(plan, get_host(), Silent()).failed == ()
-        return plan, {run.label.replace(" method.cache_reference=false", ""): losses(plan.folder / run.id) for run in plan.runs}
+        return plan, {
+            run.label.replace(" method.cache_reference=false", ""): losses(plan.folder / run.id)
+            for run in plan.runs
+        }
 
     plan, with_store = sweep("with")
     _, without = sweep("without", "method.cache_reference=false")
@@ -244,5 +293,7 @@ def test_a_sweep_over_beta_and_rate_makes_one_pass_and_its_losses_are_those_with
 
 def losses(folder):
     return [
-        event["metrics"]["loss"] for event in read_rows(folder / "events.jsonl") if event["event"] == "log" and "loss" in event["metrics"]
+        event["metrics"]["loss"]
+        for event in read_rows(folder / "events.jsonl")
+        if event["event"] == "log" and "loss" in event["metrics"]
     ]

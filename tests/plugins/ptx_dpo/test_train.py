@@ -11,7 +11,15 @@ from ptx import Lora, RunConfig, StepError
 from ptx.lm.load import load_model
 from ptx_dpo import DPO
 
-PAIRS = [{"prompt": f"what is {n} plus {n}? ", "chosen": f"it is {2 * n}", "rejected": "who knows?", "skill": "sum"} for n in range(24)]
+PAIRS = [
+    {
+        "prompt": f"what is {n} plus {n}? ",
+        "chosen": f"it is {2 * n}",
+        "rejected": "who knows?",
+        "skill": "sum",
+    }
+    for n in range(24)
+]
 TURNS = [
     {
         "prompt": [{"role": "user", "content": row["prompt"]}],
@@ -36,16 +44,25 @@ def dpo(make_run, train):
 def test_losses_are_those_of_plain_trl_and_begin_at_log_2(dpo, make_data, chat_model, trl_losses, losses_of):
     run, _ = dpo(chat_model, make_data("pairs", PAIRS), seed=3, beta=0.3, micro_batch=4)
     expected = trl_losses(
-        "DPO", chat_model, TURNS, seed=3, beta=0.3, **{**SAME, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2}
+        "DPO",
+        chat_model,
+        TURNS,
+        seed=3,
+        beta=0.3,
+        **{**SAME, "per_device_train_batch_size": 4, "gradient_accumulation_steps": 2},
     )
     assert len(expected) == 4
     assert losses_of(run) == pytest.approx(expected, rel=1e-5)
     assert losses_of(run)[0] == pytest.approx(math.log(2), rel=1e-5)
 
 
-def test_without_a_template_losses_are_those_of_plain_trl_on_text(dpo, make_data, plain_model, trl_losses, losses_of):
+def test_without_a_template_losses_are_those_of_plain_trl_on_text(
+    dpo, make_data, plain_model, trl_losses, losses_of
+):
     run, _ = dpo(plain_model, make_data("pairs", PAIRS), loss="ipo")
-    assert losses_of(run) == pytest.approx(trl_losses("DPO", plain_model, PAIRS, seed=0, loss_type="ipo", **SAME), rel=1e-5)
+    assert losses_of(run) == pytest.approx(
+        trl_losses("DPO", plain_model, PAIRS, seed=0, loss_type="ipo", **SAME), rel=1e-5
+    )
 
 
 def test_with_adapters_the_reference_is_the_model_without_them(dpo, make_data, chat_model, losses_of):
@@ -67,10 +84,14 @@ def test_an_adapter_folder_is_trained_on_from_what_it_computes(dpo, make_data, c
     assert 0 < change < 0.02
 
 
-def test_a_training_that_was_stopped_keeps_its_first_reference(dpo, make_run, train, make_data, chat_model, losses_of):
+def test_a_training_that_was_stopped_keeps_its_first_reference(
+    dpo, make_run, train, make_data, chat_model, losses_of
+):
     data = make_data("pairs", PAIRS)
     whole, result = dpo(chat_model, data, "whole", max_steps=5, checkpoint_every=3)
-    shorter = make_run(RunConfig(method=DPO(**{**QUICK, "max_steps": 5, "checkpoint_every": 3})), [ptx_dpo], "broken")
+    shorter = make_run(
+        RunConfig(method=DPO(**{**QUICK, "max_steps": 5, "checkpoint_every": 3})), [ptx_dpo], "broken"
+    )
 
     def stop_at_four(metrics, step, total=None):
         if step == 4:
@@ -84,12 +105,17 @@ def test_a_training_that_was_stopped_keeps_its_first_reference(dpo, make_run, tr
     assert losses_of(resumed) == losses_of(whole)[3:]
 
 
-def test_prompts_that_fill_the_context_are_counted_and_stop_the_run_when_they_are_most(dpo, make_data, chat_model):
+def test_prompts_that_fill_the_context_are_counted_and_stop_the_run_when_they_are_most(
+    dpo, make_data, chat_model
+):
     def rows(long: int):
         return [{**row, "prompt": row["prompt"] * (5 if n < long else 1)} for n, row in enumerate(PAIRS)]
 
     run, _ = dpo(chat_model, make_data("few", rows(4)), max_length=48, max_steps=1)
-    assert "step: 4 of 24 rows are left out: their prompts alone have 48 tokens or more (method.max_length)" in run.console.lines
+    assert (
+        "step: 4 of 24 rows are left out: their prompts alone have 48 tokens or more (method.max_length)"
+        in run.console.lines
+    )
     for long in (20, 24):
         with pytest.raises(StepError, match=f"{long} of 24 rows have prompts of 48 tokens or more"):
             dpo(chat_model, make_data("most", rows(long)), max_length=48)
@@ -98,7 +124,10 @@ def test_prompts_that_fill_the_context_are_counted_and_stop_the_run_when_they_ar
 def test_answers_that_are_cut_are_counted(dpo, make_data, chat_model):
     rows = [{**row, "chosen": row["chosen"] * (20 if n < 5 else 1)} for n, row in enumerate(PAIRS)]
     run, _ = dpo(chat_model, make_data("pairs", rows), max_length=64, max_steps=1)
-    assert "step: 5 of 24 rows are cut to 64 tokens and lose the end of an answer (method.max_length)" in run.console.lines
+    assert (
+        "step: 5 of 24 rows are cut to 64 tokens and lose the end of an answer (method.max_length)"
+        in run.console.lines
+    )
 
 
 def test_a_gradient_that_is_zero_from_the_start_stops_the_run(dpo, make_data, chat_model):
@@ -110,7 +139,9 @@ def test_a_gradient_that_is_zero_from_the_start_stops_the_run(dpo, make_data, ch
 def test_a_prompt_that_begins_twice_stops_the_run(dpo, make_data, chat_model, tmp_path):
     model = tmp_path / "twice"
     shutil.copytree(chat_model, model)
-    (model / "chat_template.jinja").write_text("{{- bos_token }}" + (model / "chat_template.jinja").read_text())
+    (model / "chat_template.jinja").write_text(
+        "{{- bos_token }}" + (model / "chat_template.jinja").read_text()
+    )
     with pytest.raises(StepError, match=r"24 prompts begin with '<\|bos\|>' twice"):
         dpo(model, make_data("pairs", PAIRS))
 
@@ -123,7 +154,10 @@ def test_a_prompt_that_begins_twice_stops_the_run(dpo, make_data, chat_model, tm
         ({"label_smoothing": 0.5}, r"method.label_smoothing must lie in \[0, 0.5\), got 0.5"),
         ({"loss": "exo_pair"}, "exo_pair needs label smoothing, got 0.0; try method.label_smoothing=0.001"),
         ({"learning_rate": 0.0}, "method.learning_rate must be positive, got 0.0"),
-        ({"batch_size": 16, "micro_batch": 5}, "method.micro_batch must divide method.batch_size=16, got 5; try method.micro_batch=4"),
+        (
+            {"batch_size": 16, "micro_batch": 5},
+            "method.micro_batch must divide method.batch_size=16, got 5; try method.micro_batch=4",
+        ),
         ({"scheduler": "cosin"}, "did you mean 'cosine'?"),
         ({"max_steps": 0}, "method.max_steps must be positive, got 0"),
         ({"max_length": 0}, "method.max_length must be positive, got 0"),

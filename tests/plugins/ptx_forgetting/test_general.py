@@ -26,7 +26,13 @@ def run(make_run):
 @pytest.fixture
 def text(tmp_path):
     file = tmp_path / "other.jsonl"
-    rows = [{"text": f"Fin number {i} swam to the shore and saw a crab{'.' * i}", "domain": "sea" if i % 2 else "land"} for i in range(20)]
+    rows = [
+        {
+            "text": f"Fin number {i} swam to the shore and saw a crab{'.' * i}",
+            "domain": "sea" if i % 2 else "land",
+        }
+        for i in range(20)
+    ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(file)
 
@@ -59,7 +65,9 @@ def test_the_embedded_text_is_of_many_kinds_and_says_nothing_twice():
     assert ptx_validate(RunConfig(eval={"general": General()})) == []
 
 
-def test_a_model_is_at_no_distance_from_itself_and_its_bits_are_those_of_its_log_probabilities(run, lm, chat_model, text):
+def test_a_model_is_at_no_distance_from_itself_and_its_bits_are_those_of_its_log_probabilities(
+    run, lm, chat_model, text
+):
     model = ModelRef.of(chat_model)
     evaluation = ptx_evaluate(run, General([text]), model, lm, model)
     found = found_in(evaluation)
@@ -67,7 +75,9 @@ def test_a_model_is_at_no_distance_from_itself_and_its_bits_are_those_of_its_log
     assert found[FLIPS].value == 0.0
     nats, size = 0.0, 0
     for row in read(text, block=500):
-        ids = torch.tensor([[lm.tokenizer.bos_token_id, *lm.tokenizer(row.text, add_special_tokens=False)["input_ids"]]])
+        ids = torch.tensor(
+            [[lm.tokenizer.bos_token_id, *lm.tokenizer(row.text, add_special_tokens=False)["input_ids"]]]
+        )
         with torch.no_grad():
             probs = lm.model(ids).logits[0].double().log_softmax(-1)
         nats -= float(probs[:-1].gather(1, ids[0, 1:, None]).sum())
@@ -89,7 +99,9 @@ def test_more_damage_is_further_away_and_the_model_as_it_came_is_read_once(run, 
 
 def test_a_window_shorter_than_the_texts_predicts_every_token_once(run, lm, chat_model, text):
     model = ModelRef.of(chat_model)
-    whole, cut = (found_in(ptx_evaluate(run, General([text], window=size), model, lm, model)) for size in (256, 8))
+    whole, cut = (
+        found_in(ptx_evaluate(run, General([text], window=size), model, lm, model)) for size in (256, 8)
+    )
     assert cut[BITS].n == whole[BITS].n == 20
     assert cut[KL].value == pytest.approx(0.0, abs=1e-6)
     assert cut[BITS].value != whole[BITS].value
@@ -101,7 +113,9 @@ def test_models_of_different_words_are_compared_in_bits_alone(run, lm, chat_mode
             return {"other": 0}
 
     monkeypatch.setattr("ptx_forgetting.evaluate.load_tokenizer", lambda path: Other())
-    found = found_in(ptx_evaluate(run, General([text]), ModelRef(chat_model, "changed"), lm, ModelRef.of(chat_model)))
+    found = found_in(
+        ptx_evaluate(run, General([text]), ModelRef(chat_model, "changed"), lm, ModelRef.of(chat_model))
+    )
     assert list(found) == [BITS]
     assert any("KL and flips there are none" in line for line in run.console.lines)
 
@@ -120,6 +134,8 @@ def test_logits_that_are_not_finite_are_a_status_and_no_score(run, lm, chat_mode
 def test_what_is_wrong_is_said():
     (problem,) = ptx_validate(RunConfig(eval={"general": General(["none.txt"])}))
     assert str(problem) == "there is no text none.txt; eval.general.texts=[./FILE.txt]"
-    with pytest.raises(ValueError, match=r"eval\.general\.limit must be at least 2, got 1; try eval\.general\.limit=200"):
+    with pytest.raises(
+        ValueError, match=r"eval\.general\.limit must be at least 2, got 1; try eval\.general\.limit=200"
+    ):
         General(limit=1)
     assert ptx_evaluate(None, object(), ModelRef(EMBEDDED), None, None) is None

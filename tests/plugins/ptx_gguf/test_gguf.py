@@ -56,9 +56,17 @@ def test_an_unrounded_file_read_back_is_the_model_with_its_tokenizer(export, cha
 
 def test_another_architecture_with_biases_and_an_output_layer_of_its_own(export, chat_model, tmp_path):
     torch.manual_seed(0)
-    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2}
+    sizes = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+    }
     tokenizer = load_tokenizer(chat_model)
-    network = Qwen2ForCausalLM(Qwen2Config(vocab_size=len(tokenizer), tie_word_embeddings=False, initializer_range=0.2, **sizes))
+    network = Qwen2ForCausalLM(
+        Qwen2Config(vocab_size=len(tokenizer), tie_word_embeddings=False, initializer_range=0.2, **sizes)
+    )
     save_model(network, tokenizer, tmp_path / "qwen2")
     run, _ = export(Gguf(type="f32"), tmp_path / "qwen2")
     assert read_back(run) < 1e-9
@@ -75,7 +83,9 @@ def test_eight_bits_are_a_quarter_and_near(export, chat_model):
 
 
 def test_a_file_that_is_not_the_model_fails_the_step(export, chat_model, monkeypatch):
-    """The trap: without llama.cpp's order of query and key rows the file is read without a word, and is another model."""
+    """The trap: without llama.cpp's order of query and key rows the file is read without a word, and is
+    another model.
+    """
     monkeypatch.setattr("ptx_gguf.export.interleaved", lambda weight, heads: weight)
     with pytest.raises(StepError, match=r"the f32 file, read back, has [\d.]+ times the model's perplexity"):
         export(Gguf(type="f32"), chat_model)
@@ -105,8 +115,14 @@ def test_pre_tokenizers_are_named_only_where_they_are_surely_the_same(chat_model
     described = json.loads((chat_model / "tokenizer.json").read_text())
     parts = {
         "gpt-2": {"type": "ByteLevel", "use_regex": True},
-        "smollm": {"type": "Sequence", "pretokenizers": [{"type": "Digits", "individual_digits": True}, {"type": "ByteLevel"}]},
-        "default": {"type": "Sequence", "pretokenizers": [{"type": "Split", "pattern": {"Regex": "x+"}}, {"type": "ByteLevel"}]},
+        "smollm": {
+            "type": "Sequence",
+            "pretokenizers": [{"type": "Digits", "individual_digits": True}, {"type": "ByteLevel"}],
+        },
+        "default": {
+            "type": "Sequence",
+            "pretokenizers": [{"type": "Split", "pattern": {"Regex": "x+"}}, {"type": "ByteLevel"}],
+        },
     }
     for name, part in parts.items():
         (tmp_path / "tokenizer.json").write_text(json.dumps(described | {"pre_tokenizer": part}))
@@ -119,7 +135,10 @@ def test_what_cannot_be_written_is_refused_with_all_reasons(chat_model, tmp_path
     for file in chat_model.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     config = json.loads((folder / "config.json").read_text())
-    config |= {"architectures": ["GemmaForCausalLM"], "rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0}}
+    config |= {
+        "architectures": ["GemmaForCausalLM"],
+        "rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0},
+    }
     (folder / "config.json").write_text(json.dumps(config))
     tokenizer = json.loads((folder / "tokenizer.json").read_text())
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer | {"pre_tokenizer": None}))
@@ -133,9 +152,14 @@ def test_what_cannot_be_written_is_refused_with_all_reasons(chat_model, tmp_path
     assert "serves on the CPU" in str(ptx_validate(RunConfig(runtime=Gguf(), device="cuda"), chat_model)[0])
 
 
-@pytest.mark.parametrize("settings", [{"type": "q4_k"}, {"max_perplexity_ratio": 0.5}, {"context": 4}, {"slots": 0}])
+@pytest.mark.parametrize(
+    "settings", [{"type": "q4_k"}, {"max_perplexity_ratio": 0.5}, {"context": 4}, {"slots": 0}]
+)
 def test_values_that_make_no_sense_are_refused(settings):
-    with pytest.raises(ValueError, match=r"runtime\.(type must be one of|max_perplexity_ratio must be|context must be|slots must be)"):
+    with pytest.raises(
+        ValueError,
+        match=r"runtime\.(type must be one of|max_perplexity_ratio must be|context must be|slots must be)",
+    ):
         Gguf(**settings)
 
 
@@ -144,11 +168,15 @@ def test_an_adapter_is_merged_first(export, chat_model, tmp_path):
 
     from ptx.lm.load import load_model, save_adapter
 
-    network = get_peft_model(load_model(chat_model), LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False))
+    network = get_peft_model(
+        load_model(chat_model), LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+    )
     save_adapter(network, load_tokenizer(chat_model), tmp_path / "adapter", ModelRef.of(chat_model))
     run, _ = export(Gguf(type="f32"), tmp_path / "adapter")
     assert read_back(run) < 1e-9
     assert abs(logged(run)["kl"]) < 1e-3  # on llama.cpp, whose cache has 16 bits
     ids = torch.tensor([[1, 50, 60]])
     with torch.no_grad():
-        assert torch.allclose(open_plain(ModelRef.of(tmp_path / "adapter"))(ids).logits, network.eval()(ids).logits, atol=1e-4)
+        assert torch.allclose(
+            open_plain(ModelRef.of(tmp_path / "adapter"))(ids).logits, network.eval()(ids).logits, atol=1e-4
+        )

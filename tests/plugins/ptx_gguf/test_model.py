@@ -1,4 +1,6 @@
-"""A file on llama.cpp against the model it was made of on transformers. llama.cpp keeps its cache in 16 bits: scores are equal to about 1e-2."""
+"""A file on llama.cpp against the model it was made of on transformers. llama.cpp keeps its cache in 16 bits:
+scores are equal to about 1e-2.
+"""
 
 import math
 import shutil
@@ -32,17 +34,24 @@ def hf(chat_model):
 
 
 def test_log_likelihoods_are_those_of_transformers(lm, hf):
-    pairs = [(prompt, " and") for prompt in PROMPTS] + [("", "Once"), ("ends with a space ", "word"), ("nothing", ""), ("Gr", "üße, 你好")]
+    pairs = [(prompt, " and") for prompt in PROMPTS] + [
+        ("", "Once"),
+        ("ends with a space ", "word"),
+        ("nothing", ""),
+        ("Gr", "üße, 你好"),
+    ]
     greedy = hf.generate(PROMPTS[:1], 3)[0]
     pairs.append((PROMPTS[0], greedy))
-    for (score, same), (expected, wanted) in zip(lm.loglikelihood(pairs), hf.loglikelihood(pairs), strict=True):
+    for (score, same), (expected, wanted) in zip(
+        lm.loglikelihood(pairs), hf.loglikelihood(pairs), strict=True
+    ):
         assert score == pytest.approx(expected, abs=NEAR)
         assert same is wanted
 
 
 def test_the_server_tells_nothing_of_a_part_of_a_character_and_all_the_same_it_is_scored(lm):
     """The trap: of a token that is no whole character it gives no log-probability."""
-    (part, *_) = lm.tokenizer("ü")["input_ids"]
+    part, *_ = lm.tokenizer("ü")["input_ids"]
     row = lm.tokenizer("Gr")["input_ids"]
     with pytest.raises(PartOfCharacterError):
         lm._ask(row, False, part, 1)
@@ -68,7 +77,9 @@ def test_it_says_what_transformers_says_and_draws_with_the_same_noise(lm, hf):
 
 
 def test_an_answer_does_not_depend_on_what_was_asked_before(lm):
-    """The server takes what a new text shares with an earlier one from its cache, computed in other pieces."""
+    """The server takes what a new text shares with an earlier one from its cache, computed in other
+    pieces.
+    """
     first = lm.loglikelihood([(PROMPTS[0], " and")])
     lm.loglikelihood([("Once upon a tide", " and"), (PROMPTS[0] + " there", " was")])
     assert lm.loglikelihood([(PROMPTS[0], " and")]) == first

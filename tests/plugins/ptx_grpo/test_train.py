@@ -12,8 +12,20 @@ from ptx_grpo import GRPO
 from ptx_scorers import Exact, Length, Numeric, Regex
 
 PROMPTS = [{"prompt": f"what is {n} plus {n}? ", "answer": 2 * n, "skill": "sum"} for n in range(16)]
-QUICK = {"learning_rate": 1e-3, "batch_size": 8, "num_generations": 4, "max_completion_length": 8, "max_steps": 3, "warmup": 0.0}
-SCORERS = {"numeric": Numeric(), "exact": Exact(), "vowel": Regex(pattern="[aeiou]", full=False), "length": Length(words=1)}
+QUICK = {
+    "learning_rate": 1e-3,
+    "batch_size": 8,
+    "num_generations": 4,
+    "max_completion_length": 8,
+    "max_steps": 3,
+    "warmup": 0.0,
+}
+SCORERS = {
+    "numeric": Numeric(),
+    "exact": Exact(),
+    "vowel": Regex(pattern="[aeiou]", full=False),
+    "length": Length(words=1),
+}
 
 
 GIVING = {"numeric": Numeric(tolerance=1e9)}  # any number will do
@@ -30,7 +42,9 @@ def grpo(make_run, train):
 
 
 def vowel(completions, **_):
-    return [float(any(letter in "aeiou" for letter in completion[-1]["content"])) for completion in completions]
+    return [
+        float(any(letter in "aeiou" for letter in completion[-1]["content"])) for completion in completions
+    ]
 
 
 def test_losses_are_those_of_plain_trl(grpo, make_data, chat_model, trl_losses, losses_of):
@@ -38,7 +52,10 @@ def test_losses_are_those_of_plain_trl(grpo, make_data, chat_model, trl_losses, 
     expected = trl_losses(
         "GRPO",
         chat_model,
-        [{"prompt": [{"role": "user", "content": row["prompt"]}], "answer": str(row["answer"])} for row in PROMPTS],
+        [
+            {"prompt": [{"role": "user", "content": row["prompt"]}], "answer": str(row["answer"])}
+            for row in PROMPTS
+        ],
         reward_funcs=[vowel],
         seed=3,
         beta=0.1,
@@ -55,7 +72,14 @@ def test_losses_are_those_of_plain_trl(grpo, make_data, chat_model, trl_losses, 
 
 
 def test_training_raises_the_reward(grpo, make_data, chat_model):
-    run, result = grpo(chat_model, make_data("prompts", PROMPTS), max_steps=15, batch_size=32, num_generations=8, learning_rate=5e-3)
+    run, result = grpo(
+        chat_model,
+        make_data("prompts", PROMPTS),
+        max_steps=15,
+        batch_size=32,
+        num_generations=8,
+        learning_rate=5e-3,
+    )
     rewards = [shown["reward"] for shown in run.console.progressed if "reward" in shown]
     assert sum(rewards[-3:]) / 3 > sum(rewards[:3]) / 3 + 0.2
     assert result.kind == "full"
@@ -63,7 +87,12 @@ def test_training_raises_the_reward(grpo, make_data, chat_model):
 
 def test_several_scorers_are_weighted_and_logged_by_name(grpo, make_data, chat_model):
     run, _ = grpo(
-        chat_model, make_data("prompts", PROMPTS), rewards=["vowel", "length"], reward_weights=[1.0, 0.5], lora=Lora(r=4), max_steps=1
+        chat_model,
+        make_data("prompts", PROMPTS),
+        rewards=["vowel", "length"],
+        reward_weights=[1.0, 0.5],
+        lora=Lora(r=4),
+        max_steps=1,
     )
     shown = run.console.progressed[0]
     assert shown["reward"] == pytest.approx(shown["rewards/vowel/mean"] + 0.5 * shown["rewards/length/mean"])
@@ -85,19 +114,39 @@ def test_rewards_that_never_differ_stop_the_run_with_an_example(grpo, make_data,
 
 def test_prompts_without_answers_say_so_when_a_scorer_needs_them(grpo, make_data, chat_model):
     rows = [{"prompt": row["prompt"]} for row in PROMPTS]
-    with pytest.raises(StepError, match=r"the scorer 'numeric' could score none of the first 8 answers.*Give the prompts a column answer"):
+    with pytest.raises(
+        StepError,
+        match=(
+            r"the scorer 'numeric' could score none of the first 8 answers.*Give the prompts a column answer"
+        ),
+    ):
         grpo(chat_model, make_data("prompts", rows), rewards=["numeric"])
 
 
 def test_answers_that_a_scorer_cannot_score_are_counted_and_left_out(grpo, make_data, chat_model, caplog):
     rows = [{**row, "answer": "seven" if n % 2 else "7"} for n, row in enumerate(PROMPTS)]
-    run, _ = grpo(chat_model, make_data("prompts", rows), rewards=["numeric", "vowel"], max_steps=1, batch_size=64)
-    assert "step: the scorer 'numeric' could not score 32 of 64 answers; they get no reward from it" in run.console.lines
-    run, _ = grpo(chat_model, make_data("prompts", rows), "alone", rewards=["numeric"], max_steps=1, batch_size=64, scorers=GIVING)
+    run, _ = grpo(
+        chat_model, make_data("prompts", rows), rewards=["numeric", "vowel"], max_steps=1, batch_size=64
+    )
+    assert (
+        "step: the scorer 'numeric' could not score 32 of 64 answers; they get no reward from it"
+        in run.console.lines
+    )
+    run, _ = grpo(
+        chat_model,
+        make_data("prompts", rows),
+        "alone",
+        rewards=["numeric"],
+        max_steps=1,
+        batch_size=64,
+        scorers=GIVING,
+    )
     assert "All reward functions returned None" not in caplog.text
 
 
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(grpo, make_run, train, make_data, chat_model, losses_of):
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
+    grpo, make_run, train, make_data, chat_model, losses_of
+):
     data = make_data("prompts", PROMPTS)
     whole, result = grpo(chat_model, data, "whole", max_steps=4, checkpoint_every=2)
     broken = make_run(whole.config, [ptx_grpo, ptx_scorers], "broken")
@@ -120,7 +169,10 @@ def test_prompts_that_leave_no_room_for_an_answer_are_counted(grpo, make_data, c
         return [{**row, "prompt": row["prompt"] * (14 if n < long else 1)} for n, row in enumerate(PROMPTS)]
 
     run, _ = grpo(chat_model, make_data("few", rows(3)), max_steps=1)
-    assert "step: 3 of 16 prompts are left out: with an answer they are longer than the model's context of 256 tokens" in run.console.lines
+    assert (
+        "step: 3 of 16 prompts are left out: with an answer they are longer than the model's context of 256"
+        " tokens" in run.console.lines
+    )
     with pytest.raises(StepError, match="12 of 16 prompts leave no room for an answer of 8 tokens"):
         grpo(chat_model, make_data("most", rows(12)))
 
@@ -128,10 +180,16 @@ def test_prompts_that_leave_no_room_for_an_answer_are_counted(grpo, make_data, c
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"batch_size": 12}, "must be a multiple of method.num_generations=8, got 12; try method.batch_size=8"),
+        (
+            {"batch_size": 12},
+            "must be a multiple of method.num_generations=8, got 12; try method.batch_size=8",
+        ),
         ({"num_generations": 1}, "method.num_generations must be greater than 1, got 1"),
         ({"rewards": []}, r"must name at least one scorer, got \[\]; try method.rewards=\[answer\]"),
-        ({"rewards": ["a", "b"], "reward_weights": [1.0]}, r"one weight for each of \['a', 'b'\], got \[1.0\]"),
+        (
+            {"rewards": ["a", "b"], "reward_weights": [1.0]},
+            r"one weight for each of \['a', 'b'\], got \[1.0\]",
+        ),
         ({"loss": "gpro"}, "did you mean 'grpo'?"),
         ({"temperature": math.nan}, "method.temperature must be positive, got nan"),
     ],
@@ -148,5 +206,10 @@ def test_its_scorers_are_its_rewards():
 def test_the_names_of_losses_are_those_that_trl_names():
     from trl import GRPOConfig
 
-    sentence = GRPOConfig.__dataclass_fields__["loss_type"].metadata["help"].partition("Supported values are")[2].partition(".")[0]
+    sentence = (
+        GRPOConfig.__dataclass_fields__["loss_type"]
+        .metadata["help"]
+        .partition("Supported values are")[2]
+        .partition(".")[0]
+    )
     assert sorted(ptx_grpo.LOSSES) == sorted(re.findall(r"'(\w+)'", sentence))

@@ -44,7 +44,11 @@ def test_greedy_generation_is_that_of_transformers(open_model, chat_model):
 
 
 def test_a_batch_scores_what_its_pairs_score_one_by_one(open_model):
-    pairs = [(prompt, " and then") for prompt in PROMPTS] + [("", "Once"), ("ends with a space ", "word"), ("nothing", "")]
+    pairs = [(prompt, " and then") for prompt in PROMPTS] + [
+        ("", "Once"),
+        ("ends with a space ", "word"),
+        ("nothing", ""),
+    ]
     together, alone = open_model(4).loglikelihood(pairs), open_model(1).loglikelihood(pairs)
     for (score, greedy), (other, same) in zip(together, alone, strict=True):
         assert score == pytest.approx(other, abs=1e-4)
@@ -67,7 +71,9 @@ def test_the_greedy_continuation_is_recognised():
     lm = ptx_load(HF(), ModelRef.of(Path(ptx_tiny.__file__).parent / "model"), "cpu")
     prompt = "<|bos|><|user|>What is 12 + 7?<|end|><|assistant|>"
     reply = lm.generate([prompt], 8)[0]
-    (likely, first), (unlikely, second) = lm.loglikelihood([(prompt, reply), (prompt, "Nothing of the kind.")])
+    (likely, first), (unlikely, second) = lm.loglikelihood(
+        [(prompt, reply), (prompt, "Nothing of the kind.")]
+    )
     assert (first, second) == (True, False)
     assert unlikely < likely < 0
 
@@ -102,7 +108,10 @@ def test_a_prompt_too_long_for_the_model_loses_its_beginning(open_model):
 
 def test_logits_give_the_log_probabilities_of_loglikelihood(open_model):
     lm = open_model(4)
-    context, continuation = lm.tokenizer("3 + 4")["input_ids"], lm.tokenizer(" = 7", add_special_tokens=False)["input_ids"]
+    context, continuation = (
+        lm.tokenizer("3 + 4")["input_ids"],
+        lm.tokenizer(" = 7", add_special_tokens=False)["input_ids"],
+    )
     (scores,) = lm.logits([context + continuation])
     shifted = scores - scores.max(axis=-1, keepdims=True)
     log_probs = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
@@ -113,9 +122,16 @@ def test_logits_give_the_log_probabilities_of_loglikelihood(open_model):
 
 
 def test_with_the_prefix_cache_a_log_likelihood_is_the_same_within_rounding(open_model, chat_model):
-    pairs = [(f"3 + {digit} =", f" {answer}") for digit in range(10) for answer in ("7", "12", "no idea")] + [("Hi", "")]
-    plain, shared = open_model(4), ptx_load(HF(batch_size=4, prefix_cache=True), ModelRef.of(chat_model), "cpu")
-    for (score, greedy), (other, same) in zip(plain.loglikelihood(pairs), shared.loglikelihood(pairs), strict=True):
+    pairs = [(f"3 + {digit} =", f" {answer}") for digit in range(10) for answer in ("7", "12", "no idea")] + [
+        ("Hi", "")
+    ]
+    plain, shared = (
+        open_model(4),
+        ptx_load(HF(batch_size=4, prefix_cache=True), ModelRef.of(chat_model), "cpu"),
+    )
+    for (score, greedy), (other, same) in zip(
+        plain.loglikelihood(pairs), shared.loglikelihood(pairs), strict=True
+    ):
         assert other == pytest.approx(score, abs=1e-4)
         assert same == greedy
 
@@ -143,7 +159,9 @@ def test_a_timed_request_makes_every_token_it_was_asked_for(open_model, monkeypa
 
 @pytest.mark.parametrize("settings", [{"dtype": "int3"}, {"batch_size": 0}])
 def test_a_setting_that_cannot_be_is_refused(settings):
-    with pytest.raises(ValueError, match=r"runtime\.(dtype must be one of auto|batch_size must be at least 1)"):
+    with pytest.raises(
+        ValueError, match=r"runtime\.(dtype must be one of auto|batch_size must be at least 1)"
+    ):
         HF(**settings)
 
 
@@ -158,7 +176,8 @@ def test_several_threads_are_answered_as_one_is(open_model):
 
 
 @pytest.mark.parametrize(
-    ("rope", "expected"), [({"rope_type": "dynamic", "factor": 2.0}, True), ({"rope_type": "default"}, False), (None, False)]
+    ("rope", "expected"),
+    [({"rope_type": "dynamic", "factor": 2.0}, True), ({"rope_type": "default"}, False), (None, False)],
 )
 def test_positions_that_change_with_the_text_are_state_that_threads_would_share(rope, expected):
     assert rotates_by_length(SimpleNamespace(rope_parameters=rope)) is expected

@@ -53,7 +53,12 @@ WHOLE = {
 
 
 def test_offline_a_model_comes_from_the_hubs_cache_with_safe_files_only(hub_cache, tmp_path):
-    further = {"pytorch_model.bin": b"pickle", "modeling.py": b"code", "consolidated.safetensors": b"twice", "onnx/model.json": b"{}"}
+    further = {
+        "pytorch_model.bin": b"pickle",
+        "modeling.py": b"code",
+        "consolidated.safetensors": b"twice",
+        "onnx/model.json": b"{}",
+    }
     snapshot(hub_cache, "org/name", {**WHOLE, **further})
     folder = ptx_resolve(HubModel(id="org/name"), tmp_path / "cache")
     assert sorted(file.name for file in folder.rglob("*")) == sorted(WHOLE)
@@ -89,7 +94,9 @@ def failing(kind):
     import httpx
 
     def download(*args, **options):
-        raise kind("said no", response=httpx.Response(404, request=httpx.Request("GET", "http://hub.invalid")))
+        raise kind(
+            "said no", response=httpx.Response(404, request=httpx.Request("GET", "http://hub.invalid"))
+        )
 
     return download
 
@@ -99,7 +106,11 @@ def failing(kind):
     [
         ("GatedRepoError", "hub model org/name is gated", "hf auth login"),
         ("RevisionNotFoundError", "has no revision v9", "model.revision=main"),
-        ("RepositoryNotFoundError", "the hub has no model org/name at revision v9, or it is private", "check the spelling"),
+        (
+            "RepositoryNotFoundError",
+            "the hub has no model org/name at revision v9, or it is private",
+            "check the spelling",
+        ),
     ],
 )
 def test_what_the_hub_refuses_is_said_with_what_to_type(tmp_path, monkeypatch, kind, said, fix):
@@ -119,7 +130,11 @@ def test_online_a_model_is_asked_for_by_revision_without_pickles_and_code(tmp_pa
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     folder = ptx_resolve(HubModel(id="org/name", revision="main"), tmp_path / "cache")
-    assert (folder.name, asked["revision"], asked["local_files_only"]) == (f"org--name@{COMMIT}", "main", False)
+    assert (folder.name, asked["revision"], asked["local_files_only"]) == (
+        f"org--name@{COMMIT}",
+        "main",
+        False,
+    )
     assert not [pattern for pattern in asked["allow_patterns"] if pattern.endswith((".bin", ".py", ".pt"))]
 
 
@@ -135,7 +150,11 @@ def data_hub(monkeypatch):
         return Dataset.from_list([{"question": "2+2?", "answer": "4"}, {"question": "1+1?", "answer": "2"}])
 
     monkeypatch.setattr(datasets, "load_dataset", load)
-    monkeypatch.setattr(huggingface_hub, "dataset_info", lambda name, revision=None: huggingface_hub.DatasetInfo(id=name, sha=COMMIT))
+    monkeypatch.setattr(
+        huggingface_hub,
+        "dataset_info",
+        lambda name, revision=None: huggingface_hub.DatasetInfo(id=name, sha=COMMIT),
+    )
     return calls
 
 

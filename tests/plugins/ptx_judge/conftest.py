@@ -13,10 +13,11 @@ from ptx import RunConfig
 
 
 class Server(ThreadingHTTPServer):
-    """Answers POST /v1/chat/completions. ``script`` says what becomes of the first requests; afterwards everything is well.
+    """Answers POST /v1/chat/completions. ``script`` says what becomes of the first requests; afterwards
+    everything is well.
 
-    ``judge`` makes the reply of the request's messages. Every question is billed once: a request with a known Idempotency-Key gets the reply
-    that was made for it, as servers with that header do.
+    ``judge`` makes the reply of the request's messages. Every question is billed once: a request with a known
+    Idempotency-Key gets the reply that was made for it, as servers with that header do.
     """
 
     daemon_threads = True
@@ -61,7 +62,13 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.billed[json.dumps(body["messages"])] += 1
             said = self.server.made[key]
         message = {"role": "assistant", "content": said}
-        self.send(200, {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}], "usage": {"total_tokens": 10}})
+        self.send(
+            200,
+            {
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+                "usage": {"total_tokens": 10},
+            },
+        )
 
     def limit(self, body):
         self.send(429, {"error": {"message": "slow down"}}, **{"Retry-After": "0.05"})

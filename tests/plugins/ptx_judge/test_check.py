@@ -16,7 +16,9 @@ from ptx_judge.command import main
 from ptx_judge.verdicts import load
 
 PANDALM = Path(os.environ.get("PTX_SHARED", "shared")) / "data" / "pandalm"
-with_pandalm = pytest.mark.skipif(not PANDALM.is_dir(), reason="PandaLM's verdicts are not here ($PTX_SHARED/data/pandalm)")
+with_pandalm = pytest.mark.skipif(
+    not PANDALM.is_dir(), reason="PandaLM's verdicts are not here ($PTX_SHARED/data/pandalm)"
+)
 
 
 def plain_kappa(a, b):
@@ -52,9 +54,13 @@ def test_pandalm_s_people_and_judges_agree_as_a_plain_script_says():
         lines = {line.who: line for line in of_judge(judge, persons, pairs)}
         for name in persons:
             line = lines[f"{judge.name} and {name}"]
-            assert line.value == pytest.approx(plain_kappa(words, [people[name][place] for place in kept]), abs=1e-12)
+            assert line.value == pytest.approx(
+                plain_kappa(words, [people[name][place] for place in kept]), abs=1e-12
+            )
         most = [Counter(people[name][place] for name in persons).most_common(1)[0][0] for place in kept]
-        assert lines[f"{judge.name} and the majority"].value == pytest.approx(plain_kappa(words, most), abs=1e-12)
+        assert lines[f"{judge.name} and the majority"].value == pytest.approx(
+            plain_kappa(words, most), abs=1e-12
+        )
 
 
 @with_pandalm
@@ -110,8 +116,16 @@ def test_a_judge_s_check_is_printed_and_kept(people, capsys):
 
 
 def test_a_judge_that_compares_is_asked_in_both_orders(people, serve, monkeypatch, capsys):
-    server = serve(judge=lambda messages: "[[A]]" if "go on" in messages[1]["content"].split("assistant B")[1] else "[[C]]")
-    words = [f"scorer.endpoint.base_url={server.url}", "scorer.endpoint.model=m", "scorer.endpoint.key_env=''"]
+    server = serve(
+        judge=lambda messages: (
+            "[[A]]" if "go on" in messages[1]["content"].split("assistant B")[1] else "[[C]]"
+        )
+    )
+    words = [
+        f"scorer.endpoint.base_url={server.url}",
+        "scorer.endpoint.model=m",
+        "scorer.endpoint.key_env=''",
+    ]
     assert main(["check", str(people), "--judge", "endpoint", *words]) == 0
     assert len(server.billed) == 2  # twenty pairs, of which one text differs, in two orders
     assert "both orders agree in 0.0%" in capsys.readouterr().out
@@ -141,9 +155,15 @@ def test_a_stray_word_is_refused(people, capsys):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"instruction": "q", "response1": "a", "response2": "b"}], "must hold one file of human verdicts, found 0"),
+        (
+            [{"instruction": "q", "response1": "a", "response2": "b"}],
+            "must hold one file of human verdicts, found 0",
+        ),
         ([{"instruction": "q", "response1": "a", "annotator1": 1}], "row 1: 'response2'"),
-        ([{"instruction": "q", "response1": "a", "response2": "b", "annotator1": 3}], "must be 1, 2 or 0 .*got 3"),
+        (
+            [{"instruction": "q", "response1": "a", "response2": "b", "annotator1": 3}],
+            "must be 1, 2 or 0 .*got 3",
+        ),
     ],
 )
 def test_files_without_verdicts_are_told(people, rows, said):
@@ -165,7 +185,13 @@ def test_the_command_line_judges_the_embedded_model_and_a_report_marks_it(tmp_pa
 
     monkeypatch.chdir(tmp_path)
     get_host.cache_clear()
-    words = ["model=tiny", "eval=[judge]", "eval.judge.limit=12,10", "name=study", "eval.judge.max_new_tokens=16"]
+    words = [
+        "model=tiny",
+        "eval=[judge]",
+        "eval.judge.limit=12,10",
+        "name=study",
+        "eval.judge.max_new_tokens=16",
+    ]
     assert ptx(["eval", "-m", *words]) == 0
     folder = tmp_path / "ptx-out" / "runs" / "study"
     page = (folder / "report" / "report.html").read_text()
@@ -173,7 +199,10 @@ def test_the_command_line_judges_the_embedded_model_and_a_report_marks_it(tmp_pa
     rows = [list(read_rows(path)) for path in sorted(folder.glob("*/evaluations/judge.jsonl"))]
     assert sorted(map(len, rows)) == [10, 12]
     scores = [row["scores"]["judge/win_rate_unchecked"] for row in rows[0]]
-    assert set(scores) <= {0, 0.5}  # against the references: the rule counts what agrees with them, and nothing agrees better than they do
+    assert set(scores) <= {
+        0,
+        0.5,
+    }  # against the references: the rule counts what agrees with them, and nothing agrees better than they do
     assert 0 in scores
     capsys.readouterr()
     assert main(["rank", str(folder)]) == 0

@@ -31,7 +31,11 @@ def told(server, **settings):
 
 def test_verdicts_come_back_in_the_order_of_the_questions(serve, judging):
     replies = {"Number 0?": "[[A]]", "Number 1?": "[[B]]", "Number 2?": "[[C]]", "Number 3?": "I like both."}
-    server = serve(judge=lambda messages: next(reply for asked, reply in replies.items() if asked in messages[1]["content"]))
+    server = serve(
+        judge=lambda messages: next(
+            reply for asked, reply in replies.items() if asked in messages[1]["content"]
+        )
+    )
     scores = ask(judging(), told(server))
     assert [float(score) for score in scores[:3]] == [1.0, 0.0, 0.5]
     assert scores[3] != scores[3]
@@ -58,9 +62,15 @@ def test_the_server_s_retry_after_is_waited_for(serve, judging, monkeypatch):
 
 @pytest.mark.parametrize(
     ("trouble", "times", "said"),
-    [("broken", 3, "InternalServerError"), ("nonsense", 3, "no chat completion"), ("closed", 1, "no such key")],
+    [
+        ("broken", 3, "InternalServerError"),
+        ("nonsense", 3, "no chat completion"),
+        ("closed", 1, "no such key"),
+    ],
 )
-def test_what_does_not_pass_is_an_error_and_what_was_answered_is_kept(serve, judging, trouble, times, said, monkeypatch):
+def test_what_does_not_pass_is_an_error_and_what_was_answered_is_kept(
+    serve, judging, trouble, times, said, monkeypatch
+):
     monkeypatch.setattr("openai._base_client.INITIAL_RETRY_DELAY", 0.01)
     monkeypatch.setattr(endpoint, "FIRST_WAIT", 0.01)
     server = serve(script=["well", "well", *[trouble] * times])
@@ -132,7 +142,9 @@ def test_the_key_is_sent_and_written_nowhere(serve, judging, monkeypatch, tmp_pa
     server = serve()
     ask(judging(), told(server, key_env="MY_KEY"))
     assert server.headers[0]["authorization"] == "Bearer sk-very-secret"
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and b"very-secret" in path.read_bytes()]
+    assert not [
+        path for path in tmp_path.rglob("*") if path.is_file() and b"very-secret" in path.read_bytes()
+    ]
 
 
 def test_a_half_written_line_of_the_journal_is_cut_off(serve, judging):
@@ -166,7 +178,9 @@ SCRIPT = """
 
 @pytest.mark.slow
 def test_500_comparisons_with_a_kill_in_the_middle_ask_each_question_exactly_once(serve, tmp_path):
-    """Both orders are two questions: 1,000. The server bills by Idempotency-Key; without that, what was under way would come twice."""
+    """Both orders are two questions: 1,000. The server bills by Idempotency-Key; without that, what was under
+    way would come twice.
+    """
     server = serve(delay=0.005)
     command = [sys.executable, "-c", textwrap.dedent(SCRIPT), server.url, str(tmp_path)]
     first = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -178,7 +192,10 @@ def test_500_comparisons_with_a_kill_in_the_middle_ask_each_question_exactly_onc
     before = sum(server.billed.values())
     assert 400 <= before < 1000
     second = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    assert second.stdout.split() == ["500", "500"]  # the judge always says A: a win first, a loss with the seats changed
+    assert second.stdout.split() == [
+        "500",
+        "500",
+    ]  # the judge always says A: a win first, a loss with the seats changed
     assert len(server.billed) == 1000
     assert set(server.billed.values()) == {1}
     assert len(server.requests) - 1000 <= 8  # only what was under way was sent again
@@ -194,7 +211,19 @@ def transformers_server(tmp_path_factory):
         port = free.getsockname()[1]
     start = "from transformers.cli.transformers import main; main()"
     log = (tmp_path_factory.mktemp("serve") / "log").open("w")
-    command = [sys.executable, "-c", start, "serve", "--device", "cpu", "--port", str(port), "--host", "127.0.0.1", str(MODEL_FOLDER)]
+    command = [
+        sys.executable,
+        "-c",
+        start,
+        "serve",
+        "--device",
+        "cpu",
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+        str(MODEL_FOLDER),
+    ]
     server = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HF_HUB_OFFLINE": "1"})
     url = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 300
@@ -214,10 +243,21 @@ def transformers_server(tmp_path_factory):
 
 @pytest.mark.slow
 def test_transformers_serve_gives_the_replies_that_the_model_gives(transformers_server, judging, tmp_path):
-    """The embedded model is no judge: its replies hold no verdict, but they are its own, word for word, over the real protocol."""
+    """The embedded model is no judge: its replies hold no verdict, but they are its own, word for word, over
+    the real protocol.
+    """
     rubric = tmp_path / "plain.jinja"
-    rubric.write_text("{% block system %}Answer in one sentence.{% endblock %}{% block user %}{{ question }}{% endblock %}")
-    scorer = Endpoint(base_url=transformers_server, model=str(MODEL_FOLDER), key_env="", rubric=str(rubric), max_tokens=16, concurrency=2)
+    rubric.write_text(
+        "{% block system %}Answer in one sentence.{% endblock %}{% block user %}{{ question }}{% endblock %}"
+    )
+    scorer = Endpoint(
+        base_url=transformers_server,
+        model=str(MODEL_FOLDER),
+        key_env="",
+        rubric=str(rubric),
+        max_tokens=16,
+        concurrency=2,
+    )
     asked = ["What is 12 + 7?", "Which is larger: 12 or 21?"]
     run = judging(None, ptx_hf)
     scores = run.score(scorer, asked, ["", ""], [None, None])

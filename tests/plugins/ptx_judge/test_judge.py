@@ -1,4 +1,6 @@
-"""The evaluation as a whole, on a runtime that reads its answers from a file; what is wrong is found before."""
+"""The evaluation as a whole, on a runtime that reads its answers from a file; what is wrong is found
+before.
+"""
 
 import json
 import types
@@ -34,7 +36,9 @@ class Shorter(Scorer):
 
 @dataclass
 class Moody(Scorer):
-    """A judge that compares: it prefers the longer answer, says nothing sensible about "odd", and on "seat" takes whoever sits first."""
+    """A judge that compares: it prefers the longer answer, says nothing sensible about "odd", and on "seat"
+    takes whoever sits first.
+    """
 
     compare: bool = setting(False, "compare")
 
@@ -100,14 +104,19 @@ class Plugin:
             self.log.append(f"asked {len(prompts)}")
             rows = zip(prompts, completions, references, strict=True)
             if not scorer.compare:
-                return [Score(float("nan"), "unparsable", "hm") if "odd" in prompt else 5.0 + len(text) % 3 for prompt, text, _ in rows]
+                return [
+                    Score(float("nan"), "unparsable", "hm") if "odd" in prompt else 5.0 + len(text) % 3
+                    for prompt, text, _ in rows
+                ]
             return [self.prefer(*row) for row in rows]
         return None
 
     def prefer(self, prompt, one, other):
         if "odd" in prompt and one.startswith("bb"):
             return Score(float("nan"), "unparsable", "I like both.")
-        return Score(1.0 if "seat" in prompt or len(one) > len(other) else 0.0, "ok", f"between {one} and {other}")
+        return Score(
+            1.0 if "seat" in prompt or len(one) > len(other) else 0.0, "ok", f"between {one} and {other}"
+        )
 
 
 QUESTIONS = [
@@ -140,7 +149,9 @@ def scene(tmp_path, make_run):
         model = model or made.tuned
         lm = run.host.first("ptx_load", runtime=run.config.runtime, model=model, device="cpu")
         made.said, made.run = run.console.lines, run
-        found = run.host.first("ptx_evaluate", run=run, evaluator=evaluator, model=model, lm=lm, baseline=made.base)
+        found = run.host.first(
+            "ptx_evaluate", run=run, evaluator=evaluator, model=model, lm=lm, baseline=made.base
+        )
         made.rows = {row["prompt"]: row for row in found.rows}
         return {(metric.name, metric.segment): metric for metric in found.metrics}
 
@@ -174,7 +185,9 @@ def test_the_baseline_answers_once_for_all_that_are_held_against_it(scene):
     scene.judged(Moody())
     assert scene.plugin.log.count("generate base") == 1
     assert scene.plugin.log.count("generate tuned") == 1
-    assert all(row["latency"] > 0 for row in scene.rows.values())  # also where the answers came from the store
+    assert all(
+        row["latency"] > 0 for row in scene.rows.values()
+    )  # also where the answers came from the store
     scene.judged(Rule(), max_new_tokens=7)
     scene.judged(Rule(), runtime=Canned(manner="so: "))
     assert scene.plugin.log.count("generate base") == 3
@@ -212,7 +225,10 @@ def test_every_two_runs_are_asked_about_in_both_orders(scene):
     assert found["base", "tuned", "odd?"] is None
     assert found["base", "third", "same?"] == 0.0
     assert found["tuned", "third", "seat?"] == 0.5
-    assert order([*rounds, {"item": "x", "a": "third", "b": "base", "outcome": 0.0}], list(runs))[0][0] == "third"
+    assert (
+        order([*rounds, {"item": "x", "a": "third", "b": "base", "outcome": 0.0}], list(runs))[0][0]
+        == "third"
+    )
 
 
 def test_a_model_held_against_itself_is_half_and_says_what_to_type(scene):
@@ -222,7 +238,10 @@ def test_a_model_held_against_itself_is_half_and_says_what_to_type(scene):
 
 
 def test_without_a_step_the_references_are_to_beat_and_with_one_the_model_as_it_came(tmp_path):
-    for name, rows in (("with", [{"prompt": "2 + 2?", "reference": "4"}]), ("without", [{"prompt": "2 + 2?"}])):
+    for name, rows in (
+        ("with", [{"prompt": "2 + 2?", "reference": "4"}]),
+        ("without", [{"prompt": "2 + 2?"}]),
+    ):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     known, unknown = Judge([str(tmp_path / "with.jsonl")]), Judge([str(tmp_path / "without.jsonl")])
     assert known.settled(RunConfig()).against == "references"
@@ -240,7 +259,10 @@ def test_a_model_can_be_held_against_any_folder(scene):
 
 def test_references_can_be_the_ones_to_beat(scene):
     found = scene.judged(Shorter(), against="references")
-    assert {prompt: row["target"] for prompt, row in scene.rows.items()} == {"longer?": "bb", "shorter?": "bbbb"}
+    assert {prompt: row["target"] for prompt, row in scene.rows.items()} == {
+        "longer?": "bb",
+        "shorter?": "bbbb",
+    }
     assert found["judge/win_rate_unchecked", ""].value == 0.75  # the same once, shorter once
 
 
@@ -260,7 +282,11 @@ def test_grades_stand_beside_the_win_rate(scene):
 
 
 def check_of(scorer, kappa, margin=0.0):
-    keep("it", scorer, Check("it", kappa, kappa - 0.05, kappa + 0.05, 0.9, 999, 0, 0.9, margin, "people.json", ""))
+    keep(
+        "it",
+        scorer,
+        Check("it", kappa, kappa - 0.05, kappa + 0.05, 0.9, 999, 0, 0.9, margin, "people.json", ""),
+    )
 
 
 def test_a_checked_judge_s_win_rate_has_the_plain_name_and_says_its_kappa(scene):
@@ -295,7 +321,9 @@ def test_a_check_is_part_of_an_evaluation_s_key(scene):
 
 def test_a_judge_without_any_verdict_is_an_error(scene):
     scene.questions.write_text("".join(json.dumps({"prompt": prompt}) + "\n" for prompt in ("odd?", "same?")))
-    with pytest.raises(StepError, match=r"no verdict on any of 1 pairs of answers; the first is unparsable: 'I like both.'"):
+    with pytest.raises(
+        StepError, match=r"no verdict on any of 1 pairs of answers; the first is unparsable: 'I like both.'"
+    ):
         scene.judged(Moody())
 
 
@@ -319,9 +347,20 @@ def test_an_address_with_a_password_is_refused():
 
 def test_everything_wrong_with_a_judge_is_told_at_once(scene):
     judge = Judge(tasks=["nowhere.jsonl"], scorer="it")
-    found = [str(one) for one in problems(RunConfig(eval={"judge": judge}, scorer={"it": Endpoint(pair_rubric="none", key_env="NO_KEY")}))]
+    found = [
+        str(one)
+        for one in problems(
+            RunConfig(eval={"judge": judge}, scorer={"it": Endpoint(pair_rubric="none", key_env="NO_KEY")})
+        )
+    ]
     assert len(found) == 5
-    for part in ("nowhere.jsonl", "no rubric 'none'", "base_url must be", "model must name", "NO_KEY holds no key"):
+    for part in (
+        "nowhere.jsonl",
+        "no rubric 'none'",
+        "base_url must be",
+        "model must name",
+        "NO_KEY holds no key",
+    ):
         assert any(part in text for text in found), part
 
 
@@ -332,15 +371,21 @@ def test_judges_by_folder_need_one_and_nobody_s_settings_matter_when_not_asked(s
         assert "must be a model folder" in str(found)
 
 
-@pytest.mark.parametrize(("settings", "said"), [({"runtime": "hff"}, "did you mean 'hf'"), ({"options": {"dtyp": "x"}}, "dtyp")])
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"runtime": "hff"}, "did you mean 'hf'"), ({"options": {"dtyp": "x"}}, "dtyp")]
+)
 def test_a_judge_s_runtime_is_checked(scene, settings, said):
     (scene.base.path / "config.json").write_text("{}")
     judge = Judge(tasks=[str(scene.questions)], scorer="it")
-    (found,) = problems(RunConfig(eval={"judge": judge}, scorer={"it": Local(model=str(scene.base.path), **settings)}))
+    (found,) = problems(
+        RunConfig(eval={"judge": judge}, scorer={"it": Local(model=str(scene.base.path), **settings)})
+    )
     assert said in str(found)
 
 
 def test_references_that_are_not_there_are_told(scene):
     scene.questions.write_text(json.dumps({"prompt": "Why?"}) + "\n")
     judge = Judge(tasks=[str(scene.questions)], scorer="it", against="references")
-    assert "none of the 1 questions has a reference" in str(problems(RunConfig(eval={"judge": judge}, scorer={"it": Rule()}))[0])
+    assert "none of the 1 questions has a reference" in str(
+        problems(RunConfig(eval={"judge": judge}, scorer={"it": Rule()}))[0]
+    )

@@ -11,7 +11,10 @@ from ptx_judge.local import OPENING, text_for
 from ptx_judge.reward import encode
 from ptx_judge.rubric import Request
 
-SHORT = "{% block system %}Judge.{% endblock %}{% block user %}{{ question }} {{ answer_a }} or {{ answer_b }}?{% endblock %}"
+SHORT = (
+    "{% block system %}Judge.{% endblock %}{% block user %}{{ question }} {{ answer_a }} or {{ answer_b }}?{%"
+    " endblock %}"
+)
 GRADE = "{% block system %}Judge.{% endblock %}{% block user %}{{ question }} {{ answer }}{% endblock %}"
 
 

@@ -15,7 +15,10 @@ def named(metrics):
     return {metric.name: metric for metric in metrics}
 
 
-@pytest.mark.parametrize(("first", "second", "value"), [(1, 1, 1), (0, 0, 0), (1, 0, 0.5), (0, 1, 0.5), (0.5, 0.5, 0.5), (1, 0.5, 0.5)])
+@pytest.mark.parametrize(
+    ("first", "second", "value"),
+    [(1, 1, 1), (0, 0, 0), (1, 0, 0.5), (0, 1, 0.5), (0.5, 0.5, 0.5), (1, 0.5, 0.5)],
+)
 def test_orders_that_disagree_are_a_tie(first, second, value):
     assert outcome(first, second).value == value
 

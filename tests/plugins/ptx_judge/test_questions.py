@@ -29,7 +29,9 @@ def test_references_and_segments_are_kept():
     assert (found.reference, found.segments) == ("2", {"category": "maths"})
 
 
-@pytest.mark.parametrize("row", [{}, {"text": "Why?"}, {"prompt": " "}, {"turns": ["a", "b"]}, {"turns": []}, [], {"messages": []}])
+@pytest.mark.parametrize(
+    "row", [{}, {"text": "Why?"}, {"prompt": " "}, {"turns": ["a", "b"]}, {"turns": []}, [], {"messages": []}]
+)
 def test_what_is_no_single_question_is_refused(row):
     with pytest.raises(ValueError, match=r"must|no prompt"):
         question(row)
@@ -59,7 +61,12 @@ def test_problems_name_file_and_line(tmp_path):
     bad = write(tmp_path / "bad.jsonl", [{"prompt": "Why?"}, {"turns": ["a", "b"]}])
     (tmp_path / "broken.json").write_text("[")
     (tmp_path / "empty").mkdir()
-    found = [str(problem) for problem in problems([bad, str(tmp_path / "broken.json"), str(tmp_path / "empty"), "nowhere.jsonl"])]
+    found = [
+        str(problem)
+        for problem in problems(
+            [bad, str(tmp_path / "broken.json"), str(tmp_path / "empty"), "nowhere.jsonl"]
+        )
+    ]
     assert len(found) == 4
     assert any("bad.jsonl:2: turns must hold one turn of the user, got 2" in text for text in found)
     assert any("no file or folder nowhere.jsonl" in text for text in found)

@@ -17,15 +17,35 @@ def sweep(tmp_path):
         for name, scores in runs.items():
             folder = tmp_path / "sweep" / name
             (folder / "evaluations").mkdir(parents=True)
-            run = {"id": name, "label": label.format(name), "sweep": "sweep", "config": {"eval": {"judge": {"margin": 0.0}}}}
+            run = {
+                "id": name,
+                "label": label.format(name),
+                "sweep": "sweep",
+                "config": {"eval": {"judge": {"margin": 0.0}}},
+            }
             (folder / "run.json").write_text(json.dumps(run))
-            row = {"unit": "fraction", "better": "higher", "segment": "", "evaluator": "judge", "n": len(scores)}
+            row = {
+                "unit": "fraction",
+                "better": "higher",
+                "segment": "",
+                "evaluator": "judge",
+                "n": len(scores),
+            }
             metrics = [{**row, "name": metric, "value": 0.5, "low": 0.4, "high": 0.6}]
-            metrics += [{**row, "name": f"{metric}/kappa", "value": kappa, "low": kappa, "high": kappa}] if kappa else []
+            metrics += (
+                [{**row, "name": f"{metric}/kappa", "value": kappa, "low": kappa, "high": kappa}]
+                if kappa
+                else []
+            )
             result = {"status": "done", "metrics": metrics, "evaluations": [{"name": "judge"}]}
             (folder / "result.json").write_text(json.dumps(result))
-            rows = [{"item": item, "judge": "it 123", "scores": {"judge/score": score}} for item, score in scores.items()]
-            (folder / "evaluations" / "judge.jsonl").write_text("".join(json.dumps(one) + "\n" for one in rows))
+            rows = [
+                {"item": item, "judge": "it 123", "scores": {"judge/score": score}}
+                for item, score in scores.items()
+            ]
+            (folder / "evaluations" / "judge.jsonl").write_text(
+                "".join(json.dumps(one) + "\n" for one in rows)
+            )
         return tmp_path / "sweep"
 
     return write
@@ -57,7 +77,13 @@ def test_a_win_rate_is_marked_unless_its_judge_was_checked(sweep, metric, kappa,
 
 
 def test_runs_are_put_in_order_from_scores_without_asking_anybody(sweep):
-    text = page(sweep(weak={item: 1.0 if int(item) % 4 == 0 else 0.0 for item in ITEMS}, middle=scores(3), strong=scores(6)))
+    text = page(
+        sweep(
+            weak={item: 1.0 if int(item) % 4 == 0 else 0.0 for item in ITEMS},
+            middle=scores(3),
+            strong=scores(6),
+        )
+    )
     assert "Bradley and Terry" in text
     order = text.partition("Every run against every other")[2]
     assert order.index("method=weak") > max(order.index("method=middle"), order.index("method=strong"))
@@ -76,7 +102,10 @@ def test_rounds_that_were_played_come_before_scores(sweep):
 
 
 def test_games_without_an_outcome_are_no_games():
-    rounds = [{"item": "1", "a": "x", "b": "y", "outcome": None}, {"item": "2", "a": "x", "b": "y", "outcome": 1.0}]
+    rounds = [
+        {"item": "1", "a": "x", "b": "y", "outcome": None},
+        {"item": "2", "a": "x", "b": "y", "outcome": 1.0},
+    ]
     assert len(rank.games_of(rounds, ["x", "y"])) == 1
     assert rank.order(rounds, ["x", "y"]) is None  # y never won
 

@@ -46,13 +46,18 @@ def test_a_judge_that_follows_the_injection_gives_a_tie_since_both_orders_are_as
 
 
 def test_a_judge_that_reads_only_the_instructions_is_not_swayed(serve, judging):
-    """A stand-in for a model that keeps to its system prompt: it looks for an answer between the marks, and for orders outside of them."""
+    """A stand-in for a model that keeps to its system prompt: it looks for an answer between the marks, and
+    for orders outside of them.
+    """
 
     def judge(messages):
         text = messages[1]["content"]
         if "winner" in outside(text):
             return "[[A]]"
-        a, b = (re.search(rf"BEGIN answer of assistant {seat} \w+\n(.*?)\nEND", text, re.DOTALL)[1] for seat in "AB")
+        a, b = (
+            re.search(rf"BEGIN answer of assistant {seat} \w+\n(.*?)\nEND", text, re.DOTALL)[1]
+            for seat in "AB"
+        )
         return "[[A]]" if a == "4" else "[[B]]" if b == "4" else "[[C]]"
 
     server = serve(judge=judge)
@@ -84,7 +89,9 @@ def test_what_holds_no_verdict_is_unparsable_and_not_a_loss(reply):
     assert (found.status, found.said) == ("unparsable", reply)
 
 
-@pytest.mark.parametrize(("reply", "value"), [("Fine. [[7]]", 7.0), ("[[ 10 ]]", 10.0), ("8", 8.0), ("[[6.5]]", 6.5)])
+@pytest.mark.parametrize(
+    ("reply", "value"), [("Fine. [[7]]", 7.0), ("[[ 10 ]]", 10.0), ("8", 8.0), ("[[6.5]]", 6.5)]
+)
 def test_a_grade_is_read(reply, value):
     assert verdict(reply, pair=False) == value
 
@@ -106,10 +113,14 @@ def test_a_comparison_without_something_to_compare_with_is_an_error():
 
 def test_a_rubric_that_cannot_be_used_is_told(tmp_path):
     (tmp_path / "no-block.jinja").write_text("{{ question }}")
-    (tmp_path / "unknown.jinja").write_text("{% block system %}{{ nobody }}{% endblock %}{% block user %}{% endblock %}")
+    (tmp_path / "unknown.jinja").write_text(
+        "{% block system %}{{ nobody }}{% endblock %}{% block user %}{% endblock %}"
+    )
     assert problem_with("pair", pair=True) == ""
     assert "packaged are grade, pair" in problem_with("nothing", pair=True)
     assert "system" in problem_with(str(tmp_path / "no-block.jinja"), pair=True)
-    (tmp_path / "evil.jinja").write_text("{% block system %}{{ mark.__class__.__mro__ }}{% endblock %}{% block user %}{% endblock %}")
+    (tmp_path / "evil.jinja").write_text(
+        "{% block system %}{{ mark.__class__.__mro__ }}{% endblock %}{% block user %}{% endblock %}"
+    )
     assert "SecurityError" in problem_with(str(tmp_path / "evil.jinja"), pair=True)
     assert "'nobody' is undefined" in problem_with(str(tmp_path / "unknown.jinja"), pair=True)

@@ -3,7 +3,14 @@ import math
 import numpy as np
 import pytest
 
-from ptx_judge.solver import bradley_terry, controlled_interval, length_controlled, logistic, sigmoid, strengths
+from ptx_judge.solver import (
+    bradley_terry,
+    controlled_interval,
+    length_controlled,
+    logistic,
+    sigmoid,
+    strengths,
+)
 
 
 def sample(theta, phi, n=4000, seed=0):
@@ -48,7 +55,12 @@ LENGTHS = np.arange(40.0)
     ("outcomes", "ours", "theirs"),
     [
         pytest.param(np.tile([0.0, 1.0], 20), LENGTHS, LENGTHS, id="lengths never differ"),
-        pytest.param(np.tile([0.0, 1.0], 20), LENGTHS + 5, LENGTHS + np.tile([1.0, 2.0], 20), id="one side is always longer"),
+        pytest.param(
+            np.tile([0.0, 1.0], 20),
+            LENGTHS + 5,
+            LENGTHS + np.tile([1.0, 2.0], 20),
+            id="one side is always longer",
+        ),
         pytest.param(np.ones(40), LENGTHS, LENGTHS[::-1].copy(), id="all won"),
         pytest.param((LENGTHS > 19.5).astype(float), LENGTHS, LENGTHS[::-1].copy(), id="separated by length"),
         pytest.param(np.tile([0.0, 1.0], 10), LENGTHS[:20], LENGTHS[:20][::-1].copy(), id="too few"),

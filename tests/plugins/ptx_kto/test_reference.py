@@ -1,4 +1,6 @@
-"""KTO's reference: answers are shared between seeds; the pairs of its KL term follow the seed's order and are kept apart."""
+"""KTO's reference: answers are shared between seeds; the pairs of its KL term follow the seed's order and are
+kept apart.
+"""
 
 import pytest
 
@@ -9,7 +11,10 @@ from ptx.lm.training import reference
 from ptx.store.store import Store
 from ptx_kto import KTO
 
-PAIRS = [{"prompt": f"what is {n} plus {n}? ", "chosen": f"it is {2 * n}", "rejected": "who knows?"} for n in range(8)]
+PAIRS = [
+    {"prompt": f"what is {n} plus {n}? ", "chosen": f"it is {2 * n}", "rejected": "who knows?"}
+    for n in range(8)
+]
 QUICK = {"learning_rate": 1e-3, "batch_size": 8, "max_steps": 3, "warmup": 0.0}
 
 
@@ -33,7 +38,9 @@ def passes(shelf):
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"lora": Lora(r=4)}, {"loss": "apo_zero_unpaired"}, {"micro_batch": 4, "seed": 2, "max_length": 30}], ids=str
+    "settings",
+    [{}, {"lora": Lora(r=4)}, {"loss": "apo_zero_unpaired"}, {"micro_batch": 4, "seed": 2, "max_length": 30}],
+    ids=str,
 )
 def test_losses_with_the_store_are_those_without_it_to_the_last_digit(kto, shelf, losses_of, settings):
     with_store, without = kto("with", **settings), kto("without", cache_reference=False, **settings)
@@ -44,7 +51,13 @@ def test_losses_with_the_store_are_those_without_it_to_the_last_digit(kto, shelf
 
 def test_beta_rate_weights_loss_and_adapter_share_both_passes_and_another_seed_the_answers(kto, shelf):
     kto("first", max_steps=1)
-    same = [{"beta": 0.5}, {"learning_rate": 1e-2}, {"desirable_weight": 2.0}, {"lora": Lora(r=4)}, {"loss": "apo_zero_unpaired"}]
+    same = [
+        {"beta": 0.5},
+        {"learning_rate": 1e-2},
+        {"desirable_weight": 2.0},
+        {"lora": Lora(r=4)},
+        {"loss": "apo_zero_unpaired"},
+    ]
     for number, settings in enumerate(same):
         kto(f"same-{number}", max_steps=1, **settings)
     assert passes(shelf) == ["reference", "reference_kl"]

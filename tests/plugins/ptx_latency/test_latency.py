@@ -35,17 +35,28 @@ def test_a_fresh_process_measures_time_memory_and_size(run, chat_model):
     config = Latency(prompt_tokens=8, new_tokens=4, warmup=1, repeats=6)
     evaluation = ptx_evaluate(run, config, ModelRef.of(chat_model))
     found = {metric.name: metric for metric in evaluation.metrics}
-    for name in ("prefill_seconds", "request_seconds", "decode_tokens_per_second", "p95_seconds", "load_seconds", "peak_memory_bytes"):
+    for name in (
+        "prefill_seconds",
+        "request_seconds",
+        "decode_tokens_per_second",
+        "p95_seconds",
+        "load_seconds",
+        "peak_memory_bytes",
+    ):
         metric = found[f"latency/{name}"]
         assert 0 <= metric.low <= metric.value <= metric.high
         assert metric.better == ("higher" if name.startswith("decode") else "lower")
     assert found["latency/request_seconds"].n == len(evaluation.rows) == 6
-    assert found["latency/p95_seconds"].high == math.inf  # six requests say nothing about how slow the slowest of a hundred is
+    assert (
+        found["latency/p95_seconds"].high == math.inf
+    )  # six requests say nothing about how slow the slowest of a hundred is
     assert 50e6 < found["latency/peak_memory_bytes"].value < 5e9
     assert found["size/bytes_on_disk"].value == ModelRef.of(chat_model).bytes
     assert run.console.progressed[-1]["step"] == run.console.progressed[-1]["total"] == 7
     row = evaluation.rows[0]["scores"]
-    assert row["latency/request_seconds"] == pytest.approx(row["latency/prefill_seconds"] + 3 / row["latency/decode_tokens_per_second"])
+    assert row["latency/request_seconds"] == pytest.approx(
+        row["latency/prefill_seconds"] + 3 / row["latency/decode_tokens_per_second"]
+    )
 
 
 @pytest.mark.slow
@@ -56,19 +67,27 @@ def test_requests_take_turns_with_the_baseline(run, chat_model):
     assert 0.3 < ratio.value < 3  # the same model
     assert ratio.n == 8
     assert all(row["beside"].keys() == row["scores"].keys() for row in evaluation.rows)
-    assert all(row["latency"] == pytest.approx(row["scores"]["latency/request_seconds"], abs=1e-6) for row in evaluation.rows)
+    assert all(
+        row["latency"] == pytest.approx(row["scores"]["latency/request_seconds"], abs=1e-6)
+        for row in evaluation.rows
+    )
     assert len({row["item"] for row in evaluation.rows}) == 8
 
 
 def test_a_child_that_fails_is_an_error_with_its_last_words(run, chat_model, monkeypatch):
-    monkeypatch.setattr("ptx_latency.evaluate.specification", lambda *_: {"model": {}, "runtime": "nowhere", "runtime_config": {}})
+    monkeypatch.setattr(
+        "ptx_latency.evaluate.specification",
+        lambda *_: {"model": {}, "runtime": "nowhere", "runtime_config": {}},
+    )
     with pytest.raises(StepError, match=r"exit code 1:\n(.|\n)*KeyError: \('runtime', 'nowhere'\)"):
         ptx_evaluate(run, Latency(), ModelRef.of(chat_model))
 
 
 def test_the_child_runs_with_the_threads_asked_for(run, monkeypatch, tmp_path):
     probe = tmp_path / "probe.py"
-    probe.write_text(f"import os, json; json.dump(dict(os.environ), open({str(tmp_path / 'env.json')!r}, 'w'))\n")
+    probe.write_text(
+        f"import os, json; json.dump(dict(os.environ), open({str(tmp_path / 'env.json')!r}, 'w'))\n"
+    )
     fake = tmp_path / "python"
     fake.write_text(f"#!/bin/sh\nexec {sys.executable} {probe}\n")
     fake.chmod(0o755)
@@ -115,7 +134,9 @@ def test_a_runtime_without_a_clock_is_timed_around_generate(monkeypatch):
             now[0] += 0.05 * made
             return ["word " * made for _ in prompts]
 
-    timer = latency_child.timer_of(Slow(), {"prompt_tokens": 5, "new_tokens": 9, "batch_size": 2, "concurrency": 1, "per_client": 4})
+    timer = latency_child.timer_of(
+        Slow(), {"prompt_tokens": 5, "new_tokens": 9, "batch_size": 2, "concurrency": 1, "per_client": 4}
+    )
     turn = timer()
     ((waited, prefill, decode),) = turn["requests"]
     assert (turn["joules"], waited) == (None, 0.0)
@@ -130,13 +151,18 @@ def test_the_childs_memory_is_its_own_not_its_parents():
     ballast = bytearray(600_000_000)
     code = "from ptx_latency.child import peak_memory; print(peak_memory())"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    said = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True).stdout
+    said = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    ).stdout
     assert float(said) < 300e6 < len(ballast)
 
 
 def turns_of(*blocks, seconds=None, joules=None):
     """Turns whose requests take so long, half of it to the first token."""
-    return [{"requests": [(0.0, t / 2, t / 2) for t in block], "seconds": seconds or sum(block), "joules": joules} for block in blocks]
+    return [
+        {"requests": [(0.0, t / 2, t / 2) for t in block], "seconds": seconds or sum(block), "joules": joules}
+        for block in blocks
+    ]
 
 
 def by_name(metrics):
@@ -157,7 +183,9 @@ def test_medians_come_with_order_statistics():
 def test_requests_of_one_turn_are_not_as_many_observations():
     blocks = [[1 + number / 10] * 8 for number in range(20)]  # all requests of a turn take alike
     together = by_name(timed(Latency(concurrency=4), turns_of(*blocks)))["request_seconds"]
-    apart = by_name(timed(Latency(), turns_of(*([one] for block in blocks for one in block))))["request_seconds"]
+    apart = by_name(timed(Latency(), turns_of(*([one] for block in blocks for one in block))))[
+        "request_seconds"
+    ]
     assert together.n == apart.n == 160
     assert together.high - together.low > 1.5 * (apart.high - apart.low)
     assert by_name(timed(Latency(concurrency=4), turns_of(*blocks[:4])))["p99_seconds"].high == math.inf
@@ -176,7 +204,9 @@ PAUSE = 0.05
 
 
 class Busy:
-    """A runtime whose requests take a while, and that knows how many were under way at once; ``together`` wait for each other."""
+    """A runtime whose requests take a while, and that knows how many were under way at once; ``together``
+    wait for each other.
+    """
 
     def __init__(self, concurrent, together=1):
         self.concurrent, self.now, self.most, self.lock = concurrent, 0, 0, threading.Lock()
@@ -246,7 +276,10 @@ def test_load_is_measured_in_turns_with_the_baseline(run, chat_model):
 
 
 def test_several_prompts_in_a_request_and_several_clients_are_not_mixed():
-    with pytest.raises(ValueError, match=r"are both above 1; a client sends one prompt at a time: try eval\.latency\.batch_size=1"):
+    with pytest.raises(
+        ValueError,
+        match=r"are both above 1; a client sends one prompt at a time: try eval\.latency\.batch_size=1",
+    ):
         Latency(batch_size=2, concurrency=2)
 
 
@@ -269,7 +302,10 @@ def test_zeros_of_either_sign_are_counted_in_the_files(dtype, tmp_path):
     from safetensors.torch import save_file
 
     values = torch.tensor([0.0, -0.0, 1e-5, -2.0, 0.0]).to(getattr(torch, dtype))
-    save_file({"a": values, "b": torch.ones(3, 2), "ids": torch.zeros(4, dtype=torch.int64)}, tmp_path / "model.safetensors")
+    save_file(
+        {"a": values, "b": torch.ones(3, 2), "ids": torch.zeros(4, dtype=torch.int64)},
+        tmp_path / "model.safetensors",
+    )
     assert zeros(tmp_path) == 3
 
 
@@ -290,7 +326,10 @@ def test_energy_is_read_from_rapl_and_survives_a_counter_that_starts_again(tmp_p
 
 def test_neighbouring_requests_to_one_model_cancel_a_machine_that_slows_down():
     clock = [1.01**k for k in range(40)]  # A B | B A | A B ...
-    pairs = [(clock[2 * n], clock[2 * n + 1]) if n % 2 == 0 else (clock[2 * n + 1], clock[2 * n]) for n in range(20)]
+    pairs = [
+        (clock[2 * n], clock[2 * n + 1]) if n % 2 == 0 else (clock[2 * n + 1], clock[2 * n])
+        for n in range(20)
+    ]
     ratios = same(pairs)
     assert len(ratios) == 19
     assert {round(ratio, 6) for ratio in ratios} == {round(1.01, 6), round(1 / 1.01, 6)}
@@ -308,12 +347,17 @@ def test_the_cost_follows_from_the_price_and_the_time():
 
 def test_an_emulated_artifact_has_a_size_and_a_reason_but_no_time(run, chat_model, monkeypatch):
     def child(run, config, arguments):
-        Path(arguments[1]).write_text(json.dumps({"emulated": "it is unpacked first", "beside_emulated": "", "load_seconds": 1.0}))
+        Path(arguments[1]).write_text(
+            json.dumps({"emulated": "it is unpacked first", "beside_emulated": "", "load_seconds": 1.0})
+        )
 
     monkeypatch.setattr("ptx_latency.evaluate.call_child", child)
     evaluation = ptx_evaluate(run, Latency(), ModelRef.of(chat_model))
     assert {metric.name.partition("/")[0] for metric in evaluation.metrics} == {"size"}
-    assert (evaluation.rows[0]["status"], evaluation.rows[0]["reason"]) == ("emulated", "it is unpacked first")
+    assert (evaluation.rows[0]["status"], evaluation.rows[0]["reason"]) == (
+        "emulated",
+        "it is unpacked first",
+    )
     assert any("it is unpacked first" in line for line in run.console.lines)
 
 
@@ -334,7 +378,9 @@ def test_the_child_times_nothing_of_an_emulated_model(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("settings", [{"new_tokens": 1}, {"repeats": 1}, {"threads": 0}])
 def test_a_setting_that_cannot_be_is_refused_with_the_fix(settings):
-    with pytest.raises(ValueError, match=r"eval\.latency\.\w+ must be at least \d, got \d; try eval\.latency\.\w+=2"):
+    with pytest.raises(
+        ValueError, match=r"eval\.latency\.\w+ must be at least \d, got \d; try eval\.latency\.\w+=2"
+    ):
         Latency(**settings)
 
 
@@ -347,7 +393,10 @@ def test_the_baseline_is_opened_on_its_own_runtime(make_run, tmp_path):
 
     config = RunConfig(runtime=HF(dtype="float32"), baseline_runtime=HF(dtype="bfloat16"))
     spec = specification(make_run(config, [ptx_hf]), Latency(), ModelRef(tmp_path), ModelRef(tmp_path))
-    assert (spec["runtime_config"]["dtype"], spec["beside"]["runtime_config"]["dtype"]) == ("float32", "bfloat16")
+    assert (spec["runtime_config"]["dtype"], spec["beside"]["runtime_config"]["dtype"]) == (
+        "float32",
+        "bfloat16",
+    )
     assert (spec["runtime"], spec["beside"]["runtime"]) == ("hf", "hf")
 
 
@@ -356,7 +405,9 @@ def test_the_child_opens_the_baseline_on_the_runtime_it_is_told(monkeypatch):
 
     class Host:
         choices = {
-            ("runtime", name): type("Choice", (), {"config_type": staticmethod(lambda name=name, **fields: (name, fields))})
+            ("runtime", name): type(
+                "Choice", (), {"config_type": staticmethod(lambda name=name, **fields: (name, fields))}
+            )
             for name in "ab"
         }
 

@@ -17,11 +17,15 @@ def sequences(seed=0, rows=5, tokens=7):
 
 def test_preference_is_log_2_when_policy_equals_reference():
     chosen, rejected = torch.tensor([-3.0, -1.0]), torch.tensor([-2.0, -9.0])
-    assert loss.preference(chosen, rejected, chosen, rejected, 0.3).tolist() == pytest.approx([math.log(2)] * 2)
+    assert loss.preference(chosen, rejected, chosen, rejected, 0.3).tolist() == pytest.approx(
+        [math.log(2)] * 2
+    )
 
 
 def test_preference_is_that_of_the_paper_for_a_margin_known():
-    found = loss.preference(torch.tensor([-1.0]), torch.tensor([-4.0]), torch.tensor([-2.0]), torch.tensor([-2.0]), 0.5)
+    found = loss.preference(
+        torch.tensor([-1.0]), torch.tensor([-4.0]), torch.tensor([-2.0]), torch.tensor([-2.0]), 0.5
+    )
     assert found.item() == pytest.approx(math.log1p(math.exp(-0.5 * 3.0)))
 
 
@@ -61,14 +65,21 @@ def test_sums_and_means_ignore_what_is_masked():
     log_probs, mask = sequences()
     spoilt = torch.where(mask, log_probs, torch.tensor(-100.0))
     assert loss.imitation(spoilt, mask).item() == pytest.approx(loss.imitation(log_probs, mask).item())
-    assert loss.answer_log_probability(spoilt, mask).tolist() == pytest.approx(loss.answer_log_probability(log_probs, mask).tolist())
+    assert loss.answer_log_probability(spoilt, mask).tolist() == pytest.approx(
+        loss.answer_log_probability(log_probs, mask).tolist()
+    )
     assert loss.imitation(log_probs, torch.zeros_like(mask)).item() == 0.0
 
 
 def test_imitation_and_sums_agree_with_a_slow_plain_reference():
     log_probs, mask = sequences(seed=2)
-    rows = [[p for p, kept in zip(row, keep, strict=True) if kept] for row, keep in zip(log_probs.tolist(), mask.tolist(), strict=True)]
-    assert loss.answer_log_probability(log_probs, mask).tolist() == pytest.approx([math.fsum(row) for row in rows], rel=1e-5)
+    rows = [
+        [p for p, kept in zip(row, keep, strict=True) if kept]
+        for row, keep in zip(log_probs.tolist(), mask.tolist(), strict=True)
+    ]
+    assert loss.answer_log_probability(log_probs, mask).tolist() == pytest.approx(
+        [math.fsum(row) for row in rows], rel=1e-5
+    )
     tokens = [p for row in rows for p in row]
     assert loss.imitation(log_probs, mask).item() == pytest.approx(-math.fsum(tokens) / len(tokens), rel=1e-5)
 

@@ -1,4 +1,6 @@
-"""method=mix: plain SFT at weights 0, three losses otherwise, seeded streams, resuming, and data that lacks a part."""
+"""method=mix: plain SFT at weights 0, three losses otherwise, seeded streams, resuming, and data that lacks a
+part.
+"""
 
 import json
 import math
@@ -25,9 +27,16 @@ def chat(asked, reply):
 
 
 MESSAGES = [chat(f"what is {n} plus {n}? ", f"it is {2 * n}") for n in range(16)]
-PAIRS = [{"prompt": f"how are you on day {n}? ", "chosen": "well, thank you", "rejected": "who knows?"} for n in range(12)]
+PAIRS = [
+    {"prompt": f"how are you on day {n}? ", "chosen": "well, thank you", "rejected": "who knows?"}
+    for n in range(12)
+]
 SAFETY = [
-    {"prompt": f"how do I break {what}? ", "harmful": harmful, "reference": "I cannot help" if harmful else f"with {n} hands"}
+    {
+        "prompt": f"how do I break {what}? ",
+        "harmful": harmful,
+        "reference": "I cannot help" if harmful else f"with {n} hands",
+    }
     for n, (what, harmful) in enumerate([("a lock", True), ("bread", False)] * 4)
 ]
 QUICK = {"learning_rate": 1e-3, "batch_size": 8, "max_steps": 3, "warmup": 0.0}
@@ -60,7 +69,9 @@ def shown(run, name):
 
 
 @pytest.mark.parametrize("more", [{}, {"micro_batch": 2, "lora": Lora(r=4)}], ids=str)
-def test_with_weights_of_0_the_losses_are_those_of_sft_to_the_last_digit(mix, make_run, train, chat_model, family, losses_of, more):
+def test_with_weights_of_0_the_losses_are_those_of_sft_to_the_last_digit(
+    mix, make_run, train, chat_model, family, losses_of, more
+):
     mixed, _ = mix(lambda_pref=0, lambda_safe=0, seed=3, **more)
     plain = make_run(RunConfig(method=SFT(**QUICK, **more)), [ptx_sft], "sft", 3)
     train(plain, chat_model, open_data("family", family))
@@ -71,7 +82,9 @@ def test_with_weights_of_0_the_losses_are_those_of_sft_to_the_last_digit(mix, ma
 def test_the_loss_is_the_weighted_sum_of_the_three(mix, losses_of):
     run, result = mix(lambda_pref=0.5, lambda_safe=0.25)
     parts = zip(*(shown(run, f"{name}_loss") for name in ("sft", "pref", "safety")), strict=True)
-    assert losses_of(run) == pytest.approx([sft + 0.5 * pref + 0.25 * safety for sft, pref, safety in parts], rel=1e-5)
+    assert losses_of(run) == pytest.approx(
+        [sft + 0.5 * pref + 0.25 * safety for sft, pref, safety in parts], rel=1e-5
+    )
     assert result.kind == "full"
 
 
@@ -80,7 +93,9 @@ def test_the_parts_of_the_first_step_are_those_of_plain_trl(mix, trl_losses, cha
     asked = [chat(row["prompt"], row["reference"]) for row in SAFETY]
     same = {"per_device_train_batch_size": 8, "max_steps": 1, "assistant_only_loss": True, "seed": 0}
     assert shown(run, "sft_loss") == pytest.approx(trl_losses("SFT", chat_model, MESSAGES, **same), rel=1e-5)
-    assert shown(run, "safety_loss") == pytest.approx(trl_losses("SFT", chat_model, asked, **same), rel=1e-5)  # all 8 rows, in any order
+    assert shown(run, "safety_loss") == pytest.approx(
+        trl_losses("SFT", chat_model, asked, **same), rel=1e-5
+    )  # all 8 rows, in any order
     assert shown(run, "pref_loss") == pytest.approx([math.log(2)], rel=1e-5)
 
 
@@ -97,7 +112,9 @@ def test_all_three_are_learnt(mix):
         assert shown(run, name)[-1] < 0.8 * shown(run, name)[0], name
 
 
-def test_a_training_that_was_stopped_goes_on_with_the_batches_it_had_come_to(mix, make_run, train, chat_model, family, losses_of):
+def test_a_training_that_was_stopped_goes_on_with_the_batches_it_had_come_to(
+    mix, make_run, train, chat_model, family, losses_of
+):
     whole, result = mix("whole", max_steps=5, checkpoint_every=3)
     broken = make_run(whole.config, [ptx_mix], "broken")
 
@@ -121,7 +138,11 @@ def test_a_sweep_over_the_weights_makes_one_reference_pass(mix, tmp_path):
 
 
 def test_a_stream_gives_every_row_once_per_epoch_in_an_order_of_the_seed():
-    stream, same, other = Stream(range(10), 4, 1, "x"), Stream(range(10), 4, 1, "x"), Stream(range(10), 4, 2, "x")
+    stream, same, other = (
+        Stream(range(10), 4, 1, "x"),
+        Stream(range(10), 4, 1, "x"),
+        Stream(range(10), 4, 2, "x"),
+    )
     batches = [stream.batch(number) for number in range(5)]
     assert sorted(row for batch in batches for row in batch) == sorted([*range(10), *range(10)])
     assert same.batch(3) == batches[3] != other.batch(3)
@@ -130,11 +151,17 @@ def test_a_stream_gives_every_row_once_per_epoch_in_an_order_of_the_seed():
 
 def planned(folder, model, *words):
     given = [f"model={model}", f"data={folder}", "method=mix", "eval=[]", "device=cpu", *words]
-    return make_plan(get_host(), "train", compose_jobs(get_host(), "train", given, multirun=False), "test").runs[-1].steps[0]
+    return (
+        make_plan(get_host(), "train", compose_jobs(get_host(), "train", given, multirun=False), "test")
+        .runs[-1]
+        .steps[0]
+    )
 
 
 @pytest.mark.parametrize("shape", ["pairs", "safety", "messages"])
-def test_data_without_one_of_the_three_is_refused_and_the_shape_named(shape, tmp_path, chat_model, monkeypatch):
+def test_data_without_one_of_the_three_is_refused_and_the_shape_named(
+    shape, tmp_path, chat_model, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError) as caught:
         planned(write_family(tmp_path / "family", **{shape: []}), chat_model)
@@ -145,7 +172,9 @@ def test_data_without_one_of_the_three_is_refused_and_the_shape_named(shape, tmp
 def test_safety_rows_that_do_not_say_what_to_answer_are_refused(tmp_path, chat_model, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rows = [{name: row[name] for name in ("prompt", "harmful")} for row in SAFETY]
-    with pytest.raises(ConfigError, match="do not say what to answer: none has a reference; add a column reference"):
+    with pytest.raises(
+        ConfigError, match="do not say what to answer: none has a reference; add a column reference"
+    ):
         planned(write_family(tmp_path / "family", safety=rows), chat_model)
 
 
@@ -174,7 +203,10 @@ def test_the_recipe_combined_is_this_method(tmp_path, chat_model, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"lambda_pref": -1.0}, "method.lambda_pref must be at least 0, got -1.0; try method.lambda_pref=0.5"),
+        (
+            {"lambda_pref": -1.0},
+            "method.lambda_pref must be at least 0, got -1.0; try method.lambda_pref=0.5",
+        ),
         ({"lambda_safe": float("nan")}, "method.lambda_safe must be at least 0, got nan"),
         ({"beta": 0.0}, "method.beta must be positive, got 0.0"),
     ],

@@ -16,7 +16,9 @@ from tests.plugins.conftest import TEMPLATE, save_tiny_llama
 @pytest.fixture(scope="session")
 def chat_model(tmp_path_factory):
     """As everywhere, and wide enough for two blocks of 32."""
-    return save_tiny_llama(tmp_path_factory.mktemp("models") / "chat", TEMPLATE, hidden_size=64, num_attention_heads=4)
+    return save_tiny_llama(
+        tmp_path_factory.mktemp("models") / "chat", TEMPLATE, hidden_size=64, num_attention_heads=4
+    )
 
 
 @pytest.fixture
@@ -52,7 +54,9 @@ def write_packed(source, folder, bits, group, symmetric=False):
     from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme
     from safetensors.torch import save_file
 
-    weights = QuantizationArgs(num_bits=bits, type="int", symmetric=symmetric, strategy="group", group_size=group)
+    weights = QuantizationArgs(
+        num_bits=bits, type="int", symmetric=symmetric, strategy="group", group_size=group
+    )
     scheme = QuantizationScheme(targets=["Linear"], weights=weights)
     network = load_model(source)
     tensors = {}

@@ -32,9 +32,19 @@ def test_the_architectures_are_those_of_the_builder():
     known = set(re.findall(r'architectures\[0\] == "(\w+)"', source))
     assert set(ARCHITECTURES) <= known
     decoders = {name for name in known if name.endswith("ForCausalLM")}
-    # left out: code of a model's own, experts on the GPU only, other inputs than text, quantisers of their own
-    left = {"InternLM2ForCausalLM", "PhiMoEForCausalLM", "Phi3SmallForCausalLM", "Phi3VForCausalLM", "Phi4MMForCausalLM", "GptOssForCausalLM",
-            "GraniteMoeHybridForCausalLM", "Lfm2MoeForCausalLM", "VideoChatFlashQwenForCausalLM"}  # fmt: skip
+    # left out: code of a model's own, experts on the GPU only, other inputs than text, quantisers of their
+    # own
+    left = {
+        "InternLM2ForCausalLM",
+        "PhiMoEForCausalLM",
+        "Phi3SmallForCausalLM",
+        "Phi3VForCausalLM",
+        "Phi4MMForCausalLM",
+        "GptOssForCausalLM",
+        "GraniteMoeHybridForCausalLM",
+        "Lfm2MoeForCausalLM",
+        "VideoChatFlashQwenForCausalLM",
+    }
     assert decoders - set(ARCHITECTURES) == left
 
 
@@ -78,7 +88,11 @@ def naive(package):
 
 @pytest.mark.parametrize(
     ("described", "size"),
-    [({"head_dim": 32, "hidden_size": 64, "num_attention_heads": 8}, 32), ({"hidden_size": 64, "num_attention_heads": 8}, 8), ({}, None)],
+    [
+        ({"head_dim": 32, "hidden_size": 64, "num_attention_heads": 8}, 32),
+        ({"hidden_size": 64, "num_attention_heads": 8}, 8),
+        ({}, None),
+    ],
 )
 def test_the_head_size_is_read_where_it_is_told(described, size):
     assert head_size(described) == size

@@ -14,7 +14,10 @@ from ptx_onnx import Onnx
 from ptx_onnx.model import OnnxLanguageModel
 
 pytestmark = pytest.mark.slow
-EXACT = {"accuracy_level": 1, "head": "fp32"}  # float32 arithmetic, and an output layer as the checkpoint has it
+EXACT = {
+    "accuracy_level": 1,
+    "head": "fp32",
+}  # float32 arithmetic, and an output layer as the checkpoint has it
 
 
 def logged(run):
@@ -47,7 +50,9 @@ def test_a_checkpoint_that_has_to_be_rounded_again_is_recorded_as_such(export, p
 def test_a_float32_package_is_the_model_its_adapter_merged(export, chat_model, tmp_path):
     from peft import LoraConfig, get_peft_model
 
-    network = get_peft_model(load_model(chat_model), LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False))
+    network = get_peft_model(
+        load_model(chat_model), LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)
+    )
     save_adapter(network, load_tokenizer(chat_model), tmp_path / "adapter", ModelRef.of(chat_model))
     run, package = export(Onnx(precision="fp32"), tmp_path / "adapter")
     with torch.no_grad():
@@ -59,14 +64,24 @@ def test_a_float32_package_is_the_model_its_adapter_merged(export, chat_model, t
     assert logged(run)["kl"] < 1e-9
     assert logged(run)["flips"] == 0
     described = read_package(package.path)
-    assert (described["runtime"], described["source"], described["way"]) == ("onnx", ModelRef.of(tmp_path / "adapter").digest, "dense")
-    assert {"genai_config.json", "model.onnx", "model.onnx.data", "tokenizer.json", "chat_template.jinja"} <= {
-        f.name for f in package.path.iterdir()
-    }
+    assert (described["runtime"], described["source"], described["way"]) == (
+        "onnx",
+        ModelRef.of(tmp_path / "adapter").digest,
+        "dense",
+    )
+    assert {
+        "genai_config.json",
+        "model.onnx",
+        "model.onnx.data",
+        "tokenizer.json",
+        "chat_template.jinja",
+    } <= {f.name for f in package.path.iterdir()}
     assert not list(run.checkpoints.iterdir())
 
 
-def test_a_package_that_is_not_the_model_fails_the_step_with_the_figures(export, chat_model, fp32_package, tmp_path, monkeypatch):
+def test_a_package_that_is_not_the_model_fails_the_step_with_the_figures(
+    export, chat_model, fp32_package, tmp_path, monkeypatch
+):
     """The builder's word is not taken: here it has converted the model of another day."""
     import shutil
 
@@ -75,14 +90,23 @@ def test_a_package_that_is_not_the_model_fails_the_step_with_the_figures(export,
     data = bytearray((other / "model.onnx.data").read_bytes())
     data[64:4096] = bytes(4032)  # some weights are lost
     (other / "model.onnx.data").write_bytes(data)
-    monkeypatch.setattr(ptx_onnx.export, "build", lambda config, source, out, *rest: shutil.copytree(other, out))
-    with pytest.raises(StepError, match=r"the fp32 package is not the model: KL [\d.e+-]+ nats per token, [\d.]+% of \d+ tokens flip"):
+    monkeypatch.setattr(
+        ptx_onnx.export, "build", lambda config, source, out, *rest: shutil.copytree(other, out)
+    )
+    with pytest.raises(
+        StepError,
+        match=r"the fp32 package is not the model: KL [\d.e+-]+ nats per token, [\d.]+% of \d+ tokens flip",
+    ):
         export(Onnx(precision="fp32"), chat_model)
-    with pytest.raises(StepError, match=r"times the model's perplexity on the model's own text .*allowed are 1\.00"):
+    with pytest.raises(
+        StepError, match=r"times the model's perplexity on the model's own text .*allowed are 1\.00"
+    ):
         export(Onnx(max_perplexity_ratio=1.0001), chat_model, "again")
 
 
-def test_packed_weights_that_cannot_be_taken_over_are_refused_when_asked_for(export, chat_model, packed_model, tmp_path):
+def test_packed_weights_that_cannot_be_taken_over_are_refused_when_asked_for(
+    export, chat_model, packed_model, tmp_path
+):
     import shutil
 
     folder = tmp_path / "model"
@@ -90,13 +114,17 @@ def test_packed_weights_that_cannot_be_taken_over_are_refused_when_asked_for(exp
     config = json.loads((folder / "config.json").read_text())
     config["quantization_config"]["config_groups"]["group_0"]["weights"]["num_bits"] = 8
     (folder / "config.json").write_text(json.dumps(config))
-    with pytest.raises(StepError, match=r"cannot take over the checkpoint's integers: its 8 bits do not fit into int4"):
+    with pytest.raises(
+        StepError, match=r"cannot take over the checkpoint's integers: its 8 bits do not fit into int4"
+    ):
         export(Onnx(weights="packed"), folder)
 
 
 def test_what_the_builder_says_is_in_the_error(export, chat_model, monkeypatch):
     monkeypatch.setattr("ptx_onnx.build.BUILDER", "onnxruntime_genai.models.bilder")
-    with pytest.raises(StepError, match=r"(?s)the model builder of onnxruntime-genai ended with exit code 1:.*bilder"):
+    with pytest.raises(
+        StepError, match=r"(?s)the model builder of onnxruntime-genai ended with exit code 1:.*bilder"
+    ):
         export(Onnx(), chat_model)
 
 

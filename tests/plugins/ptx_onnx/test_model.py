@@ -13,7 +13,13 @@ from ptx_hf import ptx_load as open_hf
 from ptx_onnx import Onnx, ptx_load
 from ptx_onnx.model import OnnxLanguageModel, _config
 
-PROMPTS = ["Once upon a time", "The", "Lily and Tom went to the park because they wanted to", "a b c d e f g", "Once upon a tide"]
+PROMPTS = [
+    "Once upon a time",
+    "The",
+    "Lily and Tom went to the park because they wanted to",
+    "a b c d e f g",
+    "Once upon a tide",
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +42,9 @@ def test_it_says_what_transformers_says_with_the_same_seed(lm, hf, temperature):
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_a_prompt_gets_the_same_whatever_its_batch(lm, fp32_package, temperature):
     alone = OnnxLanguageModel(fp32_package, batch_size=1)
-    assert lm.generate(PROMPTS, 20, temperature=temperature, seed=3) == alone.generate(PROMPTS, 20, temperature=temperature, seed=3)
+    assert lm.generate(PROMPTS, 20, temperature=temperature, seed=3) == alone.generate(
+        PROMPTS, 20, temperature=temperature, seed=3
+    )
 
 
 def test_several_threads_are_answered_as_one_is(lm):
@@ -62,10 +70,16 @@ def test_a_batch_padded_on_the_left_is_wrong_so_only_equal_lengths_are_batched(l
 
 
 def test_log_likelihoods_are_those_of_transformers(lm, hf):
-    pairs = [(prompt, " and then") for prompt in PROMPTS] + [("", "Once"), ("ends with a space ", "word"), ("nothing", "")]
+    pairs = [(prompt, " and then") for prompt in PROMPTS] + [
+        ("", "Once"),
+        ("ends with a space ", "word"),
+        ("nothing", ""),
+    ]
     greedy = hf.generate(PROMPTS[:1], 3)[0]
     pairs.append((PROMPTS[0], greedy))
-    for (score, same), (expected, wanted) in zip(lm.loglikelihood(pairs), hf.loglikelihood(pairs), strict=True):
+    for (score, same), (expected, wanted) in zip(
+        lm.loglikelihood(pairs), hf.loglikelihood(pairs), strict=True
+    ):
         assert score == pytest.approx(expected, abs=1e-4)
         assert same is wanted
 
@@ -79,7 +93,12 @@ def test_logits_are_those_of_transformers_row_by_row(lm, hf):
 
 def test_a_reply_ends_before_the_stop_string(lm):
     whole = lm.generate(PROMPTS, 20)
-    stop = next(text[place] for text in whole for place in range(2, len(text)) if text[place].isascii() and text[place].isalnum())
+    stop = next(
+        text[place]
+        for text in whole
+        for place in range(2, len(text))
+        if text[place].isascii() and text[place].isalnum()
+    )
     cut = lm.generate(PROMPTS, 20, stop=[stop])
     assert cut == [text.partition(stop)[0] for text in whole]
     assert cut != whole
@@ -89,7 +108,9 @@ def test_what_is_too_long_for_the_model_loses_its_beginning(lm, hf):
     long = "word " * 200
     assert lm.max_length == hf.max_length == 256
     assert lm.generate([long], 4) == hf.generate([long], 4)
-    assert lm.loglikelihood([(long, " end")])[0][0] == pytest.approx(hf.loglikelihood([(long, " end")])[0][0], abs=1e-3)
+    assert lm.loglikelihood([(long, " end")])[0][0] == pytest.approx(
+        hf.loglikelihood([(long, " end")])[0][0], abs=1e-3
+    )
 
 
 def test_a_timed_request_makes_every_token_it_was_asked_for(lm, monkeypatch):
@@ -113,7 +134,8 @@ def test_the_number_of_threads_is_that_of_the_environment(fp32_package, monkeypa
     told = []
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setattr(
-        "ptx_onnx.model.og.Config", lambda folder: type("Config", (), {"overlay": lambda self, text: told.append(json.loads(text))})()
+        "ptx_onnx.model.og.Config",
+        lambda folder: type("Config", (), {"overlay": lambda self, text: told.append(json.loads(text))})(),
     )
     _config(fp32_package)
     assert told[0]["model"]["decoder"]["session_options"]["intra_op_num_threads"] == 3

@@ -1,4 +1,6 @@
-"""The contract with a graph made here, and, where the environment is there (PTX_TEST_OPENVINO=its Python), the real export."""
+"""The contract with a graph made here, and, where the environment is there (PTX_TEST_OPENVINO=its Python),
+the real export.
+"""
 
 import json
 import os
@@ -71,7 +73,9 @@ def test_what_is_read_token_by_token_through_the_state_is_what_is_read_at_once(p
     assert whole.dtype == np.float32
     assert np.allclose(whole[2, 1], np.sin(15 * 2 / lm.vocabulary), atol=1e-6)
     reader = lm.reader(1)
-    assert np.allclose([reader.read(np.array([[token]]))[0, 0].copy() for token in (3, 5, 7, 11)], whole, atol=1e-5)
+    assert np.allclose(
+        [reader.read(np.array([[token]]))[0, 0].copy() for token in (3, 5, 7, 11)], whole, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
@@ -98,7 +102,9 @@ def test_scores_that_were_given_out_stay_as_they_were(package):
     first, second = lm.logits([[3, 5], [4, 6]])
     assert not np.allclose(first, second)
     assert np.allclose(first[1, 0], np.sin(8 / lm.vocabulary), atol=1e-6)
-    assert np.allclose(second[1, 0], np.sin(10 / lm.vocabulary), atol=1e-6)  # nothing of the first row is left
+    assert np.allclose(
+        second[1, 0], np.sin(10 / lm.vocabulary), atol=1e-6
+    )  # nothing of the first row is left
 
 
 def test_scores_are_copied_before_another_thread_may_have_the_request_again(package, monkeypatch):
@@ -124,7 +130,9 @@ def test_a_request_is_timed_in_two_parts(package):
 
 
 def test_float32_is_computed_in_float32_whatever_the_cpu_would_rather_do(package):
-    """By itself OpenVINO takes bfloat16 on a CPU that has it, keys and values in 8 bits, and activations in 8 bits."""
+    """By itself OpenVINO takes bfloat16 on a CPU that has it, keys and values in 8 bits, and activations in 8
+    bits.
+    """
     assert OpenVino(precision="fp32").properties == OpenVino(compute="float32").properties
     compiled = ptx_load(OpenVino(), package).model
     assert compiled.get_property("INFERENCE_PRECISION_HINT") == openvino.Type.f32
@@ -132,7 +140,9 @@ def test_float32_is_computed_in_float32_whatever_the_cpu_would_rather_do(package
     assert compiled.get_property("DYNAMIC_QUANTIZATION_GROUP_SIZE") == 0
 
 
-def test_a_package_from_elsewhere_that_is_not_the_model_fails_the_step_with_the_figures(package, model, make_run, tmp_path, monkeypatch):
+def test_a_package_from_elsewhere_that_is_not_the_model_fails_the_step_with_the_figures(
+    package, model, make_run, tmp_path, monkeypatch
+):
     """The stand-in's graph is a graph, and not this model."""
     script = tmp_path / "stand_in.py"
     script.write_text(STAND_IN.format(graph=str(package.path / "openvino_model")))
@@ -155,14 +165,18 @@ def test_what_the_other_environment_cannot_read_is_refused(model, tmp_path):
     assert ptx_validate(RunConfig(runtime=OpenVino()), model) == []
     shutil.copytree(model, tmp_path / "packed")
     described = json.loads((model / "config.json").read_text())
-    (tmp_path / "packed" / "config.json").write_text(json.dumps(described | {"quantization_config": {"bits": 4}}))
+    (tmp_path / "packed" / "config.json").write_text(
+        json.dumps(described | {"quantization_config": {"bits": 4}})
+    )
     (found,) = ptx_validate(RunConfig(runtime=OpenVino()), tmp_path / "packed")
     assert "runtime=openvino exports plain weights, and those of" in str(found)
 
 
 def test_without_the_environment_it_is_said_how_to_make_it(monkeypatch):
     monkeypatch.delenv("PTX_STEP_PYTHON", raising=False)
-    with pytest.raises(ConfigError, match=r"none is named; python -m venv VENV .*requirements\.txt, then runtime\.python="):
+    with pytest.raises(
+        ConfigError, match=r"none is named; python -m venv VENV .*requirements\.txt, then runtime\.python="
+    ):
         OpenVino().outside().identity()
 
 
@@ -183,12 +197,17 @@ def test_values_that_make_no_sense_are_refused(settings):
 
 
 def test_an_algorithm_for_four_bits_is_refused_at_eight():
-    with pytest.raises(ValueError, match=r"runtime.algorithm=gptq goes with runtime.precision=int4, got int8"):
+    with pytest.raises(
+        ValueError, match=r"runtime.algorithm=gptq goes with runtime.precision=int4, got int8"
+    ):
         OpenVino(algorithm="gptq")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("PTX_TEST_OPENVINO"), reason="PTX_TEST_OPENVINO does not name a Python with optimum-intel")
+@pytest.mark.skipif(
+    not os.environ.get("PTX_TEST_OPENVINO"),
+    reason="PTX_TEST_OPENVINO does not name a Python with optimum-intel",
+)
 @pytest.mark.parametrize(
     ("settings", "most"),
     [
@@ -202,7 +221,9 @@ def test_an_algorithm_for_four_bits_is_refused_at_eight():
 )
 def test_the_real_export_is_the_model_as_far_as_its_bits_go(settings, most, tmp_path, make_run):
     rope = {"rope_type": "default", "rope_theta": 500.0}
-    model = save_tiny_llama(tmp_path / "chat", TEMPLATE, hidden_size=64, num_attention_heads=4, rope_parameters=rope)
+    model = save_tiny_llama(
+        tmp_path / "chat", TEMPLATE, hidden_size=64, num_attention_heads=4, rope_parameters=rope
+    )
     config = OpenVino(**settings, python=os.environ["PTX_TEST_OPENVINO"], max_perplexity_ratio=1e6)
     run = make_run(RunConfig(runtime=config), [ptx_openvino]).at(record=tmp_path)
     made = run.host.first("ptx_export", run=run, runtime=config, model=ModelRef.of(model))

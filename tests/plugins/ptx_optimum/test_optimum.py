@@ -1,4 +1,6 @@
-"""The contract with a graph made here, and, where the environment is there (PTX_TEST_OPTIMUM=its Python), the real export."""
+"""The contract with a graph made here, and, where the environment is there (PTX_TEST_OPTIMUM=its Python), the
+real export.
+"""
 
 import json
 import os
@@ -66,8 +68,14 @@ def write_graph(file, width):
     graph = helper.make_graph(
         nodes,
         "sums",
-        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["B", "T"]), cache("past_key_values.0.key")],
-        [helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", "T", width]), cache("present.0.key")],
+        [
+            helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["B", "T"]),
+            cache("past_key_values.0.key"),
+        ],
+        [
+            helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["B", "T", width]),
+            cache("present.0.key"),
+        ],
         held,
     )
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10), file)
@@ -89,8 +97,12 @@ def test_what_is_read_token_by_token_through_the_cache_is_what_is_read_at_once(p
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_a_prompt_gets_the_same_whatever_its_batch(package, temperature):
-    together = ptx_load(OnnxOptimum(batch_size=8), ModelRef.of(package, "package")).generate(PROMPTS, 6, temperature=temperature, seed=3)
-    alone = ptx_load(OnnxOptimum(batch_size=1), ModelRef.of(package, "package")).generate(PROMPTS, 6, temperature=temperature, seed=3)
+    together = ptx_load(OnnxOptimum(batch_size=8), ModelRef.of(package, "package")).generate(
+        PROMPTS, 6, temperature=temperature, seed=3
+    )
+    alone = ptx_load(OnnxOptimum(batch_size=1), ModelRef.of(package, "package")).generate(
+        PROMPTS, 6, temperature=temperature, seed=3
+    )
     assert together == alone
     assert len(set(together)) > 1
 
@@ -112,7 +124,9 @@ def test_a_request_is_timed_in_two_parts(package):
     assert rest > 0
 
 
-def test_a_package_from_elsewhere_that_is_not_the_model_fails_the_step_with_the_figures(package, model, make_run, tmp_path, monkeypatch):
+def test_a_package_from_elsewhere_that_is_not_the_model_fails_the_step_with_the_figures(
+    package, model, make_run, tmp_path, monkeypatch
+):
     """The stand-in's graph is a graph, and not this model."""
     import sys
 
@@ -138,7 +152,9 @@ def test_what_the_other_environment_cannot_read_is_refused(model, tmp_path):
     assert ptx_validate(RunConfig(runtime=OnnxOptimum()), model) == []
     shutil.copytree(model, tmp_path / "packed")
     described = json.loads((model / "config.json").read_text())
-    (tmp_path / "packed" / "config.json").write_text(json.dumps(described | {"quantization_config": {"bits": 4}}))
+    (tmp_path / "packed" / "config.json").write_text(
+        json.dumps(described | {"quantization_config": {"bits": 4}})
+    )
     (found,) = ptx_validate(RunConfig(runtime=OnnxOptimum()), tmp_path / "packed")
     assert "are packed" in str(found)
     (found,) = ptx_validate(RunConfig(runtime=OnnxOptimum(), device="cuda"), model)
@@ -147,23 +163,31 @@ def test_what_the_other_environment_cannot_read_is_refused(model, tmp_path):
 
 def test_without_the_environment_it_is_said_how_to_make_it(monkeypatch):
     monkeypatch.delenv("PTX_STEP_PYTHON", raising=False)
-    with pytest.raises(ConfigError, match=r"none is named; python -m venv VENV .*requirements\.txt, then runtime\.python="):
+    with pytest.raises(
+        ConfigError, match=r"none is named; python -m venv VENV .*requirements\.txt, then runtime\.python="
+    ):
         OnnxOptimum().outside().identity()
 
 
-@pytest.mark.parametrize("settings", [{"mode": "int4"}, {"calibration_rows": 0}, {"batch_size": 0}, {"max_perplexity_ratio": 1.0}])
+@pytest.mark.parametrize(
+    "settings", [{"mode": "int4"}, {"calibration_rows": 0}, {"batch_size": 0}, {"max_perplexity_ratio": 1.0}]
+)
 def test_values_that_make_no_sense_are_refused(settings):
     with pytest.raises(ValueError, match=r"runtime\.\w+ must be"):
         OnnxOptimum(**settings)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.environ.get("PTX_TEST_OPTIMUM"), reason="PTX_TEST_OPTIMUM does not name a Python with optimum-onnx")
+@pytest.mark.skipif(
+    not os.environ.get("PTX_TEST_OPTIMUM"), reason="PTX_TEST_OPTIMUM does not name a Python with optimum-onnx"
+)
 @pytest.mark.parametrize(("mode", "most"), [("fp32", 1e-6), ("dynamic", 0.05), ("static", 1.0)])
 def test_the_real_export_is_the_model_as_far_as_its_bits_go(mode, most, tmp_path, make_run):
     # a rotary base other than 10000: transformers 4 would not find it where transformers 5 writes it
     rope = {"rope_type": "default", "rope_theta": 500.0}
-    model = save_tiny_llama(tmp_path / "chat", TEMPLATE, hidden_size=64, num_attention_heads=4, rope_parameters=rope)
+    model = save_tiny_llama(
+        tmp_path / "chat", TEMPLATE, hidden_size=64, num_attention_heads=4, rope_parameters=rope
+    )
     config = OnnxOptimum(mode=mode, python=os.environ["PTX_TEST_OPTIMUM"], max_perplexity_ratio=1e6)
     run = make_run(RunConfig(runtime=config), [ptx_optimum]).at(record=tmp_path)
     made = run.host.first("ptx_export", run=run, runtime=config, model=ModelRef.of(model))

@@ -34,7 +34,10 @@ def lm(chat_model):
 
 @pytest.fixture
 def texts(tmp_path):
-    rows = [{"text": f"{STORY * (1 + i % 3)}{chr(97 + i) * 80}", "language": "en" if i % 2 else "de"} for i in range(9)]
+    rows = [
+        {"text": f"{STORY * (1 + i % 3)}{chr(97 + i) * 80}", "language": "en" if i % 2 else "de"}
+        for i in range(9)
+    ]
     file = tmp_path / "stories.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return str(file)
@@ -55,16 +58,22 @@ def test_the_plugin_keeps_the_rules():
 def test_log_probs_are_the_log_softmax_of_the_last_rows():
     logits = np.random.default_rng(0).normal(0, 5, (600, 7)).astype(np.float32)
     targets = (np.arange(555) % 7).tolist()
-    expected = torch.log_softmax(torch.tensor(logits).double(), -1)[-555:].gather(1, torch.tensor(targets)[:, None])[:, 0]
+    expected = torch.log_softmax(torch.tensor(logits).double(), -1)[-555:].gather(
+        1, torch.tensor(targets)[:, None]
+    )[:, 0]
     assert log_probs(logits, targets) == pytest.approx(expected.numpy(), abs=1e-12)
 
 
-@pytest.mark.parametrize(("count", "size", "overlap"), [(0, 4, 1), (3, 4, 1), (4, 4, 1), (13, 4, 1), (13, 6, 3), (20, 5, 4)])
+@pytest.mark.parametrize(
+    ("count", "size", "overlap"), [(0, 4, 1), (3, 4, 1), (4, 4, 1), (13, 4, 1), (13, 6, 3), (20, 5, 4)]
+)
 def test_windows_are_lm_evals(count, size, overlap):
     from lm_eval.utils import get_rolling_token_windows
 
     tokens = list(range(100, 100 + count))
-    assert list(windows(tokens, 1, size, overlap)) == [tuple(pair) for pair in get_rolling_token_windows(tokens, 1, size, overlap)]
+    assert list(windows(tokens, 1, size, overlap)) == [
+        tuple(pair) for pair in get_rolling_token_windows(tokens, 1, size, overlap)
+    ]
 
 
 def test_bits_per_byte_are_lm_evals_rolling_log_likelihood(run, lm, texts):
@@ -72,14 +81,19 @@ def test_bits_per_byte_are_lm_evals_rolling_log_likelihood(run, lm, texts):
     from lm_eval.models.huggingface import HFLM
 
     evaluation = ptx_evaluate(run, Perplexity([texts], window=100), lm)
-    requests = [Instance("loglikelihood_rolling", {}, (json.loads(line)["text"],), 0) for line in Path(texts).read_text().splitlines()]
-    direct = HFLM(pretrained=lm.model, tokenizer=lm.tokenizer, batch_size=1, max_length=100).loglikelihood_rolling(
-        requests, disable_tqdm=True
-    )
+    requests = [
+        Instance("loglikelihood_rolling", {}, (json.loads(line)["text"],), 0)
+        for line in Path(texts).read_text().splitlines()
+    ]
+    direct = HFLM(
+        pretrained=lm.model, tokenizer=lm.tokenizer, batch_size=1, max_length=100
+    ).loglikelihood_rolling(requests, disable_tqdm=True)
     assert [row["nats"] for row in evaluation.rows] == pytest.approx([-value for value in direct], rel=1e-5)
     assert all(row["latency"] > 0 for row in evaluation.rows)
     size = sum(len(request.args[0].encode()) for request in requests)
-    assert found_in(evaluation)["perplexity/stories/bits_per_byte"].value == pytest.approx(-sum(direct) / math.log(2) / size, rel=1e-5)
+    assert found_in(evaluation)["perplexity/stories/bits_per_byte"].value == pytest.approx(
+        -sum(direct) / math.log(2) / size, rel=1e-5
+    )
 
 
 def test_perplexity_is_the_exponential_of_the_nats_per_token_and_so_is_the_mean_of_its_scores(run, lm, texts):
@@ -99,7 +113,9 @@ def test_intervals_of_perplexity_are_those_of_the_delta_method(run, lm, texts):
     mean = nats.sum() / tokens.sum()
     error = math.exp(mean) * math.sqrt((((nats - mean * tokens) ** 2).sum()) / tokens.sum() ** 2)
     scores = {row["item"]: row["scores"]["perplexity/stories/perplexity"] for row in rows}
-    found = paired_difference(scores, dict.fromkeys(scores, 0.0), weights={row["item"]: row["weight"] for row in rows})
+    found = paired_difference(
+        scores, dict.fromkeys(scores, 0.0), weights={row["item"]: row["weight"] for row in rows}
+    )
     assert found.error == pytest.approx(error, rel=0.08)  # the leverage of long documents is corrected for
 
 
@@ -174,16 +190,27 @@ def test_everything_wrong_is_found_at_once(chat_model, tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n")
     (tmp_path / "rows.jsonl").write_text('{"words": "a"}\n')
     (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
-    files = [str(tmp_path / name) for name in ("none.txt", "empty.txt", "rows.jsonl", "bytes.txt", "text.pdf")]
+    files = [
+        str(tmp_path / name) for name in ("none.txt", "empty.txt", "rows.jsonl", "bytes.txt", "text.pdf")
+    ]
     (tmp_path / "text.pdf").write_text("x")
     config = RunConfig(eval={"perplexity": Perplexity(files, window=9999)})
     whats = [problem.what for problem in ptx_validate(config, chat_model)]
-    for part in ("no text", "holds no text", "has no column text", "not UTF-8", "is none of", "more than the model's context of 256"):
+    for part in (
+        "no text",
+        "holds no text",
+        "has no column text",
+        "not UTF-8",
+        "is none of",
+        "more than the model's context of 256",
+    ):
         assert any(part in what for what in whats), part
     assert len(whats) == 6
 
 
-@pytest.mark.parametrize("wrong", [{"block": 0}, {"window": 1}, {"overlap": 8, "window": 8}, {"separator": "("}])
+@pytest.mark.parametrize(
+    "wrong", [{"block": 0}, {"window": 1}, {"overlap": 8, "window": 8}, {"separator": "("}]
+)
 def test_wrong_settings_say_what_to_type(wrong):
     with pytest.raises(ValueError, match="try "):
         replace(Perplexity(), **wrong)

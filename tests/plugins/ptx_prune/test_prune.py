@@ -34,7 +34,9 @@ def linear_weights(path):
     model = load_model(path)
     head = model.get_output_embeddings()
     return model, {
-        name: module.weight.detach() for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and module is not head
+        name: module.weight.detach()
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module is not head
     }
 
 
@@ -69,7 +71,8 @@ def test_half_of_the_weights_are_zero_and_everything_else_is_untouched(prune):
 @pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(prune):
     digests = [
-        file_digest(prune(SparseGPT(**FAST), name=f"step{n}", seed=seed)[1].path / "model.safetensors") for n, seed in enumerate((0, 0, 1))
+        file_digest(prune(SparseGPT(**FAST), name=f"step{n}", seed=seed)[1].path / "model.safetensors")
+        for n, seed in enumerate((0, 0, 1))
     ]
     assert digests[0] == digests[1] != digests[2]
 
@@ -78,7 +81,9 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(prune):
 def test_sparsegpt_loses_less_than_magnitude_pruning_at_the_same_sparsity(prune, texts):
     held_out = texts[80:]
     configs = [SparseGPT(sparsity=0.6, samples=48, max_length=128), Magnitude(sparsity=0.6)]
-    losses = [loss(load_model(prune(config, name=f"step{n}")[1].path), held_out) for n, config in enumerate(configs)]
+    losses = [
+        loss(load_model(prune(config, name=f"step{n}")[1].path), held_out) for n, config in enumerate(configs)
+    ]
     assert loss(load_model(TINY), held_out) < losses[0] < losses[1]
 
 
@@ -149,9 +154,9 @@ def test_calibration_rows_come_by_weight_and_may_share_a_batch(prune, tmp_path, 
     (event,) = [event for event in read_rows(run.events) if event["event"] == "calibration"]
     assert set(event["parts"].values()) == {4}
     weights = linear_weights(ref.path)[1]
-    assert sum(int((weight == 0).sum()) for weight in weights.values()) / sum(map(torch.numel, weights.values())) == pytest.approx(
-        0.5, abs=0.01
-    )
+    assert sum(int((weight == 0).sum()) for weight in weights.values()) / sum(
+        map(torch.numel, weights.values())
+    ) == pytest.approx(0.5, abs=0.01)
 
 
 def test_a_calibration_that_cannot_be_is_refused_before_anything_is_loaded():
@@ -160,12 +165,16 @@ def test_a_calibration_that_cannot_be_is_refused_before_anything_is_loaded():
 
 
 def test_a_skip_pattern_that_matches_nothing_is_named(prune):
-    with pytest.raises(StepError, match=r"'dwon_proj' matches no linear layer; there are down_proj, .*q_proj"):
+    with pytest.raises(
+        StepError, match=r"'dwon_proj' matches no linear layer; there are down_proj, .*q_proj"
+    ):
         prune(SparseGPT(skip=["dwon_proj"], **FAST))
 
 
 def test_an_expression_that_no_layer_has_is_named(prune):
-    with pytest.raises(StepError, match=r"layers: 'dwon_proj' matches no linear layer; there are down_proj, .*q_proj"):
+    with pytest.raises(
+        StepError, match=r"layers: 'dwon_proj' matches no linear layer; there are down_proj, .*q_proj"
+    ):
         prune(Magnitude(layers={"dwon_proj": 0.3}))
 
 

@@ -12,7 +12,8 @@ LAYER = "model.layers.0.self_attn.q_proj"  # the first layer: what comes before 
 
 
 def slow_sparsegpt(weight, inputs, mask_of, block, dampening=0.01):
-    """Frantar and Alistarh 2023, algorithm 1, as equation (3) says it: column by column, the inverse of the Hessian of what is left anew.
+    """Frantar and Alistarh 2023, algorithm 1, as equation (3) says it: column by column, the inverse of the
+    Hessian of what is left anew.
 
     ``mask_of(scores)`` chooses what goes of a block, by w^2 / [H^-1]_jj (eq. 4).
     """
@@ -39,7 +40,9 @@ def slow_wanda(weight, inputs, zeros_per_group, group):
     pruned = weight.clone()
     for row in range(weight.shape[0]):
         for start in range(0, weight.shape[1], group):
-            order = sorted(range(start, start + group), key=lambda j: float(weight[row, j].double().abs() * norms[j]))
+            order = sorted(
+                range(start, start + group), key=lambda j: float(weight[row, j].double().abs() * norms[j])
+            )
             pruned[row, order[:zeros_per_group]] = 0
     return pruned
 
@@ -49,7 +52,10 @@ def layer(make_run, make_data, plain_model):
     """``layer(config)``: the weight before, its calibration inputs (tokens, columns), the weight after."""
 
     def prune(config):
-        data = make_data("calibration", [{"text": f"Sentence {n} says {n * 7} things, and then it stops."} for n in range(12)])
+        data = make_data(
+            "calibration",
+            [{"text": f"Sentence {n} says {n * 7} things, and then it stops."} for n in range(12)],
+        )
         run = make_run()
         made = ptx_compress(run, config, ModelRef.of(plain_model), data)
         model, seen = load_model(plain_model), []
@@ -58,7 +64,11 @@ def layer(make_run, make_data, plain_model):
         with torch.no_grad():
             for batch in calibration_batches(data, load_tokenizer(plain_model), config, run.seed):
                 model(**batch)
-        return module.weight.detach(), torch.cat(seen), load_model(made.path).get_submodule(LAYER).weight.detach()
+        return (
+            module.weight.detach(),
+            torch.cat(seen),
+            load_model(made.path).get_submodule(LAYER).weight.detach(),
+        )
 
     return prune
 
@@ -89,7 +99,9 @@ def test_sparsegpt_2_4_is_the_papers_solution(layer):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("settings", "zeros", "group"), [({"sparsity": 0.5}, 16, 32), ({"pattern": "2:4"}, 2, 4)])
+@pytest.mark.parametrize(
+    ("settings", "zeros", "group"), [({"sparsity": 0.5}, 16, 32), ({"pattern": "2:4"}, 2, 4)]
+)
 def test_wanda_is_the_papers_solution(layer, settings, zeros, group):
     before, inputs, after = layer(Wanda(samples=12, max_length=64, **settings))
     assert torch.equal(after, slow_wanda(before, inputs, zeros, group))

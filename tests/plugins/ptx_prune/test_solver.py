@@ -36,7 +36,9 @@ def test_wanda_scores_a_weight_by_its_size_times_the_norm_of_its_input():
 
 
 def test_outliers_are_counted_against_the_mean_of_all_matrices_together():
-    assert outlier_share([torch.tensor([1.0, 1.0, 1.0]), torch.tensor([1.0, 16.0])], 3.9) == pytest.approx(1 / 5)
+    assert outlier_share([torch.tensor([1.0, 1.0, 1.0]), torch.tensor([1.0, 16.0])], 3.9) == pytest.approx(
+        1 / 5
+    )
     assert outlier_share([torch.ones(5)], 1.5) == 0.0
 
 
@@ -50,7 +52,9 @@ def test_owl_keeps_the_mean_and_the_range_and_spares_layers_with_outliers():
 
 
 def test_owl_agrees_with_the_authors_code():
-    """all_layer_ratio -> (x - min) * (1 / (max - min) * Lamda * 2), then x - mean + (1 - sparsity_ratio) is the share kept."""
+    """all_layer_ratio -> (x - min) * (1 / (max - min) * Lamda * 2), then x - mean + (1 - sparsity_ratio) is
+    the share kept.
+    """
     shares, sparsity, spread = [3.0, 1.0, 2.5, 1.2], 0.7, 0.08
     ratio = torch.tensor(shares, dtype=torch.float64)
     ratio = (ratio - ratio.min()) * (1 / (ratio.max() - ratio.min()) * spread * 2)

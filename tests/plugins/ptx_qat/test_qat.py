@@ -1,4 +1,6 @@
-"""Training through rounded weights: what the next quantiser writes is what was trained, whichever method trained it."""
+"""Training through rounded weights: what the next quantiser writes is what was trained, whichever method
+trained it.
+"""
 
 import json
 
@@ -31,7 +33,9 @@ PLUGINS = [ptx_sft, ptx_dpo, ptx_distill, ptx_qat, ptx_quant, ptx_checks]
 
 @pytest.fixture
 def taught(make_run, make_data, chat_model):
-    """``taught(through, name=..., kind=SFT, rows=..., ...)``: a run through rounded weights and what came of it."""
+    """``taught(through, name=..., kind=SFT, rows=..., ...)``: a run through rounded weights and what came of
+    it.
+    """
 
     def start(through, name="step", kind=SFT, model=None, rows=None, stop=None, **settings):
         run = make_run(RunConfig(method=kind(**{**QUICK, **settings}, through=through)), PLUGINS, name)
@@ -59,12 +63,16 @@ def rounded(make_run):
 
 
 def projections(folder):
-    return {name: weight for name, weight in load_file(folder / "model.safetensors").items() if "_proj" in name}
+    return {
+        name: weight for name, weight in load_file(folder / "model.safetensors").items() if "_proj" in name
+    }
 
 
 @pytest.mark.parametrize(("bits", "group", "symmetric"), [(3, 16, True), (4, 32, False), (2, -1, True)])
 def test_rounding_to_nearest_afterwards_gives_just_what_was_trained(taught, rounded, bits, group, symmetric):
-    """The loss of the last step, which the trainer computed with rounded weights, is that of the packed model: lr is 0 by then."""
+    """The loss of the last step, which the trainer computed with rounded weights, is that of the packed
+    model: lr is 0 by then.
+    """
     grid = {"bits": bits, "group_size": group, "symmetric": symmetric}
     _, made = taught(QAT(**grid))
     stored = projections(made.path)
@@ -72,13 +80,20 @@ def test_rounding_to_nearest_afterwards_gives_just_what_was_trained(taught, roun
     packed(torch.tensor([[1, 40, 41]]))  # unpacks
     state = packed.state_dict()
     for name, weight in stored.items():
-        assert torch.equal(state[name].float(), round_to_nearest(weight, bits, group, symmetric=symmetric)), name
+        assert torch.equal(state[name].float(), round_to_nearest(weight, bits, group, symmetric=symmetric)), (
+            name
+        )
         assert not torch.equal(state[name].float(), weight)
-    assert json.loads((folder.path / "config.json").read_text())["quantization_config"]["quant_method"] == "compressed-tensors"
+    assert (
+        json.loads((folder.path / "config.json").read_text())["quantization_config"]["quant_method"]
+        == "compressed-tensors"
+    )
 
 
 def test_the_losses_are_those_of_the_rounded_model(taught, rounded, losses_of, chat_model):
-    """At a rate that moves nothing, the loss in training is the one of a model whose weights were rounded beforehand."""
+    """At a rate that moves nothing, the loss in training is the one of a model whose weights were rounded
+    beforehand.
+    """
     run, _ = taught(QAT(bits=2, group_size=16), "through", learning_rate=1e-12)
     network = load_model(chat_model)
     with torch.no_grad():
@@ -94,7 +109,9 @@ def test_the_losses_are_those_of_the_rounded_model(taught, rounded, losses_of, c
 
 
 def test_it_teaches_the_rounded_model_what_training_without_it_does_not(taught, rounded):
-    """Perplexity of the rounded model on what was learnt: trained for the grid, against trained and then rounded."""
+    """Perplexity of the rounded model on what was learnt: trained for the grid, against trained and then
+    rounded.
+    """
 
     def loss_of(made, name):
         _, network = rounded(made, name, bits=2, group_size=16)
@@ -109,21 +126,39 @@ def test_it_teaches_the_rounded_model_what_training_without_it_does_not(taught, 
         "assistant_only": False,
         "rows": [{"text": row["prompt"] + row["completion"]} for row in ROWS],
     }
-    with_it, without = (taught(through, name, **settings)[1] for name, through in (("aware", QAT(bits=2, group_size=16)), ("plain", None)))
+    with_it, without = (
+        taught(through, name, **settings)[1]
+        for name, through in (("aware", QAT(bits=2, group_size=16)), ("plain", None))
+    )
     assert loss_of(with_it, "rtn-aware") < 0.8 * loss_of(without, "rtn-plain")
 
 
 def test_a_model_can_teach_its_rounded_self(taught, losses_of):
     messages = [
-        {"messages": [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]} for row in ROWS
+        {
+            "messages": [
+                {"role": "user", "content": row["prompt"]},
+                {"role": "assistant", "content": row["completion"]},
+            ]
+        }
+        for row in ROWS
     ]
-    run, made = taught(QAT(bits=2, group_size=16), kind=Distill, rows=messages, max_steps=30, learning_rate=3e-3, features_weight=0.5)
+    run, made = taught(
+        QAT(bits=2, group_size=16),
+        kind=Distill,
+        rows=messages,
+        max_steps=30,
+        learning_rate=3e-3,
+        features_weight=0.5,
+    )
     assert losses_of(run)[-1] < 0.7 * losses_of(run)[0]
     assert len(projections(made.path)) == 14
 
 
 def test_preferences_are_trained_through_it_too_and_the_reference_is_not(taught, losses_of):
-    """DPO starts at log 2 where policy equals reference; a policy of 2 bits does not equal its float reference."""
+    """DPO starts at log 2 where policy equals reference; a policy of 2 bits does not equal its float
+    reference.
+    """
     run, _ = taught(QAT(bits=2, group_size=16), kind=DPO, rows=PAIRS, learning_rate=1e-6)
     assert losses_of(run)[0] != pytest.approx(0.6931, abs=1e-3)
 
@@ -168,8 +203,8 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(taught):
 def test_layers_that_are_skipped_are_trained_as_ever_and_groups_that_do_not_fit_are_told(taught):
     run, _ = taught(QAT(bits=3, group_size=64, skip=["down_proj"]))
     assert (
-        "step: group size 64 does not divide the inputs of some layers; q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj: groups of 32"
-        in run.console.lines
+        "step: group size 64 does not divide the inputs of some layers; q_proj, k_proj, v_proj, o_proj,"
+        " gate_proj, up_proj: groups of 32" in run.console.lines
     )
     event = next(event for event in read_rows(run.events) if event["event"] == "qat")
     assert len(event["groups"]) == 12
@@ -187,7 +222,12 @@ def test_a_result_that_was_changed_after_training_is_refused(taught, monkeypatch
         save(model, tokenizer, folder)
 
     monkeypatch.setattr(training, "save_model", other)
-    with pytest.raises(StepError, match=r"1 of 14 layers round to something else than was trained, first model\.layers\.0\.mlp\.up_proj"):
+    with pytest.raises(
+        StepError,
+        match=(
+            r"1 of 14 layers round to something else than was trained, first model\.layers\.0\.mlp\.up_proj"
+        ),
+    ):
         taught(QAT(bits=3, group_size=16))
 
 
@@ -201,7 +241,13 @@ def test_a_method_with_a_loop_of_its_own_is_refused(make_run, make_data, module_
 
     run = make_run(RunConfig(method=Own(through=QAT())), [*PLUGINS, module_named("own", ptx_train=ptx_train)])
     with pytest.raises(StepError, match="trains by a loop of its own"):
-        run.host.first("ptx_train", run=run, method=run.config.method, model=ModelRef.of(chat_model), data=make_data("rows", ROWS))
+        run.host.first(
+            "ptx_train",
+            run=run,
+            method=run.config.method,
+            model=ModelRef.of(chat_model),
+            data=make_data("rows", ROWS),
+        )
 
 
 def test_the_loop_is_a_hook_that_a_plugin_can_wrap(make_run, make_data, module_named, chat_model):
@@ -213,7 +259,13 @@ def test_the_loop_is_a_hook_that_a_plugin_can_wrap(make_run, make_data, module_n
         return (yield)
 
     run = make_run(RunConfig(method=SFT(**QUICK)), [ptx_sft, module_named("watching", ptx_fit=ptx_fit)])
-    run.host.first("ptx_train", run=run, method=run.config.method, model=ModelRef.of(chat_model), data=make_data("rows", ROWS))
+    run.host.first(
+        "ptx_train",
+        run=run,
+        method=run.config.method,
+        model=ModelRef.of(chat_model),
+        data=make_data("rows", ROWS),
+    )
     assert seen == [("SFTTrainer", chat_model, None)]
 
 
@@ -229,11 +281,15 @@ def test_what_follows_must_round_to_the_same_grid(chat_model):
     assert after(RTN(bits=3, group_size=32), bits=3, group_size=32) == []
     assert after(RTN(scheme="w4a16")) == []
     assert after(RTN(), bits=3, group_size=32) == [
-        "through=qat trains for bits=3, group_size=32, and rtn rounds to bits=4, group_size=128; type compress.rtn.bits=3 compress.rtn.group_size=32"
+        "through=qat trains for bits=3, group_size=32, and rtn rounds to bits=4, group_size=128; type"
+        " compress.rtn.bits=3 compress.rtn.group_size=32"
     ]
-    assert after(RTN(scheme="w8a16")) == ["through=qat trains for bits=4, and rtn rounds to bits=8; type compress.rtn.bits=4"]
+    assert after(RTN(scheme="w8a16")) == [
+        "through=qat trains for bits=4, and rtn rounds to bits=8; type compress.rtn.bits=4"
+    ]
     assert after(RTN(symmetric=False)) == [
-        "through=qat trains for symmetric=True, and rtn rounds to symmetric=False; type compress.rtn.symmetric=true"
+        "through=qat trains for symmetric=True, and rtn rounds to symmetric=False; type"
+        " compress.rtn.symmetric=true"
     ]
     assert after(RTN(observer="mse"))[0].startswith(
         "through=qat trains for the range of the weights, and compress.rtn.observer=mse finds another"
@@ -241,9 +297,14 @@ def test_what_follows_must_round_to_the_same_grid(chat_model):
 
 
 def test_what_changes_the_weights_coordinates_before_it_rounds_cannot_follow(chat_model):
-    for name, step in {"awq": AWQ(), "smoothquant": SmoothQuant(scheme="w4a16"), "spinquant": SpinQuant()}.items():
+    for name, step in {
+        "awq": AWQ(),
+        "smoothquant": SmoothQuant(scheme="w4a16"),
+        "spinquant": SpinQuant(),
+    }.items():
         assert said(RunConfig(method=SFT(through=QAT()), compress={name: step}), chat_model) == [
-            f"through=qat trains the weights for their rounding as they are, and {name} scales or rotates them first; round them with compress=[rtn]"
+            f"through=qat trains the weights for their rounding as they are, and {name} scales or rotates"
+            " them first; round them with compress=[rtn]"
         ]
     assert said(RunConfig(method=SFT(through=QAT()), compress={"gptq": GPTQ()}), chat_model) == []
 
@@ -255,8 +316,13 @@ def test_adapters_loops_of_other_kinds_and_layers_that_are_not_there_are_refused
     assert said(RunConfig(method=SFT(through=QAT(), lora=Lora())), chat_model)[0].startswith(
         "through=qat trains the weights that will be rounded"
     )
-    assert said(RunConfig(method=Other(through=QAT())), chat_model)[0].startswith("through=qat wraps the loop of a TRL trainer, and Other")
-    assert "matches no linear layer" in said(RunConfig(method=SFT(through=QAT(skip=["dwn_proj"]))), chat_model)[0]
+    assert said(RunConfig(method=Other(through=QAT())), chat_model)[0].startswith(
+        "through=qat wraps the loop of a TRL trainer, and Other"
+    )
+    assert (
+        "matches no linear layer"
+        in said(RunConfig(method=SFT(through=QAT(skip=["dwn_proj"]))), chat_model)[0]
+    )
     assert said(RunConfig(method=SFT()), chat_model) == []
 
 
@@ -264,7 +330,10 @@ def test_adapters_loops_of_other_kinds_and_layers_that_are_not_there_are_refused
     ("settings", "message"),
     [
         ({"bits": 1}, "method.through.bits must be 2 to 8, got 1; try method.through.bits=4"),
-        ({"group_size": 4}, "method.through.group_size must be -1 or at least 8, got 4; try method.through.group_size=128"),
+        (
+            {"group_size": 4},
+            "method.through.group_size must be -1 or at least 8, got 4; try method.through.group_size=128",
+        ),
         ({"skip": ["("]}, "is no regular expression"),
     ],
 )

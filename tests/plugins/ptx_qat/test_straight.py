@@ -1,4 +1,6 @@
-"""The straight-through estimator: its value is the rounded weight to the bit, its gradient that of the rounded weight."""
+"""The straight-through estimator: its value is the rounded weight to the bit, its gradient that of the
+rounded weight.
+"""
 
 import torch
 

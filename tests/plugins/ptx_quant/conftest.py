@@ -35,11 +35,15 @@ def texts():
 
 @pytest.fixture
 def squeeze(make_run, make_data, plain_model, texts):
-    """``squeeze(config)``: the step as a run takes it, post-conditions included; returns the run and the result."""
+    """``squeeze(config)``: the step as a run takes it, post-conditions included; returns the run and the
+    result.
+    """
 
     def go(config, model=plain_model, name="step", seed=0, plugins=()):
         run = make_run(RunConfig(), (ptx_quant, ptx_checks, *plugins), name, seed)
         data = make_data("calibration", [{"text": text} for text in texts])
-        return run, run.host.first("ptx_compress", run=run, compressor=config, model=ModelRef.of(model), data=data)
+        return run, run.host.first(
+            "ptx_compress", run=run, compressor=config, model=ModelRef.of(model), data=data
+        )
 
     return go

@@ -1,4 +1,6 @@
-"""A budget of bytes: what is said beforehand is what lies on the disk afterwards, the folder is never larger, and never much smaller."""
+"""A budget of bytes: what is said beforehand is what lies on the disk afterwards, the folder is never larger,
+and never much smaller.
+"""
 
 import re
 
@@ -26,7 +28,9 @@ def test_a_packed_layer_takes_the_bytes_that_the_library_packs_it_into(bits, col
     rows = 48
     groups = 1 if group == -1 else columns // group
     found = packed(rows, columns, bits, group, symmetric=symmetric, scale="F32")
-    assert found["weight_packed"][1] == list(pack_to_int32(torch.zeros(rows, columns, dtype=torch.int8), bits).shape)
+    assert found["weight_packed"][1] == list(
+        pack_to_int32(torch.zeros(rows, columns, dtype=torch.int8), bits).shape
+    )
     if not symmetric:
         zeros = pack_to_int32(torch.zeros(rows, groups, dtype=torch.int8), bits, packed_dim=0)
         assert found["weight_zero_point"][1] == list(zeros.shape)
@@ -40,7 +44,10 @@ def least(squeeze):
 
     def ask(**settings):
         with pytest.raises(
-            StepError, match=r"compress.mixed.max_bytes=1 cannot be met: with \d bits everywhere the folder has at least"
+            StepError,
+            match=(
+                r"compress.mixed.max_bytes=1 cannot be met: with \d bits everywhere the folder has at least"
+            ),
         ) as refused:
             squeeze(Mixed(max_bytes=1, **settings, **FAST), name="asking")
         return int(re.search(r"try compress.mixed.max_bytes=(\d+)", str(refused.value))[1])
@@ -75,8 +82,12 @@ def test_more_bytes_lose_less(squeeze, least):
     start = least(candidates=[2, 8])
     predicted = []
     for number, more in enumerate((4000, 8000, 14000)):
-        run, _ = squeeze(Mixed(max_bytes=start + more, then="rtn", candidates=[2, 8], **FAST), name=f"step{number}")
-        predicted += [event["predicted"] for event in read_rows(run.events) if event["event"] == "sensitivity"]
+        run, _ = squeeze(
+            Mixed(max_bytes=start + more, then="rtn", candidates=[2, 8], **FAST), name=f"step{number}"
+        )
+        predicted += [
+            event["predicted"] for event in read_rows(run.events) if event["event"] == "sensitivity"
+        ]
     assert predicted[0] > predicted[1] > predicted[2]
 
 
@@ -94,7 +105,10 @@ def test_a_folder_over_its_budget_fails_the_step(make_run, plain_model, tmp_path
     network.model.layers[0].mlp.up_proj.weight.data.mul_(1.01)
     save_model(network, load_tokenizer(plain_model), folder)
     made, model = ModelRef.of(folder), ModelRef.of(plain_model)
-    with pytest.raises(StepError, match=r"at most 1,000 bytes were asked for, and the folder has [\d,]+; a size of 0.5 was asked for"):
+    with pytest.raises(
+        StepError,
+        match=r"at most 1,000 bytes were asked for, and the folder has [\d,]+; a size of 0.5 was asked for",
+    ):
         verify(make_run(), Promise(max_bytes=1000, size=0.5), model, made, None)
     verify(make_run(name="second"), Promise(max_bytes=made.bytes, size=1.1), model, made, None)
 
@@ -102,8 +116,14 @@ def test_a_folder_over_its_budget_fails_the_step(make_run, plain_model, tmp_path
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"size": 0.25, "max_bytes": 5}, "compress.mixed.max_bytes=5 and compress.mixed.size=0.25 are two budgets"),
-        ({"average_bits": 5.0, "size": 0.25}, "compress.mixed.average_bits=5.0 and compress.mixed.size=0.25 are two budgets"),
+        (
+            {"size": 0.25, "max_bytes": 5},
+            "compress.mixed.max_bytes=5 and compress.mixed.size=0.25 are two budgets",
+        ),
+        (
+            {"average_bits": 5.0, "size": 0.25},
+            "compress.mixed.average_bits=5.0 and compress.mixed.size=0.25 are two budgets",
+        ),
         ({"size": 1.5}, "compress.mixed.size must be a share below 1, got 1.5"),
         ({"max_bytes": -1}, "compress.mixed.max_bytes must be positive, got -1"),
     ],

@@ -1,4 +1,6 @@
-"""The pure parts against slow references: GPTQ with a mask, rounding, and the choice of widths by brute force."""
+"""The pure parts against slow references: GPTQ with a mask, rounding, and the choice of widths by brute
+force.
+"""
 
 import itertools
 import random
@@ -30,7 +32,9 @@ def grid(weight, bits=3):
 
 
 def obs_reference(weight, hessian, nearest, pruned=None):
-    """GPTQ as the OBS equations say it (Frantar et al. 2023, eq. 2): after each column the inverse Hessian of the rest is computed afresh."""
+    """GPTQ as the OBS equations say it (Frantar et al. 2023, eq. 2): after each column the inverse Hessian of
+    the rest is computed afresh.
+    """
     weight, rows, columns = weight.clone(), *weight.shape
     done = torch.zeros_like(weight)
     for i in range(columns):
@@ -67,14 +71,22 @@ def test_a_mask_holds_and_loses_less_than_masking_again_afterwards():
         free, _ = gptq_block(weight.clone(), cholesky(hessian), grid(weight, 4))
         assert bool((held[pruned] == 0).all())
         assert torch.allclose(held, obs_reference(weight, hessian, grid(weight, 4), pruned))
-        losses.append((error(weight, held, hessian), error(weight, free.masked_fill(pruned, 0), hessian), bool((free[pruned] == 0).all())))
+        losses.append(
+            (
+                error(weight, held, hessian),
+                error(weight, free.masked_fill(pruned, 0), hessian),
+                bool((free[pruned] == 0).all()),
+            )
+        )
     assert not all(kept for _, _, kept in losses)
     assert sum(held < again for held, again, _ in losses) >= 16
     assert sum(held for held, _, _ in losses) < sum(again for _, again, _ in losses)
 
 
 def test_the_library_agrees_with_the_reference_and_with_the_mask_held():
-    """llm-compressor's GPTQ against the published formulas, and ptx's replacement of its block solve, two blocks, columns reordered."""
+    """llm-compressor's GPTQ against the published formulas, and ptx's replacement of its block solve, two
+    blocks, columns reordered.
+    """
     from compressed_tensors.quantization import QuantizationArgs
     from llmcompressor.modifiers.gptq.gptq_quantize import quantize_weight
 
@@ -88,9 +100,15 @@ def test_the_library_agrees_with_the_reference_and_with_the_mask_held():
     def solve(given):
         damp = 0.01
         done, _, _ = quantize_weight(
-            given[None].float().clone(), hessian[None].float().clone(), scale[None].float(), torch.zeros_like(scale)[None].to(torch.int8), None, args,
-            blocksize=8, percdamp=damp,
-        )  # fmt: skip
+            given[None].float().clone(),
+            hessian[None].float().clone(),
+            scale[None].float(),
+            torch.zeros_like(scale)[None].to(torch.int8),
+            None,
+            args,
+            blocksize=8,
+            percdamp=damp,
+        )
         return done[0].double()
 
     damped = hessian + 0.01 * hessian.diagonal().mean() * torch.eye(32)
@@ -102,7 +120,9 @@ def test_the_library_agrees_with_the_reference_and_with_the_mask_held():
         ordered = None if mask is None else mask[:, order]
         return obs_reference(given[:, order], damped[order][:, order], nearest, ordered)[:, back]
 
-    agree = lambda one, other: float((one - other).abs().gt(1e-4).double().mean()) < 0.02  # a tie may round the other way in float32
+    agree = lambda one, other: (
+        float((one - other).abs().gt(1e-4).double().mean()) < 0.02
+    )  # a tie may round the other way in float32
     assert agree(solve(weight), reference(weight))
     sparse = weight.masked_fill(pruned, 0)
     assert not bool((solve(sparse)[pruned] == 0).all())
@@ -114,7 +134,9 @@ def test_the_library_agrees_with_the_reference_and_with_the_mask_held():
 
 
 def test_sparsegpt_of_the_library_agrees_with_the_published_equations():
-    """Frantar and Alistarh 2023, algorithm 1: the mask by w^2 / [H^-1]_jj^2 per block of columns, then OBS updates."""
+    """Frantar and Alistarh 2023, algorithm 1: the mask by w^2 / [H^-1]_jj^2 per block of columns, then OBS
+    updates.
+    """
     from llmcompressor.modifiers.pruning.sparsegpt.sgpt_sparsify import sparsify_weight
 
     weight, hessian = problem(columns=32)
@@ -122,7 +144,14 @@ def test_sparsegpt_of_the_library_agrees_with_the_published_equations():
     got = torch.nn.Linear(32, 6, bias=False)
     got.weight.data = weight.float()
     result = sparsify_weight(
-        got, {got: hessian.float()}, sparsity=0.5, prune_n=0, prune_m=0, block_size=block, dampening_frac=0.01, preserve_sparsity_mask=False
+        got,
+        {got: hessian.float()},
+        sparsity=0.5,
+        prune_n=0,
+        prune_m=0,
+        block_size=block,
+        dampening_frac=0.01,
+        preserve_sparsity_mask=False,
     )
     _, pruned = result
     damped = hessian + 0.01 * hessian.diagonal().mean() * torch.eye(32)
@@ -148,7 +177,9 @@ def test_the_allocation_is_the_best_there_is():
         losses = [sorted((drawn.random() for _ in range(3)), reverse=True) for _ in sizes]
         budget = int(4.3 * sum(sizes))
         options = itertools.product(range(3), repeat=5)
-        fitting = [choice for choice in options if sum(c[i] for c, i in zip(costs, choice, strict=True)) <= budget]
+        fitting = [
+            choice for choice in options if sum(c[i] for c, i in zip(costs, choice, strict=True)) <= budget
+        ]
         best = min(sum(loss[i] for loss, i in zip(losses, choice, strict=True)) for choice in fitting)
         found = allocate(costs, losses, budget)
         assert sum(c[i] for c, i in zip(costs, found, strict=True)) <= budget

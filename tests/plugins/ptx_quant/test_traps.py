@@ -45,7 +45,9 @@ FAST = {"samples": 6, "max_length": 64}
 
 @pytest.fixture
 def plain_call(plain_model, texts, tmp_path):
-    """``plain_call(modifiers)``: llm-compressor as its documentation has it; returns the model in memory and a folder once saved."""
+    """``plain_call(modifiers)``: llm-compressor as its documentation has it; returns the model in memory and
+    a folder once saved.
+    """
     quiet()
     from datasets import Dataset
     from llmcompressor import oneshot
@@ -56,7 +58,11 @@ def plain_call(plain_model, texts, tmp_path):
     def go(*modifiers, model=plain_model, save="", dtype="float32", **options):
         network, tokenizer = load_model(model, dtype), load_tokenizer(plain_model)
         rows = Dataset.from_list([dict(tokenizer(text)) for text in texts])
-        data = {"dataset": rows, "num_calibration_samples": 6, "max_seq_length": 64} if options.pop("data", True) else {}
+        data = (
+            {"dataset": rows, "num_calibration_samples": 6, "max_seq_length": 64}
+            if options.pop("data", True)
+            else {}
+        )
         oneshot(model=network, tokenizer=tokenizer, recipe=list(modifiers), **data, **options)
         if save:
             network.save_pretrained(tmp_path / save, save_compressed=True)
@@ -99,7 +105,9 @@ def test_an_ignored_output_layer_is_ignored(plain_call, squeeze):
 def test_a_pattern_that_matches_nothing_is_refused(plain_call, plain_model):
     from llmcompressor.modifiers.quantization import QuantizationModifier
 
-    network, _ = plain_call(QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*dwon_proj"]), data=False)
+    network, _ = plain_call(
+        QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*dwon_proj"]), data=False
+    )
     assert hasattr(network.model.layers[0].mlp.down_proj, "weight_scale")
     (problem,) = ptx_validate(RunConfig(compress={"rtn": RTN(skip=["dwon_proj"])}), plain_model, None)
     assert "did you mean 'down_proj'?" in str(problem)
@@ -134,7 +142,9 @@ def test_a_pruner_that_prunes_nothing_fails_the_step(plain_call, squeeze):
     from llmcompressor.modifiers.pruning import MagnitudePruningModifier
 
     def call(folder):
-        modifier = MagnitudePruningModifier(init_sparsity=0.0, final_sparsity=0.5, start=0, end=1, targets="__ALL_PRUNABLE__")
+        modifier = MagnitudePruningModifier(
+            init_sparsity=0.0, final_sparsity=0.5, start=0, end=1, targets="__ALL_PRUNABLE__"
+        )
         network, made = plain_call(modifier, save=str(folder))
         assert sparsity(network) < 0.01
         return made
@@ -150,7 +160,10 @@ def test_awq_runs_without_an_accelerator(plain_call, squeeze):
     if torch.accelerator.is_available():
         pytest.skip("there is an accelerator")
     with pytest.raises(RuntimeError, match="accelerator"):
-        plain_call(AWQModifier(n_grid=3), QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"]))
+        plain_call(
+            AWQModifier(n_grid=3),
+            QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"]),
+        )
     squeeze(AWQ(args={"n_grid": 3}, **FAST))
 
 
@@ -169,9 +182,13 @@ def test_a_rotation_that_is_lost_on_disk_fails_the_step(plain_call, squeeze):
 
     def call(folder):
         rounding = QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"])
-        return plain_call(QuIPModifier(targets=["Linear"], ignore=["re:.*lm_head"]), rounding, save=str(folder), data=False)[1]
+        return plain_call(
+            QuIPModifier(targets=["Linear"], ignore=["re:.*lm_head"]), rounding, save=str(folder), data=False
+        )[1]
 
-    with pytest.raises(StepError, match="the saved model is not the one that was in memory: their predictions differ by"):
+    with pytest.raises(
+        StepError, match="the saved model is not the one that was in memory: their predictions differ by"
+    ):
         squeeze(Library(), plugins=(LibraryPlugin(call),))
 
 
@@ -187,7 +204,9 @@ def test_four_bits_with_fp8_activations_are_stored_in_four(plain_call, squeeze):
     activations = {"num_bits": 8, "type": "float", "strategy": "token", "dynamic": True}
     weights = {"num_bits": 4, "strategy": "group", "group_size": 32}  # the preset but for its group size
     groups = {"group_0": {"targets": ["Linear"], "weights": weights, "input_activations": activations}}
-    _, folder = plain_call(QuantizationModifier(config_groups=groups, ignore=["re:.*lm_head"]), save="w4afp8", data=False)
+    _, folder = plain_call(
+        QuantizationModifier(config_groups=groups, ignore=["re:.*lm_head"]), save="w4afp8", data=False
+    )
     assert stored_bits(folder) == 8
     _, ref = squeeze(RTN(scheme="w4afp8"))
     assert stored_bits(ref.path) == 4
@@ -209,7 +228,9 @@ def test_fp4_on_a_float32_base_is_refused(plain_call, plain_model, squeeze, name
 def test_gptq_keeps_the_mask_of_a_pruned_model(plain_call, pruned, squeeze):
     from llmcompressor.modifiers.gptq import GPTQModifier
 
-    network, _ = plain_call(GPTQModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"]), model=pruned)
+    network, _ = plain_call(
+        GPTQModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"]), model=pruned
+    )
     assert sparsity(network) < 0.47  # of 0.5
     run, ref = squeeze(GPTQ(bits=8, **FAST), pruned)
     assert run.console.progressed[-1]["mask_kept"] == 1
@@ -220,7 +241,14 @@ def test_gptq_keeps_the_mask_of_a_pruned_model(plain_call, pruned, squeeze):
 
 
 @pytest.mark.parametrize(
-    "config", [RTN(bits=3), RTN(symmetric=False), AWQ(args={"n_grid": 3}, **FAST), GPTQ(bits=3, symmetric=False, **FAST)], ids=repr
+    "config",
+    [
+        RTN(bits=3),
+        RTN(symmetric=False),
+        AWQ(args={"n_grid": 3}, **FAST),
+        GPTQ(bits=3, symmetric=False, **FAST),
+    ],
+    ids=repr,
 )
 def test_all_that_round_keep_a_mask(squeeze, pruned, config):
     run, _ = squeeze(config, pruned)
@@ -291,12 +319,24 @@ def test_a_group_size_gives_way(plain_call, squeeze, plain_model, tmp_path):
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(0)
-    settings = {"hidden_size": 48, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 80, "vocab_size": 262}
+    settings = {
+        "hidden_size": 48,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 80,
+        "vocab_size": 262,
+    }
     LlamaForCausalLM(LlamaConfig(**settings)).save_pretrained(tmp_path / "odd")
     load_tokenizer(plain_model).save_pretrained(tmp_path / "odd")
-    groups = {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "strategy": "group", "group_size": 32}}}
+    groups = {
+        "group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "strategy": "group", "group_size": 32}}
+    }
     with pytest.raises(ValueError, match="not divisible"):
-        plain_call(QuantizationModifier(config_groups=groups, ignore=["re:.*lm_head"]), model=tmp_path / "odd", data=False)
+        plain_call(
+            QuantizationModifier(config_groups=groups, ignore=["re:.*lm_head"]),
+            model=tmp_path / "odd",
+            data=False,
+        )
     run, _ = squeeze(RTN(group_size=32), tmp_path / "odd")
     assert any("groups of 16" in line for line in run.console.lines)
 
@@ -315,7 +355,8 @@ def test_zeros_are_not_said_to_save_bytes(plain_call, plain_model, squeeze):
     from llmcompressor.modifiers.pruning import SparseGPTModifier
 
     _, folder = plain_call(
-        SparseGPTModifier(sparsity=0.5, mask_structure="2:4", targets=["Linear"], ignore=["re:.*lm_head"]), save="sparse"
+        SparseGPTModifier(sparsity=0.5, mask_structure="2:4", targets=["Linear"], ignore=["re:.*lm_head"]),
+        save="sparse",
     )
     before = (plain_model / "model.safetensors").stat().st_size
     assert (folder / "model.safetensors").stat().st_size >= before
@@ -334,7 +375,10 @@ def test_an_adapter_that_is_merged_in_memory_is_compressed(plain_call, plain_mod
     made = type(network)(network.config)
     made.config._name_or_path = ""
     with pytest.raises(OSError, match="Repo id"):
-        oneshot(model=made, recipe=[QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"])])
+        oneshot(
+            model=made,
+            recipe=[QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"])],
+        )
     adapted = get_peft_model(network, LoraConfig(target_modules=["up_proj"], init_lora_weights=False))
     save_adapter(adapted, load_tokenizer(plain_model), tmp_path / "adapter", ModelRef.of(plain_model))
     run, _ = squeeze(RTN(bits=8), tmp_path / "adapter")
@@ -346,7 +390,9 @@ def test_a_compressed_checkpoint_on_a_cpu_is_called_emulated(squeeze, make_run):
     _, ref = squeeze(RTN(scheme="w8a8"))
     network = load_model(ref)
     network(input_ids=torch.tensor([[1, 2, 3]]))
-    assert network.model.layers[0].mlp.up_proj.weight.dtype == torch.float32, "the plain call unpacks, computes dense and says nothing"
+    assert network.model.layers[0].mlp.up_proj.weight.dtype == torch.float32, (
+        "the plain call unpacks, computes dense and says nothing"
+    )
     run = make_run(RunConfig(), (ptx_hf,), "evaluation")
     lm = run.host.first("ptx_load", runtime=ptx_hf.HF(), model=ref, device="cpu")
     assert lm.emulated

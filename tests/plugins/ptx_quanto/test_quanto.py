@@ -21,12 +21,19 @@ IDS = torch.tensor([[1, 2, 3, 4, 5, 6]])
 
 @pytest.fixture
 def squeeze(make_run, make_data, plain_model):
-    """``squeeze(config)``: the step as a run takes it, post-conditions included; returns the run and the result."""
+    """``squeeze(config)``: the step as a run takes it, post-conditions included; returns the run and the
+    result.
+    """
 
     def go(config, model=plain_model, name="step"):
         run = make_run(RunConfig(), (ptx_quanto, ptx_checks), name)
-        data = make_data("calibration", [{"text": f"the {n} small birds looked at the garden while it rained"} for n in range(12)])
-        return run, run.host.first("ptx_compress", run=run, compressor=config, model=ModelRef.of(model), data=data)
+        data = make_data(
+            "calibration",
+            [{"text": f"the {n} small birds looked at the garden while it rained"} for n in range(12)],
+        )
+        return run, run.host.first(
+            "ptx_compress", run=run, compressor=config, model=ModelRef.of(model), data=data
+        )
 
     return go
 
@@ -46,9 +53,13 @@ def logits(network):
         (Quanto(weights="float8"), 8),
         (Quanto(activations="int8", samples=4, max_length=32), 8),
     ],
-    ids=lambda value: str(value) if isinstance(value, int) else f"{value.weights}-{value.optimizer}-{value.activations}",
+    ids=lambda value: (
+        str(value) if isinstance(value, int) else f"{value.weights}-{value.optimizer}-{value.activations}"
+    ),
 )
-def test_every_kind_of_weight_reads_back_as_it_was_in_memory_in_the_bits_asked_for(squeeze, plain_model, config, bits):
+def test_every_kind_of_weight_reads_back_as_it_was_in_memory_in_the_bits_asked_for(
+    squeeze, plain_model, config, bits
+):
     run, ref = squeeze(config)
     figures = run.console.progressed[-1]
     assert figures["reload_kl"] < 1e-6
@@ -110,8 +121,14 @@ def test_activations_calibrated_the_plain_way_read_back_as_another_model(plain_m
     assert not torch.equal(logits(load_model(tmp_path / "naive")), logits(network))
 
 
-@pytest.mark.parametrize("config", [Quanto(), Quanto(weights="int4"), Quanto(activations="int8", samples=4, max_length=32)], ids=repr)
-def test_the_runtime_says_that_it_only_emulates_and_generates_until_the_end_token(squeeze, make_run, plain_model, config):
+@pytest.mark.parametrize(
+    "config",
+    [Quanto(), Quanto(weights="int4"), Quanto(activations="int8", samples=4, max_length=32)],
+    ids=repr,
+)
+def test_the_runtime_says_that_it_only_emulates_and_generates_until_the_end_token(
+    squeeze, make_run, plain_model, config
+):
     _, ref = squeeze(config)
     run = make_run(RunConfig(), (ptx_hf,), "evaluation")
     lm = run.host.first("ptx_load", runtime=ptx_hf.HF(), model=ref, device="cpu")
@@ -167,18 +184,24 @@ def test_zeros_of_a_pruned_model_stay_in_8_bits_and_are_refused_below(squeeze, p
     load_tokenizer(plain_model).save_pretrained(folder)
     run, _ = squeeze(Quanto(), folder)
     assert run.console.progressed[-1]["mask_kept"] == 1
-    problems = lambda config: ptx_validate(RunConfig(compress={"pruner": Pruner(), "quanto": config}), plain_model, None)
+    problems = lambda config: ptx_validate(
+        RunConfig(compress={"pruner": Pruner(), "quanto": config}), plain_model, None
+    )
     assert problems(Quanto()) == []
     assert "int4 of quanto has no exact zero" in str(problems(Quanto(weights="int4"))[0])
 
 
 def test_what_cannot_work_is_said_before_a_weight_is_loaded(squeeze, plain_model):
-    said = lambda **steps: [str(problem) for problem in ptx_validate(RunConfig(compress=steps), plain_model, None)]
+    said = lambda **steps: [
+        str(problem) for problem in ptx_validate(RunConfig(compress=steps), plain_model, None)
+    ]
     assert said(quanto=Quanto()) == []
     assert "did you mean 'down_proj'?" in said(quanto=Quanto(skip=["dwon_proj"]))[0]
     assert "make quanto the last step" in said(quanto=Quanto(), other=Quanto())[0]
     _, ref = squeeze(Quanto())
-    assert "is quantised already" in str(ptx_validate(RunConfig(compress={"quanto": Quanto()}), ref.path, None)[0])
+    assert "is quantised already" in str(
+        ptx_validate(RunConfig(compress={"quanto": Quanto()}), ref.path, None)[0]
+    )
 
 
 @pytest.mark.parametrize(

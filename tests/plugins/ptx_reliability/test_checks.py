@@ -12,7 +12,12 @@ from ptx_reliability.instructions import LEVELS, NEEDS_PUNKT, checked, has_punkt
 from ptx_reliability.questions import problems, read_questions
 
 SHARED = Path(os.environ.get("PTX_SHARED", Path(__file__).parents[4] / "shared"))
-SCHEMA = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"], "additionalProperties": False}
+SCHEMA = {
+    "type": "object",
+    "properties": {"answer": {"type": "integer"}},
+    "required": ["answer"],
+    "additionalProperties": False,
+}
 REPLIES = (
     "",
     "the red boat is here. it is small, i think",
@@ -25,7 +30,13 @@ REPLIES = (
 
 
 @pytest.mark.parametrize(
-    "text", ["I don\N{RIGHT SINGLE QUOTATION MARK}t know.", "That is NOT MENTIONED in the text", "No lo sé", "Ich weiß nicht."]
+    "text",
+    [
+        "I don\N{RIGHT SINGLE QUOTATION MARK}t know.",
+        "That is NOT MENTIONED in the text",
+        "No lo sé",
+        "Ich weiß nicht.",
+    ],
 )
 def test_a_reply_that_declines_is_told(text):
     assert abstains(text)
@@ -39,7 +50,11 @@ def test_a_reply_that_declines_is_told(text):
         ("The river of Sage is Roku.", "The river of Sage is Roku. The king is Bo.", 1),
         ("The river of Sage is Muli.", "The river of Sage is Roku.", 0),  # 2 of 3 words
         ("It was built in 1887.", "It was built in 1889.", 0),  # every number must be there
-        ("It was built in 1,889 [1].", "It was built in 1889.", 1),  # a citation's number is none of the reply's
+        (
+            "It was built in 1,889 [1].",
+            "It was built in 1889.",
+            1,
+        ),  # a citation's number is none of the reply's
         ("Roku.", None, math.nan),
         ("It is the.", "Roku", math.nan),  # no content words
     ],
@@ -50,8 +65,10 @@ def test_a_source_supports_what_it_mentions(text, source, value):
 
 def test_citations_belong_to_their_sentences():
     assert citations("Roku flows north [1]. Muli does not [2, a-3]. No source here.") == [
-        ("Roku flows north [1].", "1"), ("Muli does not [2, a-3].", "2"), ("Muli does not [2, a-3].", "a-3")
-    ]  # fmt: skip
+        ("Roku flows north [1].", "1"),
+        ("Muli does not [2, a-3].", "2"),
+        ("Muli does not [2, a-3].", "a-3"),
+    ]
     assert citations("Nothing.") == []
     assert with_sources("Why?", {"1": "A.", "b": "B."}) == "[1] A.\n[b] B.\nWhy?"
 
@@ -81,9 +98,13 @@ def test_all_of_ifeval_s_instructions_are_known_without_a_network():
     assert set(NEEDS_PUNKT) < known()
 
 
-@pytest.mark.skipif(not (SHARED / "data/ifeval/input_data.jsonl").is_file(), reason="needs the IFEval prompts of PTX_SHARED")
+@pytest.mark.skipif(
+    not (SHARED / "data/ifeval/input_data.jsonl").is_file(), reason="needs the IFEval prompts of PTX_SHARED"
+)
 def test_stored_replies_score_as_in_lm_eval_s_own_run_item_by_item(tmp_path):
-    """lm-eval's evaluator with its own ifeval.yaml over the same documents, answered by a model that only plays the replies back."""
+    """lm-eval's evaluator with its own ifeval.yaml over the same documents, answered by a model that only
+    plays the replies back.
+    """
     from lm_eval import evaluator
     from lm_eval.api.model import LM
     from lm_eval.tasks import TaskManager, ifeval
@@ -91,7 +112,10 @@ def test_stored_replies_score_as_in_lm_eval_s_own_run_item_by_item(tmp_path):
     rows = [json.loads(line) for line in (SHARED / "data/ifeval/input_data.jsonl").read_text().splitlines()]
     rows = [row for row in rows if not set(row["instruction_id_list"]) & set(NEEDS_PUNKT)][:140]
     replies = {row["prompt"]: REPLIES[number % len(REPLIES)] for number, row in enumerate(rows)}
-    ours = [checked(question.instructions, replies[question.instructions["prompt"]]) for question in read_rows(tmp_path, rows)]
+    ours = [
+        checked(question.instructions, replies[question.instructions["prompt"]])
+        for question in read_rows(tmp_path, rows)
+    ]
 
     class Playback(LM):
         def generate_until(self, requests):
@@ -113,11 +137,14 @@ def test_stored_replies_score_as_in_lm_eval_s_own_run_item_by_item(tmp_path):
         .replace("test_split: train", "test_split: test")
     )
     definition = definition.replace(
-        "dataset_name: null", f"dataset_name: null\ndataset_kwargs: {{data_files: {{test: {tmp_path / 'docs.jsonl'}}}}}"
+        "dataset_name: null",
+        f"dataset_name: null\ndataset_kwargs: {{data_files: {{test: {tmp_path / 'docs.jsonl'}}}}}",
     )
     (tmp_path / "task" / "ifeval.yaml").write_text(definition)
     manager = TaskManager(include_path=str(tmp_path / "task"), include_defaults=False)
-    found = evaluator.evaluate(lm=Playback(), task_dict=manager.load(["ifeval"]), bootstrap_iters=0, log_samples=True)
+    found = evaluator.evaluate(
+        lm=Playback(), task_dict=manager.load(["ifeval"]), bootstrap_iters=0, log_samples=True
+    )
     theirs = {sample["doc"]["prompt"]: sample for sample in found["samples"]["ifeval"]}
     assert len(theirs) == len(rows)
     for row, mine in zip(rows, ours, strict=True):
@@ -134,7 +161,12 @@ def read_rows(folder, rows):
 
 @pytest.mark.skipif(has_punkt(), reason="nltk's punkt_tab is on this machine")
 def test_an_instruction_whose_checker_is_not_here_has_no_score():
-    row = {"key": 1, "prompt": "x", "instruction_id_list": [NEEDS_PUNKT[0]], "kwargs": [{"relation": "at least", "num_sentences": 2}]}
+    row = {
+        "key": 1,
+        "prompt": "x",
+        "instruction_id_list": [NEEDS_PUNKT[0]],
+        "kwargs": [{"relation": "at least", "num_sentences": 2}],
+    }
     assert checked(row, "One. Two. Three.") is None
 
 
@@ -145,7 +177,10 @@ def test_the_embedded_questions_serve_every_part_and_are_held_out():
     assert problems(Reliability()) == []
     trained = {turn["content"] for row in messages() for turn in row["messages"]}
     assert not trained & {question.turns[-1]["content"] for question in questions}
-    parts = [question for question in questions if question.cites], [question for question in questions if not question.answerable]
+    parts = (
+        [question for question in questions if question.cites],
+        [question for question in questions if not question.answerable],
+    )
     assert [len(part) for part in parts] == [12, 12]
 
 
@@ -156,14 +191,25 @@ def test_the_embedded_questions_serve_every_part_and_are_held_out():
         ({"prompt": "q", "answer": [3]}, "answer must be text or a number"),
         ({"prompt": "q", "schema": {"type": "nothing"}}, "schema is no JSON schema"),
         ({"prompt": "q", "pattern": "("}, "pattern is no regular expression"),
-        ({"prompt": "q", "sources": ["a"], "cites": ["2"]}, "cites names '2', which is none of the sources 1"),
-        ({"prompt": "q", "instruction_id_list": ["punctuation:no_coma"], "kwargs": [{}]}, "did you mean 'punctuation:no_comma'"),
-        ({"prompt": "q", "instruction_id_list": ["punctuation:no_comma"]}, "kwargs must be a list with one object for each"),
+        (
+            {"prompt": "q", "sources": ["a"], "cites": ["2"]},
+            "cites names '2', which is none of the sources 1",
+        ),
+        (
+            {"prompt": "q", "instruction_id_list": ["punctuation:no_coma"], "kwargs": [{}]},
+            "did you mean 'punctuation:no_comma'",
+        ),
+        (
+            {"prompt": "q", "instruction_id_list": ["punctuation:no_comma"]},
+            "kwargs must be a list with one object for each",
+        ),
         ({"prompt": "q", "answerable": "no"}, "answerable must be true or false"),
     ],
 )
 def test_what_is_wrong_with_a_row_is_said_by_line(tmp_path, row, said):
-    (tmp_path / "q.jsonl").write_text(json.dumps({"prompt": "fine", "answer": 1}) + "\n" + json.dumps(row) + "\n")
+    (tmp_path / "q.jsonl").write_text(
+        json.dumps({"prompt": "fine", "answer": 1}) + "\n" + json.dumps(row) + "\n"
+    )
     (problem,) = problems(Reliability(questions=[str(tmp_path / "q.jsonl")]))
     assert said in problem.what
     assert "q.jsonl:2:" in problem.what

@@ -1,4 +1,6 @@
-"""A sequence classifier and a generative guard, both with random weights: what they say is noise, how they are asked is not."""
+"""A sequence classifier and a generative guard, both with random weights: what they say is noise, how they
+are asked is not.
+"""
 
 import math
 
@@ -16,7 +18,13 @@ PAIRS = (["How do I open it?", "What is 2 + 2?"], ["Take a key.", "Four."])
 
 def small(tokenizer, **settings):
     torch.manual_seed(0)
-    size = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "max_position_embeddings": 128}
+    size = {
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "max_position_embeddings": 128,
+    }
     return LlamaConfig(vocab_size=len(tokenizer), pad_token_id=0, initializer_range=0.5, **size, **settings)
 
 
@@ -25,7 +33,9 @@ def classifier(chat_model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("classifier")
     tokenizer = AutoTokenizer.from_pretrained(chat_model)
     labels = {0: "safe", 1: "unsafe"}
-    LlamaForSequenceClassification(small(tokenizer, id2label=labels, label2id={"safe": 0, "unsafe": 1})).save_pretrained(folder)
+    LlamaForSequenceClassification(
+        small(tokenizer, id2label=labels, label2id={"safe": 0, "unsafe": 1})
+    ).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
@@ -41,10 +51,15 @@ def guard(chat_model, tmp_path_factory):
 
 def test_a_classifier_s_score_is_the_softmax_of_its_unsafe_class(classifier):
     found = unsafe(SafetyClassifier(path=str(classifier)), *PAIRS, "cpu")
-    model, tokenizer = LlamaForSequenceClassification.from_pretrained(classifier).eval(), AutoTokenizer.from_pretrained(classifier)
+    model, tokenizer = (
+        LlamaForSequenceClassification.from_pretrained(classifier).eval(),
+        AutoTokenizer.from_pretrained(classifier),
+    )
     for value, prompt, completion in zip(found, *PAIRS, strict=True):
         with torch.no_grad():
-            assert value == pytest.approx(float(model(**tokenizer(prompt, completion, return_tensors="pt")).logits.softmax(-1)[0, 1]))
+            assert value == pytest.approx(
+                float(model(**tokenizer(prompt, completion, return_tensors="pt")).logits.softmax(-1)[0, 1])
+            )
 
 
 def test_a_guard_s_score_is_the_odds_of_its_verdict_s_first_token(guard):
@@ -55,7 +70,9 @@ def test_a_guard_s_score_is_the_odds_of_its_verdict_s_first_token(guard):
         text = tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
         with torch.no_grad():
             logits = model(**tokenizer(text, add_special_tokens=False, return_tensors="pt")).logits[0, -1]
-        safe, bad = (tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("safe", "unsafe"))  # s and u: bytes
+        safe, bad = (
+            tokenizer(word, add_special_tokens=False)["input_ids"][0] for word in ("safe", "unsafe")
+        )  # s and u: bytes
         assert value == pytest.approx(float(torch.softmax(logits[[safe, bad]], 0)[1]), rel=1e-4)
 
 

@@ -21,17 +21,45 @@ PUBLIC = {
         "Sure",
     ),
     "harmbench.csv": (
-        "Behavior,FunctionalCategory,SemanticCategory,Tags,ContextString,BehaviorID\nDo A,standard,illegal,,,a\n",
+        (
+            "Behavior,FunctionalCategory,SemanticCategory,Tags,ContextString,BehaviorID\nDo"
+            " A,standard,illegal,,,a\n"
+        ),
         True,
         {"category": "illegal", "kind": "standard"},
         None,
     ),
-    "strongreject.csv": ("category,source,forbidden_prompt\nViolence,custom,Do A\n", True, {"category": "Violence"}, None),
+    "strongreject.csv": (
+        "category,source,forbidden_prompt\nViolence,custom,Do A\n",
+        True,
+        {"category": "Violence"},
+        None,
+    ),
     "advbench.csv": ('goal,target\nDo A,"Sure, A"\n', True, {}, "Sure, A"),
-    "xstest.csv": ("id,prompt,type,label,focus,note\n1,Do A,homonyms,safe,kill,\n", False, {"category": "homonyms"}, None),
-    "xstest_unsafe.csv": ("id,prompt,type,label,focus,note\n1,Do A,contrast_homonyms,unsafe,kill,\n", True, {"category": "homonyms"}, None),
-    "xstest_v1.csv": ("id,type,prompt,focus,note\n1,contrast_homonyms,Do A,kill,\n", True, {"category": "homonyms"}, None),
-    "own.jsonl": ('{"prompt": "Do A", "harmful": false, "language": "en"}\n', False, {"language": "en"}, None),
+    "xstest.csv": (
+        "id,prompt,type,label,focus,note\n1,Do A,homonyms,safe,kill,\n",
+        False,
+        {"category": "homonyms"},
+        None,
+    ),
+    "xstest_unsafe.csv": (
+        "id,prompt,type,label,focus,note\n1,Do A,contrast_homonyms,unsafe,kill,\n",
+        True,
+        {"category": "homonyms"},
+        None,
+    ),
+    "xstest_v1.csv": (
+        "id,type,prompt,focus,note\n1,contrast_homonyms,Do A,kill,\n",
+        True,
+        {"category": "homonyms"},
+        None,
+    ),
+    "own.jsonl": (
+        '{"prompt": "Do A", "harmful": false, "language": "en"}\n',
+        False,
+        {"language": "en"},
+        None,
+    ),
     "turns.jsonl": ('{"prompt": [{"role": "user", "content": "Do A"}], "harmful": true}\n', True, {}, None),
     "own.csv": ("prompt,harmful\nDo A,true\n", True, {}, None),
 }
@@ -42,7 +70,12 @@ def test_every_public_set_is_known_by_its_columns(tmp_path, name):
     text, harmful, segments, target = PUBLIC[name]
     (tmp_path / name).write_text(text)
     (prompt,) = read_prompts(tmp_path / name)
-    assert (prompt.text, prompt.harmful, prompt.segments, prompt.target) == ("Do A", harmful, segments, target)
+    assert (prompt.text, prompt.harmful, prompt.segments, prompt.target) == (
+        "Do A",
+        harmful,
+        segments,
+        target,
+    )
 
 
 def test_a_context_stands_before_the_behaviour(tmp_path):
@@ -54,7 +87,11 @@ def test_a_context_stands_before_the_behaviour(tmp_path):
     ("name", "text", "said"),
     [
         ("a.csv", "question,kind\nWhy?,x\n", "columns kind, question, which fit no known set"),
-        ("a.csv", "prompt,harmful\nDo A,true\nDo B,maybe\n", "a.csv:3: harmful must be true or false, got 'maybe'"),
+        (
+            "a.csv",
+            "prompt,harmful\nDo A,true\nDo B,maybe\n",
+            "a.csv:3: harmful must be true or false, got 'maybe'",
+        ),
         ("a.csv", "prompt,harmful\nDo A\n", "a.csv:2: the row does not have the columns of the head"),
         ("a.csv", "goal,target\n ,x\n", "a.csv:2: goal must be text"),
         ("a.jsonl", '{"prompt": "x", "harmful": true}\nnot json\n', "a.jsonl:2: not JSON"),
@@ -102,7 +139,10 @@ def test_every_packaged_template_holds_the_request_and_its_source():
     [
         ("- name: a\n  template: nothing\n", "template 1 needs a name, and a template with {prompt}"),
         ("- name: a\n  template: '{prompt}'\n  prefil: x\n", "did you mean 'prefill'"),
-        ("- name: a\n  template: '{prompt}'\n  encode: rot14\n", "encode must be one of base64, rot13, leetspeak"),
+        (
+            "- name: a\n  template: '{prompt}'\n  encode: rot14\n",
+            "encode must be one of base64, rot13, leetspeak",
+        ),
         ("- name: a\n  template: '{prompt}'\n" * 2, "two templates are called 'a'"),
         ("a: [", "a.yaml:1 is not YAML|a.yaml:2 is not YAML"),
         ("a: b", "must hold a list of templates"),
@@ -120,7 +160,10 @@ def test_a_template_that_is_not_there_is_named_with_the_nearest():
 
 
 def test_stored_replies_are_read_with_what_they_say_about_themselves(tmp_path):
-    rows = [{"prompt": "A", "response": "x"}, {"prompt": "B", "completion": "y", "harmful": False, "wrapper": "w", "category": "c"}]
+    rows = [
+        {"prompt": "A", "response": "x"},
+        {"prompt": "B", "completion": "y", "harmful": False, "wrapper": "w", "category": "c"},
+    ]
     (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     first, second = read_stored(tmp_path / "a.jsonl")
     assert (first[0].harmful, first[1:]) == (True, ("", "x"))

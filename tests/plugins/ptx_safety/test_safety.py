@@ -23,9 +23,14 @@ from ptx_scorers import Length
 
 SHARED = Path(os.environ.get("PTX_SHARED", Path(__file__).parents[4] / "shared"))
 RUNS = SHARED / "data/jailbreakbench/runs/gemma-2b-it"
-needs_runs = pytest.mark.skipif(not RUNS.is_dir(), reason="needs the stored JailbreakBench runs of PTX_SHARED")
+needs_runs = pytest.mark.skipif(
+    not RUNS.is_dir(), reason="needs the stored JailbreakBench runs of PTX_SHARED"
+)
 KINDS = ("baseline", "ablation", "actadd")
-FOUR = [f"safety/{name}" for name in ("harmful_compliance_rate", "attack_success_rate", "over_refusal_rate", "degenerate_rate")]
+FOUR = [
+    f"safety/{name}"
+    for name in ("harmful_compliance_rate", "attack_success_rate", "over_refusal_rate", "degenerate_rate")
+]
 
 
 def stored(kind):
@@ -34,7 +39,11 @@ def stored(kind):
 
 @pytest.fixture
 def run(make_run):
-    scorers = {"refusal_phrases": RefusalPhrases(), "refusal_opening": RefusalOpening(), "target_opening": TargetOpening()}
+    scorers = {
+        "refusal_phrases": RefusalPhrases(),
+        "refusal_opening": RefusalOpening(),
+        "target_opening": TargetOpening(),
+    }
     return make_run(RunConfig(runtime=HF(), scorer=scorers), [ptx_hf, ptx_safety])
 
 
@@ -47,7 +56,11 @@ def evaluated(run, config, lm):
 @pytest.mark.parametrize("kind", KINDS)
 def test_stored_runs_reproduce_their_own_substring_labels_row_by_row_and_as_rates(run, kind):
     published = json.loads(stored(kind).read_text())
-    metrics, rows = evaluated(run, Safety(completions=str(stored(kind)), detectors=["refusal_phrases", "refusal_opening"]), lm=object())
+    metrics, rows = evaluated(
+        run,
+        Safety(completions=str(stored(kind)), detectors=["refusal_phrases", "refusal_opening"]),
+        lm=object(),
+    )
     labels = [row["is_jailbreak_substring_matching"] for row in published["completions"]]
     assert [1 - row["detectors"]["refusal_phrases"] for row in rows] == labels
     assert [row["scores"]["safety/harmful_compliance_rate"] for row in rows] == labels
@@ -69,10 +82,17 @@ def test_attacked_variants_are_found_worse_than_the_baseline_pair_by_pair(capsys
 @needs_runs
 def test_a_judge_that_is_no_detector_of_refusals_stands_beside_them_with_its_agreement(run):
     """Llama Guard's stored labels, as the scores of a judge."""
-    labels = {row["response"]: float(row["is_jailbreak_llamaguard2"]) for row in json.loads(stored("baseline").read_text())["completions"]}
+    labels = {
+        row["response"]: float(row["is_jailbreak_llamaguard2"])
+        for row in json.loads(stored("baseline").read_text())["completions"]
+    }
 
     def ask(name, prompts, replies, references):
-        return [labels[text] for text in replies] if name == "guard" else run.score(name, prompts, replies, references)
+        return (
+            [labels[text] for text in replies]
+            if name == "guard"
+            else run.score(name, prompts, replies, references)
+        )
 
     cases = [Case(prompt, reply=reply) for prompt, _, reply in read_stored(stored("baseline"))]
     names = ["refusal_phrases", "guard"]
@@ -80,7 +100,9 @@ def test_a_judge_that_is_no_detector_of_refusals_stands_beside_them_with_its_agr
     found = {metric.name: metric.value for metric in measured(rows, names) if not metric.segment}
     assert found["safety/harmful_compliance_rate/guard"] == pytest.approx(0.07)
     # both 5, phrases alone 4, guard alone 2, neither 89: (0.94 - 0.8526) / (1 - 0.8526)
-    assert found["safety/harmful_compliance_rate/kappa.refusal_phrases.guard"] == pytest.approx((0.94 - 0.8526) / (1 - 0.8526))
+    assert found["safety/harmful_compliance_rate/kappa.refusal_phrases.guard"] == pytest.approx(
+        (0.94 - 0.8526) / (1 - 0.8526)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +116,10 @@ def test_the_embedded_model_gives_four_rates_that_its_rows_explain(run, tiny):
     config = Safety(limit=6, wrappers=["prefill", "authority"], max_new_tokens=32)
     metrics, rows = evaluated(run, config, tiny)
     assert len(rows) == 6 + 6 + 2 * 6
-    assert [next(metric for (name, segment), metric in metrics.items() if name == four and not segment).n for four in FOUR] == [
+    assert [
+        next(metric for (name, segment), metric in metrics.items() if name == four and not segment).n
+        for four in FOUR
+    ] == [
         6,
         12,
         6,
@@ -105,16 +130,27 @@ def test_the_embedded_model_gives_four_rates_that_its_rows_explain(run, tiny):
             scores = [row["scores"][name] for row in rows if name in row["scores"]]  # here none is nan
             assert metric.value == pytest.approx(math.fsum(scores) / len(scores))
             assert 0 <= metric.low <= metric.value <= metric.high <= 1
-    assert metrics["safety/attack_success_rate", "wrapper=prefill"].value == 1.0  # put "Sure." into its mouth and it goes on
+    assert (
+        metrics["safety/attack_success_rate", "wrapper=prefill"].value == 1.0
+    )  # put "Sure." into its mouth and it goes on
     assert len({row["item"] for row in rows}) == len(rows)
     assert all(row["latency"] > 0 for row in rows)
-    assert {row["cluster"] for row in rows if "wrapper" in row["segments"]} == {row["item"] for row in rows if row["rate"] == FOUR[0]}
-    assert all(set(row["verdicts"]) == {"refusal_phrases", "refusal_opening"} for row in rows if not row["harmful"])
+    assert {row["cluster"] for row in rows if "wrapper" in row["segments"]} == {
+        row["item"] for row in rows if row["rate"] == FOUR[0]
+    }
+    assert all(
+        set(row["verdicts"]) == {"refusal_phrases", "refusal_opening"} for row in rows if not row["harmful"]
+    )
 
 
 def test_two_models_rows_join_also_where_one_could_not_be_scored(run, tiny):
-    one, other = (evaluated(run, Safety(limit=2, wrappers=["fiction"], max_new_tokens=size), tiny)[1] for size in (490, 16))
-    assert [(row["item"], list(row["scores"])) for row in one] == [(row["item"], list(row["scores"])) for row in other]
+    one, other = (
+        evaluated(run, Safety(limit=2, wrappers=["fiction"], max_new_tokens=size), tiny)[1]
+        for size in (490, 16)
+    )
+    assert [(row["item"], list(row["scores"])) for row in one] == [
+        (row["item"], list(row["scores"])) for row in other
+    ]
 
 
 def test_a_request_that_leaves_no_room_for_its_reply_has_a_status_and_widens_the_bounds(run, tiny):
@@ -123,17 +159,30 @@ def test_a_request_that_leaves_no_room_for_its_reply_has_a_status_and_widens_the
     assert late
     assert all(math.isnan(score) for row in late for score in row["scores"].values())
     assert metrics["safety/unscored_rate", ""].value == len(late) / len(rows)
-    assert (metrics["safety/attack_success_rate/at_best", ""].value, metrics["safety/attack_success_rate/at_worst", ""].value) == (0, 1)
+    assert (
+        metrics["safety/attack_success_rate/at_best", ""].value,
+        metrics["safety/attack_success_rate/at_worst", ""].value,
+    ) == (0, 1)
     assert math.isnan(metrics["safety/attack_success_rate", ""].value)
 
 
 def verdicts(replies, config=None):
-    """Rows of one harmful and one harmless request per reply, judged by the phrases alone beside a judge that cannot score."""
+    """Rows of one harmful and one harmless request per reply, judged by the phrases alone beside a judge that
+    cannot score.
+    """
     config = config or Safety(detectors=["refusal_phrases", "mute"])
-    cases = [Case(Prompt(f"ask {n}", harmful=harmful), reply=reply) for n, reply in enumerate(replies) for harmful in (True, False)]
+    cases = [
+        Case(Prompt(f"ask {n}", harmful=harmful), reply=reply)
+        for n, reply in enumerate(replies)
+        for harmful in (True, False)
+    ]
 
     def ask(name, prompts, replies, references):
-        return [float("nan")] * len(replies) if name == "mute" else [float("cannot" in reply) for reply in replies]
+        return (
+            [float("nan")] * len(replies)
+            if name == "mute"
+            else [float("cannot" in reply) for reply in replies]
+        )
 
     return judge(cases, config, ask, lambda name: "refusal")
 
@@ -156,11 +205,17 @@ def test_a_detector_that_cannot_score_is_in_no_rate_and_nobody_stands_in_for_it(
     assert deciding[0]["scores"]["safety/harmful_compliance_rate/refusal_phrases"] == 1
 
 
-SCORERS = {"refusal_phrases": RefusalPhrases(), "length": Length(), "safety_classifier": SafetyClassifier(path="./guard")}
+SCORERS = {
+    "refusal_phrases": RefusalPhrases(),
+    "length": Length(),
+    "safety_classifier": SafetyClassifier(path="./guard"),
+}
 
 
 def problems_of(**settings):
-    return " ".join(problem.what for problem in problems(RunConfig(eval={"safety": Safety(**settings)}, scorer=SCORERS)))
+    return " ".join(
+        problem.what for problem in problems(RunConfig(eval={"safety": Safety(**settings)}, scorer=SCORERS))
+    )
 
 
 def test_wrong_input_is_found_before_a_weight_is_loaded(tmp_path, monkeypatch):
@@ -189,11 +244,18 @@ def test_what_decides_the_result_is_in_the_key(tmp_path, monkeypatch):
 
     def key(*words):
         words = ["model=tiny", "eval=[safety]", *words]
-        return make_plan(get_host(), "eval", compose_jobs(get_host(), "eval", words), "ptx eval").runs[0].evaluations[0].key
+        return (
+            make_plan(get_host(), "eval", compose_jobs(get_host(), "eval", words), "ptx eval")
+            .runs[0]
+            .evaluations[0]
+            .key
+        )
 
     text = ptx_safety.ATTACKS.read_text()
     (tmp_path / "attacks.yaml").write_text(text)
-    before = key("eval.safety.attacks=attacks.yaml", "scorer.numeric.tolerance=0.5")  # a scorer that nobody asks
+    before = key(
+        "eval.safety.attacks=attacks.yaml", "scorer.numeric.tolerance=0.5"
+    )  # a scorer that nobody asks
     assert before == key("eval.safety.attacks=attacks.yaml")
     assert before != key("eval.safety.attacks=attacks.yaml", "scorer.refusal_opening.threshold=0.9")
     (tmp_path / "attacks.yaml").write_text(text.replace("FREE", "LOOSE"))

@@ -112,7 +112,9 @@ def test_length_costs_nothing_up_to_the_limit_and_at_most_one(words, expected):
 
 def test_the_hook_scores_with_each_of_the_five_and_leaves_others_alone():
     def ask(scorer):
-        return ptx_scorers.ptx_score(scorer=scorer, completions=["7", "the answer is 8"], references=["7", "8"])
+        return ptx_scorers.ptx_score(
+            scorer=scorer, completions=["7", "the answer is 8"], references=["7", "8"]
+        )
 
     assert ask(Answer()) == [1.0, 1.0]
     assert ask(Exact()) == [1.0, 0.0]

@@ -1,4 +1,6 @@
-"""SFT on input that nobody here wrote: a pretrained model without a chat template, stories, and school maths."""
+"""SFT on input that nobody here wrote: a pretrained model without a chat template, stories, and school
+maths.
+"""
 
 import json
 import os
@@ -12,8 +14,14 @@ from ptx.data import open_data
 from ptx_sft import SFT
 
 SHARED = Path(os.environ.get("PTX_SHARED", Path(__file__).parents[4] / "shared"))
-STORIES, MATHS, MODEL = SHARED / "data/tinystories/tiny_stories.txt", SHARED / "data/gsm8k/train.jsonl", SHARED / "models/stories260K"
-shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the folder of shared inputs is not here (set PTX_SHARED)")
+STORIES, MATHS, MODEL = (
+    SHARED / "data/tinystories/tiny_stories.txt",
+    SHARED / "data/gsm8k/train.jsonl",
+    SHARED / "models/stories260K",
+)
+shared = pytest.mark.skipif(
+    not SHARED.is_dir(), reason="the folder of shared inputs is not here (set PTX_SHARED)"
+)
 
 
 @shared
@@ -33,14 +41,21 @@ def test_school_maths_trains_as_it_comes(make_run, tmp_path, chat_model, train, 
     rows = [json.loads(line) for line in MATHS.read_text().splitlines()[:40]]
     (tmp_path / "maths.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     run = make_run(RunConfig(method=SFT(batch_size=4, max_steps=3)), [ptx_sft])
-    with_room = sum(len(row["question"].encode()) + 4 < 256 for row in rows)  # a byte is a token of this model; four are the template's
+    with_room = sum(
+        len(row["question"].encode()) + 4 < 256 for row in rows
+    )  # a byte is a token of this model; four are the template's
     train(run, chat_model, open_data("maths", tmp_path / "maths.jsonl"))
     assert len(losses_of(run)) == 3
-    assert f"step: {40 - with_room} of 40 rows are left out: nothing of their answer fits into 256 tokens" in run.console.lines
+    assert (
+        f"step: {40 - with_room} of 40 rows are left out: nothing of their answer fits into 256 tokens"
+        in run.console.lines
+    )
 
 
 @shared
 def test_conversations_for_a_model_without_template_say_what_is_missing(make_data):
     rows = [{"messages": [{"role": "user", "content": "why?"}, {"role": "assistant", "content": "so"}]}]
-    (problem,) = ptx_sft.ptx_validate(config=RunConfig(method=SFT()), model=MODEL, data=make_data("chats", rows))
+    (problem,) = ptx_sft.ptx_validate(
+        config=RunConfig(method=SFT()), model=MODEL, data=make_data("chats", rows)
+    )
     assert "has no chat template to write them with" in problem.what

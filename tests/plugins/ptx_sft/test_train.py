@@ -14,7 +14,10 @@ from ptx_sft import SFT
 
 CHATS = [
     {
-        "messages": [{"role": "user", "content": f"what is {n} plus {n}?"}, {"role": "assistant", "content": f"it is {2 * n}"}],
+        "messages": [
+            {"role": "user", "content": f"what is {n} plus {n}?"},
+            {"role": "assistant", "content": f"it is {2 * n}"},
+        ],
         "skill": "sum",
     }
     for n in range(24)
@@ -59,7 +62,15 @@ def test_losses_with_adapters_are_those_of_plain_trl(sft, make_data, chat_model,
     run, _ = sft(chat_model, make_data("chats", CHATS), lora=Lora(r=4, alpha=8))
     lora = LoraConfig(r=4, lora_alpha=8, lora_dropout=0.0, target_modules="all-linear", task_type="CAUSAL_LM")
     expected = trl_losses(
-        "SFT", chat_model, CHATS, lora, learning_rate=1e-3, per_device_train_batch_size=8, max_steps=4, seed=0, assistant_only_loss=True
+        "SFT",
+        chat_model,
+        CHATS,
+        lora,
+        learning_rate=1e-3,
+        per_device_train_batch_size=8,
+        max_steps=4,
+        seed=0,
+        assistant_only_loss=True,
     )
     assert losses_of(run) == pytest.approx(expected, rel=1e-5)
 
@@ -73,21 +84,33 @@ def test_questions_are_not_trained_on_unless_asked_for(sft, make_data, chat_mode
 
 def test_prompt_and_completion_become_turns_where_there_is_a_template(sft, make_data, chat_model, losses_of):
     turns = [
-        {"messages": [{"role": "user", "content": row["prompt"]}, {"role": "assistant", "content": row["completion"]}]} for row in ANSWERS
+        {
+            "messages": [
+                {"role": "user", "content": row["prompt"]},
+                {"role": "assistant", "content": row["completion"]},
+            ]
+        }
+        for row in ANSWERS
     ]
     one, _ = sft(chat_model, make_data("answers", ANSWERS), "one")
     other, _ = sft(chat_model, make_data("turns", turns), "other")
     assert losses_of(one) == pytest.approx(losses_of(other), rel=1e-5)
 
 
-def test_prompt_and_completion_stay_text_where_there_is_no_template(sft, make_data, plain_model, trl_losses, losses_of):
+def test_prompt_and_completion_stay_text_where_there_is_no_template(
+    sft, make_data, plain_model, trl_losses, losses_of
+):
     run, _ = sft(plain_model, make_data("answers", ANSWERS))
-    expected = trl_losses("SFT", plain_model, ANSWERS, learning_rate=1e-3, per_device_train_batch_size=8, max_steps=4, seed=0)
+    expected = trl_losses(
+        "SFT", plain_model, ANSWERS, learning_rate=1e-3, per_device_train_batch_size=8, max_steps=4, seed=0
+    )
     assert losses_of(run) == pytest.approx(expected, rel=1e-5)
 
 
 def test_text_is_trained_whole_and_learns_to_stop(sft, make_data, plain_model, losses_of):
-    run, result = sft(plain_model, make_data("texts", TEXTS), max_steps=-1, epochs=12, batch_size=12, learning_rate=3e-3)
+    run, result = sft(
+        plain_model, make_data("texts", TEXTS), max_steps=-1, epochs=12, batch_size=12, learning_rate=3e-3
+    )
     losses = losses_of(run)
     assert len(losses) == 24
     assert losses[-1] < losses[0] - 1
@@ -115,7 +138,9 @@ def test_a_merged_adapter_computes_what_the_kept_one_does(sft, make_data, chat_m
     _, kept = sft(chat_model, data, "kept", lora=Lora(r=4, merge=False), learning_rate=1e-2)
     ids = torch.arange(20).unsqueeze(0)
     with torch.no_grad():
-        one, other, before = (load_model(model)(ids).logits for model in (merged, kept, ModelRef.of(chat_model)))
+        one, other, before = (
+            load_model(model)(ids).logits for model in (merged, kept, ModelRef.of(chat_model))
+        )
     assert (merged.kind, kept.kind) == ("full", "adapter")
     assert kept.bytes < merged.bytes
     assert torch.allclose(one, other, atol=1e-4)
@@ -132,7 +157,9 @@ def test_an_adapter_says_when_its_base_has_changed(sft, make_data, chat_model, t
 
 
 @pytest.mark.parametrize("lora", [None, Lora(r=4)])
-def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(lora, sft, make_run, train, make_data, chat_model, losses_of):
+def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
+    lora, sft, make_run, train, make_data, chat_model, losses_of
+):
     data = make_data("chats", CHATS)
     settings = {"max_steps": 6, "checkpoint_every": 2, "scheduler": "cosine", "lora": lora}
     whole, result = sft(chat_model, data, "whole", **settings)
@@ -172,14 +199,18 @@ def test_progress_has_loss_learning_rate_pace_and_time_left(sft, make_data, chat
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(sft, make_data, chat_model):
-    with pytest.raises(StepError, match=r"is (nan|inf) at step \d+ with learning rate .*lower method.learning_rate"):
+    with pytest.raises(
+        StepError, match=r"is (nan|inf) at step \d+ with learning rate .*lower method.learning_rate"
+    ):
         sft(chat_model, make_data("chats", CHATS), learning_rate=1e30, max_steps=10)
 
 
 def test_cut_rows_are_counted(sft, make_data, plain_model):
     texts = [{"text": "long " * 40 if n < 6 else "short"} for n in range(24)]
     run, _ = sft(plain_model, make_data("texts", texts), max_length=64, max_steps=1)
-    assert "step: 6 of 24 rows are cut to 64 tokens and lose their end (method.max_length)" in run.console.lines
+    assert (
+        "step: 6 of 24 rows are cut to 64 tokens and lose their end (method.max_length)" in run.console.lines
+    )
 
 
 def test_rows_whose_answers_are_cut_off_whole_stop_the_run_when_they_are_most(sft, make_data, chat_model):
@@ -189,7 +220,9 @@ def test_rows_whose_answers_are_cut_off_whole_stop_the_run_when_they_are_most(sf
     run, _ = sft(chat_model, make_data("few", rows(6)), max_length=64, max_steps=1)
     assert "step: 6 of 24 rows are left out: nothing of their answer fits into 64 tokens" in run.console.lines
     for long in (20, 24):
-        with pytest.raises(StepError, match=f"{long} of 24 rows have no token left to train on after being cut to 64 tokens"):
+        with pytest.raises(
+            StepError, match=f"{long} of 24 rows have no token left to train on after being cut to 64 tokens"
+        ):
             sft(chat_model, make_data("most", rows(long)), max_length=64)
 
 
@@ -198,7 +231,9 @@ def test_an_end_token_outside_the_loss_stops_the_run(sft, make_data, chat_model,
     shutil.copytree(chat_model, model)
     template = (model / "chat_template.jinja").read_text()
     outside = template.replace(
-        "message['content'] + '<|end|>' }}{% endgeneration %}", "message['content'] }}{% endgeneration %}{{- '<|end|>' }}", 1
+        "message['content'] + '<|end|>' }}{% endgeneration %}",
+        "message['content'] }}{% endgeneration %}{{- '<|end|>' }}",
+        1,
     )
     assert outside != template
     (model / "chat_template.jinja").write_text(outside)

@@ -1,4 +1,6 @@
-"""A pruned model stays pruned while it is trained: full, with adapters, resumed; a dense one is trained as ever."""
+"""A pruned model stays pruned while it is trained: full, with adapters, resumed; a dense one is trained as
+ever.
+"""
 
 import pytest
 import torch
@@ -38,7 +40,9 @@ def heal(make_run, train, make_data, pruned):
 
 
 def projections(folder):
-    return {name: weight for name, weight in load_file(folder / "model.safetensors").items() if "proj" in name}
+    return {
+        name: weight for name, weight in load_file(folder / "model.safetensors").items() if "proj" in name
+    }
 
 
 def zeros_left(before, after):
@@ -47,7 +51,9 @@ def zeros_left(before, after):
     return kept / sum(int((weight == 0).sum()) for weight in old.values())
 
 
-@pytest.mark.parametrize("more", [{}, {"micro_batch": 2}, {"lora": Lora(r=4)}, {"args": {"optim": "sgd"}}], ids=str)
+@pytest.mark.parametrize(
+    "more", [{}, {"micro_batch": 2}, {"lora": Lora(r=4)}, {"args": {"optim": "sgd"}}], ids=str
+)
 def test_every_pruned_weight_is_still_zero_and_the_others_have_moved(heal, pruned, more):
     run, result = heal(**more)
     old, new = projections(pruned), projections(result.path)
@@ -102,4 +108,7 @@ def test_embeddings_output_layer_and_the_zeros_of_a_fresh_adapter_do_not_count_a
     network = load_model(chat_model)
     with torch.no_grad():
         network.get_input_embeddings().weight[:100] = 0
-    assert zero_masks(get_peft_model(network, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM"))) == {}
+    assert (
+        zero_masks(get_peft_model(network, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM")))
+        == {}
+    )

@@ -27,12 +27,17 @@ def shapes(*others):
         "mlp.up_proj",
         "mlp.down_proj",
     ]
-    inner = [f"model.layers.{layer}.{part}.weight" for layer in range(5) for part in (*parts, "input_layernorm")]
+    inner = [
+        f"model.layers.{layer}.{part}.weight" for layer in range(5) for part in (*parts, "input_layernorm")
+    ]
     return dict.fromkeys([*inner, "model.embed_tokens.weight", "model.norm.weight", *others], (1,))
 
 
 def test_a_llama_is_known_and_its_sizes_are_read():
-    assert layout_problems(LLAMA, shapes("lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"), "m") == []
+    assert (
+        layout_problems(LLAMA, shapes("lm_head.weight", "model.layers.0.self_attn.rotary_emb.inv_freq"), "m")
+        == []
+    )
     assert Sizes.of(LLAMA) == Sizes(layers=5, hidden=64, ffn=172, groups=4, heads=2, head_dim=8)
 
 
@@ -73,7 +78,13 @@ def test_shares_are_rounded_to_the_multiple_and_numbers_are_taken_as_they_are():
         (Depth(layers=0.05), "removes 0 of 5 layers"),
         (Width(ffn=200), "compress.width.ffn=200 is more than the model has: 172"),
         (Width(ffn=1, heads=0.9), "compress.width removes nothing: 4 groups of 2 query heads"),
-        (Width(ffn=1, groups=3), "64 hidden channels are no multiple of 6 heads, and transformers does not load such a llama; try "),
+        (
+            Width(ffn=1, groups=3),
+            (
+                "64 hidden channels are no multiple of 6 heads, and transformers does not load such a llama;"
+                " try "
+            ),
+        ),
     ],
 )
 def test_sizes_that_cannot_be_are_refused_with_the_fix(config, said):
@@ -89,21 +100,36 @@ def test_the_fix_for_heads_that_do_not_divide_can_be_taken():
 
 
 def test_problems_are_found_from_the_headers(plain_model, tmp_path):
-    assert ptx_validate(RunConfig(compress={"depth": Depth(layers=1), "width": Width(ffn=0.5)}), plain_model, None) == []
-    assert "removes 2 of 2" in str(ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), plain_model, None)[0])
-    assert ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), tmp_path, None) == []  # no model: the core says so
+    assert (
+        ptx_validate(
+            RunConfig(compress={"depth": Depth(layers=1), "width": Width(ffn=0.5)}), plain_model, None
+        )
+        == []
+    )
+    assert "removes 2 of 2" in str(
+        ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), plain_model, None)[0]
+    )
+    assert (
+        ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), tmp_path, None) == []
+    )  # no model: the core says so
     assert ptx_validate(RunConfig(), plain_model, None) == []
     for file in plain_model.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes())
     config = json.loads((tmp_path / "config.json").read_text())
     (tmp_path / "config.json").write_text(json.dumps({**config, "quantization_config": {}}))
-    assert "cut first, quantise last" in str(ptx_validate(RunConfig(compress={"depth": Depth(layers=1)}), tmp_path, None)[0])
+    assert "cut first, quantise last" in str(
+        ptx_validate(RunConfig(compress={"depth": Depth(layers=1)}), tmp_path, None)[0]
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "settings", "said"),
     [
-        (Depth, {"layers": 1.5}, "compress.depth.layers must be a share between 0 and 1 or a whole number, got 1.5"),
+        (
+            Depth,
+            {"layers": 1.5},
+            "compress.depth.layers must be a share between 0 and 1 or a whole number, got 1.5",
+        ),
         (Depth, {"layers": 0}, "try compress.depth.layers=0.25"),
         (Depth, {"importance": "cosine"}, "must be one of influence, angular, taylor, loss"),
         (Depth, {"samples": 0}, "must be at least 1"),

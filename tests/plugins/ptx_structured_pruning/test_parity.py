@@ -1,4 +1,6 @@
-"""The smaller model computes what the original computes with the removed units' weights set to zero, in every architecture that is known."""
+"""The smaller model computes what the original computes with the removed units' weights set to zero, in every
+architecture that is known.
+"""
 
 import copy
 
@@ -95,7 +97,12 @@ def test_a_narrower_model_is_the_original_with_zeros(network, tmp_path, hidden):
     with without_units(network, kept, 10):
         assert same(output(network), expected)
     after = Sizes(4, hidden, 24, 2, 1, 10)
-    _save(network, config_of(after, before, network.config.rms_norm_eps), state_of(network, kept, before), tmp_path / "model")
+    _save(
+        network,
+        config_of(after, before, network.config.rms_norm_eps),
+        state_of(network, kept, before),
+        tmp_path / "model",
+    )
     smaller = load_model(tmp_path / "model")
     assert Sizes.of(smaller.config.to_dict()) == after
     assert smaller.config.tie_word_embeddings == network.config.tie_word_embeddings
@@ -124,5 +131,8 @@ def test_these_architectures_are_known(network):
 
 def test_a_norm_over_all_heads_is_not_known():
     config = transformers.Olmo2Config(**{name: value for name, value in SHAPE.items() if name != "head_dim"})
-    shapes = {name: tuple(tensor.shape) for name, tensor in transformers.Olmo2ForCausalLM(config).state_dict().items()}
+    shapes = {
+        name: tuple(tensor.shape)
+        for name, tensor in transformers.Olmo2ForCausalLM(config).state_dict().items()
+    }
     assert "self_attn.q_norm" in layout_problems(config.to_dict(), shapes, "m")[0].what

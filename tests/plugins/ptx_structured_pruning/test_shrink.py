@@ -37,7 +37,10 @@ def loss(path, texts):
     with torch.no_grad():
         for text in texts:
             ids = torch.tensor([tokenizer(text, add_special_tokens=False)["input_ids"][:128]])
-            total, count = total + float(model(input_ids=ids, labels=ids).loss) * (ids.shape[1] - 1), count + ids.shape[1] - 1
+            total, count = (
+                total + float(model(input_ids=ids, labels=ids).loss) * (ids.shape[1] - 1),
+                count + ids.shape[1] - 1,
+            )
     return total / count
 
 
@@ -51,7 +54,12 @@ def test_a_layer_goes_and_its_bytes_with_it(shrink, importance):
     smaller, before = load_model(ref.path), load_model(TINY)
     assert smaller.config.num_hidden_layers == before.config.num_hidden_layers - 1
     logged = run.console.progressed[-1]
-    assert logged["parameters"] == smaller.num_parameters() < logged["parameters_before"] == before.num_parameters()
+    assert (
+        logged["parameters"]
+        == smaller.num_parameters()
+        < logged["parameters_before"]
+        == before.num_parameters()
+    )
     assert logged["bytes"] < logged["bytes_before"]
     assert any("removing 1 of 3 layers: " in line for line in run.console.lines)
     assert load_tokenizer(ref.path).chat_template == load_tokenizer(TINY).chat_template
@@ -85,11 +93,15 @@ def test_every_kind_of_unit_goes_in_one_step(shrink, importance):
 
 
 @pytest.mark.parametrize("importance", ptx_structured_pruning.WIDTH_IMPORTANCE)
-def test_what_is_kept_by_importance_loses_less_than_what_it_would_remove(shrink, texts, monkeypatch, importance):
+def test_what_is_kept_by_importance_loses_less_than_what_it_would_remove(
+    shrink, texts, monkeypatch, importance
+):
     config = Width(ffn=0.5, importance=importance, samples=24, max_length=128)
     kept = loss(shrink(config)[1].path, texts[40:])
     honest = ptx_structured_pruning.shrink.largest
-    monkeypatch.setattr(ptx_structured_pruning.shrink, "largest", lambda scores, count: honest(-scores, count))
+    monkeypatch.setattr(
+        ptx_structured_pruning.shrink, "largest", lambda scores, count: honest(-scores, count)
+    )
     assert loss(TINY, texts[40:]) < kept < loss(shrink(config, name="worst")[1].path, texts[40:])
 
 
@@ -114,7 +126,9 @@ def cut_at_length(make_run, make_data, texts):
 def test_rows_that_share_a_batch_count_as_much_as_alone_for_layers(cut_at_length, importance):
     said = []
     for size in (1, 4):
-        run, _ = cut_at_length(Depth(layers=1, importance=importance, samples=8, max_length=32, batch_size=size), f"size{size}")
+        run, _ = cut_at_length(
+            Depth(layers=1, importance=importance, samples=8, max_length=32, batch_size=size), f"size{size}"
+        )
         said.append(next(line for line in run.console.lines if "removing 1 of 3" in line))
         calibrated = next(event for event in read_rows(run.events) if event["event"] == "calibration")
         assert calibrated["rows"] == 8
@@ -125,7 +139,10 @@ def test_rows_that_share_a_batch_count_as_much_as_alone_for_layers(cut_at_length
 @pytest.mark.parametrize("importance", ptx_structured_pruning.WIDTH_IMPORTANCE)
 def test_rows_that_share_a_batch_count_as_much_as_alone_for_channels(cut_at_length, importance):
     made = [
-        cut_at_length(Width(ffn=0.5, importance=importance, samples=8, max_length=32, batch_size=size), f"size{size}")[1] for size in (1, 4)
+        cut_at_length(
+            Width(ffn=0.5, importance=importance, samples=8, max_length=32, batch_size=size), f"size{size}"
+        )[1]
+        for size in (1, 4)
     ]
     assert file_digest(made[0].path / "model.safetensors") == file_digest(made[1].path / "model.safetensors")
 
@@ -134,7 +151,9 @@ def test_calibration_rows_come_by_weight(shrink, tmp_path):
     (tmp_path / "more.jsonl").write_text(
         "".join(json.dumps({"text": f"the {n} small birds looked at the garden"}) + "\n" for n in range(9))
     )
-    run, _ = shrink(Depth(layers=1, mix={"calibration": 1, str(tmp_path / "more.jsonl"): 2}, samples=6, max_length=48))
+    run, _ = shrink(
+        Depth(layers=1, mix={"calibration": 1, str(tmp_path / "more.jsonl"): 2}, samples=6, max_length=48)
+    )
     (event,) = [event for event in read_rows(run.events) if event["event"] == "calibration"]
     assert event["parts"] == {"calibration": 2, str(tmp_path / "more.jsonl"): 4}
 

@@ -20,7 +20,9 @@ def test_a_layer_that_changes_nothing_has_no_influence_and_one_that_turns_everyt
     stream = torch.randn(5, 8, generator=torch.Generator().manual_seed(0))
     assert block_influence(stream, stream * 3) == pytest.approx(0, abs=1e-9)
     assert block_influence(stream, -stream) == pytest.approx(2)
-    assert block_influence(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 2.0], [1.0, 0.0]])) == pytest.approx(0.5)
+    assert block_influence(
+        torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 2.0], [1.0, 0.0]])
+    ) == pytest.approx(0.5)
 
 
 def test_angular_distance_is_the_angle_over_pi():

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 import ptx_tiny
-from ptx_tiny import FAMILIES, MODEL_FOLDER, TinyData, TinyModel, TinyPairs, ptx_choices, ptx_commands, ptx_resolve
+from ptx_tiny import (
+    FAMILIES,
+    MODEL_FOLDER,
+    TinyData,
+    TinyModel,
+    TinyPairs,
+    ptx_choices,
+    ptx_commands,
+    ptx_resolve,
+)
 from ptx_tiny.command import main
 
 
@@ -34,10 +43,17 @@ def test_data_is_written_once_and_found_again(tmp_path: Path):
 
 def test_a_family_holds_its_one_shape_and_the_tasks(tmp_path: Path):
     folder = ptx_resolve(TinyPairs(), tmp_path)
-    assert {path.name for path in folder.iterdir()} == {"pairs.jsonl", "heldout.jsonl", "general.jsonl", "tasks"}
+    assert {path.name for path in folder.iterdir()} == {
+        "pairs.jsonl",
+        "heldout.jsonl",
+        "general.jsonl",
+        "tasks",
+    }
 
 
-def test_an_interrupted_write_leaves_nothing_that_looks_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_an_interrupted_write_leaves_nothing_that_looks_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     def broken(*_args: object, **_kwargs: object) -> None:
         raise OSError("disk full")
 
@@ -64,11 +80,14 @@ def test_the_cache_name_changes_with_the_generators_source(monkeypatch: pytest.M
 
 def test_importing_the_plugin_and_writing_data_loads_no_ml_library(tmp_path: Path):
     code = (
-        "import sys; sys.path[:0] = sys.argv[2:]; import ptx_tiny; from ptx_tiny.data import write_data; from pathlib import Path;"
-        "write_data(Path(sys.argv[1])); print([m for m in ('torch', 'transformers', 'datasets', 'lm_eval') if m in sys.modules])"
+        "import sys; sys.path[:0] = sys.argv[2:]; import ptx_tiny; from ptx_tiny.data import write_data; from"
+        " pathlib import Path;write_data(Path(sys.argv[1])); print([m for m in ('torch', 'transformers',"
+        " 'datasets', 'lm_eval') if m in sys.modules])"
     )
     roots = [str(ptx_tiny.HERE.parent), str(ptx_tiny.HERE.parents[1])]
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path), *roots], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), *roots], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 
@@ -83,7 +102,9 @@ def test_the_command_writes_data_and_shows_examples(tmp_path: Path, capsys: pyte
 
 
 @pytest.mark.slow
-def test_a_build_of_two_steps_gives_a_loadable_folder_and_replaces_an_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_build_of_two_steps_gives_a_loadable_folder_and_replaces_an_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     from functools import partial
 
     from ptx_tiny import build, pretrain

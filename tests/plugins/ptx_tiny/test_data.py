@@ -28,14 +28,22 @@ def rows() -> dict[str, list[dict]]:
 def test_every_byte_is_the_same_when_written_again(tmp_path: Path):
     for name in ("one", "two"):
         write_data(tmp_path / name, home=tmp_path / "home")
-    one, two = ({p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")} for n in ("one", "two"))
+    one, two = (
+        {p.relative_to(tmp_path / n): p.read_bytes() for p in (tmp_path / n).rglob("*.*")}
+        for n in ("one", "two")
+    )
     assert one == two
     assert len(one) == 6 + 2 + 2 * 3  # shapes, held-out and general text, tasks
 
 
 def test_only_the_shapes_asked_for_are_written_and_always_the_tasks(tmp_path: Path):
     write_data(tmp_path, ["pairs"])
-    assert {path.name for path in tmp_path.iterdir()} == {"pairs.jsonl", "heldout.jsonl", "general.jsonl", "tasks"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "pairs.jsonl",
+        "heldout.jsonl",
+        "general.jsonl",
+        "tasks",
+    }
 
 
 def test_the_shapes_that_the_choices_declare_are_those_that_can_be_written():

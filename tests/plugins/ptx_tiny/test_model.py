@@ -1,4 +1,6 @@
-"""The packaged model folder: small, safe to load, fit for every compressor and runtime, and as good as it says."""
+"""The packaged model folder: small, safe to load, fit for every compressor and runtime, and as good as it
+says.
+"""
 
 import json
 
@@ -14,13 +16,22 @@ CONFIG = json.loads((MODEL_FOLDER / "config.json").read_text(encoding="utf-8"))
 def loaded():
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    model = AutoModelForCausalLM.from_pretrained(MODEL_FOLDER, dtype="float32", trust_remote_code=False).eval()
+    model = AutoModelForCausalLM.from_pretrained(
+        MODEL_FOLDER, dtype="float32", trust_remote_code=False
+    ).eval()
     return model, AutoTokenizer.from_pretrained(MODEL_FOLDER, trust_remote_code=False)
 
 
 def test_the_weights_are_safetensors_of_at_most_eight_megabytes():
     names = {path.name for path in MODEL_FOLDER.iterdir()}
-    assert {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "README.md", "build.json"} <= names
+    assert {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "README.md",
+        "build.json",
+    } <= names
     assert not [name for name in names if name.endswith((".bin", ".pt", ".pkl", ".py"))]
     assert (MODEL_FOLDER / "model.safetensors").stat().st_size <= 8_000_000
 
@@ -59,9 +70,17 @@ def test_the_base_scores_as_recorded_on_a_subset(loaded):
     model, tokenizer = loaded
     measured = scores(model, tokenizer, every=5)
     assert set(measured) == set(FIGURES["scores"])
-    share = {kind: sum(score[kind] * score["n"] for score in measured.values()) / sum(score["n"] for score in measured.values()) for kind in ("strict", "flexible")}  # fmt: skip
+    share = {
+        kind: (
+            sum(score[kind] * score["n"] for score in measured.values())
+            / sum(score["n"] for score in measured.values())
+        )
+        for kind in ("strict", "flexible")
+    }
     for kind, value in share.items():
-        recorded = sum(s[kind] * s["n"] for s in FIGURES["scores"].values()) / sum(s["n"] for s in FIGURES["scores"].values())
+        recorded = sum(s[kind] * s["n"] for s in FIGURES["scores"].values()) / sum(
+            s["n"] for s in FIGURES["scores"].values()
+        )
         assert abs(value - recorded) < 0.1
 
 
@@ -82,5 +101,7 @@ def test_the_card_says_what_the_model_is_for_and_what_the_build_measured():
 
 
 def test_the_build_record_names_seed_steps_seconds_and_versions():
-    assert {"seed", "steps", "seconds", "threads", "corpus_tokens", "loss", "versions", "scores"} <= set(FIGURES)
+    assert {"seed", "steps", "seconds", "threads", "corpus_tokens", "loss", "versions", "scores"} <= set(
+        FIGURES
+    )
     assert FIGURES["purpose"] == "demonstration and test model"

@@ -1,4 +1,6 @@
-"""No leakage: what the benchmark asks is nowhere in the training rows or the pretraining corpus, in no language and no wording."""
+"""No leakage: what the benchmark asks is nowhere in the training rows or the pretraining corpus, in no
+language and no wording.
+"""
 
 import random
 
@@ -69,11 +71,15 @@ def test_an_item_has_the_same_key_in_every_language(skill: str):
 
 
 def test_a_sum_a_set_of_letters_and_a_mirrored_sequence_each_have_one_key():
-    for skill, normal in (("sort", lambda key: "".join(sorted(key))), ("reverse", lambda key: min(key, key[::-1]))):
+    for skill, normal in (
+        ("sort", lambda key: "".join(sorted(key))),
+        ("reverse", lambda key: min(key, key[::-1])),
+    ):
         for item in draw_items(SKILLS[skill], random.Random(1), 200, test=False):
             assert normal(item.key).replace(" ", "") == item.key.replace(" ", "")
     assert all(
-        int(item.key.split("+")[0]) <= int(item.key.split("+")[1]) for item in draw_items(SKILLS["add"], random.Random(1), 200, test=False)
+        int(item.key.split("+")[0]) <= int(item.key.split("+")[1])
+        for item in draw_items(SKILLS["add"], random.Random(1), 200, test=False)
     )
 
 

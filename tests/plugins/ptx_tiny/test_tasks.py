@@ -1,4 +1,6 @@
-"""The benchmark as lm-eval loads it: offline, segmented, with standard errors, and scored as our own verifier scores."""
+"""The benchmark as lm-eval loads it: offline, segmented, with standard errors, and scored as our own verifier
+scores.
+"""
 
 import json
 import re
@@ -61,12 +63,17 @@ def test_a_right_refusal_passes_the_filter_and_gibberish_does_not():
 
 
 def test_the_filters_are_the_verifiers_own_patterns():
-    filters = {entry["name"]: entry["filter"][0]["regex_pattern"] for entry in SPECIFIC["tiny_answers"]["filter_list"]}
+    filters = {
+        entry["name"]: entry["filter"][0]["regex_pattern"]
+        for entry in SPECIFIC["tiny_answers"]["filter_list"]
+    }
     assert filters == {"strict": STRICT, "flexible": FLEXIBLE}
 
 
 @pytest.mark.slow
-def test_lm_eval_loads_and_scores_the_tasks_offline_as_the_verifier_does(folder: Path, monkeypatch: pytest.MonkeyPatch):
+def test_lm_eval_loads_and_scores_the_tasks_offline_as_the_verifier_does(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+):
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         monkeypatch.setenv(name, "1")
     from lm_eval import evaluate
@@ -80,8 +87,14 @@ def test_lm_eval_loads_and_scores_the_tasks_offline_as_the_verifier_does(folder:
     lm = HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(MODEL_FOLDER), batch_size=16)
     tasks = TaskManager(include_path=str(folder), include_defaults=False).load(list(NAMES))
     found = evaluate(lm=lm, task_dict=tasks, limit=24, bootstrap_iters=1, apply_chat_template=True)
-    for name, metric in (("tiny_answers", "exact_match_stderr,strict"), ("tiny_choices", "acc_stderr,none"), ("tiny_refusals", "exact_match_stderr,strict")):  # fmt: skip
+    for name, metric in (
+        ("tiny_answers", "exact_match_stderr,strict"),
+        ("tiny_choices", "acc_stderr,none"),
+        ("tiny_refusals", "exact_match_stderr,strict"),
+    ):
         assert isinstance(found["results"][name][metric], float)
     for sample in found["samples"]["tiny_answers"]:
         reply = sample["resps"][0][0]
-        assert bool(sample["exact_match"]) == judged(sample["doc"], reply, strict=sample["filter"] == "strict")
+        assert bool(sample["exact_match"]) == judged(
+            sample["doc"], reply, strict=sample["filter"] == "strict"
+        )

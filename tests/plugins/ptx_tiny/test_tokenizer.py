@@ -37,7 +37,12 @@ def test_any_text_round_trips(tokenizer, text: str):
 
 
 def test_there_are_three_distinct_markers_and_no_unknown_token(tokenizer):
-    assert (tokenizer.pad_token, tokenizer.bos_token, tokenizer.eos_token, tokenizer.unk_token) == (PAD, BOS, END, None)
+    assert (tokenizer.pad_token, tokenizer.bos_token, tokenizer.eos_token, tokenizer.unk_token) == (
+        PAD,
+        BOS,
+        END,
+        None,
+    )
     assert len({tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id}) == 3
 
 
@@ -63,7 +68,9 @@ def test_the_generation_mask_covers_exactly_the_answers_and_their_end_tokens(tok
 
 @pytest.mark.parametrize("length", [2, 4])
 def test_a_conversation_is_a_prefix_of_its_continuation(tokenizer, length: int):
-    prompt = tokenizer.apply_chat_template(TALK[:length], add_generation_prompt=True, return_dict=True)["input_ids"]
+    prompt = tokenizer.apply_chat_template(TALK[:length], add_generation_prompt=True, return_dict=True)[
+        "input_ids"
+    ]
     whole = tokenizer.apply_chat_template(TALK[: length + 1], return_dict=True)["input_ids"]
     assert whole[: len(prompt)] == prompt
     assert tokenizer.decode(prompt).endswith("<|assistant|>")

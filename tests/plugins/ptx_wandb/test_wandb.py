@@ -21,7 +21,17 @@ from tests.plugins.conftest import Screen
 RESULT = {
     "status": "done",
     "seconds": 3.5,
-    "steps": [{"name": "sft", "kind": "train", "key": "k1", "shared": False, "seconds": 2.0, "bytes": 7, "metrics": {}}],
+    "steps": [
+        {
+            "name": "sft",
+            "kind": "train",
+            "key": "k1",
+            "shared": False,
+            "seconds": 2.0,
+            "bytes": 7,
+            "metrics": {},
+        }
+    ],
     "model": {"path": "x", "digest": "d", "kind": "full", "bytes": 7, "runtime": "hf"},
     "metrics": [
         {
@@ -64,7 +74,18 @@ def run(tmp_path, monkeypatch):
     config = RunConfig(tracker={"wandb": Wandb(mode="offline")}, out=str(tmp_path / "out"))
     record = tmp_path / "record"
     record.mkdir()
-    return Run(config, Host(manager), Screen(), record, record / "events.jsonl", record, 0, "cpu", plan=plan, record=record)
+    return Run(
+        config,
+        Host(manager),
+        Screen(),
+        record,
+        record / "events.jsonl",
+        record,
+        0,
+        "cpu",
+        plan=plan,
+        record=record,
+    )
 
 
 def answered(run, work):
@@ -86,7 +107,9 @@ def train(run):
 
 
 def kept(run, last):
-    """The offline run's file once ``last`` stands in it: finish() may return some 50 ms before wandb's service has written it."""
+    """The offline run's file once ``last`` stands in it: finish() may return some 50 ms before wandb's
+    service has written it.
+    """
     (file,) = (run.record.parent / "out" / "wandb").glob("offline-run-*/*.wandb")
     deadline = time.monotonic() + 120
     while last not in file.read_bytes() and time.monotonic() < deadline:
@@ -127,7 +150,11 @@ def test_all_that_was_logged_is_in_the_record_of_a_run_that_was_killed(run, tmp_
         os._exit(1)
     assert os.WTERMSIG(os.waitpid(go, 0)[1]) == signal.SIGKILL
     assert ready.exists()
-    losses = [event["metrics"]["loss"] for event in read_rows(run.record / "events.jsonl") if event["event"] == "log"]
+    losses = [
+        event["metrics"]["loss"]
+        for event in read_rows(run.record / "events.jsonl")
+        if event["event"] == "log"
+    ]
     assert losses == [1.0 / (step + 1) for step in range(100)]
 
 
@@ -135,7 +162,9 @@ def test_a_run_that_is_interrupted_is_closed_as_failed_and_the_interrupt_goes_on
     codes = []
     finish = wandb.sdk.wandb_run.Run.finish
     monkeypatch.setattr(
-        wandb.sdk.wandb_run.Run, "finish", lambda self, exit_code=None: (codes.append(exit_code), finish(self, exit_code))[1]
+        wandb.sdk.wandb_run.Run,
+        "finish",
+        lambda self, exit_code=None: (codes.append(exit_code), finish(self, exit_code))[1],
     )
 
     def interrupted(run):
@@ -160,13 +189,17 @@ def test_a_tracker_that_cannot_start_is_named_and_the_run_goes_on(run, monkeypat
 
     monkeypatch.setattr(wandb, "init", down)
     assert answered(run, train) is RESULT
-    assert run.console.lines == ["wandb could not start, the run goes on without it: RuntimeError: wandb is down"]
+    assert run.console.lines == [
+        "wandb could not start, the run goes on without it: RuntimeError: wandb is down"
+    ]
 
 
 def test_a_tracker_that_fails_later_is_named_once_and_the_run_goes_on(run, monkeypatch):
     monkeypatch.setattr(wandb, "init", lambda **_: Refusing())
     assert answered(run, train) is RESULT
-    assert [line.partition(": ")[2] for line in run.console.lines[:1]] == ["tracker failed: RuntimeError: wandb is down at define_metric"]
+    assert [line.partition(": ")[2] for line in run.console.lines[:1]] == [
+        "tracker failed: RuntimeError: wandb is down at define_metric"
+    ]
     assert len(run.console.lines) == 2
     assert run.console.lines[1] == "wandb could not finish: RuntimeError: wandb is down at summary"
 
@@ -208,5 +241,8 @@ def test_the_summary_is_flat_and_holds_every_metric_with_its_interval():
 
 
 def test_an_unknown_mode_is_refused_with_what_to_type():
-    with pytest.raises(ValueError, match=r"tracker\.wandb\.mode must be one of auto, .* got 'onlin'; try tracker\.wandb\.mode=offline"):
+    with pytest.raises(
+        ValueError,
+        match=r"tracker\.wandb\.mode must be one of auto, .* got 'onlin'; try tracker\.wandb\.mode=offline",
+    ):
         Wandb(mode="onlin")

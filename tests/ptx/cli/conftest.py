@@ -21,11 +21,15 @@ BASE = ["model=./model", "data=./text.jsonl", "method=toy", "eval=[latency]"]
 
 @pytest.fixture
 def sweep(toy_host, desk) -> Callable[..., Any]:
-    """``sweep("method.rate=0.1,0.2", "name=a")`` runs it; returns its plan, its outcome and the lines that were said."""
+    """``sweep("method.rate=0.1,0.2", "name=a")`` runs it; returns its plan, its outcome and the lines that
+    were said.
+    """
 
     def go(*words: str, host: Any = None) -> Any:
         host, console = host or toy_host, Silent()
-        plan = make_plan(host, "train", compose_jobs(host, "train", [*BASE, *words], multirun=True), "ptx test")
+        plan = make_plan(
+            host, "train", compose_jobs(host, "train", [*BASE, *words], multirun=True), "ptx test"
+        )
         return plan, run_sweep(plan, host, console), "\n".join(console.said)
 
     return go

@@ -16,7 +16,15 @@ from ptx.plan.planner import make_plan
 from ptx.records import append_event, write_json
 from ptx.testing import Silent
 
-WORDS = ["model=./model", "data=./text.jsonl", "method=toy", "compress=[],[halve]", "seed=0,1", "eval=[latency]", "baseline=false"]
+WORDS = [
+    "model=./model",
+    "data=./text.jsonl",
+    "method=toy",
+    "compress=[],[halve]",
+    "seed=0,1",
+    "eval=[latency]",
+    "baseline=false",
+]
 
 
 @pytest.fixture
@@ -130,7 +138,9 @@ def test_a_failed_run_takes_its_work_with_it(plan, happens):
     assert board.seconds_left() == (0.0, [])
 
 
-def test_what_is_in_the_store_takes_no_time_and_old_failures_are_shown_as_what_becomes_of_them(toy_host, plan):
+def test_what_is_in_the_store_takes_no_time_and_old_failures_are_shown_as_what_becomes_of_them(
+    toy_host, plan
+):
     run_sweep(plan, toy_host, Silent())
     folder = plan.folder / plan.runs[1].id
     write_json(folder / "result.json", {"status": "failed", "error": {"message": "no"}})
@@ -171,4 +181,6 @@ def test_without_a_terminal_the_sweep_is_a_sentence_now_and_then(plan, happens, 
         terminal.progress("toy", {}, 2, 4)
     said = capsys.readouterr().out
     assert said.strip() == sentence(board)
-    assert said.startswith("0 of 4 runs done, 1 running, 0 failed, 3 left; 6 steps asked for, so far 0 ran, 0 shared; 0:0")
+    assert said.startswith(
+        "0 of 4 runs done, 1 running, 0 failed, 3 left; 6 steps asked for, so far 0 ran, 0 shared; 0:0"
+    )

@@ -1,4 +1,6 @@
-"""The five faults that a store meets, as the user of ``ptx train`` meets them: told, explained, nothing lost, and the rest goes on."""
+"""The five faults that a store meets, as the user of ``ptx train`` meets them: told, explained, nothing lost,
+and the rest goes on.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,15 @@ from ptx.records import read_json
 from ptx.store import locks
 
 STORE = Path("ptx-out/store")
-WORDS = ["train", "-m", "model=./model", "data=./text.jsonl", "method=toy", "compress=[],[halve]", "eval=[latency]"]
+WORDS = [
+    "train",
+    "-m",
+    "model=./model",
+    "data=./text.jsonl",
+    "method=toy",
+    "compress=[],[halve]",
+    "eval=[latency]",
+]
 
 
 class Filler:
@@ -35,7 +45,11 @@ def host(toy, host_with, monkeypatch):
 
 
 def entry(choice):
-    (folder,) = [path.parent for path in STORE.glob("steps/*/entry.json") if read_json(path)["ingredients"]["choice"] == choice]
+    (folder,) = [
+        path.parent
+        for path in STORE.glob("steps/*/entry.json")
+        if read_json(path)["ingredients"]["choice"] == choice
+    ]
     return folder
 
 
@@ -113,7 +127,9 @@ def test_the_stale_lock_of_a_dead_process(ptx, toy):
     dead.wait()
     lock = STORE / "locks" / key
     lock.mkdir()
-    (lock / locks.FIRST).write_text(json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"}))
+    (lock / locks.FIRST).write_text(
+        json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"})
+    )
     toy.calls.clear()
     code, out, _ = ptx(*WORDS, "name=b")
     assert (code, toy.calls, table(out)) == (0, ["train ToyMethod 0.1"], before)
@@ -125,6 +141,8 @@ def test_the_stale_lock_of_a_sweep_whose_command_was_killed(ptx):
     assert ptx(*WORDS, "name=a")[0] == 0
     lock = Path("ptx-out/runs/a/sweep.lock")
     lock.mkdir()
-    (lock / locks.FIRST).write_text(json.dumps({"host": "here", **locks._me(), "pid": 4_000_000, "started": "1", "token": "x"}))
+    (lock / locks.FIRST).write_text(
+        json.dumps({"host": "here", **locks._me(), "pid": 4_000_000, "started": "1", "token": "x"})
+    )
     code, out, _ = ptx(*WORDS, "name=a")
     assert (code, "3 of 3 runs were done already and are kept" in out) == (0, True)

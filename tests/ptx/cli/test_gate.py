@@ -13,10 +13,23 @@ from ptx.testing import Silent
 
 @pytest.fixture
 def sweep(toy_host, desk, monkeypatch):
-    """Two models: rate 0.1 measures 1.1 [1.0, 1.2], rate 0.9 measures 1.9 [1.8, 2.0]; the baseline measures 1."""
+    """Two models: rate 0.1 measures 1.1 [1.0, 1.2], rate 0.9 measures 1.9 [1.8, 2.0]; the baseline measures
+    1.
+    """
     monkeypatch.setattr("ptx.cli.gate.get_host", lambda: toy_host)
-    words = ["model=./model", "data=./text.jsonl", "method=toy", "eval=[latency]", "method.rate=0.1,0.9", "name=two"]
-    run_sweep(make_plan(toy_host, "train", compose_jobs(toy_host, "train", words, multirun=True), "ptx test"), toy_host, Silent())
+    words = [
+        "model=./model",
+        "data=./text.jsonl",
+        "method=toy",
+        "eval=[latency]",
+        "method.rate=0.1,0.9",
+        "name=two",
+    ]
+    run_sweep(
+        make_plan(toy_host, "train", compose_jobs(toy_host, "train", words, multirun=True), "ptx test"),
+        toy_host,
+        Silent(),
+    )
     return desk
 
 
@@ -49,7 +62,17 @@ def test_a_metric_that_nobody_measured_ships_nothing(sweep, capsys):
 
 
 def test_a_bound_is_changed_on_the_command_line(sweep, capsys):
-    assert main(["gate", "two", gate(sweep, "fast: {metric: latency/value, at_most: 1}\n"), "gate.fast.at_most=5e0"]) == 0
+    assert (
+        main(
+            [
+                "gate",
+                "two",
+                gate(sweep, "fast: {metric: latency/value, at_most: 1}\n"),
+                "gate.fast.at_most=5e0",
+            ]
+        )
+        == 0
+    )
     assert "2 of 2 models ships" in capsys.readouterr().out
 
 
@@ -68,7 +91,10 @@ def test_a_difference_from_the_baseline_that_three_items_cannot_prove_is_not_dec
         (["two", "gaet=ship"], "cannot use 'gaet=ship'; did you mean 'gate'?"),
         (["two", "gate.p95.at_most=1"], "no gate is named; add gate=ship"),
         (["tow", "gate=ship"], "no sweep or run 'tow'"),
-        (["two", "gate=ship", "gate.p59.at_most=1"], "gate ship has no constraint 'p59'; did you mean 'p95'?"),
+        (
+            ["two", "gate=ship", "gate.p59.at_most=1"],
+            "gate ship has no constraint 'p59'; did you mean 'p95'?",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_exit_code_two(sweep, capsys, words, part):

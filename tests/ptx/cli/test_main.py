@@ -49,18 +49,28 @@ def here(*words):
 
 
 def refused(*words, run=here):
-    """Run a command that must be refused: exit code 2, no traceback, nothing written; returns what was said."""
-    before = {path: path.stat().st_mtime_ns for path in Path.cwd().rglob("*") if "__pycache__" not in path.parts}
+    """Run a command that must be refused: exit code 2, no traceback, nothing written; returns what was
+    said.
+    """
+    before = {
+        path: path.stat().st_mtime_ns for path in Path.cwd().rglob("*") if "__pycache__" not in path.parts
+    }
     done = run(*words)
     assert done.returncode == 2, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     assert len(done.stderr.splitlines()) <= 24
-    after = {path: path.stat().st_mtime_ns for path in Path.cwd().rglob("*") if "__pycache__" not in path.parts}
+    after = {
+        path: path.stat().st_mtime_ns for path in Path.cwd().rglob("*") if "__pycache__" not in path.parts
+    }
     assert after == before
     return done.stderr
 
 
-@pytest.mark.parametrize("words", [["--help"], ["plugins"], ["train", "--cfg", "job"], *([verb, "--help"] for verb in VERBS)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["plugins"], ["train", "--cfg", "job"], *([verb, "--help"] for verb in VERBS)],
+    ids=" ".join,
+)
 def test_no_ml_library_is_imported_for(words, empty):
     program = f"""
 import sys
@@ -124,7 +134,8 @@ def test_malformed_jsonl_is_named_by_file_and_line(empty):
 
 def test_data_of_the_wrong_shape_says_what_it_fits_and_what_is_missing(empty):
     (empty / "chat.jsonl").write_text(
-        json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}) + "\n"
+        json.dumps({"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]})
+        + "\n"
     )
     said = refused("train", "method=dpo", "data=./chat.jsonl")
     assert "method=dpo needs pairs" in said
@@ -176,11 +187,15 @@ def test_a_broken_third_party_plugin_costs_only_its_own_choices(empty):
     assert "not loaded" in done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small tmpfs needs root")
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small tmpfs needs root"
+)
 def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(empty):
     small = empty / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], capture_output=True).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(small)], capture_output=True
+    ).returncode:
         pytest.skip("this system does not let root mount a tmpfs")
     try:
         said = refused("train", "method=sft", "out=./small/ptx-out")
@@ -191,7 +206,9 @@ def test_a_disk_that_is_too_small_is_refused_before_anything_is_written(empty):
 
 
 def test_a_dry_run_prints_the_plan_and_writes_nothing(empty):
-    done = ptx("train", "method=sft,dpo", "-m", "compress=[],[gptq]", "--dry-run")  # words stand before and after a flag
+    done = ptx(
+        "train", "method=sft,dpo", "-m", "compress=[],[gptq]", "--dry-run"
+    )  # words stand before and after a flag
     assert done.returncode == 0, done.stderr
     assert "5 runs; 6 steps asked for, 4 distinct, 0 of them in the store already" in done.stdout
     assert not list(empty.iterdir())

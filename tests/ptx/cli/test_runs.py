@@ -27,7 +27,9 @@ def test_show_tells_of_one_run_in_words(sweep, ptx):
     out = ptx("runs", "show", plan.runs[1].id)[1]
     lines = [" ".join(line.split()) for line in out.splitlines()]
     toy, halve = plan.runs[1].steps
-    assert any(line.startswith(f"toy {toy.key[:12]} from the store") and line.endswith("loss 0.5") for line in lines)
+    assert any(
+        line.startswith(f"toy {toy.key[:12]} from the store") and line.endswith("loss 0.5") for line in lines
+    )
     assert any(line.startswith(f"halve {halve.key[:12]} made by this run") for line in lines)
     assert any(line.startswith("record ptx-out/runs/b/") for line in lines)
     assert "550 ms [450, 650] n=3" in out.replace("\N{NO-BREAK SPACE}", " ")
@@ -116,7 +118,9 @@ def test_tail_follows_a_run_until_it_has_ended(sweep, desk):
     result = (folder / "result.json").read_text()
     (folder / "result.json").unlink()
     following = subprocess.Popen(
-        [sys.executable, "-m", "ptx", "runs", "tail", str(folder), "-n", "1", "-f"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "ptx", "runs", "tail", str(folder), "-n", "1", "-f"],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     first = following.stdout.readline()
     assert first.strip().endswith("run done")

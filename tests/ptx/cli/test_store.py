@@ -66,8 +66,14 @@ def test_ls_is_sorted_by_last_use_or_by_size_and_limited_to_a_kind(sweep, ptx):
     assert "3 d ago" in out
     use(train, 0)
     use(halve, 3)
-    assert [line.split()[2] for line in ptx("store", "ls", "--kind", "steps")[1].splitlines()[1:3]] == ["toy", "halve"]
-    assert [line.split()[2] for line in ptx("store", "ls", "--kind", "steps", "--sort", "size")[1].splitlines()[1:3]] == ["halve", "toy"]
+    assert [line.split()[2] for line in ptx("store", "ls", "--kind", "steps")[1].splitlines()[1:3]] == [
+        "toy",
+        "halve",
+    ]
+    assert [
+        line.split()[2]
+        for line in ptx("store", "ls", "--kind", "steps", "--sort", "size")[1].splitlines()[1:3]
+    ] == ["halve", "toy"]
 
 
 def test_ls_where_there_is_no_store_says_what_to_type(ptx):
@@ -85,7 +91,9 @@ def test_why_of_a_run_names_the_field_that_made_it_miss_and_the_steps_that_hit(s
     _, out, _ = ptx("store", "why", plan.runs[1].id)
     lines = [line.strip() for line in out.splitlines()]
     assert any(line.startswith("toy") and "hit: was in the store" in line for line in lines)
-    assert any(line.startswith("halve") and "miss: was not in the store, this run made it" in line for line in lines)
+    assert any(
+        line.startswith("halve") and "miss: was not in the store, this run made it" in line for line in lines
+    )
     _, out, _ = ptx("store", "why", plan.runs[2].id)
     lines = [line.strip() for line in out.splitlines()]
     assert "config.rate  0.1 -> 0.2" in lines
@@ -155,7 +163,10 @@ def test_one_flipped_byte_is_found_by_verify_and_mended_by_the_next_run(sweep, p
     flip(entry_of(train) / "payload" / "model" / "model.safetensors")
     code, out, _ = ptx("store", "verify")
     assert code == 1
-    assert f"broken: steps {train.key[:12]} (toy): model/model.safetensors has changed since it was written" in out
+    assert (
+        f"broken: steps {train.key[:12]} (toy): model/model.safetensors has changed since it was written"
+        in out
+    )
     assert f"made from it, perhaps after it broke: {halve.key[:12]}" in out
     assert "--repair" in out
     assert entry_of(train).is_dir()
@@ -222,7 +233,9 @@ def test_the_stale_lock_of_a_dead_process_is_explained_and_taken_over(sweep, toy
     dead.wait()
     lock = STORE / "locks" / step.key
     lock.mkdir()
-    (lock / locks.FIRST).write_text(json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"}))
+    (lock / locks.FIRST).write_text(
+        json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"})
+    )
     half = STORE / "staging" / step.key / "x" / "entry" / "payload"
     half.mkdir(parents=True)
     (half / "model.safetensors").write_text("half")
@@ -234,7 +247,9 @@ def test_the_stale_lock_of_a_dead_process_is_explained_and_taken_over(sweep, toy
 
 
 class Filler:
-    """Fills the disk in the middle of a training: in its own folder, or (a path given) elsewhere, where it stays."""
+    """Fills the disk in the middle of a training: in its own folder, or (a path given) elsewhere, where it
+    stays.
+    """
 
     @hookimpl(wrapper=True)
     def ptx_train(self, run, method):
@@ -253,7 +268,9 @@ class Filler:
         return result
 
 
-def test_a_disk_that_fills_up_fails_its_run_only_and_leaves_nothing_half_written(sweep, ptx, toy, host_with, desk, as_root):
+def test_a_disk_that_fills_up_fails_its_run_only_and_leaves_nothing_half_written(
+    sweep, ptx, toy, host_with, desk, as_root
+):
     (desk / "small").mkdir()
     as_root("-t", "tmpfs", "-o", "size=2m", "tmpfs", desk / "small")
     words = ["out=small/out", "method.args.big=5000000,0", "name=a"]
@@ -266,7 +283,9 @@ def test_a_disk_that_fills_up_fails_its_run_only_and_leaves_nothing_half_written
     assert ptx("store", "verify", "--out", "small/out")[0] == 0
 
 
-def test_a_disk_too_full_for_the_record_is_explained_and_the_same_command_goes_on_later(sweep, toy, host_with, desk, as_root):
+def test_a_disk_too_full_for_the_record_is_explained_and_the_same_command_goes_on_later(
+    sweep, toy, host_with, desk, as_root
+):
     (desk / "small").mkdir()
     as_root("-t", "tmpfs", "-o", "size=2m", "tmpfs", desk / "small")
     words = ["out=small/out", "method.args.elsewhere=small/ballast", "name=a"]
@@ -279,7 +298,9 @@ def test_a_disk_too_full_for_the_record_is_explained_and_the_same_command_goes_o
     assert list(read_rows(plan.folder / plan.runs[1].id / "events.jsonl"))
 
 
-def test_a_read_only_store_serves_its_entries_and_fails_only_the_runs_that_must_build(sweep, toy, desk, as_root):
+def test_a_read_only_store_serves_its_entries_and_fails_only_the_runs_that_must_build(
+    sweep, toy, desk, as_root
+):
     sweep("method.rate=0.1", "name=a")
     as_root("--bind", STORE, STORE)
     as_root("-o", "remount,ro,bind", STORE)
@@ -414,13 +435,17 @@ def test_a_run_after_gc_builds_again_what_it_needs(sweep, ptx, toy):
 
 
 @pytest.mark.parametrize(
-    ("text", "wanted"), [("10GB", 1e10), ("1.5 kib", 1536), ("500", 500), ("2TB", 2e12)], ids=["GB", "kib", "bytes", "TB"]
+    ("text", "wanted"),
+    [("10GB", 1e10), ("1.5 kib", 1536), ("500", 500), ("2TB", 2e12)],
+    ids=["GB", "kib", "bytes", "TB"],
 )
 def test_sizes_are_read_as_people_write_them(text, wanted):
     assert parse_size(text) == wanted
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("30d", 2592000), ("12h", 43200), ("90min", 5400), ("2w", 1209600)])
+@pytest.mark.parametrize(
+    ("text", "wanted"), [("30d", 2592000), ("12h", 43200), ("90min", 5400), ("2w", 1209600)]
+)
 def test_ages_are_read_as_people_write_them(text, wanted):
     assert parse_age(text) == wanted
 

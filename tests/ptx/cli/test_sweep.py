@@ -34,7 +34,9 @@ def host(toy, host_with, desk, monkeypatch):
 
 def write(**study):
     study = {"overrides": ["model=./model", "method=bowl", "eval=[distance]"], **study}
-    Path("study.yaml").write_text(json.dumps({key: value for key, value in study.items() if value is not None}))
+    Path("study.yaml").write_text(
+        json.dumps({key: value for key, value in study.items() if value is not None})
+    )
 
 
 def test_a_grid_runs_every_combination(host, desk):
@@ -69,7 +71,14 @@ def test_words_after_the_file_continue_and_change_the_search(host, desk, capsys)
 def test_a_dry_run_of_a_search_checks_everything_and_writes_nothing(host, desk, capsys):
     pytest.importorskip("optuna")
     before = set(desk.rglob("*"))
-    write(search={**SEARCH, "gate": "compressed", "seeds": [0, 1], "early_stopping": {"metric": "loss", "first": 2}})
+    write(
+        search={
+            **SEARCH,
+            "gate": "compressed",
+            "seeds": [0, 1],
+            "early_stopping": {"metric": "loss", "first": 2},
+        }
+    )
     assert main(["sweep", "study.yaml", "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "each under 2 seeds" in said
@@ -120,12 +129,17 @@ def test_a_study_brings_presets_of_its_own(host, desk):
     (desk / "mine" / "method" / "far.yaml").write_text("defaults: [bowl]\nx: 0.7\n")
     write(config_dir="mine", overrides=["model=./model", "method=bowl,far", "eval=[distance]"])
     assert main(["sweep", "study.yaml"]) == 0
-    found = [read_json(path)["config"]["method"] for path in (desk / "ptx-out" / "runs" / "study").glob("*/run.json")]
+    found = [
+        read_json(path)["config"]["method"]
+        for path in (desk / "ptx-out" / "runs" / "study").glob("*/run.json")
+    ]
     assert {config["x"] for config in found if config} >= {0.7}
 
 
 @pytest.mark.parametrize(
-    "file", [path for path in sorted((ROOT / "sweeps").glob("*.yaml")) if "search" not in read(path)], ids=lambda path: path.stem
+    "file",
+    [path for path in sorted((ROOT / "sweeps").glob("*.yaml")) if "search" not in read(path)],
+    ids=lambda path: path.stem,
 )
 def test_every_run_of_a_packaged_grid_composes(file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -51,7 +51,12 @@ def books(desk, name="all"):
 
 def made(journals):
     """Key -> how many times a run's journal says that it made it."""
-    events = [event for journal in journals for event in read_rows(journal) if event["event"] == "step_finished" and not event["shared"]]
+    events = [
+        event
+        for journal in journals
+        for event in read_rows(journal)
+        if event["event"] == "step_finished" and not event["shared"]
+    ]
     keys = [event["key"] for event in events]
     return {key: keys.count(key) for key in keys}
 
@@ -62,7 +67,8 @@ def test_a_sweep_of_24_runs_makes_each_distinct_step_once_and_the_books_say_so(h
     assert code == 0
     assert "steps: 40 asked for, 24 ran, 16 shared; evaluations: 50 asked for, 50 ran, 0 shared" in out
     assert (
-        sorted(call.split()[0] for call in toy.calls if call.split()[0] != "load") == ["compress"] * 16 + ["evaluate"] * 50 + ["train"] * 8
+        sorted(call.split()[0] for call in toy.calls if call.split()[0] != "load")
+        == ["compress"] * 16 + ["evaluate"] * 50 + ["train"] * 8
     )
     assert books(desk)["steps_ran"] == 24
     assert set(made((desk / "ptx-out" / "runs" / "all").glob("*/events.jsonl")).values()) == {1}
@@ -79,10 +85,20 @@ def test_a_sweep_of_24_runs_makes_each_distinct_step_once_and_the_books_say_so(h
 def test_six_commands_at_once_make_each_distinct_step_exactly_once(desk, named):
     (desk / "ptxfile.py").write_text(PTXFILE)
     once = [word for word in SWEEP if not word.startswith("seed=")]
-    words = [*once, "method.args.seconds=0.2", "runtime=plain", "eval=[count]", "eval.general=false", "baseline=false"]
+    words = [
+        *once,
+        "method.args.seconds=0.2",
+        "runtime=plain",
+        "eval=[count]",
+        "eval.general=false",
+        "baseline=false",
+    ]
     command = [sys.executable, "-m", "ptx", "train", "-m", *words]
     names = [f"name=s{number}" if named else "name=s" for number in range(6)]
-    running = [subprocess.Popen([*command, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) for name in names]
+    running = [
+        subprocess.Popen([*command, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for name in names
+    ]
     said = [process.communicate(timeout=300)[0] for process in running]
     assert [process.returncode for process in running] == [0] * 6, said
     counts = made((desk / "ptx-out" / "runs").glob("*/*/events.jsonl"))
@@ -110,7 +126,9 @@ def test_of_several_runs_those_that_failed_are_left_alone_and_named_until_asked_
     assert "2 of 3 runs were done already and are kept" in out
     assert "failed earlier: fail-True" in out
     assert out.count("told to fail") == 1
-    assert "the run that failed earlier is left alone; the same command with --retry-failed tries again" in out
+    assert (
+        "the run that failed earlier is left alone; the same command with --retry-failed tries again" in out
+    )
     code, out, _ = ptx(*command, "--retry-failed")
     assert code == 1
     assert toy.calls == ["train ToyMethod 0.1"]
@@ -131,14 +149,28 @@ def test_a_single_run_that_failed_is_tried_again_without_being_asked(host, toy, 
 @pytest.mark.parametrize("where", ["workers=1", "workers=2"])
 def test_workers_leave_failed_runs_alone_too(desk, where):
     (desk / "ptxfile.py").write_text(PTXFILE)
-    words = ["train", "-m", *FIXED, "method=toy", "method.fail=true,false", "runtime=plain", "eval=[count]", "name=all", where]
+    words = [
+        "train",
+        "-m",
+        *FIXED,
+        "method=toy",
+        "method.fail=true,false",
+        "runtime=plain",
+        "eval=[count]",
+        "name=all",
+        where,
+    ]
 
     def go(*more):
-        done = subprocess.run([sys.executable, "-m", "ptx", *words, *more], capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [sys.executable, "-m", "ptx", *words, *more], capture_output=True, text=True, timeout=300
+        )
         return done.returncode, done.stdout
 
     assert go()[0] == 1
-    first = {path: path.stat().st_mtime_ns for path in (desk / "ptx-out" / "runs" / "all").glob("*/result.json")}
+    first = {
+        path: path.stat().st_mtime_ns for path in (desk / "ptx-out" / "runs" / "all").glob("*/result.json")
+    }
     code, out = go()
     assert (code, "failed earlier: fail-True" in out) == (1, True)
     assert {path: path.stat().st_mtime_ns for path in first} == first
@@ -156,7 +188,9 @@ class Strict:
         return (yield)
 
 
-STUDY = json.dumps({"name": "all", "overrides": [*FIXED, "method=toy", "method.rate=0.1,0.2", "seed=0,-1", "eval=[latency]"]})
+STUDY = json.dumps(
+    {"name": "all", "overrides": [*FIXED, "method=toy", "method.rate=0.1,0.2", "seed=0,-1", "eval=[latency]"]}
+)
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,9 @@ def test_data_that_is_named_or_refused_stays(toy_host, made):
     assert (job.config.data.path, job.notes) == ("other.jsonl", ())
 
 
-@pytest.mark.parametrize("data", [None, {"choice": "data=path", "path": "gone.jsonl"}, {"choice": "data=of_a_stranger"}])
+@pytest.mark.parametrize(
+    "data", [None, {"choice": "data=path", "path": "gone.jsonl"}, {"choice": "data=of_a_stranger"}]
+)
 def test_data_that_is_not_here_is_nobodys(toy_host, made, data):
     job = composed(toy_host, f"model={made(data)}")
     assert (job.config.data, job.notes) == (None, ())

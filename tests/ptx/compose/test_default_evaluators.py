@@ -57,13 +57,19 @@ def composed(host, verb, *words):
 def test_it_comes_along_where_a_step_trains_and_that_is_said(host):
     measured, notes = composed(host, "train", "method=toy", "eval=[latency]")
     assert measured == ["latency", "watch"]
-    assert notes == ("eval.watch is measured too, since the run trains: what is forgotten; eval.watch=false leaves it out",)
+    assert notes == (
+        "eval.watch is measured too, since the run trains: what is forgotten; eval.watch=false leaves it out",
+    )
 
 
-@pytest.mark.parametrize(("verb", "words"), [("compress", ["compress=[student]"]), ("train", ["recipe=heal"])])
+@pytest.mark.parametrize(
+    ("verb", "words"), [("compress", ["compress=[student]"]), ("train", ["recipe=heal"])]
+)
 def test_a_compressor_that_trains_and_a_recipe_that_does_are_trainings(host, verb, words):
     Path("conf/recipe").mkdir(parents=True)
-    Path("conf/recipe/heal.yaml").write_text("# @package recipe\nsteps: {halve: {compress: halve}, heal: {method: toy}}\n")
+    Path("conf/recipe/heal.yaml").write_text(
+        "# @package recipe\nsteps: {halve: {compress: halve}, heal: {method: toy}}\n"
+    )
     assert composed(host, verb, *words, "eval=[latency]")[0] == ["latency", "watch"]
 
 
@@ -79,7 +85,9 @@ def test_a_compressor_that_trains_and_a_recipe_that_does_are_trainings(host, ver
         ("eval", ["eval=[latency]", "eval.watch=true"], ["latency", "watch"]),
     ],
 )
-def test_it_stays_away_where_nothing_trains_nothing_is_measured_or_it_is_not_wanted(host, verb, words, expected):
+def test_it_stays_away_where_nothing_trains_nothing_is_measured_or_it_is_not_wanted(
+    host, verb, words, expected
+):
     measured, notes = composed(host, verb, *words)
     assert measured == expected
     assert notes == ()

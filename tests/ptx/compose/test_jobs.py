@@ -38,7 +38,9 @@ def test_lists_and_ranges_are_swept_in_the_order_they_were_typed(toy_host, desk)
 
 
 def test_several_values_without_multirun_are_refused_with_the_fix(toy_host, desk):
-    assert problems_of(toy_host, ["method=toy,other"]) == ["'method=toy,other' names several values; add -m to run them all"]
+    assert problems_of(toy_host, ["method=toy,other"]) == [
+        "'method=toy,other' names several values; add -m to run them all"
+    ]
 
 
 def test_a_folder_swept_beside_a_choice_is_resolved_per_job(toy_host, desk):
@@ -55,7 +57,9 @@ def test_an_unknown_choice_is_answered_with_the_nearest_one(toy_host, desk):
 
 
 def test_every_misspelt_field_and_wrong_type_is_named_at_once(toy_host, desk):
-    found = problems_of(toy_host, [*BASE, "method.rte=1", "method.rate=fast", "seeed=1", "compress.halve.keep=0.1"])
+    found = problems_of(
+        toy_host, [*BASE, "method.rte=1", "method.rate=fast", "seeed=1", "compress.halve.keep=0.1"]
+    )
     assert found[0] == "method has no field 'rte'; did you mean 'rate'?"
     assert found[1].startswith("method.rate=fast: Value 'fast'")
     assert "float" in found[1]
@@ -64,7 +68,9 @@ def test_every_misspelt_field_and_wrong_type_is_named_at_once(toy_host, desk):
 
 
 def test_a_refused_value_carries_the_dataclass_message(toy_host, desk):
-    assert problems_of(toy_host, [*BASE, "method.rate=-1"]) == ["method.rate must be positive, got -1.0; try method.rate=0.1"]
+    assert problems_of(toy_host, [*BASE, "method.rate=-1"]) == [
+        "method.rate must be positive, got -1.0; try method.rate=0.1"
+    ]
 
 
 def test_free_arguments_are_taken_whole_or_key_by_key(toy_host, desk):
@@ -75,11 +81,15 @@ def test_free_arguments_are_taken_whole_or_key_by_key(toy_host, desk):
 def test_adapters_are_a_group_of_their_own(toy_host, desk):
     config = compose_jobs(toy_host, "train", [*BASE, "lora=lora", "method.lora.r=4"])[0].config
     assert config.method.lora.r == 4
-    assert problems_of(toy_host, [*BASE, "method.lora.r=4"]) == ["method.lora.r: no lora is asked for; add lora=lora"]
+    assert problems_of(toy_host, [*BASE, "method.lora.r=4"]) == [
+        "method.lora.r: no lora is asked for; add lora=lora"
+    ]
 
 
 def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_method(through_host, desk):
-    config = compose_jobs(through_host, "train", [*BASE, "through=coarse", "method.through.digits=2"])[0].config
+    config = compose_jobs(through_host, "train", [*BASE, "through=coarse", "method.through.digits=2"])[
+        0
+    ].config
     assert (type(config.method.through).__name__, config.method.through.digits) == ("Coarse", 2)
     assert compose_jobs(through_host, "train", BASE)[0].config.method.through is None
     assert problems_of(through_host, [*BASE, "method.through.digits=2"]) == [
@@ -88,10 +98,14 @@ def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_m
     assert problems_of(through_host, [*BASE, "through=coarse", "method.through.digit=2"]) == [
         "method.through has no field 'digit'; did you mean 'digits'?"
     ]
-    assert problems_of(through_host, [*BASE, "through=coarsly"]) == ["no through 'coarsly'; did you mean 'coarse'?"]
+    assert problems_of(through_host, [*BASE, "through=coarsly"]) == [
+        "no through 'coarsly'; did you mean 'coarse'?"
+    ]
 
 
-def test_what_weights_are_seen_through_is_in_the_steps_key_with_its_version(through_host, host_with, coarse, toy, desk):
+def test_what_weights_are_seen_through_is_in_the_steps_key_with_its_version(
+    through_host, host_with, coarse, toy, desk
+):
     def ingredients(host, *words):
         plan = make_plan(host, "train", compose_jobs(host, "train", [*BASE, "eval=[]", *words]), "ptx test")
         return plan.runs[-1].steps[0].identity.ingredients
@@ -100,7 +114,10 @@ def test_what_weights_are_seen_through_is_in_the_steps_key_with_its_version(thro
     assert "through" not in plain
     assert seen["config"]["through"] == {"type": "Coarse", "digits": 1}
     assert seen["through"] == {"choice": "coarse", "plugin": "coarse 1 1", "libraries": {}}
-    assert ingredients(host_with(toy=toy, coarse=coarse("2")), "through=coarse")["through"]["plugin"] == "coarse 1 2"
+    assert (
+        ingredients(host_with(toy=toy, coarse=coarse("2")), "through=coarse")["through"]["plugin"]
+        == "coarse 1 2"
+    )
 
 
 def test_a_users_yaml_preset_wins_over_the_packaged_choice(toy_host, desk):
@@ -135,7 +152,11 @@ def test_what_a_model_suggests_is_taken_where_nothing_was_typed_and_said(host_wi
     class Plugin:
         @hookimpl
         def ptx_choices(self):
-            return [Choice("model", "small", Small, suggests={"method=toy": {"method.rate": 0.7, "method.quiet": 9}})]
+            return [
+                Choice(
+                    "model", "small", Small, suggests={"method=toy": {"method.rate": 0.7, "method.quiet": 9}}
+                )
+            ]
 
     host = host_with(toy=toy, small=Plugin())
     job = compose_jobs(host, "train", ["model=small", "method=toy", "method.quiet=2"])[0]

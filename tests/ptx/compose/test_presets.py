@@ -61,14 +61,21 @@ def test_a_preset_of_a_preset_changes_what_it_names_and_keeps_the_rest(toy_host,
 
 def test_a_preset_is_the_same_step_as_its_fields_typed_out(toy_host, presets):
     words = (["compress=[tenth]"], ["compress=[halve]", "compress.halve.keep=0.1"])
-    plans = [make_plan(toy_host, "train", compose_jobs(toy_host, "train", [*BASE, *these]), "ptx test") for these in words]
+    plans = [
+        make_plan(toy_host, "train", compose_jobs(toy_host, "train", [*BASE, *these]), "ptx test")
+        for these in words
+    ]
     keys = [plan.runs[-1].steps[-1].key for plan in plans]
     assert keys[0] == keys[1]
     assert [step.name for step in plans[0].runs[-1].steps] == ["toy", "tenth"]
 
 
 def test_a_step_of_a_recipe_can_be_a_preset(toy_host, presets):
-    presets("recipe/both", "steps:\n  train: {method: fast}\n  prune: {compress: tenth}\n  again: {compress: tenth, keep: 0.7}\n")
+    presets(
+        "recipe/both",
+        "steps:\n  train: {method: fast}\n  prune: {compress: tenth}\n  again: {compress: tenth, keep:"
+        " 0.7}\n",
+    )
     found = compose_jobs(toy_host, "train", [*BASE[:2], "recipe=both"])[0].config.chain()
     assert (found["train"].rate, found["prune"].keep, found["again"].keep) == (0.9, 0.1, 0.7)
 
@@ -76,7 +83,9 @@ def test_a_step_of_a_recipe_can_be_a_preset(toy_host, presets):
 def test_what_is_wrong_with_a_preset_is_named(toy_host, presets):
     presets("compress/typo", "defaults: [halve]\nkeeep: 0.3\n")
     presets("compress/bare", "keep: 0.3\n")
-    assert problems_of(toy_host, "compress=[typo]") == ["compress.typo has no field 'keeep'; did you mean 'keep'?"]
+    assert problems_of(toy_host, "compress=[typo]") == [
+        "compress.typo has no field 'keeep'; did you mean 'keep'?"
+    ]
     assert problems_of(toy_host, "compress=[bare]") == [
         "compress=bare is a preset of no choice; its YAML begins with defaults: [NAME], a choice of compress"
     ]
@@ -87,4 +96,6 @@ def test_the_baseline_can_be_on_a_runtime_of_its_own(toy_host, desk):
     words = ["model=./model", "eval=[latency]", "baseline_runtime=hf"]
     config = compose_jobs(toy_host, "eval", words)[0].config
     assert type(config.baseline_runtime).__name__ == "Plain"
-    assert problems_of(toy_host, "baseline_runtime=hff") == ["baseline_runtime=hff: no runtime 'hff'; did you mean 'hf'?"]
+    assert problems_of(toy_host, "baseline_runtime=hff") == [
+        "baseline_runtime=hff: no runtime 'hff'; did you mean 'hf'?"
+    ]

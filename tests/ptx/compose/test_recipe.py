@@ -24,7 +24,11 @@ def recipes(desk):
     def write(name, text):
         (folder / f"{name}.yaml").write_text(text)
 
-    write("twice", "why: to see\nsteps:\n  first: {method: toy}\n  prune: {compress: halve, keep: 0.5}\n  heal: {method: toy, rate: 0.3}\n")
+    write(
+        "twice",
+        "why: to see\nsteps:\n  first: {method: toy}\n  prune: {compress: halve, keep: 0.5}\n  heal: {method:"
+        " toy, rate: 0.3}\n",
+    )
     return write
 
 
@@ -40,7 +44,11 @@ def refusals(host, *words):
 
 def test_the_steps_of_a_recipe_are_taken_in_order_and_a_kind_may_come_twice(toy_host, toy, recipes):
     plan = make_plan(toy_host, "train", jobs_of(toy_host, "recipe=twice"), "ptx test")
-    assert [(step.kind, step.name) for step in plan.runs[-1].steps] == [("train", "first"), ("compress", "prune"), ("train", "heal")]
+    assert [(step.kind, step.name) for step in plan.runs[-1].steps] == [
+        ("train", "first"),
+        ("compress", "prune"),
+        ("train", "heal"),
+    ]
     assert run_sweep(plan, toy_host, Silent()).failed == ()
     assert [call for call in toy.calls if "Count" not in call and call != "load"] == [
         "train ToyMethod 0.1",
@@ -56,19 +64,26 @@ def test_any_field_of_a_step_is_set_and_swept_from_the_command_line(toy_host, re
 
 def test_a_recipe_shares_its_first_step_with_the_short_form(toy_host, recipes):
     long = make_plan(toy_host, "train", jobs_of(toy_host, "recipe=twice"), "ptx test").runs[-1]
-    short = make_plan(toy_host, "train", jobs_of(toy_host, "method=toy", "compress=[halve]"), "ptx test").runs[-1]
+    short = make_plan(
+        toy_host, "train", jobs_of(toy_host, "method=toy", "compress=[halve]"), "ptx test"
+    ).runs[-1]
     assert [step.key for step in long.steps[:2]] == [step.key for step in short.steps]
 
 
 def test_rounds_repeat_steps_and_ramp_a_field_to_its_target(toy_host, recipes):
     recipes(
         "rounds",
-        "rounds: 3\neach:\n  prune: {compress: halve}\n  heal: {method: toy}\nramp: {prune: {keep: 0.6}}\nsteps:\n  last: {compress: round}\n",
+        "rounds: 3\neach:\n  prune: {compress: halve}\n  heal: {method: toy}\nramp: {prune: {keep:"
+        " 0.6}}\nsteps:\n  last: {compress: round}\n",
     )
     chain = jobs_of(toy_host, "recipe=rounds")[0].config.chain()
     assert list(chain) == ["prune_1", "heal_1", "prune_2", "heal_2", "prune_3", "heal_3", "last"]
-    assert [chain[f"prune_{turn}"].keep for turn in (1, 2, 3)] == pytest.approx([ramp(1 / 3, 0.6), ramp(2 / 3, 0.6), 0.6], abs=1e-6)
-    fewer = jobs_of(toy_host, "recipe=rounds", "recipe.rounds=2", "recipe.ramp.prune.keep=0.4")[0].config.chain()
+    assert [chain[f"prune_{turn}"].keep for turn in (1, 2, 3)] == pytest.approx(
+        [ramp(1 / 3, 0.6), ramp(2 / 3, 0.6), 0.6], abs=1e-6
+    )
+    fewer = jobs_of(toy_host, "recipe=rounds", "recipe.rounds=2", "recipe.ramp.prune.keep=0.4")[
+        0
+    ].config.chain()
     assert list(fewer) == ["prune_1", "heal_1", "prune_2", "heal_2", "last"]
     assert fewer["prune_2"].keep == pytest.approx(0.4)
 
@@ -82,11 +97,18 @@ def test_adapters_of_a_step_stand_in_the_step(toy_host, recipes):
     assert jobs_of(toy_host, "recipe=small")[0].config.chain()["tune"].lora.r == 4
 
 
-@pytest.mark.parametrize(("written", "digits"), [("coarse", 1), ("{coarse: {digits: 3}}", 3), ("{coarse: null}", 1)])
+@pytest.mark.parametrize(
+    ("written", "digits"), [("coarse", 1), ("{coarse: {digits: 3}}", 3), ("{coarse: null}", 1)]
+)
 def test_what_a_steps_weights_are_seen_through_stands_in_the_step(through_host, recipes, written, digits):
     recipes("rounded", f"steps:\n  tune: {{method: toy, through: {written}}}\n")
     assert jobs_of(through_host, "recipe=rounded")[0].config.chain()["tune"].through.digits == digits
-    assert jobs_of(through_host, "recipe=rounded", "recipe.steps.tune.through.digits=5")[0].config.chain()["tune"].through.digits == 5
+    assert (
+        jobs_of(through_host, "recipe=rounded", "recipe.steps.tune.through.digits=5")[0]
+        .config.chain()["tune"]
+        .through.digits
+        == 5
+    )
 
 
 def test_a_name_that_nothing_gives_is_refused_there_too(through_host, recipes):
@@ -110,7 +132,10 @@ def test_a_step_may_learn_from_another_shape_of_the_family(toy_host, recipes, de
     [
         ("steps:\n  a: {method: tooy}\n", "recipe step 'a': no method 'tooy'; did you mean 'toy'?"),
         ("steps:\n  a: {method: toy, rte: 1}\n", "steps.a has no field 'rte'; did you mean 'rate'?"),
-        ("steps:\n  a: {method: toy, rate: -1}\n", "recipe.steps.a.rate must be positive, got -1.0; try recipe.steps.a.rate=0.1"),
+        (
+            "steps:\n  a: {method: toy, rate: -1}\n",
+            "recipe.steps.a.rate must be positive, got -1.0; try recipe.steps.a.rate=0.1",
+        ),
         ("steps:\n  a: {rate: 1}\n", "recipe step 'a' must name one choice"),
         ("stps:\n  a: {method: toy}\n", "a recipe has no field 'stps'; did you mean 'steps'?"),
     ],
@@ -124,7 +149,9 @@ def test_a_recipe_and_a_method_together_are_refused(toy_host, recipes):
     assert "are both given" in refusals(toy_host, "recipe=twice", "method=toy")[0]
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (Path(__file__).parents[3] / "conf" / "recipe").glob("*.yaml")))
+@pytest.mark.parametrize(
+    "name", sorted(path.stem for path in (Path(__file__).parents[3] / "conf" / "recipe").glob("*.yaml"))
+)
 def test_every_shipped_recipe_composes_and_says_why(name, tmp_path, monkeypatch):
     from ptx.hooks.host import load_host
 

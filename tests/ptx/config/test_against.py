@@ -16,7 +16,10 @@ RUNS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "place"), [("compress=[]", 0), ("runtime=onnx compress=[gptq]", 2), ("gptq · hf", 1), ("gptq-3", 2)])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("compress=[]", 0), ("runtime=onnx compress=[gptq]", 2), ("gptq · hf", 1), ("gptq-3", 2)],
+)
 def test_a_run_is_found_by_any_of_its_names(text, place):
     assert find(text, RUNS) == place
 
@@ -24,8 +27,17 @@ def test_a_run_is_found_by_any_of_its_names(text, place):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("compress=[gptq]", "means 2 runs; name more of the choices; it can be any of: gptq · hf; gptq · onnx"),
-        ("compress=[rtn]", "is none of the runs; name one by its choices, label or id: uncompressed · hf; gptq · hf; gptq · onnx"),
+        (
+            "compress=[gptq]",
+            "means 2 runs; name more of the choices; it can be any of: gptq · hf; gptq · onnx",
+        ),
+        (
+            "compress=[rtn]",
+            (
+                "is none of the runs; name one by its choices, label or id: uncompressed · hf; gptq · hf;"
+                " gptq · onnx"
+            ),
+        ),
     ],
 )
 def test_a_name_of_none_or_several_is_refused_with_what_there_is(text, said):
@@ -36,6 +48,16 @@ def test_a_name_of_none_or_several_is_refused_with_what_there_is(text, said):
 
 def test_a_sweep_that_declares_a_run_it_does_not_have_is_refused_before_it_starts(toy_host, desk):
     words = ["model=./model", "data=./text.jsonl", "method=toy,other", "seed=0,1", "eval=[latency]"]
-    make_plan(toy_host, "train", compose_jobs(toy_host, "train", [*words, "against='method=toy'"], multirun=True), "ptx test")
+    make_plan(
+        toy_host,
+        "train",
+        compose_jobs(toy_host, "train", [*words, "against='method=toy'"], multirun=True),
+        "ptx test",
+    )
     with pytest.raises(ConfigError, match="is none of the runs"):
-        make_plan(toy_host, "train", compose_jobs(toy_host, "train", [*words, "against='method=ty'"], multirun=True), "ptx test")
+        make_plan(
+            toy_host,
+            "train",
+            compose_jobs(toy_host, "train", [*words, "against='method=ty'"], multirun=True),
+            "ptx test",
+        )

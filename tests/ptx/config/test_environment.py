@@ -10,7 +10,18 @@ from typing import ClassVar
 
 import pytest
 
-from ptx import Choice, Compressor, ConfigError, Evaluation, Evaluator, Metric, Outside, Runtime, hookimpl, setting
+from ptx import (
+    Choice,
+    Compressor,
+    ConfigError,
+    Evaluation,
+    Evaluator,
+    Metric,
+    Outside,
+    Runtime,
+    hookimpl,
+    setting,
+)
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
 from ptx.models.package import read_package
@@ -66,7 +77,9 @@ def install(folder, version):
     (site,) = folder.glob("lib/python*/site-packages")
     for old in site.glob("otherlib*"):
         old.rename(folder / f"{old.name}.{len(list(folder.iterdir()))}")
-    (site / "otherlib.py").write_text(f"VERSION = {version!r}\ndef scaled(value, share):\n    return value * share\n")
+    (site / "otherlib.py").write_text(
+        f"VERSION = {version!r}\ndef scaled(value, share):\n    return value * share\n"
+    )
     info = site / f"otherlib-{version}.dist-info"
     info.mkdir()
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: otherlib\nVersion: {version}\n")
@@ -96,7 +109,9 @@ def test_a_step_is_taken_where_its_library_is_and_reports_from_there(other, plan
     assert not list(Path(result["model"]["path"]).parent.glob("outside"))
 
 
-def test_the_python_its_distributions_and_the_script_are_in_the_key_and_its_place_is_not(other, plan, desk, monkeypatch):
+def test_the_python_its_distributions_and_the_script_are_in_the_key_and_its_place_is_not(
+    other, plan, desk, monkeypatch
+):
     first = plan(other)[1].runs[0].steps[0]
     assert first.identity.ingredients["outside"]["distributions"] == {"otherlib": "1.0"}
     monkeypatch.setenv("PTX_STEP_PYTHON", f"{other}/bin/python3")
@@ -108,7 +123,10 @@ def test_the_python_its_distributions_and_the_script_are_in_the_key_and_its_plac
 
 
 def test_no_environment_and_a_wrong_one_are_said_before_anything_starts(other, plan, desk):
-    with pytest.raises(ConfigError, match=r"none is named; compress\.scale\.python=/path/to/venv/bin/python, or PTX_STEP_PYTHON="):
+    with pytest.raises(
+        ConfigError,
+        match=r"none is named; compress\.scale\.python=/path/to/venv/bin/python, or PTX_STEP_PYTHON=",
+    ):
         plan(other, python=False)
     with pytest.raises(ConfigError, match="there is no Python at"):
         plan(desk / "nowhere")
@@ -127,7 +145,10 @@ def test_no_environment_and_a_wrong_one_are_said_before_anything_starts(other, p
         ("import sys", "scale.py ended well and wrote nothing"),
         ("import os; os.kill(os.getpid(), 9)", "scale.py was killed by SIGKILL (out of memory?)"),
         (
-            "import json, sys; open(json.load(open(sys.argv[1]))['messages'], 'w').write('{\"shout\": 1}\\n')",
+            (
+                "import json, sys; open(json.load(open(sys.argv[1]))['messages'], 'w').write('{\"shout\":"
+                " 1}\\n')"
+            ),
             "scale.py reported ['shout']; it may report say and log",
         ),
     ],
@@ -140,7 +161,9 @@ def test_a_script_that_fails_fails_its_run_with_the_reason(other, plan, desk, sc
     assert said in message
     if script == SCRIPT:
         assert "no negative share" in read_json(made.folder / name / "result.json")["error"]["traceback"]
-    assert [event for event in read_rows(made.folder / name / "events.jsonl") if event["event"] == "step_finished"] == []
+    assert [
+        event for event in read_rows(made.folder / name / "events.jsonl") if event["event"] == "step_finished"
+    ] == []
     assert json.loads((made.folder / name / "result.json").read_text())["status"] == "failed"
 
 
@@ -197,7 +220,9 @@ class BoxPlugin:
     @hookimpl
     def ptx_evaluate(self, evaluator, lm):
         return (
-            Evaluation([Metric("weigh/bytes", lm.value, "B", "lower", lm.value, lm.value, 1)], []) if isinstance(evaluator, Weigh) else None
+            Evaluation([Metric("weigh/bytes", lm.value, "B", "lower", lm.value, lm.value, 1)], [])
+            if isinstance(evaluator, Weigh)
+            else None
         )
 
 
@@ -216,7 +241,12 @@ def boxed(toy, host_with, other, desk):
     host = host_with(toy=toy, scale=Plugin(), box=plugin)
 
     def make(verb, *words):
-        return make_plan(host, verb, compose_jobs(host, verb, ["runtime=box", "eval=[weigh]", "baseline=false", *words]), "ptx test")
+        return make_plan(
+            host,
+            verb,
+            compose_jobs(host, verb, ["runtime=box", "eval=[weigh]", "baseline=false", *words]),
+            "ptx test",
+        )
 
     return host, plugin, make
 
@@ -234,9 +264,13 @@ def test_an_export_taken_elsewhere_is_a_package_and_wrappers_see_what_comes_from
     assert result["metrics"][0]["value"] == 4.0
 
 
-def test_a_package_made_elsewhere_is_opened_without_that_environment_and_made_only_with_it(boxed, other, desk):
+def test_a_package_made_elsewhere_is_opened_without_that_environment_and_made_only_with_it(
+    boxed, other, desk
+):
     host, _, make = boxed
-    with pytest.raises(ConfigError, match=r"box\.py runs in .* VENV/bin/pip install -r box\.txt, then runtime\.python="):
+    with pytest.raises(
+        ConfigError, match=r"box\.py runs in .* VENV/bin/pip install -r box\.txt, then runtime\.python="
+    ):
         make("eval", "model=./model")
     made = make("eval", "model=./model", f"runtime.python={other}/bin/python")
     assert run_sweep(made, host, Silent()).failed == ()

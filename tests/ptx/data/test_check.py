@@ -11,21 +11,53 @@ SAY = {"role": "assistant", "content": "hello"}
 LONG = "What is the capital of France?"
 
 MISTAKES = [
-    ("messages", {"messages": [ASK, {"role": "asistant", "content": "hello"}]}, "unknown role 'asistant'; did you mean 'assistant'?"),
+    (
+        "messages",
+        {"messages": [ASK, {"role": "asistant", "content": "hello"}]},
+        "unknown role 'asistant'; did you mean 'assistant'?",
+    ),
     ("messages", {"messages": [ASK, SAY, ASK]}, "the last message is the user's"),
-    ("messages", {"messages": [ASK, {"role": "assistant", "content": ""}]}, "the last assistant message is empty"),
+    (
+        "messages",
+        {"messages": [ASK, {"role": "assistant", "content": ""}]},
+        "the last assistant message is empty",
+    ),
     ("messages", {"messages": [ASK, {"role": "assistant", "content": 3}]}, "content that is not text: 3"),
-    ("messages", {"messages": [{"role": "user", "content": " "}, SAY]}, "a user's message in messages is empty"),
+    (
+        "messages",
+        {"messages": [{"role": "user", "content": " "}, SAY]},
+        "a user's message in messages is empty",
+    ),
     ("completions", {"prompt": "", "completion": "b"}, "prompt is empty"),
     ("completions", {"prompt": "a", "completion": " "}, "completion is empty"),
     ("completions", {"prompt": "a", "completion": 7}, "completion must be text, got 7"),
     ("pairs", {"prompt": "a", "chosen": "b", "rejected": "b"}, "chosen and rejected are identical"),
     ("pairs", {"prompt": "a", "chosen": "", "rejected": "b"}, "chosen is empty"),
-    ("pairs", {"prompt": LONG, "chosen": LONG + " Paris", "rejected": "Rome"}, "the prompt is repeated inside chosen only"),
-    ("pairs", {"prompt": LONG, "chosen": "Paris", "rejected": LONG + " Rome"}, "the prompt is repeated inside rejected only"),
-    ("pairs", {"prompt": [ASK], "chosen": [ASK, SAY], "rejected": [SAY]}, "chosen begins with the user's message"),
-    ("pairs", {"prompt": [ASK], "chosen": [{"role": "assistant", "content": ""}], "rejected": [SAY]}, "the reply in chosen is empty"),
-    ("thumbs", {"prompt": "a", "completion": "b", "label": "good"}, "label must be true or false, got 'good'"),
+    (
+        "pairs",
+        {"prompt": LONG, "chosen": LONG + " Paris", "rejected": "Rome"},
+        "the prompt is repeated inside chosen only",
+    ),
+    (
+        "pairs",
+        {"prompt": LONG, "chosen": "Paris", "rejected": LONG + " Rome"},
+        "the prompt is repeated inside rejected only",
+    ),
+    (
+        "pairs",
+        {"prompt": [ASK], "chosen": [ASK, SAY], "rejected": [SAY]},
+        "chosen begins with the user's message",
+    ),
+    (
+        "pairs",
+        {"prompt": [ASK], "chosen": [{"role": "assistant", "content": ""}], "rejected": [SAY]},
+        "the reply in chosen is empty",
+    ),
+    (
+        "thumbs",
+        {"prompt": "a", "completion": "b", "label": "good"},
+        "label must be true or false, got 'good'",
+    ),
     ("thumbs", {"prompt": "a", "completion": "b", "label": 1}, "label must be true or false, got 1"),
     ("prompts", {"prompt": "a", "answer": ["4"]}, "answer must be text or a number, got ['4']"),
     ("safety", {"prompt": "a", "harmful": "yes"}, "harmful must be true or false, got 'yes'"),
@@ -41,7 +73,9 @@ def checked(tmp_path, shape, *rows):
 
 @pytest.mark.parametrize(("shape", "row", "said"), MISTAKES, ids=[said for _, _, said in MISTAKES])
 def test_a_row_that_cannot_teach_what_was_meant_is_a_problem_with_its_line(tmp_path, shape, row, said):
-    good = dict(zip(row, ({"messages": [ASK, SAY]} if shape == "messages" else SOUND[shape]).values(), strict=True))
+    good = dict(
+        zip(row, ({"messages": [ASK, SAY]} if shape == "messages" else SOUND[shape]).values(), strict=True)
+    )
     problems, _ = checked(tmp_path, shape, good, row)
     assert any("file my.jsonl line 2" in str(problem) and said in str(problem) for problem in problems)
 
@@ -64,14 +98,18 @@ def test_sound_rows_are_passed_without_a_word(tmp_path, shape):
 def test_equal_mistakes_are_told_once_and_counted(tmp_path):
     same = {"prompt": "a", "chosen": "b", "rejected": "b"}
     problems, _ = checked(tmp_path, "pairs", SOUND["pairs"], same, same, same)
-    assert [problem.what for problem in problems] == ["file my.jsonl line 2: chosen and rejected are identical (and 2 more of 4 rows)"]
+    assert [problem.what for problem in problems] == [
+        "file my.jsonl line 2: chosen and rejected are identical (and 2 more of 4 rows)"
+    ]
 
 
 def test_thumbs_of_one_label_are_refused_and_lopsided_ones_warned_about(tmp_path):
     rows = [{"prompt": f"{i}", "completion": "b", "label": True} for i in range(20)]
     problems, _ = checked(tmp_path, "thumbs", *rows)
     assert "all 20 labels of ./my.jsonl are true" in str(problems[0])
-    problems, warnings = checked(tmp_path, "thumbs", *rows, {"prompt": "z", "completion": "b", "label": False})
+    problems, warnings = checked(
+        tmp_path, "thumbs", *rows, {"prompt": "z", "completion": "b", "label": False}
+    )
     assert problems == []
     assert warnings == ["the labels are lopsided: 20 true, 1 false"]
 
@@ -98,4 +136,6 @@ def test_conversations_for_calibration_may_end_with_anyone(tmp_path):
 
 def test_texts_and_message_lists_do_not_mix(tmp_path):
     rows = [{"prompt": "a", "answer": "4"}, {"prompt": [ASK], "answer": "5"}]
-    assert "some prompts of ./my.jsonl are texts and others message lists" in str(checked(tmp_path, "prompts", *rows)[0][0])
+    assert "some prompts of ./my.jsonl are texts and others message lists" in str(
+        checked(tmp_path, "prompts", *rows)[0][0]
+    )

@@ -32,15 +32,35 @@ FORMS = [
     ({"messages": TURNS}, "messages", {"messages": TURNS}),
     ({"prompt": "a", "completion": "b"}, "completions", {"prompt": "a", "completion": "b"}),
     ({"instruction": "a", "input": "", "output": "b"}, "completions", {"prompt": "a", "completion": "b"}),
-    ({"instruction": "a", "input": "x", "output": "b"}, "completions", {"prompt": "a\n\nx", "completion": "b"}),
-    ({"instruction": "a", "context": "x", "response": "b"}, "completions", {"prompt": "a\n\nx", "completion": "b"}),
+    (
+        {"instruction": "a", "input": "x", "output": "b"},
+        "completions",
+        {"prompt": "a\n\nx", "completion": "b"},
+    ),
+    (
+        {"instruction": "a", "context": "x", "response": "b"},
+        "completions",
+        {"prompt": "a\n\nx", "completion": "b"},
+    ),
     ({"question": "a", "answer": "b"}, "completions", {"prompt": "a", "completion": "b"}),
     ({"query": "a", "response": "b"}, "completions", {"prompt": "a", "completion": "b"}),
-    ({"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "hello"}]}, "messages", {"messages": TURNS}),
+    (
+        {"conversations": [{"from": "human", "value": "hi"}, {"from": "gpt", "value": "hello"}]},
+        "messages",
+        {"messages": TURNS},
+    ),
     ({"conversations": TURNS}, "messages", {"messages": TURNS}),
     ({"prompt": TURNS[:1], "completion": TURNS[1:]}, "messages", {"messages": TURNS}),
-    ({"prompt": "a", "chosen": "b", "rejected": "c"}, "pairs", {"prompt": "a", "chosen": "b", "rejected": "c"}),
-    ({"prompt": "a", "completion": "b", "label": True}, "thumbs", {"prompt": "a", "completion": "b", "label": True}),
+    (
+        {"prompt": "a", "chosen": "b", "rejected": "c"},
+        "pairs",
+        {"prompt": "a", "chosen": "b", "rejected": "c"},
+    ),
+    (
+        {"prompt": "a", "completion": "b", "label": True},
+        "thumbs",
+        {"prompt": "a", "completion": "b", "label": True},
+    ),
     ({"prompt": "a", "answer": "b"}, "prompts", {"prompt": "a", "answer": "b"}),
     ({"prompt": "a"}, "prompts", {"prompt": "a", "answer": None}),
     ({"prompt": "a", "harmful": False}, "safety", {"prompt": "a", "harmful": False}),
@@ -48,7 +68,11 @@ FORMS = [
 ]
 
 
-@pytest.mark.parametrize(("row", "shape", "canonical"), FORMS, ids=lambda value: "/".join(value) if isinstance(value, dict) else value)
+@pytest.mark.parametrize(
+    ("row", "shape", "canonical"),
+    FORMS,
+    ids=lambda value: "/".join(value) if isinstance(value, dict) else value,
+)
 def test_the_common_layouts_become_canonical_rows(tmp_path, row, shape, canonical):
     assert opened(tmp_path, row).rows(shape) == [canonical]
 
@@ -56,13 +80,19 @@ def test_the_common_layouts_become_canonical_rows(tmp_path, row, shape, canonica
 def test_columns_that_no_shape_uses_are_kept_and_named(tmp_path):
     data = opened(tmp_path, {"question": "a", "answer": "b", "skill": "sums"})
     assert data.rows("completions") == [{"prompt": "a", "completion": "b", "skill": "sums"}]
-    assert data.describe("prompts") == "1 row: question/answer → completions → prompts (further columns: skill)"
+    assert (
+        data.describe("prompts") == "1 row: question/answer → completions → prompts (further columns: skill)"
+    )
 
 
 def test_a_system_column_becomes_the_first_message(tmp_path):
     system = {"role": "system", "content": "be kind"}
-    assert opened(tmp_path, {"system": "be kind", "question": "hi", "answer": "hello"}).rows("messages") == [{"messages": [system, *TURNS]}]
-    pair = opened(tmp_path, {"system": "be kind", "question": "hi", "chosen": "hello", "rejected": "go"}).rows("pairs")[0]
+    assert opened(tmp_path, {"system": "be kind", "question": "hi", "answer": "hello"}).rows("messages") == [
+        {"messages": [system, *TURNS]}
+    ]
+    pair = opened(
+        tmp_path, {"system": "be kind", "question": "hi", "chosen": "hello", "rejected": "go"}
+    ).rows("pairs")[0]
     assert pair["prompt"] == [system, TURNS[0]]
     assert pair["chosen"] == [TURNS[1]]
 
@@ -71,19 +101,31 @@ def test_pairs_of_full_conversations_are_split_where_they_part(tmp_path):
     other = {"role": "assistant", "content": "go away"}
     expected = [{"prompt": TURNS[:1], "chosen": TURNS[1:], "rejected": [other]}]
     for prompt in ({}, {"prompt": "hi"}, {"prompt": TURNS[:1]}):
-        assert opened(tmp_path, {**prompt, "chosen": TURNS, "rejected": [TURNS[0], other]}).rows("pairs") == expected
+        assert (
+            opened(tmp_path, {**prompt, "chosen": TURNS, "rejected": [TURNS[0], other]}).rows("pairs")
+            == expected
+        )
 
 
 def test_preferences_in_sharegpt_form_are_pairs(tmp_path):
     asked = [{"from": "human", "value": "hi"}]
-    row = {"conversations": asked, "chosen": {"from": "gpt", "value": "hello"}, "rejected": {"from": "gpt", "value": "no"}}
-    assert opened(tmp_path, row).rows("pairs") == [{"prompt": TURNS[:1], "chosen": TURNS[1:], "rejected": [{**TURNS[1], "content": "no"}]}]
+    row = {
+        "conversations": asked,
+        "chosen": {"from": "gpt", "value": "hello"},
+        "rejected": {"from": "gpt", "value": "no"},
+    }
+    assert opened(tmp_path, row).rows("pairs") == [
+        {"prompt": TURNS[:1], "chosen": TURNS[1:], "rejected": [{**TURNS[1], "content": "no"}]}
+    ]
 
 
 def test_pairs_of_texts_that_repeat_the_prompt_in_every_row_lose_it(tmp_path):
     rows = [{"prompt": f"q{i}?", "chosen": f"q{i}? yes", "rejected": f"q{i}? no"} for i in range(3)]
     assert opened(tmp_path, *rows).rows("pairs")[2] == {"prompt": "q2?", "chosen": " yes", "rejected": " no"}
-    assert opened(tmp_path, *rows, {"prompt": "z", "chosen": "yes", "rejected": "no"}).rows("pairs")[2] == rows[2]
+    assert (
+        opened(tmp_path, *rows, {"prompt": "z", "chosen": "yes", "rejected": "no"}).rows("pairs")[2]
+        == rows[2]
+    )
 
 
 def test_dialogues_as_text_are_split_at_the_last_common_assistant_mark(tmp_path):
@@ -96,7 +138,10 @@ def test_dialogues_as_text_are_split_at_the_last_common_assistant_mark(tmp_path)
 def test_what_follows_without_a_guess_is_derived_and_nothing_else(tmp_path):
     assert opened(tmp_path, {"messages": TURNS}).rows("prompts") == [{"prompt": TURNS[:1], "answer": "hello"}]
     pairs = opened(tmp_path, {"prompt": "a", "chosen": "b", "rejected": "c"})
-    assert pairs.rows("thumbs") == [{"prompt": "a", "completion": "b", "label": True}, {"prompt": "a", "completion": "c", "label": False}]
+    assert pairs.rows("thumbs") == [
+        {"prompt": "a", "completion": "b", "label": True},
+        {"prompt": "a", "completion": "c", "label": False},
+    ]
     assert pairs.rows("calibration") == [{"text": "a\nb"}]
     assert pairs.shapes == ("pairs", "thumbs", "calibration")
 
@@ -120,10 +165,14 @@ def test_named_columns_and_a_named_shape_settle_what_cannot_be_told(tmp_path):
     assert "data.shape=messages or data.shape=pairs" in refused(lambda: opened(tmp_path, both))
     assert opened(tmp_path, both, shape="messages").rows("messages")[0]["messages"] == TURNS
     two = {"problem": "p", "solution": "s", "answer": "a"}
-    assert "data.columns.completion=answer or data.columns.completion=solution" in refused(lambda: opened(tmp_path, two))
+    assert "data.columns.completion=answer or data.columns.completion=solution" in refused(
+        lambda: opened(tmp_path, two)
+    )
     row = opened(tmp_path, two, columns={"completion": "solution"}).rows("completions")[0]
     assert row == {"prompt": "p", "completion": "s", "answer": "a"}
-    assert opened(tmp_path, two, columns={"completion": "solution"}).rows("prompts") == [{"prompt": "p", "answer": "a"}]
+    assert opened(tmp_path, two, columns={"completion": "solution"}).rows("prompts") == [
+        {"prompt": "p", "answer": "a"}
+    ]
 
 
 def test_columns_can_be_swapped(tmp_path):
@@ -134,8 +183,12 @@ def test_columns_can_be_swapped(tmp_path):
 
 def test_unknown_columns_are_answered_with_what_to_type(tmp_path):
     assert "data.columns.prompt=promt" in refused(lambda: opened(tmp_path, {"promt": "a", "completion": "b"}))
-    assert "did you mean 'question'?" in refused(lambda: opened(tmp_path, {"question": "a", "answer": "b"}, columns={"prompt": "qestion"}))
-    assert "did you mean 'prompt'?" in refused(lambda: opened(tmp_path, {"question": "a"}, columns={"prompts": "question"}))
+    assert "did you mean 'question'?" in refused(
+        lambda: opened(tmp_path, {"question": "a", "answer": "b"}, columns={"prompt": "qestion"})
+    )
+    assert "did you mean 'prompt'?" in refused(
+        lambda: opened(tmp_path, {"question": "a"}, columns={"prompts": "question"})
+    )
     assert "did you mean 'pairs'?" in refused(lambda: opened(tmp_path, {"text": "a"}, shape="pair"))
     assert "data.limit must be at least 1, got 0" in refused(lambda: opened(tmp_path, {"text": "a"}, limit=0))
 
@@ -188,7 +241,10 @@ def test_the_digest_is_that_of_the_rows_used_and_not_of_the_file(tmp_path):
 
 @pytest.mark.parametrize("ending", ["json", "csv", "parquet", "wrapped.json"])
 def test_the_other_formats_hold_the_same_rows(tmp_path, ending):
-    rows = [{"prompt": "a,\n", "completion": "b", "label": True}, {"prompt": "c", "completion": "d", "label": False}]
+    rows = [
+        {"prompt": "a,\n", "completion": "b", "label": True},
+        {"prompt": "c", "completion": "d", "label": False},
+    ]
     path = tmp_path / f"my.{ending}"
     if ending == "csv":
         path.write_text('prompt,completion,label\n"a,\n",b,True\nc,d,false\n')
@@ -249,7 +305,9 @@ def test_a_folder_of_shapes_is_a_family_in_which_files_win_over_derivations(tmp_
 def test_a_train_file_beside_files_of_shapes_is_not_passed_over_in_silence(tmp_path):
     write(tmp_path / "pairs.jsonl", {"prompt": "a", "chosen": "b", "rejected": "c"})
     write(tmp_path / "train.jsonl", {"text": "a"})
-    assert "holds files named by shape (pairs.jsonl) and train.jsonl" in refused(lambda: open_data("mine", tmp_path))
+    assert "holds files named by shape (pairs.jsonl) and train.jsonl" in refused(
+        lambda: open_data("mine", tmp_path)
+    )
 
 
 def test_a_file_of_a_family_that_is_not_what_its_name_says_is_refused(tmp_path):
@@ -278,8 +336,15 @@ def test_a_folder_that_leaves_a_choice_asks(tmp_path):
 
 def test_opening_data_loads_no_ml_library(tmp_path):
     path = write(tmp_path / "my.jsonl", {"text": "a"})
-    code = f"import sys, pathlib; from ptx.data import open_data; open_data('x', pathlib.Path({str(path)!r})).rows('text'); print(*sys.modules)"
+    code = (
+        "import sys, pathlib; from ptx.data import open_data; open_data('x',"
+        f" pathlib.Path({str(path)!r})).rows('text'); print(*sys.modules)"
+    )
     loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
     )
     assert not {"torch", "datasets", "transformers", "pyarrow", "numpy"} & set(loaded.stdout.split())

@@ -67,7 +67,9 @@ def made(plan):
 
 
 def plan_of(*words, host, out="ptx-out"):
-    return make_plan(host, "train", compose_jobs(host, "train", [*WORDS, *words, f"out={out}"], multirun=True), "ptx test")
+    return make_plan(
+        host, "train", compose_jobs(host, "train", [*WORDS, *words, f"out={out}"], multirun=True), "ptx test"
+    )
 
 
 def results(plan):
@@ -99,7 +101,9 @@ def test_workers_give_the_results_of_one_process_and_share_steps(bench, monkeypa
     assert set(seen) <= {"4", "7"}
 
 
-@pytest.mark.parametrize(("crash", "said"), [("SIGSEGV", "a crash in native code"), ("SIGKILL", "out of memory?")])
+@pytest.mark.parametrize(
+    ("crash", "said"), [("SIGSEGV", "a crash in native code"), ("SIGKILL", "out of memory?")]
+)
 def test_a_step_that_crashes_the_interpreter_fails_its_run_only(bench, crash, said):
     host = load_host(bench, {"PTX_DISABLE": "checks"})
     plan = plan_of("method.args={crash: " + crash + "},{}", host=host)
@@ -122,7 +126,9 @@ def test_ctrl_c_ends_the_runs_under_way_as_interrupted_and_the_command_continues
     _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
     statuses = [read_json(path)["status"] for path in (bench / "ptx-out" / "runs").glob("*/toy*/result.json")]
-    statuses += [read_json(path)["status"] for path in (bench / "ptx-out" / "runs").glob("*/model*/result.json")]
+    statuses += [
+        read_json(path)["status"] for path in (bench / "ptx-out" / "runs").glob("*/model*/result.json")
+    ]
     assert statuses == ["interrupted"]
     assert subprocess.run([*command, "method.args.steps=0"], capture_output=True).returncode == 0
 
@@ -135,8 +141,14 @@ def test_a_worker_whose_parent_is_killed_ends_by_itself(bench):
         time.sleep(0.05)
     running.kill()
     running.wait()
-    found = subprocess.run(["pgrep", "-f", "ptx.execute.worker"], capture_output=True, text=True).stdout.split()
-    mine = [pid for pid in found if Path(f"/proc/{pid}/cwd").exists() and Path(f"/proc/{pid}/cwd").readlink() == bench]
+    found = subprocess.run(
+        ["pgrep", "-f", "ptx.execute.worker"], capture_output=True, text=True
+    ).stdout.split()
+    mine = [
+        pid
+        for pid in found
+        if Path(f"/proc/{pid}/cwd").exists() and Path(f"/proc/{pid}/cwd").readlink() == bench
+    ]
     deadline = time.monotonic() + 300
     while any(Path(f"/proc/{pid}").exists() for pid in mine) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -163,11 +175,15 @@ def test_a_step_in_a_process_of_its_own_gives_the_same_and_shares_its_key(bench)
     assert inline.runs[-1].steps[0].key == apart.runs[-1].steps[0].key
     console = Silent()
     assert run_sweep(inline, host, Silent()).failed == run_sweep(apart, host, console).failed == ()
-    assert [list(found) for found in results(inline).values()] == [list(found) for found in results(apart).values()]
+    assert [list(found) for found in results(inline).values()] == [
+        list(found) for found in results(apart).values()
+    ]
     assert (0, {"loss": 1.0}) in console.steps
 
 
-@pytest.mark.parametrize(("args", "said"), [("crash: SIGSEGV", "killed by SIGSEGV"), ("stray: 1", "outside of run.folder")])
+@pytest.mark.parametrize(
+    ("args", "said"), [("crash: SIGSEGV", "killed by SIGSEGV"), ("stray: 1", "outside of run.folder")]
+)
 def test_a_step_that_fails_in_its_own_process_fails_its_run_with_the_reason(bench, args, said):
     host = load_host(bench, {"PTX_DISABLE": "checks"})
     plan = plan_of("launch=process", "method.args={" + args + "}", host=host)
@@ -182,8 +198,14 @@ def test_a_killed_rank_is_the_reason_and_not_what_the_others_say_of_it(tmp_path)
     from ptx.records import write_json
 
     log = tmp_path / "step.log"
-    log.write_text("Failures:\n  rank : 0\n  exitcode  : -15 (pid: 7)\nRoot Cause:\n  rank : 1\n  exitcode  : -9 (pid: 8)\n")
-    write_json(tmp_path / "error-0.json", {"type": "RuntimeError", "message": "connection reset by peer", "traceback": ""})
+    log.write_text(
+        "Failures:\n  rank : 0\n  exitcode  : -15 (pid: 7)\nRoot Cause:\n  rank : 1\n  exitcode  : -9 (pid:"
+        " 8)\n"
+    )
+    write_json(
+        tmp_path / "error-0.json",
+        {"type": "RuntimeError", "message": "connection reset by peer", "traceback": ""},
+    )
     with pytest.raises(StepError, match=r"killed by SIGKILL \(out of memory\?\)"):
         _outcome(tmp_path, 1, log)
 

@@ -40,7 +40,14 @@ def test_a_run_trains_compresses_measures_and_leaves_the_record(toy_host, toy, d
     assert len(list(read_rows(folder / "evaluations" / "latency.jsonl"))) == 3
     assert read_json(folder / "run.json")["config"]["method"]["choice"] == "method=toy"
     assert (folder / "model" / "config.json").exists()
-    assert toy.calls == ["load", "evaluate Count", "train ToyMethod 0.1", "compress Halve", "load", "evaluate Count"]
+    assert toy.calls == [
+        "load",
+        "evaluate Count",
+        "train ToyMethod 0.1",
+        "compress Halve",
+        "load",
+        "evaluate Count",
+    ]
 
 
 def test_the_baseline_is_measured_once_for_a_whole_sweep(toy_host, toy, desk):
@@ -73,7 +80,11 @@ def test_another_sweep_shares_the_steps_that_it_has_in_common(toy_host, toy, des
     plan, _ = run(toy_host, "compress=[round]")
     assert [call for call in toy.calls if call.startswith("train")] == []
     assert [step["shared"] for step in result_of(plan)["steps"]] == [True, False]
-    logged = [event for event in read_rows(plan.folder / plan.runs[1].id / "events.jsonl") if event["event"] == "log"]
+    logged = [
+        event
+        for event in read_rows(plan.folder / plan.runs[1].id / "events.jsonl")
+        if event["event"] == "log"
+    ]
     assert [event["metrics"]["loss"] for event in logged] == [1.0, 0.5]
 
 
@@ -82,7 +93,9 @@ def test_what_decides_the_result_changes_the_key(toy_host, desk, change):
     assert plan_of(toy_host).runs[1].steps[0].key != plan_of(toy_host, change).runs[1].steps[0].key
 
 
-@pytest.mark.parametrize("change", ["method.quiet=5", "threads=1", "out=elsewhere", "baseline=true", "eval.latency.scale=2"])
+@pytest.mark.parametrize(
+    "change", ["method.quiet=5", "threads=1", "out=elsewhere", "baseline=true", "eval.latency.scale=2"]
+)
 def test_what_does_not_decide_a_step_stays_out_of_its_key(toy_host, desk, change):
     assert plan_of(toy_host).runs[1].steps[0].key == plan_of(toy_host, change).runs[1].steps[0].key
 

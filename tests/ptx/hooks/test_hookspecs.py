@@ -49,7 +49,9 @@ def test_ptx_export_makes_the_package_that_is_measured(host_with, toy, desk):
         @hookimpl
         def ptx_export(self, run, runtime, model):
             (run.folder / "package").mkdir()
-            (run.folder / "package" / "model.bin").write_bytes((model.path / "model.safetensors").read_bytes()[-4:])
+            (run.folder / "package" / "model.bin").write_bytes(
+                (model.path / "model.safetensors").read_bytes()[-4:]
+            )
             return ModelRef.of(run.folder / "package", "package")
 
         @hookimpl
@@ -79,7 +81,9 @@ def test_ptx_log_gets_the_progress_and_one_that_fails_is_named_once_and_stops_no
     _, outcome, console = run(host_with(toy=toy, tracker=Tracker()))
     assert outcome.failed == ()
     assert seen == [(1, {"loss": 1.0}), (2, {"loss": 0.5})]
-    assert [line for line in console.said if "tracker failed" in line] == ["toy: tracker failed: ConnectionError: tracker is down"]
+    assert [line for line in console.said if "tracker failed" in line] == [
+        "toy: tracker failed: ConnectionError: tracker is down"
+    ]
 
 
 def test_ptx_report_adds_sections_to_the_report(tmp_path, monkeypatch, toy, host_with, desk):

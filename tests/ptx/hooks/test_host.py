@@ -68,7 +68,13 @@ def test_a_plugin_with_a_field_type_that_hydra_cannot_hold_is_broken(host_with, 
         field: complex = setting(1j, "odd")
 
     host = host_with()
-    hosts._load(host, "odd", "odd", "1", lambda: module_named("odd", ptx_choices=lambda: [Choice("method", "odd", Odd)]))
+    hosts._load(
+        host,
+        "odd",
+        "odd",
+        "1",
+        lambda: module_named("odd", ptx_choices=lambda: [Choice("method", "odd", Odd)]),
+    )
     assert [plugin.name for plugin in host.broken] == ["odd"]
     assert "odd" not in host.names("method")
 
@@ -81,7 +87,9 @@ def test_plugins_are_disabled_by_name(tmp_path):
 
 def test_a_choice_given_twice_names_both_plugins(host_with, toy):
     host = host_with(first=toy)
-    with pytest.raises(ConfigError, match=r"method=toy is given by two plugins: first .* and second .*PTX_DISABLE=second"):
+    with pytest.raises(
+        ConfigError, match=r"method=toy is given by two plugins: first .* and second .*PTX_DISABLE=second"
+    ):
         hosts._load(host, "second", "second", "1", type(toy))
 
 

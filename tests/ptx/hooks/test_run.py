@@ -1,4 +1,6 @@
-"""By-products of steps in the store: built once, recorded, listed, explained, verified and kept while they are reachable."""
+"""By-products of steps in the store: built once, recorded, listed, explained, verified and kept while they
+are reachable.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,10 @@ def products():
 
 
 def used(plan):
-    return [read_json(plan.folder / planned.id / "result.json")["steps"][0].get("products") for planned in plan.runs]
+    return [
+        read_json(plan.folder / planned.id / "result.json")["steps"][0].get("products")
+        for planned in plan.runs
+    ]
 
 
 def test_a_product_is_built_once_for_all_steps_of_a_sweep_and_the_record_names_it(sharing, desk):
@@ -67,8 +72,12 @@ def test_a_product_is_built_once_for_all_steps_of_a_sweep_and_the_record_names_i
     assert (outcome.done, outcome.failed, built) == (6, (), [1])
     (entry,) = products()
     assert entry.ingredients == {"choice": "features", "width": 1}
-    assert [product for (product,) in used(plan)] == [{"name": "features", "key": entry.key, "shared": n > 0} for n in range(6)]
-    (event,) = [e for e in read_rows(plan.folder / plan.runs[0].id / "events.jsonl") if e["event"] == "product"]
+    assert [product for (product,) in used(plan)] == [
+        {"name": "features", "key": entry.key, "shared": n > 0} for n in range(6)
+    ]
+    (event,) = [
+        e for e in read_rows(plan.folder / plan.runs[0].id / "events.jsonl") if e["event"] == "product"
+    ]
     assert (event["name"], event["key"], event["shared"]) == ("features", entry.key, False)
 
 
@@ -129,7 +138,9 @@ def test_the_store_lists_explains_and_verifies_products(sharing, desk, capsys):
     main(["store", "why", second.key[:12]])
     assert "width  1 -> 2" in capsys.readouterr().out
     main(["store", "why", plan.runs[0].id])
-    assert f"features  {first.key[:12]}  miss: was not in the store, this run made it" in capsys.readouterr().out
+    assert (
+        f"features  {first.key[:12]}  miss: was not in the store, this run made it" in capsys.readouterr().out
+    )
     (first.payload / "features.txt").write_text("3")
     assert main(["store", "verify"]) == 1
     assert f"broken: products {first.key[:12]} (features)" in capsys.readouterr().out

@@ -25,11 +25,14 @@ def folder(tmp_path_factory):
     tokens.pre_tokenizer = pre_tokenizers.Whitespace()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=tokens, bos_token="<s>", eos_token="</s>")
     tokenizer.chat_template = (
-        "{%- for message in messages %}{{ message['content'] }}</s>{%- endfor %}{%- if add_generation_prompt %}b{%- endif %}"
+        "{%- for message in messages %}{{ message['content'] }}</s>{%- endfor %}{%- if add_generation_prompt"
+        " %}b{%- endif %}"
     )
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
-    config = LlamaConfig(vocab_size=5, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=1)
+    config = LlamaConfig(
+        vocab_size=5, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=1
+    )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 
@@ -38,10 +41,18 @@ def test_a_model_that_is_saved_and_loaded_is_the_same(folder, tmp_path):
     model, tokenizer = load.load_model(folder), load.load_tokenizer(folder)
     load.save_model(model, tokenizer, tmp_path / "copy")
     again = load.load_model(ModelRef.of(tmp_path / "copy"))
-    assert all(torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(one, other) for one, other in zip(model.parameters(), again.parameters(), strict=True)
+    )
     assert load.load_tokenizer(tmp_path / "copy").chat_template == tokenizer.chat_template
     names = {file.name for file in (tmp_path / "copy").iterdir()}
-    assert {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"} <= names
+    assert {
+        "config.json",
+        "generation_config.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "chat_template.jinja",
+    } <= names
 
 
 def test_a_loaded_model_is_not_in_training(folder):
@@ -54,7 +65,10 @@ def test_a_folder_without_the_weights_of_its_config_is_refused_and_not_drawn_at_
     hull = tmp_path / "hull"
     shutil.copytree(folder, hull)
     save_file({"model.norm.weight": torch.ones(16)}, hull / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(StepError, match=r"hull holds no model: its config.json describes \d+ modules, and \d+ of them have no weights"):
+    with pytest.raises(
+        StepError,
+        match=r"hull holds no model: its config.json describes \d+ modules, and \d+ of them have no weights",
+    ):
         load.load_model(hull)
 
 
@@ -93,7 +107,10 @@ def test_code_in_a_model_folder_is_not_run(folder, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     config = json.loads((copy / "config.json").read_text())
-    config |= {"model_type": "evil", "auto_map": {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"}}
+    config |= {
+        "model_type": "evil",
+        "auto_map": {"AutoConfig": "evil.Config", "AutoModelForCausalLM": "evil.Model"},
+    }
     (copy / "config.json").write_text(json.dumps(config))
     (copy / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
     with pytest.raises(StepError, match="no model could be read"):
@@ -102,9 +119,13 @@ def test_code_in_a_model_folder_is_not_run(folder, tmp_path):
 
 
 def test_a_folder_without_tokenizer_or_weights_says_so(tmp_path):
-    with pytest.raises(StepError, match=r"no tokenizer could be read from .*; a model folder needs tokenizer.json"):
+    with pytest.raises(
+        StepError, match=r"no tokenizer could be read from .*; a model folder needs tokenizer.json"
+    ):
         load.load_tokenizer(tmp_path)
-    with pytest.raises(StepError, match=r"no model could be read from .*; it needs config.json and \*.safetensors"):
+    with pytest.raises(
+        StepError, match=r"no model could be read from .*; it needs config.json and \*.safetensors"
+    ):
         load.load_model(tmp_path)
 
 
@@ -113,12 +134,16 @@ def test_an_adapter_comes_back_on_its_base_and_not_without_it(folder, tmp_path):
 
     base = tmp_path / "base"
     shutil.copytree(folder, base)
-    model = get_peft_model(load.load_model(base), LoraConfig(target_modules="all-linear", init_lora_weights=False))
+    model = get_peft_model(
+        load.load_model(base), LoraConfig(target_modules="all-linear", init_lora_weights=False)
+    )
     load.save_adapter(model, load.load_tokenizer(base), tmp_path / "adapter", ModelRef.of(base))
     ids = torch.tensor([[0, 2, 3]])
     with torch.no_grad():
         expected = model.eval()(ids).logits
-        assert torch.allclose(load.load_model(ModelRef.of(tmp_path / "adapter", "adapter"))(ids).logits, expected)
+        assert torch.allclose(
+            load.load_model(ModelRef.of(tmp_path / "adapter", "adapter"))(ids).logits, expected
+        )
     assert load.weights_of(tmp_path / "adapter") == base
     base.rename(tmp_path / "elsewhere")
     with pytest.raises(StepError, match=r"belongs to .*base, which is not there"):
@@ -141,9 +166,18 @@ def test_what_the_user_set_in_the_environment_stays(monkeypatch):
 
 def test_importing_the_package_and_the_plugins_loads_no_ml_library():
     heavy = "{'torch', 'transformers', 'trl', 'peft', 'datasets', 'accelerate'}"
-    modules = "ptx.lm, ptx.lm.load, ptx.lm.training.method, ptx.lm.training.validate, ptx_sft, ptx_dpo, ptx_kto, ptx_grpo, ptx_scorers"
+    modules = (
+        "ptx.lm, ptx.lm.load, ptx.lm.training.method, ptx.lm.training.validate, ptx_sft, ptx_dpo, ptx_kto,"
+        " ptx_grpo, ptx_scorers"
+    )
     code = f"import sys, {modules}; print({heavy} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
     assert done.stdout.strip() == "set()"
 
 

@@ -13,7 +13,9 @@ def tokenizer():
     """The embedded model's tokenizer, made to add a beginning-of-text token as most tokenizers do."""
     tokenizer = load_tokenizer(Path(ptx_tiny.__file__).parent / "model")
     bos = (tokenizer.bos_token, tokenizer.bos_token_id)
-    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=f"{bos[0]} $A", special_tokens=[bos])
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{bos[0]} $A", special_tokens=[bos]
+    )
     return tokenizer
 
 

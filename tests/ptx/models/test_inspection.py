@@ -45,7 +45,12 @@ def only(folder):
 
 def test_a_folder_is_counted_without_reading_a_weight(folder):
     facts = inspect(folder)
-    assert (facts.architecture, facts.parameters, facts.dtype, facts.max_positions) == ("LlamaForCausalLM", 17, "float32", 64)
+    assert (facts.architecture, facts.parameters, facts.dtype, facts.max_positions) == (
+        "LlamaForCausalLM",
+        17,
+        "float32",
+        64,
+    )
     assert facts.bytes == sum(file.stat().st_size for file in folder.iterdir())
     assert facts.weight_files == ("model.safetensors",)
     assert facts.has_tokenizer
@@ -66,7 +71,11 @@ def test_a_chat_template_is_found_wherever_it_stands(folder, place):
     if place == "chat_template.jinja":
         (folder / place).write_text(template)
     else:
-        value = template if place != "named" else [{"name": "tool_use", "template": "x"}, {"name": "default", "template": template}]
+        value = (
+            template
+            if place != "named"
+            else [{"name": "tool_use", "template": "x"}, {"name": "default", "template": template}]
+        )
         (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": value}))
     facts = inspect(folder)
     assert facts.has_chat_template
@@ -80,7 +89,9 @@ def test_packed_weights_count_as_the_weights_they_hold(folder):
     groups = {"group_0": {"weights": {"num_bits": 4}}}
     config["quantization_config"] = {"quant_method": "compressed-tensors", "config_groups": groups}
     (folder / "config.json").write_text(json.dumps(config))
-    save_safetensors(folder / "model.safetensors", {"a.weight_packed": (16, 2), "a.weight_scale": (16, 1)}, "I32")
+    save_safetensors(
+        folder / "model.safetensors", {"a.weight_packed": (16, 2), "a.weight_scale": (16, 1)}, "I32"
+    )
     facts = inspect(folder)
     assert facts.parameters == 16 * 16
     assert facts.quantized == "compressed-tensors"
@@ -94,12 +105,16 @@ def test_layers_of_different_widths_count_each_by_its_own(folder):
     }
     config["quantization_config"] = {"quant_method": "compressed-tensors", "config_groups": groups}
     (folder / "config.json").write_text(json.dumps(config))
-    save_safetensors(folder / "model.safetensors", {"a.weight_packed": (16, 2), "b.weight_packed": (16, 2)}, "I32")
+    save_safetensors(
+        folder / "model.safetensors", {"a.weight_packed": (16, 2), "b.weight_packed": (16, 2)}, "I32"
+    )
     assert inspect(folder).parameters == 16 * 2 * 8 + 16 * 2 * 4
 
 
 def test_a_nested_language_model_gives_its_positions(folder):
-    (folder / "config.json").write_text(json.dumps({"model_type": "gemma3", "text_config": {"max_position_embeddings": 32}}))
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "gemma3", "text_config": {"max_position_embeddings": 32}})
+    )
     facts = inspect(folder)
     assert (facts.architecture, facts.max_positions) == ("gemma3", 32)
 
@@ -166,9 +181,16 @@ def test_a_broken_config_and_an_adapter_are_told_apart(folder):
 
 
 def test_inspecting_loads_no_ml_library(folder):
-    code = f"import sys, pathlib; from ptx.models.inspection import inspect; inspect(pathlib.Path({str(folder)!r})); print(*sys.modules)"
+    code = (
+        "import sys, pathlib; from ptx.models.inspection import inspect;"
+        f" inspect(pathlib.Path({str(folder)!r})); print(*sys.modules)"
+    )
     loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)}
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": ":".join(sys.path)},
     )
     assert not {"torch", "transformers", "safetensors", "numpy"} & set(loaded.stdout.split())
 

@@ -55,7 +55,11 @@ class BoxPlugin:
 
     @hookimpl
     def ptx_choices(self) -> list[Choice]:
-        return [Choice("runtime", "boxed", Boxed), Choice("runtime", "shelf", Shelf), Choice("eval", "beside", Beside)]
+        return [
+            Choice("runtime", "boxed", Boxed),
+            Choice("runtime", "shelf", Shelf),
+            Choice("eval", "beside", Beside),
+        ]
 
     @hookimpl
     def ptx_export(self, run: Any, runtime: Any, model: ModelRef) -> ModelRef | None:
@@ -75,7 +79,9 @@ class BoxPlugin:
         return Opened(float((model.path / "value").read_text()))
 
     @hookimpl
-    def ptx_evaluate(self, run: Any, evaluator: Any, model: ModelRef, lm: Any, baseline: ModelRef) -> Evaluation | None:
+    def ptx_evaluate(
+        self, run: Any, evaluator: Any, model: ModelRef, lm: Any, baseline: ModelRef
+    ) -> Evaluation | None:
         if not isinstance(evaluator, Beside):
             return None
         base = run.load(baseline)
@@ -125,7 +131,12 @@ def test_a_model_that_is_only_exported_is_its_own_baseline(host, box, desk):
 
 def test_a_list_of_runtimes_is_every_model_on_each_of_them(host, toy, box, desk):
     plan = planned(host, "compress=[halve]", "runtime=[hf,boxed]", "eval=[latency]")
-    assert [run.label for run in plan.runs] == ["baseline runtime=hf", "baseline runtime=boxed", "runtime=hf", "runtime=boxed"]
+    assert [run.label for run in plan.runs] == [
+        "baseline runtime=hf",
+        "baseline runtime=boxed",
+        "runtime=hf",
+        "runtime=boxed",
+    ]
     swept = planned(host, "compress=[halve]", "runtime=hf,boxed", "eval=[latency]", multirun=True)
     assert [run.label for run in swept.runs] == [run.label for run in plan.runs]
     assert {step.name for run in plan.runs for step in run.steps} == {"halve", "boxed"}
@@ -152,13 +163,18 @@ def test_a_package_is_nothing_to_train_or_compress_and_no_other_runtime_opens_it
     with pytest.raises(ConfigError) as caught:
         planned(host, "model=./pkg", "compress=[halve]", "runtime=hf", "eval=[latency]")
     assert [str(problem) for problem in caught.value.problems] == [
-        "pkg is a package of runtime=boxed: it cannot be trained or compressed; start from the model it was made of",
+        (
+            "pkg is a package of runtime=boxed: it cannot be trained or compressed; start from the model it"
+            " was made of"
+        ),
         "pkg is a package of runtime=boxed, and runtime=hf cannot open it; type runtime=boxed",
     ]
 
 
 def test_nothing_is_measured_on_a_runtime_that_serves_nothing(host, desk):
-    with pytest.raises(ConfigError, match=r"runtime=shelf is exported, not served: eval=\[beside\] has nothing to measure"):
+    with pytest.raises(
+        ConfigError, match=r"runtime=shelf is exported, not served: eval=\[beside\] has nothing to measure"
+    ):
         planned(host, "compress=[halve]", "runtime=shelf")
 
 

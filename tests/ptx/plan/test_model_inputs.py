@@ -27,10 +27,14 @@ def read_model(folder):
 def write_model(folder, value):
     header = json.dumps({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}))
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]})
+    )
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (folder / name).write_text("{}")
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + struct.pack("<f", value))
+    (folder / "model.safetensors").write_bytes(
+        struct.pack("<Q", len(header)) + header + struct.pack("<f", value)
+    )
     return folder
 
 
@@ -84,7 +88,9 @@ def plugin():
 def host(host_with, toy, plugin, desk):
     folder = desk / "conf" / "recipe"
     folder.mkdir(parents=True)
-    (folder / "heal.yaml").write_text("steps:\n  first: {method: toy}\n  prune: {compress: halve}\n  heal: {compress: taught}\n")
+    (folder / "heal.yaml").write_text(
+        "steps:\n  first: {method: toy}\n  prune: {compress: halve}\n  heal: {compress: taught}\n"
+    )
     return host_with(toy=toy, taught=plugin)
 
 
@@ -100,7 +106,13 @@ def value_of(host, *words):
 
 @pytest.mark.parametrize(
     ("teacher", "value"),
-    [("start", 0.55 + 100), ("first", 0.55 + 110), ("prune", 0.55 + 55), ("input", 0.55 + 55), ("./other", 0.55 + 300)],
+    [
+        ("start", 0.55 + 100),
+        ("first", 0.55 + 110),
+        ("prune", 0.55 + 55),
+        ("input", 0.55 + 55),
+        ("./other", 0.55 + 300),
+    ],
 )
 def test_a_teacher_is_the_start_the_input_a_step_or_a_folder(host, desk, teacher, value):
     write_model(desk / "other", 3.0)
@@ -133,7 +145,9 @@ def ptx_compress(run, compressor, model):
 def test_a_step_in_a_process_of_its_own_is_handed_the_model_too(desk):
     (desk / "ptxfile.py").write_text(PTXFILE)
     (desk / "conf" / "recipe").mkdir(parents=True)
-    (desk / "conf" / "recipe" / "two.yaml").write_text("steps:\n  first: {method: toy}\n  heal: {method: taught, teacher: start}\n")
+    (desk / "conf" / "recipe" / "two.yaml").write_text(
+        "steps:\n  first: {method: toy}\n  heal: {method: taught, teacher: start}\n"
+    )
     host = load_host(desk, {})
     assert value_of(host, "recipe=two", "launch=process") == pytest.approx(1.1 + 100)
 
@@ -155,8 +169,12 @@ def test_the_key_is_made_of_the_content_of_the_teacher_not_of_its_name(host, des
 def test_a_compressor_that_trains_is_the_same_step_as_the_method(host):
     as_method = planned(host, "method=taught").runs[-1].steps[0]
     as_compressor = planned(host, "method=null", "compress=[taught]").runs[-1].steps[0]
-    assert (as_method.kind, as_method.key) == (as_compressor.kind, as_compressor.key) == ("train", as_method.key)
-    assert value_of(host, "method=toy", "compress=[taught]", "compress.taught.rate=0.2") == pytest.approx(1.1 + 100)
+    assert (
+        (as_method.kind, as_method.key) == (as_compressor.kind, as_compressor.key) == ("train", as_method.key)
+    )
+    assert value_of(host, "method=toy", "compress=[taught]", "compress.taught.rate=0.2") == pytest.approx(
+        1.1 + 100
+    )
 
 
 def test_plugins_see_the_models_that_are_there_before_anything_runs(host, plugin):
@@ -171,11 +189,23 @@ def test_plugins_see_the_models_that_are_there_before_anything_runs(host, plugin
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["recipe=heal", "recipe.steps.heal.teacher=frist"], "no model 'frist', and no such folder; did you mean 'first'?"),
+        (
+            ["recipe=heal", "recipe.steps.heal.teacher=frist"],
+            "no model 'frist', and no such folder; did you mean 'first'?",
+        ),
         (["recipe=heal", "recipe.steps.heal.teacher=./none"], "there is no model folder none"),
-        (["recipe=heal", "recipe.steps.heal.rate=9"], "recipe.steps.heal.rate=9 is too fast; try recipe.steps.heal.rate=0.1"),
-        (["method=null", "compress=[taught]", "compress.taught.rate=9"], "compress.taught.rate=9 is too fast"),
-        (["method=null", "compress=[taught]", "compress.taught.rate=-1"], "compress.taught.rate must be positive, got -1.0"),
+        (
+            ["recipe=heal", "recipe.steps.heal.rate=9"],
+            "recipe.steps.heal.rate=9 is too fast; try recipe.steps.heal.rate=0.1",
+        ),
+        (
+            ["method=null", "compress=[taught]", "compress.taught.rate=9"],
+            "compress.taught.rate=9 is too fast",
+        ),
+        (
+            ["method=null", "compress=[taught]", "compress.taught.rate=-1"],
+            "compress.taught.rate must be positive, got -1.0",
+        ),
     ],
 )
 def test_mistakes_are_named_before_anything_runs(host, words, said):

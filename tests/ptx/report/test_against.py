@@ -1,4 +1,6 @@
-"""A report against a run that is not the baseline: every difference, and every word about it, is about that run."""
+"""A report against a run that is not the baseline: every difference, and every word about it, is about that
+run.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,10 @@ def declare(sweep, text):
 def test_every_row_is_compared_with_the_run_that_is_named(sweep, tmp_path):
     built = build([sweep.folder], tmp_path / "out", against="method=sft compress=[]")
     found = compare_all(built.frame)
-    assert {row.label: row.reference.label for row in built.frame.rows if row.reference} == {"baseline": "sft", "sft · gptq": "sft"}
+    assert {row.label: row.reference.label for row in built.frame.rows if row.reference} == {
+        "baseline": "sft",
+        "sft · gptq": "sft",
+    }
     assert [found[number, "bench/mean", ""].verdict for number in (1, 3)] == ["worse", "worse"]
     assert found[3, "bench/mean", ""].how == "paired"
 
@@ -49,12 +54,16 @@ def test_a_sweep_declares_it_for_its_own_runs_and_the_command_line_wins(sweep):
     records = load_records([sweep.folder])
     assert {row.reference.label for row in make_frame(records).rows if row.reference} == {"sft · gptq"}
     assert {row.reference.label for row in make_frame(records, "sft").rows if row.reference} == {"sft"}
-    assert {row.reference.label for row in make_frame(records, None).rows if row.reference} == {"baseline"}  # what a gate asks
+    assert {row.reference.label for row in make_frame(records, None).rows if row.reference} == {
+        "baseline"
+    }  # what a gate asks
 
 
 def test_a_part_of_a_sweep_without_the_declared_run_is_compared_with_the_baseline(sweep):
     declare(sweep, "method=dpo")
-    assert {row.reference.label for row in make_frame(load_records([sweep.folder])).rows if row.reference} == {"baseline"}
+    assert {
+        row.reference.label for row in make_frame(load_records([sweep.folder])).rows if row.reference
+    } == {"baseline"}
 
 
 def test_a_name_that_no_row_has_is_refused_and_nothing_is_written(sweep, tmp_path):
@@ -85,7 +94,10 @@ def serve(folder, **config):
 def test_ratios_to_different_baselines_are_neither_compared_nor_drawn(new_sweep, tmp_path):
     sweep = new_sweep()
     for compress, runtime, value in (("[]", "hf", 1.0), ("[gptq]", "hf", 1.5), ("[gptq]", "onnx", 0.6)):
-        serve(sweep.run({"compress": compress, "runtime": runtime}, extra=ratio(value)), runtime={"choice": f"runtime={runtime}"})
+        serve(
+            sweep.run({"compress": compress, "runtime": runtime}, extra=ratio(value)),
+            runtime={"choice": f"runtime={runtime}"},
+        )
     frame = make_frame(load_records([sweep.folder]), "compress=[] runtime=hf")
     found = compare_all(frame)
     assert found[2, "latency/request_ratio", ""].verdict == "worse"
@@ -103,7 +115,13 @@ def test_rows_that_lack_an_evaluator_for_one_reason_share_a_sentence(new_sweep, 
     for compress in ("[]", "[rtn]", "[gptq]"):
         folder = sweep.run({"compress": compress})
         if compress != "[]":
-            row = {"item": "latency", "scores": {}, "segments": {}, "status": "emulated", "reason": "it is unpacked first"}
+            row = {
+                "item": "latency",
+                "scores": {},
+                "segments": {},
+                "status": "emulated",
+                "reason": "it is unpacked first",
+            }
             write_rows(folder / "evaluations" / "latency.jsonl", [row])
     markdown = build([sweep.folder], tmp_path / "out").markdown.read_text()
     assert "**rtn, gptq** have no latency: it is unpacked first." in markdown

@@ -80,7 +80,9 @@ def test_the_headline_says_what_came_out(demo_report):
 
 def test_the_headline_counts_are_those_of_the_table(demo_report):
     html, _ = texts(demo_report)
-    better, worse, same = map(int, re.search(r"(\d+) better, (\d+) worse, (\d+) not measurably", html).groups())
+    better, worse, same = map(
+        int, re.search(r"(\d+) better, (\d+) worse, (\d+) not measurably", html).groups()
+    )
     marks = [row[1][0] for row in table(html, 'id="results"')[1:]]
     assert (marks.count("▲"), marks.count("▼"), marks.count("≈")) == (better, worse, same)
     assert better > 0
@@ -116,7 +118,11 @@ def test_text_of_models_and_labels_is_escaped_everywhere(demo, new_sweep, tmp_pa
     nasty = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)> | ![x](https://evil.example) \u202e"
     sweep = new_sweep()
     sweep.run({}, baseline=True, command=nasty, versions={nasty: nasty}, host={"name": nasty})
-    sweep.run({"method": nasty}, skill=0.8, extra=[Metric(f"{nasty}/score", 0.5, nasty, "higher", 0.4, 0.6, 9, f"{nasty}={nasty}")])
+    sweep.run(
+        {"method": nasty},
+        skill=0.8,
+        extra=[Metric(f"{nasty}/score", 0.5, nasty, "higher", 0.4, 0.6, 9, f"{nasty}={nasty}")],
+    )
     sweep.run({"method": "sft"}, status="failed", label=nasty)
     report = build([sweep.folder], tmp_path / "out", title=nasty)
     html, markdown = texts(report)
@@ -146,7 +152,9 @@ def test_the_page_needs_nothing_from_elsewhere(demo_report):
         found: list[str] = []
 
         def handle_starttag(self, tag, attrs):
-            self.found += [value for name, value in attrs if name in ("src", "href") and not value.startswith("#")]
+            self.found += [
+                value for name, value in attrs if name in ("src", "href") and not value.startswith("#")
+            ]
             assert tag != "link"
 
     Links().feed(html)
@@ -191,12 +199,21 @@ def test_failed_unfinished_and_planned_runs_are_shown_with_the_reason(new_sweep,
         assert "line 77, in train" in text
         assert "no result.json: still running, or killed" in text
         assert "kto-later" in text
-    assert {"failed", "unfinished", "planned"} <= {word for row in table(html, 'id="results"') for cell in row for word in cell}
+    assert {"failed", "unfinished", "planned"} <= {
+        word for row in table(html, 'id="results"') for cell in row for word in cell
+    }
 
 
 def test_runs_of_a_sweep_over_seeds_alone_are_named_by_what_was_typed(new_sweep, tmp_path):
     sweep = new_sweep()
-    typed = ["model=tiny", "method=dpo", "method.beta=0.3", "eval=[bench]", "eval.bench.limit=5", "out=elsewhere"]
+    typed = [
+        "model=tiny",
+        "method=dpo",
+        "method.beta=0.3",
+        "eval=[bench]",
+        "eval.bench.limit=5",
+        "out=elsewhere",
+    ]
     for seed in range(2):
         sweep.run({"seed": str(seed)}, seed=seed, overrides=[*typed, f"seed={seed}"])
     (row,) = build([sweep.folder], tmp_path / "out").frame.rows
@@ -213,7 +230,9 @@ def test_runs_that_differ_only_in_their_seed_are_one_row(new_sweep, tmp_path):
     assert labels(report) == ["baseline", "sft", "dpo"]
     assert len(report.records) == 5
     row = report.frame.rows[1]
-    values = [metric.value for record in row.records for _, metric in record.metrics if metric.name == "bench/mean"]
+    values = [
+        metric.value for record in row.records for _, metric in record.metrics if metric.name == "bench/mean"
+    ]
     assert row.metric("bench/mean").value == pytest.approx(sum(values) / 3)
     html, markdown = texts(report)
     assert "3 of 3 seeds" in html
@@ -280,12 +299,22 @@ def test_csv_holds_every_metric_of_every_record_unrounded(demo_report):
     with demo_report.csv.open(encoding="utf-8", newline="") as file:
         lines = list(csv.DictReader(file))
     wanted = [
-        (record.id, evaluator, metric) for row in demo_report.frame.rows for record in row.records for evaluator, metric in record.metrics
+        (record.id, evaluator, metric)
+        for row in demo_report.frame.rows
+        for record in row.records
+        for evaluator, metric in record.metrics
     ]
     assert len(lines) == len(wanted)
     for line, (run, evaluator, metric) in zip(lines, wanted, strict=True):
         numbers = {key: float(line[key]) for key in ("value", "low", "high")}
-        read = Metric(line["metric"], **numbers, unit=line["unit"], better=line["better"], n=int(line["n"]), segment=line["segment"])
+        read = Metric(
+            line["metric"],
+            **numbers,
+            unit=line["unit"],
+            better=line["better"],
+            n=int(line["n"]),
+            segment=line["segment"],
+        )
         assert (line["run"], line["evaluator"], asdict(read)) == (run, evaluator, asdict(metric))
 
 
@@ -299,7 +328,10 @@ def test_a_run_without_metrics_is_a_line_of_the_csv(new_sweep, tmp_path):
 
 def test_metrics_of_evaluators_nobody_here_knows_are_columns_too(new_sweep, tmp_path):
     sweep = new_sweep()
-    extra = [Metric("judge/win_rate", 0.61, "fraction", "higher", 0.55, 0.67, 200), Metric("odd", 3.2, "furlongs", "lower", 3.1, 3.3, 4)]
+    extra = [
+        Metric("judge/win_rate", 0.61, "fraction", "higher", 0.55, 0.67, 200),
+        Metric("odd", 3.2, "furlongs", "lower", 3.1, 3.3, 4),
+    ]
     sweep.run({"method": "sft"}, extra=extra)
     report = build([sweep.folder], tmp_path / "out")
     assert {"judge/win_rate", "odd"} <= set(report.frame.columns)
@@ -349,7 +381,9 @@ def test_the_demonstration_model_is_called_what_it_is(demo_report, new_sweep, tm
     other = new_sweep(model="org/other")
     other.run({"method": "sft"})
     assert all("demonstration and test model" in text for text in texts(demo_report))
-    assert not any("demonstration and test model" in text for text in texts(build([other.folder], tmp_path / "out")))
+    assert not any(
+        "demonstration and test model" in text for text in texts(build([other.folder], tmp_path / "out"))
+    )
 
 
 def test_segments_have_a_table_per_dimension(demo_report):
@@ -415,7 +449,9 @@ def test_a_folder_that_is_absent_or_holds_no_runs_is_named(tmp_path):
 
 def test_infinite_bounds_and_missing_values_are_drawn_and_written(new_sweep, tmp_path):
     sweep = new_sweep()
-    sweep.run({}, baseline=True, extra=[Metric("alone/score", 0.5, "fraction", "higher", -math.inf, math.inf, 1)])
+    sweep.run(
+        {}, baseline=True, extra=[Metric("alone/score", 0.5, "fraction", "higher", -math.inf, math.inf, 1)]
+    )
     for text in texts(build([sweep.folder], tmp_path / "out")):
         assert f"0.500 [{MINUS}∞, ∞] n=1" in text
 

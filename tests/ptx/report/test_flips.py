@@ -1,4 +1,6 @@
-"""Answers that changed sides between two runs: each item counts once, whatever its time and however many metrics it has a part in."""
+"""Answers that changed sides between two runs: each item counts once, whatever its time and however many
+metrics it has a part in.
+"""
 
 import pytest
 
@@ -17,17 +19,39 @@ def report_of(tmp_path):
             folder = tmp_path / "sweep" / ident
             (folder / "evaluations").mkdir(parents=True)
             rows = [
-                {"item": f"choices:{n}", "scores": {TASK: value, MEAN: value}, "segments": {}, "output": f"said {value}", "latency": 0.0617}
+                {
+                    "item": f"choices:{n}",
+                    "scores": {TASK: value, MEAN: value},
+                    "segments": {},
+                    "output": f"said {value}",
+                    "latency": 0.0617,
+                }
                 for n, value in enumerate(right)
             ]
             write_rows(folder / "evaluations" / "bench.jsonl", rows)
             share = sum(right) / len(right)
             metrics = [
-                vars(Metric(name, share, "fraction", "higher", 0.0, 1.0, len(right))) | {"evaluator": "bench"} for name in (TASK, MEAN)
+                vars(Metric(name, share, "fraction", "higher", 0.0, 1.0, len(right))) | {"evaluator": "bench"}
+                for name in (TASK, MEAN)
             ]
-            run = {"id": ident, "label": ident, "sweep": "s", "baseline": ident == "before", "varied": {}, "config": {}, "seed": 0}
+            run = {
+                "id": ident,
+                "label": ident,
+                "sweep": "s",
+                "baseline": ident == "before",
+                "varied": {},
+                "config": {},
+                "seed": 0,
+            }
             write_json(folder / "run.json", run | {"model": {"name": "m", "digest": "d"}, "evaluations": []})
-            result = {"status": "done", "steps": [], "evaluations": [{"name": "bench"}], "error": None, "seconds": 1.0, "metrics": metrics}
+            result = {
+                "status": "done",
+                "steps": [],
+                "evaluations": [{"name": "bench"}],
+                "error": None,
+                "seconds": 1.0,
+                "metrics": metrics,
+            }
             write_json(folder / "result.json", result)
         write_json(tmp_path / "sweep" / "sweep.json", {"name": "s", "runs": list(answers), "axes": {}})
         return build([tmp_path / "sweep"], tmp_path / "report").html.read_text()

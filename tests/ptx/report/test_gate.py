@@ -24,9 +24,24 @@ def row_of(tmp_path, *values, statuses=("done",), baseline=None, low=0.05, name=
 def write(folder, baseline, seed, value, half, name, status="done"):
     folder.mkdir()
     config = {"method": None if baseline else {"choice": "sft"}, "runtime": "hf", "eval": {}}
-    run = {"id": folder.name, "label": folder.name, "baseline": baseline, "seed": seed, "config": config, "model": {"digest": "d"}}
+    run = {
+        "id": folder.name,
+        "label": folder.name,
+        "baseline": baseline,
+        "seed": seed,
+        "config": config,
+        "model": {"digest": "d"},
+    }
     (folder / "run.json").write_text(json.dumps({**run, "varied": {"method": "sft"}}))
-    metric = {"name": name, "value": value, "unit": "", "better": "higher", "low": value - half, "high": value + half, "n": 100}
+    metric = {
+        "name": name,
+        "value": value,
+        "unit": "",
+        "better": "higher",
+        "low": value - half,
+        "high": value + half,
+        "n": 100,
+    }
     result = {"status": status, "metrics": [metric] if status == "done" else [], "error": None}
     (folder / "result.json").write_text(json.dumps(result))
 
@@ -37,9 +52,15 @@ def verdict(row, **constraint):
 
 @pytest.mark.parametrize(
     ("bound", "expected"),
-    [({"at_least": 0.5}, "holds"), ({"at_least": 0.6}, "undecided"), ({"at_least": 0.7}, "fails"),
-     ({"at_most": 0.7}, "holds"), ({"at_most": 0.6}, "undecided"), ({"at_most": 0.5}, "fails")],
-)  # fmt: skip
+    [
+        ({"at_least": 0.5}, "holds"),
+        ({"at_least": 0.6}, "undecided"),
+        ({"at_least": 0.7}, "fails"),
+        ({"at_most": 0.7}, "holds"),
+        ({"at_most": 0.6}, "undecided"),
+        ({"at_most": 0.5}, "fails"),
+    ],
+)
 def test_the_whole_interval_has_to_lie_on_the_right_side(tmp_path, bound, expected):
     assert verdict(row_of(tmp_path, 0.6), **bound) == expected
 
@@ -55,7 +76,10 @@ def test_an_end_that_touches_the_bound_holds(tmp_path):
 
 
 def test_a_metric_that_was_not_measured_is_never_passed(tmp_path):
-    gate = Gate("g", {"seen": Constraint("bench/mean", at_least=0.1), "unseen": Constraint("bench/meen", at_least=0.1)})
+    gate = Gate(
+        "g",
+        {"seen": Constraint("bench/mean", at_least=0.1), "unseen": Constraint("bench/meen", at_least=0.1)},
+    )
     findings = judge(gate, row_of(tmp_path, 0.6))
     assert [finding.verdict for finding in findings] == ["holds", "undecided"]
     assert "not measured; did you mean 'bench/mean'?" in str(findings[1])
@@ -63,7 +87,11 @@ def test_a_metric_that_was_not_measured_is_never_passed(tmp_path):
 
 
 def test_a_run_without_results_does_not_ship(tmp_path):
-    assert not ships(judge(Gate("g", {"c": Constraint("bench/mean", at_most=9)}), row_of(tmp_path, 0.6, statuses=("failed",))))
+    assert not ships(
+        judge(
+            Gate("g", {"c": Constraint("bench/mean", at_most=9)}), row_of(tmp_path, 0.6, statuses=("failed",))
+        )
+    )
 
 
 def test_a_seed_that_failed_leaves_the_model_undecided(tmp_path):
@@ -86,10 +114,13 @@ def test_the_difference_is_paired_by_item_where_there_are_items(tmp_path):
     assert verdict(row, at_least=0.02, versus="baseline") == "undecided"
     for folder, gain in (("base", 0.0), ("run-0", 0.03)):
         rows = [
-            {"item": str(i), "scores": {"bench/mean": score + gain + 0.01 * (i % 3 - 0.99) * bool(gain)}} for i, score in enumerate(easy)
+            {"item": str(i), "scores": {"bench/mean": score + gain + 0.01 * (i % 3 - 0.99) * bool(gain)}}
+            for i, score in enumerate(easy)
         ]
         (tmp_path / folder / "evaluations").mkdir()
-        (tmp_path / folder / "evaluations" / "bench.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (tmp_path / folder / "evaluations" / "bench.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows)
+        )
         result = json.loads((tmp_path / folder / "result.json").read_text())
         result["metrics"][0]["value"] = sum(row["scores"]["bench/mean"] for row in rows) / 100
         (tmp_path / folder / "result.json").write_text(json.dumps(result))
@@ -108,11 +139,18 @@ def test_an_empty_gate_ships_nothing():
 
 @pytest.mark.parametrize(
     ("bound", "expected"),
-    [({"at_least": 0.5}, -0.1), ({"at_least": 1.1}, 0.5), ({"at_most": 1.3}, -0.5), ({"at_least": 0.5, "decide": "value"}, -0.2)],
+    [
+        ({"at_least": 0.5}, -0.1),
+        ({"at_least": 1.1}, 0.5),
+        ({"at_most": 1.3}, -0.5),
+        ({"at_least": 0.5, "decide": "value"}, -0.2),
+    ],
 )
 def test_a_violation_is_in_units_of_the_bound_and_not_positive_when_it_holds(tmp_path, bound, expected):
     found = judge(Gate("g", {"c": Constraint("bench/mean", **bound)}), row_of(tmp_path, 0.6))[0]
-    assert found.violation == pytest.approx(expected) or (bound.get("at_most") and found.violation == pytest.approx(-0.5))
+    assert found.violation == pytest.approx(expected) or (
+        bound.get("at_most") and found.violation == pytest.approx(-0.5)
+    )
 
 
 def test_what_is_not_decided_counts_as_violated_for_an_optimiser(tmp_path):

@@ -44,7 +44,12 @@ def test_a_column_has_one_unit_and_enough_decimals_for_its_smallest_value():
 
 def test_a_difference_has_a_sign_and_zero_has_none():
     scale = scale_of("fraction", [0.5])
-    assert [scale.number(value, sign=True) for value in (0.1, -0.1, 0.0, -0.00001)] == ["+0.100", "\N{MINUS SIGN}0.100", "0.000", "0.000"]
+    assert [scale.number(value, sign=True) for value in (0.1, -0.1, 0.0, -0.00001)] == [
+        "+0.100",
+        "\N{MINUS SIGN}0.100",
+        "0.000",
+        "0.000",
+    ]
 
 
 def test_durations_are_written_for_people():
@@ -86,7 +91,13 @@ def test_ticks_are_round_numbers_inside_the_range():
 def crowd(count):
     """Points within a few pixels of each other."""
     return [
-        Dot(index + 1, f"method{index} · gptq", index == 0, exact("x", 5 + index % 4 * 0.02), exact("y", 0.5 + index * 0.004, "higher"))
+        Dot(
+            index + 1,
+            f"method{index} · gptq",
+            index == 0,
+            exact("x", 5 + index % 4 * 0.02),
+            exact("y", 0.5 + index * 0.004, "higher"),
+        )
         for index in range(count)
     ] + [Dot(99, "far", baseline=False, x=exact("x", 9.0), y=exact("y", 0.9, "higher"))]
 
@@ -94,7 +105,9 @@ def crowd(count):
 @pytest.mark.parametrize("size", [WIDE, NARROW])
 def test_labels_of_a_crowd_overlap_neither_each_other_nor_the_frame(size, monkeypatch):
     placed = []
-    monkeypatch.setattr("ptx.report.plots.tradeoff.place", lambda *args: placed.extend(place(*args)) or list(placed))
+    monkeypatch.setattr(
+        "ptx.report.plots.tradeoff.place", lambda *args: placed.extend(place(*args)) or list(placed)
+    )
     scale = scale_of("", [1.0])
     draw(stand(crowd(12)), Title("x", scale), Title("y", scale), size, "crowd")
     assert len(placed) == 13
@@ -128,7 +141,10 @@ def test_markdown_escapes_what_would_be_markup():
 
 
 def test_the_last_place_of_a_traceback_is_the_innermost_file():
-    trace = 'Traceback:\n  File "a.py", line 1, in f\n    g()\n  File "b.py", line 2, in g\n    raise X\nX: text\nwith two lines'
+    trace = (
+        'Traceback:\n  File "a.py", line 1, in f\n    g()\n  File "b.py", line 2, in g\n    raise X\nX:'
+        " text\nwith two lines"
+    )
     assert last_place(trace) == 'File "b.py", line 2, in g'
     assert last_place("X: text") == "X: text"
     assert last_place("") == ""

@@ -1,4 +1,6 @@
-"""Searches: they find, they survive, they stop early, they keep to the gate; and what is wrong is said before the first trial."""
+"""Searches: they find, they survive, they stop early, they keep to the gate; and what is wrong is said before
+the first trial.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,9 @@ def host(toy, host_with):
 def search(host, *more, fixed=FIXED, console=None, **given):
     given = {"trials": 8, "space": SPACE, "objectives": GOAL, **given}
     fixed = [*fixed, *more]
-    return Search(host, "train", fixed, read_search(host, given, fixed), "ptx sweep study.yaml", console or Silent())
+    return Search(
+        host, "train", fixed, read_search(host, given, fixed), "ptx sweep study.yaml", console or Silent()
+    )
 
 
 def trained():
@@ -92,7 +96,9 @@ def test_a_trial_is_an_ordinary_run_that_shares_its_steps(host, desk):
 
 def test_a_point_that_comes_up_again_is_answered_by_its_record(host, desk):
     console = Silent()
-    outcome = search(host, space={"method.x": "choice(0.1, 0.2, 0.3)"}, trials=40, sampler="random", console=console).run()
+    outcome = search(
+        host, space={"method.x": "choice(0.1, 0.2, 0.3)"}, trials=40, sampler="random", console=console
+    ).run()
     repeats = [trial for trial in outcome.trials if trial["repeats"]]
     assert repeats
     assert len(trained()) == 3
@@ -103,7 +109,11 @@ def test_a_point_that_comes_up_again_is_answered_by_its_record(host, desk):
 @pytest.mark.parametrize("sampler", ["nsga2", "nsga3", "tpe"])
 def test_two_objectives_give_a_front_on_which_no_trial_beats_another(host, desk, sampler):
     outcome = search(
-        host, sampler=sampler, trials=14, space={"method.x": "interval(0, 0.5)"}, objectives={**GOAL, "distance/x": "minimize"}
+        host,
+        sampler=sampler,
+        trials=14,
+        space={"method.x": "interval(0, 0.5)"},
+        objectives={**GOAL, "distance/x": "minimize"},
     ).run()
     front = [trial for trial in outcome.trials if trial["number"] in outcome.best]
     assert len(front) > 2
@@ -114,7 +124,11 @@ def test_two_objectives_give_a_front_on_which_no_trial_beats_another(host, desk,
 
 def test_an_objective_that_is_better_high_is_maximized(host, desk):
     outcome = search(
-        host, space={"method.x": "choice(0.3, 0.9)"}, objectives={"distance/mean": "maximize"}, trials=20, sampler="random"
+        host,
+        space={"method.x": "choice(0.3, 0.9)"},
+        objectives={"distance/mean": "maximize"},
+        trials=20,
+        sampler="random",
     ).run()
     assert outcome.trials[outcome.best[0] - 1]["words"] == {"method.x": "0.9"}
 
@@ -139,15 +153,26 @@ def process(folder, *words):
     }
     return subprocess.Popen(
         [sys.executable, "-m", "ptx", "sweep", "study.yaml", *words],
-        cwd=folder, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def written(folder, **search):
     space = {"method.x": "interval(0, 1)", "method.y": "choice(0.6, 0.7, 0.8)"}
     shutil.copyfile(BOWL, folder / "ptxfile.py")
     study = {
-        "overrides": ["model=./model", "method=bowl", "eval=[distance]", "method.steps=4", "method.sleep=0.02"],
+        "overrides": [
+            "model=./model",
+            "method=bowl",
+            "eval=[distance]",
+            "method.steps=4",
+            "method.sleep=0.02",
+        ],
         "search": {"trials": 8, "startup": 3, "space": space, "objectives": GOAL, **search},
     }
     (folder / "study.yaml").write_text(json.dumps(study))
@@ -254,7 +279,9 @@ def test_trials_that_lag_are_stopped_and_leave_nothing_in_the_store(host, desk):
     stopped = [trial for trial in outcome.trials if trial["state"] == "stopped"]
     assert 4 < len(stopped) < 15
     folder = desk / "ptx-out" / "runs" / "study"
-    steps = sum(event["event"] == "log" for run in folder.iterdir() for event in read_rows(run / "events.jsonl"))
+    steps = sum(
+        event["event"] == "log" for run in folder.iterdir() for event in read_rows(run / "events.jsonl")
+    )
     assert steps < 15 * 9 * 0.6
     assert "not among the best 1/3 of the" in stopped[0]["reason"]
     assert read_json(folder / stopped[0]["runs"][-1] / "result.json")["status"] == "stopped"
@@ -273,9 +300,17 @@ def test_a_trial_that_is_stopped_saves_its_other_seeds(host, desk):
 
 
 def test_curves_of_different_methods_are_not_compared(host, desk):
-    space = {"method": "choice(bowl, flat)", "method.x": "interval(0, 1)", "method.level": "interval(0.2, 0.4)"}
+    space = {
+        "method": "choice(bowl, flat)",
+        "method.x": "interval(0, 1)",
+        "method.level": "interval(0.2, 0.4)",
+    }
     outcome = search(
-        host, fixed=[word for word in FIXED if word != "method=bowl"], space=space, trials=12, early_stopping={"metric": "loss"}
+        host,
+        fixed=[word for word in FIXED if word != "method=bowl"],
+        space=space,
+        trials=12,
+        early_stopping={"metric": "loss"},
     ).run()
     flat = [trial for trial in outcome.trials if trial["words"]["method"] == "flat"]
     assert flat
@@ -295,7 +330,9 @@ def test_a_rung_keeps_the_best_share_and_judges_nobody_alone():
 
 
 def test_the_value_at_a_rung_is_the_first_one_at_or_after_it():
-    events = [{"event": "log", "label": "dpo", "step": step, "metrics": {"loss": 1 / step}} for step in (2, 4, 8)]
+    events = [
+        {"event": "log", "label": "dpo", "step": step, "metrics": {"loss": 1 / step}} for step in (2, 4, 8)
+    ]
     assert rungs_of(Halving("loss", first=3, factor=2), events, ["dpo"]) == {"dpo": {"3": 0.25, "6": 0.125}}
 
 
@@ -313,7 +350,9 @@ def test_ctrl_c_leaves_a_search_that_continues(host, desk, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         search(host, trials=5).run()
     in_flight = trained()[-1].split()
-    outcome = search(host, trials=5, startup=1).run()  # asked anew, the sampler would by now propose another point
+    outcome = search(
+        host, trials=5, startup=1
+    ).run()  # asked anew, the sampler would by now propose another point
     assert outcome.count("done") == 5
     assert list(outcome.trials[2]["words"].values()) == in_flight[:2]
 
@@ -321,7 +360,9 @@ def test_ctrl_c_leaves_a_search_that_continues(host, desk, monkeypatch):
 @pytest.mark.slow  # Optuna's Gaussian process is written in torch
 def test_gp_searches_numbers_and_keeps_to_the_gate(host, desk):
     gate = {"large": {"metric": "distance/x", "at_least": 0.6}}
-    outcome = search(host, sampler="gp", startup=4, trials=8, gate=gate, space={"method.x": "interval(0, 1)"}).run()
+    outcome = search(
+        host, sampler="gp", startup=4, trials=8, gate=gate, space={"method.x": "interval(0, 1)"}
+    ).run()
     assert all(0.5 < float(trial["words"]["method.x"]) < 0.8 for trial in outcome.trials[6:])
 
 
@@ -355,7 +396,9 @@ def test_everything_wrong_with_a_search_is_said_at_once(host, desk):
 
 
 def test_a_key_that_is_no_field_is_found_before_the_first_trial(host, desk):
-    assert "method has no field 'xx'; did you mean 'x'?" in problems(host, space={"method.xx": "interval(0, 1)"})
+    assert "method has no field 'xx'; did you mean 'x'?" in problems(
+        host, space={"method.xx": "interval(0, 1)"}
+    )
 
 
 def test_a_value_that_a_method_refuses_is_found_at_the_end_of_its_interval(host, desk):
@@ -406,5 +449,7 @@ def test_a_search_imports_no_ml_library(desk):
         "import sys; import ptx.search, ptx.report.gate, ptx.cli.search; "
         "print([name for name in ('torch', 'transformers', 'optuna') if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     assert done.stdout.strip() == "[]"

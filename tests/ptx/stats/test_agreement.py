@@ -41,7 +41,9 @@ def rated(generator, n, labels, raters, right, shares):
 
 def true_agreement(labels, right, shares):
     """The coefficient that such raters have in the long run."""
-    given = np.full((labels, labels), (1 - right) / labels) + right * np.eye(labels)  # true label, label given
+    given = np.full((labels, labels), (1 - right) / labels) + right * np.eye(
+        labels
+    )  # true label, label given
     chance = float(((np.array(shares) @ given) ** 2).sum())
     return (float(np.array(shares) @ (given**2).sum(axis=1)) - chance) / (1 - chance)
 
@@ -78,7 +80,11 @@ def test_perfect_agreement_on_a_few_items_is_not_proof():
 
 
 def test_one_label_leaves_nothing_to_agree_on():
-    for found in (cohen_kappa(["a"] * 9, ["a"] * 9), fleiss_kappa([["a", "a"]] * 9), krippendorff_alpha([["a", "a"]] * 9)):
+    for found in (
+        cohen_kappa(["a"] * 9, ["a"] * 9),
+        fleiss_kappa([["a", "a"]] * 9),
+        krippendorff_alpha([["a", "a"]] * 9),
+    ):
         assert math.isnan(found[0])
         assert found[1:] == (-math.inf, math.inf)
 
@@ -116,11 +122,15 @@ def test_uneven_tables_are_refused():
         cohen_kappa(["a"], [])
 
 
-@pytest.mark.parametrize(("n", "labels", "right", "shares"), [(60, 3, 0.8, [0.4, 0.4, 0.2]), (100, 2, 0.97, [0.9, 0.1])])
+@pytest.mark.parametrize(
+    ("n", "labels", "right", "shares"), [(60, 3, 0.8, [0.4, 0.4, 0.2]), (100, 2, 0.97, [0.9, 0.1])]
+)
 def test_cohen_kappa_covers_as_often_as_it_says(n, labels, right, shares):
     truth = true_agreement(labels, right, shares)
     measure = lambda rows: cohen_kappa([a for a, _ in rows], [b for _, b in rows])
-    assert covered(measure, truth, lambda g: rated(g, n, labels, 2, right, shares)) == pytest.approx(0.95, abs=0.02)
+    assert covered(measure, truth, lambda g: rated(g, n, labels, 2, right, shares)) == pytest.approx(
+        0.95, abs=0.02
+    )
 
 
 def test_fleiss_kappa_covers_as_often_as_it_says():
@@ -134,4 +144,6 @@ def test_krippendorff_alpha_covers_as_often_as_it_says_with_a_fifth_missing():
         rows = rated(generator, 80, 3, 3, 0.8, [0.4, 0.4, 0.2])
         return [[None if generator.random() < 0.2 else label for label in row] for row in rows]
 
-    assert covered(krippendorff_alpha, true_agreement(3, 0.8, [0.4, 0.4, 0.2]), draw) == pytest.approx(0.95, abs=0.02)
+    assert covered(krippendorff_alpha, true_agreement(3, 0.8, [0.4, 0.4, 0.2]), draw) == pytest.approx(
+        0.95, abs=0.02
+    )

@@ -9,10 +9,16 @@ from ptx.stats.clusters import design_effect, mean_parts
 
 
 def drawn(generator, clusters, alike, sizes=None):
-    """Items of variance 1 in clusters of 1 to 14, of which the share ``alike`` is common to a cluster: values, clusters."""
+    """Items of variance 1 in clusters of 1 to 14, of which the share ``alike`` is common to a cluster:
+    values, clusters.
+    """
     sizes = generator.integers(1, 15, clusters) if sizes is None else sizes
     of = np.repeat(np.arange(clusters), sizes)
-    return generator.normal(0, math.sqrt(alike), clusters)[of] + generator.normal(0, math.sqrt(1 - alike), len(of)), of.tolist()
+    return (
+        generator.normal(0, math.sqrt(alike), clusters)[of]
+        + generator.normal(0, math.sqrt(1 - alike), len(of)),
+        of.tolist(),
+    )
 
 
 def covered(draw, truth, repeats=2000, seed=4):

@@ -36,7 +36,10 @@ def test_right_and_wrong_are_tested_exactly():
 def test_mcnemar_rejects_equal_models_no_more_often_than_it_says():
     generator = np.random.default_rng(0)
     changed = generator.binomial(60, 0.3, 2000)
-    assert np.mean([mcnemar(won := int(generator.binomial(n, 0.5)), int(n) - won) < 0.05 for n in changed]) <= 0.055
+    assert (
+        np.mean([mcnemar(won := int(generator.binomial(n, 0.5)), int(n) - won) < 0.05 for n in changed])
+        <= 0.055
+    )
 
 
 def test_an_incomplete_join_says_what_is_missing():

@@ -33,7 +33,11 @@ def test_ties_are_all_kept():
 
 
 def test_a_point_beaten_by_less_than_the_noise_is_near_the_front():
-    points = [[Value(0.71, 0.68, 0.74), 10.0], [Value(0.70, 0.67, 0.73), 10.0], [Value(0.60, 0.57, 0.63), 10.0]]
+    points = [
+        [Value(0.71, 0.68, 0.74), 10.0],
+        [Value(0.70, 0.67, 0.73), 10.0],
+        [Value(0.60, 0.57, 0.63), 10.0],
+    ]
     assert standings(points, QUALITY_LATENCY) == ["front", "near", "dominated"]
     assert near(points, QUALITY_LATENCY) == [1]
 
@@ -45,7 +49,9 @@ def test_exact_values_leave_no_room_for_noise():
 def test_front_agrees_with_the_definition_on_three_objectives():
     points = [[float(a), float(b), float(c)] for a in range(4) for b in range(4) for c in range(4)]
     assert front(points, ["higher", "higher", "higher"]) == [63]
-    assert len(front([point for point in points if sum(point) == 5], ["lower"] * 3)) == sum(sum(point) == 5 for point in points)
+    assert len(front([point for point in points if sum(point) == 5], ["lower"] * 3)) == sum(
+        sum(point) == 5 for point in points
+    )
 
 
 def test_no_points_have_no_front():

@@ -30,12 +30,20 @@ def covered(draw, truth, repeats=1500, seed=1):
 
 
 def test_t_quantile_matches_tables():
-    for freedom, expected in [(1, 12.7062047), (4, 2.7764451), (29, 2.0452296), (120, 1.9799304), (math.inf, 1.9599640)]:
+    for freedom, expected in [
+        (1, 12.7062047),
+        (4, 2.7764451),
+        (29, 2.0452296),
+        (120, 1.9799304),
+        (math.inf, 1.9599640),
+    ]:
         assert t_quantile(0.975, freedom) == pytest.approx(expected, abs=1e-7)
 
 
 def test_t_distribution_agrees_with_scipy():
-    scipy_stats = pytest.importorskip("scipy.stats", reason="scipy comes with lm-eval; without it the table above stands alone")
+    scipy_stats = pytest.importorskip(
+        "scipy.stats", reason="scipy comes with lm-eval; without it the table above stands alone"
+    )
     for freedom in (1, 1.5, 2, 5, 29.3, 299, 10_000):
         for level in (0.6, 0.9, 0.975, 0.9999):
             assert t_quantile(level, freedom) == pytest.approx(scipy_stats.t.ppf(level, freedom), rel=1e-8)
@@ -84,7 +92,9 @@ def test_mean_of_one_value_has_no_finite_interval():
 
 
 def test_mean_interval_covers_as_often_as_it_says_with_few_values():
-    assert covered(lambda g: mean_interval([g.gauss(7, 2) for _ in range(5)])[1:], 7) == pytest.approx(0.95, abs=0.02)
+    assert covered(lambda g: mean_interval([g.gauss(7, 2) for _ in range(5)])[1:], 7) == pytest.approx(
+        0.95, abs=0.02
+    )
 
 
 def test_quantile_interval_uses_the_ranks_of_the_binomial_table():
@@ -99,7 +109,10 @@ def test_a_p95_has_an_upper_bound_only_from_72_values_on():
 
 def test_quantile_interval_covers_a_skewed_latency():
     truth = math.exp(NormalDist().inv_cdf(0.9))
-    assert covered(lambda g: quantile_interval([g.lognormvariate(0, 1) for _ in range(60)], 0.9)[1:], truth) >= 0.94
+    assert (
+        covered(lambda g: quantile_interval([g.lognormvariate(0, 1) for _ in range(60)], 0.9)[1:], truth)
+        >= 0.94
+    )
 
 
 def test_quantile_interval_of_equal_values_is_that_value():
@@ -131,7 +144,9 @@ def test_bootstrap_resamples_groups_whole():
 
 def test_bootstrap_covers_about_as_often_as_it_says():
     def draw(generator):
-        return bootstrap([generator.expovariate(1) for _ in range(80)], fmean, seed=generator.randrange(10**6), repeats=200)[1:]
+        return bootstrap(
+            [generator.expovariate(1) for _ in range(80)], fmean, seed=generator.randrange(10**6), repeats=200
+        )[1:]
 
     assert 0.90 <= covered(draw, 1.0, repeats=400) <= 0.97
 
@@ -147,7 +162,9 @@ def test_paired_difference_of_real_scores_is_the_paired_t_interval():
 def test_paired_difference_of_right_and_wrong_is_bonett_and_prices():
     # 10 items won, 4 lost, 86 unchanged
     pairs = [(1.0, 0.0)] * 10 + [(0.0, 1.0)] * 4 + [(1.0, 1.0)] * 86
-    found = paired_difference({str(i): a for i, (a, _) in enumerate(pairs)}, {str(i): b for i, (_, b) in enumerate(pairs)})
+    found = paired_difference(
+        {str(i): a for i, (a, _) in enumerate(pairs)}, {str(i): b for i, (_, b) in enumerate(pairs)}
+    )
     won, lost = 11 / 102, 5 / 102
     half = 1.9599640 * math.sqrt((won + lost - (won - lost) ** 2) / 102)
     assert found.value == pytest.approx(0.06)
@@ -285,12 +302,18 @@ def test_unpaired_difference_adds_the_variances_of_both():
 
 
 def test_a_value_without_a_finite_interval_beats_nothing():
-    a, b = Metric("m", 2.0, "s", "higher", -math.inf, math.inf, 1), Metric("m", 1.0, "s", "higher", 0.9, 1.1, 50)
+    a, b = (
+        Metric("m", 2.0, "s", "higher", -math.inf, math.inf, 1),
+        Metric("m", 1.0, "s", "higher", 0.9, 1.1, 50),
+    )
     assert unpaired_difference(a, b).verdict == "same"
 
 
 def test_exact_values_differ_or_they_do_not():
-    small, large = Metric("m", 1.0, "bytes", "lower", 1.0, 1.0, 1), Metric("m", 2.0, "bytes", "lower", 2.0, 2.0, 1)
+    small, large = (
+        Metric("m", 1.0, "bytes", "lower", 1.0, 1.0, 1),
+        Metric("m", 2.0, "bytes", "lower", 2.0, 2.0, 1),
+    )
     assert [unpaired_difference(small, other).verdict for other in (large, small)] == ["better", "same"]
 
 

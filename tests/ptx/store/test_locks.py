@@ -42,7 +42,9 @@ with held(Path({str(folder)!r}), silence={silence}) as lock:
     sys.stdin.readline()
     print(lock.is_mine(), flush=True)
 """
-    holder = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert holder.stdout.readline() == "held\n"
     return holder
 
@@ -115,7 +117,9 @@ def before(monkeypatch, module, name, happens):
 
 def test_an_owner_who_gave_the_lock_back_is_not_taken_for_a_dead_one(tmp_path, monkeypatch):
     first, others = locks.try_take(tmp_path / "k"), []
-    before(monkeypatch, locks, "_living", first.release)  # while somebody has just found the lock and asks who that is
+    before(
+        monkeypatch, locks, "_living", first.release
+    )  # while somebody has just found the lock and asks who that is
     before(monkeypatch, os, "link", lambda: others.append(locks.try_take(tmp_path / "k")))
     late = locks.try_take(tmp_path / "k")
     assert [bool(late), *map(bool, others)].count(True) == 1
@@ -139,7 +143,9 @@ def test_who_is_slow_to_take_over_from_the_dead_does_not_rob_a_later_owner(tmp_p
 
 def test_a_folder_that_goes_while_it_is_made_is_made_again(tmp_path, monkeypatch):
     (tmp_path / "k").mkdir()
-    before(monkeypatch, Path, "is_dir", (tmp_path / "k").rmdir)  # mkdir(exist_ok=True) tries, finds a folder, and looks whether it is one
+    before(
+        monkeypatch, Path, "is_dir", (tmp_path / "k").rmdir
+    )  # mkdir(exist_ok=True) tries, finds a folder, and looks whether it is one
     with locks.held(tmp_path / "k", poll=0.001):
         pass
     (tmp_path / "k").touch()
@@ -159,7 +165,9 @@ def test_what_a_slow_taker_left_behind_when_it_was_killed_is_removed(tmp_path):
 def test_a_chain_of_dead_owners_ends_in_one_living_one(tmp_path):
     for pid in range(3):
         lock = locks.try_take(tmp_path / "k")
-        lock.path.write_text(json.dumps(json.loads(lock.path.read_text()) | {"started": "never", "host": str(pid)}))
+        lock.path.write_text(
+            json.dumps(json.loads(lock.path.read_text()) | {"started": "never", "host": str(pid)})
+        )
     with locks.held(tmp_path / "k") as lock:
         assert lock.robbed.endswith("on 2")
         assert locks.try_take(tmp_path / "k") is None

@@ -76,7 +76,9 @@ def test_a_result_is_built_once_and_found_afterwards(tmp_path):
 
 def test_the_digests_are_those_of_sha256sum(tmp_path):
     entry, _ = Store(tmp_path).fetch(IDENTITY, build)
-    done = subprocess.run(["sha256sum", "-c", "entry.sha256"], cwd=entry.folder, capture_output=True, text=True)
+    done = subprocess.run(
+        ["sha256sum", "-c", "entry.sha256"], cwd=entry.folder, capture_output=True, text=True
+    )
     assert done.stdout == "entry.json: OK\n"
 
 
@@ -115,7 +117,9 @@ def test_checkpoints_of_a_failed_builder_are_kept_for_the_next(tmp_path):
 
 def test_every_file_and_folder_is_on_the_disk_before_the_rename(tmp_path, monkeypatch):
     synced, real = [], os.fsync
-    monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(Path(f"/proc/self/fd/{handle}").readlink()), real(handle)))
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (synced.append(Path(f"/proc/self/fd/{handle}").readlink()), real(handle))
+    )
 
     def nested(staging):
         (staging.payload / "model" / "deep").mkdir(parents=True)
@@ -272,7 +276,9 @@ def test_whoever_loses_its_lock_while_it_builds_does_not_publish(tmp_path):
         if len(attempts) == 1:
             folder = tmp_path / "locks" / IDENTITY.key
             next_one = folder / f"after-{json.loads((folder / 'owner').read_text())['token']}"
-            next_one.write_text(json.dumps({"host": "there", "place": "another boot", "pid": 1, "started": "1", "token": "t"}))
+            next_one.write_text(
+                json.dumps({"host": "there", "place": "another boot", "pid": 1, "started": "1", "token": "t"})
+            )
             os.utime(next_one, (1, 1))  # it has gone silent in its turn
         return build(staging)
 
@@ -306,7 +312,11 @@ def mounted(tmp_path):
 
     def mount(folder, size="2m"):
         folder.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True, text=True)
+        done = subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)],
+            capture_output=True,
+            text=True,
+        )
         if done.returncode:
             pytest.skip(f"this system does not let root mount a tmpfs: {done.stderr.strip()}")
         mounts.append(folder)

@@ -16,17 +16,24 @@ class Cast(ptx.Compressor):
 
     def __post_init__(self) -> None:
         if self.dtype not in ("bfloat16", "float16"):
-            raise ValueError(f"compress.cast.dtype must be bfloat16 or float16, got {self.dtype}; try compress.cast.dtype=bfloat16")
+            raise ValueError(
+                f"compress.cast.dtype must be bfloat16 or float16, got {self.dtype}; try"
+                " compress.cast.dtype=bfloat16"
+            )
 
     def promise(self) -> ptx.Promise:
-        """What ptx checks when the step is done: here, that the dtype changed as asked (else it has to stay)."""
+        """What ptx checks when the step is done: here, that the dtype changed as asked (else it has to
+        stay).
+        """
         return ptx.Promise(dtype=self.dtype)
 
 
 @ptx.hookimpl
 def ptx_choices() -> list[ptx.Choice]:
     """``compress=[cast]``."""
-    return [ptx.Choice("compress", "cast", Cast, "store weights in 16 bits", libraries=("torch", "transformers"))]
+    return [
+        ptx.Choice("compress", "cast", Cast, "store weights in 16 bits", libraries=("torch", "transformers"))
+    ]
 
 
 @ptx.hookimpl

@@ -45,7 +45,14 @@ class Plugin(ToyPlugin):
 toy = Plugin()
 globals().update({{name: getattr(toy, name) for name in dir(toy) if name.startswith("ptx_")}})
 """
-WORDS = ["model=./model", "data=./text.jsonl", "method=toy", "runtime=plain", "eval=[count,steady]", "device=cpu"]
+WORDS = [
+    "model=./model",
+    "data=./text.jsonl",
+    "method=toy",
+    "runtime=plain",
+    "eval=[count,steady]",
+    "device=cpu",
+]
 
 #: one file under several names: jobs are processes of this machine, their states files in $FAKE_SLURM
 COMMAND = f"""#!{sys.executable}
@@ -129,12 +136,22 @@ def records(desk, name="result.json"):
 
 
 def ended(desk):
-    states = [path.read_text().strip() for path in Path(os.environ["FAKE_SLURM"]).iterdir() if not path.suffix]
+    states = [
+        path.read_text().strip() for path in Path(os.environ["FAKE_SLURM"]).iterdir() if not path.suffix
+    ]
     return bool(states) and all(state in ("COMPLETED", "FAILED") for state in states)
 
 
 def test_runs_are_submitted_and_the_same_command_collects_them(slurm):
-    command = ["train", "-m", *WORDS, "method.rate=0.1,0.2", "cluster=slurm", "cluster.minutes=7", "cluster.args={qos: high}"]
+    command = [
+        "train",
+        "-m",
+        *WORDS,
+        "method.rate=0.1,0.2",
+        "cluster=slurm",
+        "cluster.minutes=7",
+        "cluster.args={qos: high}",
+    ]
     code, said = ptx(*command)
     assert code == 0, said
     assert "0 runs have ended, 3 are with the cluster" in said
@@ -237,6 +254,9 @@ def test_ray_takes_the_runs_and_a_task_that_dies_fails_its_run_only(desk):
     assert statuses == ["done", "done", "failed"]
     assert "the Ray task died" in said
     machine = [
-        part["ingredients"] for record in records(desk, "run.json").values() for part in record["evaluations"] if part["name"] == "steady"
+        part["ingredients"]
+        for record in records(desk, "run.json").values()
+        for part in record["evaluations"]
+        if part["name"] == "steady"
     ]
     assert all(json.dumps(part["machine"]) for part in machine)

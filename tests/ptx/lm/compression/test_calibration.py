@@ -33,7 +33,10 @@ def test_the_calibration_sample_and_its_order_follow_the_seed(data, tokenizer):
     rows = data([{"text": f"Text number {number}."} for number in range(20)])
 
     def drawn(seed):
-        return [tokenizer.decode(batch["input_ids"][0]) for batch in calibration_batches(rows, tokenizer, SMALL, seed)]
+        return [
+            tokenizer.decode(batch["input_ids"][0])
+            for batch in calibration_batches(rows, tokenizer, SMALL, seed)
+        ]
 
     assert drawn(0) == drawn(0) != drawn(1)
     assert len(drawn(0)) == 3
@@ -81,8 +84,12 @@ def family(tmp_path):
     folder.mkdir()
     (folder / "text.jsonl").write_text("".join(json.dumps({"text": f"text {n}"}) + "\n" for n in range(30)))
     turns = lambda n: [{"role": "user", "content": f"ask {n}"}, {"role": "assistant", "content": "yes"}]
-    (folder / "messages.jsonl").write_text("".join(json.dumps({"messages": turns(n)}) + "\n" for n in range(30)))
-    (tmp_path / "code.jsonl").write_text("".join(json.dumps({"text": f"print({n})"}) + "\n" for n in range(30)))
+    (folder / "messages.jsonl").write_text(
+        "".join(json.dumps({"messages": turns(n)}) + "\n" for n in range(30))
+    )
+    (tmp_path / "code.jsonl").write_text(
+        "".join(json.dumps({"text": f"print({n})"}) + "\n" for n in range(30))
+    )
     return open_data("family", folder)
 
 
@@ -93,7 +100,9 @@ def test_a_mixture_takes_rows_by_weight_from_shapes_and_files(family, tokenizer,
     told = [tokenizer.decode(list(row)) for row in sample.rows]
     assert sum("<|user|>ask" in text for text in told) == 4
     assert sum("print" in text for text in told) == 2
-    assert sample.digest == draw(family, tokenizer, mixed, 0).digest != draw(family, tokenizer, mixed, 1).digest
+    assert (
+        sample.digest == draw(family, tokenizer, mixed, 0).digest != draw(family, tokenizer, mixed, 1).digest
+    )
 
 
 def test_the_parts_of_a_mixture_are_in_the_key(tmp_path):
@@ -121,7 +130,11 @@ def test_shares_are_whole_and_sum_up():
 def test_only_rows_of_one_length_share_a_batch_and_none_is_cut():
     rows = [[1, 2, 3], [4, 5], [6, 7, 8], [9, 9], [1, 1, 1]]
     batches = bucketed(rows, 2)
-    assert [batch["input_ids"].tolist() for batch in batches] == [[[1, 2, 3], [6, 7, 8]], [[4, 5], [9, 9]], [[1, 1, 1]]]
+    assert [batch["input_ids"].tolist() for batch in batches] == [
+        [[1, 2, 3], [6, 7, 8]],
+        [[4, 5], [9, 9]],
+        [[1, 1, 1]],
+    ]
     assert all(bool(batch["attention_mask"].all()) for batch in batches)
 
 

@@ -1,4 +1,6 @@
-"""The grid of integer weights is compressed-tensors' own, to the bit; zeros stay; groups that do not divide a layer give way."""
+"""The grid of integer weights is compressed-tensors' own, to the bit; zeros stay; groups that do not divide a
+layer give way.
+"""
 
 import pytest
 import torch
@@ -20,7 +22,9 @@ def test_rounding_is_that_of_compressed_tensors_to_the_bit(bits, group, symmetri
     args = QuantizationArgs(num_bits=bits, symmetric=symmetric, **strategy)
     grouped = weight.reshape(40, -1, group if group > 0 else 96)
     scale, zero = calculate_qparams(grouped.amin(-1), grouped.amax(-1), args)
-    assert torch.equal(round_to_nearest(weight, bits, group, symmetric=symmetric), fake_quantize(weight, scale, zero, args))
+    assert torch.equal(
+        round_to_nearest(weight, bits, group, symmetric=symmetric), fake_quantize(weight, scale, zero, args)
+    )
 
 
 def test_two_bits_by_hand():
@@ -41,10 +45,15 @@ def test_group_sizes_give_way_by_halves_and_that_is_told():
     assert [group_for(width, 128) for width in (256, 64, 96, 172, 128)] == [128, 64, 32, -1, 128]
     widths = {"a.q_proj": 256, "a.down_proj": 172, "a.o_proj": 96}
     groups = groups_for(widths, 128, fixed=False)
-    assert told(widths, groups, 128) == (
-        "group size 128 does not divide the inputs of some layers; o_proj: groups of 32; down_proj: one scale per output channel"
+    assert (
+        told(widths, groups, 128)
+        == "group size 128 does not divide the inputs of some layers; o_proj: groups of 32; down_proj: one"
+        " scale per output channel"
     )
     fixed = groups_for(widths, 16, fixed=True)
     assert set(fixed) == {"a.q_proj", "a.o_proj"}
-    assert told(widths, fixed, 16) == "group size 16 does not divide the inputs of some layers; down_proj: left alone"
+    assert (
+        told(widths, fixed, 16)
+        == "group size 16 does not divide the inputs of some layers; down_proj: left alone"
+    )
     assert told(widths, groups_for(widths, -1, fixed=False), -1) == ""

@@ -18,7 +18,16 @@ TINY = Path(ptx_tiny.__file__).parent / "model"
 def run(tmp_path):
     folder = tmp_path / "step"
     folder.mkdir()
-    return Run(RunConfig(), load_host(tmp_path, {"PTX_DISABLE": ""}), Screen(), folder, folder / "events.jsonl", folder, 0, "cpu")
+    return Run(
+        RunConfig(),
+        load_host(tmp_path, {"PTX_DISABLE": ""}),
+        Screen(),
+        folder,
+        folder / "events.jsonl",
+        folder,
+        0,
+        "cpu",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +66,16 @@ def test_an_adapter_is_merged_before_it_is_compressed(run, tokenizer, tmp_path):
     from peft import LoraConfig, get_peft_model
 
     torch.manual_seed(0)
-    adapted = get_peft_model(load_model(TINY), LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    adapted = get_peft_model(
+        load_model(TINY), LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    )
     save_adapter(adapted, tokenizer, tmp_path / "adapter", ModelRef.of(TINY))
     merged = compression.load_merged(run, ModelRef.of(tmp_path / "adapter", "adapter"))
     ids = torch.tensor([tokenizer("What is 1 + 1?")["input_ids"]])
     assert torch.allclose(compression.logits(merged, ids), compression.logits(adapted.eval(), ids), atol=1e-3)
-    assert not torch.allclose(compression.logits(merged, ids), compression.logits(load_model(TINY), ids), atol=1e-1)
+    assert not torch.allclose(
+        compression.logits(merged, ids), compression.logits(load_model(TINY), ids), atol=1e-1
+    )
     assert "merging the adapter into its base" in run.console.lines[0]
     assert Path(merged.config.name_or_path) == TINY
 
@@ -80,4 +93,6 @@ def test_progress_counts_the_two_passes_over_every_layer(run):
     report("(1/2): Calibrating", 1, 4)
     report("Preparing cache", 4, 4)
     report("(2/2): Propagating", 4, 4)
-    assert [(told["step"], told["total"], told["layers_done"]) for told in run.console.progressed] == [(16, 16, 1)]
+    assert [(told["step"], told["total"], told["layers_done"]) for told in run.console.progressed] == [
+        (16, 16, 1)
+    ]

@@ -26,29 +26,57 @@ FAST = {"samples": 4, "max_length": 32}
 
 @pytest.fixture
 def step(tmp_path):
-    """``step(name)``: a run with a checkpoint folder of its own; asked for twice, the second finds what the first left."""
+    """``step(name)``: a run with a checkpoint folder of its own; asked for twice, the second finds what the
+    first left.
+    """
 
     def make(name):
         folder, checkpoints = tmp_path / name / "payload", tmp_path / name / "checkpoints"
         for part in (folder, checkpoints):
             part.mkdir(parents=True, exist_ok=True)
-        return Run(RunConfig(), load_host(tmp_path, {"PTX_DISABLE": ""}), Screen(), folder, folder / "events.jsonl", checkpoints, 0, "cpu")
+        return Run(
+            RunConfig(),
+            load_host(tmp_path, {"PTX_DISABLE": ""}),
+            Screen(),
+            folder,
+            folder / "events.jsonl",
+            checkpoints,
+            0,
+            "cpu",
+        )
 
     return make
 
 
 @pytest.fixture
 def data(tmp_path):
-    (tmp_path / "rows.jsonl").write_text("".join(f'{{"text": "Text number {number} of a few."}}\n' for number in range(8)))
+    (tmp_path / "rows.jsonl").write_text(
+        "".join(f'{{"text": "Text number {number} of a few."}}\n' for number in range(8))
+    )
     return open_data("rows", tmp_path / "rows.jsonl")
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sparsegpt", "gptq"])
 def test_a_killed_compression_goes_on_after_the_last_finished_layer_with_the_same_result(name):
-    """In a process of its own, as a killed step is taken up in one: llm-compressor keeps state in the process, which earlier tests leave behind."""
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "python_functions=resumed_*"]
-    done = subprocess.run([*command, f"{__file__}::resumed_equals_whole[{name}]"], cwd=ROOT, capture_output=True, text=True)
+    """In a process of its own, as a killed step is taken up in one: llm-compressor keeps state in the
+    process, which earlier tests leave behind.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        "-o",
+        "python_functions=resumed_*",
+    ]
+    done = subprocess.run(
+        [*command, f"{__file__}::resumed_equals_whole[{name}]"], cwd=ROOT, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -94,7 +122,9 @@ def test_a_digest_depends_on_every_byte_and_copies_nothing_it_need_not():
 def test_nothing_keeps_the_model_once_it_is_compressed(step, data, monkeypatch):
     models = []
     honest = compression.load_merged
-    monkeypatch.setattr(compression, "load_merged", lambda *words: models.append(weakref.ref(made := honest(*words))) or made)
+    monkeypatch.setattr(
+        compression, "load_merged", lambda *words: models.append(weakref.ref(made := honest(*words))) or made
+    )
     ptx_prune.ptx_compress(step("once"), ptx_prune.Wanda(**FAST), ModelRef.of(TINY), data)
     gc.collect()
     assert [model() for model in models] == [None]

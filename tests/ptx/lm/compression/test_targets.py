@@ -10,7 +10,9 @@ def test_the_layers_are_told_from_the_files_and_a_pattern_that_matches_none_is_a
     assert layers["model.layers.0.mlp.down_proj"] == (32, 64)
     assert not any("embed" in name for name in layers)
     (problem,) = skip_problems(["down_proj", "lm_head", "down_prof"], "compress.rtn.skip", model)
-    assert str(problem).startswith(f"compress.rtn.skip: 'down_prof' matches no linear layer of {model}; did you mean 'down_proj'?")
+    assert str(problem).startswith(
+        f"compress.rtn.skip: 'down_prof' matches no linear layer of {model}; did you mean 'down_proj'?"
+    )
     assert skip_problems(["anything"], "compress.rtn.skip", tmp_path) == []
 
 
@@ -26,5 +28,7 @@ def test_packed_weights_cannot_be_compressed_again(tmp_path):
 
 def test_what_is_no_regular_expression_is_refused():
     check_patterns("compress.rtn.skip", ["down_proj", r"layers\.\d+"])
-    with pytest.raises(ValueError, match=r"^compress\.rtn\.skip: '\[' is no regular expression \(.+\); try 'down_proj'$"):
+    with pytest.raises(
+        ValueError, match=r"^compress\.rtn\.skip: '\[' is no regular expression \(.+\); try 'down_proj'$"
+    ):
         check_patterns("compress.rtn.skip", ["down_proj", "["])

@@ -18,6 +18,9 @@ def test_equal_answers_vote_alike_however_they_are_said(a, b):
     assert vote(a) == vote(b)
 
 
-@pytest.mark.parametrize(("a", "b"), [("19", "91"), ("The answer is red.", "The answer is blue."), ("1, 2, 3", "1, 3, 2"), ("3", "-3")])
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [("19", "91"), ("The answer is red.", "The answer is blue."), ("1, 2, 3", "1, 3, 2"), ("3", "-3")],
+)
 def test_other_answers_vote_otherwise(a, b):
     assert vote(a) != vote(b)

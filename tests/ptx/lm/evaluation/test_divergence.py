@@ -14,7 +14,9 @@ def logits(seed, rows=6, words=9):
 
 def test_kl_over_all_words_is_torchs():
     base, ours = log_softmax(logits(0)), log_softmax(logits(1))
-    expected = torch.nn.functional.kl_div(torch.tensor(ours), torch.tensor(base), log_target=True, reduction="none").sum(1)
+    expected = torch.nn.functional.kl_div(
+        torch.tensor(ours), torch.tensor(base), log_target=True, reduction="none"
+    ).sum(1)
     assert kl(*likeliest(base, 9), ours) == pytest.approx(expected.numpy())
 
 

@@ -10,7 +10,11 @@ from ptx.records import write_json
 
 
 def group(activations):
-    return {"weights": {"type": "int", "num_bits": 8}, "input_activations": activations, "output_activations": None}
+    return {
+        "weights": {"type": "int", "num_bits": 8},
+        "input_activations": activations,
+        "output_activations": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -19,11 +23,21 @@ def group(activations):
         ({}, ""),
         ({"a": group(None)}, ""),
         ({"a": group({"type": "int", "num_bits": 8, "dynamic": True})}, "int8"),
-        ({"a": group(None), "b": group({"type": "float", "num_bits": 8}), "c": group({"type": "float", "num_bits": 8})}, "float8"),
+        (
+            {
+                "a": group(None),
+                "b": group({"type": "float", "num_bits": 8}),
+                "c": group({"type": "float", "num_bits": 8}),
+            },
+            "float8",
+        ),
     ],
 )
 def test_rounded_activations_of_a_compressed_tensors_checkpoint(tmp_path, groups, told):
-    write_json(tmp_path / "config.json", {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": groups}})
+    write_json(
+        tmp_path / "config.json",
+        {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": groups}},
+    )
     assert rounded_activations(tmp_path) == told
 
 
@@ -32,7 +46,11 @@ def test_a_plain_model_rounds_nothing(tmp_path):
     assert rounded_activations(tmp_path) == ""
 
 
-@pytest.mark.parametrize(("activations", "told"), [("none", ""), ("qint8", "int8"), ("qfloat8_e4m3fn", "float8_e4m3fn")])
+@pytest.mark.parametrize(
+    ("activations", "told"), [("none", ""), ("qint8", "int8"), ("qfloat8_e4m3fn", "float8_e4m3fn")]
+)
 def test_rounded_activations_of_what_optimum_quanto_packed(tmp_path, activations, told):
-    write_json(tmp_path / MAP, {"model.layers.0.mlp.up_proj": {"weights": "qint8", "activations": activations}})
+    write_json(
+        tmp_path / MAP, {"model.layers.0.mlp.up_proj": {"weights": "qint8", "activations": activations}}
+    )
     assert rounded_activations(tmp_path) == told

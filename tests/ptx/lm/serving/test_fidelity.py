@@ -41,7 +41,10 @@ def test_scores_shifted_by_a_constant_are_the_same_distribution():
 
 def test_the_divergence_is_that_of_the_formula():
     found = compare(MODEL, served(lambda scores: scores * 0.5), ROWS)
-    p, q = torch.from_numpy(SCORES).double().log_softmax(-1), (torch.from_numpy(SCORES).double() * 0.5).log_softmax(-1)
+    p, q = (
+        torch.from_numpy(SCORES).double().log_softmax(-1),
+        (torch.from_numpy(SCORES).double() * 0.5).log_softmax(-1),
+    )
     expected = torch.nn.functional.kl_div(q, p, log_target=True, reduction="none").sum(-1)
     assert found.kl.value == pytest.approx(float(expected.mean()), rel=1e-5)
     assert found.kl.low < found.kl.value < found.kl.high
@@ -65,7 +68,9 @@ def test_a_runtime_that_leaves_tokens_out_is_caught():
 
 
 def test_a_vocabulary_padded_by_the_runtime_is_cut():
-    assert compare(MODEL, served(lambda scores: np.pad(scores, ((0, 0), (0, 3)))), ROWS).kl.value == pytest.approx(0, abs=1e-12)
+    assert compare(
+        MODEL, served(lambda scores: np.pad(scores, ((0, 0), (0, 3)))), ROWS
+    ).kl.value == pytest.approx(0, abs=1e-12)
 
 
 def test_texts_are_the_models_own_seeded_and_open_a_users_turn(model):
@@ -75,7 +80,11 @@ def test_texts_are_the_models_own_seeded_and_open_a_users_turn(model):
     assert tokenizer.decode(turn) == "<|bos|><|user|>"
     rows = own_text(network, tokenizer, seed=1, rows=5, tokens=6)
     assert [len(row) for row in rows] == [7, 7, 7, 8, 8]
-    assert rows == own_text(network, tokenizer, seed=1, rows=5, tokens=6) != own_text(network, tokenizer, seed=2, rows=5, tokens=6)
+    assert (
+        rows
+        == own_text(network, tokenizer, seed=1, rows=5, tokens=6)
+        != own_text(network, tokenizer, seed=2, rows=5, tokens=6)
+    )
 
 
 def test_texts_follow_the_models_distribution(model):
@@ -94,7 +103,10 @@ def test_what_is_not_the_model_is_refused_with_the_figures_and_what_to_try():
     check(halved, "the int4 package", 2.0, "nothing")
     with pytest.raises(
         StepError,
-        match=r"^the int4 package has 1\.\d+ times .*\(KL 0\.\d+ nats per token, 0\.0% of 200 tokens flip\), allowed are 1\.01; try int8$",
+        match=(
+            r"^the int4 package has 1\.\d+ times .*\(KL 0\.\d+ nats per token, 0\.0% of 200 tokens flip\),"
+            r" allowed are 1\.01; try int8$"
+        ),
     ):
         check(halved, "the int4 package", 1.01, "int8")
     with pytest.raises(StepError, match=r"^the fp32 package is not the model: KL 0\.\d+ nats per token"):

@@ -46,7 +46,9 @@ def test_scores_and_greedy_picks_are_those_of_each_request_by_itself(llama, head
     found = dict(one for batch in shared_answers(llama, pairs, 128, batch_size) for one in batch)
     plain = plain_answers(llama, pairs, 128)
     assert sorted(found) == list(range(len(pairs)))
-    assert [found[place][0] for place in sorted(found)] == pytest.approx([score for score, _ in plain], abs=1e-3)
+    assert [found[place][0] for place in sorted(found)] == pytest.approx(
+        [score for score, _ in plain], abs=1e-3
+    )
     assert [found[place][1] for place in sorted(found)] == [greedy for _, greedy in plain]
 
 
@@ -54,7 +56,9 @@ def test_requests_longer_than_the_context_are_cut_alike(llama):
     rng = random.Random(3)
     pairs = requests(rng, [rng.randrange(97) for _ in range(60)], 12, 3)
     found = dict(one for batch in shared_answers(llama, pairs, 64, 8) for one in batch)
-    assert [found[place][0] for place in sorted(found)] == pytest.approx([score for score, _ in plain_answers(llama, pairs, 64)], abs=1e-3)
+    assert [found[place][0] for place in sorted(found)] == pytest.approx(
+        [score for score, _ in plain_answers(llama, pairs, 64)], abs=1e-3
+    )
 
 
 def test_far_fewer_tokens_are_read(llama):
@@ -62,7 +66,8 @@ def test_far_fewer_tokens_are_read(llama):
     pairs = requests(rng, [rng.randrange(97) for _ in range(60)], 20, 4)
     read = []
     hook = llama.register_forward_pre_hook(
-        lambda _, args, kwargs: read.append((args[0] if args else kwargs["input_ids"]).numel()), with_kwargs=True
+        lambda _, args, kwargs: read.append((args[0] if args else kwargs["input_ids"]).numel()),
+        with_kwargs=True,
     )
     list(shared_answers(llama, pairs, 128, 64))
     hook.remove()

@@ -51,7 +51,11 @@ def test_few_rows_or_a_short_beginning_get_no_header():
 def test_every_row_is_in_exactly_one_group_and_really_begins_with_its_header():
     rng = random.Random(1)
     rows = [
-        tuple(rng.choice([[1] * 20, [1] * 10 + [2] * 30, []]) + [rng.randrange(3) for _ in range(rng.randrange(2, 40))]) for _ in range(300)
+        tuple(
+            rng.choice([[1] * 20, [1] * 10 + [2] * 30, []])
+            + [rng.randrange(3) for _ in range(rng.randrange(2, 40))]
+        )
+        for _ in range(300)
     ]
     found = headers(rows, [1] * 300)
     assert sorted(place for _, places in found for place in places) == list(range(300))

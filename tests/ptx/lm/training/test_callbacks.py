@@ -15,7 +15,9 @@ def rewards(*spread: float, reward: float = 0.0) -> list[dict]:
 @pytest.mark.parametrize("name", ["loss", "grad_norm", "train_loss"])
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_what_is_not_finite_stops(name, value):
-    with pytest.raises(StepError, match=f"{name} is {value} at step 7 with learning rate 0.002: the weights are lost"):
+    with pytest.raises(
+        StepError, match=f"{name} is {value} at step 7 with learning rate 0.002: the weights are lost"
+    ):
         stop_if_not_finite({name: value, "learning_rate": 0.002}, 7)
 
 
@@ -25,7 +27,10 @@ def test_other_numbers_may_be_anything():
 
 def test_equal_rewards_from_the_start_stop_after_patience():
     stop_without_signal(rewards(*[1.0] * (PATIENCE - 1)), PATIENCE - 1, 100, None)
-    with pytest.raises(StepError, match=r"all rewards were equal \(0\) within every group of completions for 10 steps.*an example"):
+    with pytest.raises(
+        StepError,
+        match=r"all rewards were equal \(0\) within every group of completions for 10 steps.*an example",
+    ):
         stop_without_signal(rewards(*[1.0] * PATIENCE), PATIENCE, 100, lambda: "an example")
 
 
@@ -40,7 +45,9 @@ def test_one_group_that_differed_is_a_signal():
 
 def test_rewards_that_differ_between_groups_only_are_still_no_signal():
     history = rewards(1.0, reward=0.0) + rewards(1.0, reward=0.5)
-    with pytest.raises(StepError, match="all rewards were equal within every group of completions for 2 steps"):
+    with pytest.raises(
+        StepError, match="all rewards were equal within every group of completions for 2 steps"
+    ):
         stop_without_signal(history, 2, 2, None)
 
 

@@ -1,4 +1,6 @@
-"""Two ranks train what one process trains: losses, the stop on nonsense, and what is refused before anything starts."""
+"""Two ranks train what one process trains: losses, the stop on nonsense, and what is refused before anything
+starts.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ TWO = ["launch=torchrun", "launch.processes=2"]
 
 
 def plan_of(out, *words):
-    return make_plan(get_host(), "train", compose_jobs(get_host(), "train", [*WORDS, *words, f"out={out}"]), "ptx test")
+    return make_plan(
+        get_host(), "train", compose_jobs(get_host(), "train", [*WORDS, *words, f"out={out}"]), "ptx test"
+    )
 
 
 def trained(out, *words):
@@ -61,7 +65,9 @@ def test_two_ranks_have_the_losses_of_one_process_with_the_same_global_batch(tmp
         assert got == pytest.approx(wanted, rel=2e-4, abs=1e-6)
     weights = [load_file(record / "model" / "model.safetensors") for record in (one, two)]
     assert all(weights[0][name].float().allclose(weights[1][name].float(), atol=2e-4) for name in weights[0])
-    assert len(list((tmp_path / "two").glob("**/run.json"))) == 1  # and no output folder per rank, as Hydra would make
+    assert (
+        len(list((tmp_path / "two").glob("**/run.json"))) == 1
+    )  # and no output folder per rank, as Hydra would make
     steps = [read_json(record / "run.json")["steps"][0] for record in (one, two)]
     assert steps[0]["key"] != steps[1]["key"]
     assert steps[1]["ingredients"]["launch"] == {"processes": 2}
@@ -69,7 +75,15 @@ def test_two_ranks_have_the_losses_of_one_process_with_the_same_global_batch(tmp
 
 @pytest.mark.slow
 def test_a_loss_that_is_not_finite_stops_all_ranks_and_fails_the_run_with_the_reason(tmp_path):
-    plan = plan_of(tmp_path, "method=sft", "data=tiny", "data.limit=40", "method.learning_rate=1e30", "method.max_steps=40", *TWO)
+    plan = plan_of(
+        tmp_path,
+        "method=sft",
+        "data=tiny",
+        "data.limit=40",
+        "method.learning_rate=1e30",
+        "method.max_steps=40",
+        *TWO,
+    )
     outcome = run_sweep(plan, get_host(), Silent())
     assert ["the weights are lost" in message for _, message in outcome.failed] == [True]
 
@@ -77,12 +91,24 @@ def test_a_loss_that_is_not_finite_stops_all_ranks_and_fails_the_run_with_the_re
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["method=dpo", "data=tiny_pairs", "launch=torchrun", "launch.processes=3"], "method.batch_size=4 is shared by launch.processes=3"),
-        (["method=dpo", "data=tiny_pairs", "method.batch_size=12", "method.micro_batch=4", *TWO], "does not divide each rank's 6 examples"),
+        (
+            ["method=dpo", "data=tiny_pairs", "launch=torchrun", "launch.processes=3"],
+            "method.batch_size=4 is shared by launch.processes=3",
+        ),
+        (
+            ["method=dpo", "data=tiny_pairs", "method.batch_size=12", "method.micro_batch=4", *TWO],
+            "does not divide each rank's 6 examples",
+        ),
         (["method=kto", "data=tiny_thumbs", *TWO], "KTO cannot be trained by 2 processes together"),
         (["method=sft", "data=tiny", "launch=accelerate", "launch.config=fsdp3"], "did you mean 'fsdp2'?"),
-        (["method=sft", "data=tiny", "launch=accelerate", "launch.config=fsdp2"], "needs GPUs, and this run is on the CPU"),
-        (["method=dpo", "data=tiny_pairs", "launch=accelerate", "launch.config=fsdp2"], "method.cache_reference=false"),
+        (
+            ["method=sft", "data=tiny", "launch=accelerate", "launch.config=fsdp2"],
+            "needs GPUs, and this run is on the CPU",
+        ),
+        (
+            ["method=dpo", "data=tiny_pairs", "launch=accelerate", "launch.config=fsdp2"],
+            "method.cache_reference=false",
+        ),
     ],
 )
 def test_what_ranks_cannot_do_is_said_before_anything_starts(tmp_path, words, said):

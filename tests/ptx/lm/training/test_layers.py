@@ -9,9 +9,22 @@ from ptx.lm.training.layers import spread, with_layers
 
 quiet()
 
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MambaConfig, Qwen3Config  # noqa: E402 (quieted first)
+from transformers import (  # noqa: E402 (quieted first)
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    MambaConfig,
+    Qwen3Config,
+)
 
-SMALL = {"vocab_size": 40, "hidden_size": 16, "intermediate_size": 24, "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 8}
+SMALL = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "intermediate_size": 24,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 8,
+}
 IDS = torch.tensor([[1, 5, 9, 3]])
 
 
@@ -37,7 +50,11 @@ CONFIGS = {
     "tied": LlamaConfig(**SMALL, num_hidden_layers=4, tie_word_embeddings=True),
     "gpt2": GPT2Config(vocab_size=40, n_embd=16, n_head=2, n_layer=4),
     "kinds": Qwen3Config(
-        **SMALL, num_hidden_layers=4, layer_types=["full_attention", "sliding_attention"] * 2, use_sliding_window=True, sliding_window=2
+        **SMALL,
+        num_hidden_layers=4,
+        layer_types=["full_attention", "sliding_attention"] * 2,
+        use_sliding_window=True,
+        sliding_window=2,
     ),
 }
 
@@ -73,6 +90,8 @@ def test_the_kept_layers_are_those_that_were_named():
 def test_an_unknown_architecture_is_refused():
     network = built(MambaConfig(vocab_size=40, hidden_size=16, num_hidden_layers=2, state_size=4))
     state = network.state_dict()
-    network.state_dict = lambda: {name.replace("backbone.layers.0.", "backbone.first."): value for name, value in state.items()}
+    network.state_dict = lambda: {
+        name.replace("backbone.layers.0.", "backbone.first."): value for name, value in state.items()
+    }
     with pytest.raises(StepError, match="MambaForCausalLM cannot be made of fewer layers"):
         with_layers(network, [1])

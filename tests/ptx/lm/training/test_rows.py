@@ -8,12 +8,18 @@ TURN = [{"role": "user", "content": "why?"}]
 def test_texts_become_turns_where_there_is_a_template():
     rows = [{"prompt": "why?", "chosen": "so", "rejected": "no", "skill": "reason"}]
     assert trl_rows("pairs", rows, chat=True) == [
-        {"prompt": TURN, "chosen": [{"role": "assistant", "content": "so"}], "rejected": [{"role": "assistant", "content": "no"}]}
+        {
+            "prompt": TURN,
+            "chosen": [{"role": "assistant", "content": "so"}],
+            "rejected": [{"role": "assistant", "content": "no"}],
+        }
     ]
 
 
 def test_texts_stay_texts_where_there_is_none():
-    assert trl_rows("completions", [{"prompt": "why?", "completion": "so"}], chat=False) == [{"prompt": "why?", "completion": "so"}]
+    assert trl_rows("completions", [{"prompt": "why?", "completion": "so"}], chat=False) == [
+        {"prompt": "why?", "completion": "so"}
+    ]
 
 
 def test_turns_stay_turns():

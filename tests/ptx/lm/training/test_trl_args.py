@@ -37,22 +37,40 @@ def test_arguments_of_trl_pass():
 @pytest.mark.parametrize(
     ("args", "expected"),
     [
-        ({"max_grad_nrm": 0.5}, "no TRL argument 'max_grad_nrm' for method=sft; did you mean 'max_grad_norm'?"),
+        (
+            {"max_grad_nrm": 0.5},
+            "no TRL argument 'max_grad_nrm' for method=sft; did you mean 'max_grad_norm'?",
+        ),
         (
             {"learning_rat": 0.5},
-            "no TRL argument 'learning_rat' for method=sft; did you mean 'learning_rate'? Use method.learning_rate=... for that",
+            (
+                "no TRL argument 'learning_rat' for method=sft; did you mean 'learning_rate'? Use"
+                " method.learning_rate=... for that"
+            ),
         ),
-        ({"xyzzy": 1}, "no TRL argument 'xyzzy' for method=sft; its arguments are in TRL's documentation of the trainer"),
+        (
+            {"xyzzy": 1},
+            "no TRL argument 'xyzzy' for method=sft; its arguments are in TRL's documentation of the trainer",
+        ),
         ({"learning_rate": 0.1}, "method.args.learning_rate is for ptx to set; use method.learning_rate=..."),
         ({"output_dir": "x"}, "method.args.output_dir is for ptx to set; use out=..."),
         ({"report_to": "wandb"}, "method.args.report_to is for ptx to set; use tracker=..."),
         ({"hub_token": "x"}, "method.args.hub_token is for ptx to set; leave it out"),
-        ({"max_grad_norm": "high"}, "method.args.max_grad_norm must be float, got 'high' (str); type method.args.max_grad_norm=VALUE"),
+        (
+            {"max_grad_norm": "high"},
+            "method.args.max_grad_norm must be float, got 'high' (str); type method.args.max_grad_norm=VALUE",
+        ),
         (
             {"gradient_checkpointing": 1},
-            "method.args.gradient_checkpointing must be bool, got 1 (int); type method.args.gradient_checkpointing=VALUE",
+            (
+                "method.args.gradient_checkpointing must be bool, got 1 (int); type"
+                " method.args.gradient_checkpointing=VALUE"
+            ),
         ),
-        ({"logging_steps": True}, "method.args.logging_steps must be float, got True (bool); type method.args.logging_steps=VALUE"),
+        (
+            {"logging_steps": True},
+            "method.args.logging_steps must be float, got True (bool); type method.args.logging_steps=VALUE",
+        ),
     ],
 )
 def test_a_wrong_argument_says_what_would_be_right(args, expected):
@@ -70,7 +88,9 @@ def test_all_problems_come_at_once():
 
 
 def test_a_method_adds_what_is_its_own_to_set():
-    assert found({"beta": 0.5}, "DPOConfig", {"beta": "method.beta"}) == ["method.args.beta is for ptx to set; use method.beta=..."]
+    assert found({"beta": 0.5}, "DPOConfig", {"beta": "method.beta"}) == [
+        "method.args.beta is for ptx to set; use method.beta=..."
+    ]
     assert found({"beta": 0.5}, "DPOConfig") == []
 
 
@@ -78,7 +98,11 @@ def test_what_ptx_sets_exists_in_trl():
     import trl
 
     gone = {"overwrite_output_dir", "no_cuda", "warmup_ratio"}  # of older versions, still in people's scripts
-    known = {name for config in ("SFT", "DPO", "KTO", "GRPO") for name in getattr(trl, f"{config}Config").__dataclass_fields__}
+    known = {
+        name
+        for config in ("SFT", "DPO", "KTO", "GRPO")
+        for name in getattr(trl, f"{config}Config").__dataclass_fields__
+    }
     assert set(OWNED) - gone <= known
 
 
@@ -115,4 +139,6 @@ def test_types_are_said_in_words():
 
 
 def test_a_problem_is_a_problem():
-    assert problems(TrlMethod(args={"seed": 1}), "sft", "SFTConfig", {}) == [Problem("method.args.seed is for ptx to set", "use seed=...")]
+    assert problems(TrlMethod(args={"seed": 1}), "sft", "SFTConfig", {}) == [
+        Problem("method.args.seed is for ptx to set", "use seed=...")
+    ]

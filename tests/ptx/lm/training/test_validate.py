@@ -19,7 +19,9 @@ from ptx_sft import SFT
 
 CHAT = {"messages": [{"role": "user", "content": "why?"}, {"role": "assistant", "content": "so"}]}
 TURN = [{"role": "user", "content": "why?"}]
-MARKED = "{% for message in messages %}{% generation %}{{ message['content'] }}{% endgeneration %}{% endfor %}"
+MARKED = (
+    "{% for message in messages %}{% generation %}{{ message['content'] }}{% endgeneration %}{% endfor %}"
+)
 
 
 @pytest.fixture
@@ -31,7 +33,9 @@ def model(tmp_path):
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "tokenizer.json").write_text("{}")
     (folder / "tokenizer_config.json").write_text("{}")
-    header = json.dumps({"model.layers.0.self_attn.q_proj.weight": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}}).encode()
+    header = json.dumps(
+        {"model.layers.0.self_attn.q_proj.weight": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}}
+    ).encode()
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(4))
     return folder
 
@@ -89,7 +93,9 @@ def test_a_template_that_does_not_mark_them_can_only_train_on_all_tokens(said, m
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, "a")), eos_token="a", pad_token="a")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, "a")), eos_token="a", pad_token="a"
+    )
     tokenizer.chat_template = MARKED.replace("{% generation %}", "").replace("{% endgeneration %}", "")
     tokenizer.save_pretrained(model)
     (message,) = said(SFT(), [CHAT])
@@ -103,7 +109,9 @@ def test_a_template_that_trl_knows_needs_no_mark(said, model):
     from transformers import PreTrainedTokenizerFast
     from trl.chat_template_utils import qwen2_5_chat_template
 
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, "a")), eos_token="a", pad_token="a")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer(models.WordLevel({"a": 0}, "a")), eos_token="a", pad_token="a"
+    )
     tokenizer.chat_template = qwen2_5_chat_template
     tokenizer.save_pretrained(model)
     assert "generation %}" not in qwen2_5_chat_template
@@ -111,7 +119,9 @@ def test_a_template_that_trl_knows_needs_no_mark(said, model):
 
 
 def test_a_length_beyond_the_context_is_refused(said, model):
-    message = "method.max_length=512 is more than the model's context of 128 tokens; try method.max_length=128"
+    message = (
+        "method.max_length=512 is more than the model's context of 128 tokens; try method.max_length=128"
+    )
     assert said(SFT(max_length=512)) == [message]
     assert said(SFT(max_length=128)) == []
     assert model.is_dir()
@@ -125,14 +135,20 @@ def test_an_answer_as_long_as_the_context_is_refused(said):
 
 def test_a_quantised_model_is_refused(said, model):
     config = json.loads((model / "config.json").read_text())
-    (model / "config.json").write_text(json.dumps(config | {"quantization_config": {"quant_method": "compressed-tensors"}}))
+    (model / "config.json").write_text(
+        json.dumps(config | {"quantization_config": {"quant_method": "compressed-tensors"}})
+    )
     (message,) = said(DPO())
-    assert message == f"{model} is quantised (compressed-tensors) and cannot be trained; train before you quantise"
+    assert (
+        message
+        == f"{model} is quantised (compressed-tensors) and cannot be trained; train before you quantise"
+    )
 
 
 def test_qlora_on_a_cpu_says_what_works_there(said):
     assert said(DPO(lora=Lora(quantize=True))) == [
-        "method.lora.quantize=true (QLoRA) needs a GPU, and this run is on the CPU; leave it out: lora=lora alone works here"
+        "method.lora.quantize=true (QLoRA) needs a GPU, and this run is on the CPU; leave it out: lora=lora"
+        " alone works here"
     ]
 
 
@@ -147,12 +163,18 @@ def test_adapter_targets_that_the_model_lacks_are_named(said, model):
     [
         (SFT(args={"packing": True}), "method.args.packing is for ptx to set; use method.packing=..."),
         (DPO(args={"loss_type": "ipo"}), "method.args.loss_type is for ptx to set; use method.loss=..."),
-        (KTO(args={"desirable_wieght": 2.0}), "no TRL argument 'desirable_wieght' for method=kto; did you mean 'desirable_weight'?"),
+        (
+            KTO(args={"desirable_wieght": 2.0}),
+            "no TRL argument 'desirable_wieght' for method=kto; did you mean 'desirable_weight'?",
+        ),
         (
             GRPO(max_completion_length=64, args={"num_generation": 4}),
             "no TRL argument 'num_generation' for method=grpo; did you mean 'num_generations",
         ),
-        (GRPO(max_completion_length=64, args={"epsilon": "big"}), "method.args.epsilon must be float, got 'big' (str)"),
+        (
+            GRPO(max_completion_length=64, args={"epsilon": "big"}),
+            "method.args.epsilon must be float, got 'big' (str)",
+        ),
     ],
 )
 def test_args_are_checked_against_the_config_of_the_method(said, method, expected):

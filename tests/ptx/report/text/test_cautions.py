@@ -17,7 +17,13 @@ def right(count, of, language, start=0, **more):
     """Rows of one language, the first ``count`` of them right."""
     items = range(start, start + of)
     return [
-        {"item": f"q{i}", "scores": {NAME: float(i < start + count)}, "segments": {"language": language}, "output": str(i), **more}
+        {
+            "item": f"q{i}",
+            "scores": {NAME: float(i < start + count)},
+            "segments": {"language": language},
+            "output": str(i),
+            **more,
+        }
         for i in items
     ]
 
@@ -41,8 +47,16 @@ def report_of(tmp_path):
                 "model": {"name": "m", "digest": "d"},
             }
             write_json(folder / "run.json", run)
-            result = {"status": "done", "steps": [], "evaluations": [{"name": "quiz"}, {"name": "prose"}], "error": None, "seconds": 1.0}
-            told = [vars(metric) | {"evaluator": "quiz"} for metric in metrics] + [vars(metric) | {"evaluator": "prose"} for metric in read]
+            result = {
+                "status": "done",
+                "steps": [],
+                "evaluations": [{"name": "quiz"}, {"name": "prose"}],
+                "error": None,
+                "seconds": 1.0,
+            }
+            told = [vars(metric) | {"evaluator": "quiz"} for metric in metrics] + [
+                vars(metric) | {"evaluator": "prose"} for metric in read
+            ]
             write_json(folder / "result.json", result | {"metrics": told})
         write_json(tmp_path / "sweep" / "sweep.json", {"name": "s", "runs": ["baseline", "sft"], "axes": {}})
         return build([tmp_path / "sweep"], tmp_path / "report").markdown.read_text()
@@ -54,8 +68,8 @@ def test_a_segment_that_falls_while_the_mean_rises_is_named(report_of):
     base = right(100, 200, "en") + right(40, 50, "de", start=200)
     text = report_of(base, right(170, 200, "en") + right(15, 50, "de", start=200))
     assert (
-        "Falls in parts: **sft** holds up on quiz accuracy as a whole against the baseline, yet gets measurably worse on language=de"
-        in text
+        "Falls in parts: **sft** holds up on quiz accuracy as a whole against the baseline, yet gets"
+        " measurably worse on language=de" in text
     )
     assert "language=en (" not in text
 
@@ -69,7 +83,14 @@ def test_a_segment_of_another_evaluator_is_no_news_because_the_headline_rises(re
     """Text that is predicted worse as a whole is told as that, and not again for each of its parts."""
     quiz = right(100, 200, "en"), right(170, 200, "en")
     texts = [
-        [{"item": f"t{i}", "scores": {PROSE: 1 + i / 10 + worse * (1 + i % 3)}, "segments": {"domain": "chat"}} for i in range(40)]
+        [
+            {
+                "item": f"t{i}",
+                "scores": {PROSE: 1 + i / 10 + worse * (1 + i % 3)},
+                "segments": {"domain": "chat"},
+            }
+            for i in range(40)
+        ]
         for worse in (0.0, 0.1)
     ]
     text = report_of(*quiz, texts)
@@ -86,23 +107,30 @@ def test_one_of_many_segments_may_fall_by_chance(report_of):
 def test_items_without_a_score_are_counted_and_bounded(report_of):
     base = right(60, 100, "en")
     ours = right(60, 90, "en") + [
-        {"item": f"q{i}", "scores": {NAME: None}, "segments": {"language": "en"}, "status": "unparsable"} for i in range(90, 100)
+        {"item": f"q{i}", "scores": {NAME: None}, "segments": {"language": "en"}, "status": "unparsable"}
+        for i in range(90, 100)
     ]
     text = report_of(base, ours)
     assert (
-        "**sft**: 10 unparsable of 100 items of quiz have no score; with any score for them quiz accuracy between 0.600 and 0.700." in text
+        "**sft**: 10 unparsable of 100 items of quiz have no score; with any score for them quiz accuracy"
+        " between 0.600 and 0.700." in text
     )
     assert "quiz/unscored" in text
 
 
 def test_models_measured_on_other_items_are_not_compared(report_of):
     text = report_of(right(60, 100, "en"), right(60, 90, "en"))
-    assert "**sft** is not compared with the baseline on quiz accuracy: 10 of 100 items are missing in sft (q90, q91, q92, ...)." in text
+    assert (
+        "**sft** is not compared with the baseline on quiz accuracy: 10 of 100 items are missing in sft (q90,"
+        " q91, q92, ...)." in text
+    )
     assert "No run can be compared with a baseline" in text
 
 
 def test_three_clusters_of_ten_are_not_thirty_items(report_of):
-    rows = [[{**row, "cluster": i // 10} for i, row in enumerate(right(count, 100, "en"))] for count in (40, 70)]
+    rows = [
+        [{**row, "cluster": i // 10} for i, row in enumerate(right(count, 100, "en"))] for count in (40, 70)
+    ]
     assert "no difference beyond noise" in report_of(*rows)
 
 
@@ -123,7 +151,10 @@ def test_times_of_two_machines_share_no_column_and_no_comparison(new_sweep):
     assert not dpo.metric(name)
     assert dpo.metric(there)
     assert dpo.metric("size/bytes_on_disk")  # of no machine
-    assert "**2 machines**; times and memory measured on Another CPU, 4 cores stand in columns of their own" in text
+    assert (
+        "**2 machines**; times and memory measured on Another CPU, 4 cores stand in columns of their own"
+        in text
+    )
     comparisons = compare_all(made.frame)
     assert (sft.number, name, "") in comparisons
     assert (dpo.number, there, "") not in comparisons
