@@ -4,6 +4,7 @@ The names here are all a plugin needs; everything else is internal. Importing pt
 """
 
 from ptx.config import (
+    QAT,
     Choice,
     Command,
     Compressor,
@@ -17,7 +18,6 @@ from ptx.config import (
     RunConfig,
     Runtime,
     Scorer,
-    Through,
     Tracker,
     setting,
 )
@@ -40,6 +40,7 @@ from ptx.records import Evaluation, Metric, ModelRef, Score
 __version__ = "0.1.0"
 
 __all__ = [
+    "QAT",
     "Choice",
     "Command",
     "Compressor",
@@ -65,7 +66,6 @@ __all__ = [
     "Score",
     "Scorer",
     "StepError",
-    "Through",
     "Tracker",
     "did_you_mean",
     "hookimpl",

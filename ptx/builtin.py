@@ -15,7 +15,7 @@ from omegaconf import MISSING
 from ptx.config import Choice, Compressor, Data, Lora, Method, Model, RunConfig, Runtime, setting
 from ptx.data import DataSet
 from ptx.errors import Problem
-from ptx.execute import launchers as places
+from ptx.execute import launchers
 from ptx.hooks.hookspecs import hookimpl
 from ptx.hooks.run import Run
 from ptx.records import ModelRef
@@ -44,24 +44,24 @@ def ptx_choices() -> list[Choice]:
         Choice("model", "path", PathModel, "a model folder; written model=./folder"),
         Choice("data", "path", PathData, "a data file or folder; written data=./my.jsonl"),
         Choice("lora", "lora", Lora, "train low-rank adapters instead of all weights"),
-        Choice("launch", "inline", places.Inline, "a step runs in the process that takes the run"),
-        Choice("launch", "process", places.Process, "a step runs in a process of its own"),
-        Choice("launch", "torchrun", places.Torchrun, "training by several ranks under torchrun (DDP)"),
+        Choice("launch", "inline", launchers.Inline, "a step runs in the process that takes the run"),
+        Choice("launch", "process", launchers.Process, "a step runs in a process of its own"),
+        Choice("launch", "torchrun", launchers.Torchrun, "training by several ranks under torchrun (DDP)"),
         Choice(
             "launch",
             "accelerate",
-            places.Accelerate,
+            launchers.Accelerate,
             "training under accelerate launch: FSDP2, DeepSpeed ZeRO, or your file",
         ),
-        Choice("cluster", "slurm", places.Slurm, "every run a Slurm job, through submitit"),
-        Choice("cluster", "ray", places.Ray, "every run a Ray task"),
+        Choice("cluster", "slurm", launchers.Slurm, "every run a Slurm job, through submitit"),
+        Choice("cluster", "ray", launchers.Ray, "every run a Ray task"),
     ]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
     """What is wrong with where the steps are to run."""
-    return places.launch_problems(config) + places.accelerator_problems(config)
+    return launchers.launch_problems(config) + launchers.accelerator_problems(config)
 
 
 @hookimpl(trylast=True)

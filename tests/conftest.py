@@ -19,6 +19,7 @@ import pytest
 
 import ptx.builtin
 from ptx import (
+    QAT,
     Choice,
     Compressor,
     Evaluation,
@@ -29,7 +30,6 @@ from ptx import (
     Runtime,
     Scorer,
     StepError,
-    Through,
     hookimpl,
     setting,
 )
@@ -234,7 +234,7 @@ def host_with() -> Callable[..., hosts.Host]:
 
 
 @dataclass
-class Coarse(Through):
+class Coarse(QAT):
     digits: int = setting(1, "digits seen")
 
 
@@ -246,7 +246,7 @@ def coarse() -> Callable[..., Any]:
         class Plugin:
             @hookimpl
             def ptx_choices(self) -> list[Choice]:
-                return [Choice("through", "coarse", Coarse, "few digits", version=version)]
+                return [Choice("qat", "coarse", Coarse, "few digits", version=version)]
 
         return Plugin()
 
@@ -254,7 +254,7 @@ def coarse() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def through_host(toy: ToyPlugin, coarse: Callable[..., Any]) -> hosts.Host:
+def qat_host(toy: ToyPlugin, coarse: Callable[..., Any]) -> hosts.Host:
     return make_host(toy=toy, coarse=coarse())
 
 

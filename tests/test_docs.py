@@ -80,7 +80,7 @@ BOUNDS = {
         for step in ("sft", "dpo", "safety")
     ),
     r"ptx (train|compress)": "data.limit=16",
-    r"ptx train": "eval.general.limit=4",
+    r"ptx train": "eval.forgetting.limit=4",
     r"ptx (train|compress|eval|sweep)(?!.*eval=\[(latency|brevity)\])": "eval.bench.limit=2",
     r"ptx (train|compress|eval|sweep)(?!.*eval=\[(?!.*latency))": (
         "eval.latency.repeats=2 eval.latency.warmup=1 eval.latency.new_tokens=2"

@@ -21,9 +21,9 @@ from llmcompressor.pipelines.sequential import pipeline
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from ptx.data import open_data
+from ptx.files import cache_folder
 from ptx.hooks.host import get_host
 from ptx.lm.compression.oneshot import calibration_batches
-from ptx.plan.planner import cache_folder
 
 MODIFIERS: dict[str, Any] = {
     "sparsegpt": lambda: SparseGPTModifier(sparsity=0.5, targets=["Linear"], ignore=["re:.*lm_head"]),

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ptx import Metric
-from ptx.records import read_json, read_rows
+from ptx.files import read_json, read_rows
 from ptx.stats import Difference, paired_difference, unpaired_difference
 
 ENDS = ("/bits_per_byte", "bench/mean")

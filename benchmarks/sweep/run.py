@@ -27,8 +27,8 @@ import sys
 import time
 from pathlib import Path
 
+from ptx.files import cache_folder
 from ptx.hooks.host import get_host
-from ptx.plan.planner import cache_folder
 
 QUESTIONS = ["What is 3 + 4?", "Which is larger: 12 or 21?", "Say hello.", "What is 9 - 5?"]
 PTXFILE = f'''\

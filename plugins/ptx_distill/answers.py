@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from ptx import ModelRef, Run, StepError, machine
+from ptx.files import digest_of, read_json, write_json
 from ptx.lm.load import dtype_of, load_model, load_tokenizer
 from ptx.lm.training.reference import weights_digest
 from ptx.lm.training.rows import as_turns
 from ptx.lm.training.truncation import prompt_ids
-from ptx.records import digest_of, read_json, write_json
 from ptx_distill.settings import Sequence
 
 VERSION = 1

@@ -7,7 +7,7 @@ from pathlib import Path
 from ptx import DataSet, Lora, Problem, RunConfig
 from ptx.lm.compression.targets import linear_layers
 from ptx.lm.load import weights_of
-from ptx.models import inspection as models
+from ptx.models import inspection
 from ptx_distill.facts import last_attention, shape_of, vocabulary
 from ptx_distill.settings import Distill, Gold, OnPolicy, Sequence, Taught
 
@@ -62,11 +62,11 @@ def problems(config: RunConfig, model: Path, data: DataSet | None, further: dict
                 "leave one out, or write a recipe",
             )
         )
-    if models.problems(student):
+    if inspection.problems(student):
         return found
     found += _layer_problems(method, student)
     teacher = further.get("teacher")
-    if teacher is None or models.problems(teacher):
+    if teacher is None or inspection.problems(teacher):
         return found
     return found + _pair_problems(method, student, teacher)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx.records import digest_of, file_digest
+from ptx.files import digest_of, file_digest
 
 #: a projection of a layer's attention: the layer's number, and which one
 ATTENTION = re.compile(r"layers\.(\d+)\.self_attn\.([qkv]_proj)$")

@@ -49,7 +49,7 @@ def chosen_layers(method: Taught, depth: int, *, own_teacher: bool) -> list[int]
     if method.keep_layers:
         return method.keep_layers
     same = (
-        own_teacher and method.through is None
+        own_teacher and method.qat is None
     )  # seen through something else, it has its own whole self to learn from
     count = method.layers or (max(depth // 2, 1) if same else depth)
     if count == depth and same:

@@ -23,9 +23,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ptx import ModelRef, Run, machine
+from ptx.files import digest_of, read_json, write_json
 from ptx.lm.load import dtype_of, load_model
 from ptx.lm.training.reference import weights_digest
-from ptx.records import digest_of, read_json, write_json
 from ptx_distill.topk import Targets, targets
 
 #: count of changes in how the numbers are computed

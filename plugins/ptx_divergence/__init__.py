@@ -1,4 +1,4 @@
-"""``eval=[distance]``: how far a model has moved from the one it was made of, token by token.
+"""``eval=[divergence]``: how far a model has moved from the one it was made of, token by token.
 
 KL divergence (in nats per token, of the model from its baseline) and the share of tokens whose likeliest
 continuation is another: both see damage, and forgetting, that accuracy hides (Dutta et al. 2024, "Accuracy is
@@ -31,7 +31,7 @@ from ptx.lm.evaluation.texts import problems
 
 
 @dataclass
-class Distance(Evaluator):
+class Divergence(Evaluator):
     """KL per token and flipped tokens, against the model that the recipe started from."""
 
     compares: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class Distance(Evaluator):
 
     def __post_init__(self) -> None:
         for name, least in (("tokens", 2), ("block", 1), ("limit", 2), ("likeliest", 1)):
-            must_be_at_least(f"eval.distance.{name}", getattr(self, name), least, max(least, 100))
+            must_be_at_least(f"eval.divergence.{name}", getattr(self, name), least, max(least, 100))
 
     def inputs(self) -> list[Path]:
         """The texts."""
@@ -58,13 +58,13 @@ class Distance(Evaluator):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``eval=[distance]``."""
+    """``eval=[divergence]``."""
     libraries = ("torch", "transformers", "numpy")
     return [
         Choice(
             "eval",
-            "distance",
-            Distance,
+            "divergence",
+            Divergence,
             "KL per token and flipped tokens against the baseline",
             libraries,
             version="2",
@@ -78,8 +78,8 @@ def ptx_validate(config: RunConfig) -> list[Problem]:
     return [
         found
         for evaluator in config.eval.values()
-        if isinstance(evaluator, Distance)
-        for found in problems("distance", evaluator.texts, block=evaluator.block)
+        if isinstance(evaluator, Divergence)
+        for found in problems("divergence", evaluator.texts, block=evaluator.block)
     ]
 
 
@@ -88,7 +88,7 @@ def ptx_evaluate(
     run: Run, evaluator: Evaluator, lm: Any | None, baseline: ModelRef | None
 ) -> Evaluation | None:
     """Hold ``lm`` against ``baseline``."""
-    if not isinstance(evaluator, Distance):
+    if not isinstance(evaluator, Divergence):
         return None
     from ptx_divergence.evaluate import evaluate
 

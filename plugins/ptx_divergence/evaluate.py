@@ -10,29 +10,29 @@ from typing import Any
 import numpy as np
 
 from ptx import Evaluation, LanguageModel, ModelRef, Run, StepError
+from ptx.files import digest_of
 from ptx.lm.evaluation.divergence import kl, likeliest
 from ptx.lm.evaluation.texts import Text, read
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.serving.decoding import log_softmax
 from ptx.lm.tokens import first_token
-from ptx.records import digest_of
 from ptx.stats.items import lasted, measure
-from ptx_divergence import Distance
+from ptx_divergence import Divergence
 
-KL, FLIPS = "distance/kl", "distance/flips"
+KL, FLIPS = "divergence/kl", "divergence/flips"
 SHOWN = 300
 Tokens = list[int]
 
 
-def evaluate(run: Run, config: Distance, lm: LanguageModel | None, baseline: ModelRef | None) -> Evaluation:
+def evaluate(run: Run, config: Divergence, lm: LanguageModel | None, baseline: ModelRef | None) -> Evaluation:
     """KL per token and flipped tokens of ``lm`` against ``baseline``."""
-    assert lm is not None  # Distance.opens_model
+    assert lm is not None  # Divergence.opens_model
     source = (
         run.plan.model if run.plan is not None else baseline
     )  # the model folder, also where the runtime opens packages
     if source is None or source.kind == "package":
-        raise StepError("eval=[distance] needs the model folder that the recipe started from")
+        raise StepError("eval=[divergence] needs the model folder that the recipe started from")
     texts = [text for file in config.texts for text in read(file, block=config.block, limit=config.limit)]
     rows = [tokens_of(lm, text, config.tokens) for text in texts]
     _same_words(lm, source)
@@ -75,7 +75,7 @@ def _row(text: Text, tokens: Tokens, base: tuple[Any, Any], ours: Any) -> dict[s
     return row | {"prompt": text.text[:SHOWN]}
 
 
-def ingredients(run: Run, config: Distance, baseline: ModelRef, rows: list[Tokens]) -> dict[str, Any]:
+def ingredients(run: Run, config: Divergence, baseline: ModelRef, rows: list[Tokens]) -> dict[str, Any]:
     """All that decides the baseline's numbers."""
     from ptx import machine
 
@@ -88,7 +88,7 @@ def ingredients(run: Run, config: Distance, baseline: ModelRef, rows: list[Token
     }
 
 
-def _build(run: Run, config: Distance, baseline: ModelRef, rows: list[Tokens], into: Path) -> None:
+def _build(run: Run, config: Divergence, baseline: ModelRef, rows: list[Tokens], into: Path) -> None:
     arrays: dict[str, Any] = {}
     for number, log_probs in enumerate(_baseline(run, baseline, rows)):
         words, kept = likeliest(log_probs, config.likeliest)
@@ -114,5 +114,5 @@ def _same_words(lm: Any, baseline: ModelRef) -> None:
     if theirs.get_vocab() != lm.tokenizer.get_vocab():
         raise StepError(
             f"the model's vocabulary is not that of its baseline {baseline.path}: there is no KL between"
-            " them; leave distance out"
+            " them; leave divergence out"
         )

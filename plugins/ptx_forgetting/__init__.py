@@ -1,8 +1,8 @@
-"""``eval=[general]``: what training has done to everything that it was not about.
+"""``eval=[forgetting]``: what training has done to everything that it was not about.
 
 A model that is trained on one thing forgets others, and a benchmark of that one thing never says so. Wherever
 a training step is in the recipe this evaluator is therefore measured without being asked for
-(``accompanies``; ``eval.general=false`` leaves it out): the model as it came and the model that came out read
+(``default_for``; ``eval.forgetting=false`` leaves it out): the model as it came and the model that came out read
 general text that neither was trained on here. Bits per byte say whether it is predicted worse (text by text,
 so that the paired interval is narrow); the KL divergence from the model as it came (nats per token) and the
 share of tokens whose likeliest continuation is another say how far the model has moved, also where that is
@@ -38,13 +38,13 @@ EMBEDDED = Path(__file__).parent / "data" / "general.jsonl"
 
 
 @dataclass
-class General(Evaluator):
+class Forgetting(Evaluator):
     """Bits per byte of general text before and after, and how far the model has moved on it."""
 
     compares: ClassVar[bool] = True
-    brought: ClassVar[Mapping[str, str]] = {"texts": "general"}
+    filled_from_data: ClassVar[Mapping[str, str]] = {"texts": "general"}
     self_sufficient: ClassVar[bool] = True
-    accompanies: ClassVar[tuple[str, ...]] = ("train",)
+    default_for: ClassVar[tuple[str, ...]] = ("train",)
     texts: list[str] = setting(
         [],
         "files: .txt, or .jsonl, .json or .csv with a column text; empty: general.jsonl or general.txt beside"
@@ -59,7 +59,7 @@ class General(Evaluator):
 
     def __post_init__(self) -> None:
         for name, least in (("block", 1), ("limit", 2), ("window", 2), ("likeliest", 1)):
-            must_be_at_least(f"eval.general.{name}", getattr(self, name), least, max(least, 200))
+            must_be_at_least(f"eval.forgetting.{name}", getattr(self, name), least, max(least, 200))
 
     def files(self) -> list[str]:
         """The texts that are read."""
@@ -72,9 +72,13 @@ class General(Evaluator):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``eval=[general]``."""
+    """``eval=[forgetting]``."""
     libraries = ("torch", "transformers", "numpy")
-    return [Choice("eval", "general", General, "general text before and after: what is forgotten", libraries)]
+    return [
+        Choice(
+            "eval", "forgetting", Forgetting, "general text before and after: what is forgotten", libraries
+        )
+    ]
 
 
 @hookimpl
@@ -83,8 +87,8 @@ def ptx_validate(config: RunConfig) -> list[Problem]:
     return [
         found
         for evaluator in config.eval.values()
-        if isinstance(evaluator, General)
-        for found in problems("general", evaluator.files(), block=evaluator.block)
+        if isinstance(evaluator, Forgetting)
+        for found in problems("forgetting", evaluator.files(), block=evaluator.block)
     ]
 
 
@@ -93,7 +97,7 @@ def ptx_evaluate(
     run: Run, evaluator: Evaluator, model: ModelRef, lm: Any | None, baseline: ModelRef | None
 ) -> Evaluation | None:
     """Hold ``lm`` against ``baseline``."""
-    if not isinstance(evaluator, General):
+    if not isinstance(evaluator, Forgetting):
         return None
     from ptx_forgetting.evaluate import evaluate
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ptx import Evaluation, LanguageModel, ModelRef, Run, machine
 from ptx.config import identity_of
+from ptx.files import digest_of
 from ptx.lm.evaluation.divergence import kl, likeliest
 from ptx.lm.evaluation.texts import Text, name_of, read
 from ptx.lm.evaluation.windows import windows
@@ -21,11 +22,10 @@ from ptx.lm.load import load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.serving.decoding import log_softmax
 from ptx.lm.tokens import first_token
-from ptx.records import digest_of
 from ptx.stats.items import measure, unscored
-from ptx_forgetting import General
+from ptx_forgetting import Forgetting
 
-BITS, KL, FLIPS = "general/text/bits_per_byte", "general/text/kl", "general/text/flips"
+BITS, KL, FLIPS = "forgetting/text/bits_per_byte", "forgetting/text/kl", "forgetting/text/flips"
 UNITS = {BITS: "bits/byte", KL: "nats/token", FLIPS: "fraction"}
 SHOWN = 300  # characters of a text that a row keeps
 Piece = tuple[list[int], list[int]]  # tokens read, tokens predicted at the end of them
@@ -51,7 +51,7 @@ class Passage:
 
 
 def evaluate(
-    run: Run, config: General, model: ModelRef, lm: LanguageModel | None, baseline: ModelRef | None
+    run: Run, config: Forgetting, model: ModelRef, lm: LanguageModel | None, baseline: ModelRef | None
 ) -> Evaluation:
     """Bits per byte under ``lm``, and how far it is from ``baseline`` where both have the same words."""
     assert lm is not None  # General.opens_model
@@ -74,13 +74,13 @@ def evaluate(
     return Evaluation(
         [
             *(one for name in names for one in measure(name, UNITS[name], "lower", rows)),
-            *unscored("general/text", rows),
+            *unscored("forgetting/text", rows),
         ],
         rows,
     )
 
 
-def passages_of(config: General, lm: LanguageModel) -> list[Passage]:
+def passages_of(config: Forgetting, lm: LanguageModel) -> list[Passage]:
     """The texts in windows, each token predicted once; without a token that stands first, a text's own first
     token does.
     """
@@ -131,7 +131,12 @@ def _row(passage: Passage, ours: list[Any], base: list[Words] | None) -> Row:
 
 
 def before(
-    run: Run, config: General, passages: list[Passage], model: ModelRef, lm: LanguageModel, baseline: ModelRef
+    run: Run,
+    config: Forgetting,
+    passages: list[Passage],
+    model: ModelRef,
+    lm: LanguageModel,
+    baseline: ModelRef,
 ) -> Kept:
     """What the model as it came says of each text; read once for all models that are held against it."""
 
@@ -164,7 +169,7 @@ def _arrays(lm: LanguageModel, passages: list[Passage], count: int) -> dict[str,
     return arrays
 
 
-def ingredients(run: Run, config: General, passages: list[Passage], baseline: ModelRef) -> dict[str, Any]:
+def ingredients(run: Run, config: Forgetting, passages: list[Passage], baseline: ModelRef) -> dict[str, Any]:
     """All that decides what the model as it came says."""
     choice = run.host.choice_of(run.config.runtime)
     return {

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Problem, RunConfig
+from ptx.files import read_json
 from ptx.models.inspection import problems as model_problems
 from ptx.models.package import read_package
-from ptx.records import read_json
 
 #: architecture -> llama.cpp's name for it
 ARCHITECTURES = {

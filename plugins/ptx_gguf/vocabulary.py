@@ -12,8 +12,8 @@ from typing import Any
 
 from gguf import GGUFWriter, SpecialVocab, TokenType
 
+from ptx.files import read_json
 from ptx.lm.load import load_tokenizer
-from ptx.records import read_json
 from ptx_gguf.checks import kinds_of
 
 WORDS = (

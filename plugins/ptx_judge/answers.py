@@ -16,9 +16,9 @@ from typing import Any
 
 from ptx import LanguageModel, ModelRef, Run, machine
 from ptx.config import identity_of
+from ptx.files import digest_of, read_json, write_json
 from ptx.lm.evaluation.ask import Reply
 from ptx.lm.load import base_of, is_adapter
-from ptx.records import digest_of, read_json, write_json
 from ptx_judge.config import Judge
 from ptx_judge.questions import Question
 

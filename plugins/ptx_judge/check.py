@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from ptx import Run, Scorer, StepError
-from ptx.records import file_digest
+from ptx.files import file_digest
 from ptx_judge import ledger
 from ptx_judge.agreement import Agreement, with_majority
 from ptx_judge.evaluate import both_orders

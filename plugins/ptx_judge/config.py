@@ -66,7 +66,7 @@ class Judge(Evaluator):
                 " eval.judge.min_kappa=0.6"
             )
 
-    def settled(self, config: RunConfig) -> Judge:
+    def resolved(self, config: RunConfig) -> Judge:
         """Without a step the model as it came is the model itself: its answers are held against the
         references then.
         """

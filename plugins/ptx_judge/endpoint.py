@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ptx import Run, Score, StepError
+from ptx.files import digest_of
 from ptx.lm.progress import Pace
-from ptx.records import digest_of
 from ptx_judge.config import Endpoint
 from ptx_judge.journal import Journal, path_of
 from ptx_judge.rubric import NAN, Request, requests, verdict

@@ -16,8 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from ptx.plan.planner import cache_folder
-from ptx.records import append_event, read_rows
+from ptx.files import append_event, cache_folder, read_rows
 
 
 def path_of(name: str) -> Path:

@@ -12,8 +12,7 @@ from typing import Any
 
 from ptx import ModelRef, Scorer
 from ptx.config import identity_of
-from ptx.plan.planner import cache_folder
-from ptx.records import digest_of, file_digest, read_json, write_json
+from ptx.files import cache_folder, digest_of, file_digest, read_json, write_json
 
 VERSION = 1  # of how verdicts are asked for and read
 

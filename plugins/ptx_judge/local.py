@@ -15,7 +15,7 @@ from typing import Any
 
 from ptx import LanguageModel, ModelRef, Run, Runtime, Score
 from ptx.config import identity_of
-from ptx.records import digest_of
+from ptx.files import digest_of
 from ptx_judge.config import Local
 from ptx_judge.journal import Journal, path_of
 from ptx_judge.rubric import GRADES, NAN, PAIR, Request, requests, verdict

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ptx.records import read_rows, write_rows
+from ptx.files import read_rows, write_rows
 from ptx_judge.outcomes import TIE
 from ptx_judge.solver import strengths
 

@@ -16,7 +16,7 @@ from jinja2 import FileSystemLoader, StrictUndefined, TemplateError
 from jinja2.sandbox import SandboxedEnvironment
 
 from ptx import Score, StepError
-from ptx.records import digest_of
+from ptx.files import digest_of
 
 HERE = Path(__file__).parent / "rubrics"
 BLOCKS = ("system", "user")

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ptx.files import read_json, write_json
 from ptx.hooks.host import get_host
-from ptx.records import ModelRef, read_json, write_json
+from ptx.records import ModelRef
 from ptx_latency.clients import Served, turn_of
 from ptx_latency.energy import Meter
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from ptx import Evaluation, ModelRef, Run, StepError
+from ptx.files import read_json, write_json
 from ptx.lm.load import environment
-from ptx.records import read_json, write_json
 from ptx.stats.items import item_ids, lasted
 from ptx_latency import Latency
 from ptx_latency.metrics import REQUEST, Turn, cost, in_turns, observed, scores_of, sizes, timed

@@ -13,7 +13,7 @@ import numpy as np
 
 from ptx import Metric, ModelRef, stats
 from ptx.lm.load import base_of, is_adapter
-from ptx.models import inspection as models
+from ptx.models import inspection
 from ptx.records import Better
 from ptx_latency import Latency
 
@@ -155,8 +155,8 @@ def sizes(model: ModelRef) -> list[Metric]:
     folders = [model.path, base_of(model.path)] if is_adapter(model.path) else [model.path]
     disk = float(sum(ModelRef(folder).bytes for folder in folders))
     found = [exact("size/bytes_on_disk", "bytes", disk)]
-    if (folders[-1] / "config.json").is_file() and models.weight_files(folders[-1]):
-        facts = models.inspect(folders[-1])
+    if (folders[-1] / "config.json").is_file() and inspection.weight_files(folders[-1]):
+        facts = inspection.inspect(folders[-1])
         found.append(exact("size/parameters", "parameters", float(facts.parameters)))
         if not facts.quantized:  # packed integers do not show their zeros
             found.append(
@@ -175,8 +175,8 @@ def zeros(folder: Path) -> int:
     import numpy as np
 
     count = 0
-    for file in models.weight_files(folder):
-        entries, _ = models.header_of(file)
+    for file in inspection.weight_files(folder):
+        entries, _ = inspection.header_of(file)
         start = 8 + int.from_bytes(file.open("rb").read(8), "little")
         for entry in entries.values():
             mask = MAGNITUDE.get(entry["dtype"])

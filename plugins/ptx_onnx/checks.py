@@ -10,9 +10,9 @@ from typing import Any
 
 from ptx import Problem, RunConfig, did_you_mean
 from ptx.config import Compressor
+from ptx.files import read_json
 from ptx.models.inspection import problems as model_problems
 from ptx.models.package import read_package
-from ptx.records import read_json
 from ptx_onnx import BLOCKS, Onnx
 
 #: decoders of text that the builder of onnxruntime-genai 0.18 converts for the CPU; a test holds them against

@@ -20,9 +20,9 @@ import numpy as np
 import onnxruntime_genai as og
 from numpy.typing import NDArray
 
+from ptx.files import read_json
 from ptx.lm.serving.decoding import Noise
 from ptx.lm.serving.token_model import Rows, TokenModel, threads
-from ptx.records import read_json
 
 
 class OnnxLanguageModel(TokenModel):

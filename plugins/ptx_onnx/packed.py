@@ -30,9 +30,9 @@ import torch
 from torch import Tensor
 
 from ptx.errors import StepError
+from ptx.files import read_json, write_json
 from ptx.lm.serving.dense import quantization_of
 from ptx.models.inspection import TOKENIZERS, tensors_of, weight_files
-from ptx.records import read_json, write_json
 
 LEAST_BLOCK, LARGEST_BLOCK = 16, 256
 PACKED = ".weight_packed"

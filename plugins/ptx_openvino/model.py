@@ -12,8 +12,8 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from ptx.files import read_json
 from ptx.lm.serving.token_model import ReadingModel, threads
-from ptx.records import read_json
 
 GRAPH = "openvino_model.xml"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, must_be_at_least, setting
 from ptx.lm.evaluation.texts import problems
-from ptx.models import inspection as models
+from ptx.models import inspection
 
 MOST_WINDOW = 2048
 
@@ -97,7 +97,7 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
     for evaluator in config.eval.values():
         if isinstance(evaluator, Perplexity):
             found += problems("perplexity", evaluator.texts, **evaluator.reading())
-            length = None if models.problems(model) else models.inspect(model).max_positions
+            length = None if inspection.problems(model) else inspection.inspect(model).max_positions
             if evaluator.window is not None and length and evaluator.window > length:
                 what = (
                     f"eval.perplexity.window={evaluator.window} is more than the model's context of {length}"

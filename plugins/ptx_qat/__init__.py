@@ -1,4 +1,4 @@
-"""``through=qat``: quantisation-aware training, by any method (Jacob et al. 2018; for language models
+"""``qat=rtn``: quantisation-aware training, by any method (Jacob et al. 2018; for language models
 LLM-QAT, Liu et al. 2023).
 
 Below 4 bits the best rounding of given weights is not good enough, and weights are better trained for their
@@ -7,7 +7,7 @@ straight-through estimator, Bengio et al. 2013), and the optimizer moves the flo
 are what the step writes, so that ``compress=[rtn]`` with the same bits and groups rounds them to just what
 was trained, and a runtime that takes over packed integers serves just that.
 
-LLM-QAT lets the float model teach the rounded one: ``method=distill through=qat`` (the model is its own
+LLM-QAT lets the float model teach the rounded one: ``method=distill qat=rtn`` (the model is its own
 teacher). It also rounds activations and the KV cache and writes its training texts itself; here weights alone
 are rounded, and the texts are the run's data.
 
@@ -21,14 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx import Choice, Method, ModelRef, Problem, Run, RunConfig, Through, hookimpl, setting
+from ptx import QAT, Choice, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
 from ptx.lm.compression.grid import check_grid
 from ptx.lm.compression.targets import check_patterns
 from ptx.lm.training.method import TrlMethod
 
 
 @dataclass
-class QAT(Through):
+class RoundToNearest(QAT):
     """Integer weights on the grid of ``compress=[rtn]``; the defaults are those of ``rtn``."""
 
     bits: int = setting(4, "bits per weight: 2 to 8")
@@ -43,18 +43,18 @@ class QAT(Through):
     )
 
     def __post_init__(self) -> None:
-        check_grid("method.through", self.bits, self.group_size)
-        check_patterns("method.through.skip", self.skip)
+        check_grid("method.qat", self.bits, self.group_size)
+        check_patterns("method.qat.skip", self.skip)
 
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``through=qat``."""
+    """``qat=rtn``."""
     return [
         Choice(
-            "through",
             "qat",
-            QAT,
+            "qat",
+            RoundToNearest,
             "quantisation-aware training: the weights as rounding to nearest will leave them",
             ("torch",),
         )
@@ -66,18 +66,18 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
     """A method that cannot be wrapped, and a quantiser that would round to another grid."""
     from ptx_qat.checks import problems
 
-    through = getattr(config.method, "through", None)
-    return problems(config, through, model) if isinstance(through, QAT) else []
+    qat = getattr(config.method, "qat", None)
+    return problems(config, qat, model) if isinstance(qat, RoundToNearest) else []
 
 
 @hookimpl(wrapper=True)
 def ptx_fit(run: Run, method: Method, model: ModelRef, trainer: Any) -> Generator[None, Any, Any]:
     """The loop, with every linear layer computing with rounded weights."""
-    if not (isinstance(method, TrlMethod) and isinstance(method.through, QAT)):
+    if not (isinstance(method, TrlMethod) and isinstance(method.qat, RoundToNearest)):
         return (yield)
     from ptx_qat.train import rounded
 
-    with rounded(run, method, method.through, model, trainer):
+    with rounded(run, method, method.qat, model, trainer):
         return (yield)
 
 
@@ -85,8 +85,8 @@ def ptx_fit(run: Run, method: Method, model: ModelRef, trainer: Any) -> Generato
 def ptx_train(run: Run, method: Method) -> Generator[None, ModelRef | None, ModelRef | None]:
     """What was written, rounded, is what was trained."""
     made = yield
-    if made is not None and isinstance(method.through, QAT):
+    if made is not None and isinstance(method.qat, RoundToNearest):
         from ptx_qat.train import verify
 
-        verify(run, method.through, made)
+        verify(run, method.qat, made)
     return made

@@ -9,27 +9,27 @@ from typing import Any
 from ptx import Compressor, Method, Problem, RunConfig
 from ptx.lm.compression.targets import skip_problems
 from ptx.lm.training.method import TrlMethod
-from ptx_qat import QAT
+from ptx_qat import RoundToNearest
 
 NEAREST = ("", "minmax")  # observers whose range is that of the weights
 
 
-def problems(config: RunConfig, through: QAT, model: Path) -> list[Problem]:
+def problems(config: RunConfig, qat: RoundToNearest, model: Path) -> list[Problem]:
     """Everything that is wrong with ``config.method`` being trained through rounded weights."""
-    method, found = config.method, skip_problems(through.skip, "method.through.skip", model)
+    method, found = config.method, skip_problems(qat.skip, "method.qat.skip", model)
     if not isinstance(method, TrlMethod):
-        what = f"through=qat wraps the loop of a TRL trainer, and {type(method).__name__} trains by another"
-        found.append(Problem(what, "take another method, such as method=sft, or leave out through=qat"))
+        what = f"qat=rtn wraps the loop of a TRL trainer, and {type(method).__name__} trains by another"
+        found.append(Problem(what, "take another method, such as method=sft, or leave out qat=rtn"))
     if method.lora is not None:
-        what = "through=qat trains the weights that will be rounded, and with adapters these do not move"
+        what = "qat=rtn trains the weights that will be rounded, and with adapters these do not move"
         found.append(Problem(what, "leave out lora=lora"))
     if config.launch is not None and config.launch.shards:
-        what = "through=qat needs whole weights in every rank, and this launch shards them"
+        what = "qat=rtn needs whole weights in every rank, and this launch shards them"
         found.append(Problem(what, "try launch=torchrun"))
-    return found + list(_grid_problems(config, through))
+    return found + list(_grid_problems(config, qat))
 
 
-def _grid_problems(config: RunConfig, through: QAT) -> Iterator[Problem]:
+def _grid_problems(config: RunConfig, qat: RoundToNearest) -> Iterator[Problem]:
     """The first step after this one that rounds weights must round to the same grid: what was trained for
     another is worse than nothing.
     """
@@ -38,33 +38,33 @@ def _grid_problems(config: RunConfig, through: QAT) -> Iterator[Problem]:
     name, step = next(((name, step) for name, step in chain[place + 1 :] if _rounds(step)), ("", None))
     where = f"recipe.steps.{name}" if config.recipe else f"compress.{name}"
     wanted: dict[str, Any] = {
-        "bits": through.bits,
-        "group_size": through.group_size,
-        "symmetric": through.symmetric,
-        "skip": through.skip,
+        "bits": qat.bits,
+        "group_size": qat.group_size,
+        "symmetric": qat.symmetric,
+        "skip": qat.skip,
     }
     given = {field: getattr(step, field) for field in wanted if hasattr(step, field)}
-    if given and step is not None and step.promise().bits != through.bits:
+    if given and step is not None and step.promise().bits != qat.bits:
         given["bits"] = step.promise().bits  # a named scheme decides
     differing = {field: value for field, value in given.items() if value != wanted[field]}
     if differing:
         shown = ", ".join(f"{field}={value}" for field, value in differing.items())
         typed = " ".join(f"{where}.{field}={_typed(wanted[field])}" for field in differing)
         what = (
-            f"through=qat trains for {', '.join(f'{field}={wanted[field]}' for field in differing)}, and"
+            f"qat=rtn trains for {', '.join(f'{field}={wanted[field]}' for field in differing)}, and"
             f" {name} rounds to {shown}"
         )
         yield Problem(what, f"type {typed}")
     if step is not None and not step.promise().nothing_else:
         what = (
-            f"through=qat trains the weights for their rounding as they are, and {name} scales or rotates"
+            f"qat=rtn trains the weights for their rounding as they are, and {name} scales or rotates"
             " them first"
         )
         yield Problem(what, "round them with compress=[rtn]")
     observer = getattr(step, "observer", "")
     if observer not in NEAREST:
         yield Problem(
-            f"through=qat trains for the range of the weights, and {where}.observer={observer} finds another",
+            f"qat=rtn trains for the range of the weights, and {where}.observer={observer} finds another",
             "leave it out",
         )
 

@@ -17,6 +17,7 @@ import torch.nn.functional as F  # noqa: N812 (everybody's name for it)
 from torch import Tensor, nn
 
 from ptx import ModelRef, Run, StepError
+from ptx.files import read_json, write_json
 from ptx.lm.compression.grid import groups_for, round_to_nearest, told
 from ptx.lm.compression.oneshot import Layers, StoredWeights, targeted_layers
 from ptx.lm.compression.resume import digest
@@ -24,15 +25,16 @@ from ptx.lm.training.distributed import is_sharded, leads
 from ptx.lm.training.method import TrlMethod
 from ptx.lm.training.trainer import result_dtype
 from ptx.models.inspection import tensors_of, weight_files
-from ptx.records import read_json, write_json
-from ptx_qat import QAT
+from ptx_qat import RoundToNearest
 from ptx_qat.straight import straight_through
 
 TRAINED = "qat.json"  # beside the checkpoints: layer -> digest of its rounded weight, and its group size
 
 
 @contextmanager
-def rounded(run: Run, method: TrlMethod, config: QAT, model: ModelRef, trainer: Any) -> Iterator[None]:
+def rounded(
+    run: Run, method: TrlMethod, config: RoundToNearest, model: ModelRef, trainer: Any
+) -> Iterator[None]:
     """While this is open, the linear layers of the trainer's model compute with rounded weights."""
     if is_sharded(trainer):
         raise StepError(
@@ -57,7 +59,9 @@ def rounded(run: Run, method: TrlMethod, config: QAT, model: ModelRef, trainer: 
     _note(run, config, layers, groups, stored)
 
 
-def _forward(layer: nn.Linear, config: QAT, group: int, stored: torch.dtype) -> Callable[[Tensor], Tensor]:
+def _forward(
+    layer: nn.Linear, config: RoundToNearest, group: int, stored: torch.dtype
+) -> Callable[[Tensor], Tensor]:
     def forward(states: Tensor) -> Tensor:
         weight = straight_through(layer.weight, config.bits, group, symmetric=config.symmetric, stored=stored)
         return F.linear(states, weight, layer.bias)
@@ -65,7 +69,9 @@ def _forward(layer: nn.Linear, config: QAT, group: int, stored: torch.dtype) -> 
     return forward
 
 
-def _note(run: Run, config: QAT, layers: Layers, groups: dict[str, int], stored: torch.dtype) -> None:
+def _note(
+    run: Run, config: RoundToNearest, layers: Layers, groups: dict[str, int], stored: torch.dtype
+) -> None:
     """Keep what was trained for :func:`verify`, and tell how far the float weights lie from it."""
     trained, gap, norm = {}, 0.0, 0.0
     for name, layer in layers.items():
@@ -81,7 +87,7 @@ def _note(run: Run, config: QAT, layers: Layers, groups: dict[str, int], stored:
         write_json(run.checkpoints / TRAINED, trained)
 
 
-def verify(run: Run, config: QAT, made: ModelRef) -> None:
+def verify(run: Run, config: RoundToNearest, made: ModelRef) -> None:
     """What the folder's weights round to is what the model computed with in training.
 
     Raises:
@@ -93,7 +99,7 @@ def verify(run: Run, config: QAT, made: ModelRef) -> None:
     if not file.is_file():
         raise StepError(
             f"{run.label} was not trained through rounded weights: its method trains by a loop of its own;"
-            " leave out through=qat"
+            " leave out qat=rtn"
         )
     trained = read_json(file)
     files = {name: file for file in weight_files(made.path) for name, _, _ in tensors_of(file)}

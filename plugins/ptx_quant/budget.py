@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ptx import ModelRef, StepError
+from ptx.files import files_of
 from ptx.lm.compression.oneshot import Layers
 from ptx.lm.load import stored_bytes
-from ptx.records import files_of
 from ptx_quant.checks import out_of_reach
 from ptx_quant.settings import Mixed
 from ptx_quant.stored import COMMON, FORMAT, Stored, in_file, layer_bytes
@@ -65,12 +65,12 @@ def budget_of(
         + COMMON
         + FORMAT * len(widths) * len(set(groups.values()))
     )
-    form = {"symmetric": config.symmetric, "scale": TYPES[str(network.dtype).removeprefix("torch.")]}
+    form: dict[str, Any] = {"symmetric": config.symmetric, "scale": TYPES[str(network.dtype).removeprefix("torch.")]}
     costs = [
         [
             layer_bytes(name, (layer.out_features, layer.in_features), bits, groups[name], **form)
             for bits in widths
-        ]  # type: ignore[arg-type]
+        ]
         for name, layer in layers.items()
     ]
     before = stored_bytes(model.path)

@@ -7,11 +7,11 @@ import re
 from pathlib import Path
 
 from ptx import DataSet, Problem, RunConfig
+from ptx.files import files_of
 from ptx.lm.compression import calibration
 from ptx.lm.compression.grid import group_for
 from ptx.lm.compression.targets import linear_layers, quantised_problems, skip_problems
-from ptx.models import inspection as models
-from ptx.records import files_of
+from ptx.models import inspection
 from ptx_quant.settings import AutoRound, Mixed, Quantizer
 from ptx_quant.stored import Stored, in_file, packed, plain
 
@@ -39,10 +39,10 @@ def budget_problems(step: Mixed, model: Path) -> list[Problem]:
     """A budget below the tensors alone, told from their headers; the step itself knows the rest of the folder
     exactly.
     """
-    if not step.in_bytes or step.dtype != "keep" or models.problems(model):
+    if not step.in_bytes or step.dtype != "keep" or inspection.problems(model):
         return []
-    weights = models.weight_files(model)
-    tensors = {name: (kind, shape) for file in weights for name, kind, shape in models.tensors_of(file)}
+    weights = inspection.weight_files(model)
+    tensors = {name: (kind, shape) for file in weights for name, kind, shape in inspection.tensors_of(file)}
     layers = {
         name: shape
         for name, shape in linear_layers(model).items()
@@ -51,7 +51,7 @@ def budget_problems(step: Mixed, model: Path) -> list[Problem]:
     stored: Stored = {
         name: tensor for name, tensor in tensors.items() if name.removesuffix(".weight") not in layers
     }
-    scale = {"float16": "F16", "bfloat16": "BF16"}.get(models.inspect(model).dtype, "F32")
+    scale = {"float16": "F16", "bfloat16": "BF16"}.get(inspection.inspect(model).dtype, "F32")
     for name, (rows, columns) in layers.items():
         form = packed(
             rows,
@@ -129,9 +129,9 @@ def _after(config: RunConfig, names: list[str], place: int) -> Problem:
 
 def dtype_problems(step: Quantizer, model: Path) -> list[Problem]:
     """Formats whose scales are stored beside 16-bit weights, and AutoRound, which computes in bfloat16."""
-    if not (step.format.half or isinstance(step, AutoRound)) or models.problems(model):
+    if not (step.format.half or isinstance(step, AutoRound)) or inspection.problems(model):
         return []
-    dtype = models.inspect(model).dtype if step.dtype == "keep" else step.dtype
+    dtype = inspection.inspect(model).dtype if step.dtype == "keep" else step.dtype
     if dtype in ("bfloat16", "float16"):
         return []
     who = f"{step.at('scheme')}={step.scheme}" if step.format.half else "compress=[autoround]"

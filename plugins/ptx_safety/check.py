@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Problem, RunConfig
-from ptx.models import inspection as models
+from ptx.models import inspection
 from ptx_safety import ATTACKS, EMBEDDED, OPENINGS, RefusalOpening, Safety, SafetyClassifier
 from ptx_safety.attacks import read_attacks
 from ptx_safety.prompts import Prompt, read_prompts
@@ -119,10 +119,10 @@ def _classifier_problems(name: str, scorer: SafetyClassifier) -> Iterator[Proble
         yield Problem(f"scorer.{name} has no model", fix)
         return
     folder = Path(scorer.path)
-    if wrong := models.problems(folder):
+    if wrong := inspection.problems(folder):
         yield from (Problem(f"scorer.{name}: {problem.what}", problem.fix) for problem in wrong)
         return
-    kind = models.inspect(folder).architecture
+    kind = inspection.inspect(folder).architecture
     if kind.endswith("ForSequenceClassification"):
         labels = (
             json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
@@ -137,7 +137,7 @@ def _classifier_problems(name: str, scorer: SafetyClassifier) -> Iterator[Proble
         yield Problem(
             f"scorer.{name}: {folder} is a {kind}, neither a sequence classifier nor a generative guard", fix
         )
-    elif not models.chat_template(folder):
+    elif not inspection.chat_template(folder):
         yield Problem(
             f"scorer.{name}: {folder} has no chat template, which a guard model is asked through", fix
         )

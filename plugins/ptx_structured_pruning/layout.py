@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Compressor, Problem
-from ptx.models import inspection as models
+from ptx.models import inspection
 from ptx_structured_pruning import Depth, Width
 
 PROJECTIONS = (
@@ -74,11 +74,11 @@ def stored_problems(chosen: Sequence[Compressor], model: Path) -> list[Problem]:
     """What is wrong with cutting the model in a folder; nothing where the core finds the folder itself
     wrong.
     """
-    if models.problems(model):
+    if inspection.problems(model):
         return []
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     shapes = {
-        name: shape for file in models.weight_files(model) for name, _, shape in models.tensors_of(file)
+        name: shape for file in inspection.weight_files(model) for name, _, shape in inspection.tensors_of(file)
     }
     if found := layout_problems(config, shapes, str(model)):
         return found

@@ -12,9 +12,10 @@ from typing import Any
 from ptx.compose.jobs import compose_jobs
 from ptx.data import check
 from ptx.errors import ConfigError, Problem
+from ptx.files import cache_folder
 from ptx.hooks.host import Host, get_host
-from ptx.models import inspection as models
-from ptx.plan.planner import cache_folder, open_choice
+from ptx.models import inspection
+from ptx.plan.planner import open_choice
 
 EXAMPLES = """\
 examples:
@@ -47,10 +48,10 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
 
 def _check_model(host: Host, value: Any) -> None:
     path = host.first("ptx_resolve", value=value, cache=cache_folder())
-    found = models.problems(path)
+    found = inspection.problems(path)
     if found:
         raise ConfigError(found)
-    facts = models.inspect(path)
+    facts = inspection.inspect(path)
     print(
         f"{path}: {facts.architecture}, {facts.parameters:,} parameters, {facts.dtype},"
         f" {facts.bytes / 1e6:.1f} MB"

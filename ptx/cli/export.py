@@ -14,9 +14,10 @@ from ptx.cli.human import size_text
 from ptx.cli.train import set_threads, warn_of_broken
 from ptx.compose.jobs import Job, compose_jobs
 from ptx.errors import ConfigError, Problem
+from ptx.files import read_json, sync_folder
 from ptx.hooks.host import Host, get_host
 from ptx.models.package import read_package
-from ptx.records import ModelRef, read_json, sync_folder
+from ptx.records import ModelRef
 
 EXAMPLES = """\
 examples:

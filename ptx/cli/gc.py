@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptx.cli.keys import asked_by
-from ptx.records import files_of
+from ptx.files import files_of
 from ptx.report import Record
 from ptx.store.entry import chain_of
 from ptx.store.store import Entry, Store

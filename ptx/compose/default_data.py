@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ptx.files import read_json
 from ptx.hooks.host import Host
-from ptx.records import read_json
 
 Values = list[tuple[str, Any]]
 

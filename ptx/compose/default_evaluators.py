@@ -1,6 +1,6 @@
 """Evaluators that are measured without being asked for, and how to be rid of them.
 
-An evaluator may say that it ``accompanies`` a kind of step: what training has cost elsewhere is to be read in
+An evaluator may say that it ``default_for`` a kind of step: what training has cost elsewhere is to be read in
 the report, not found out after shipping. It is put beside whatever else is measured, said, and shown by
 ``--cfg job``; ``eval.NAME=false`` leaves it (or any other evaluator) out, and an empty ``eval=[]`` stays
 empty.
@@ -40,7 +40,7 @@ def accompany(host: Host, node: DictConfig, values: Values, notes: list[str]) ->
             _switch(node, choices[name], on=on)
     if measured and _serves(node) and _trains(node):
         for name, choice in choices.items():
-            if "train" in choice.config_type.accompanies and name not in node.eval and name not in switches:  # type: ignore[attr-defined]
+            if "train" in choice.config_type.default_for and name not in node.eval and name not in switches:  # type: ignore[attr-defined]
                 _switch(node, choice, on=True)
                 notes.append(
                     f"eval.{name} is measured too, since the run trains: {choice.help}; eval.{name}=false"

@@ -9,7 +9,7 @@ A step is a mapping with its choice (or a preset) under ``method`` or ``compress
       prune: {compress: sparsegpt, sparsity: 0.5}
       heal: {method: sft, max_steps: 60, lora: {r: 8}}
       safety: {method: sft, data: safety}      # learns from that shape of the data family
-      round: {method: sft, through: {qat: {bits: 4}}}      # or, with its defaults, through: qat
+      round: {method: sft, qat: {rtn: {bits: 4}}}      # or, with its defaults, qat: rtn
 
 ``rounds: n`` with ``each:`` repeats steps (``prune_1 heal_1 prune_2 ...``, before those of ``steps``);
 ``ramp: {prune: {sparsity: 0.6}}`` raises a field over the rounds to its target by the cubic schedule of Zhu &

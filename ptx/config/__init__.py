@@ -10,6 +10,7 @@ from ptx.config.choice import Choice, Command
 from ptx.config.kinds import (
     GROUPS,
     IN_METHOD,
+    QAT,
     Cluster,
     Compressor,
     Data,
@@ -22,7 +23,6 @@ from ptx.config.kinds import (
     Promise,
     Runtime,
     Scorer,
-    Through,
     Tracker,
 )
 from ptx.config.run import RunConfig
@@ -31,6 +31,7 @@ from ptx.config.settings import identity_of, setting
 __all__ = [
     "GROUPS",
     "IN_METHOD",
+    "QAT",
     "Choice",
     "Cluster",
     "Command",
@@ -46,7 +47,6 @@ __all__ = [
     "RunConfig",
     "Runtime",
     "Scorer",
-    "Through",
     "Tracker",
     "identity_of",
     "setting",

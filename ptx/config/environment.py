@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import ConfigError, Problem
-from ptx.records import file_digest
+from ptx.files import file_digest
 
 VARIABLE = "PTX_STEP_PYTHON"
 PROBE = """

@@ -53,9 +53,9 @@ class Lora:
 
 
 @dataclass
-class Through:
+class QAT:
     """What a training sees its weights through (``through=``), such as the grid that they will be rounded to;
-    it goes into ``method.through``.
+    it goes into ``method.qat``.
 
     A wrapper of ``ptx_fit`` puts it on and takes it off again, around the loop of whatever method trains.
     """
@@ -74,7 +74,7 @@ class Method:
     reads: ClassVar[tuple[str, ...]] = ()
     parallel: ClassVar[bool] = False
     lora: Any = setting(None, "adapters; set by lora=lora")
-    through: Any = setting(None, "what the weights are seen through; set by through=NAME")
+    qat: Any = setting(None, "what the weights are seen through; set by qat=NAME")
 
     def scorers(self) -> list[str]:
         """Names of the scorers it takes rewards from."""
@@ -143,9 +143,9 @@ class Evaluator:
 
     The class says what its result depends on beside its settings and the artifact: ``opens_model=False``
     loads the artifact by itself (``lm`` is None); ``timed=True`` depends on the machine; ``seeded=True`` on
-    the run's seed; ``compares=True`` on the baseline model. ``brought`` says which of its fields, where they
+    the run's seed; ``compares=True`` on the baseline model. ``filled_from_data`` says which of its fields, where they
     are empty, are filled with what came with the data (``tasks``, ``heldout``, ``general``), and
-    ``self_sufficient=True`` that it has content of its own where nothing came. ``accompanies`` are kinds of
+    ``self_sufficient=True`` that it has content of its own where nothing came. ``default_for`` are kinds of
     steps with which it is measured without being asked for, ``train``: whatever else is measured, unless
     ``eval.NAME=false``.
     """
@@ -154,12 +154,12 @@ class Evaluator:
     timed: ClassVar[bool] = False
     seeded: ClassVar[bool] = False
     compares: ClassVar[bool] = False
-    brought: ClassVar[Mapping[str, str]] = {"tasks": "tasks", "texts": "heldout"}
+    filled_from_data: ClassVar[Mapping[str, str]] = {"tasks": "tasks", "texts": "heldout"}
     self_sufficient: ClassVar[bool] = False
-    accompanies: ClassVar[tuple[str, ...]] = ()
+    default_for: ClassVar[tuple[str, ...]] = ()
 
     # for those whose settings follow from the run
-    def settled(self, config: RunConfig) -> Evaluator:
+    def resolved(self, config: RunConfig) -> Evaluator:
         """Itself with the settings that follow from the rest of the run, before its key is made."""
         return self
 
@@ -277,7 +277,7 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "data": (Data, False),
     "method": (Method, False),
     "lora": (Lora, False),
-    "through": (Through, False),
+    "qat": (QAT, False),
     "compress": (Compressor, True),
     "runtime": (Runtime, False),
     "decode": (Decode, False),
@@ -289,4 +289,4 @@ GROUPS: dict[str, tuple[type, bool]] = {
 }
 #: groups that say how the method trains, with what is typed for them: a choice goes into the method's field
 #: of that name
-IN_METHOD = {"lora": "lora=lora", "through": "through=NAME"}
+IN_METHOD = {"lora": "lora=lora", "qat": "qat=NAME"}

@@ -16,7 +16,7 @@ from ptx.data.dataset import DataSet
 from ptx.data.read import Record, Row
 from ptx.data.turns import ROLES, is_turns, shown
 from ptx.errors import Problem, did_you_mean
-from ptx.records import digest_of
+from ptx.files import digest_of
 
 REPEATED = 0.1  # share of duplicate rows from which they are worth a word: a few are normal, in real data too
 LONG = 20  # characters from which a prompt at the head of a reply is no coincidence

@@ -15,7 +15,7 @@ from typing import Any
 from ptx.data.read import Record, Row, Table
 from ptx.data.shapes import COLUMNS, DERIVATIONS, SHAPES, Form
 from ptx.errors import ConfigError, Problem
-from ptx.records import digest_of
+from ptx.files import digest_of
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,12 @@ from ptx.data import DataSet
 from ptx.errors import StepError
 from ptx.execute.process import POLL
 from ptx.execute.steps import transform
+from ptx.files import read_json, write_json
 from ptx.hooks.host import Host, get_host
 from ptx.hooks.run import Run
 from ptx.plan.planner import open_choice
 from ptx.plan.serialize import thaw
-from ptx.records import ModelRef, read_json, write_json
+from ptx.records import ModelRef
 from ptx.store.store import Identity, Store
 
 

@@ -18,7 +18,7 @@ import yaml
 from ptx import machine
 from ptx.config import Cluster, Launch, RunConfig, setting
 from ptx.errors import Problem, did_you_mean, must_be_at_least
-from ptx.records import digest_of
+from ptx.files import digest_of
 
 
 def _several(processes: int) -> dict[str, Any]:

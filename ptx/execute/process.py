@@ -27,11 +27,12 @@ from ptx.config.environment import Outside
 from ptx.config.environment import environment as elsewhere
 from ptx.data import DataSet
 from ptx.errors import StepError
+from ptx.files import read_json, write_json, write_rows
 from ptx.hooks.run import Run
 from ptx.models.package import FILE as PACKAGE
 from ptx.models.package import write_package
 from ptx.plan.plan import Step
-from ptx.records import ModelRef, read_json, write_json, write_rows
+from ptx.records import ModelRef
 
 GRACE = 30.0  # seconds for all ranks to end
 POLL = 0.1

@@ -16,10 +16,11 @@ from typing import Any
 from ptx.data import DataSet
 from ptx.errors import PtxError
 from ptx.execute.process import take_apart
+from ptx.files import append_event, read_rows, write_rows
 from ptx.hooks.run import LanguageModel, Run
 from ptx.machine import release_memory
 from ptx.plan.plan import Measure, RunPlan, Step
-from ptx.records import Evaluation, ModelRef, append_event, read_rows, write_rows
+from ptx.records import Evaluation, ModelRef
 from ptx.store.store import Entry, Staging, Store
 
 

@@ -21,11 +21,12 @@ from typing import Any
 
 from ptx import machine
 from ptx.errors import StoppedError
+from ptx.files import append_event, digest_of, read_json, write_json
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console, Run
 from ptx.plan.plan import RunPlan, SweepPlan
 from ptx.plan.serialize import plain
-from ptx.records import SCHEMA, append_event, digest_of, read_json, write_json
+from ptx.records import SCHEMA
 from ptx.store.locks import held
 
 DONE, FAILED, INTERRUPTED, STOPPED = "done", "failed", "interrupted", "stopped"

@@ -23,9 +23,9 @@ from typing import Any, TextIO
 
 from ptx.errors import ConfigError
 from ptx.execute.sweep import DONE, FAILED, PREPARED, attempt, explain, finish, run_one
+from ptx.files import append_event, read_json
 from ptx.hooks.host import Host, get_host
 from ptx.plan.planner import replan
-from ptx.records import append_event, read_json
 
 
 class Pipe:

@@ -58,9 +58,9 @@ def ptx_commands() -> list[Command]:  # type: ignore[empty-body]
 
 
 @hookspec
-def ptx_validate(
+def ptx_validate(  # type: ignore[empty-body]
     config: RunConfig, model: Path, data: DataSet | None, models: dict[str, Path]
-) -> list[Problem]:  # type: ignore[empty-body]
+) -> list[Problem]:
     """What is wrong with this run, found before a weight is loaded. Collected; all problems are shown, exit
     code 2.
 
@@ -105,7 +105,7 @@ def ptx_fit(run: Run, method: Method, model: ModelRef, trainer: Any, checkpoint:
 
     Every method that trains by ``ptx.lm.training.trainer.run_trainer`` comes by here, with ``model`` in
     ``trainer.model``, before the result is written. A wrapper changes what is trained for as long as the loop
-    runs; ``method.through`` tells whether it is asked to.
+    runs; ``method.qat`` tells whether it is asked to.
     """
 
 

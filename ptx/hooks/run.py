@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ptx.config import RunConfig, Scorer
+from ptx.files import append_event
 from ptx.hooks.host import Host
-from ptx.records import ModelRef, Score, append_event
+from ptx.records import ModelRef, Score
 from ptx.store.entry import Identity
 
 

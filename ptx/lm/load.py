@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
+from ptx.files import files_of, read_json, write_json
 from ptx.lm.missing_weights import refuse_a_hull
 from ptx.lm.quanto import is_packed, open_packed
-from ptx.records import ModelRef, files_of, read_json, write_json
+from ptx.records import ModelRef
 
 if TYPE_CHECKING:
     import torch

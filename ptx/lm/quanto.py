@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
+from ptx.files import read_json, write_json
 from ptx.models.inspection import tensors_of, weight_files
-from ptx.records import read_json, write_json
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import ConfigError, Problem
+from ptx.files import files_of
 from ptx.models.package import read_package
-from ptx.records import files_of
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")

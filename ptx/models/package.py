@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ptx.records import read_json, write_json
+from ptx.files import read_json, write_json
 
 FILE = "package.json"
 VERSION = 1

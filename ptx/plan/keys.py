@@ -12,9 +12,10 @@ from typing import Any
 from ptx import machine
 from ptx.config import Compressor, RunConfig, Runtime, Scorer, identity_of
 from ptx.data import DataSet
+from ptx.files import file_digest
 from ptx.hooks.host import Host
 from ptx.plan.plan import Measure, Step
-from ptx.records import ModelRef, file_digest
+from ptx.records import ModelRef
 from ptx.store.store import Identity
 
 
@@ -98,8 +99,8 @@ class Ingredients:
         } | self._made_by(part)
         if isinstance(part, Runtime) and kind == "load" and (served := part.served()):
             found["served"] = served.identity()
-        if (through := getattr(part, "through", None)) is not None:
-            found["through"] = self._made_by(through)
+        if (qat := getattr(part, "qat", None)) is not None:
+            found["qat"] = self._made_by(qat)
         if isinstance(part, Scorer | Runtime) and (files := part.inputs()):
             found["inputs"] = digests(files)
         scorers = part.scorers() if hasattr(part, "scorers") else []

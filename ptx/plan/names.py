@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ptx.compose.jobs import Job
+from ptx.files import digest_of
 from ptx.plan.plan import RunPlan
-from ptx.records import digest_of
 
 #: words that say where and how work is done and read, not what comes out
 NEUTRAL = ("out", "threads", "workers", "cluster", "against")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,9 @@ from ptx.config import Compressor, Method, RunConfig
 from ptx.config.against import Named, find
 from ptx.data import DataSet, check, open_data
 from ptx.errors import ConfigError, Problem
+from ptx.files import cache_folder
 from ptx.hooks.host import Host
-from ptx.models import inspection as models
+from ptx.models import inspection
 from ptx.models.package import read_package
 from ptx.plan.keys import Ingredients, reads_of
 from ptx.plan.model_inputs import Further, further_models
@@ -35,16 +35,6 @@ from ptx.records import ModelRef
 from ptx.store.store import Identity
 
 EXAMPLES = {"tasks": "[./folder,arc_easy]", "texts": "[./held-out.txt]"}
-
-
-def cache_folder() -> Path:
-    """Where generated and downloaded inputs are kept: ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else
-    ``~/.cache/ptx``.
-    """
-    chosen = os.environ.get("PTX_CACHE")
-    return (
-        Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptx"
-    )
 
 
 def open_choice(host: Host, value: Any) -> DataSet:
@@ -189,12 +179,12 @@ class _Planner:
                 self._resolved[key] = None
         return self._resolved[key]
 
-    def resolve_model(self, value: Any) -> tuple[ModelRef, models.ModelFacts]:
+    def resolve_model(self, value: Any) -> tuple[ModelRef, inspection.ModelFacts]:
         path = self.host.first("ptx_resolve", value=value, cache=cache_folder())
-        found = models.problems(path)
+        found = inspection.problems(path)
         if found:
             raise ConfigError(found)
-        facts = models.inspect(path)
+        facts = inspection.inspect(path)
         kind = (
             "package"
             if read_package(path)
@@ -223,12 +213,12 @@ class _Planner:
         """
         chosen = {}
         for name, config in job.config.eval.items():
-            part = next((part for part in config.brought if getattr(config, part, None) == []), "")
-            brought = getattr(data, config.brought[part]) if part and data is not None else None
-            if not part or (brought is None and config.self_sufficient):
+            part = next((part for part in config.filled_from_data if getattr(config, part, None) == []), "")
+            found = getattr(data, config.filled_from_data[part]) if part and data is not None else None
+            if not part or (found is None and config.self_sufficient):
                 chosen[name] = config
-            elif brought is not None:
-                chosen[name] = dataclasses.replace(config, **{part: [str(brought)]})
+            elif found is not None:
+                chosen[name] = dataclasses.replace(config, **{part: [str(found)]})
             elif "eval" in job.given:
                 where = f"data={data.name} brings none" if data else "no data is given"
                 fix = (
@@ -241,7 +231,7 @@ class _Planner:
                     f"eval.{name} is left out: it has no {part} (name them with eval.{name}.{part}=[...])"
                 )
         return dataclasses.replace(
-            job.config, eval={name: config.settled(job.config) for name, config in chosen.items()}
+            job.config, eval={name: config.resolved(job.config) for name, config in chosen.items()}
         )
 
     def feeds(
@@ -314,7 +304,7 @@ class _Planner:
         sweep: str,
         config: RunConfig,
         model: ModelRef,
-        facts: models.ModelFacts,
+        facts: inspection.ModelFacts,
         data: DataSet | None,
         feeds: dict[str, DataSet],
         further: dict[str, Further],

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptx.records import sync_folder
+from ptx.files import sync_folder
 from ptx.report.formats.html import render_html
 from ptx.report.formats.markdown import render_markdown
 from ptx.report.formats.metrics_csv import render_csv

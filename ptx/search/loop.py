@@ -15,10 +15,11 @@ from typing import Any
 from ptx.compose.jobs import Job
 from ptx.errors import ConfigError, Problem
 from ptx.execute.sweep import DONE, FAILED, STOPPED, count_books, damage_of, sweep_record
+from ptx.files import read_json, write_json
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import SweepPlan
-from ptx.records import SCHEMA, read_json, write_json
+from ptx.records import SCHEMA
 from ptx.search.config import SearchConfig
 from ptx.search.space import text_of
 from ptx.search.study import Study

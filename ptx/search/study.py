@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import ConfigError, Problem
-from ptx.records import digest_of
+from ptx.files import digest_of
 from ptx.search.config import SearchConfig
 
 JOURNAL = "search.journal"

@@ -12,11 +12,12 @@ from typing import Any
 from ptx.compose.jobs import Frozen, Job, compose_jobs
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, STOPPED, freeze_run, run_one, status_of
+from ptx.files import read_json, read_rows
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import RunPlan, SweepPlan
 from ptx.plan.planner import make_plan
-from ptx.records import Metric, read_json, read_rows
+from ptx.records import Metric
 from ptx.report import Row, load_records, make_frame
 from ptx.report.gate import Finding, judge
 from ptx.search.config import SearchConfig
@@ -103,10 +104,8 @@ class Runner:
         ids = tuple(run.id for run in plan.runs)
         ended = Ended(DONE, runs=ids)
         for run in plan.runs:
-            watched = self.config.early_stopping is not None and run is mine[0]
-            console = (
-                Watch(self.console, self.config.early_stopping, earlier, names) if watched else self.console
-            )  # type: ignore[arg-type]
+            halving = self.config.early_stopping if run is mine[0] else None
+            console = Watch(self.console, halving, earlier, names) if halving else self.console
             status, message = self._take(plan, run, console, again=again or run.baseline)
             if status != DONE and not run.baseline:
                 where = f"seed={run.config.seed}: " if len(mine) > 1 else ""

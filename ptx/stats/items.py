@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from ptx.records import Better, Metric, digest_of
+from ptx.files import digest_of
+from ptx.records import Better, Metric
 from ptx.stats import proportion, score_interval
 
 Row = Mapping[str, Any]

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from ptx.records import digest_of, file_digest, files_of, read_json, sync_folder, write_json
+from ptx.files import digest_of, file_digest, files_of, read_json, sync_folder, write_json
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import PtxError, StoppedError
-from ptx.records import read_json, sync_folder, write_json
+from ptx.files import read_json, sync_folder, write_json
 from ptx.store.entry import Entry, Identity, chain_of, fault_of, read_record, seal
 from ptx.store.locks import SILENCE, Lock, LockLostError, held, owner_of, try_take
 

@@ -16,7 +16,7 @@ import pytest
 
 from ptx import ModelRef, Run, RunConfig
 from ptx.data import open_data
-from ptx.records import read_rows
+from ptx.files import read_rows
 
 TEMPLATE = (
     "{{- bos_token }}{%- for message in messages %}{%- if message['role'] == 'assistant' %}{{-"

@@ -12,9 +12,9 @@ import pytest
 from ptx import Choice, Evaluation, Evaluator, Metric, ModelRef, Runtime, hookimpl
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
+from ptx.files import read_json
 from ptx.hooks.host import Host
 from ptx.plan.planner import make_plan, replan
-from ptx.records import read_json
 from ptx.report import load_records, make_frame
 from ptx.testing import Silent
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from ptx import machine
 from ptx.execute.worker import take
+from ptx.files import read_json, write_json
 from ptx.hooks.host import get_host
-from ptx.records import read_json, write_json
 from ptx.store.entry import Identity
 
 

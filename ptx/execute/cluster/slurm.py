@@ -21,10 +21,10 @@ from ptx.execute.cluster.frozen import take_frozen
 from ptx.execute.launchers import Slurm
 from ptx.execute.process import tail
 from ptx.execute.sweep import DONE, FAILED, Outcome, finish, freeze_run, message_of, status_of, sweep_record
+from ptx.files import read_json, write_json
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import RunPlan, SweepPlan
-from ptx.records import read_json, write_json
 
 #: sacct's words for a job that has not come to its end
 UNDER_WAY = (

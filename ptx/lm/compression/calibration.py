@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from ptx.config import Compressor, setting
 from ptx.data import SHAPES, DataSet, open_data
 from ptx.errors import ConfigError, Problem, StepError, did_you_mean, must_be_at_least
+from ptx.files import digest_of
 from ptx.lm.tokens import encode
-from ptx.models import inspection as models
-from ptx.records import digest_of
+from ptx.models import inspection
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -98,9 +98,9 @@ def problems(settings: Any, name: str, model: Path, data: DataSet | None) -> lis
                     f"{did_you_mean(part, SHAPES)} A file is written ./FILE",
                 )
             )
-    if data is None or models.problems(model) or found:
+    if data is None or inspection.problems(model) or found:
         return found
-    facts = models.inspect(model)
+    facts = inspection.inspect(model)
     if not facts.has_chat_template and any(
         row.get("messages") for part in parts_of(data, mix).values() for row in part
     ):

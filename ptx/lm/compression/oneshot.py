@@ -33,13 +33,13 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from ptx import DataSet, ModelRef, Run, StepError
+from ptx.files import read_json
 from ptx.lm.compression.calibration import bucketed, draw
 from ptx.lm.compression.resume import resumable, unwrapped
 from ptx.lm.load import base_of, is_adapter, load_model, load_tokenizer
 from ptx.lm.progress import Pace, replaced, reported_bars, unpacking
 from ptx.machine import freed_at_once
 from ptx.models.inspection import tensors_of, weight_files
-from ptx.records import read_json
 
 Batch = dict[str, Tensor]
 Layers = dict[str, nn.Linear]

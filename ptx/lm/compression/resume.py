@@ -23,10 +23,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import set_seed
 
+from ptx.files import sync_folder
 from ptx.hooks.run import Run
 from ptx.lm.progress import replaced
 from ptx.machine import trim_heap
-from ptx.records import sync_folder
 
 FILES = "layer-*.safetensors"
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ptx.errors import Problem, did_you_mean
-from ptx.models import inspection as models
-from ptx.records import read_json
+from ptx.files import read_json
+from ptx.models import inspection
 
 #: 2-dimensional weights that no linear layer owns
 EMBEDDINGS = re.compile(r"embed|(^|\.)(wte|wpe|shared)$")
@@ -20,11 +20,11 @@ def linear_layers(model: Path) -> dict[str, tuple[int, int]]:
     """Name -> (outputs, inputs) of the linear layers of a model folder, the output layer among them; empty
     for what is no whole model.
     """
-    if models.problems(model):
+    if inspection.problems(model):
         return {}
     found = {}
-    for file in models.weight_files(model):
-        for name, _, shape in models.tensors_of(file):
+    for file in inspection.weight_files(model):
+        for name, _, shape in inspection.tensors_of(file):
             layer, _, part = name.rpartition(".")
             if part == "weight" and len(shape) == 2 and not EMBEDDINGS.search(layer):
                 found[layer] = (shape[0], shape[1])

@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from ptx.errors import StepError
+from ptx.files import read_json
 from ptx.hooks.run import Run
 from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_model, weights_of
 from ptx.lm.progress import unpacking
 from ptx.lm.quanto import MAP, is_packed, unpack
-from ptx.records import ModelRef, read_json
+from ptx.records import ModelRef
 
 
 def quantization_of(folder: Path) -> dict[str, Any]:

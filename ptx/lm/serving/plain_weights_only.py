@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ptx.config import Compressor, RunConfig
 from ptx.errors import Problem
+from ptx.files import read_json
 from ptx.models.inspection import problems as model_problems
 from ptx.models.package import read_package
-from ptx.records import read_json
 
 
 def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: str) -> list[Problem]:

@@ -29,11 +29,12 @@ import torch
 from torch import Tensor
 
 from ptx import machine
+from ptx.files import digest_of, read_json, write_json
 from ptx.hooks.run import Run
 from ptx.lm.load import base_of, is_adapter
 from ptx.lm.progress import replaced
 from ptx.lm.training.method import TrlMethod
-from ptx.records import ModelRef, digest_of, read_json, write_json
+from ptx.records import ModelRef
 
 #: count of changes in how the numbers are computed
 VERSION = 1

@@ -16,14 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 from ptx.config import Lora
 from ptx.errors import StepError
+from ptx.files import read_json
 from ptx.hooks.run import Run
 from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_adapter, save_model, weights_of
 from ptx.lm.training.distributed import is_sharded, ranks, whole_state
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
 from ptx.lm.training.trl_args import trl_class
 from ptx.lm.training.trl_warnings import warnings_said
-from ptx.models import inspection as models
-from ptx.records import ModelRef, read_json
+from ptx.models import inspection
+from ptx.records import ModelRef
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,7 +44,7 @@ def context_of(model: Path) -> int | None:
     """The longest text that a model (or the base of an adapter) takes, in tokens; None where it does not
     say.
     """
-    return models.inspect(weights_of(model)).max_positions
+    return inspection.inspect(weights_of(model)).max_positions
 
 
 def load_policy(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel:
@@ -252,5 +253,5 @@ def result_dtype(method: TrlMethod, model: ModelRef) -> Any:
 
     if method.dtype != "auto":
         return getattr(torch, method.dtype)
-    stored = getattr(torch, models.inspect(weights_of(model.path)).dtype, None)
+    stored = getattr(torch, inspection.inspect(weights_of(model.path)).dtype, None)
     return stored if isinstance(stored, torch.dtype) and stored.is_floating_point else torch.float32

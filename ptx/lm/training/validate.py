@@ -15,7 +15,7 @@ from ptx.lm.training.method import TrlMethod
 from ptx.lm.training.rows import needs_template
 from ptx.lm.training.trl_args import problems as args_problems
 from ptx.machine import resolve_device
-from ptx.models import inspection as models
+from ptx.models import inspection
 
 NO_TEMPLATE = (
     "add one: a chat_template.jinja in the model's folder (tokenizer.chat_template = ...;"
@@ -38,9 +38,9 @@ def problems(
     found = args_problems(method, name, config_name, owned) + rank_problems(config)
     if isinstance(method.lora, Lora):
         found += _lora_problems(method.lora, config, model)
-    if models.problems(model):
+    if inspection.problems(model):
         return found  # the core shows them
-    facts = models.inspect(model)
+    facts = inspection.inspect(model)
     if facts.quantized:
         found.append(
             Problem(
@@ -85,13 +85,13 @@ def _lora_problems(lora: Lora, config: RunConfig, model: Path) -> list[Problem]:
         found.append(
             Problem("method.lora.quantize=true (QLoRA) needs bitsandbytes", "pip install bitsandbytes")
         )
-    if lora.targets == "all-linear" or models.problems(model):
+    if lora.targets == "all-linear" or inspection.problems(model):
         return found
     modules = sorted(
         {
             name.split(".")[-2]
-            for file in models.weight_files(model)
-            for name, _, size in models.tensors_of(file)
+            for file in inspection.weight_files(model)
+            for name, _, size in inspection.tensors_of(file)
             if len(size) == 2
         }
     )

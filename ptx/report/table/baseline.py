@@ -8,7 +8,7 @@ from typing import Any
 
 from ptx.config.against import Named, find
 from ptx.errors import ConfigError
-from ptx.records import digest_of
+from ptx.files import digest_of
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 

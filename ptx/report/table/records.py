@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import ConfigError, Problem
-from ptx.records import Metric, read_json, read_rows
+from ptx.files import read_json, read_rows
+from ptx.records import Metric
 from ptx.report.table.pairing import Key, indexed
 
 #: folders inside an output folder that hold no runs

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ptx.records import Metric, digest_of
+from ptx.files import digest_of
+from ptx.records import Metric
 from ptx.report.table.pairing import Key, scores_of
 from ptx.report.table.records import Record
 from ptx.stats import across_seeds

@@ -13,7 +13,7 @@ from ptx.report.table.row import Row
 from ptx.report.table.units import Scale, scale_of
 from ptx.stats import Verdict
 
-BITS, KL = "general/text/bits_per_byte", "general/text/kl"
+BITS, KL = "forgetting/text/bits_per_byte", "forgetting/text/kl"
 ORDER: tuple[Verdict, ...] = ("worse", "better", "same")
 WORDS: dict[Verdict, str] = {
     "worse": "measurably worse",

@@ -8,8 +8,8 @@ from safetensors.torch import save_file
 
 import ptx_checks
 from ptx import Choice, Compressor, ModelRef, Promise, RunConfig, StepError, hookimpl, setting
+from ptx.files import read_rows
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.records import read_rows
 
 
 @dataclass

@@ -7,8 +7,8 @@ import pytest
 
 import ptx_distill.answers
 from ptx import StepError
+from ptx.files import read_json
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.records import read_json
 from ptx_distill import Gold, OnPolicy, Sequence
 
 PROMPTS = [{"prompt": f"what is {n} plus {n}? ", "answer": str(2 * n)} for n in range(8)]

@@ -14,11 +14,11 @@ import ptx_dpo.train
 from ptx import Lora, RunConfig
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
+from ptx.files import read_json, read_rows
 from ptx.hooks.host import get_host
 from ptx.lm.load import load_model, load_tokenizer, save_model
 from ptx.lm.training import reference
 from ptx.plan.planner import make_plan
-from ptx.records import read_json, read_rows
 from ptx.store.store import Store
 from ptx.testing import Silent
 from ptx_dpo import DPO

@@ -9,10 +9,10 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 import ptx_gguf
 from ptx import ModelRef, RunConfig, StepError
+from ptx.files import read_rows
 from ptx.lm.load import load_tokenizer, save_model
 from ptx.lm.serving.dense import open_plain
 from ptx.models.package import read_package
-from ptx.records import read_rows
 from ptx.testing import check_plugin
 from ptx_gguf import Gguf, ptx_export, ptx_validate
 from ptx_gguf.export import interleaved, type_of

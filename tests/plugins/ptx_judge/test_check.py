@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ptx import ConfigError
+from ptx.files import read_json, read_rows
 from ptx.hooks.host import get_host
-from ptx.records import read_json, read_rows
 from ptx_judge import Rule, ledger
 from ptx_judge.agreement import of_judge, of_people
 from ptx_judge.command import main

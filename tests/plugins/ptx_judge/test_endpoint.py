@@ -12,7 +12,7 @@ import pytest
 
 import ptx_hf
 from ptx import ModelRef, StepError
-from ptx.records import read_rows
+from ptx.files import read_rows
 from ptx_judge import Endpoint, endpoint
 from ptx_judge.evaluate import both_orders
 from ptx_judge.local import text_for

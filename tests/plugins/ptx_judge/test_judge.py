@@ -244,10 +244,10 @@ def test_without_a_step_the_references_are_to_beat_and_with_one_the_model_as_it_
     ):
         (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     known, unknown = Judge([str(tmp_path / "with.jsonl")]), Judge([str(tmp_path / "without.jsonl")])
-    assert known.settled(RunConfig()).against == "references"
-    assert unknown.settled(RunConfig()).against == "baseline"
-    assert known.settled(RunConfig(compress={"any": Canned()})).against == "baseline"
-    assert Judge(known.tasks, against="baseline").settled(RunConfig()).against == "baseline"
+    assert known.resolved(RunConfig()).against == "references"
+    assert unknown.resolved(RunConfig()).against == "baseline"
+    assert known.resolved(RunConfig(compress={"any": Canned()})).against == "baseline"
+    assert Judge(known.tasks, against="baseline").resolved(RunConfig()).against == "baseline"
 
 
 def test_a_model_can_be_held_against_any_folder(scene):

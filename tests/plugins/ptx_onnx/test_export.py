@@ -7,9 +7,9 @@ import torch
 
 import ptx_onnx.export
 from ptx import ModelRef, StepError
+from ptx.files import read_rows
 from ptx.lm.load import load_model, load_tokenizer, save_adapter
 from ptx.models.package import read_package
-from ptx.records import read_rows
 from ptx_onnx import Onnx
 from ptx_onnx.model import OnnxLanguageModel
 

@@ -15,8 +15,8 @@ from openvino import opset13 as ops
 
 import ptx_openvino
 from ptx import ConfigError, ModelRef, Outside, RunConfig, StepError
+from ptx.files import read_rows
 from ptx.models.package import read_package, write_package
-from ptx.records import read_rows
 from ptx.testing import check_plugin
 from ptx_hf import HF
 from ptx_hf import ptx_load as open_hf

@@ -14,9 +14,9 @@ from onnx import TensorProto, helper
 
 import ptx_optimum
 from ptx import ConfigError, ModelRef, RunConfig, StepError
+from ptx.files import read_rows
 from ptx.lm.load import load_tokenizer
 from ptx.models.package import read_package
-from ptx.records import read_rows
 from ptx.testing import check_plugin
 from ptx_hf import HF
 from ptx_hf import ptx_load as open_hf

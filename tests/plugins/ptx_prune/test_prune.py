@@ -6,8 +6,8 @@ import torch
 
 import ptx_tiny
 from ptx import ModelRef, RunConfig, StepError
+from ptx.files import file_digest, read_rows
 from ptx.lm.load import load_model, load_tokenizer
-from ptx.records import file_digest, read_rows
 from ptx_prune import Magnitude, SparseGPT, Wanda, ptx_compress, ptx_validate
 from ptx_tiny.data import calibration
 

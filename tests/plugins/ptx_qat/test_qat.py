@@ -15,13 +15,13 @@ import ptx_qat
 import ptx_quant
 import ptx_sft
 from ptx import Lora, Method, ModelRef, RunConfig, StepError, hookimpl
+from ptx.files import read_rows
 from ptx.lm.compression.grid import round_to_nearest
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.records import read_rows
 from ptx.testing import check_plugin
 from ptx_distill import Distill
 from ptx_dpo import DPO
-from ptx_qat import QAT
+from ptx_qat import RoundToNearest
 from ptx_quant import AWQ, GPTQ, RTN, SmoothQuant, SpinQuant
 from ptx_sft import SFT
 
@@ -38,7 +38,7 @@ def taught(make_run, make_data, chat_model):
     """
 
     def start(through, name="step", kind=SFT, model=None, rows=None, stop=None, **settings):
-        run = make_run(RunConfig(method=kind(**{**QUICK, **settings}, through=through)), PLUGINS, name)
+        run = make_run(RunConfig(method=kind(**{**QUICK, **settings}, qat=through)), PLUGINS, name)
         run = run.at(models={"teacher": ModelRef.of(chat_model)})
         if stop is not None:
             object.__setattr__(run, "log", stop)
@@ -74,7 +74,7 @@ def test_rounding_to_nearest_afterwards_gives_just_what_was_trained(taught, roun
     model: lr is 0 by then.
     """
     grid = {"bits": bits, "group_size": group, "symmetric": symmetric}
-    _, made = taught(QAT(**grid))
+    _, made = taught(RoundToNearest(**grid))
     stored = projections(made.path)
     folder, packed = rounded(made, **grid)
     packed(torch.tensor([[1, 40, 41]]))  # unpacks
@@ -94,7 +94,7 @@ def test_the_losses_are_those_of_the_rounded_model(taught, rounded, losses_of, c
     """At a rate that moves nothing, the loss in training is the one of a model whose weights were rounded
     beforehand.
     """
-    run, _ = taught(QAT(bits=2, group_size=16), "through", learning_rate=1e-12)
+    run, _ = taught(RoundToNearest(bits=2, group_size=16), "qat", learning_rate=1e-12)
     network = load_model(chat_model)
     with torch.no_grad():
         for name, weight in network.named_parameters():
@@ -128,7 +128,7 @@ def test_it_teaches_the_rounded_model_what_training_without_it_does_not(taught, 
     }
     with_it, without = (
         taught(through, name, **settings)[1]
-        for name, through in (("aware", QAT(bits=2, group_size=16)), ("plain", None))
+        for name, through in (("aware", RoundToNearest(bits=2, group_size=16)), ("plain", None))
     )
     assert loss_of(with_it, "rtn-aware") < 0.8 * loss_of(without, "rtn-plain")
 
@@ -144,7 +144,7 @@ def test_a_model_can_teach_its_rounded_self(taught, losses_of):
         for row in ROWS
     ]
     run, made = taught(
-        QAT(bits=2, group_size=16),
+        RoundToNearest(bits=2, group_size=16),
         kind=Distill,
         rows=messages,
         max_steps=30,
@@ -159,7 +159,7 @@ def test_preferences_are_trained_through_it_too_and_the_reference_is_not(taught,
     """DPO starts at log 2 where policy equals reference; a policy of 2 bits does not equal its float
     reference.
     """
-    run, _ = taught(QAT(bits=2, group_size=16), kind=DPO, rows=PAIRS, learning_rate=1e-6)
+    run, _ = taught(RoundToNearest(bits=2, group_size=16), kind=DPO, rows=PAIRS, learning_rate=1e-6)
     assert losses_of(run)[0] != pytest.approx(0.6931, abs=1e-3)
 
 
@@ -170,7 +170,7 @@ def test_a_pruned_model_stays_pruned(taught, chat_model, tmp_path):
             if "_proj" in name:
                 weight[:, ::2] = 0
     save_model(network, load_tokenizer(chat_model), tmp_path / "pruned")
-    _, made = taught(QAT(bits=3, group_size=16), model=tmp_path / "pruned")
+    _, made = taught(RoundToNearest(bits=3, group_size=16), model=tmp_path / "pruned")
     for name, weight in projections(made.path).items():
         assert not weight[:, ::2].any(), name
         assert weight[:, 1::2].all(), name
@@ -178,7 +178,7 @@ def test_a_pruned_model_stays_pruned(taught, chat_model, tmp_path):
 
 def test_a_bfloat16_model_is_rounded_as_it_is_stored(taught, rounded, chat_model, tmp_path):
     save_model(load_model(chat_model, "bfloat16"), load_tokenizer(chat_model), tmp_path / "half")
-    _, made = taught(QAT(bits=4, group_size=16), model=tmp_path / "half")
+    _, made = taught(RoundToNearest(bits=4, group_size=16), model=tmp_path / "half")
     assert {weight.dtype for weight in projections(made.path).values()} == {torch.bfloat16}
     folder, _ = rounded(made, bits=4, group_size=16)
     packed = load_model(folder, "bfloat16")
@@ -192,7 +192,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(taught):
         if step == 3:
             raise KeyboardInterrupt
 
-    settings = {"through": QAT(bits=3, group_size=16), "max_steps": 4, "checkpoint_every": 2}
+    settings = {"qat": RoundToNearest(bits=3, group_size=16), "max_steps": 4, "checkpoint_every": 2}
     _, whole = taught(name="whole", **settings)
     with pytest.raises(KeyboardInterrupt):
         taught(name="broken", stop=stop_at_three, **settings)
@@ -201,7 +201,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(taught):
 
 
 def test_layers_that_are_skipped_are_trained_as_ever_and_groups_that_do_not_fit_are_told(taught):
-    run, _ = taught(QAT(bits=3, group_size=64, skip=["down_proj"]))
+    run, _ = taught(RoundToNearest(bits=3, group_size=64, skip=["down_proj"]))
     assert (
         "step: group size 64 does not divide the inputs of some layers; q_proj, k_proj, v_proj, o_proj,"
         " gate_proj, up_proj: groups of 32" in run.console.lines
@@ -228,7 +228,7 @@ def test_a_result_that_was_changed_after_training_is_refused(taught, monkeypatch
             r"1 of 14 layers round to something else than was trained, first model\.layers\.0\.mlp\.up_proj"
         ),
     ):
-        taught(QAT(bits=3, group_size=16))
+        taught(RoundToNearest(bits=3, group_size=16))
 
 
 def test_a_method_with_a_loop_of_its_own_is_refused(make_run, make_data, module_named, chat_model):
@@ -239,7 +239,9 @@ def test_a_method_with_a_loop_of_its_own_is_refused(make_run, make_data, module_
     def ptx_train(run, method, model):
         return ModelRef.of(model.path) if isinstance(method, Own) else None
 
-    run = make_run(RunConfig(method=Own(through=QAT())), [*PLUGINS, module_named("own", ptx_train=ptx_train)])
+    run = make_run(
+        RunConfig(method=Own(qat=RoundToNearest())), [*PLUGINS, module_named("own", ptx_train=ptx_train)]
+    )
     with pytest.raises(StepError, match="trains by a loop of its own"):
         run.host.first(
             "ptx_train",
@@ -275,24 +277,24 @@ def said(config, model):
 
 def test_what_follows_must_round_to_the_same_grid(chat_model):
     def after(step, **through):
-        return said(RunConfig(method=SFT(through=QAT(**through)), compress={"rtn": step}), chat_model)
+        return said(RunConfig(method=SFT(qat=RoundToNearest(**through)), compress={"rtn": step}), chat_model)
 
     assert after(RTN()) == []
     assert after(RTN(bits=3, group_size=32), bits=3, group_size=32) == []
     assert after(RTN(scheme="w4a16")) == []
     assert after(RTN(), bits=3, group_size=32) == [
-        "through=qat trains for bits=3, group_size=32, and rtn rounds to bits=4, group_size=128; type"
+        "qat=rtn trains for bits=3, group_size=32, and rtn rounds to bits=4, group_size=128; type"
         " compress.rtn.bits=3 compress.rtn.group_size=32"
     ]
     assert after(RTN(scheme="w8a16")) == [
-        "through=qat trains for bits=4, and rtn rounds to bits=8; type compress.rtn.bits=4"
+        "qat=rtn trains for bits=4, and rtn rounds to bits=8; type compress.rtn.bits=4"
     ]
     assert after(RTN(symmetric=False)) == [
-        "through=qat trains for symmetric=True, and rtn rounds to symmetric=False; type"
+        "qat=rtn trains for symmetric=True, and rtn rounds to symmetric=False; type"
         " compress.rtn.symmetric=true"
     ]
     assert after(RTN(observer="mse"))[0].startswith(
-        "through=qat trains for the range of the weights, and compress.rtn.observer=mse finds another"
+        "qat=rtn trains for the range of the weights, and compress.rtn.observer=mse finds another"
     )
 
 
@@ -302,26 +304,26 @@ def test_what_changes_the_weights_coordinates_before_it_rounds_cannot_follow(cha
         "smoothquant": SmoothQuant(scheme="w4a16"),
         "spinquant": SpinQuant(),
     }.items():
-        assert said(RunConfig(method=SFT(through=QAT()), compress={name: step}), chat_model) == [
-            f"through=qat trains the weights for their rounding as they are, and {name} scales or rotates"
+        assert said(RunConfig(method=SFT(qat=RoundToNearest()), compress={name: step}), chat_model) == [
+            f"qat=rtn trains the weights for their rounding as they are, and {name} scales or rotates"
             " them first; round them with compress=[rtn]"
         ]
-    assert said(RunConfig(method=SFT(through=QAT()), compress={"gptq": GPTQ()}), chat_model) == []
+    assert said(RunConfig(method=SFT(qat=RoundToNearest()), compress={"gptq": GPTQ()}), chat_model) == []
 
 
 def test_adapters_loops_of_other_kinds_and_layers_that_are_not_there_are_refused(chat_model):
     class Other(Method):
         pass
 
-    assert said(RunConfig(method=SFT(through=QAT(), lora=Lora())), chat_model)[0].startswith(
-        "through=qat trains the weights that will be rounded"
+    assert said(RunConfig(method=SFT(qat=RoundToNearest(), lora=Lora())), chat_model)[0].startswith(
+        "qat=rtn trains the weights that will be rounded"
     )
-    assert said(RunConfig(method=Other(through=QAT())), chat_model)[0].startswith(
-        "through=qat wraps the loop of a TRL trainer, and Other"
+    assert said(RunConfig(method=Other(qat=RoundToNearest())), chat_model)[0].startswith(
+        "qat=rtn wraps the loop of a TRL trainer, and Other"
     )
     assert (
         "matches no linear layer"
-        in said(RunConfig(method=SFT(through=QAT(skip=["dwn_proj"]))), chat_model)[0]
+        in said(RunConfig(method=SFT(qat=RoundToNearest(skip=["dwn_proj"]))), chat_model)[0]
     )
     assert said(RunConfig(method=SFT()), chat_model) == []
 
@@ -329,17 +331,17 @@ def test_adapters_loops_of_other_kinds_and_layers_that_are_not_there_are_refused
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"bits": 1}, "method.through.bits must be 2 to 8, got 1; try method.through.bits=4"),
+        ({"bits": 1}, "method.qat.bits must be 2 to 8, got 1; try method.qat.bits=4"),
         (
             {"group_size": 4},
-            "method.through.group_size must be -1 or at least 8, got 4; try method.through.group_size=128",
+            "method.qat.group_size must be -1 or at least 8, got 4; try method.qat.group_size=128",
         ),
         ({"skip": ["("]}, "is no regular expression"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
-        QAT(**settings)
+        RoundToNearest(**settings)
 
 
 def test_the_plugin_keeps_the_rules_of_plugins():

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from ptx import ModelRef, Promise, RunConfig, StepError
+from ptx.files import files_of, read_rows
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.records import files_of, read_rows
 from ptx_quant import Mixed, ptx_validate
 from ptx_quant.stored import BYTES, layer_bytes, packed, plain
 

@@ -8,8 +8,8 @@ import torch
 
 import ptx_sft
 from ptx import Lora, ModelRef, RunConfig, StepError
+from ptx.files import read_json, read_rows
 from ptx.lm.load import load_model, load_tokenizer
-from ptx.records import read_json, read_rows
 from ptx_sft import SFT
 
 CHATS = [

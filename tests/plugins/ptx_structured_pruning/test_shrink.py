@@ -7,8 +7,8 @@ import torch
 import ptx_structured_pruning
 import ptx_tiny
 from ptx import ModelRef, RunConfig, StepError
+from ptx.files import file_digest, read_rows
 from ptx.lm.load import load_model, load_tokenizer
-from ptx.records import file_digest, read_rows
 from ptx.testing import check_plugin
 from ptx_structured_pruning import Depth, Width, cut, ptx_compress
 from ptx_tiny.data import calibration

@@ -12,9 +12,9 @@ import wandb
 
 import ptx_wandb
 from ptx import Run, RunConfig, hookimpl
+from ptx.files import read_rows
 from ptx.hooks import hookspecs
 from ptx.hooks.host import Host
-from ptx.records import read_rows
 from ptx_wandb import Wandb, track
 from tests.plugins.conftest import Screen
 

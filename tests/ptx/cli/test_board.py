@@ -12,8 +12,8 @@ from ptx.cli.board import Board
 from ptx.cli.console import Terminal, lines_of, rest_of, sentence
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import freeze, run_sweep
+from ptx.files import append_event, write_json
 from ptx.plan.planner import make_plan
-from ptx.records import append_event, write_json
 from ptx.testing import Silent
 
 WORDS = [

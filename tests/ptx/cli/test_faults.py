@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ptx import hookimpl
-from ptx.records import read_json
+from ptx.files import read_json
 from ptx.store import locks
 
 STORE = Path("ptx-out/store")

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from ptx.cli.tail import line_of
-from ptx.records import append_event, read_json
+from ptx.files import append_event, read_json
 
 
 def test_ls_lists_every_run_with_its_status(sweep, ptx):

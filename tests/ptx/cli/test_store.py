@@ -16,7 +16,7 @@ import pytest
 
 from ptx import hookimpl
 from ptx.cli.human import age_text, parse_age, parse_size, size_text
-from ptx.records import read_json, read_rows
+from ptx.files import read_json, read_rows
 from ptx.store import locks
 from ptx.store.store import Store
 

@@ -12,8 +12,8 @@ import pytest
 from ptx.cli import main
 from ptx.cli.sweep import read
 from ptx.compose.jobs import compose_jobs
+from ptx.files import read_json
 from ptx.hooks.host import get_host
-from ptx.records import read_json
 
 ROOT = Path(__file__).parents[3]
 BOWL = Path(__file__).parents[2] / "bowl_plugin.py"

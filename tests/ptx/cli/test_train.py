@@ -11,7 +11,7 @@ import pytest
 
 from ptx import StepError, hookimpl
 from ptx.cli import main
-from ptx.records import read_json, read_rows
+from ptx.files import read_json, read_rows
 
 PTXFILE = f"""
 import sys, time
@@ -90,7 +90,7 @@ def test_six_commands_at_once_make_each_distinct_step_exactly_once(desk, named):
         "method.args.seconds=0.2",
         "runtime=plain",
         "eval=[count]",
-        "eval.general=false",
+        "eval.forgetting=false",
         "baseline=false",
     ]
     command = [sys.executable, "-m", "ptx", "train", "-m", *words]

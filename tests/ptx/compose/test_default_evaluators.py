@@ -18,8 +18,8 @@ BASE = ["model=./model", "data=./text.jsonl"]
 
 @dataclass
 class Watch(Evaluator):
-    accompanies = ("train",)
-    brought = {"texts": "general"}
+    default_for = ("train",)
+    filled_from_data = {"texts": "general"}
     self_sufficient = True
     texts: list[str] = setting([], "files")
 

@@ -86,38 +86,31 @@ def test_adapters_are_a_group_of_their_own(toy_host, desk):
     ]
 
 
-def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_method(through_host, desk):
-    config = compose_jobs(through_host, "train", [*BASE, "through=coarse", "method.through.digits=2"])[
-        0
-    ].config
-    assert (type(config.method.through).__name__, config.method.through.digits) == ("Coarse", 2)
-    assert compose_jobs(through_host, "train", BASE)[0].config.method.through is None
-    assert problems_of(through_host, [*BASE, "method.through.digits=2"]) == [
-        "method.through.digits: no through is asked for; add through=NAME"
+def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_method(qat_host, desk):
+    config = compose_jobs(qat_host, "train", [*BASE, "qat=coarse", "method.qat.digits=2"])[0].config
+    assert (type(config.method.qat).__name__, config.method.qat.digits) == ("Coarse", 2)
+    assert compose_jobs(qat_host, "train", BASE)[0].config.method.qat is None
+    assert problems_of(qat_host, [*BASE, "method.qat.digits=2"]) == [
+        "method.qat.digits: no qat is asked for; add qat=NAME"
     ]
-    assert problems_of(through_host, [*BASE, "through=coarse", "method.through.digit=2"]) == [
-        "method.through has no field 'digit'; did you mean 'digits'?"
+    assert problems_of(qat_host, [*BASE, "qat=coarse", "method.qat.digit=2"]) == [
+        "method.qat has no field 'digit'; did you mean 'digits'?"
     ]
-    assert problems_of(through_host, [*BASE, "through=coarsly"]) == [
-        "no through 'coarsly'; did you mean 'coarse'?"
-    ]
+    assert problems_of(qat_host, [*BASE, "qat=coarsly"]) == ["no through 'coarsly'; did you mean 'coarse'?"]
 
 
 def test_what_weights_are_seen_through_is_in_the_steps_key_with_its_version(
-    through_host, host_with, coarse, toy, desk
+    qat_host, host_with, coarse, toy, desk
 ):
     def ingredients(host, *words):
         plan = make_plan(host, "train", compose_jobs(host, "train", [*BASE, "eval=[]", *words]), "ptx test")
         return plan.runs[-1].steps[0].identity.ingredients
 
-    plain, seen = ingredients(through_host), ingredients(through_host, "through=coarse")
-    assert "through" not in plain
-    assert seen["config"]["through"] == {"type": "Coarse", "digits": 1}
-    assert seen["through"] == {"choice": "coarse", "plugin": "coarse 1 1", "libraries": {}}
-    assert (
-        ingredients(host_with(toy=toy, coarse=coarse("2")), "through=coarse")["through"]["plugin"]
-        == "coarse 1 2"
-    )
+    plain, seen = ingredients(qat_host), ingredients(qat_host, "qat=coarse")
+    assert "qat" not in plain
+    assert seen["config"]["qat"] == {"type": "Coarse", "digits": 1}
+    assert seen["qat"] == {"choice": "coarse", "plugin": "coarse 1 1", "libraries": {}}
+    assert ingredients(host_with(toy=toy, coarse=coarse("2")), "qat=coarse")["qat"]["plugin"] == "coarse 1 2"
 
 
 def test_a_users_yaml_preset_wins_over_the_packaged_choice(toy_host, desk):

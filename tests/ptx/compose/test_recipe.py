@@ -100,21 +100,21 @@ def test_adapters_of_a_step_stand_in_the_step(toy_host, recipes):
 @pytest.mark.parametrize(
     ("written", "digits"), [("coarse", 1), ("{coarse: {digits: 3}}", 3), ("{coarse: null}", 1)]
 )
-def test_what_a_steps_weights_are_seen_through_stands_in_the_step(through_host, recipes, written, digits):
-    recipes("rounded", f"steps:\n  tune: {{method: toy, through: {written}}}\n")
-    assert jobs_of(through_host, "recipe=rounded")[0].config.chain()["tune"].through.digits == digits
+def test_what_a_steps_weights_are_seen_through_stands_in_the_step(qat_host, recipes, written, digits):
+    recipes("rounded", f"steps:\n  tune: {{method: toy, qat: {written}}}\n")
+    assert jobs_of(qat_host, "recipe=rounded")[0].config.chain()["tune"].qat.digits == digits
     assert (
-        jobs_of(through_host, "recipe=rounded", "recipe.steps.tune.through.digits=5")[0]
+        jobs_of(qat_host, "recipe=rounded", "recipe.steps.tune.qat.digits=5")[0]
         .config.chain()["tune"]
-        .through.digits
+        .qat.digits
         == 5
     )
 
 
-def test_a_name_that_nothing_gives_is_refused_there_too(through_host, recipes):
-    recipes("rounded", "steps:\n  tune: {method: toy, through: corse}\n")
+def test_a_name_that_nothing_gives_is_refused_there_too(qat_host, recipes):
+    recipes("rounded", "steps:\n  tune: {method: toy, qat: corse}\n")
     with pytest.raises(ConfigError, match=r"recipe step 'tune': no through 'corse'; did you mean 'coarse'\?"):
-        jobs_of(through_host, "recipe=rounded")
+        jobs_of(qat_host, "recipe=rounded")
 
 
 def test_a_step_may_learn_from_another_shape_of_the_family(toy_host, recipes, desk):

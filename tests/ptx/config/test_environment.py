@@ -24,9 +24,9 @@ from ptx import (
 )
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
+from ptx.files import read_json, read_rows
 from ptx.models.package import read_package
 from ptx.plan.planner import make_plan
-from ptx.records import read_json, read_rows
 from ptx.testing import Silent
 
 SCRIPT = """

@@ -13,9 +13,9 @@ import pytest
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.pool import run_in_workers
 from ptx.execute.sweep import close_books, run_sweep
+from ptx.files import read_json, read_rows
 from ptx.hooks.host import load_host
 from ptx.plan.planner import make_plan
-from ptx.records import read_json, read_rows
 from ptx.testing import Silent
 
 PTXFILE = f"""
@@ -195,7 +195,7 @@ def test_a_step_that_fails_in_its_own_process_fails_its_run_with_the_reason(benc
 def test_a_killed_rank_is_the_reason_and_not_what_the_others_say_of_it(tmp_path):
     from ptx.errors import StepError
     from ptx.execute.process import _outcome
-    from ptx.records import write_json
+    from ptx.files import write_json
 
     log = tmp_path / "step.log"
     log.write_text(

@@ -10,8 +10,8 @@ import pytest
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
 from ptx.execute.sweep import close_books, run_sweep
+from ptx.files import read_json, read_rows
 from ptx.plan.planner import make_plan
-from ptx.records import read_json, read_rows
 from ptx.testing import Silent
 
 BASE = ["model=./model", "data=./text.jsonl", "method=toy", "eval=[latency]"]

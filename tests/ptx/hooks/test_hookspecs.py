@@ -8,8 +8,8 @@ from typing import ClassVar
 from ptx import Choice, ModelRef, Runtime, hookimpl, setting
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
+from ptx.files import read_json
 from ptx.plan.planner import make_plan
-from ptx.records import read_json
 from ptx.testing import Silent
 
 BASE = ["model=./model", "data=./text.jsonl", "method=toy", "eval=[latency]"]

@@ -15,10 +15,10 @@ from ptx import hookimpl
 from ptx.cli import main
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
+from ptx.files import read_json, read_rows
 from ptx.hooks.host import get_host
 from ptx.hooks.run import Run
 from ptx.plan.planner import make_plan
-from ptx.records import read_json, read_rows
 from ptx.store.store import Store
 from ptx.testing import Silent
 

@@ -11,10 +11,10 @@ from ptx import Choice, Evaluation, Evaluator, Metric, ModelRef, Runtime, hookim
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
 from ptx.execute.sweep import run_sweep
+from ptx.files import read_json
 from ptx.models.inspection import inspect, problems
 from ptx.models.package import read_package, write_package
 from ptx.plan.planner import make_plan
-from ptx.records import read_json
 from ptx.testing import Silent
 from tests.conftest import make_host, read_model, write_model
 

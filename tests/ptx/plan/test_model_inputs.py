@@ -14,9 +14,9 @@ from ptx import Choice, Compressor, Method, ModelRef, Problem, hookimpl, setting
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
 from ptx.execute.sweep import run_sweep
+from ptx.files import read_json
 from ptx.hooks.host import load_host
 from ptx.plan.planner import make_plan, replan
-from ptx.records import read_json
 from ptx.testing import Silent
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ptx.records import Metric, append_event, digest_of, write_json, write_rows
+from ptx.files import append_event, digest_of, write_json, write_rows
+from ptx.records import Metric
 from ptx.stats import mean_interval, proportion, quantile_interval
 
 METHODS = {"sft": 0.16, "dpo": 0.05, "kto": 0.01, "grpo": 0.11}

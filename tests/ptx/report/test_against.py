@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from ptx.errors import ConfigError
-from ptx.records import Metric, read_json, write_json, write_rows
+from ptx.files import read_json, write_json, write_rows
+from ptx.records import Metric
 from ptx.report import build, load_records, make_frame
 from ptx.report.table.compare import compare_all
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from ptx.records import Metric, write_json, write_rows
+from ptx.files import write_json, write_rows
+from ptx.records import Metric
 from ptx.report import build
 from ptx.stats.items import measure
 

@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from ptx.errors import ConfigError
-from ptx.records import Metric, read_json, write_json
+from ptx.files import read_json, write_json
+from ptx.records import Metric
 from ptx.report import build
 from ptx.report.table.units import MINUS, SPACE, TIMES, metric_text, scale_of
 

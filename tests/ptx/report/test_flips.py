@@ -4,7 +4,8 @@ metrics it has a part in.
 
 import pytest
 
-from ptx.records import Metric, write_json, write_rows
+from ptx.files import write_json, write_rows
+from ptx.records import Metric
 from ptx.report import build
 
 TASK, MEAN = "bench/choices/acc", "bench/mean"

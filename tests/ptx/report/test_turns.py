@@ -8,7 +8,8 @@ import random
 
 import pytest
 
-from ptx.records import Metric, read_json, write_json, write_rows
+from ptx.files import read_json, write_json, write_rows
+from ptx.records import Metric
 from ptx.report import build
 from ptx.report.table.compare import compare_all
 from ptx.stats import quantile_interval

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from ptx.errors import ConfigError
-from ptx.records import read_json, read_rows
+from ptx.files import read_json, read_rows
 from ptx.search import Search, read_search
 from ptx.search.config import Halving
 from ptx.search.halving import lags, rung_steps, rungs_of
@@ -149,7 +149,7 @@ def process(folder, *words):
         **os.environ,
         "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
         "PTX_CACHE": str(folder / "cache"),
-        "PTX_DISABLE": "wandb,checks,distance,general",
+        "PTX_DISABLE": "wandb,checks,divergence,forgetting",
     }
     return subprocess.Popen(
         [sys.executable, "-m", "ptx", "sweep", "study.yaml", *words],

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from ptx.errors import PtxError
-from ptx.records import file_digest, read_json
+from ptx.files import file_digest, read_json
 from ptx.store.store import GENERATIONS, Identity, Store
 
 IDENTITY = Identity("steps", {"choice": "toy", "seed": 0})

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ptx.records import read_json
+from ptx.files import read_json
 
 PTXFILE = f"""
 import os, signal, sys, time

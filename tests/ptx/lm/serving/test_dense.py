@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from ptx.files import write_json
 from ptx.lm.quanto import MAP
 from ptx.lm.serving.dense import rounded_activations
-from ptx.records import write_json
 
 
 def group(activations):

@@ -12,10 +12,10 @@ import pytest
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
 from ptx.execute.sweep import run_sweep
+from ptx.files import read_json, read_rows
 from ptx.hooks.host import get_host
 from ptx.lm.training.distributed import settle
 from ptx.plan.planner import make_plan
-from ptx.records import read_json, read_rows
 from ptx.testing import Silent
 
 WORDS = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptx.records import write_json, write_rows
+from ptx.files import write_json, write_rows
 from ptx.report import build
 from ptx.report.table.compare import compare_all
 from ptx.stats.items import measure, unscored

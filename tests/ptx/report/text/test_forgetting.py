@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptx.records import write_json, write_rows
+from ptx.files import write_json, write_rows
 from ptx.report import build
 from ptx.report.text.forgetting import BITS, KL
 from ptx.stats.items import measure
@@ -31,7 +31,7 @@ def report_of(tmp_path):
         for ident, rows in runs.items():
             folder = tmp_path / "sweep" / ident
             (folder / "evaluations").mkdir(parents=True)
-            write_rows(folder / "evaluations" / "general.jsonl", rows)
+            write_rows(folder / "evaluations" / "forgetting.jsonl", rows)
             metrics = [*measure(BITS, "bits/byte", "lower", rows), *measure(KL, "nats/token", "lower", rows)]
             run = {
                 "id": ident,
@@ -49,13 +49,13 @@ def report_of(tmp_path):
             result = {
                 "status": "done",
                 "steps": [],
-                "evaluations": [{"name": "general"}],
+                "evaluations": [{"name": "forgetting"}],
                 "error": None,
                 "seconds": 1.0,
             }
             write_json(
                 folder / "result.json",
-                result | {"metrics": [vars(metric) | {"evaluator": "general"} for metric in metrics]},
+                result | {"metrics": [vars(metric) | {"evaluator": "forgetting"} for metric in metrics]},
             )
         write_json(tmp_path / "sweep" / "sweep.json", {"name": "s", "runs": list(runs), "axes": {}})
         return build([tmp_path / "sweep"], tmp_path / "report").markdown.read_text()

@@ -12,7 +12,7 @@ import ptx_hf
 from ptx import ModelRef, RunConfig
 from ptx.lm.evaluation.texts import read
 from ptx.testing import check_plugin
-from ptx_forgetting import EMBEDDED, General, ptx_evaluate, ptx_validate
+from ptx_forgetting import EMBEDDED, Forgetting, ptx_evaluate, ptx_validate
 from ptx_forgetting.evaluate import BITS, FLIPS, KL
 from ptx_hf import HF
 from ptx_hf.model import load
@@ -61,15 +61,15 @@ def test_the_embedded_text_is_of_many_kinds_and_says_nothing_twice():
     assert len(rows) == len({row.item for row in rows}) == 76
     assert min(Counter(row.segments["domain"] for row in rows).values()) >= 8
     assert set(Counter(row.segments["language"] for row in rows)) == {"en", "de", "es", "fr"}
-    assert General().inputs() == [EMBEDDED]
-    assert ptx_validate(RunConfig(eval={"general": General()})) == []
+    assert Forgetting().inputs() == [EMBEDDED]
+    assert ptx_validate(RunConfig(eval={"forgetting": Forgetting()})) == []
 
 
 def test_a_model_is_at_no_distance_from_itself_and_its_bits_are_those_of_its_log_probabilities(
     run, lm, chat_model, text
 ):
     model = ModelRef.of(chat_model)
-    evaluation = ptx_evaluate(run, General([text]), model, lm, model)
+    evaluation = ptx_evaluate(run, Forgetting([text]), model, lm, model)
     found = found_in(evaluation)
     assert found[KL].value == pytest.approx(0.0, abs=1e-6)
     assert found[FLIPS].value == 0.0
@@ -91,7 +91,7 @@ def test_more_damage_is_further_away_and_the_model_as_it_came_is_read_once(run, 
     for number in range(3):
         damage(lm, 0.1)
         changed = ModelRef(chat_model, f"changed {number}")
-        distances.append(found_in(ptx_evaluate(run, General([text]), changed, lm, model))[KL])
+        distances.append(found_in(ptx_evaluate(run, Forgetting([text]), changed, lm, model))[KL])
     assert distances[0].low > 0
     assert distances[0].value < distances[1].value < distances[2].value
     assert sum("the model as it came reads 20 general texts" in line for line in run.console.lines) == 1
@@ -100,7 +100,7 @@ def test_more_damage_is_further_away_and_the_model_as_it_came_is_read_once(run, 
 def test_a_window_shorter_than_the_texts_predicts_every_token_once(run, lm, chat_model, text):
     model = ModelRef.of(chat_model)
     whole, cut = (
-        found_in(ptx_evaluate(run, General([text], window=size), model, lm, model)) for size in (256, 8)
+        found_in(ptx_evaluate(run, Forgetting([text], window=size), model, lm, model)) for size in (256, 8)
     )
     assert cut[BITS].n == whole[BITS].n == 20
     assert cut[KL].value == pytest.approx(0.0, abs=1e-6)
@@ -114,7 +114,7 @@ def test_models_of_different_words_are_compared_in_bits_alone(run, lm, chat_mode
 
     monkeypatch.setattr("ptx_forgetting.evaluate.load_tokenizer", lambda path: Other())
     found = found_in(
-        ptx_evaluate(run, General([text]), ModelRef(chat_model, "changed"), lm, ModelRef.of(chat_model))
+        ptx_evaluate(run, Forgetting([text]), ModelRef(chat_model, "changed"), lm, ModelRef.of(chat_model))
     )
     assert list(found) == [BITS]
     assert any("KL and flips there are none" in line for line in run.console.lines)
@@ -122,20 +122,21 @@ def test_models_of_different_words_are_compared_in_bits_alone(run, lm, chat_mode
 
 def test_logits_that_are_not_finite_are_a_status_and_no_score(run, lm, chat_model, text):
     model = ModelRef.of(chat_model)
-    ptx_evaluate(run, General([text]), model, lm, model)
+    ptx_evaluate(run, Forgetting([text]), model, lm, model)
     damage(lm, math.nan)
-    evaluation = ptx_evaluate(run, General([text]), ModelRef(chat_model, "broken"), lm, model)
+    evaluation = ptx_evaluate(run, Forgetting([text]), ModelRef(chat_model, "broken"), lm, model)
     assert {row["status"] for row in evaluation.rows} == {"failed"}
     found = found_in(evaluation)
     assert math.isnan(found[BITS].value)
-    assert found["general/text/unscored"].value == 1.0
+    assert found["forgetting/text/unscored"].value == 1.0
 
 
 def test_what_is_wrong_is_said():
-    (problem,) = ptx_validate(RunConfig(eval={"general": General(["none.txt"])}))
-    assert str(problem) == "there is no text none.txt; eval.general.texts=[./FILE.txt]"
+    (problem,) = ptx_validate(RunConfig(eval={"forgetting": Forgetting(["none.txt"])}))
+    assert str(problem) == "there is no text none.txt; eval.forgetting.texts=[./FILE.txt]"
     with pytest.raises(
-        ValueError, match=r"eval\.general\.limit must be at least 2, got 1; try eval\.general\.limit=200"
+        ValueError,
+        match=r"eval\.forgetting\.limit must be at least 2, got 1; try eval\.forgetting\.limit=200",
     ):
-        General(limit=1)
+        Forgetting(limit=1)
     assert ptx_evaluate(None, object(), ModelRef(EMBEDDED), None, None) is None
