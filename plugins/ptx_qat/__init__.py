@@ -53,7 +53,7 @@ def ptx_choices() -> list[Choice]:
     return [
         Choice(
             "qat",
-            "qat",
+            "rtn",
             RoundToNearest,
             "quantisation-aware training: the weights as rounding to nearest will leave them",
             ("torch",),

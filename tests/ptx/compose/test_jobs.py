@@ -96,7 +96,7 @@ def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_m
     assert problems_of(qat_host, [*BASE, "qat=coarse", "method.qat.digit=2"]) == [
         "method.qat has no field 'digit'; did you mean 'digits'?"
     ]
-    assert problems_of(qat_host, [*BASE, "qat=coarsly"]) == ["no through 'coarsly'; did you mean 'coarse'?"]
+    assert problems_of(qat_host, [*BASE, "qat=coarsly"]) == ["no qat 'coarsly'; did you mean 'coarse'?"]
 
 
 def test_what_weights_are_seen_through_is_in_the_steps_key_with_its_version(

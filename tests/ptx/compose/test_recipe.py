@@ -113,7 +113,7 @@ def test_what_a_steps_weights_are_seen_through_stands_in_the_step(qat_host, reci
 
 def test_a_name_that_nothing_gives_is_refused_there_too(qat_host, recipes):
     recipes("rounded", "steps:\n  tune: {method: toy, qat: corse}\n")
-    with pytest.raises(ConfigError, match=r"recipe step 'tune': no through 'corse'; did you mean 'coarse'\?"):
+    with pytest.raises(ConfigError, match=r"recipe step 'tune': no qat 'corse'; did you mean 'coarse'\?"):
         jobs_of(qat_host, "recipe=rounded")
 
 
