@@ -19,6 +19,7 @@ from ptx.config import (
     Runtime,
     Scorer,
     Tracker,
+    identity_of,
     setting,
 )
 from ptx.config.environment import Outside
@@ -34,13 +35,15 @@ from ptx.errors import (
     must_be_one_of,
 )
 from ptx.hooks.hookspecs import hookimpl
+from ptx.hooks.host import get_host
 from ptx.hooks.run import LanguageModel, Run
-from ptx.records import Evaluation, Metric, ModelRef, Score
+from ptx.records import Better, Evaluation, Metric, ModelRef, Score
 
 __version__ = "0.1.0"
 
 __all__ = [
     "QAT",
+    "Better",
     "Choice",
     "Command",
     "Compressor",
@@ -68,7 +71,9 @@ __all__ = [
     "StepError",
     "Tracker",
     "did_you_mean",
+    "get_host",
     "hookimpl",
+    "identity_of",
     "must_be_at_least",
     "must_be_more_than",
     "must_be_one_of",

@@ -12,13 +12,25 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from ptx.config import Choice, Compressor, Data, Lora, Method, Model, RunConfig, Runtime, setting
+from ptx.config import (
+    Choice,
+    Compressor,
+    Data,
+    Evaluator,
+    Lora,
+    Method,
+    Model,
+    RunConfig,
+    Runtime,
+    Scorer,
+    setting,
+)
 from ptx.data import DataSet
 from ptx.errors import Problem
 from ptx.execute import launchers
 from ptx.hooks.hookspecs import hookimpl
 from ptx.hooks.run import Run
-from ptx.records import ModelRef
+from ptx.records import Evaluation, ModelRef
 
 
 @dataclass
@@ -96,6 +108,35 @@ def _outside(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | 
     from ptx.execute.process import take_outside
 
     return take_outside(run, config.outside(), kind, config, model, data)
+
+
+@hookimpl(trylast=True, specname="ptx_train")
+def call_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
+    """Call the function that a method's choice names (:attr:`ptx.Choice.calls`)."""
+    return run.host.call(method, run=run, method=method, model=model, data=data)
+
+
+@hookimpl(trylast=True, specname="ptx_compress")
+def call_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
+    """Call the function that a compressor's choice names."""
+    return run.host.call(compressor, run=run, compressor=compressor, model=model, data=data)
+
+
+@hookimpl(trylast=True, specname="ptx_evaluate")
+def call_evaluate(
+    run: Run, evaluator: Evaluator, model: ModelRef, lm: Any | None, baseline: ModelRef | None
+) -> Evaluation | None:
+    """Call the function that an evaluator's choice names."""
+    return run.host.call(evaluator, run=run, evaluator=evaluator, model=model, lm=lm, baseline=baseline)
+
+
+@hookimpl(trylast=True, specname="ptx_score")
+def call_score(
+    run: Run, scorer: Scorer, prompts: list[str], completions: list[str], references: list[str | None]
+) -> list[float] | None:
+    """Call the function that a scorer's choice names."""
+    texts = {"prompts": prompts, "completions": completions, "references": references}
+    return run.host.call(scorer, run=run, scorer=scorer, **texts)
 
 
 @hookimpl(trylast=True)

@@ -65,7 +65,10 @@ def budget_of(
         + COMMON
         + FORMAT * len(widths) * len(set(groups.values()))
     )
-    form: dict[str, Any] = {"symmetric": config.symmetric, "scale": TYPES[str(network.dtype).removeprefix("torch.")]}
+    form: dict[str, Any] = {
+        "symmetric": config.symmetric,
+        "scale": TYPES[str(network.dtype).removeprefix("torch.")],
+    }
     costs = [
         [
             layer_bytes(name, (layer.out_features, layer.in_features), bits, groups[name], **form)

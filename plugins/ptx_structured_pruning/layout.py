@@ -78,7 +78,9 @@ def stored_problems(chosen: Sequence[Compressor], model: Path) -> list[Problem]:
         return []
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     shapes = {
-        name: shape for file in inspection.weight_files(model) for name, _, shape in inspection.tensors_of(file)
+        name: shape
+        for file in inspection.weight_files(model)
+        for name, _, shape in inspection.tensors_of(file)
     }
     if found := layout_problems(config, shapes, str(model)):
         return found

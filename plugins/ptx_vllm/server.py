@@ -26,7 +26,6 @@ from typing import Any
 import httpx
 
 from ptx import ModelRef, Outside, StepError
-from ptx.config.environment import environment
 from ptx.lm.load import load_tokenizer
 from ptx.machine import peak_bytes
 from ptx_vllm import Vllm
@@ -188,7 +187,7 @@ def load(runtime: Vllm, served: Outside, model: ModelRef) -> Server:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=environment(),
+            env=Outside.variables(),
             start_new_session=True,
         )
     client = httpx.Client(

@@ -15,6 +15,11 @@ class Choice:
     ``version`` is the plugin's own count of changes in behaviour. ``data`` is for a model that brings its own
     data: the data choice taken when none is given. ``suggests`` is for a model too: fields that suit it (a
     learning rate), per choice such as ``method=sft``, taken where nothing was typed, and said.
+
+    ``calls`` names the function that does the work, ``"package.module:function"``, for a method, a compressor, an
+    evaluator or a scorer. It is imported when a step of this choice runs, and called with the arguments of the
+    hook (``ptx_train``, ``ptx_compress``, ``ptx_evaluate``, ``ptx_score``) that it names. A plugin that answers
+    the hook by itself leaves it empty.
     """
 
     group: str
@@ -25,6 +30,7 @@ class Choice:
     version: str = "1"
     data: str = ""
     suggests: dict[str, dict[str, Any]] = field(default_factory=dict)
+    calls: str = ""
 
 
 @dataclass(frozen=True)

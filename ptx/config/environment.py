@@ -68,19 +68,16 @@ class Outside:
             else ""
         )
 
+    @staticmethod
+    def variables() -> dict[str, str]:
+        """This process's variables without those that would lead the other Python to libraries from here."""
+        left_out = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+        return {name: value for name, value in os.environ.items() if name not in left_out}
+
     def identity(self) -> dict[str, Any]:
         """What of it decides the result, for the step's key."""
         python = self.interpreter
         return {"script": file_digest(self.script), **held_by(python, _stamp(python))}
-
-
-def environment() -> dict[str, str]:
-    """This process's variables without those that would lead the other Python to libraries from here."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name not in ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
-    }
 
 
 def _stamp(python: Path) -> tuple[int, ...]:
@@ -94,7 +91,7 @@ def held_by(python: Path, _stamp: tuple[int, ...]) -> dict[str, Any]:
     """The version of a Python and of everything installed for it."""
     try:
         done = subprocess.run(
-            [python, "-c", PROBE], capture_output=True, text=True, env=environment(), timeout=PATIENCE
+            [python, "-c", PROBE], capture_output=True, text=True, env=Outside.variables(), timeout=PATIENCE
         )
         found: dict[str, Any] = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:

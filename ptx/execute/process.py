@@ -24,7 +24,6 @@ from typing import Any
 
 from ptx.config import Launch, identity_of
 from ptx.config.environment import Outside
-from ptx.config.environment import environment as elsewhere
 from ptx.data import DataSet
 from ptx.errors import StepError
 from ptx.files import read_json, write_json, write_rows
@@ -126,7 +125,7 @@ def take_outside(
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
-            env=elsewhere(),
+            env=Outside.variables(),
         )
     try:
         for message in _messages(work / "messages.jsonl", process):

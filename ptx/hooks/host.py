@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import importlib.util
+import inspect
 import os
 import sys
 import traceback
@@ -91,6 +93,19 @@ class Host:
                 f" {hook}"
             )
         return answer
+
+    def call(self, config: Any, **arguments: Any) -> Any:
+        """Call the function that the choice of ``config`` names, with those arguments that it takes.
+
+        None where the choice names none, or where ``config`` is of a type that no plugin contributes.
+        """
+        choice = next((one for one in self.choices.values() if one.config_type is type(config)), None)
+        if choice is None or not choice.calls:
+            return None
+        module, _, name = choice.calls.partition(":")
+        function = getattr(importlib.import_module(module), name)
+        taken = inspect.signature(function).parameters
+        return function(**{key: value for key, value in arguments.items() if key in taken})
 
     def _types(self) -> set[type]:
         return {choice.config_type for choice in self.choices.values()}

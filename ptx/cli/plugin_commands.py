@@ -1,0 +1,57 @@
+"""What the verbs of plugins need (``ptx_commands``): a configuration from typed words, and a run outside of any sweep.
+
+Part of the public face of ptx.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ptx.compose.jobs import compose_jobs
+from ptx.config import RunConfig
+from ptx.hooks.host import get_host
+from ptx.hooks.run import Run
+from ptx.machine import resolve_device
+from ptx.plan.serialize import thaw
+from ptx.report.table.records import Record, load_records
+
+__all__ = ["Printing", "Record", "config_of", "configured", "load_records", "running"]
+
+
+class Printing:
+    """A console that prints lines and shows no progress."""
+
+    def say(self, text: str) -> None:
+        """Print a line."""
+        print(text)
+
+    def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
+        """Show nothing: a short command says what it has to say in lines."""
+
+
+def configured(verb: str, words: Sequence[str]) -> RunConfig:
+    """The configuration that ``ptx VERB WORDS`` would run.
+
+    Raises:
+        ConfigError: with everything that is wrong with the words.
+    """
+    return compose_jobs(get_host(), verb, list(words))[0].config
+
+
+def config_of(record: Record) -> RunConfig:
+    """The configuration that a recorded run was made with."""
+    return thaw(record.run["config"], get_host())
+
+
+@contextmanager
+def running(config: RunConfig) -> Iterator[Run]:
+    """A run outside of any sweep, to ask scorers with; its folder is deleted at the end."""
+    with tempfile.TemporaryDirectory(prefix="ptx-") as name:
+        folder = Path(name)
+        device = resolve_device(config.device)
+        yield Run(
+            config, get_host(), Printing(), folder, folder / "events.jsonl", folder, config.seed, device
+        )
