@@ -147,7 +147,8 @@ class Evaluator:
     are empty, are filled with what came with the data (``tasks``, ``heldout``, ``general``), and
     ``self_sufficient=True`` that it has content of its own where nothing came. ``default_for`` are kinds of
     steps with which it is measured without being asked for, ``train``: whatever else is measured, unless
-    ``eval.NAME=false``.
+    ``eval.NAME=false``. ``metrics`` declares what it measures, for the reference pages: a metric's name, with
+    placeholders in braces (``bench/{task}/{metric}``), and a sentence with its unit and its better direction.
     """
 
     opens_model: ClassVar[bool] = True
@@ -157,6 +158,7 @@ class Evaluator:
     filled_from_data: ClassVar[Mapping[str, str]] = {"tasks": "tasks", "texts": "heldout"}
     self_sufficient: ClassVar[bool] = False
     default_for: ClassVar[tuple[str, ...]] = ()
+    metrics: ClassVar[Mapping[str, str]] = {}
 
     # for those whose settings follow from the run
     def resolved(self, config: RunConfig) -> Evaluator:
