@@ -1,5 +1,6 @@
-"""Data choices as typed rows: read, recognised, converted; never guessed. Imports no ML library (pyarrow only
-for parquet).
+"""Data choices as typed rows: read, recognised and converted, never guessed.
+
+Imports no ML library (pyarrow only for parquet).
 """
 
 from ptx.data.check import check

@@ -1,9 +1,8 @@
-"""What is wrong with rows that can be read, found before training: most of it trains to the end without a
-word.
+"""Finds mistakes in rows that can be read, before training: with most of them training would not fail.
 
-Fatal (a :class:`~ptx.errors.Problem`) is what makes the result meaningless whatever one intended: identical
-sides of a pair, a single label, empty replies, an unknown role, labels that are not booleans. What may be
-meant that way is a warning.
+A mistake is fatal (a :class:`~ptx.errors.Problem`) when it makes every result meaningless: identical sides of
+a pair, a single label, empty replies, an unknown role, labels that are not booleans. What may be intended is
+a warning.
 """
 
 from __future__ import annotations
@@ -18,14 +17,15 @@ from ptx.data.turns import ROLES, is_turns, shown
 from ptx.errors import Problem, did_you_mean
 from ptx.files import digest_of
 
-REPEATED = 0.1  # share of duplicate rows from which they are worth a word: a few are normal, in real data too
-LONG = 20  # characters from which a prompt at the head of a reply is no coincidence
-Fault = tuple[str, str]  # what is wrong, how to mend it
+REPEATED = 0.1  # share of duplicate rows that is worth a warning: real data has a few
+LONG = 20  # characters; a shorter prompt may stand at the head of a reply by coincidence
+Fault = tuple[str, str]  # what is wrong, how to correct it
 
 
 def check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
-    """Problems (fatal) and warnings of the rows of ``shape``, each kind once: how many rows, and where the
-    first one is.
+    """Problems (fatal) and warnings of the rows of ``shape``.
+
+    Each kind is reported once, with the number of rows and the place of the first one.
     """
     found: tuple[list[Problem], list[str]] = dataset.once("check", shape, lambda: _check(dataset, shape))
     return found
@@ -39,13 +39,13 @@ def _check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
     for record in records:
         for fault in _faults(shape, record.row):
             where[fault].append(record)
-    problems = [_told(what, fix, found, len(records)) for (what, fix), found in where.items()]
+    problems = [_problem(what, fix, found, len(records)) for (what, fix), found in where.items()]
     if not problems:
-        problems += _whole(dataset.name, shape, records)
+        problems += _problems_of_all(dataset.name, shape, records)
     return problems, [*_warnings(shape, records)]
 
 
-def _told(what: str, fix: str, found: list[Record], total: int) -> Problem:
+def _problem(what: str, fix: str, found: list[Record], total: int) -> Problem:
     count = "" if len(found) == 1 else f" (and {len(found) - 1} more of {total} rows)"
     return Problem(f"{found[0].place}: {what}{count}", fix)
 
@@ -83,7 +83,7 @@ def _pairs(row: Row) -> Iterable[Fault]:
     if row["chosen"] == row["rejected"]:
         yield "chosen and rejected are identical", "delete the row, or give it two different replies"
         return
-    repeats = [side for side in ("chosen", "rejected") if _begins(row[side], row["prompt"])]
+    repeats = [side for side in ("chosen", "rejected") if _begins_with(row[side], row["prompt"])]
     if len(repeats) == 1:
         yield (
             f"the prompt is repeated inside {repeats[0]} only",
@@ -103,7 +103,7 @@ def _prompts(row: Row) -> Iterable[Fault]:
     if not isinstance(answer, str | int | float | None) or isinstance(answer, bool):
         yield (
             f"answer must be text or a number, got {shown(answer)}",
-            "write what a scorer shall compare with",
+            "write the value that a scorer compares with",
         )
 
 
@@ -117,7 +117,7 @@ def _text(row: Row) -> Iterable[Fault]:
 
 
 def _calibration(row: Row) -> Iterable[Fault]:
-    """Nothing is learned from these, so a conversation may end with anyone."""
+    """A model does not learn from these rows, so a conversation may end with any role."""
     name = "messages" if "messages" in row else "text"
     yield from _value(name, row[name])
 
@@ -146,23 +146,20 @@ def _value(name: str, value: Any) -> Iterable[Fault]:
     if is_turns(value):
         yield from _turns(name, value)
     elif not isinstance(value, str):
-        yield f"{name} must be text, got {shown(value)}", "write it as a text"
+        yield f"{name} must be text, got {shown(value)}", "write it as text"
     elif not value.strip():
         yield f"{name} is empty", "fill it or delete the row"
 
 
 def _reply(name: str, value: Any) -> Iterable[Fault]:
-    """What a model says: text, or messages that begin with the assistant's and are not empty."""
+    """The faults of a reply, which must be text, or messages that begin with the assistant's."""
     faults = [*_value(name, value)]
     yield from faults
     if faults or not is_turns(value):
         return
     if value[0]["role"] in ("system", "user"):
         yield (
-            (
-                f"{name} begins with the {value[0]['role']}'s message: it repeats the prompt, or is of"
-                " another one"
-            ),
+            f"{name} begins with the {value[0]['role']}'s message: it repeats the prompt, or has another one",
             "leave the prompt out there",
         )
     if value[-1]["role"] != "assistant":
@@ -179,28 +176,30 @@ def _turns(name: str, turns: list[Row]) -> Iterable[Fault]:
         if not isinstance(content, str) and not (content is None and "tool_calls" in turn):
             yield (
                 f"a message in {name} has content that is not text: {shown(content)}",
-                "write the content as a text",
+                "write the content as text",
             )
         elif role == "user" and isinstance(content, str) and not content.strip():
             yield f"a user's message in {name} is empty", "fill it or delete the row"
 
 
-def _said(value: Any) -> str:
-    """The text of a prompt's last, or a reply's first message."""
+def _text_of(value: Any) -> str:
+    """A text, or the text of the last message of a list."""
     return str(value if isinstance(value, str) else value[-1]["content"])
 
 
-def _begins(reply: Any, prompt: Any) -> bool:
-    asked = _said(prompt).strip()
-    return len(asked) >= LONG and _said(reply[:1] if is_turns(reply) else reply).lstrip().startswith(asked)
+def _begins_with(reply: Any, prompt: Any) -> bool:
+    """Whether the reply, or its first message, repeats a prompt that is long enough to be no coincidence."""
+    asked = _text_of(prompt).strip()
+    first = _text_of(reply[:1] if is_turns(reply) else reply)
+    return len(asked) >= LONG and first.lstrip().startswith(asked)
 
 
-def _whole(name: str, shape: str, records: list[Record]) -> Iterable[Problem]:
-    """What only all rows together show."""
+def _problems_of_all(name: str, shape: str, records: list[Record]) -> Iterable[Problem]:
+    """The problems that show only in all rows together."""
     if shape == "thumbs" and len(labels := {record.row["label"] for record in records}) == 1:
         label = str(labels.pop()).lower()
         yield Problem(
-            f"all {len(records)} labels of {name} are {label}, so there is nothing to tell apart",
+            f"all {len(records)} labels of {name} are {label}, so there is nothing to distinguish",
             "give it rows of both labels",
         )
     if (
@@ -208,14 +207,14 @@ def _whole(name: str, shape: str, records: list[Record]) -> Iterable[Problem]:
         and len({is_turns(record.row["prompt"]) for record in records}) > 1
     ):
         yield Problem(
-            f"some prompts of {name} are texts and others message lists", "write all of them the same way"
+            f"some prompts of {name} are texts and others message lists", "write all of them in the same way"
         )
     if shape == "prompts":
         without = [record for record in records if record.row["answer"] is None]
         if 0 < len(without) < len(records):
             yield Problem(
                 f"{without[0].place}: answer is missing (in {len(without)} of {len(records)} rows)",
-                "give every prompt one, or none",
+                "give an answer to every prompt, or to none",
             )
 
 
@@ -229,16 +228,16 @@ def _warnings(shape: str, records: list[Record]) -> Iterable[str]:
         yield f"{len(twice)} of {len(records)} rows repeat an earlier one; the first is {twice[0].place}"
     if shape == "prompts" and all(record.row["answer"] is None for record in records):
         yield (
-            "the prompts have no answers: only scorers that compare with nothing (format, a judge) can give"
+            "the prompts have no answers: only scorers that need no reference (format, a judge) can give"
             " rewards"
         )
     if shape == "thumbs":
-        yield from _lopsided(records)
+        yield from _imbalance(records)
     if shape == "pairs":
         both = [
             record
             for record in records
-            if all(_begins(record.row[side], record.row["prompt"]) for side in ("chosen", "rejected"))
+            if all(_begins_with(record.row[side], record.row["prompt"]) for side in ("chosen", "rejected"))
         ]
         if both:
             yield (
@@ -247,8 +246,8 @@ def _warnings(shape: str, records: list[Record]) -> Iterable[str]:
             )
 
 
-def _lopsided(records: list[Record]) -> Iterable[str]:
+def _imbalance(records: list[Record]) -> Iterable[str]:
     liked = sum(record.row["label"] is True for record in records)
     disliked = sum(record.row["label"] is False for record in records)
     if liked and disliked and max(liked, disliked) >= 10 * min(liked, disliked):
-        yield f"the labels are lopsided: {liked} true, {disliked} false"
+        yield f"the labels are unbalanced: {liked} true, {disliked} false"

@@ -1,8 +1,8 @@
-"""A data choice, opened: which shapes it can give, and its rows in the shape that a step needs.
+"""An opened data choice: the shapes that it can give, and its rows in the shape that a step needs.
 
-A file gives its native shape and what follows from that without a guess
-(:data:`ptx.data.shapes.DERIVATIONS`); a family gives the shape of each of its files and, for shapes that no
-file has, what follows from the ones it has.
+A file gives its native shape and the shapes that follow from it without a guess
+(:data:`ptx.data.derive.DERIVATIONS`). A family gives the shape of each of its files, and the shapes that
+follow from these where no file has them.
 """
 
 from __future__ import annotations
@@ -12,15 +12,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ptx.data.derive import DERIVATIONS
 from ptx.data.read import Record, Row, Table
-from ptx.data.shapes import COLUMNS, DERIVATIONS, SHAPES, Form
+from ptx.data.shapes import COLUMNS, SHAPES, Form
 from ptx.errors import ConfigError, Problem
 from ptx.files import digest_of
 
 
 @dataclass(frozen=True)
 class Source:
-    """The rows of one file in their native shape. ``only`` is the shape its name in a family promises."""
+    """The rows of one file in their native shape.
+
+    ``only`` is the shape that the file is named after, where it belongs to a family.
+    """
 
     table: Table
     form: Form
@@ -29,16 +33,16 @@ class Source:
 
     @property
     def native(self) -> str:
-        """The shape it has without any derivation."""
+        """The shape of the rows without any derivation."""
         return self.only or self.form.shape
 
     @property
     def gives(self) -> list[str]:
-        """Its own shape, and those that follow from it."""
+        """The native shape, and the shapes that follow from it."""
         return [self.native, *(shape for shape, origins in DERIVATIONS.items() if self.form.shape in origins)]
 
     def located(self, shape: str) -> list[Record]:
-        """Canonical rows of ``shape``, each with its place in the file."""
+        """The canonical rows of ``shape``, each with its place in the file."""
         if shape == self.form.shape:
             return self.records
         derive = DERIVATIONS[shape][self.form.shape]
@@ -47,7 +51,7 @@ class Source:
         ]
 
     def describe(self, shape: str, count: int) -> str:
-        """How the rows of ``shape`` come about."""
+        """A sentence on how the rows of ``shape`` are made from the file."""
         steps = [] if self.form.canonical == len(self.form.parts) else [str(self.form)]
         steps += dict.fromkeys([self.form.shape, shape])
         notes = [self.table.note] if self.table.note else []
@@ -65,13 +69,13 @@ class Source:
 
 @dataclass(frozen=True)
 class DataSet:
-    """An opened data choice. ``sources`` says, for every shape it can give, where that comes from."""
+    """An opened data choice; ``sources`` maps every shape that it can give to the file it comes from."""
 
     name: str
     path: Path
     sources: Mapping[str, Source]
     limit: int | None = None
-    _made: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
+    _computed: dict[tuple[str, str], Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def shapes(self) -> tuple[str, ...]:
@@ -86,28 +90,24 @@ class DataSet:
         )
 
     def _lacks(self, shape: str) -> list[str]:
-        """The columns of ``shape`` that are here under no name and follow from nothing."""
+        """The columns of ``shape`` that no file has and that follow from no other shape."""
         given = {name for there in self.shapes if there != "calibration" for name in COLUMNS[there]}
         return [name for name in COLUMNS[shape] if name not in given and name not in self.columns]
 
     @property
     def tasks(self) -> Path | None:
-        """The folder of benchmark tasks that lies beside the rows, if there is one."""
+        """The folder of benchmark tasks beside the rows, if there is one."""
         folder = self.path / "tasks"
         return folder if any(folder.glob("**/*.yaml")) else None
 
     @property
     def heldout(self) -> Path | None:
-        """The held-out text that lies beside the rows (``heldout.jsonl`` or ``heldout.txt``), if there is
-        one.
-        """
+        """The held-out text beside the rows (``heldout.jsonl`` or ``heldout.txt``), if there is one."""
         return self._beside("heldout")
 
     @property
     def general(self) -> Path | None:
-        """Text of everything but what the rows are about (``general.jsonl`` or ``general.txt``), if there is
-        one.
-        """
+        """Text on other subjects than the rows' (``general.jsonl`` or ``general.txt``), if there is one."""
         return self._beside("general")
 
     def _beside(self, name: str) -> Path | None:
@@ -116,7 +116,7 @@ class DataSet:
         )
 
     def located(self, shape: str) -> list[Record]:
-        """Canonical rows with the file and line each came from."""
+        """The canonical rows of ``shape``, each with the file and line that it comes from."""
         if shape not in self.sources:
             self.require([shape], "this step")
         found: list[Record] = self.once(
@@ -124,41 +124,50 @@ class DataSet:
         )
         return found
 
-    def once(self, what: str, shape: str, make: Callable[[], Any]) -> Any:
-        """Make something of the rows of ``shape`` only once: every job of a sweep asks for it again."""
-        if (what, shape) not in self._made:
-            self._made[what, shape] = make()
-        return self._made[what, shape]
+    def once(self, what: str, shape: str, compute: Callable[[], Any]) -> Any:
+        """The value of ``compute()``, kept under ``what`` and ``shape``: every run of a sweep asks again."""
+        if (what, shape) not in self._computed:
+            self._computed[what, shape] = compute()
+        return self._computed[what, shape]
 
     def rows(self, shape: str) -> list[Row]:
-        """Canonical rows of ``shape``; the columns are those of :data:`ptx.data.COLUMNS`, and whatever else
-        the file had.
+        """The canonical rows of ``shape``.
+
+        Their columns are those of :data:`ptx.data.COLUMNS`, and the further columns of the file.
         """
         return [record.row for record in self.located(shape)]
 
     def digest(self, shape: str) -> str:
-        """sha256 of the rows as they are used: renaming the file or adding another shape to the family
-        changes nothing.
+        """sha256 of the rows as they are used, hex.
+
+        Renaming the file or adding another shape to the family does not change it.
         """
         return str(self.once("digest", shape, lambda: digest_of(self.rows(shape))))
 
     def describe(self, shape: str) -> str:
-        """A sentence on how the rows come about."""
+        """A sentence on how the rows of ``shape`` are made."""
         return self.sources[shape].describe(shape, len(self.located(shape)))
 
     def only(self, shape: str, who: str) -> DataSet:
-        """The same data without all rows but those of one file of the family, and what follows from them."""
+        """The rows of one file of the family and what follows from them, as a data set of its own.
+
+        Raises:
+            ConfigError: when no file of the family has ``shape``; ``who`` is the step that asks for it.
+        """
         source = next((source for source in self.sources.values() if source.native == shape), None)
         if source is None:
             natives = ", ".join(dict.fromkeys(source.native for source in self.sources.values()))
             raise ConfigError(
                 Problem(f"{who} learns from {shape}, which {self.name} does not hold", f"it holds {natives}")
             )
-        return replace(self, sources=dict.fromkeys(source.gives, source), _made={})
+        return replace(self, sources=dict.fromkeys(source.gives, source), _computed={})
 
     def require(self, needs: Sequence[str], who: str, fits: Mapping[str, Sequence[str]] | None = None) -> str:
-        """The first shape of ``needs`` that is there. ``fits`` names, for the error, the choices that take
-        each shape.
+        """The first shape of ``needs`` that the data can give.
+
+        Raises:
+            ConfigError: when it can give none. The error names ``who`` needs the shape and, from ``fits``,
+                the choices that accept the shapes that are there.
         """
         for shape in needs:
             if shape in self.sources:
@@ -172,8 +181,8 @@ class DataSet:
             f"{self.name} holds {', '.join(natives)} (column{'s' * (len(self.columns) != 1)}"
             f" {', '.join(self.columns)})"
         )
-        takers = list(dict.fromkeys(taker for shape in self.shapes for taker in fits.get(shape, ())))
-        suits = ", ".join(takers) or f"whatever takes {', '.join(self.shapes)}"
+        choices = list(dict.fromkeys(choice for shape in self.shapes for choice in fits.get(shape, ())))
+        suits = ", ".join(choices) or f"every choice that accepts {', '.join(self.shapes)}"
         missing = min((self._lacks(shape) for shape in needs), key=len, default=[])
         lacking = f"; missing: {', '.join(missing)}" if missing else ""
         fix = "give data of that shape"

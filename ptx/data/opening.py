@@ -1,5 +1,6 @@
-"""Opening a data choice: find the files, read them, recognise their form, convert every row; all problems at
-once.
+"""Opens a data choice: finds the files, reads them, recognises their form and converts every row.
+
+All problems are reported at once.
 """
 
 from __future__ import annotations
@@ -7,18 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ptx.data.convert import convert, strip_repeated_prompts
 from ptx.data.dataset import DataSet, Source
+from ptx.data.derive import DERIVATIONS
 from ptx.data.read import Record, Table, find_files, read_table, summarise
-from ptx.data.shapes import (
-    DERIVATIONS,
-    NAMES,
-    SHAPES,
-    Form,
-    convert,
-    recognise,
-    settle,
-    strip_repeated_prompts,
-)
+from ptx.data.shapes import NAMES, SHAPES, Form, recognise, refine
 from ptx.data.turns import RowError
 from ptx.errors import ConfigError, Problem, did_you_mean
 
@@ -33,11 +27,17 @@ def open_data(
     columns: Columns | None = None,
     shape: str | None = None,
 ) -> DataSet:
-    """Open a file or folder; raises ConfigError with everything that is wrong with it.
+    """Open a file or folder.
 
-    ``columns`` says which of the file's columns plays a part (``{"prompt": "question"}``), ``shape`` which of
-    several readings is meant. ``limit`` is the number of rows used of each shape; rows behind it are not
-    read.
+    Args:
+        name: what the user calls the data, for messages.
+        path: the file or folder.
+        limit: the number of rows that are used of each shape; later rows are not read.
+        columns: canonical column -> the file's column (``{"prompt": "question"}``).
+        shape: the shape that is meant, where the columns fit several.
+
+    Raises:
+        ConfigError: with everything that is wrong with the data.
     """
     columns = columns or {}
     wrong = list(_wrong_settings(limit, columns, shape))
@@ -69,7 +69,7 @@ def _wrong_settings(limit: int | None, columns: Columns, shape: str | None) -> I
 
 
 def _by_shape(sources: list[Source]) -> dict[str, Source]:
-    """Native shapes first; what no file has is derived from the first that can."""
+    """Shape -> its source: the file of that native shape, else the best file that it can be derived from."""
     given = {source.native: source for source in sources}
     derived = {
         target: given[base]
@@ -82,7 +82,7 @@ def _by_shape(sources: list[Source]) -> dict[str, Source]:
 
 def _open(table: Table, columns: Columns, only: str, shape: str | None) -> Source:
     table = _renamed(table, columns, optional=bool(only))
-    form = settle(_choose(table, only or shape), table.records[0].row)
+    form = refine(_choose(table, only or shape), table.records[0].row)
     if only and form.shape != only and form.shape not in DERIVATIONS.get(only, {}):
         raise ConfigError(
             Problem(
@@ -121,12 +121,12 @@ def _renamed(table: Table, columns: Columns, *, optional: bool) -> Table:
     chosen = {part: column for part, column in columns.items() if column in present}
     if not chosen:
         return table
-    gone = {*chosen, *chosen.values()}
+    replaced = {*chosen, *chosen.values()}
     records = [
         record._replace(
             row={
                 **{part: record.row[column] for part, column in chosen.items() if column in record.row},
-                **{name: value for name, value in record.row.items() if name not in gone},
+                **{name: value for name, value in record.row.items() if name not in replaced},
             }
         )
         for record in table.records
@@ -170,10 +170,8 @@ def _unknown(table: Table, shape: str | None) -> Problem:
     if close:
         hint = "did you mean " + " ".join(f"data.columns.{name}={column}" for name, column in close)
     else:
-        hint = (
-            "say which column is what, for example data.columns.prompt=COLUMN data.columns.completion=COLUMN"
-        )
-    what = f"cannot be read as {shape}" if shape else "make no shape that ptx knows"
+        hint = "name the columns, for example data.columns.prompt=COLUMN data.columns.completion=COLUMN"
+    what = f"cannot be read as {shape}" if shape else "fit no shape that ptx knows"
     return Problem(
         f"the columns of {table.name} {what}: {', '.join(present)}", f"{hint} (names: {', '.join(NAMES)})"
     )

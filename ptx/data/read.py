@@ -1,10 +1,10 @@
-"""Files to rows that know where they stand.
+"""Reads files into rows that carry their file and line.
 
 A data choice is a path: a file (.jsonl, .json, .csv, .parquet, .txt) or a folder. A folder whose files are
-named by shape (``pairs.jsonl``, ``messages.parquet``, ...) is a *family*; any other folder stands for its
-``train`` file or shards (a download from the hub looks so: ``data/train-00000-of-00002.parquet``) or for its
-only data file. What cannot be read is reported with file and line, all of it at once; nothing is skipped in
-silence.
+named by shape (``pairs.jsonl``, ``messages.parquet``, ...) is a *family*. Any other folder stands for its
+``train`` file or shards (as downloads from the hub have them: ``data/train-00000-of-00002.parquet``) or for
+its only data file. Everything that cannot be read is reported at once, with file and line; no row is skipped
+silently.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SHOWN = 5  # problems of one kind shown per file
 
 
 class Record(NamedTuple):
-    """A row and where it came from."""
+    """A row, and the file and line that it comes from."""
 
     file: str
     line: int
@@ -35,7 +35,7 @@ class Record(NamedTuple):
 
     @property
     def place(self) -> str:
-        """``file my.jsonl line 17``; formats without lines count rows."""
+        """The position in words: ``file my.jsonl line 17``; formats without lines count rows."""
         unit = "row" if self.file.endswith((".json", ".parquet")) else "line"
         return f"file {self.file} {unit} {self.line}"
 
@@ -50,12 +50,12 @@ class Table:
 
     @property
     def columns(self) -> list[str]:
-        """Every column that some row has, in the order they appear."""
+        """Every column that a row has, in the order of appearance."""
         return list(dict.fromkeys(column for record in self.records for column in record.row))
 
 
 class ReadError(ValueError):
-    """What is wrong with a file (line 0) or with a line of it, and how to mend it."""
+    """A fault of a file (line 0) or of one of its lines, and how to correct it."""
 
     def __init__(self, what: str, line: int = 0, fix: str = "") -> None:
         super().__init__(what)
@@ -64,7 +64,11 @@ class ReadError(ValueError):
 
 
 def find_files(path: Path, shapes: Iterable[str]) -> dict[str, list[Path]]:
-    """Shape to file for a family; a single entry under the empty name for anything else."""
+    """Shape -> files of a family; any other path gives a single entry under the empty name.
+
+    Raises:
+        ConfigError: when the path holds no data, or more than one choice of it.
+    """
     if not path.exists():
         raise ConfigError(Problem(f"there is no file or folder {path}", _nearby(path)))
     if path.is_file():
@@ -143,7 +147,11 @@ def _only(path: Path, files: list[Path]) -> list[Path]:
 
 
 def read_table(files: list[Path], limit: int | None) -> Table:
-    """Read the first ``limit`` rows; raises ConfigError with everything unreadable in them."""
+    """Read the first ``limit`` rows.
+
+    Raises:
+        ConfigError: with every row that cannot be read.
+    """
     records: list[Record] = []
     problems: list[Problem] = []
     note = ""
@@ -195,7 +203,7 @@ def _place(file: Path, line: int) -> str:
 
 
 def summarise(faults: list[tuple[str, str, str]]) -> list[Problem]:
-    """(place, what, fix) to problems, the first few of them; the rest is counted."""
+    """Problems for the first few faults (place, what, fix); the last one counts the others."""
     problems = [Problem(f"{place}: {what}", fix) for place, what, fix in faults[:SHOWN]]
     if len(faults) > SHOWN:
         last = problems[-1]
@@ -273,9 +281,7 @@ def _csv(file: Path) -> Iterator[Item]:
 
 
 def _cell(column: str, value: str | None) -> Any:
-    """A CSV cell as the value it stands for: booleans and message lists have no other way to be written
-    there.
-    """
+    """The value of a CSV cell: booleans and message lists are written as text there."""
     if value and column in ("label", "harmful") and value.lower() in ("true", "false"):
         return value.lower() == "true"
     if value and re.match(r'\[\s*\{\s*"(role|from|content|value)"', value):
@@ -302,8 +308,9 @@ def _parquet(file: Path) -> Iterator[Item]:
 
 
 def _texts(file: Path) -> tuple[Iterator[Item], str]:
-    """Plain text: rows end at ``<|endoftext|>`` where there is one, else at blank lines, else at line
-    ends.
+    """The rows of plain text, and a note on what separates them.
+
+    Rows end at ``<|endoftext|>`` where the text has one, else at blank lines, else at line ends.
     """
     text = file.read_text(encoding="utf-8-sig")
     for pattern, note in ((re.escape(SEPARATOR), SEPARATOR), (r"\n[ \t\r]*\n", "blank lines")):

@@ -1,4 +1,4 @@
-"""Message lists: ``[{"role": "user", "content": "..."}, ...]``, also from ShareGPT's from/value turns."""
+"""Message lists: ``[{"role": "user", "content": "..."}, ...]``, also read from ShareGPT's from/value form."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SHAREGPT = {
 
 
 class RowError(ValueError):
-    """What is wrong with a row."""
+    """A row that cannot be converted; the message says why."""
 
 
 def user(content: str) -> Turn:
-    """A user's turn."""
+    """A message of the user."""
     return {"role": "user", "content": content}
 
 
 def assistant(content: str) -> Turn:
-    """A model's turn."""
+    """A message of the model."""
     return {"role": "assistant", "content": content}
 
 
@@ -38,7 +38,11 @@ def is_turns(value: Any) -> bool:
 
 
 def to_turns(value: Any, column: str) -> list[Turn]:
-    """Messages in the canonical form; a single message counts as a list of one."""
+    """The messages of a column in the canonical form; a single message counts as a list of one.
+
+    Raises:
+        RowError: when the value is not a list of messages.
+    """
     turns = [value] if isinstance(value, dict) else value
     if not isinstance(turns, list) or not turns:
         raise RowError(f"{column} must be a list of messages, got {shown(value)}")
@@ -62,7 +66,7 @@ def _turn(turn: Any, column: str) -> Turn:
 
 
 def shared_prefix(first: list[Turn], second: list[Turn]) -> int:
-    """How many messages two conversations begin with in common, leaving each at least its last one."""
+    """The number of equal messages at the head of two conversations; the last one of each never counts."""
     count = 0
     while count < min(len(first), len(second)) - 1 and first[count] == second[count]:
         count += 1
@@ -70,6 +74,6 @@ def shared_prefix(first: list[Turn], second: list[Turn]) -> int:
 
 
 def shown(value: Any) -> str:
-    """A value, short enough for an error message."""
+    """A value as text of at most 60 characters, for an error message."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

@@ -71,13 +71,13 @@ def checked(tmp_path, shape, *rows):
     return check(open_data("./my.jsonl", path), shape)
 
 
-@pytest.mark.parametrize(("shape", "row", "said"), MISTAKES, ids=[said for _, _, said in MISTAKES])
-def test_a_row_that_cannot_teach_what_was_meant_is_a_problem_with_its_line(tmp_path, shape, row, said):
+@pytest.mark.parametrize(("shape", "row", "message"), MISTAKES, ids=[message for _, _, message in MISTAKES])
+def test_a_row_that_cannot_teach_what_was_meant_is_a_problem_with_its_line(tmp_path, shape, row, message):
     good = dict(
         zip(row, ({"messages": [ASK, SAY]} if shape == "messages" else SOUND[shape]).values(), strict=True)
     )
     problems, _ = checked(tmp_path, shape, good, row)
-    assert any("file my.jsonl line 2" in str(problem) and said in str(problem) for problem in problems)
+    assert any("file my.jsonl line 2" in str(problem) and message in str(problem) for problem in problems)
 
 
 SOUND = {
@@ -91,11 +91,11 @@ SOUND = {
 
 
 @pytest.mark.parametrize("shape", [shape for shape in SOUND if shape != "thumbs"])
-def test_sound_rows_are_passed_without_a_word(tmp_path, shape):
+def test_sound_rows_give_no_problem_and_no_warning(tmp_path, shape):
     assert checked(tmp_path, shape, SOUND[shape]) == ([], [])
 
 
-def test_equal_mistakes_are_told_once_and_counted(tmp_path):
+def test_equal_mistakes_are_reported_once_and_counted(tmp_path):
     same = {"prompt": "a", "chosen": "b", "rejected": "b"}
     problems, _ = checked(tmp_path, "pairs", SOUND["pairs"], same, same, same)
     assert [problem.what for problem in problems] == [
@@ -103,7 +103,7 @@ def test_equal_mistakes_are_told_once_and_counted(tmp_path):
     ]
 
 
-def test_thumbs_of_one_label_are_refused_and_lopsided_ones_warned_about(tmp_path):
+def test_thumbs_of_one_label_are_refused_and_unbalanced_ones_warned_about(tmp_path):
     rows = [{"prompt": f"{i}", "completion": "b", "label": True} for i in range(20)]
     problems, _ = checked(tmp_path, "thumbs", *rows)
     assert "all 20 labels of ./my.jsonl are true" in str(problems[0])
@@ -111,7 +111,7 @@ def test_thumbs_of_one_label_are_refused_and_lopsided_ones_warned_about(tmp_path
         tmp_path, "thumbs", *rows, {"prompt": "z", "completion": "b", "label": False}
     )
     assert problems == []
-    assert warnings == ["the labels are lopsided: 20 true, 1 false"]
+    assert warnings == ["the labels are unbalanced: 20 true, 1 false"]
 
 
 def test_answers_must_be_there_for_all_prompts_or_for_none(tmp_path):
