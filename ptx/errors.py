@@ -9,15 +9,32 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong and how to mend it."""
+    """One thing that is wrong and how to mend it.
+
+    ``fields`` are the settings that the text names, as they are typed where their choice stands alone
+    (``method.beta``): in a recipe the same choice has another place, and :meth:`at` moves the text there.
+    """
 
     what: str
     fix: str = ""
+    fields: tuple[str, ...] = field(default=(), compare=False)
+
+    def at(self, place: str) -> Problem:
+        """The same problem of a method or compressor that stands at ``place``, such as ``recipe.steps.sft``."""
+        what, fix, fields = self.what, self.fix, []
+        for name in sorted(self.fields, key=len, reverse=True):
+            group, *words = name.split(".")
+            moved = name
+            if group in ("method", "compress"):
+                moved = ".".join([place, *(words[1:] if group == "compress" else words)])
+            what, fix = what.replace(name, moved), fix.replace(name, moved)
+            fields.append(moved)
+        return Problem(what, fix, tuple(fields))
 
     def __str__(self) -> str:
         return f"{self.what}; {self.fix}" if self.fix else self.what
@@ -43,6 +60,18 @@ class ConfigError(PtxError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+class SettingError(ValueError):
+    """A setting that a configuration class refuses; raised by its ``__post_init__``.
+
+    ``fields`` are the settings that the message names (:class:`Problem`).
+    """
+
+    def __init__(self, message: str, *fields: str) -> None:
+        super().__init__(message)
+        what, _, fix = message.partition("; ")
+        self.problem = Problem(what, fix, fields)
+
+
 class StepError(PtxError):
     """A step or evaluation that cannot give a usable result (loss not finite, all rewards equal, ...)."""
 
@@ -66,11 +95,11 @@ def must_be_one_of(where: str, value: object, allowed: Sequence[object], instead
     be left empty is not told.
 
     Raises:
-        ValueError: with all of that.
+        SettingError: with all of that.
     """
     if value not in allowed:
         shown = ", ".join(str(one) for one in allowed if one != "")
-        raise ValueError(f"{where} must be one of {shown}, got {value!r}; try {where}={instead}")
+        raise SettingError(f"{where} must be one of {shown}, got {value!r}; try {where}={instead}", where)
 
 
 def must_be_at_least(where: str, value: float | None, least: float, instead: object) -> None:
@@ -78,17 +107,17 @@ def must_be_at_least(where: str, value: float | None, least: float, instead: obj
     None.
 
     Raises:
-        ValueError: with what to try ``instead``.
+        SettingError: with what to try ``instead``.
     """
     if value is not None and not value >= least:
-        raise ValueError(f"{where} must be at least {least:g}, got {value}; try {where}={instead}")
+        raise SettingError(f"{where} must be at least {least:g}, got {value}; try {where}={instead}", where)
 
 
 def must_be_more_than(where: str, value: float, bound: float, instead: object) -> None:
     """Refuse a number for the setting ``where`` that is not above ``bound``.
 
     Raises:
-        ValueError: with what to try ``instead``.
+        SettingError: with what to try ``instead``.
     """
     if not value > bound:
-        raise ValueError(f"{where} must be more than {bound:g}, got {value}; try {where}={instead}")
+        raise SettingError(f"{where} must be more than {bound:g}, got {value}; try {where}={instead}", where)

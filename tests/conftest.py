@@ -29,6 +29,7 @@ from ptx import (
     ModelRef,
     Runtime,
     Scorer,
+    SettingError,
     StepError,
     hookimpl,
     setting,
@@ -87,7 +88,8 @@ class ToyMethod(Method):
 
     def __post_init__(self) -> None:
         if self.rate <= 0:
-            raise ValueError(f"method.rate must be positive, got {self.rate}; try method.rate=0.1")
+            what = f"method.rate must be positive, got {self.rate}"
+            raise SettingError(f"{what}; try method.rate=0.1", "method.rate")
 
 
 @dataclass

@@ -79,6 +79,7 @@ def _layer_problems(method: Taught, student: Path) -> list[Problem]:
             Problem(
                 f"method.layers={method.layers} is more than the {depth} layers of {student}",
                 f"try method.layers={depth // 2}",
+                fields=("method.layers",),
             )
         )
     if method.keep_layers and method.keep_layers[-1] >= depth:
@@ -86,13 +87,19 @@ def _layer_problems(method: Taught, student: Path) -> list[Problem]:
             f"method.keep_layers={method.keep_layers} names layers that {student} does not have: it has"
             f" {depth}, counted from 0"
         )
-        found.append(Problem(what, f"try method.layers={len(method.keep_layers)}"))
+        found.append(
+            Problem(
+                what,
+                f"try method.layers={len(method.keep_layers)}",
+                fields=("method.layers", "method.keep_layers"),
+            )
+        )
     if isinstance(method.lora, Lora) and not method.lora.merge and (method.layers or method.keep_layers):
         what = (
             "method.lora.merge=false keeps an adapter beside its base, and a student of fewer layers is made"
             " here and stands nowhere else"
         )
-        found.append(Problem(what, "leave it out: the adapter is merged"))
+        found.append(Problem(what, "leave it out: the adapter is merged", fields=("method.lora.merge",)))
     return found
 
 
@@ -127,6 +134,7 @@ def _pair_problems(method: Taught, student: Path, teacher: Path) -> list[Problem
                 f"method.attention_weight={method.attention_weight}: {folder} has no self_attn.q_proj, k_proj"
                 " and v_proj",
                 "set method.attention_weight=0",
+                fields=("method.attention_weight",),
             )
             for folder in lacking
         ]
@@ -140,5 +148,11 @@ def _pair_problems(method: Taught, student: Path, teacher: Path) -> list[Problem
             f"method.features_weight={method.features_weight}: hidden states of {own.width} and {other.width}"
             " need a projection, which no adapter trains"
         )
-        found.append(Problem(what, "leave out lora=lora, or set method.features_weight=0"))
+        found.append(
+            Problem(
+                what,
+                "leave out lora=lora, or set method.features_weight=0",
+                fields=("method.features_weight",),
+            )
+        )
     return found

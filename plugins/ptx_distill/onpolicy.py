@@ -9,7 +9,7 @@ from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.trainer import context_of, length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
-from ptx.lm.training.truncation import fitting
+from ptx.lm.training.truncation import drop_long_prompts
 from ptx_distill.settings import Gold, OnPolicy
 from ptx_distill.student import student_of
 
@@ -21,7 +21,7 @@ def train_on_policy(run: Run, method: OnPolicy, model: ModelRef, data: DataSet) 
     shape = data.require(method.needs, "method=distill_onpolicy")
     rows = trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None)
     contexts = [context for context in (context_of(student.path), context_of(teacher.path)) if context]
-    rows = fitting(run, tokenizer, rows, min(contexts, default=None), method.max_completion_length)
+    rows = drop_long_prompts(run, tokenizer, rows, min(contexts, default=None), method.max_completion_length)
     args = trl_config(
         run,
         method,

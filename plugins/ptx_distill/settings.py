@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ptx import Compressor, setting
+from ptx import Compressor, SettingError, setting
 from ptx.lm.training.method import TrlMethod, above, at_least, one_of
 
 DIVERGENCES = ("forward_kl", "reverse_kl", "jsd")
@@ -43,14 +43,17 @@ class Taught(TrlMethod, Compressor):
         if self.layers is not None:
             above(0, self, "layers", "6")
         if self.layers is not None and self.keep_layers:
-            raise ValueError(
+            raise SettingError(
                 f"method.layers={self.layers} and method.keep_layers={self.keep_layers} are both given; leave"
-                " one out"
+                " one out",
+                "method.layers",
+                "method.keep_layers",
             )
         if any(layer < 0 for layer in self.keep_layers) or sorted(set(self.keep_layers)) != self.keep_layers:
-            raise ValueError(
+            raise SettingError(
                 f"method.keep_layers must rise from 0 on, got {self.keep_layers}; try"
-                " method.keep_layers=[0,2,4]"
+                " method.keep_layers=[0,2,4]",
+                "method.keep_layers",
             )
 
     def models(self, before: Mapping[str, Any]) -> dict[str, str]:
@@ -117,9 +120,10 @@ class Distill(Taught):
         for name in weights:
             at_least(0, self, name, "1")
         if not any(getattr(self, name) for name in weights):
-            raise ValueError(
+            raise SettingError(
                 f"method.{', '.join(weights[:-1])} and {weights[-1]} are all 0: nothing is learnt; try"
-                " method.logits_weight=1"
+                " method.logits_weight=1",
+                "method.logits_weight",
             )
         one_of(DIVERGENCES, self, "divergence")
         above(0, self, "temperature", "2")
@@ -127,13 +131,17 @@ class Distill(Taught):
         at_least(0, self, "top_k", "64")
         if not 0 < self.beta < 1:
             instead = "forward_kl" if self.beta <= 0 else "reverse_kl"
-            raise ValueError(
-                f"method.beta must lie between 0 and 1, got {self.beta}; try method.divergence={instead}"
+            raise SettingError(
+                f"method.beta must lie between 0 and 1, got {self.beta}; try method.divergence={instead}",
+                "method.beta",
+                "method.divergence",
             )
         if self.top_k and self.temperature < COLDEST:
-            raise ValueError(
+            raise SettingError(
                 f"method.temperature={self.temperature} is too cold for method.top_k={self.top_k}; try"
-                " method.top_k=0"
+                " method.top_k=0",
+                "method.temperature",
+                "method.top_k",
             )
         if self.max_length is not None:
             above(0, self, "max_length", "512")
@@ -191,7 +199,9 @@ class OnPolicy(Taught):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.beta <= 1:
-            raise ValueError(f"method.beta must lie in [0, 1], got {self.beta}; try method.beta=1")
+            raise SettingError(
+                f"method.beta must lie in [0, 1], got {self.beta}; try method.beta=1", "method.beta"
+            )
         above(0, self, "temperature", "1")
         above(0, self, "max_completion_length", "128")
 
@@ -218,8 +228,9 @@ class Gold(Taught):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 <= self.on_policy <= 1:
-            raise ValueError(
-                f"method.on_policy must lie in [0, 1], got {self.on_policy}; try method.on_policy=0.5"
+            raise SettingError(
+                f"method.on_policy must lie in [0, 1], got {self.on_policy}; try method.on_policy=0.5",
+                "method.on_policy",
             )
         above(0, self, "temperature", "1")
         at_least(0, self, "data_weight", "0.5")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ptx import ModelRef, Run, StepError
 from ptx.lm.load import load_model, load_tokenizer, save_model, weights_of
-from ptx.lm.training.layers import spread, with_layers
+from ptx.lm.training.layers import evenly_spaced_layers, with_layers
 from ptx_distill.facts import shape_of, vocabulary
 from ptx_distill.settings import Taught
 
@@ -57,7 +57,7 @@ def chosen_layers(method: Taught, depth: int, *, own_teacher: bool) -> list[int]
             f"the student is its own teacher and keeps all {depth} layers: there is nothing to learn; try"
             " method.layers=1"
         )
-    return None if count == depth else spread(depth, count)
+    return None if count == depth else evenly_spaced_layers(depth, count)
 
 
 def _stored(model: ModelRef) -> str:

@@ -1,8 +1,7 @@
-"""Direct preference optimisation (Rafailov et al. 2023) and its relatives, on pairs of answers (TRL's
-DPOTrainer).
+"""Direct preference optimisation (Rafailov et al. 2023) and related losses, with TRL's DPOTrainer.
 
-The reference is the model as it came; with adapters it is the same model with the adapter switched off, so no
-second copy is kept.
+It trains on pairs of a chosen and a rejected answer. The reference is the step's input model; with adapters
+it is the trained model with its adapter switched off, so no second copy is kept.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx import Choice, DataSet, Problem, RunConfig, SettingError, hookimpl, setting
 from ptx.lm.training.method import TrlMethod, above, one_of
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
@@ -44,15 +43,13 @@ class DPO(TrlMethod):
         None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)"
     )
     beta: float = setting(
-        0.1, "how much leaving the reference costs: higher stays closer (for ipo: the paper's tau)"
+        0.1, "penalty for leaving the reference: higher stays closer (for ipo: the paper's tau)"
     )
     loss: str = setting("sigmoid", f"TRL's loss: {', '.join(LOSSES)}")
-    label_smoothing: float = setting(
-        0.0, "share of pairs that are believed to be the wrong way round (robust, exo_pair)"
-    )
+    label_smoothing: float = setting(0.0, "estimated share of pairs with swapped labels (robust, exo_pair)")
     cache_reference: bool = setting(
         True,
-        "score the reference once and keep it in the store; false: ask it in every batch (same losses)",
+        "compute the reference once and keep it in the store; false: in every batch (same losses)",
         identity=False,
     )
 
@@ -63,38 +60,32 @@ class DPO(TrlMethod):
         if self.max_length is not None:
             above(0, self, "max_length", "512")
         if not 0 <= self.label_smoothing < 0.5:
-            raise ValueError(
+            raise SettingError(
                 f"method.label_smoothing must lie in [0, 0.5), got {self.label_smoothing}; try"
-                " method.label_smoothing=0.1"
+                " method.label_smoothing=0.1",
+                "method.label_smoothing",
             )
         if self.loss == "exo_pair" and not self.label_smoothing:
-            raise ValueError(
+            raise SettingError(
                 "method.loss=exo_pair needs label smoothing, got 0.0; try method.label_smoothing=0.001 (the"
-                " paper's)"
+                " paper's)",
+                "method.loss",
+                "method.label_smoothing",
             )
 
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``method=dpo``."""
-    return [Choice("method", "dpo", DPO, "preference training on pairs of answers", LIBRARIES)]
+    """Contribute ``method=dpo``."""
+    help_ = "preference training on pairs of answers"
+    return [Choice("method", "dpo", DPO, help_, LIBRARIES, calls="ptx_dpo.train:train")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """What is wrong before a weight is loaded."""
+    """Problems that are found before the model is loaded."""
     if not isinstance(config.method, DPO):
         return []
     from ptx.lm.training import validate
 
     return validate.problems(config, "dpo", "DPOConfig", OWNED, model, data)
-
-
-@hookimpl
-def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
-    """Train with TRL's DPOTrainer."""
-    if not isinstance(method, DPO):
-        return None
-    from ptx_dpo.train import train
-
-    return train(run, method, model, data)

@@ -1,9 +1,9 @@
-"""Group relative policy optimisation (Shao et al. 2024): reinforcement learning on answers that can be
-checked (TRL's GRPOTrainer).
+"""Group relative policy optimisation (Shao et al. 2024), with TRL's GRPOTrainer.
 
-For every prompt a group of answers is sampled and scored; an answer's advantage is its reward against its
-group's mean. Rewards come from scorers by name, so any plugin with a scorer choice can supply one. The loss
-is TRL's default, DAPO's token-level one, without a KL term (beta 0).
+It is reinforcement learning on answers that can be checked. For every prompt a group of answers is sampled
+and scored; the advantage of an answer is its reward minus the mean of its group. Rewards come from scorers by
+name, so any plugin with a scorer choice can supply one. The default loss is TRL's: DAPO's token-level loss
+without a KL term (beta 0).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx import Choice, DataSet, Problem, RunConfig, SettingError, hookimpl, setting
 from ptx.lm.training.method import TrlMethod, above, at_least, one_of
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
@@ -34,8 +34,9 @@ OWNED = {
 
 @dataclass
 class GRPO(TrlMethod):
-    """Reinforcement learning with rewards from scorers; ``batch_size`` counts sampled answers, not
-    prompts.
+    """Reinforcement learning with rewards from scorers.
+
+    ``batch_size`` counts sampled answers, not prompts.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("prompts",)
@@ -53,9 +54,9 @@ class GRPO(TrlMethod):
     )
     reward_weights: list[float] | None = setting(None, "weight of each scorer; default: 1 each")
     num_generations: int = setting(8, "answers sampled per prompt: the group")
-    max_completion_length: int = setting(256, "longest answer that is sampled, in tokens")
-    temperature: float = setting(1.0, "of sampling")
-    beta: float = setting(0.0, "weight of the KL term against the model as it came; 0 needs no reference")
+    max_completion_length: int = setting(256, "maximum length of a sampled answer, in tokens")
+    temperature: float = setting(1.0, "sampling temperature")
+    beta: float = setting(0.0, "weight of the KL term against the step's input model; 0: no reference model")
     loss: str = setting("dapo", f"TRL's loss: {', '.join(LOSSES)}")
 
     def __post_init__(self) -> None:
@@ -67,18 +68,22 @@ class GRPO(TrlMethod):
         one_of(LOSSES, self, "loss")
         if self.batch_size % self.num_generations:
             near = max(self.batch_size // self.num_generations, 1) * self.num_generations
-            raise ValueError(
+            raise SettingError(
                 f"method.batch_size must be a multiple of method.num_generations={self.num_generations}, got"
-                f" {self.batch_size}; try method.batch_size={near}"
+                f" {self.batch_size}; try method.batch_size={near}",
+                "method.batch_size",
+                "method.num_generations",
             )
         if not self.rewards:
-            raise ValueError(
-                "method.rewards must name at least one scorer, got []; try method.rewards=[answer]"
+            raise SettingError(
+                "method.rewards must name at least one scorer, got []; try method.rewards=[answer]",
+                "method.rewards",
             )
         if self.reward_weights is not None and len(self.reward_weights) != len(self.rewards):
-            raise ValueError(
+            raise SettingError(
                 f"method.reward_weights must have one weight for each of {self.rewards}, got"
-                f" {self.reward_weights}; try method.reward_weights={[1.0] * len(self.rewards)}"
+                f" {self.reward_weights}; try method.reward_weights={[1.0] * len(self.rewards)}",
+                "method.reward_weights",
             )
 
     def scorers(self) -> list[str]:
@@ -88,25 +93,16 @@ class GRPO(TrlMethod):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``method=grpo``."""
-    return [Choice("method", "grpo", GRPO, "reinforcement learning with rewards from scorers", LIBRARIES)]
+    """Contribute ``method=grpo``."""
+    help_ = "reinforcement learning with rewards from scorers"
+    return [Choice("method", "grpo", GRPO, help_, LIBRARIES, calls="ptx_grpo.train:train")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """What is wrong before a weight is loaded."""
+    """Problems that are found before the model is loaded."""
     if not isinstance(config.method, GRPO):
         return []
     from ptx.lm.training import validate
 
     return validate.problems(config, "grpo", "GRPOConfig", OWNED, model, data)
-
-
-@hookimpl
-def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
-    """Train with TRL's GRPOTrainer."""
-    if not isinstance(method, GRPO):
-        return None
-    from ptx_grpo.train import train
-
-    return train(run, method, model, data)

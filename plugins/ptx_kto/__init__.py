@@ -1,8 +1,8 @@
-"""Kahneman-Tversky optimisation (Ethayarajh et al. 2024): preference training on single answers with a thumb
-up or down.
+"""Kahneman-Tversky optimisation (Ethayarajh et al. 2024), with TRL's KTOTrainer.
 
-Pairs are taken apart by the data layer; the rows are shuffled here, because TRL trains in the given order
-(its estimate of the KL term pairs neighbours) and unpaired pairs lie in two blocks, all thumbs up first.
+It trains on single answers with a thumb up or down. The data layer splits pairs into such rows. They are
+shuffled here, because TRL trains in the given order (its estimate of the KL term pairs neighbours), and split
+pairs come in two blocks, all thumbs up first.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx import Choice, DataSet, Problem, RunConfig, SettingError, hookimpl, setting
 from ptx.lm.training.method import TrlMethod, above, at_least, one_of
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
@@ -29,7 +29,7 @@ OWNED = {
 
 @dataclass
 class KTO(TrlMethod):
-    """Preference training on answers that were liked or disliked, one at a time."""
+    """Preference training on single answers, each liked or disliked."""
 
     needs: ClassVar[tuple[str, ...]] = ("thumbs",)
 
@@ -39,13 +39,13 @@ class KTO(TrlMethod):
     max_length: int | None = setting(
         None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)"
     )
-    beta: float = setting(0.1, "how much leaving the reference costs: higher stays closer")
+    beta: float = setting(0.1, "penalty for leaving the reference: higher stays closer")
     loss: str = setting("kto", f"TRL's loss: {', '.join(LOSSES)}")
     desirable_weight: float = setting(1.0, "weight of liked answers; raise it where they are few")
     undesirable_weight: float = setting(1.0, "weight of disliked answers; raise it where they are few")
     cache_reference: bool = setting(
         True,
-        "score the reference once and keep it in the store; false: ask it in every batch (same losses)",
+        "compute the reference once and keep it in the store; false: in every batch (same losses)",
         identity=False,
     )
 
@@ -58,34 +58,27 @@ class KTO(TrlMethod):
         if self.max_length is not None:
             above(0, self, "max_length", "512")
         if self.loss == "kto" and (self.micro_batch or self.batch_size) < 2:
-            raise ValueError(
+            raise SettingError(
                 "method=kto needs two examples per forward pass (its KL term pairs neighbours), got"
                 f" {self.micro_batch or self.batch_size}; try method.micro_batch=2, or"
-                " method.loss=apo_zero_unpaired"
+                " method.loss=apo_zero_unpaired",
+                "method.micro_batch",
+                "method.loss",
             )
 
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``method=kto``."""
-    return [Choice("method", "kto", KTO, "preference training on thumbs up and down", LIBRARIES)]
+    """Contribute ``method=kto``."""
+    help_ = "preference training on thumbs up and down"
+    return [Choice("method", "kto", KTO, help_, LIBRARIES, calls="ptx_kto.train:train")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """What is wrong before a weight is loaded."""
+    """Problems that are found before the model is loaded."""
     if not isinstance(config.method, KTO):
         return []
     from ptx.lm.training import validate
 
     return validate.problems(config, "kto", "KTOConfig", OWNED, model, data)
-
-
-@hookimpl
-def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
-    """Train with TRL's KTOTrainer."""
-    if not isinstance(method, KTO):
-        return None
-    from ptx_kto.train import train
-
-    return train(run, method, model, data)

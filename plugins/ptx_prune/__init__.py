@@ -21,13 +21,14 @@ from ptx import (
     Promise,
     Run,
     RunConfig,
+    SettingError,
     hookimpl,
     must_be_at_least,
     setting,
 )
 from ptx.lm.compression import calibration
 from ptx.lm.compression.calibration import Calibrated
-from ptx.lm.compression.sparsity import zeros_of
+from ptx.lm.compression.sparsity import parse_pattern
 from ptx.lm.compression.targets import quantised_problems
 from ptx_prune import settings
 
@@ -84,14 +85,16 @@ class SparseGPT(OneShot):
         super().__post_init__()
         must_be_at_least("compress.sparsegpt.block_size", self.block_size, 1, 128)
         if self.dampening <= 0:
-            raise ValueError(
+            raise SettingError(
                 f"compress.sparsegpt.dampening must be positive, got {self.dampening}; try"
-                " compress.sparsegpt.dampening=0.01"
+                " compress.sparsegpt.dampening=0.01",
+                "compress.sparsegpt.dampening",
             )
-        if self.pattern != "unstructured" and self.block_size % (group := zeros_of(self.pattern)[1]):
-            raise ValueError(
+        if self.pattern != "unstructured" and self.block_size % (group := parse_pattern(self.pattern)[1]):
+            raise SettingError(
                 f"compress.sparsegpt.block_size must be a multiple of {group} for pattern {self.pattern}, got"
-                f" {self.block_size}; try compress.sparsegpt.block_size={group * max(1, 128 // group)}"
+                f" {self.block_size}; try compress.sparsegpt.block_size={group * max(1, 128 // group)}",
+                "compress.sparsegpt.block_size",
             )
 
 
@@ -119,14 +122,16 @@ class Magnitude(Compressor):
     def __post_init__(self) -> None:
         settings.check("magnitude", self)
         if self.scope not in ("layer", "global"):
-            raise ValueError(
+            raise SettingError(
                 f"compress.magnitude.scope must be layer or global, got {self.scope!r}; try"
-                " compress.magnitude.scope=layer"
+                " compress.magnitude.scope=layer",
+                "compress.magnitude.scope",
             )
         if self.scope == "global" and (self.layers or self.pattern != "unstructured"):
-            raise ValueError(
+            raise SettingError(
                 "compress.magnitude.scope=global lets the weights decide each layer's sparsity, so it goes"
-                " with neither layers nor an n:m pattern; try compress.magnitude.scope=layer"
+                " with neither layers nor an n:m pattern; try compress.magnitude.scope=layer",
+                "compress.magnitude.scope",
             )
 
     def promise(self) -> Promise:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.compression.oneshot import Batch, Layers, Weights, compress, edit, zero_share
-from ptx.lm.compression.sparsity import zeros_of
+from ptx.lm.compression.sparsity import parse_pattern
 from ptx_prune import Magnitude, OneShot, SparseGPT, Wanda
 from ptx_prune.allocate import named, sparsities
 from ptx_prune.solver import smallest, smallest_n_of_m, threshold_over
@@ -80,7 +80,7 @@ def prune_by_magnitude(run: Run, config: Magnitude, model: ModelRef) -> ModelRef
 def _mask(pattern: str, scores: Tensor, share: float, name: str) -> Tensor:
     if pattern == "unstructured":
         return smallest(scores, share)
-    zeros, group = zeros_of(pattern)
+    zeros, group = parse_pattern(pattern)
     if scores.shape[1] % group:
         raise StepError(
             f"pattern {pattern} does not divide the {scores.shape[1]} inputs of {name}; skip it or prune"

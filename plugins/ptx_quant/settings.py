@@ -7,7 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ptx import Promise, did_you_mean, must_be_one_of, setting
+from ptx import Promise, SettingError, did_you_mean, must_be_one_of, setting
 from ptx.lm.compression.calibration import Calibrated
 from ptx.lm.compression.grid import CHANNEL, check_grid
 from ptx.lm.compression.targets import check_patterns
@@ -128,9 +128,10 @@ class GPTQ(Quantizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.dampening <= 0:
-            raise ValueError(
+            raise SettingError(
                 f"compress.gptq.dampening must be positive, got {self.dampening}; try"
-                " compress.gptq.dampening=0.01"
+                " compress.gptq.dampening=0.01",
+                "compress.gptq.dampening",
             )
 
 
@@ -171,9 +172,10 @@ class AWQ(Transformed):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.then == "none":
-            raise ValueError(
+            raise SettingError(
                 "compress.awq.then=none is of no use: its scales are searched for one grid; try"
-                " compress.awq.then=rtn"
+                " compress.awq.then=rtn",
+                "compress.awq.then",
             )
 
 
@@ -189,9 +191,10 @@ class SmoothQuant(Transformed):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.strength < 1:
-            raise ValueError(
+            raise SettingError(
                 f"compress.smoothquant.strength must lie between 0 and 1, got {self.strength}; try"
-                " compress.smoothquant.strength=0.5"
+                " compress.smoothquant.strength=0.5",
+                "compress.smoothquant.strength",
             )
 
 
@@ -212,9 +215,10 @@ class SpinQuant(Transformed):
         super().__post_init__()
         for name in self.rotations:
             if name not in ("R1", "R2"):
-                raise ValueError(
+                raise SettingError(
                     f"compress.spinquant.rotations must be R1 or R2, got {name!r}: online rotations are not"
-                    " re-applied by transformers"
+                    " re-applied by transformers",
+                    "compress.spinquant.rotations",
                 )
 
     def promise(self) -> Promise:
@@ -270,18 +274,22 @@ class Mixed(Quantizer):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.scheme:
-            raise ValueError(
+            raise SettingError(
                 "compress.mixed.scheme cannot be set: it mixes integer weights; use"
-                " compress.mixed.candidates=[3,4,8]"
+                " compress.mixed.candidates=[3,4,8]",
+                "compress.mixed.scheme",
+                "compress.mixed.candidates",
             )
         if self.then not in ("rtn", "gptq"):
-            raise ValueError(
-                f"compress.mixed.then must be rtn or gptq, got {self.then!r}; try compress.mixed.then=gptq"
+            raise SettingError(
+                f"compress.mixed.then must be rtn or gptq, got {self.then!r}; try compress.mixed.then=gptq",
+                "compress.mixed.then",
             )
         if len(set(self.candidates)) < 2 or not all(2 <= bits <= 8 for bits in self.candidates):
-            raise ValueError(
+            raise SettingError(
                 f"compress.mixed.candidates must be two or more of 2 to 8, got {self.candidates}; try"
-                " compress.mixed.candidates=[3,4,8]"
+                " compress.mixed.candidates=[3,4,8]",
+                "compress.mixed.candidates",
             )
         self._check_budget()
 
@@ -303,19 +311,23 @@ class Mixed(Quantizer):
             )
             raise ValueError(f"{both} are two budgets; leave one of them out")
         if self.max_bytes < 0:
-            raise ValueError(
+            raise SettingError(
                 f"compress.mixed.max_bytes must be positive, got {self.max_bytes}; try"
-                " compress.mixed.size=0.25"
+                " compress.mixed.size=0.25",
+                "compress.mixed.max_bytes",
+                "compress.mixed.size",
             )
         if not 0 <= self.size < 1:
-            raise ValueError(
-                f"compress.mixed.size must be a share below 1, got {self.size}; try compress.mixed.size=0.25"
+            raise SettingError(
+                f"compress.mixed.size must be a share below 1, got {self.size}; try compress.mixed.size=0.25",
+                "compress.mixed.size",
             )
         if not self.in_bytes and self.average_bits < min(self.candidates):
             least = min(self.candidates)
-            raise ValueError(
+            raise SettingError(
                 f"compress.mixed.average_bits={self.average_bits} is below the least candidate; try"
-                f" compress.mixed.average_bits={least + 0.5}"
+                f" compress.mixed.average_bits={least + 0.5}",
+                "compress.mixed.average_bits",
             )
 
     def promise(self) -> Promise:

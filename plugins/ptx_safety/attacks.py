@@ -75,7 +75,7 @@ def _attack(file: Path, number: int, entry: object) -> Attack:
     if not isinstance(entry, dict) or not all(isinstance(value, str) for value in entry.values()):
         raise ValueError(f"{where} must have a name and a template, both text")
     if odd := [key for key in entry if key not in FIELDS]:
-        raise ValueError(f"{where} has a field {odd[0]!r}; {did_you_mean(str(odd[0]), FIELDS)}")
+        raise ValueError(f"{where} has a field {odd[0]!r}; {did_you_mean(str(odd[0]), FIELDS)}", where)
     template = entry.get("template", "")
     if not entry.get("name") or not (
         "{prompt}" in template or ("{first}" in template and "{second}" in template)

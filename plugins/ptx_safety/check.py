@@ -55,7 +55,7 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
     try:
         read_attacks(Path(config.attacks or ATTACKS), config.wrappers)
     except (OSError, ValueError) as error:
-        yield Problem(f"eval.safety.attacks: {_said(error)}", "docs/safety.md has the fields")
+        yield Problem(f"eval.safety.attacks: {_said(error)}", "docs/explanation/safety.md has the fields")
     try:
         prompts = prompts_of(config)
     except (OSError, ValueError) as error:

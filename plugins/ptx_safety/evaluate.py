@@ -15,7 +15,7 @@ from ptx import Evaluation, LanguageModel, Metric, Run
 from ptx.lm.evaluation.ask import ask, seconds_of
 from ptx.lm.evaluation.rates import bounds, rate, unscored
 from ptx.stats import cohen_kappa
-from ptx.stats.items import lasted, numbered
+from ptx.stats.items import latency_column, numbered
 from ptx_safety import ATTACKS, Safety
 from ptx_safety.attacks import Attack, read_attacks
 from ptx_safety.check import detects, prompts_of
@@ -142,7 +142,7 @@ def new_row(case: Case, item: str) -> dict[str, Any]:
         "harmful": case.prompt.harmful,
         "prompt": (case.asked + (f"\n[reply begins with: {case.prefill}]" if case.prefill else ""))[:SHOWN],
         "output": case.reply[:SHOWN],
-    } | lasted(case.seconds)
+    } | latency_column(case.seconds)
 
 
 def names_of(case: Case, able: Sequence[str]) -> list[str]:

@@ -179,7 +179,7 @@ def _object(line: str, where: str) -> Row:
         raise ValueError(f"{where}: not JSON: {error}") from error
     if not isinstance(row, dict):
         # callers handle one kind of error
-        raise ValueError(f"{where}: must be an object, got {type(row).__name__}")  # noqa: TRY004
+        raise ValueError(f"{where}: must be an object, got {type(row).__name__}")  # noqa: TRY004 (a row of a file, not an argument)
     return row
 
 

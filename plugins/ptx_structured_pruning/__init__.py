@@ -21,6 +21,7 @@ from ptx import (
     Promise,
     Run,
     RunConfig,
+    SettingError,
     hookimpl,
     must_be_at_least,
     must_be_one_of,
@@ -50,9 +51,10 @@ class Depth(Calibrated):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not (0 < self.layers < 1 or (self.layers >= 1 and self.layers == int(self.layers))):
-            raise ValueError(
+            raise SettingError(
                 f"compress.depth.layers must be a share between 0 and 1 or a whole number, got {self.layers};"
-                " try compress.depth.layers=0.25"
+                " try compress.depth.layers=0.25",
+                "compress.depth.layers",
             )
         must_be_one_of("compress.depth.importance", self.importance, DEPTH_IMPORTANCE, DEPTH_IMPORTANCE[0])
 
@@ -90,9 +92,10 @@ class Width(Calibrated):
                     f" try compress.width.{name}=0.75"
                 )
         if all(getattr(self, name) == 1 for name in KEPT):
-            raise ValueError(
+            raise SettingError(
                 "compress.width removes nothing as it is set; try compress.width.ffn=0.75, or groups, heads,"
-                " hidden"
+                " hidden",
+                "compress.width.ffn",
             )
         must_be_one_of("compress.width.importance", self.importance, WIDTH_IMPORTANCE, WIDTH_IMPORTANCE[0])
         must_be_one_of("compress.width.over_tokens", self.over_tokens, ("mean", "l2"), "mean")

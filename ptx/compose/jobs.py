@@ -9,7 +9,6 @@ the plan is frozen.
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,7 +26,7 @@ from ptx.compose.overrides import RUNTIME, grid, read, sorted_out
 from ptx.compose.presets import apart, put_back, set_beside
 from ptx.compose.recipe import expand
 from ptx.config import IN_METHOD, RunConfig
-from ptx.errors import ConfigError, Problem
+from ptx.errors import ConfigError, Problem, SettingError
 from ptx.hooks.host import Host
 
 BASELINE_RUNTIME = "baseline_runtime"
@@ -247,10 +246,9 @@ def _refusals(where: str, node: DictConfig) -> list[Problem]:
     try:
         OmegaConf.to_object(node)
     except (ValueError, OmegaConfBaseException) as error:
-        said = str(error).splitlines()[0]
-        if where.startswith(("recipe.", "compress.")):
-            said = re.sub(r"\b(method|compress\.\w+)\.", f"{where}.", said)
-        what, _, fix = said.partition("; ")
+        if isinstance(error, SettingError):
+            return [error.problem.at(where)]
+        what, _, fix = str(error).splitlines()[0].partition("; ")
         if "mandatory value" in what.lower():
             what = f"{where}.{getattr(error, 'key', '')} must be given"
         return [Problem(what, fix)]

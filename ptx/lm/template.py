@@ -29,6 +29,7 @@ def problems(model: Path) -> list[Problem]:
             " missing), so they cannot be trained alone",
             "put {% generation %}...{% endgeneration %} around the assistant's content and its end token, or"
             " train on all tokens with method.assistant_only=false",
+            fields=("method.assistant_only",),
         )
     ]
 

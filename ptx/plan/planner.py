@@ -26,9 +26,9 @@ from ptx.plan.preflight import (
     outside_problems,
     package_problems,
     parts_of,
+    place_of,
     scorer_problems,
     serving_problems,
-    where_typed,
 )
 from ptx.plan.serialize import thaw
 from ptx.records import ModelRef
@@ -270,7 +270,7 @@ class _Planner:
                 role: ref.path for role, ref in further.get(name, {}).items() if isinstance(ref, ModelRef)
             }
             for found in self.host.hook.ptx_validate(config=part, model=model.path, data=data, models=there):
-                self.problems += [where_typed(problem, config, name) for problem in found]
+                self.problems += [problem.at(place_of(name, config)) for problem in found]
         return feeds
 
     def _check(self, data: DataSet, needs: Sequence[str], who: str) -> None:

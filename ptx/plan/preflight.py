@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,18 +72,11 @@ def parts_of(config: RunConfig) -> list[tuple[str, RunConfig]]:
     ]
 
 
-def where_typed(problem: Problem, config: RunConfig, name: str) -> Problem:
-    """The problem of a step with its fields as they are typed there: plugins write ``method.beta`` wherever
-    the method stands.
-    """
-    where = (
-        f"recipe.steps.{name}"
-        if config.recipe
-        else f"compress.{name}"
-        if name in config.compress
-        else "method"
-    )
-    return Problem(*(re.sub(r"\bmethod\.(?=\w)", f"{where}.", text) for text in (problem.what, problem.fix)))
+def place_of(name: str, config: RunConfig) -> str:
+    """Where the fields of a step are typed: ``recipe.steps.NAME``, ``compress.NAME`` or ``method``."""
+    if config.recipe:
+        return f"recipe.steps.{name}"
+    return f"compress.{name}" if name in config.compress else "method"
 
 
 def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Problem]:

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ptx.errors import SettingError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -25,10 +27,10 @@ def check_grid(where: str, bits: int, group: int) -> None:
         ValueError: what would be one, and what to type.
     """
     if not 2 <= bits <= 8:
-        raise ValueError(f"{where}.bits must be 2 to 8, got {bits}; try {where}.bits=4")
+        raise SettingError(f"{where}.bits must be 2 to 8, got {bits}; try {where}.bits=4", where)
     if group != CHANNEL and group < 8:
-        raise ValueError(
-            f"{where}.group_size must be -1 or at least 8, got {group}; try {where}.group_size=128"
+        raise SettingError(
+            f"{where}.group_size must be -1 or at least 8, got {group}; try {where}.group_size=128", where
         )
 
 
@@ -77,7 +79,7 @@ def groups_for(widths: Mapping[str, int], wanted: int, *, fixed: bool = False) -
     return {name: group_for(width, wanted) for name, width in widths.items()}
 
 
-def told(widths: Mapping[str, int], groups: Mapping[str, int], wanted: int) -> str:
+def describe_group_sizes(widths: Mapping[str, int], groups: Mapping[str, int], wanted: int) -> str:
     """A sentence on the layers that could not have the group size asked for; empty when all have."""
     parts = []
     for size in sorted({size for size in groups.values() if size != wanted}, reverse=True):

@@ -24,12 +24,12 @@ def ranks() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
-def leads() -> bool:
+def is_main_rank() -> bool:
     """Whether this process is the one that writes: rank 0, or the only one."""
     return os.environ.get("RANK", "0") == "0"
 
 
-def settle(run: Run) -> None:
+def assign_gpu(run: Run) -> None:
     """Give this rank its GPU, before the first model is loaded; a process that trains alone sees one GPU."""
     if "ACCELERATE_MIXED_PRECISION" in os.environ:
         os.environ["ACCELERATE_MIXED_PRECISION"] = (
@@ -59,7 +59,7 @@ def rank_problems(config: RunConfig) -> list[Problem]:
             f"method.batch_size={method.batch_size} is shared by launch.processes={count} and cannot be"
             " divided among them"
         )
-        found.append(Problem(what, f"try method.batch_size={fitting}"))
+        found.append(Problem(what, f"try method.batch_size={fitting}", fields=("method.batch_size",)))
     elif method.micro_batch and (method.batch_size // count) % min(
         method.micro_batch, method.batch_size // count
     ):
@@ -67,10 +67,20 @@ def rank_problems(config: RunConfig) -> list[Problem]:
             f"method.micro_batch={method.micro_batch} does not divide each rank's"
             f" {method.batch_size // count} examples"
         )
-        found.append(Problem(what, f"try method.micro_batch={method.batch_size // count}"))
+        found.append(
+            Problem(
+                what, f"try method.micro_batch={method.batch_size // count}", fields=("method.micro_batch",)
+            )
+        )
     if launch.shards and getattr(method, "cache_reference", False):
         what = "the reference is scored before the training by one rank, which has only a shard of the model"
-        found.append(Problem(f"method.cache_reference=true: {what}", "method.cache_reference=false"))
+        found.append(
+            Problem(
+                f"method.cache_reference=true: {what}",
+                "method.cache_reference=false",
+                fields=("method.cache_reference",),
+            )
+        )
     return found
 
 
@@ -83,7 +93,7 @@ def is_sharded(trainer: Any) -> bool:
     )
 
 
-def whole_state(trainer: Any) -> dict[str, Any]:
+def gather_state(trainer: Any) -> dict[str, Any]:
     """All weights of a sharded model, on rank 0 and on the CPU. Every rank must call it. Needs GPUs."""
     state: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if trainer.is_deepspeed_enabled:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptx.config import Method, setting
-from ptx.errors import did_you_mean, must_be_at_least
+from ptx.errors import SettingError, did_you_mean, must_be_at_least
 
 SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup", "polynomial", "inverse_sqrt")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -65,9 +65,11 @@ class TrlMethod(Method):
                 for size in range(1, self.batch_size + 1)
                 if not self.batch_size % size and size <= max(self.micro_batch, 1)
             )
-            raise ValueError(
+            raise SettingError(
                 f"method.micro_batch must divide method.batch_size={self.batch_size}, got {self.micro_batch};"
-                f" try method.micro_batch={fitting}"
+                f" try method.micro_batch={fitting}",
+                "method.micro_batch",
+                "method.batch_size",
             )
 
     def shares(self, ranks: int = 1) -> tuple[int, int]:
@@ -84,7 +86,8 @@ def above(bound: float, config: Any, name: str, example: str) -> None:
     value = getattr(config, name)
     if not value > bound:  # also refuses nan
         what = "positive" if bound == 0 else f"greater than {bound}"
-        raise ValueError(f"method.{name} must be {what}, got {value}; try method.{name}={example}")
+        field = f"method.{name}"
+        raise SettingError(f"{field} must be {what}, got {value}; try {field}={example}", field)
 
 
 def at_least(bound: float, config: Any, name: str, example: str) -> None:
@@ -97,4 +100,4 @@ def one_of(known: tuple[str, ...], config: Any, name: str) -> None:
     value = getattr(config, name)
     if value not in known:
         hint = did_you_mean(str(value), known)
-        raise ValueError(f"there is no method.{name} {value!r}; {hint}")
+        raise SettingError(f"there is no method.{name} {value!r}; {hint}", f"method.{name}")

@@ -18,7 +18,7 @@ from typing import Any
 from ptx.errors import Problem, did_you_mean
 from ptx.hooks.run import Run
 from ptx.lm.load import quiet
-from ptx.lm.training.distributed import ranks, settle
+from ptx.lm.training.distributed import assign_gpu, ranks
 from ptx.lm.training.method import TrlMethod
 
 #: TRL argument -> the ptx setting that decides it ("": nothing to set)
@@ -94,16 +94,21 @@ def _problem(key: str, value: Any, name: str, hints: dict[str, Any], owned: dict
     if key in owned or key.startswith(("hub_", "trackio_")):
         instead = owned.get(key, "")
         return Problem(
-            f"method.args.{key} is for ptx to set", f"use {instead}=..." if instead else "leave it out"
+            f"method.args.{key} is for ptx to set",
+            f"use {instead}=..." if instead else "leave it out",
+            fields=("method.args", *filter(None, [instead])),
         )
     if key not in hints:
         free = [known for known in hints if known not in owned]
         hint = did_you_mean(key, free) if did_you_mean(key, free).startswith("did") else ""
-        return Problem(f"no TRL argument {key!r} for method={name}", hint or _hint_of_owned(key, owned))
+        fields = tuple(dict.fromkeys(filter(None, owned.values())))
+        what = f"no TRL argument {key!r} for method={name}"
+        return Problem(what, hint or _hint_of_owned(key, owned), fields=fields)
     if not fits(value, hints[key]):
         return Problem(
             f"method.args.{key} must be {wanted(hints[key])}, got {value!r} ({type(value).__name__})",
             f"type method.args.{key}=VALUE",
+            fields=("method.args",),
         )
     return None
 
@@ -171,7 +176,7 @@ def trl_config(run: Run, method: TrlMethod, config_name: str, **extra: Any) -> A
     """The TRL config of a run: ptx's settings, those of the method (``extra``) and the user's ``args``."""
     gpu = run.device == "cuda"
     micro, passes = method.shares(ranks())
-    settle(run)
+    assign_gpu(run)
     settings: dict[str, Any] = {
         "output_dir": str(run.checkpoints),
         "seed": run.seed,

@@ -50,14 +50,22 @@ def problems(
     length = getattr(method, "max_length", None)
     if length is not None and facts.max_positions and length > facts.max_positions:
         what = f"method.max_length={length} is more than the model's context of {facts.max_positions} tokens"
-        found.append(Problem(what, f"try method.max_length={facts.max_positions}"))
+        found.append(
+            Problem(what, f"try method.max_length={facts.max_positions}", fields=("method.max_length",))
+        )
     longest = getattr(method, "max_completion_length", None)
     if longest is not None and facts.max_positions and longest >= facts.max_positions:
         what = (
             f"method.max_completion_length={longest} fills the model's context of {facts.max_positions}"
             " tokens and leaves no room for a prompt"
         )
-        found.append(Problem(what, f"try method.max_completion_length={facts.max_positions // 2}"))
+        found.append(
+            Problem(
+                what,
+                f"try method.max_completion_length={facts.max_positions // 2}",
+                fields=("method.max_completion_length",),
+            )
+        )
     shape = shape_of(method, data)
     if (
         data is not None
@@ -79,11 +87,16 @@ def _lora_problems(lora: Lora, config: RunConfig, model: Path) -> list[Problem]:
             Problem(
                 "method.lora.quantize=true (QLoRA) needs a GPU, and this run is on the CPU",
                 "leave it out: lora=lora alone works here",
+                fields=("method.lora.quantize",),
             )
         )
     elif lora.quantize and find_spec("bitsandbytes") is None:
         found.append(
-            Problem("method.lora.quantize=true (QLoRA) needs bitsandbytes", "pip install bitsandbytes")
+            Problem(
+                "method.lora.quantize=true (QLoRA) needs bitsandbytes",
+                "pip install bitsandbytes",
+                fields=("method.lora.quantize",),
+            )
         )
     if lora.targets == "all-linear" or inspection.problems(model):
         return found
@@ -101,6 +114,7 @@ def _lora_problems(lora: Lora, config: RunConfig, model: Path) -> list[Problem]:
                 Problem(
                     f"{model} has no module {target!r} for method.lora.targets",
                     f"it has {', '.join(modules)}, or use all-linear",
+                    fields=("method.lora.targets",),
                 )
             )
     return found

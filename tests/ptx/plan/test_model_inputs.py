@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from ptx import Choice, Compressor, Method, ModelRef, Problem, hookimpl, setting
+from ptx import Choice, Compressor, Method, ModelRef, Problem, SettingError, hookimpl, setting
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
 from ptx.execute.sweep import run_sweep
@@ -51,7 +51,7 @@ class Taught(Method, Compressor):
 
     def __post_init__(self):
         if self.rate < 0:
-            raise ValueError(f"method.rate must be positive, got {self.rate}")
+            raise SettingError(f"method.rate must be positive, got {self.rate}", "method.rate")
 
     def models(self, before):
         return {"teacher": self.teacher}
@@ -69,7 +69,8 @@ class Plugin:
     def ptx_validate(self, config, models):
         self.seen += [(config.method.rate, models)] if isinstance(config.method, Taught) else []
         wrong = isinstance(config.method, Taught) and config.method.rate == 9
-        return [Problem("method.rate=9 is too fast", "try method.rate=0.1")] if wrong else []
+        problem = Problem("method.rate=9 is too fast", "try method.rate=0.1", ("method.rate",))
+        return [problem] if wrong else []
 
     @hookimpl
     def ptx_train(self, run, method, model):
