@@ -1,3 +1,1 @@
-"""What a model folder holds, and the package that a runtime serves; told from small files, without an ML
-library.
-"""
+"""What a model folder or a runtime package holds, read from its small files without an ML library."""

@@ -1,9 +1,8 @@
-"""What a model folder holds, told from its small files: config.json, the tokenizer's, and the headers of the
-safetensors.
+"""The facts of a model folder, read from config.json, the tokenizer's files and the safetensors' headers.
 
-A safetensors file begins with the length of its header (8 bytes, little endian) and the header itself, JSON
-that gives every tensor's type, shape and place (https://github.com/huggingface/safetensors). That is enough
-to count parameters and to see that a download was cut short, without a tensor library and without reading a
+A safetensors file begins with the length of its header (8 bytes, little endian) and the header itself: JSON
+with the type, shape and place of every tensor (https://github.com/huggingface/safetensors). That is enough to
+count parameters and to find a download that was cut short, without a tensor library and without reading a
 weight.
 """
 
@@ -35,8 +34,9 @@ PACKED = ("qweight", "weight_packed", "weight._data._data")
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """A model folder in numbers. ``parameters`` counts stored weights, an embedding that is shared with the
-    head once.
+    """The facts of a model folder.
+
+    ``parameters`` counts the stored weights; an embedding that is shared with the head counts once.
     """
 
     architecture: str
@@ -52,7 +52,11 @@ class ModelFacts:
 
 
 def inspect(path: Path) -> ModelFacts:
-    """The facts of a model folder; raises ConfigError with everything that :func:`problems` finds."""
+    """The facts of a model folder.
+
+    Raises:
+        ConfigError: with everything that :func:`problems` finds.
+    """
     if wrong := problems(path):
         raise ConfigError(wrong)
     if package := read_package(path):
@@ -96,7 +100,7 @@ def problems(path: Path) -> list[Problem]:
 
 
 def _package_facts(path: Path, package: dict[str, Any]) -> ModelFacts:
-    """A runtime package's, from what it says of itself."""
+    """The facts of a runtime package, from its description."""
     return ModelFacts(
         architecture=f"{package['runtime']} package",
         parameters=int(package.get("parameters", 0)),
@@ -112,7 +116,7 @@ def _package_facts(path: Path, package: dict[str, Any]) -> ModelFacts:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The safetensors files that make up the model: those the index names, else all."""
+    """The safetensors files of the model: those that the index names, else all."""
     index = path / INDEX
     if index.exists():
         return [path / name for name in sorted(set(_read(index).get("weight_map", {}).values()))]
@@ -120,8 +124,9 @@ def weight_files(path: Path) -> list[Path]:
 
 
 def chat_template(path: Path) -> str:
-    """The chat template of a model folder, "" where it has none. The file chat_template.jinja counts before
-    tokenizer_config.json.
+    """The chat template of a model folder; empty where it has none.
+
+    The file chat_template.jinja takes precedence over tokenizer_config.json.
     """
     file = path / "chat_template.jinja"
     if file.exists():
@@ -135,13 +140,17 @@ def chat_template(path: Path) -> str:
 
 
 def tensors_of(file: Path) -> Iterator[tuple[str, str, list[int]]]:
-    """(name, type, shape) of every tensor of a safetensors file, from its header alone."""
+    """(name, type, shape) of every tensor of a safetensors file, read from its header."""
     for name, entry in header_of(file)[0].items():
         yield name, entry["dtype"], entry["shape"]
 
 
 def header_of(file: Path) -> tuple[dict[str, Any], int]:
-    """A safetensors file's header without its metadata, and the size that the whole file must have."""
+    """The header of a safetensors file without its metadata, and the size of the complete file in bytes.
+
+    Raises:
+        ValueError: when the file is too short for its header.
+    """
     size = file.stat().st_size
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
@@ -211,7 +220,7 @@ def _file_problems(file: Path) -> Iterable[Problem]:
     try:
         _, expected = header_of(file)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return [Problem(f"{file} is no whole safetensors file: {error}", "download it again")]
+        return [Problem(f"{file} is not a complete safetensors file: {error}", "download it again")]
     size = file.stat().st_size
     if size == expected:
         return []
@@ -224,7 +233,7 @@ def _file_problems(file: Path) -> Iterable[Problem]:
 
 
 def _is_pointer(file: Path) -> bool:
-    """Whether git-lfs left its placeholder where the weights should be."""
+    """Whether the file is the placeholder that git-lfs leaves in place of weights."""
     with file.open("rb") as stream:
         return stream.read(24) == b"version https://git-lfs."
 
@@ -240,7 +249,7 @@ def _base_of(adapter: Path) -> str:
 def _read(file: Path) -> dict[str, Any]:
     value = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(value, dict):
-        # callers handle one kind of error
+        # callers handle ValueError only
         raise ValueError(f"it holds a {type(value).__name__}, not an object")  # noqa: TRY004
     return value
 
@@ -250,12 +259,12 @@ def _config(path: Path) -> dict[str, Any]:
 
 
 def _text_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The language model's part; models that also see or hear nest it."""
+    """The configuration of the language model; multimodal models nest it."""
     return config.get("text_config") or config
 
 
 def _dtype(tensors: list[tuple[str, str, list[int]]]) -> str:
-    """The type that most stored values have, in torch's words."""
+    """The type of most stored values, as torch names it."""
     sizes: Counter[str] = Counter()
     for _, dtype, shape in tensors:
         sizes[dtype] += math.prod(shape)
@@ -274,10 +283,10 @@ def _dtype(tensors: list[tuple[str, str, list[int]]]) -> str:
 
 
 def _count(tensors: list[tuple[str, str, list[int]]], config: dict[str, Any]) -> int:
-    """Weights, whatever they are stored in: packed integers count as the weights they hold, scales and zero
-    points as nothing.
+    """The number of weights, however they are stored.
 
-    A packed row that does not fill its last word counts the padding too; that is the only error.
+    A packed integer counts as the weights that it holds; scales and zero points do not count. The padding of
+    a packed row that does not fill its last word is counted too; that is the only error.
     """
     quantization = config.get("quantization_config") or {}
     if not quantization:
@@ -290,14 +299,15 @@ def _count(tensors: list[tuple[str, str, list[int]]], config: dict[str, Any]) ->
 
 
 def _packed(name: str, dtype: str, bits: int) -> int:
-    """How many weights one stored element holds."""
+    """The number of weights in one stored element."""
     integers = {"I32": 32, "U32": 32, "U8": 8}
     return integers[dtype] // bits if name.endswith(PACKED) and dtype in integers else 1
 
 
 def _bits(quantization: dict[str, Any], tensor: str) -> int:
-    """Bits per weight, as GPTQ, AWQ or compressed-tensors say it; the latter by layer, where layers
-    differ.
+    """Bits per weight of a tensor, from the configuration of GPTQ, AWQ or compressed-tensors.
+
+    compressed-tensors may give different layers different widths.
     """
     layer = tensor.rpartition(".")[0]
     groups = list((quantization.get("config_groups") or {}).values())
@@ -307,9 +317,9 @@ def _bits(quantization: dict[str, Any], tensor: str) -> int:
         if any(t.startswith("re:") and re.match(t[3:], layer) for t in group.get("targets") or [])
     ]
     groups = named or groups
-    said = [(group.get("weights") or {}).get("num_bits") for group in groups]
+    widths = [(group.get("weights") or {}).get("num_bits") for group in groups]
     return next(
-        (int(bits) for bits in (*said, quantization.get("bits"), quantization.get("w_bit")) if bits), 8
+        (int(bits) for bits in (*widths, quantization.get("bits"), quantization.get("w_bit")) if bits), 8
     )
 
 

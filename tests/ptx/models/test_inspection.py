@@ -1,4 +1,4 @@
-"""Model folders, told from their small files: facts of good ones, and what is wrong with bad ones."""
+"""Model folders: the facts of good ones, and the problems of bad ones, read from their small files."""
 
 import json
 import os
@@ -156,9 +156,9 @@ def test_a_download_cut_short_is_seen_from_the_header(folder):
     weights.write_bytes(whole[:-4])
     assert f"cut short: it has {len(whole) - 4} bytes of {len(whole)}" in only(folder)
     weights.write_bytes(whole[:20])
-    assert "no whole safetensors file" in only(folder)
+    assert "not a complete safetensors file" in only(folder)
     weights.write_bytes(b"")
-    assert "no whole safetensors file: it has 0 bytes" in only(folder)
+    assert "not a complete safetensors file: it has 0 bytes" in only(folder)
     weights.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
     assert "git lfs pull" in only(folder)
 
@@ -172,7 +172,7 @@ def test_an_index_that_names_a_missing_file_is_reported(folder):
     assert inspect(folder).parameters == 5
 
 
-def test_a_broken_config_and_an_adapter_are_told_apart(folder):
+def test_a_broken_config_and_an_adapter_have_different_problems(folder):
     (folder / "config.json").write_text("{")
     assert "config.json cannot be read" in only(folder)
     (folder / "config.json").unlink()

@@ -183,3 +183,26 @@ def test_npms_package_json_makes_no_package_of_a_model(desk):
     assert read_package(desk / "model") == {}
     assert problems(desk / "model") == []
     write_model(desk / "other")
+
+
+def test_a_package_is_described_by_its_runtime_its_source_and_its_facts(tmp_path):
+    write_package(tmp_path, "onnx", "digest", {"precision": "int8"})
+    assert read_package(tmp_path) == {
+        "ptx_package": 1,
+        "runtime": "onnx",
+        "source": "digest",
+        "precision": "int8",
+    }
+
+
+def test_the_same_package_has_the_same_digest(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        write_package(tmp_path / name, "onnx", "digest", {})
+    assert ModelRef.of(tmp_path / "a").digest == ModelRef.of(tmp_path / "b").digest
+
+
+def test_a_folder_without_a_description_is_no_package(tmp_path):
+    assert read_package(tmp_path) == {}
+    (tmp_path / "package.json").write_text("[1]")
+    assert read_package(tmp_path) == {}
