@@ -8,17 +8,19 @@ sweep). Function:
 from __future__ import annotations
 
 import dataclasses
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ptx.config import GROUPS, RunConfig
+from ptx.config import GROUPS, Evaluator, RunConfig
 from ptx.hooks.host import Host, get_host
 from ptx.hooks.run import Run
+from ptx.records import Metric
 
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "llmcompressor", "lm_eval", "wandb")
 
@@ -84,3 +86,9 @@ def check_plugin(module_name: str) -> None:
             assert field.metadata.get("help"), (
                 f"{choice.group}={choice.name}: field {field.name} has no help; use ptx.setting"
             )
+
+
+def undeclared_metrics(evaluator: type[Evaluator], metrics: Iterable[Metric]) -> list[str]:
+    """Names of measured metrics that the evaluator's class does not declare in ``metrics``."""
+    declared = [re.compile(re.sub(r"\\\{\w+\\\}", ".+", re.escape(name))) for name in evaluator.metrics]
+    return sorted({one.name for one in metrics if not any(name.fullmatch(one.name) for name in declared)})

@@ -1,15 +1,15 @@
 """``eval=[bench]``: benchmarks, run by EleutherAI's lm-evaluation-harness.
 
-Values are lm-eval's own to the last digit: a task scores here what a direct lm-eval run reports with the same
-batch size. Added are intervals, segments, and per-example rows with stable names, so that models can be
-compared item by item.
+A task scores here exactly what a direct lm-eval run with the same batch size reports. This plugin adds
+intervals, segments and per-example rows with stable names, so that models can be compared item by item.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, must_be_at_least, setting
 
@@ -20,17 +20,25 @@ TEMPLATES = ("auto", "true", "false")
 class Bench(Evaluator):
     """Score the model on lm-eval tasks."""
 
+    metrics: ClassVar[Mapping[str, str]] = {
+        "bench/{task}/{metric}": "A task's metric as lm-eval aggregates it, a fraction for accuracies, in the"
+        " metric's own unit else (perplexity, bits per byte); the metric says whether higher is better.",
+        "bench/{group}/{metric}": "A group's metric as lm-eval aggregates it, a fraction; the metric says"
+        " whether higher is better.",
+        "bench/mean": "The mean over tasks of each task's first metric that is a fraction; higher is better.",
+    }
     tasks: list[str] = setting(
         [],
-        "folders of lm-eval YAML tasks, .yaml files, or names that lm-eval knows; empty: those of the data",
+        "folders of lm-eval YAML tasks, .yaml files, or names that lm-eval knows; empty: the tasks that come"
+        " with the data",
     )
     num_fewshot: int | None = setting(
-        None, "examples in the prompt; default: what the task says (a task that says 0 keeps 0)"
+        None, "examples in the prompt; default: the task's own number (a task that sets 0 keeps 0)"
     )
     limit: int | None = setting(None, "only the first N items of each task")
-    batch_size: int = setting(64, "requests per forward pass; padding moves the last digits of scores")
+    batch_size: int = setting(64, "requests per forward pass; padding changes the last digits of scores")
     chat_template: str = setting(
-        "auto", "true, false, or auto: for the tasks whose metadata says apply_chat_template: true"
+        "auto", "true, false, or auto: only for tasks whose metadata sets apply_chat_template: true"
     )
 
     def __post_init__(self) -> None:
@@ -67,7 +75,7 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
-    """Tasks that are not there, do not parse, or ask for a chat template that the model does not have."""
+    """Report tasks that are missing, do not parse, or need a chat template that the model does not have."""
     from ptx_bench.tasks import problems
 
     return [
@@ -80,7 +88,7 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
 
 @hookimpl
 def ptx_evaluate(run: Run, evaluator: Evaluator, lm: Any | None) -> Evaluation | None:
-    """Run the tasks."""
+    """Run the tasks; the libraries are silenced before they are imported."""
     if not isinstance(evaluator, Bench):
         return None
     from ptx.lm.load import quiet

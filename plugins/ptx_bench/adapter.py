@@ -1,5 +1,6 @@
-"""Any ptx runtime as a model of lm-eval, so that what is benchmarked is the artifact that would be
-deployed.
+"""Any ptx runtime as a model of lm-eval.
+
+With it a benchmark measures the artifact that would be deployed, on the runtime that would serve it.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from ptx import LanguageModel
 from ptx.lm.progress import Pace
 from ptx_bench.shares import Shares
 
-DEFAULT_NEW_TOKENS = 256  # lm-eval's, for tasks that do not say
-BATCHES_PER_CALL = 16  # a runtime sorts what it is given by length; progress is reported in between
+DEFAULT_NEW_TOKENS = 256  # lm-eval's default, for tasks that set none
+BATCHES_PER_CALL = 16  # a runtime sorts the requests of a call by length; progress is reported per call
 
 
 class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
@@ -30,13 +31,13 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
 
     @property
     def tokenizer_name(self) -> str:
-        """Part of the name of lm-eval's request cache, which is not used."""
+        """Part of the name of lm-eval's request cache, which ptx does not use."""
         return str(getattr(self.lm.tokenizer, "name_or_path", ""))
 
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        """Messages as the text that the model reads."""
+        """Render messages as the text that the model reads."""
         keep_open = not add_generation_prompt
         return str(
             self.lm.tokenizer.apply_chat_template(
@@ -48,7 +49,7 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
         )
 
     def loglikelihood(self, requests: Sequence[Any]) -> list[tuple[float, bool]]:
-        """Score (context, continuation) pairs."""
+        """Return (log-probability, is greedy) for each (context, continuation) pair."""
         pairs = [(request.args[0], request.args[1]) for request in requests]
         answers: list[tuple[float, bool]] = []
         for start in range(0, len(pairs), self.chunk):
@@ -59,8 +60,9 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
         return answers
 
     def loglikelihood_rolling(self, requests: Sequence[Any]) -> list[float]:
-        """Score whole texts; a text longer than the model's window is scored in pieces that each start
-        afresh.
+        """Return the log-probability of each whole text.
+
+        A text longer than the context is cut into pieces, and each piece is scored without the previous one.
         """
         pieces = [
             (index, piece)
@@ -83,7 +85,7 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
         return [self.lm.tokenizer.decode(ids[start : start + window]) for start in range(0, len(ids), window)]
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
-        """Continue contexts; those with the same settings together."""
+        """Continue contexts; requests with equal settings go into one batch."""
         groups: dict[str, list[int]] = defaultdict(list)
         for index, request in enumerate(requests):
             groups[json.dumps(request.args[1], sort_keys=True)].append(index)

@@ -1,4 +1,4 @@
-"""Loading the tasks and running them through lm-eval's evaluator."""
+"""Load the tasks and run them through lm-eval's evaluator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ptx_bench.tasks import default_manager, definitions, split
 
 # lm-eval's own defaults (lm_eval.defaults), so that a direct run draws the same few-shot examples
 SEED, OTHER_SEED = 0, 1234
-NAMED = 8  # tasks that are called by name
+MOST_NAMED = 8  # up to this many tasks are listed by name in a message
 
 
 def evaluate(run: Run, config: Bench, lm: LanguageModel | None) -> Evaluation:
@@ -33,7 +33,7 @@ def evaluate(run: Run, config: Bench, lm: LanguageModel | None) -> Evaluation:
     prepare(found["tasks"], config)
     model = harness_model(lm, config.batch_size, Pace(run))
     if refused := getattr(lm, "prefix_refused", ""):
-        run.say(f"every request is read whole, as nothing can be shared: {refused}")
+        run.say(f"the prefix cache is off, every request is read whole: {refused}")
     results = Results()
     with replaced(utils, "apply_template", rendered):
         for template in (False, True):
@@ -43,31 +43,37 @@ def evaluate(run: Run, config: Bench, lm: LanguageModel | None) -> Evaluation:
                 if wants_template(task, config) is template
             }
             if part:
-                run.say(
-                    f"{', '.join(part) if len(part) <= NAMED else f'{len(part)} tasks'}{' (with the chat template)' if template else ''}"
-                )
+                run.say(announced(list(part), template=template))
                 results.add(
                     part, harness_run(run, model, part, groups_within(found, part), config, template=template)
                 )
         return Evaluation(measured(results), rows(results, model.shares))
 
 
+def announced(tasks: Sequence[str], *, template: bool) -> str:
+    """The message that names the tasks about to run."""
+    names = ", ".join(tasks) if len(tasks) <= MOST_NAMED else f"{len(tasks)} tasks"
+    return f"{names} (with the chat template)" if template else names
+
+
 def rendered(template: str, doc: dict[str, Any]) -> str:
-    """What lm-eval's ``apply_template`` gives; that compiles a task's templates anew for every document and
-    every few-shot example.
+    """Render like lm-eval's ``apply_template``, but compile each template only once.
+
+    lm-eval's own compiles a task's templates again for every document and every few-shot example.
     """
     return str(compiled(template).render(**doc))
 
 
 @functools.cache
 def compiled(template: str) -> Any:
-    """A template of a task."""
+    """A task's template, compiled and cached."""
     return utils.env.from_string(template)
 
 
 def load(entries: Sequence[str]) -> dict[str, Any]:
-    """lm-eval's task objects for folders, YAML files and names: ``{"tasks": {name: Task}, "groups": {name:
-    Group}}``.
+    """Load lm-eval's task objects for folders, YAML files and names.
+
+    Returns ``{"tasks": {name: Task}, "groups": {name: Group}}``.
 
     Raises:
         StepError: a task could not be loaded, such as one whose items must be downloaded first.
@@ -87,7 +93,7 @@ def load(entries: Sequence[str]) -> dict[str, Any]:
 
 
 def top_level(path: Any) -> list[str]:
-    """Names of a path's groups, and of its tasks that are in none of them."""
+    """Names of a path's groups, and of its tasks that belong to no group."""
     found = definitions(path)
     members = {
         str(member)
@@ -109,13 +115,13 @@ def _merge(tasks: dict[str, Any], groups: dict[str, Any], manager: Any, names: l
         ) from error
     twice = sorted(set(tasks) & set(loaded["tasks"]))
     if twice:
-        raise StepError(f"task {twice[0]} is given twice; leave one out of eval.bench.tasks")
+        raise StepError(f"task {twice[0]} is given twice; remove one from eval.bench.tasks")
     tasks |= loaded["tasks"]
     groups |= loaded.get("groups", {})
 
 
 def prepare(tasks: dict[str, Any], config: Bench) -> None:
-    """Few-shot settings, as lm-eval's ``simple_evaluate`` makes them."""
+    """Set the tasks' few-shot settings as lm-eval's ``simple_evaluate`` does."""
     for task in tasks.values():
         given = task.get_config("num_fewshot")
         if given is None:
@@ -133,9 +139,7 @@ def wants_template(task: Any, config: Bench) -> bool:
 
 
 def groups_within(found: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]:
-    """The groups whose tasks are all in ``part``; the score of a group that is run in two parts cannot be
-    taken.
-    """
+    """The groups whose tasks are all in ``part``; a group that is split over two runs has no score."""
     return {
         name: group
         for name, group in found["groups"].items()
@@ -144,8 +148,9 @@ def groups_within(found: dict[str, Any], part: dict[str, Any]) -> dict[str, Any]
 
 
 def harness_model(lm: LanguageModel, batch_size: int, pace: Pace) -> Any:
-    """lm-eval's wrapper for a transformers model (its numbers to the last digit), ours for any other
-    runtime.
+    """lm-eval's own wrapper for a transformers model, :class:`RuntimeLM` for any other runtime.
+
+    lm-eval's wrapper gives its numbers to the last digit.
     """
     model = getattr(lm, "model", None)
     if isinstance(model, torch.nn.Module):
@@ -163,8 +168,9 @@ def harness_model(lm: LanguageModel, batch_size: int, pace: Pace) -> Any:
 def harness_run(
     run: Run, model: Any, tasks: dict[str, Any], groups: dict[str, Any], config: Bench, *, template: bool
 ) -> dict[str, Any]:
-    """One call of lm-eval's evaluator, its bars shown as progress. Never its cache: its key does not name the
-    model.
+    """Call lm-eval's evaluator once and show its progress bars as the run's progress.
+
+    lm-eval's cache is never used, because its key does not name the model.
     """
     from lm_eval import evaluator
     from lm_eval.api import model as api_model
@@ -188,7 +194,7 @@ def harness_run(
 
 
 def requests_done(run: Run) -> Callable[[str, int, int | None], None]:
-    """Reports lm-eval's bars over requests; those over prompts being built are too short to show."""
+    """A callback that reports lm-eval's bars over requests; bars over prompt building are too short."""
     pace = Pace(run)
 
     def report(label: str, done: int, total: int | None) -> None:

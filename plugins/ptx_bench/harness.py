@@ -1,12 +1,12 @@
 """lm-eval's wrapper of a transformers model, with the same numbers for less work.
 
-lm-eval takes the log-softmax over the whole vocabulary at every position of a batch, context and padding
-included, and reads those of the continuations. Here only those are taken: the same forward passes over the
-same batches, the same rows, so the same bits. Everything else, one-token continuations of one context in one
-pass included, is lm-eval's.
+lm-eval computes the log-softmax over the whole vocabulary at every position of a batch, context and padding
+included, and then reads only the continuations' positions. This wrapper computes it at those positions alone.
+Forward passes, batches and rows are the same, so the results are equal bit for bit. Everything else is
+lm-eval's, also that one-token continuations of one context share a forward pass.
 
-With ``prefix_cache`` what requests begin with in common is read once (:mod:`ptx.lm.serving.loglikelihood`):
-less work still, and other last digits.
+With ``prefix_cache`` the common beginning of requests is read once (:mod:`ptx.lm.serving.loglikelihood`).
+That is less work still, but the last digits differ.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from torch.nn.utils.rnn import pad_sequence
 from ptx.lm.serving.loglikelihood import shared_answers
 from ptx_bench.shares import Shares
 
-Request = tuple[
-    Any, list[int], list[int]
-]  # what was asked, tokens of the context, tokens of the continuation
+#: (text of the request, tokens of the context, tokens of the continuation)
+Request = tuple[Any, list[int], list[int]]
+#: (log-probability in nats, whether greedy decoding gives the continuation)
 Answer = tuple[float, bool]
 
 
 class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no types
-    """HFLM that looks at the continuation only, and notes what each request took."""
+    """HFLM that scores the continuation's positions only, and records the seconds of each request."""
 
     def __init__(self, *, prefix_cache: bool = False, **settings: Any) -> None:
         super().__init__(**settings)
         self.prefix_cache, self.shares, self.batch_seconds = prefix_cache, Shares(), 0.0
-        self.cache_hook = Noted(self)
+        self.cache_hook = TimingHook(self)
 
     def _loglikelihood_tokens(
         self, requests: list[Request], disable_tqdm: bool = False, override_bs: int | None = None
@@ -85,7 +85,7 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
         return list(order.get_original(answers))
 
     def _continuations(self, chunk: list[Request]) -> list[torch.Tensor]:
-        """Log-probabilities (C, V) at the places that predict each continuation, from one forward pass."""
+        """Log-probabilities (C, V) at the positions that predict each continuation, from one forward pass."""
         kept = [(context + continuation)[-(self.max_length + 1) :][:-1] for _, context, continuation in chunk]
         rows = [torch.tensor(row, dtype=torch.long, device=self.device) for row in kept]
         batch = pad_sequence(rows, batch_first=True)  # with 0 on the right, as lm-eval does
@@ -98,7 +98,7 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
         ]
 
     def loglikelihood_rolling(self, requests: list[Any], disable_tqdm: bool = False) -> list[float]:
-        """lm-eval's; its batches hold windows of several texts, so a text's share is that of the call."""
+        """Call lm-eval's own; a batch mixes windows of several texts, so each text gets an equal share."""
         started = time.perf_counter()
         answers = list(super().loglikelihood_rolling(requests, disable_tqdm=disable_tqdm))
         self.shares.add([request.args for request in requests], time.perf_counter() - started)
@@ -111,9 +111,10 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
         return torch.as_tensor(made)
 
 
-class Noted(CacheHook):  # type: ignore[misc]  # as above
-    """Stands where lm-eval's cache would: told of every generation right after its batch, it notes the
-    seconds and keeps nothing.
+class TimingHook(CacheHook):  # type: ignore[misc]  # as above
+    """Takes the place of lm-eval's cache: records the seconds of every generation and caches nothing.
+
+    lm-eval calls it right after each batch.
     """
 
     def __init__(self, model: ContinuationLM) -> None:
@@ -121,7 +122,7 @@ class Noted(CacheHook):  # type: ignore[misc]  # as above
         self.model = model
 
     def add_partial(self, attr: str, req: Any, res: Any) -> None:
-        """A request of the batch that was made last."""
+        """Record the seconds of a request of the latest batch."""
         if attr == "generate_until":
             self.model.shares.add([req], self.model.batch_seconds)
 
@@ -136,8 +137,9 @@ def _all_but_last(request: Request) -> list[int]:
 
 
 def _answer(scores: torch.Tensor, tokens: torch.Tensor) -> Answer:
-    """(Log-probability, whether each token is the likeliest) of ``tokens`` (C,) under ``scores`` (1, at least
-    C, V).
+    """(Log-probability, whether each token is the likeliest) of ``tokens`` (C,) under ``scores``.
+
+    ``scores`` has the shape (1, at least C, V).
     """
     at_end = scores[0, -len(tokens) :]
     return float(scores[0].gather(1, tokens[:, None]).sum()), bool((at_end.argmax(dim=-1) == tokens).all())

@@ -1,8 +1,8 @@
-"""From lm-eval's results to metrics with intervals, segments and rows.
+"""Make metrics with intervals, segments and rows from lm-eval's results.
 
-A metric's value is lm-eval's own aggregate, untouched. Its interval comes from the per-example values:
-Wilson's where they are all 0 or 1, Student's where the aggregate is their mean, and a seeded bootstrap over
-examples with the task's own aggregation for the rest (perplexities, BLEU, F1 over all examples).
+A metric's value is lm-eval's own aggregate, unchanged. Its interval comes from the per-example values:
+Wilson's if they are all 0 or 1, Student's if the aggregate is their mean. For other aggregates (perplexities,
+BLEU, F1 over all examples) it is a seeded bootstrap over examples with the task's own aggregation.
 """
 
 from __future__ import annotations
@@ -14,9 +14,8 @@ from typing import Any
 
 from lm_eval.api.task import ConfigurableTask
 
-from ptx import Metric, stats
-from ptx.records import Better
-from ptx.stats.items import item_ids, lasted
+from ptx import Better, Metric, stats
+from ptx.stats.items import item_ids, latency_column
 from ptx_bench.shares import Shares
 
 SEGMENTS = ("skill", "language", "difficulty")
@@ -28,7 +27,7 @@ UNITS = {"perplexity": "perplexity", "bits_per_byte": "bits/byte"}
 
 @dataclass
 class Results:
-    """What one or two calls of lm-eval's evaluator gave."""
+    """The results of one or two calls of lm-eval's evaluator."""
 
     tasks: dict[str, Any] = field(default_factory=dict)
     samples: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
@@ -37,7 +36,7 @@ class Results:
     groups: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, tasks: dict[str, Any], found: dict[str, Any]) -> None:
-        """Take in the results of ``tasks``."""
+        """Add the results of ``tasks``."""
         self.tasks |= tasks
         self.samples |= found["samples"]
         self.values |= found["results"]
@@ -56,8 +55,9 @@ def leaves(children: dict[str, list[str]], name: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Score:
-    """One metric of one task under one filter, with its per-example values; ``examples`` are lm-eval's
-    samples.
+    """One metric of one task under one filter, with its per-example values.
+
+    ``examples`` are lm-eval's samples.
     """
 
     name: str
@@ -84,7 +84,7 @@ class Score:
 
     @property
     def unit(self) -> str:
-        """What the number is."""
+        """The unit of the number."""
         return (
             "fraction"
             if self.is_fraction
@@ -206,8 +206,9 @@ def over_tasks(scores: Sequence[Score]) -> list[Metric]:
 
 
 def of_group(results: Results, scores: Sequence[Score], group: str, tasks: list[str]) -> Iterator[Metric]:
-    """A group's own metrics: lm-eval's value; each task weighs as lm-eval weighed it when sizes decide, else
-    the same.
+    """A group's metrics with lm-eval's own value.
+
+    For the interval a task weighs as much as its size if that gives lm-eval's value, else all weigh the same.
     """
     for key, value in results.values[group].items():
         metric, _, chosen = key.partition(",")
@@ -262,7 +263,7 @@ def rows(results: Results, shares: Shares) -> list[dict[str, Any]]:
         for value, example in zip(score.values, score.examples, strict=True):
             item = names[score.task][example["doc_id"]]
             if item not in made:
-                made[item] = new_row(item, example, results.tasks[score.task]) | lasted(
+                made[item] = new_row(item, example, results.tasks[score.task]) | latency_column(
                     shares.of(example["arguments"])
                 )
             if isinstance(value, int | float):
@@ -272,19 +273,18 @@ def rows(results: Results, shares: Shares) -> list[dict[str, Any]]:
 
 
 def items_of(task: Any, name: str, samples: Sequence[dict[str, Any]]) -> dict[int, str]:
-    """lm-eval's number of a document -> its item: the task, and what it asks and holds right."""
-    distinct = {
-        sample["doc_id"]: sample for sample in samples
-    }  # a task with several filters has a sample for each
+    """Item names by lm-eval's document number; a name is the task and a digest of the document's content."""
+    # a task with several filters has one sample per filter
+    distinct = {sample["doc_id"]: sample for sample in samples}
     return dict(
         zip(distinct, item_ids(name, (content_of(task, sample) for sample in distinct.values())), strict=True)
     )
 
 
 def content_of(task: Any, sample: dict[str, Any]) -> list[Any]:
-    """What a document asks and holds right, without the examples and the template around it.
+    """The question and the right answer of a document, without few-shot examples and chat template.
 
-    A task with Python of its own to judge answers may look at any column; the whole document is its content.
+    A task with its own Python to judge answers may read any column; there the whole document is the content.
     """
     doc, config = sample["doc"], task.config
     if config.process_results is not None or type(task) is not ConfigurableTask:
@@ -294,7 +294,7 @@ def content_of(task: Any, sample: dict[str, Any]) -> list[Any]:
 
 
 def new_row(item: str, example: dict[str, Any], task: Any) -> dict[str, Any]:
-    """What a row shows of an example."""
+    """The row of an example, without scores."""
     arguments = [list(request) for request in example["arguments"]]
     prompt = str(arguments[0][0])
     segments = {name: str(example["doc"][name]) for name in segment_fields(task) if name in example["doc"]}
@@ -314,17 +314,16 @@ def new_row(item: str, example: dict[str, Any], task: Any) -> dict[str, Any]:
 
 
 def choices_of(arguments: list[list[Any]]) -> list[str]:
-    """What could be chosen: the continuations of one context, or (Winograd style) the contexts of one
-    continuation.
+    """The choices of an item: continuations of one context, or (Winograd style) contexts of one continuation.
 
-    lm-eval asks for some metrics about each continuation without its context too; those requests come last.
+    For some metrics lm-eval also scores each continuation without its context; those requests come last.
     """
     same = [str(continuation) for context, continuation in arguments if context == arguments[0][0]]
     return same if len(same) > 1 else [f"{context}{continuation}" for context, continuation in arguments]
 
 
 def output_of(example: dict[str, Any], choices: Sequence[str]) -> str:
-    """What the model answered: the likeliest choice, or the text it generated."""
+    """The model's answer: the likeliest choice, or the text that it generated."""
     answers = [response[0] for response in example["resps"]]
     if choices:
         likeliest = max(range(len(choices)), key=lambda index: float(answers[index][0]))

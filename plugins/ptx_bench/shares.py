@@ -1,5 +1,6 @@
-"""How long an item took where requests are answered in batches: each request has an equal share of its batch,
-an item those of its requests.
+"""The seconds of an item where requests are answered in batches.
+
+Each request gets an equal share of its batch's time; an item's time is the sum of its requests' shares.
 """
 
 from __future__ import annotations
@@ -10,19 +11,22 @@ from typing import Any
 
 
 class Shares:
-    """Seconds by request. A request that was answered several times took the mean of them."""
+    """Seconds by request; of a request that was answered several times, their mean."""
 
     def __init__(self) -> None:
         self.seconds: dict[Hashable, tuple[float, int]] = {}
 
     def add(self, requests: Sequence[Sequence[Any]], seconds: float) -> None:
-        """What some requests took together; each is lm-eval's arguments, such as (context, continuation)."""
+        """Record that ``requests`` took ``seconds`` together.
+
+        A request is given as lm-eval's arguments, such as (context, continuation).
+        """
         for request in requests:
             total, times = self.seconds.get(_key(request), (0.0, 0))
             self.seconds[_key(request)] = total + seconds / len(requests), times + 1
 
     def of(self, requests: Iterable[Sequence[Any]]) -> float | None:
-        """What an item's requests took; None where one of them was never timed."""
+        """Seconds of an item's requests together; None if one of them was never timed."""
         found = [self.seconds.get(_key(request)) for request in requests]
         return sum(one[0] / one[1] for one in found if one) if found and all(found) else None
 

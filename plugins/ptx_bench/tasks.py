@@ -1,6 +1,6 @@
-"""Which tasks are meant and what is wrong with them, read from their YAML without importing lm-eval.
+"""Find the tasks of a configuration and check them, from their YAML files, without importing lm-eval.
 
-Only names that are no files need lm-eval's own index of some ten thousand tasks, which takes ten seconds to
+Only names that are not files need lm-eval's own index of some ten thousand tasks, which takes ten seconds to
 build.
 """
 
@@ -18,8 +18,8 @@ from ptx import Problem, did_you_mean
 from ptx.models.inspection import chat_template
 from ptx_bench import Bench
 
-#: what lm-eval computes itself; any other name it looks up on the network, and scores nothing where it finds
-#: nothing
+#: metrics that lm-eval computes itself; it looks up any other name on the network, and gives no score if it
+#: finds nothing there
 METRICS = [
     "acc",
     "acc_all",
@@ -53,7 +53,7 @@ class Definition:
 
     @property
     def name(self) -> str:
-        """What lm-eval calls it."""
+        """The name in lm-eval."""
         return str(self.config.get("group") or self.config.get("task"))
 
     @property
@@ -63,13 +63,14 @@ class Definition:
 
     @property
     def wants_template(self) -> bool:
-        """Whether its prompts are chat messages."""
+        """Whether its metadata asks for the chat template."""
         return bool((self.config.get("metadata") or {}).get("apply_chat_template"))
 
     @property
     def data_files(self) -> list[Path]:
-        """Local files that its items are read from; relative ones lie below the working folder (so lm-eval
-        resolves them).
+        """Local files that its items are read from.
+
+        Relative paths start at the working folder, as in lm-eval.
         """
         given = (self.config.get("dataset_kwargs") or {}).get("data_files") or []
         groups = given.values() if isinstance(given, dict) else [given]
@@ -78,7 +79,7 @@ class Definition:
 
 
 def split(entries: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """Entries that are paths, and those that are names."""
+    """Separate entries into paths and names of lm-eval's tasks."""
     paths = [
         entry
         for entry in entries
@@ -103,7 +104,7 @@ def definitions(path: Path) -> list[Definition]:
 
 
 def read_yaml(file: Path) -> dict[str, Any]:
-    """A YAML file with what it includes; ``!function`` values are left as text."""
+    """Read a YAML file and the files that it includes; ``!function`` values are kept as text."""
     try:
         # derived from SafeLoader
         config = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506
@@ -131,9 +132,7 @@ _Loader.add_multi_constructor("!", lambda _loader, _suffix, node: str(node.value
 
 
 def files_behind(entries: Sequence[str]) -> list[Path]:
-    """Everything on disk that decides what the tasks ask: folders, YAML files and the files their items come
-    from.
-    """
+    """Everything on disk that decides what the tasks ask: folders, YAML files, and files of items."""
     paths = [path for path in split(entries)[0] if path.exists()]
     data = [
         file
@@ -151,12 +150,12 @@ def files_behind(entries: Sequence[str]) -> list[Path]:
 
 
 def problems(config: Bench, model: Path) -> list[Problem]:
-    """All that is wrong with the tasks of ``config`` for ``model``."""
+    """All problems of the tasks of ``config`` with ``model``."""
     paths, names = split(config.tasks)
     if not config.tasks:
         return [
             Problem(
-                "eval.bench.tasks is empty and the data brings no tasks",
+                "eval.bench.tasks is empty and no tasks come with the data",
                 HOW.replace("give", "set eval.bench.tasks=[...]:", 1),
             )
         ]
@@ -198,8 +197,9 @@ def _data_problems(definition: Definition) -> Iterator[Problem]:
 
 
 def _metric_problems(definition: Definition) -> Iterator[Problem]:
-    """Names that lm-eval would ask the network for; functions (``!function file.name``) and what is asked of
-    Hugging Face by name are not.
+    """Metrics that lm-eval would look up on the network.
+
+    Functions (``!function file.name``) and metrics marked ``hf_evaluate`` are allowed.
     """
     for entry in definition.config.get("metric_list") or []:
         name = str(entry.get("metric", ""))

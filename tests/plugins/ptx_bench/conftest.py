@@ -4,6 +4,10 @@ import json
 
 import pytest
 
+from ptx import ModelRef, RunConfig
+from ptx_bench import Bench, ptx_validate
+from ptx_hf import HF, ptx_load
+
 DOCS = [
     {
         "question": f"Say {word}.",
@@ -72,3 +76,45 @@ def write_tasks(tmp_path):
 @pytest.fixture
 def kinds():
     return {"choices": CHOICES, "generated": GENERATED, "rolling": ROLLING}
+
+
+@pytest.fixture(scope="module")
+def lm(chat_model):
+    return ptx_load(HF(), ModelRef.of(chat_model), "cpu")
+
+
+@pytest.fixture
+def values():
+    def values(evaluation):
+        return {(metric.name, metric.segment): metric for metric in evaluation.metrics}
+
+    return values
+
+
+@pytest.fixture
+def bare():
+    class Served:
+        """The same model behind nothing but ptx's own interface."""
+
+        def __init__(self, lm):
+            self.tokenizer, self.generate, self.loglikelihood, self.max_length = (
+                lm.tokenizer,
+                lm.generate,
+                lm.loglikelihood,
+                lm.max_length,
+            )
+
+    return Served
+
+
+@pytest.fixture
+def said(chat_model):
+    def ask(*entries, model=chat_model, **settings):
+        return [
+            str(problem)
+            for problem in ptx_validate(
+                RunConfig(eval={"bench": Bench(tasks=list(entries), **settings)}), model
+            )
+        ]
+
+    return ask

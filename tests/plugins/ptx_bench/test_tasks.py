@@ -2,22 +2,8 @@ import json
 
 import pytest
 
-from ptx import RunConfig
-from ptx_bench import Bench, ptx_validate
+from ptx_bench import Bench
 from ptx_bench import tasks as bench_tasks
-
-
-@pytest.fixture
-def said(chat_model):
-    def ask(*entries, model=chat_model, **settings):
-        return [
-            str(problem)
-            for problem in ptx_validate(
-                RunConfig(eval={"bench": Bench(tasks=list(entries), **settings)}), model
-            )
-        ]
-
-    return ask
 
 
 def test_good_tasks_have_no_problem(said, write_tasks, kinds):
@@ -118,17 +104,3 @@ def test_inputs_are_the_task_folder_and_the_items_that_lie_elsewhere(write_tasks
         task["dataset_kwargs"]["data_files"] = str(elsewhere)
         file.write_text(json.dumps(task))
     assert Bench(tasks=[str(folder)]).inputs() == [folder, elsewhere]
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        ({"chat_template": "maybe"}, "eval.bench.chat_template must be auto, true or false, got 'maybe'"),
-        ({"limit": 0}, "eval.bench.limit must be at least 1, got 0"),
-        ({"num_fewshot": -1}, "eval.bench.num_fewshot must be at least 0, got -1"),
-    ],
-)
-def test_a_setting_that_cannot_be_is_refused_with_the_fix(settings, said):
-    with pytest.raises(ValueError) as refused:  # noqa: PT011 (the text is what is tested)
-        Bench(**settings)
-    assert said in str(refused.value)
