@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptx.cli.keys import asked_by
+from ptx.cli.keys import requested_by
 from ptx.files import files_of
 from ptx.report import Record
 from ptx.store.entry import chain_of
@@ -24,7 +24,7 @@ SECONDS_UNDER_WAY = 600.0
 
 
 @dataclass(frozen=True)
-class Wish:
+class Conditions:
     """What the user wants gone; None: not asked for."""
 
     older_than: float | None = None  # seconds since last use
@@ -41,37 +41,37 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Selection:
     """What goes, and what would have gone but is in use: (entry, by whom)."""
 
-    doomed: list[Entry]
-    spared: list[tuple[Entry, str]]
+    deleted: list[Entry]
+    kept: list[tuple[Entry, str]]
 
 
-def choose(entries: Sequence[Entry], wish: Wish, in_use: dict[str, str]) -> Choice:
-    """The entries that fit the wish, least recently used first."""
-    if not wish.any:
-        return Choice([], [])
-    fitting = sorted((entry for entry in entries if _fits(entry, wish)), key=lambda entry: entry.used)
+def select(entries: Sequence[Entry], conditions: Conditions, in_use: dict[str, str]) -> Selection:
+    """The entries that fit the conditions, least recently used first."""
+    if not conditions.any:
+        return Selection([], [])
+    fitting = sorted((entry for entry in entries if _fits(entry, conditions)), key=lambda entry: entry.used)
     free = [entry for entry in fitting if entry.key not in in_use]
-    if wish.keep_size is not None:
-        free = _until_it_fits(free, sum(entry.bytes for entry in entries) - wish.keep_size)
+    if conditions.keep_size is not None:
+        free = _least_recent_until_it_fits(free, sum(entry.bytes for entry in entries) - conditions.keep_size)
     gone = {entry.key for entry in free}
     bases = _bases([entry for entry in entries if entry.key not in gone], entries)
-    spared = [(entry, in_use[entry.key]) for entry in fitting if entry.key in in_use]
-    spared += [(entry, "an adapter that stays") for entry in free if entry.key in bases]
-    return Choice([entry for entry in free if entry.key not in bases], spared)
+    kept = [(entry, in_use[entry.key]) for entry in fitting if entry.key in in_use]
+    kept += [(entry, "an adapter that stays") for entry in free if entry.key in bases]
+    return Selection([entry for entry in free if entry.key not in bases], kept)
 
 
-def _fits(entry: Entry, wish: Wish) -> bool:
+def _fits(entry: Entry, conditions: Conditions) -> bool:
     return (
-        (wish.older_than is None or time.time() - entry.used > wish.older_than)
-        and (wish.larger_than is None or entry.bytes > wish.larger_than)
-        and (wish.reachable is None or entry.key not in wish.reachable)
+        (conditions.older_than is None or time.time() - entry.used > conditions.older_than)
+        and (conditions.larger_than is None or entry.bytes > conditions.larger_than)
+        and (conditions.reachable is None or entry.key not in conditions.reachable)
     )
 
 
-def _until_it_fits(entries: Sequence[Entry], excess: float) -> list[Entry]:
+def _least_recent_until_it_fits(entries: Sequence[Entry], excess: float) -> list[Entry]:
     taken: list[Entry] = []
     for entry in entries:
         if excess <= 0:
@@ -97,9 +97,9 @@ def in_use(store: Store, records: Sequence[Record]) -> dict[str, str]:
     used = {
         asked.key: f"the sweep {record.sweep_name} under way"
         for record in waiting
-        for asked in asked_by(record)
+        for asked in requested_by(record)
     }
-    return used | store.at_work()
+    return used | store.in_use()
 
 
 def _under_way(record: Record) -> bool:

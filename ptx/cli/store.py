@@ -12,7 +12,16 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from ptx.cli import gc
 from ptx.cli.human import age_text, parse_age, parse_size, print_table, size_text
-from ptx.cli.keys import SHOWN, Known, asked_by, key_named, known_of, open_store, records_of, runs_named
+from ptx.cli.keys import (
+    KEY_LENGTH,
+    KnownKey,
+    find_key,
+    find_runs,
+    known_keys,
+    open_store,
+    records_of,
+    requested_by,
+)
 from ptx.cli.why import explain
 from ptx.errors import ConfigError, Problem
 from ptx.store.store import KINDS, Entry, Store
@@ -125,7 +134,7 @@ def _add_gc(
 
 def _list(options: argparse.Namespace) -> int:
     store = open_store(options.out)
-    known = [one for one in known_of(store, records_of(options.out)).values() if one.entry is not None]
+    known = [one for one in known_keys(store, records_of(options.out)).values() if one.entry is not None]
     chosen = [one for one in known if options.kind in (None, one.kind)]
     chosen.sort(
         key=lambda one: _entry(one).bytes if options.sort == "size" else _entry(one).used, reverse=True
@@ -137,7 +146,7 @@ def _list(options: argparse.Namespace) -> int:
         rows.append([one.kind, one.short, one.name, size_text(entry.bytes), *ages, _users(one)])
     print_table(["kind", "key", "choice", "size", "built", "used", "by"], rows)
     print(f"{_count(chosen, 'entry', 'entries')}, {size_text(sum(_entry(one).bytes for one in chosen))}")
-    aside, dead = list((store.root / "quarantine").glob("*/*")), store.dead_work()
+    aside, dead = list((store.root / "quarantine").glob("*/*")), store.abandoned_work()
     if aside or dead:
         print(
             f"{len(aside)} in quarantine, {len(dead)} left by killed builders; ptx store gc --quarantine"
@@ -146,7 +155,7 @@ def _list(options: argparse.Namespace) -> int:
     return 0
 
 
-def _entry(one: Known) -> Entry:
+def _entry(one: KnownKey) -> Entry:
     assert one.entry is not None
     return one.entry
 
@@ -155,7 +164,7 @@ def _count(things: Sequence[object], one: str, many: str) -> str:
     return f"{len(things)} {one if len(things) == 1 else many}"
 
 
-def _users(one: Known) -> str:
+def _users(one: KnownKey) -> str:
     """``train-sweep-1a2b3c4d (3 runs)``."""
     sweeps: dict[str, int] = {}
     for record in one.runs:
@@ -177,17 +186,17 @@ def _verify(options: argparse.Namespace) -> int:
     store = open_store(options.out)
     entries = {entry.key: entry for entry in store.entries()}
     for text in options.keys:
-        if key_named(text, entries) is None:
+        if find_key(text, entries) is None:
             raise ConfigError(Problem(f"no key in the store begins with {text!r}", "ptx store ls lists them"))
-    chosen = {key_named(text, entries) for text in options.keys} or set(entries)
+    chosen = {find_key(text, entries) for text in options.keys} or set(entries)
     faults = _faults(store, [entry for key, entry in entries.items() if key in chosen])
     for entry, fault in faults:
         print(
-            f"broken: {entry.kind} {entry.key[:SHOWN]} ({entry.ingredients.get('choice', 'unreadable')}):"
+            f"broken: {entry.kind} {entry.key[:KEY_LENGTH]} ({entry.ingredients.get('choice', 'unreadable')}):"
             f" {fault}"
         )
         made = [
-            other.key[:SHOWN]
+            other.key[:KEY_LENGTH]
             for other in entries.values()
             if (other.ingredients.get("input") or {}).get("step") == entry.key
         ]
@@ -223,20 +232,20 @@ def _collect(options: argparse.Namespace) -> int:
     store, records = open_store(options.out), records_of(options.out)
     reachable = None
     if options.unreachable_from:
-        named = [record for name in options.unreachable_from for record in runs_named(options.out, name)]
-        reachable = frozenset(asked.key for record in named for asked in asked_by(record))
-    wish = gc.Wish(options.older_than, options.larger_than, options.keep_size, reachable)
-    if not (wish.any or options.quarantine or options.staging):
+        named = [record for name in options.unreachable_from for record in find_runs(options.out, name)]
+        reachable = frozenset(asked.key for record in named for asked in requested_by(record))
+    conditions = gc.Conditions(options.older_than, options.larger_than, options.keep_size, reachable)
+    if not (conditions.any or options.quarantine or options.staging):
         raise ConfigError(
             Problem("nothing was said about what may go", "ptx store gc --older-than 30d, or --help for more")
         )
-    choice = gc.choose(store.entries(), wish, gc.in_use(store, records))
+    choice = gc.select(store.entries(), conditions, gc.in_use(store, records))
     folders = sorted((store.root / "quarantine").glob("*")) if options.quarantine else []
-    folders += store.dead_work() if options.staging else []
-    for entry, user in choice.spared:
-        print(f"kept: {entry.kind} {entry.key[:SHOWN]} is needed by {user}")
-    freed = sum(entry.bytes for entry in choice.doomed) + sum(gc.size_of(folder) for folder in folders)
-    for entry in choice.doomed:
+    folders += store.abandoned_work() if options.staging else []
+    for entry, user in choice.kept:
+        print(f"kept: {entry.kind} {entry.key[:KEY_LENGTH]} is needed by {user}")
+    freed = sum(entry.bytes for entry in choice.deleted) + sum(gc.size_of(folder) for folder in folders)
+    for entry in choice.deleted:
         done = not options.yes or store.remove(entry)
         unused = (
             f"unused for {age_text(time.time() - entry.used)}"
@@ -246,15 +255,15 @@ def _collect(options: argparse.Namespace) -> int:
             else "kept: somebody is at it"
         )
         print(
-            f"{entry.kind} {entry.key[:SHOWN]}  {entry.ingredients.get('choice', 'unreadable')} "
+            f"{entry.kind} {entry.key[:KEY_LENGTH]}  {entry.ingredients.get('choice', 'unreadable')} "
             f" {size_text(entry.bytes)}  {unused}"
         )
     for folder in folders:
-        print(f"{folder.parent.name} {folder.name[:SHOWN]}  {size_text(gc.size_of(folder))}")
+        print(f"{folder.parent.name} {folder.name[:KEY_LENGTH]}  {size_text(gc.size_of(folder))}")
         if options.yes:
             gc.remove_folder(folder)
     what = (
-        f"{_count(choice.doomed, 'entry', 'entries')} and {_count(folders, 'leftover', 'leftovers')},"
+        f"{_count(choice.deleted, 'entry', 'entries')} and {_count(folders, 'leftover', 'leftovers')},"
         f" {size_text(freed)}"
     )
     print(f"deleted {what}" if options.yes else f"would delete {what}; --yes does it")

@@ -1,3 +1,4 @@
-"""The store of finished steps and evaluations, found by the content that decides them; shared by processes
-and machines.
+"""The store of finished steps and evaluations, shared by processes and machines.
+
+A result is found by a key that is made of everything that decides it.
 """

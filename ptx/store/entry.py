@@ -1,4 +1,4 @@
-"""One entry of the store: its record, how it is sealed, and what can be wrong with it."""
+"""One entry of the store: its key, its record, how it is sealed and how it is checked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ptx.files import digest_of, file_digest, files_of, read_json, sync_folder, 
 
 @dataclass(frozen=True)
 class Identity:
-    """What decides a result, and the key made of it."""
+    """Everything that decides a result, and the key that is made of it."""
 
     kind: str  # "steps", "evaluations" or "products"
     ingredients: dict[str, Any]
@@ -28,7 +28,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Entry:
-    """A result in the store. ``record`` is its entry.json; empty when that cannot be read."""
+    """A result in the store; ``record`` is its entry.json, empty when that cannot be read."""
 
     folder: Path
     record: dict[str, Any]
@@ -40,37 +40,37 @@ class Entry:
 
     @property
     def key(self) -> str:
-        """The key it is found by."""
+        """The key of the entry: the name of its folder."""
         return self.folder.name
 
     @property
     def kind(self) -> str:
-        """Steps, evaluations or products."""
+        """The kind of result: steps, evaluations or products."""
         return self.folder.parent.name
 
     @property
     def meta(self) -> dict[str, Any]:
-        """What the builder returned."""
+        """The facts that the builder returned."""
         return dict(self.record["meta"])
 
     @property
     def ingredients(self) -> dict[str, Any]:
-        """What its key is made of."""
+        """The ingredients that the key is made of."""
         return self.record.get("ingredients") or {}
 
     @cached_property
     def bytes(self) -> int:
-        """Size of all its files."""
+        """The size of all files of the entry."""
         return sum(path.stat().st_size for path in files_of(self.folder))
 
     @property
     def created(self) -> float:
-        """When it was finished, in seconds of the epoch."""
+        """The time at which the entry was finished, in seconds of the epoch."""
         return float(self.record.get("created") or self.used)
 
     @property
     def used(self) -> float:
-        """When a run last took it, in seconds of the epoch."""
+        """The time at which a run last used the entry, in seconds of the epoch."""
         stamped = [
             path
             for path in (self.folder / "entry.sha256", self.folder / "entry.json", self.folder)
@@ -80,9 +80,10 @@ class Entry:
 
 
 def fault_of(folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None) -> str:
-    """What is wrong with an entry, or an empty string. Sizes are compared, and on demand every digest.
+    """The fault of an entry in words; empty when there is none.
 
-    ``seen`` is told the size of every file that has been read.
+    Sizes are always compared, digests of the files only with ``digests``. ``seen`` is called with the size of
+    every file that has been checked.
     """
     record = read_record(folder)
     if not record:
@@ -103,21 +104,21 @@ def fault_of(folder: Path, *, digests: bool = False, seen: Callable[[int], None]
         {str(path.relative_to(folder / "payload")) for path in files_of(folder / "payload")}
         - set(record["files"])
     )
-    return f"{extra[0]} was put there later" if digests and extra else ""
+    return f"{extra[0]} was added later" if digests and extra else ""
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """entry.json as far as it can be used; empty otherwise."""
+    """The content of entry.json; empty when it is missing, unreadable or incomplete."""
     try:
         record = read_json(folder / "entry.json")
     except (OSError, ValueError):
         return {}
-    whole = (
+    complete = (
         isinstance(record, dict)
         and isinstance(record.get("files"), dict)
         and isinstance(record.get("meta"), dict)
     )
-    return record if whole else {}
+    return record if complete else {}
 
 
 def _file_fault(path: Path, name: str, size: int, digest: str) -> str:
@@ -131,7 +132,7 @@ def _file_fault(path: Path, name: str, size: int, digest: str) -> str:
 
 
 def seal(entry: Path, record: dict[str, Any]) -> None:
-    """Force everything to the disk, with the record of it."""
+    """Write entry.json with the size and digest of every file, and force everything to the disk."""
     payload = entry / "payload"
     files = {
         str(path.relative_to(payload)): (path.stat().st_size, file_digest(path)) for path in files_of(payload)
@@ -146,8 +147,9 @@ def seal(entry: Path, record: dict[str, Any]) -> None:
 
 
 def chain_of(ingredients: dict[str, Any], known: dict[str, dict[str, Any]]) -> list[str]:
-    """Keys of the steps that a result was made from, the last one first, as far as their ingredients are
-    known.
+    """The keys of the steps that a result was made from, the last one first.
+
+    The chain ends at a step whose ingredients are not in ``known`` (key -> ingredients).
     """
     found = []
     while isinstance(source := ingredients.get("input"), dict) and "step" in source:

@@ -1,19 +1,20 @@
-"""Locks on a shared folder that survive a dead owner.
+"""Locks on a shared folder that survive the death of their owner.
 
-A lock is a folder whose files name owners (host, process, the process's start, a token that never returns).
-``owner`` is the first; whoever finds that it is gone takes over with a file that is named after its token,
-and so on: the last of this chain has the lock. Files are made with ``link``, which is atomic also between
-hosts: of all the processes that find the same dead owner exactly one takes over, without a second lock that
-guards the breaking of the first. Who was slow, and takes over from an owner that the chain has forgotten
-meanwhile, has made a file that hangs on nothing: it sees so, and looks again.
+A lock is a folder. Each of its files names an owner: the host, the process, the start of the process, and a
+token that is never used again. The file ``owner`` names the first owner. A process that finds this owner dead
+takes over with a file that is named after the dead owner's token, and so on. The files form a chain, and the
+last owner of the chain holds the lock. Files are made with ``link``, which is atomic also between hosts: of
+all the processes that find the same dead owner exactly one takes over. No second lock is needed to guard the
+takeover. A slow process may take over from an owner that has left the chain meanwhile. Then its file belongs
+to no chain; the process notices that and starts again.
 
-An owner on this machine is gone when its process is (a reused pid has another start), or when it was stopped
-for :data:`SILENCE` seconds; an owner elsewhere when it has not touched its file for that long. Both times are
-the file system's, so clocks that disagree do not matter. An owner who slept too long may thus be robbed: it
-must call :meth:`Lock.check` before it publishes.
+An owner on this machine is dead when its process has ended (a reused pid has another start), or when it has
+been stopped for :data:`SILENCE` seconds. An owner on another machine is dead when it has not touched its file
+for that long. Both times are those of the file system, so clocks that disagree do not matter. An owner that
+sleeps for too long may thus lose its lock: it must call :meth:`Lock.check` before it publishes.
 
-What a lock saves is work. Whole entries do not depend on it: builders never share a folder, and one rename
-wins.
+A lock only saves work. That entries are complete does not depend on it: builders never share a folder, and
+the first rename wins.
 """
 
 from __future__ import annotations
@@ -36,11 +37,11 @@ from ptx.errors import PtxError
 
 BEAT = 5.0
 SILENCE = 60.0
-FIRST, AFTER, HALF_MADE = "owner", "after-", ".tmp"
+FIRST, AFTER, STAGED = "owner", "after-", ".tmp"
 
 
 class LockLostError(PtxError):
-    """The owner was silent for so long that another process has taken over."""
+    """This process gave no sign of life for so long that another process has taken over its lock."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Lock:
     folder: Path
     name: str
     token: str
-    robbed: str = ""  # the owner before, when it was gone without giving the lock back
+    previous: str = ""  # the owner before, if it died without releasing the lock
 
     @property
     def path(self) -> Path:
@@ -58,23 +59,21 @@ class Lock:
         return self.folder / self.name
 
     def is_mine(self) -> bool:
-        """Whether nobody has taken over."""
+        """Whether no other process has taken over."""
         with suppress(OSError):
-            _clock(self.folder)  # a change of one's own makes a network file system read the folder anew
-        return _has(_chain(self.folder), self.token)
+            _clock(self.folder)  # a change by this client makes a network file system read the folder again
+        return _is_held_with(_chain(self.folder), self.token)
 
     def check(self) -> None:
-        """Raise when somebody has taken over."""
+        """Raise LockLostError when another process has taken over."""
         if not self.is_mine():
-            raise LockLostError(
-                "this process was silent for too long, and another one has taken its work over"
-            )
+            raise LockLostError("this process was silent for too long, and another one took over its work")
 
     def release(self) -> None:
-        """Give the lock back; the folder goes with it unless others are waiting there."""
+        """Release the lock; its folder is removed unless other processes are waiting there."""
         with suppress(OSError):
-            if _has(chain := _chain(self.folder), self.token):
-                for path, _ in chain:  # the first one first: without it the others hang on nothing
+            if _is_held_with(chain := _chain(self.folder), self.token):
+                for path, _ in chain:  # from the first one on: without it the others belong to no chain
                     path.unlink(missing_ok=True)
             self.folder.rmdir()
 
@@ -87,17 +86,20 @@ def held(
     poll: float = 0.2,
     silence: float = SILENCE,
 ) -> Iterator[Lock]:
-    """Hold the lock at ``folder``; calls ``waiting(owner)`` once when another holds it."""
-    told = False
-    while (lock := try_take(folder, silence)) is None:
+    """Hold the lock at ``folder``, with a heartbeat.
+
+    ``waiting(owner)`` is called once when another process holds it. ``poll`` and ``silence`` are in seconds.
+    """
+    reported = False
+    while (lock := try_acquire(folder, silence)) is None:
         owner = owner_of(folder, silence)
-        if owner and not told:
-            told = True
+        if owner and not reported:
+            reported = True
             waiting(owner)
         time.sleep(poll)
     stop = threading.Event()
     heart = threading.Thread(
-        target=_beat, args=(lock.path, stop, min(BEAT, silence / 4)), daemon=True, name="ptx-lock"
+        target=_heartbeat, args=(lock.path, stop, min(BEAT, silence / 4)), daemon=True, name="ptx-lock"
     )
     heart.start()
     try:
@@ -109,24 +111,25 @@ def held(
 
 
 def owner_of(folder: Path, silence: float = SILENCE) -> str:
-    """Who holds the lock, in words; empty when nobody does."""
+    """The process that holds the lock, in words; empty when there is none."""
     chain = _chain(folder)
-    return _living(chain[-1][0], silence) if chain else ""
+    return _living_owner(chain[-1][0], silence) if chain else ""
 
 
-def try_take(folder: Path, silence: float = SILENCE) -> Lock | None:
-    """The lock, or None when somebody else has it. It has no heartbeat: :func:`held` is for work that
-    lasts.
+def try_acquire(folder: Path, silence: float = SILENCE) -> Lock | None:
+    """The lock, or None when another process holds it.
+
+    It has no heartbeat: :func:`held` is for work that lasts.
     """
     chain = _chain(folder)
-    if chain and _living(chain[-1][0], silence):
+    if chain and _living_owner(chain[-1][0], silence):
         return None
     orphans = _orphans(folder, chain)
-    name, robbed = (_after(*chain[-1]), _named(chain[-1][1])) if chain else (FIRST, "")
-    lock = Lock(folder, name, uuid.uuid4().hex, robbed)
+    name, previous = (_successor_name(*chain[-1]), _describe(chain[-1][1])) if chain else (FIRST, "")
+    lock = Lock(folder, name, uuid.uuid4().hex, previous)
     if not _create(lock):
         return None
-    if not lock.is_mine():  # this process was so slow that others took the lock, and gave it back, in between
+    if not lock.is_mine():  # this process was slow: others acquired and released the lock in between
         lock.path.unlink(missing_ok=True)
         return None
     for orphan in orphans:  # of processes that were killed before they could remove them
@@ -135,64 +138,67 @@ def try_take(folder: Path, silence: float = SILENCE) -> Lock | None:
 
 
 def _chain(folder: Path) -> list[tuple[Path, dict[str, Any]]]:
-    """The files from the first owner's to that of the one who has the lock, each with the owner it names;
-    empty when nobody has it.
+    """The files from the first owner's to that of the present one, each with the owner that it names.
+
+    Empty when the lock is free.
     """
     found, path = [], folder / FIRST
     while (text := _text(path)) is not None:
         found.append((path, _parsed(text)))
-        path = folder / _after(*found[-1])
+        path = folder / _successor_name(*found[-1])
     return found
 
 
 def _orphans(folder: Path, chain: list[tuple[Path, dict[str, Any]]]) -> list[Path]:
-    """Files that hang on nothing, and half-made ones; whoever is making one just now makes it again."""
+    """Files that belong to no chain, and staged ones; a process that is making one now makes it again."""
     try:
         others = set(folder.iterdir()) - {path for path, _ in chain}
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [path for path in others if path.name.startswith(AFTER) or path.suffix == HALF_MADE]
+    return [path for path in others if path.name.startswith(AFTER) or path.suffix == STAGED]
 
 
-def _has(chain: list[tuple[Path, dict[str, Any]]], token: str) -> bool:
+def _is_held_with(chain: list[tuple[Path, dict[str, Any]]], token: str) -> bool:
     return bool(chain) and chain[-1][1].get("token") == token
 
 
-def _after(path: Path, owner: dict[str, Any]) -> str:
-    """The file of whoever takes over from ``owner``; from one whose file was emptied, named after that
-    file.
+def _successor_name(path: Path, owner: dict[str, Any]) -> str:
+    """The file name of the process that takes over from ``owner``, which is named in ``path``.
+
+    Where the owner's file was emptied (a power cut) there is no token, and the name of that file serves.
     """
     return f"{AFTER}{owner.get('token') or path.name}"
 
 
 def _create(lock: Lock) -> bool:
-    """Make the lock's file, whole from its first moment; False when somebody else was first."""
-    staged = lock.folder / f"{lock.token}{HALF_MADE}"
+    """Make the lock's file, complete as soon as it appears; False when another process was first."""
+    staged = lock.folder / f"{lock.token}{STAGED}"
     try:
         lock.folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError:  # mkdir looks twice, and the folder went in between
+    except FileExistsError:  # mkdir looks twice, and the folder was removed in between
         if lock.folder.is_file():
             raise
         return False
     try:
-        staged.write_text(json.dumps({"host": socket.gethostname(), **_me(), "token": lock.token}))
-        with suppress(FileExistsError):  # NFS may answer so although the link is ours; the token tells
+        staged.write_text(json.dumps({"host": socket.gethostname(), **_this_process(), "token": lock.token}))
+        with suppress(FileExistsError):  # NFS may answer so although the link is ours; the token decides
             os.link(staged, lock.path)
         return bool(_parsed(_text(lock.path) or "").get("token") == lock.token)
-    except FileNotFoundError:  # the folder has just gone with the lock before
+    except FileNotFoundError:  # the folder was just removed with the previous lock
         return False
     finally:
         staged.unlink(missing_ok=True)
 
 
-def _me() -> dict[str, Any]:
+def _this_process() -> dict[str, Any]:
     return {"place": _place(), "pid": os.getpid(), "started": _process(os.getpid())[1]}
 
 
 @functools.cache
 def _place() -> str:
-    """Where process numbers mean the same: this boot of this machine and this pid namespace; empty where
-    /proc does not tell.
+    """The scope of process ids: this boot of this machine and this pid namespace.
+
+    Empty where /proc does not say.
     """
     try:
         return (
@@ -204,7 +210,7 @@ def _place() -> str:
 
 
 def _process(pid: int) -> tuple[str, str]:
-    """A process's state letter and the kernel ticks at which it started; empty when there is none."""
+    """The state letter of a process and the kernel ticks at which it started; empty when it has ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
@@ -212,10 +218,10 @@ def _process(pid: int) -> tuple[str, str]:
     return fields[0], fields[19]
 
 
-def _living(path: Path, silence: float) -> str:
-    """The owner in words, or an empty string when there is none any more."""
+def _living_owner(path: Path, silence: float) -> str:
+    """The owner that ``path`` names, in words; empty when it is dead."""
     try:
-        with path.open() as file:  # opening asks a network file system for the present time stamp
+        with path.open() as file:  # opening makes a network file system read the time stamp again
             touched = os.fstat(file.fileno()).st_mtime
             owner = _parsed(file.read())
     except FileNotFoundError:
@@ -225,17 +231,17 @@ def _living(path: Path, silence: float) -> str:
         if started != owner["started"] or state in "ZX":
             return ""
         if state not in "Tt":
-            return _named(owner)
+            return _describe(owner)
     try:
-        return "" if _clock(path.parent) - touched > silence else _named(owner)
-    except FileNotFoundError:  # the folder has just gone, and the lock with it
+        return "" if _clock(path.parent) - touched > silence else _describe(owner)
+    except FileNotFoundError:  # the folder was just removed, and the lock with it
         return ""
-    except OSError:  # nothing can be written here, so nobody can take over either
-        return _named(owner)
+    except OSError:  # the folder cannot be written to, so no process can take over either
+        return _describe(owner)
 
 
 def _clock(folder: Path) -> float:
-    """The file system's own time, by touching a file there."""
+    """The time of the file system, in seconds of the epoch, by touching a file there."""
     probe = folder / f"{uuid.uuid4().hex}.clock"
     try:
         probe.touch()
@@ -245,9 +251,10 @@ def _clock(folder: Path) -> float:
         probe.unlink(missing_ok=True)
 
 
-def _beat(path: Path, stop: threading.Event, every: float) -> None:
-    """Touch the lock's file; where that fails for good the others see silence, and :meth:`Lock.check`
-    tells.
+def _heartbeat(path: Path, stop: threading.Event, every: float) -> None:
+    """Touch the lock's file every ``every`` seconds until ``stop`` is set.
+
+    Where that keeps failing other processes may take over, and :meth:`Lock.check` notices.
     """
     while not stop.wait(every):
         with suppress(OSError):
@@ -255,7 +262,7 @@ def _beat(path: Path, stop: threading.Event, every: float) -> None:
 
 
 def _text(path: Path) -> str | None:
-    """What a file holds; None when there is none any more."""
+    """The content of a file; None when it does not exist any more."""
     try:
         return path.read_text()
     except OSError as error:
@@ -265,7 +272,7 @@ def _text(path: Path) -> str | None:
 
 
 def _parsed(text: str) -> dict[str, Any]:
-    """The owner; nobody when a power cut has emptied the file."""
+    """The owner that a file names; empty when a power cut has emptied the file."""
     try:
         owner = json.loads(text)
     except ValueError:
@@ -273,5 +280,5 @@ def _parsed(text: str) -> dict[str, Any]:
     return owner if isinstance(owner, dict) else {}
 
 
-def _named(owner: dict[str, Any]) -> str:
+def _describe(owner: dict[str, Any]) -> str:
     return f"process {owner.get('pid', '?')} on {owner.get('host', 'an unknown host')}"

@@ -1,14 +1,15 @@
 """The store: finished steps, evaluations and by-products of steps, found by what decides their content.
 
-An entry is a folder ``KIND/KEY`` that appears in one rename and is complete when it is there::
+An entry is a folder ``KIND/KEY``. It appears by one rename, so it is complete as soon as it exists::
 
     entry.json     the key's ingredients, what the builder returned, sizes and digests of the payload's files
     entry.sha256   digest of entry.json; its time stamp is the time of last use
-    payload/       what the builder wrote
+    payload/       the files that the builder wrote
 
-Work in progress lies in ``staging/KEY/OWNER``, one folder per builder, so that a builder who was taken for
-dead cannot write into the work of the one who took over. ``checkpoints`` are handed on, so that a step that
-was killed goes on where it stood. What is broken is moved to ``quarantine/KEY``, never deleted.
+Work in progress lies in ``staging/KEY/OWNER``, one folder per builder. So a builder that was taken for dead
+cannot write into the work of the process that took over. ``checkpoints`` are passed on to the next builder,
+so that a step that was killed resumes where it stood. A damaged entry is moved to ``quarantine/KEY``, never
+deleted at once.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 from ptx.errors import PtxError, StoppedError
 from ptx.files import read_json, sync_folder, write_json
 from ptx.store.entry import Entry, Identity, chain_of, fault_of, read_record, seal
-from ptx.store.locks import SILENCE, Lock, LockLostError, held, owner_of, try_take
+from ptx.store.locks import SILENCE, Lock, LockLostError, held, owner_of, try_acquire
 
 __all__ = ["KINDS", "Entry", "Identity", "Staging", "Store"]
 
@@ -39,7 +40,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Staging:
-    """Where a builder works."""
+    """The folders and the event log that a builder writes to."""
 
     payload: Path
     checkpoints: Path
@@ -47,36 +48,39 @@ class Staging:
 
 
 def _quiet(_text: str) -> None:
-    """Tell nobody."""
+    """Ignore a message."""
 
 
 class Store:
-    """A folder of finished results. ``silence`` is how long a builder elsewhere may seem dead, in seconds."""
+    """A folder of finished results.
+
+    A builder on another machine counts as dead after ``silence`` seconds without a sign of life.
+    """
 
     def __init__(self, root: Path, silence: float = SILENCE) -> None:
         self.root = root
         self.silence = silence
 
     def folder_of(self, identity: Identity) -> Path:
-        """Where the entry lies or would lie."""
+        """The folder of the entry, whether or not it exists."""
         return self.root / identity.kind / identity.key
 
     def entries(self) -> list[Entry]:
-        """Everything that is there, whole or broken."""
+        """All entries, damaged ones included."""
         folders = [
             folder for kind in KINDS for folder in sorted((self.root / kind).glob("*")) if folder.is_dir()
         ]
         return [Entry(folder, read_record(folder)) for folder in folders]
 
     def find(self, identity: Identity) -> Entry | None:
-        """The entry, if its record and its files' sizes are as they were written. Changes nothing."""
+        """The entry, if its record and the sizes of its files are as they were written; changes nothing."""
         folder = self.folder_of(identity)
         return None if not folder.is_dir() or self.fault(folder) else Entry(folder, read_record(folder))
 
     def fault(
         self, folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None
     ) -> str:
-        """What is wrong with an entry, or an empty string; see :func:`ptx.store.entry.fault_of`."""
+        """The fault of an entry in words, empty when there is none (:func:`ptx.store.entry.fault_of`)."""
         return fault_of(folder, digests=digests, seen=seen)
 
     def fetch(
@@ -86,10 +90,15 @@ class Store:
         waiting: Say = _quiet,
         noticed: Say = _quiet,
     ) -> tuple[Entry, bool]:
-        """The entry, and whether it was there already; otherwise ``build`` is called, once over all processes
-        on this store.
+        """The entry, and whether it existed before; if not, ``build`` makes it.
 
-        ``waiting`` is told who is building it, ``noticed`` what was found broken or taken over.
+        Of all processes on this store one calls ``build``, the others wait for it.
+
+        Args:
+            identity: what decides the result.
+            build: writes the payload and returns the facts that :attr:`Entry.meta` keeps.
+            waiting: called with the owner's name when another process is building the entry.
+            noticed: called with a sentence for a damaged entry, and for work that was taken over.
         """
         while True:
             found = self.find(identity)
@@ -108,7 +117,7 @@ class Store:
             return found, True
 
     def quarantine(self, folder: Path, fault: str) -> Path:
-        """Move a broken entry away, and note why. The caller holds its lock."""
+        """Move a damaged entry to the quarantine, with a note of its fault. The caller holds its lock."""
         home = self.root / "quarantine" / folder.name
         try:
             home.mkdir(parents=True, exist_ok=True)
@@ -124,19 +133,20 @@ class Store:
         return aside
 
     def owner(self, key: str) -> str:
-        """Who is building an entry, in words; empty when nobody is."""
+        """The process that is building an entry, in words; empty when there is none."""
         return owner_of(self.root / "locks" / key, self.silence)
 
     def set_aside(self, entry: Entry, fault: str) -> Path | None:
-        """Quarantine a broken entry; None when somebody is at it."""
-        with self._alone(entry.key) as lock:
+        """Quarantine a damaged entry; None when another process holds its lock."""
+        with self._lock_if_free(entry.key) as lock:
             return self.quarantine(entry.folder, fault) if lock else None
 
     def remove(self, entry: Entry) -> bool:
-        """Delete an entry, out of sight first so that none is ever half there; False when somebody is at
-        it.
+        """Delete an entry; False when another process holds its lock.
+
+        The entry is renamed first, so that no process ever finds half of it.
         """
-        with self._alone(entry.key) as lock:
+        with self._lock_if_free(entry.key) as lock:
             if lock is None or not entry.folder.is_dir():
                 return False
             trash = self.root / "staging" / entry.key / lock.token
@@ -147,21 +157,21 @@ class Store:
             return True
 
     @contextlib.contextmanager
-    def _alone(self, key: str) -> Iterator[Lock | None]:
-        lock = try_take(self.root / "locks" / key, self.silence)
+    def _lock_if_free(self, key: str) -> Iterator[Lock | None]:
+        lock = try_acquire(self.root / "locks" / key, self.silence)
         try:
             yield lock
         finally:
             if lock is not None:
                 lock.release()
 
-    def dead_work(self) -> list[Path]:
-        """Staging folders, and locks, of builders that are no more."""
+    def abandoned_work(self) -> list[Path]:
+        """The staging folders and locks of builders that ended without finishing."""
         folders = [folder for name in ("staging", "locks") for folder in sorted((self.root / name).glob("*"))]
         return [folder for folder in folders if not self.owner(folder.name)]
 
-    def at_work(self) -> dict[str, str]:
-        """Keys that are being built, and those of the steps they are built from -> who is at it."""
+    def in_use(self) -> dict[str, str]:
+        """Key -> the process that needs it: entries that are being built, and the steps they build on."""
         busy: dict[str, str] = {}
         inputs = {entry.key: entry.ingredients for entry in self.entries()}
         for folder in (self.root / "locks").glob("*"):
@@ -173,13 +183,13 @@ class Store:
         return busy
 
     def _need_room(self, identity: Identity) -> None:
-        """Say so when the store lacks an entry and cannot be written to."""
+        """Raise when the entry must be built and the store cannot be written to."""
         folder = self.root
         while not folder.exists():
             folder = folder.parent
         if not os.access(folder, os.W_OK | os.X_OK):
             entry = self.folder_of(identity)
-            lacks = f"holds it only damaged ({self.fault(entry)})" if entry.is_dir() else "does not hold it"
+            lacks = f"holds a damaged one ({self.fault(entry)})" if entry.is_dir() else "does not hold it"
             what = f"{identity.ingredients.get('choice', identity.kind)} {identity.key[:12]}"
             raise PtxError(
                 f"{what} must be built, but {folder} cannot be written to and the store there {lacks}; "
@@ -189,8 +199,8 @@ class Store:
     def _build(
         self, identity: Identity, build: Callable[[Staging], dict[str, Any]], lock: Lock, noticed: Say
     ) -> Entry:
-        if lock.robbed:
-            noticed(f"took over from {lock.robbed}, which ended without finishing")
+        if lock.previous:
+            noticed(f"took over from {lock.previous}, which ended without finishing")
         folder = self.folder_of(identity)
         if folder.is_dir() and (fault := self.fault(folder)):
             noticed(
@@ -223,7 +233,7 @@ class Store:
             shutil.rmtree(work if useless else work / "entry", ignore_errors=True)
             _remove_empty(work.parent)
             if lost and isinstance(error, Exception) and not isinstance(error, LockLostError):
-                lock.check()  # whatever went wrong, another process is at it now
+                lock.check()  # whatever failed here, another process builds the entry now
             raise
         shutil.rmtree(work, ignore_errors=True)
         _remove_empty(work.parent)
@@ -231,7 +241,7 @@ class Store:
 
 
 def _inherit(work: Path) -> None:
-    """Begin a builder's folder with the checkpoints of the one before; what else it left is of no use."""
+    """Create a builder's folder with the checkpoints of the previous builder, and delete its other files."""
     work.mkdir(parents=True)
     others = [path for path in work.parent.iterdir() if path != work]
     for other in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
@@ -242,7 +252,7 @@ def _inherit(work: Path) -> None:
 
 
 def _publish(entry: Path, folder: Path) -> None:
-    """The rename by which an entry appears; the first one wins."""
+    """Rename a finished entry into its place; the first of several builders wins."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         entry.rename(folder)

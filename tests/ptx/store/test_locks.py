@@ -20,7 +20,7 @@ from ptx.store import locks
 
 def write_owner(folder, **changes):
     folder.mkdir(parents=True, exist_ok=True)
-    owner = {"host": "there", **locks._me(), "token": "t"} | changes
+    owner = {"host": "there", **locks._this_process(), "token": "t"} | changes
     (folder / locks.FIRST).write_text(json.dumps(owner))
     return folder / locks.FIRST
 
@@ -78,7 +78,7 @@ def test_the_lock_of_a_dead_process_is_taken_over_at_once_and_the_new_owner_know
     write_owner(tmp_path / "k", pid=dead_pid(), started="1")
     with locks.held(tmp_path / "k") as lock:
         assert json.loads(lock.path.read_text())["pid"] == os.getpid()
-        assert "on there" in lock.robbed
+        assert "on there" in lock.previous
     assert not (tmp_path / "k").exists()
 
 
@@ -97,7 +97,7 @@ def test_exactly_one_of_many_takes_over_from_the_dead(tmp_path):
         folder = tmp_path / str(attempt)
         write_owner(folder, pid=1, started="never")
         with ThreadPoolExecutor(8) as pool:
-            taken = list(pool.map(lambda _, folder=folder: locks.try_take(folder), range(8)))
+            taken = list(pool.map(lambda _, folder=folder: locks.try_acquire(folder), range(8)))
         winners = [lock for lock in taken if lock]
         assert len(winners) == 1
         winners[0].check()
@@ -116,12 +116,12 @@ def before(monkeypatch, module, name, happens):
 
 
 def test_an_owner_who_gave_the_lock_back_is_not_taken_for_a_dead_one(tmp_path, monkeypatch):
-    first, others = locks.try_take(tmp_path / "k"), []
+    first, others = locks.try_acquire(tmp_path / "k"), []
     before(
-        monkeypatch, locks, "_living", first.release
+        monkeypatch, locks, "_living_owner", first.release
     )  # while somebody has just found the lock and asks who that is
-    before(monkeypatch, os, "link", lambda: others.append(locks.try_take(tmp_path / "k")))
-    late = locks.try_take(tmp_path / "k")
+    before(monkeypatch, os, "link", lambda: others.append(locks.try_acquire(tmp_path / "k")))
+    late = locks.try_acquire(tmp_path / "k")
     assert [bool(late), *map(bool, others)].count(True) == 1
     (late or others[0]).check()
 
@@ -131,11 +131,11 @@ def test_who_is_slow_to_take_over_from_the_dead_does_not_rob_a_later_owner(tmp_p
     later = []
 
     def others_come_and_go():
-        locks.try_take(tmp_path / "k").release()
-        later.append(locks.try_take(tmp_path / "k"))
+        locks.try_acquire(tmp_path / "k").release()
+        later.append(locks.try_acquire(tmp_path / "k"))
 
     before(monkeypatch, os, "link", others_come_and_go)
-    assert locks.try_take(tmp_path / "k") is None
+    assert locks.try_acquire(tmp_path / "k") is None
     later[0].check()
     later[0].release()
     assert not (tmp_path / "k").exists()
@@ -150,7 +150,7 @@ def test_a_folder_that_goes_while_it_is_made_is_made_again(tmp_path, monkeypatch
         pass
     (tmp_path / "k").touch()
     with pytest.raises(FileExistsError):
-        locks.try_take(tmp_path / "k")
+        locks.try_acquire(tmp_path / "k")
 
 
 def test_what_a_slow_taker_left_behind_when_it_was_killed_is_removed(tmp_path):
@@ -164,13 +164,13 @@ def test_what_a_slow_taker_left_behind_when_it_was_killed_is_removed(tmp_path):
 
 def test_a_chain_of_dead_owners_ends_in_one_living_one(tmp_path):
     for pid in range(3):
-        lock = locks.try_take(tmp_path / "k")
+        lock = locks.try_acquire(tmp_path / "k")
         lock.path.write_text(
             json.dumps(json.loads(lock.path.read_text()) | {"started": "never", "host": str(pid)})
         )
     with locks.held(tmp_path / "k") as lock:
-        assert lock.robbed.endswith("on 2")
-        assert locks.try_take(tmp_path / "k") is None
+        assert lock.previous.endswith("on 2")
+        assert locks.try_acquire(tmp_path / "k") is None
     assert not (tmp_path / "k").exists()
 
 
@@ -188,7 +188,7 @@ def test_an_owner_whose_file_was_emptied_by_a_power_cut_is_gone_after_its_silenc
     path.write_text("")
     assert locks.owner_of(tmp_path / "k") != ""
     os.utime(path, (1, 1))
-    assert locks.try_take(tmp_path / "k") is not None
+    assert locks.try_acquire(tmp_path / "k") is not None
 
 
 def test_a_holder_keeps_the_lock_by_its_heartbeat(tmp_path):
@@ -198,13 +198,13 @@ def test_a_holder_keeps_the_lock_by_its_heartbeat(tmp_path):
         assert lock.path.stat().st_mtime_ns > before
         owner = json.loads(lock.path.read_text())
         lock.path.write_text(json.dumps(owner | {"place": "another boot"}))
-        assert locks.try_take(tmp_path / "k", silence=0.2) is None
+        assert locks.try_acquire(tmp_path / "k", silence=0.2) is None
 
 
-def test_a_stopped_holder_is_robbed_and_notices_when_it_wakes_up(tmp_path):
+def test_a_stopped_holder_loses_its_lock_and_notices_when_it_wakes_up(tmp_path):
     holder = hold(tmp_path / "k", silence=0.4)
     holder.send_signal(signal.SIGSTOP)
-    assert locks.try_take(tmp_path / "k", silence=30) is None
+    assert locks.try_acquire(tmp_path / "k", silence=30) is None
     with locks.held(tmp_path / "k", poll=0.02, silence=0.4) as lock:
         holder.send_signal(signal.SIGCONT)
         assert ask(holder) == "False"
@@ -215,7 +215,7 @@ def test_a_stopped_holder_is_robbed_and_notices_when_it_wakes_up(tmp_path):
 def test_a_stopped_holder_that_wakes_up_in_time_still_has_the_lock(tmp_path):
     holder = hold(tmp_path / "k")
     holder.send_signal(signal.SIGSTOP)
-    assert locks.try_take(tmp_path / "k") is None
+    assert locks.try_acquire(tmp_path / "k") is None
     holder.send_signal(signal.SIGCONT)
     assert ask(holder) == "True"
     assert holder.wait(10) == 0
@@ -231,21 +231,21 @@ def test_a_holder_whose_folder_vanished_notices(tmp_path):
 
 
 def test_giving_back_does_not_touch_the_lock_of_the_next_owner(tmp_path):
-    robbed = locks.try_take(tmp_path / "k")
-    robbed.path.write_text(json.dumps(json.loads(robbed.path.read_text()) | {"started": "never"}))
-    owner = locks.try_take(tmp_path / "k")
-    robbed.release()
+    overtaken = locks.try_acquire(tmp_path / "k")
+    overtaken.path.write_text(json.dumps(json.loads(overtaken.path.read_text()) | {"started": "never"}))
+    owner = locks.try_acquire(tmp_path / "k")
+    overtaken.release()
     owner.check()
 
 
-def test_a_waiter_is_told_who_holds_the_lock(tmp_path):
-    said = []
+def test_a_waiter_learns_who_holds_the_lock(tmp_path):
+    owners = []
     path = write_owner(tmp_path / "k", host=socket.gethostname())
 
     def waiting(owner):
-        said.append(owner)
+        owners.append(owner)
         path.unlink()
 
     with locks.held(tmp_path / "k", waiting, poll=0.001):
         pass
-    assert said == [f"process {os.getpid()} on {socket.gethostname()}"]
+    assert owners == [f"process {os.getpid()} on {socket.gethostname()}"]

@@ -1,0 +1,89 @@
+"""One entry: its key, its record, and every way in which it can be damaged."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ptx.store.entry import Entry, Identity, chain_of, fault_of, read_record, seal
+from ptx.store.store import Store
+
+IDENTITY = Identity("steps", {"choice": "toy", "seed": 0})
+
+
+def build(staging):
+    (staging.payload / "a.txt").write_text("hello")
+    return {"answer": 42}
+
+
+@pytest.fixture
+def entry(tmp_path: Path) -> Entry:
+    """An entry with one file, sealed."""
+    folder = tmp_path / IDENTITY.kind / IDENTITY.key
+    (folder / "payload").mkdir(parents=True)
+    (folder / "payload" / "a.txt").write_text("hello")
+    record = {"key": IDENTITY.key, "ingredients": IDENTITY.ingredients, "meta": {"answer": 42}}
+    seal(folder, record)
+    return Entry(folder, read_record(folder))
+
+
+def test_the_key_depends_on_the_ingredients_and_not_on_their_order():
+    assert Identity("steps", {"seed": 0, "choice": "toy"}).key == IDENTITY.key
+    assert Identity("steps", {"seed": 1, "choice": "toy"}).key != IDENTITY.key
+
+
+def test_a_sealed_entry_has_no_fault_and_says_what_it_holds(entry):
+    assert fault_of(entry.folder, digests=True) == ""
+    assert (entry.kind, entry.key, entry.meta) == ("steps", IDENTITY.key, {"answer": 42})
+    assert entry.ingredients == IDENTITY.ingredients
+    assert entry.bytes == sum(path.stat().st_size for path in entry.folder.rglob("*") if path.is_file())
+    assert entry.created == pytest.approx(entry.used, abs=5)
+
+
+def test_the_sizes_of_checked_files_are_reported(entry):
+    sizes = []
+    fault_of(entry.folder, seen=sizes.append)
+    assert sizes == [5]
+
+
+def test_a_record_that_lacks_a_part_counts_as_none(entry):
+    (entry.folder / "entry.json").write_text('{"files": {}}')
+    assert read_record(entry.folder) == {}
+    (entry.folder / "entry.json").unlink()
+    assert fault_of(entry.folder) == "entry.json is missing or cannot be read"
+
+
+def test_the_chain_of_a_result_goes_back_as_far_as_it_is_known():
+    known = {"b": {"input": {"step": "a"}}, "a": {"input": {"model": "digest"}}}
+    assert chain_of({"input": {"step": "b"}}, known) == ["b", "a"]
+    assert chain_of({"input": {"step": "b"}}, {}) == ["b"]
+    assert chain_of({"input": {"model": "digest"}}, known) == []
+
+
+def test_the_digests_are_those_of_sha256sum(tmp_path):
+    entry, _ = Store(tmp_path).fetch(IDENTITY, build)
+    done = subprocess.run(
+        ["sha256sum", "-c", "entry.sha256"], cwd=entry.folder, capture_output=True, text=True
+    )
+    assert done.stdout == "entry.json: OK\n"
+
+
+def test_looking_finds_what_is_broken_and_changes_nothing(tmp_path):
+    store = Store(tmp_path)
+    entry, _ = store.fetch(IDENTITY, build)
+    (entry.payload / "a.txt").write_text("hallo")
+    assert store.fault(entry.folder) == ""
+    assert store.fault(entry.folder, digests=True) == "a.txt has changed since it was written"
+    (entry.payload / "a.txt").write_text("hall")
+    assert store.fault(entry.folder) == "a.txt has 4 bytes, 5 were written"
+    assert store.find(IDENTITY) is None
+    assert entry.folder.is_dir()
+
+
+def test_a_file_put_into_an_entry_later_is_found_on_demand(tmp_path):
+    store = Store(tmp_path)
+    entry, _ = store.fetch(IDENTITY, build)
+    (entry.payload / "z.txt").touch()
+    assert store.fault(entry.folder, digests=True) == "z.txt was added later"
