@@ -105,21 +105,23 @@ def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> ModelRef | None:
 def _outside(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef | None:
     if not hasattr(config, "outside"):
         return None
-    from ptx.execute.process import take_outside
+    from ptx.execute.process import run_in_environment
 
-    return take_outside(run, config.outside(), kind, config, model, data)
+    return run_in_environment(run, config.outside(), kind, config, model, data)
 
 
 @hookimpl(trylast=True, specname="ptx_train")
 def call_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
     """Call the function that a method's choice names (:attr:`ptx.Choice.calls`)."""
-    return run.host.call(method, run=run, method=method, model=model, data=data)
+    made: ModelRef | None = run.host.call(method, run=run, method=method, model=model, data=data)
+    return made
 
 
 @hookimpl(trylast=True, specname="ptx_compress")
 def call_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
     """Call the function that a compressor's choice names."""
-    return run.host.call(compressor, run=run, compressor=compressor, model=model, data=data)
+    made: ModelRef | None = run.host.call(compressor, run=run, compressor=compressor, model=model, data=data)
+    return made
 
 
 @hookimpl(trylast=True, specname="ptx_evaluate")
@@ -127,7 +129,10 @@ def call_evaluate(
     run: Run, evaluator: Evaluator, model: ModelRef, lm: Any | None, baseline: ModelRef | None
 ) -> Evaluation | None:
     """Call the function that an evaluator's choice names."""
-    return run.host.call(evaluator, run=run, evaluator=evaluator, model=model, lm=lm, baseline=baseline)
+    made: Evaluation | None = run.host.call(
+        evaluator, run=run, evaluator=evaluator, model=model, lm=lm, baseline=baseline
+    )
+    return made
 
 
 @hookimpl(trylast=True, specname="ptx_score")
@@ -136,7 +141,8 @@ def call_score(
 ) -> list[float] | None:
     """Call the function that a scorer's choice names."""
     texts = {"prompts": prompts, "completions": completions, "references": references}
-    return run.host.call(scorer, run=run, scorer=scorer, **texts)
+    made: list[float] | None = run.host.call(scorer, run=run, scorer=scorer, **texts)
+    return made
 
 
 @hookimpl(trylast=True)

@@ -160,7 +160,7 @@ def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
 def _run(
     host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options: Any, arguments: Sequence[str]
 ) -> int:
-    from ptx.execute.sweep import alone
+    from ptx.execute.sweep import sweep_lock
     from ptx.plan.plan import command_line
     from ptx.plan.planner import make_plan
 
@@ -175,15 +175,15 @@ def _run(
                 f"  {run.id}: {chain}; measured by {', '.join(m.name for m in run.evaluations) or 'nothing'}"
             )
         return 0
-    with alone(plan, terminal):
-        outcome = _hand_out(host, plan, jobs[0].config, terminal, options)
+    with sweep_lock(plan, terminal):
+        outcome = _run_plan(host, plan, jobs[0].config, terminal, options)
         return _conclude(plan, outcome, terminal)
 
 
-def _hand_out(host: Host, plan: Any, config: Any, terminal: Terminal, options: Any) -> Any:
+def _run_plan(host: Host, plan: Any, config: Any, terminal: Terminal, options: Any) -> Any:
     """Have the runs taken where the configuration says; of a sweep, its state is shown meanwhile."""
     from ptx.cli.board import Board
-    from ptx.execute.cluster import hand_out
+    from ptx.execute.cluster import run_on_cluster
     from ptx.execute.pool import run_in_workers
     from ptx.execute.sweep import run_sweep
 
@@ -193,7 +193,7 @@ def _hand_out(host: Host, plan: Any, config: Any, terminal: Terminal, options: A
             parallel = None if config.cluster is not None else max(config.workers, 1)
             shown.enter_context(terminal.watching(Board(plan, parallel, retry_failed=manner["retry_failed"])))
         if config.cluster is not None:
-            return hand_out(plan, host, terminal, config, **manner)
+            return run_on_cluster(plan, host, terminal, config, **manner)
         if config.workers:
             return run_in_workers(plan, host, terminal, config.workers, threads=config.threads, **manner)
         return run_sweep(plan, host, terminal, **manner)
@@ -201,7 +201,7 @@ def _hand_out(host: Host, plan: Any, config: Any, terminal: Terminal, options: A
 
 def _conclude(plan: Any, outcome: Any, terminal: Terminal) -> int:
     """Say what became of the sweep, and report; returns the exit code."""
-    from ptx.execute.sweep import close_books
+    from ptx.execute.sweep import write_step_counts
 
     if outcome.kept:
         terminal.say(f"{outcome.kept} of {len(plan.runs)} runs were done already and are kept")
@@ -215,7 +215,7 @@ def _conclude(plan: Any, outcome: Any, terminal: Terminal) -> int:
             if len(outcome.left) > 1
             else "the run that failed earlier is"
         )
-        terminal.say(f"{number} left alone; the same command with --retry-failed tries again")
+        terminal.say(f"{number} left sweep_lock; the same command with --retry-failed tries again")
     if outcome.interrupted:
         raise KeyboardInterrupt
     failed = bool(outcome.failed or outcome.left)
@@ -225,7 +225,7 @@ def _conclude(plan: Any, outcome: Any, terminal: Terminal) -> int:
             " collects them"
         )
         return 1 if failed else 0
-    books = close_books(plan)
+    books = write_step_counts(plan)
     terminal.say(
         f"steps: {books['steps_asked']} asked for, {books['steps_ran']} ran, {books['steps_shared']} shared;"
         f" evaluations: {books['evaluations_asked']} asked for, {books['evaluations_ran']} ran,"

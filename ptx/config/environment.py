@@ -3,7 +3,7 @@ pins.
 
 What passes between is files. A plugin's configuration says ``outside()``: which script takes the step, and
 with which Python. The script is called as ``PYTHON SCRIPT SPEC.json``;
-:func:`ptx.execute.process.take_outside` is the caller and says what stands in SPEC. The script's content, the
+:func:`ptx.execute.process.run_in_environment` is the caller and says what stands in SPEC. The script's content, the
 Python's version and every distribution installed there decide the result, so they are in the step's key.
 """
 

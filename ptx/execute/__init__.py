@@ -1,3 +1,5 @@
-"""Running a plan: its runs one by one, in worker processes or on a cluster; and the steps of one run, here or
-in a process of their own.
+"""Running a plan.
+
+Runs are executed one after another, in worker processes or on a cluster. The steps of a run are executed in
+this process or in a process of their own.
 """

@@ -1,8 +1,8 @@
-"""One step in a process of its own, or one rank of it: ``python -m ptx.execute.child SPEC.json``, also below
-torchrun or accelerate.
+"""Run one step in a process of its own: ``python -m ptx.execute.child SPEC.json``.
 
-The other side is :mod:`ptx.execute.process`. Rank 0 reports and writes; the other ranks are silent. A rank
-whose standard input ends has lost its parent and leaves at once: what it had to keep is in its checkpoints.
+The process may also be one rank that torchrun or accelerate has started. The parent's side is
+:mod:`ptx.execute.process`. Rank 0 reports and writes; the other ranks are silent. When the standard input of
+a rank ends, its parent is gone, and the rank exits at once: its checkpoints hold what must be kept.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from ptx.config import RunConfig
 from ptx.data import DataSet
 from ptx.errors import StepError
@@ -27,35 +29,37 @@ from ptx.execute.steps import transform
 from ptx.files import read_json, write_json
 from ptx.hooks.host import Host, get_host
 from ptx.hooks.run import Run
-from ptx.plan.planner import open_choice
+from ptx.plan.inputs import open_choice
 from ptx.plan.serialize import thaw
 from ptx.records import ModelRef
 from ptx.store.store import Identity, Store
 
 
 @dataclass(frozen=True)
-class Relayed(Run):
-    """A run whose reports go to the parent, line by line (``messages``), or nowhere."""
+class RelayedRun(Run):
+    """A run that reports to its parent through the file ``messages``; without one it reports nothing."""
 
     messages: Path | None = None
 
+    @override
     def log(self, metrics: dict[str, float], step: int, total: int | None = None) -> None:
-        """Report progress over there."""
         send(self.messages, log=[metrics, step, total])
 
+    @override
     def event(self, event: str, **fields: Any) -> None:
-        """Have an event written over there."""
         send(self.messages, event=[event, fields])
 
+    @override
     def say(self, text: str) -> None:
-        """Tell the user over there."""
         send(self.messages, say=text)
 
+    @override
     def track(self, metrics: dict[str, float], step: int) -> None:
-        """The parent's trackers are told what is logged."""
+        """Do nothing: the parent sends to its trackers what this process logs."""
 
+    @override
     def product(self, name: str, ingredients: dict[str, Any], build: Callable[[Path], None]) -> Path:
-        """Rank 0 finds it or has it built; the others wait until it is there."""
+        """Return the product's folder. Rank 0 finds or builds it; the other ranks wait for it."""
         if self.messages is not None:
             return super().product(name, ingredients, build)
         identity = Identity("products", {"choice": name, **ingredients})
@@ -65,29 +69,29 @@ class Relayed(Run):
 
 
 @dataclass(frozen=True)
-class Screen:
-    """The console of a child: the parent's, or nobody's."""
+class RelayedConsole:
+    """A console that prints on the parent's console; without ``messages`` it prints nothing."""
 
     messages: Path | None
 
     def say(self, text: str) -> None:
-        """Print a line over there, and nowhere else."""
+        """Print a line on the parent's console; no event is recorded."""
         send(self.messages, print=text)
 
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        """Show progress over there."""
+        """Show progress on the parent's console."""
         send(self.messages, progress=[label, metrics, step, total])
 
 
 def send(messages: Path | None, **message: Any) -> None:
-    """Write one line for the parent; a silent rank writes none."""
+    """Append one JSON line to ``messages``; a silent rank (None) writes nothing."""
     if messages is not None:
         with messages.open("a", encoding="utf-8") as file:
             file.write(json.dumps(message, default=float) + "\n")
 
 
 def main(path: Path) -> int:
-    """Take the step; returns the exit code."""
+    """Run the step that the file ``path`` describes; returns the exit code."""
     faulthandler.enable()  # a crash in native code leaves its Python stack in the step's log
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     spec = read_json(path)
@@ -95,7 +99,7 @@ def main(path: Path) -> int:
     if rank:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 (open for as long as the process lives)
     try:
-        made = take(get_host(), spec, work / "messages.jsonl" if rank == 0 else None)
+        made = run_step(get_host(), spec, work / "messages.jsonl" if rank == 0 else None)
     except Exception as error:  # noqa: BLE001 (whatever a step raises is handed to the parent)
         text = "".join(traceback.format_exception(error))
         write_json(
@@ -109,24 +113,23 @@ def main(path: Path) -> int:
 
 
 def _leave_with_parent() -> None:
-    while os.read(
-        0, 1024
-    ):  # the descriptor, not sys.stdin: its lock would still be held when the interpreter ends
+    # read the descriptor, not sys.stdin: this thread would still hold its lock when the interpreter ends
+    while os.read(0, 1024):
         pass
     os._exit(1)  # a rank may be inside a collective that never returns: no clean-up that could wait for it
 
 
-def take(host: Host, spec: dict[str, Any], messages: Path | None) -> ModelRef:
-    """Take the step that ``spec`` names."""
+def run_step(host: Host, spec: dict[str, Any], messages: Path | None) -> ModelRef:
+    """Run the step that ``spec`` names; returns the model that it makes."""
     record = Path(spec["record"])
     frozen = read_json(record / "run.json")
     config = thaw(frozen["config"], host)
-    step, data = step_of(host, frozen, config, spec["step"])
+    step, data = step_and_data(host, frozen, config, spec["step"])
     folder, checkpoints = Path(spec["folder"]), Path(spec["checkpoints"])
-    run = Relayed(
+    run = RelayedRun(
         config,
         host,
-        Screen(messages),
+        RelayedConsole(messages),
         folder,
         folder / "events.jsonl",
         checkpoints,
@@ -136,7 +139,7 @@ def take(host: Host, spec: dict[str, Any], messages: Path | None) -> ModelRef:
         record=record,
         store=Store(Path(config.out).absolute() / "store"),
         messages=messages,
-        models={name: _model(further) for name, further in spec["models"].items()},
+        models={name: _model(other) for name, other in spec["models"].items()},
     )
     return transform(run, spec["kind"], step, _model(spec["model"]), data)
 
@@ -145,8 +148,14 @@ def _model(given: dict[str, Any]) -> ModelRef:
     return ModelRef(Path(given["path"]), given["digest"], given["kind"])
 
 
-def step_of(host: Host, frozen: dict[str, Any], config: RunConfig, name: str) -> tuple[Any, DataSet | None]:
-    """The step's configuration and what it is fed; StepError when the data is not what was planned with."""
+def step_and_data(
+    host: Host, frozen: dict[str, Any], config: RunConfig, name: str
+) -> tuple[Any, DataSet | None]:
+    """Return the configuration of the step ``name`` and its data (None for a step without data).
+
+    Raises:
+        StepError: the data has changed since the run was planned.
+    """
     chain = config.chain() | ({"export": config.runtime} if config.runtime.exports else {})
     key, step = next(
         (key, step)

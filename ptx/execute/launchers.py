@@ -1,7 +1,7 @@
-"""Where things run: the choices of ``launch=`` (a step) and ``cluster=`` (the runs of a sweep).
+"""The choices of ``launch=`` (where a step runs) and ``cluster=`` (where the runs of a sweep run).
 
-Existing engines do the work: torchrun, ``accelerate launch``, Slurm through submitit, Ray. What stands here
-is their settings, their command lines, and what can be told to be wrong before anything starts.
+Existing engines do the work: torchrun, ``accelerate launch``, Slurm through submitit, Ray. This module holds
+their settings, their command lines, and the checks that are made before anything starts.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import yaml
+from typing_extensions import override
 
 from ptx import machine
 from ptx.config import Cluster, Launch, RunConfig, setting
@@ -22,46 +23,50 @@ from ptx.files import digest_of
 
 
 def _several(processes: int) -> dict[str, Any]:
-    """One process sums in the order of an inline step and shares its key; several round otherwise, and do
-    not.
+    """Return the part of a step's key that depends on the number of processes.
+
+    One process sums in the same order as an inline step and shares its key. Several processes sum in another
+    order and round differently, so they have a key of their own.
     """
     return {"processes": processes} if processes > 1 else {}
 
 
 @dataclass
 class Inline(Launch):
-    """In the process that takes the run."""
+    """Run the step in the process that executes the run."""
 
 
 @dataclass
 class Process(Launch):
-    """In a process of its own: a step that crashes the interpreter or leaves memory behind harms no other."""
+    """Run the step in a process of its own: if it crashes or leaks memory, no other step is harmed."""
 
     kinds: ClassVar[tuple[str, ...]] = ("train", "compress", "export")
 
 
 @dataclass
 class Torchrun(Launch):
-    """Data-parallel training (DDP) under torchrun on this machine: every rank has a whole copy of the
-    model.
+    """Data-parallel training (DDP) under torchrun on this machine.
+
+    Every rank has a whole copy of the model.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("train",)
     processes: int = setting(
         2,
-        "ranks; on a GPU machine at most one per GPU. method.batch_size stays what all of them see together",
+        "number of ranks; on a GPU machine at most one per GPU. method.batch_size counts all ranks together",
     )
 
     def __post_init__(self) -> None:
         must_be_at_least("launch.processes", self.processes, 1, 2)
 
     @property
+    @override
     def ranks(self) -> int:
-        """As many as asked for."""
         return self.processes
 
+    @override
     def command(self, child: list[str]) -> list[str]:
-        """Torchrun by its module; ``--standalone`` finds a free port."""
+        """Return the command that calls torchrun by its module; ``--standalone`` finds a free port."""
         return [
             sys.executable,
             "-m",
@@ -72,80 +77,80 @@ class Torchrun(Launch):
             *child,
         ]
 
+    @override
     def decides(self) -> dict[str, Any]:
-        """The number of ranks."""
         return _several(self.processes)
 
 
 @dataclass
 class Accelerate(Launch):
-    """Training under ``accelerate launch``: FSDP2, DeepSpeed ZeRO, or whatever the configuration file
-    says.
-    """
+    """Training under ``accelerate launch``: FSDP2, DeepSpeed ZeRO, or what the configuration file says."""
 
     kinds: ClassVar[tuple[str, ...]] = ("train",)
     config: str = setting(
         "fsdp2",
-        "a configuration that TRL ships (fsdp1, fsdp2, zero1, zero2, zero3, multi_gpu), or a file of"
-        " your own",
+        "a configuration that TRL ships (fsdp1, fsdp2, zero1, zero2, zero3, multi_gpu), or the path of a"
+        " configuration file",
     )
-    processes: int = setting(2, "ranks; takes the place of the file's num_processes")
+    processes: int = setting(2, "number of ranks; replaces num_processes of the configuration file")
 
     def __post_init__(self) -> None:
         must_be_at_least("launch.processes", self.processes, 1, 2)
 
     @property
+    @override
     def ranks(self) -> int:
-        """As many as asked for."""
         return self.processes
 
     @property
     def file(self) -> Path:
-        """The configuration file: the user's where there is one, else TRL's."""
+        """The configuration file: the user's if there is such a file, else TRL's."""
         own = Path(self.config).expanduser()
         return own if own.is_file() else shipped_configs() / f"{self.config}.yaml"
 
     @property
+    @override
     def shards(self) -> bool:
-        """FSDP and DeepSpeed do."""
         return self.file.is_file() and self.settings().get("distributed_type") in ("FSDP", "DEEPSPEED")
 
     def settings(self) -> dict[str, Any]:
-        """What the file says."""
+        """Return the content of the configuration file."""
         found = yaml.safe_load(self.file.read_text(encoding="utf-8"))
         return found if isinstance(found, dict) else {}
 
+    @override
     def command(self, child: list[str]) -> list[str]:
-        """Accelerate by its module; port 0 is any free one."""
+        """Return the command that calls accelerate by its module; port 0 means any free port."""
         own = [f"--config_file={self.file}", f"--num_processes={self.processes}", "--main_process_port=0"]
         return [sys.executable, "-m", "accelerate.commands.launch", *own, "-m", *child]
 
+    @override
     def decides(self) -> dict[str, Any]:
-        """The file's content: sharding rounds otherwise, and its mixed precision is part of it."""
+        """Return the number of ranks and the file's content: its sharding and precision change the result."""
         return {**_several(self.processes), "accelerate": digest_of(self.settings())}
 
 
 def shipped_configs() -> Path:
-    """TRL's folder of accelerate configurations, found without importing TRL."""
+    """Return TRL's folder of accelerate configurations; TRL is not imported."""
     spec = find_spec("trl")
     folders = list(spec.submodule_search_locations or []) if spec else []
     return Path(folders[0] if folders else "trl") / "accelerate_configs"
 
 
 def launch_problems(config: RunConfig) -> list[Problem]:
-    """What is wrong with ``launch=`` for this run's method."""
+    """Return what is wrong with ``launch=`` for the method of this run."""
     launch, method = config.launch, config.method
     if launch is None or method is None:
         return []
     found = _accelerate_problems(launch) if isinstance(launch, Accelerate) else []
     if launch.ranks > 1 and not method.parallel:
-        what = f"{type(method).__name__} cannot be trained by {launch.ranks} processes together"
+        what = f"{type(method).__name__} cannot train with {launch.ranks} processes together"
         found.append(Problem(what, "use launch=process, or a method that can: sft, dpo"))
     gpus = len(machine.visible_gpus())
     if config.cluster is None and machine.resolve_device(config.device) == "cuda" and launch.ranks > gpus:
         found.append(
             Problem(
-                f"launch.processes={launch.ranks}, and there are {gpus} GPUs",
+                f"launch.processes={launch.ranks}, but this machine has {gpus} GPUs",
                 f"try launch.processes={max(gpus, 1)}",
             )
         )
@@ -190,7 +195,10 @@ def _accelerate_problems(launch: Accelerate) -> list[Problem]:
 
 
 def accelerator_problems(config: RunConfig) -> list[Problem]:
-    """Configurations that shard over GPUs do nothing (accelerate falls back in silence) or fail on a CPU."""
+    """Return a problem if the configuration shards over GPUs and the run is on a CPU.
+
+    Such a configuration fails on a CPU, or accelerate ignores it without a message.
+    """
     launch = config.launch
     if (
         not isinstance(launch, Accelerate)
@@ -211,8 +219,9 @@ def accelerator_problems(config: RunConfig) -> list[Problem]:
 
 @dataclass
 class Slurm(Cluster):
-    """Every run a Slurm job, through submitit: submit and return; the same command again collects and
-    continues.
+    """Run every run as a Slurm job, through submitit.
+
+    The command submits the jobs and returns; the same command again collects the results and continues.
     """
 
     partition: str | None = setting(None, "partition; default: the cluster's")
@@ -220,12 +229,12 @@ class Slurm(Cluster):
     gpus: int = setting(0, "GPUs of a job")
     cpus: int = setting(4, "cores of a job")
     memory_gb: int | None = setting(None, "memory of a job; default: the cluster's")
-    account: str | None = setting(None, "account")
-    parallel: int = setting(64, "jobs of a sweep that may run at once")
+    account: str | None = setting(None, "account that the jobs are charged to")
+    parallel: int = setting(64, "most jobs of a sweep that run at the same time")
     requeues: int = setting(
-        3, "how often a job that reached its time limit is queued again; preempted jobs always are"
+        3, "how often a job that reached its time limit is queued again; a preempted job always is"
     )
-    exclusive: bool = setting(False, "whole nodes: nothing beside a run disturbs its timings")
+    exclusive: bool = setting(False, "reserve whole nodes, so that no other job disturbs the timings")
     args: dict[str, Any] = setting({}, "any other sbatch option: cluster.args={qos: high, constraint: a100}")
 
     def __post_init__(self) -> None:
@@ -237,8 +246,9 @@ class Slurm(Cluster):
                     f"cluster.{name} must not be negative, got {getattr(self, name)}; try cluster.{name}=1"
                 )
 
+    @override
     def problems(self, config: RunConfig) -> list[Problem]:
-        """Submitit, Slurm's commands, and a device that is known before the job starts."""
+        """Check that submitit and Slurm's commands are there, and that the device is known."""
         found = []
         if find_spec("submitit") is None:
             found.append(Problem("cluster=slurm needs submitit", "pip install 'ptx[slurm]'"))
@@ -246,7 +256,7 @@ class Slurm(Cluster):
         if missing:
             found.append(
                 Problem(
-                    f"cluster=slurm: no {', '.join(missing)} here",
+                    f"cluster=slurm: this machine has no {', '.join(missing)}",
                     "type the command on a login node of the cluster",
                 )
             )
@@ -255,10 +265,10 @@ class Slurm(Cluster):
 
 @dataclass
 class Ray(Cluster):
-    """Every run a Ray task, on this machine or on a Ray cluster with a shared file system."""
+    """Run every run as a Ray task, on this machine or on a Ray cluster with a shared file system."""
 
     address: str | None = setting(
-        None, "of a running cluster (auto, or ray://host:10001); default: a Ray of its own on this machine"
+        None, "address of a running cluster (auto, or ray://host:10001); default: start Ray on this machine"
     )
     cpus: float = setting(1.0, "cores of a task; also its OMP_NUM_THREADS")
     gpus: float = setting(0.0, "GPUs of a task; Ray sets CUDA_VISIBLE_DEVICES")
@@ -269,8 +279,9 @@ class Ray(Cluster):
         if not self.gpus >= 0:
             raise ValueError(f"cluster.gpus must not be negative, got {self.gpus}; try cluster.gpus=1")
 
+    @override
     def problems(self, config: RunConfig) -> list[Problem]:
-        """Ray itself, and a device that is known before the task starts."""
+        """Check that Ray is installed and that the device is known."""
         found = (
             []
             if find_spec("ray") is not None
@@ -280,17 +291,20 @@ class Ray(Cluster):
 
 
 def _device_problems(config: RunConfig, gpus: float) -> list[Problem]:
-    """Keys hold the device, so it must be known here although the run is somewhere else."""
+    """Return a problem if the device cannot be known here.
+
+    Keys hold the device, so it must be known on this machine although the run is on another one.
+    """
     if gpus and config.device == "auto" and machine.resolve_device("auto") != "cuda":
         return [
             Problem(
-                f"cluster.gpus={gpus:g}, and device=auto means the CPU on this machine", "say device=cuda"
+                f"cluster.gpus={gpus:g}, but device=auto means the CPU on this machine", "write device=cuda"
             )
         ]
     if not gpus and machine.resolve_device(config.device) == "cuda":
         return [
             Problem(
-                "the runs are to use a GPU (device), and cluster.gpus=0 asks for none",
+                f"device={config.device} means a GPU, but cluster.gpus=0 asks for none",
                 "cluster.gpus=1, or device=cpu",
             )
         ]

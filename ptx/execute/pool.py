@@ -1,9 +1,9 @@
-"""Handing the runs of a sweep to worker processes on this machine.
+"""Run a sweep in worker processes on this machine.
 
-Each worker has its share of the cores and one of the GPUs, and keeps what it has imported. A worker that dies
-(a segmentation fault, the kernel's out-of-memory killer) fails the run it was at and is replaced. Timings are
-taken last, one run at a time and with nothing beside them: a latency measured next to a training would be the
-latency of a disturbed machine.
+Each worker has its share of the cores and one GPU, and keeps the libraries it has imported. When a worker
+dies (a segmentation fault, the kernel's out-of-memory killer), its run fails and the worker is replaced.
+Timings are measured last, one run at a time, with no other work beside them: a latency that is measured next
+to a training is the latency of a disturbed machine.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ptx import machine
-from ptx.execute.process import ended, tail
-from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, Outcome, finish, freeze
+from ptx.execute.process import exit_text, last_lines
+from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, Outcome, freeze, write_result
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import RunPlan, SweepPlan
@@ -58,7 +58,10 @@ class Worker:
         self.lines = os.fdopen(reading, encoding="utf-8")
 
     def run(self, folder: Path, console: Console, *, timed: bool) -> dict[str, Any]:
-        """Have a run executed; a worker that dies at it makes it a failed one."""
+        """Execute the run in the worker; returns its result.
+
+        If the worker dies, the run is recorded as failed.
+        """
         started = time.time()
         if self.process is None or self.process.poll() is not None:
             self._start()
@@ -77,19 +80,19 @@ class Worker:
                 console.progress(*message["progress"])
         error = {
             "type": "WorkerDied",
-            "message": ended(self.process.wait(), "the worker"),
-            "traceback": tail(self.log),
+            "message": exit_text(self.process.wait(), "the worker"),
+            "traceback": last_lines(self.log),
         }
-        finish(folder, {"status": FAILED, "error": error}, started)
+        write_result(folder, {"status": FAILED, "error": error}, started)
         return {"status": FAILED, "error": error}
 
     def interrupt(self) -> None:
-        """Ask it to end its run."""
+        """Interrupt the run that the worker executes."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)
 
     def close(self) -> None:
-        """End it; kill it when it does not end by itself."""
+        """End the worker; kill it if it does not end within GRACE seconds."""
         if self.process is None:
             return
         assert self.process.stdin is not None
@@ -101,24 +104,26 @@ class Worker:
 
 
 class Pool:
-    """Workers taking runs from a queue, and the books of what came of them."""
+    """Workers that execute runs from a queue; counts which runs are done and which failed."""
 
     def __init__(
         self, plan: SweepPlan, console: Console, count: int, threads: int, *, fail_fast: bool
     ) -> None:
         threads = threads or max((os.cpu_count() or 1) // count, 1)
-        self.plan, self.console, self.fail_fast = plan, Shared(console), fail_fast
+        self.plan, self.console, self.fail_fast = plan, SharedConsole(console), fail_fast
         self.workers = [Worker(n, count, threads, plan.folder / f"worker-{n}.log") for n in range(count)]
         self.failed: list[tuple[str, str]] = []
         self.done = 0
         self.stop = threading.Event()
 
-    def go(self, runs: Sequence[RunPlan], workers: Sequence[Worker], *, timed: bool) -> list[RunPlan]:
-        """Give the runs to the workers; returns those that did not fail. Ctrl-C interrupts the runs under way
-        and is raised again.
+    def run_all(self, runs: Sequence[RunPlan], workers: Sequence[Worker], *, timed: bool) -> list[RunPlan]:
+        """Execute the runs in the workers; returns the runs that did not fail.
+
+        Raises:
+            KeyboardInterrupt: on Ctrl-C, after the running runs were interrupted.
         """
         jobs: queue.SimpleQueue[RunPlan] = queue.SimpleQueue()
-        for run in _spread(runs):
+        for run in _different_first_steps_first(runs):
             jobs.put(run)
         threads = [
             threading.Thread(target=self._serve, args=(worker, jobs, timed), daemon=True)
@@ -168,9 +173,10 @@ class Pool:
             worker.close()
 
 
-def _spread(runs: Sequence[RunPlan]) -> list[RunPlan]:
-    """The same runs, those first that begin with a step which no earlier one begins with: workers then do not
-    wait for one another.
+def _different_first_steps_first(runs: Sequence[RunPlan]) -> list[RunPlan]:
+    """Return the runs in an order in which neighbours begin with different steps.
+
+    Workers then build different steps and do not wait for one another.
     """
     begun: dict[str, int] = {}
     turns = []
@@ -181,15 +187,15 @@ def _spread(runs: Sequence[RunPlan]) -> list[RunPlan]:
     return [run for _, run in sorted(zip(turns, runs, strict=True), key=lambda pair: pair[0])]
 
 
-class Shared:
-    """One console for several workers: a line at a time, each with the run it belongs to."""
+class SharedConsole:
+    """One console for several workers: it prints one line at a time, with the label of its run in front."""
 
     def __init__(self, console: Console, prefix: str = "", lock: threading.Lock | None = None) -> None:
         self.console, self.prefix, self.lock = console, prefix, lock or threading.Lock()
 
-    def named(self, label: str) -> Shared:
-        """The same console for the lines of one run."""
-        return Shared(self.console, f"{label}: ", self.lock)
+    def named(self, label: str) -> SharedConsole:
+        """Return a console for the lines of one run."""
+        return SharedConsole(self.console, f"{label}: ", self.lock)
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -197,7 +203,7 @@ class Shared:
             self.console.say(f"{self.prefix}{text}")
 
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        """Show where a step stands."""
+        """Show the progress of a step."""
         with self.lock:
             self.console.progress(f"{self.prefix}{label}", metrics, step, total)
 
@@ -219,8 +225,8 @@ def run_in_workers(
     interrupted = False
     try:
         if count > 1:
-            pending = pool.go(pending, pool.workers, timed=False)
-        pool.go([] if pool.stop.is_set() else pending, pool.workers[:1], timed=True)
+            pending = pool.run_all(pending, pool.workers, timed=False)
+        pool.run_all([] if pool.stop.is_set() else pending, pool.workers[:1], timed=True)
     except KeyboardInterrupt:
         interrupted = True
     finally:

@@ -1,11 +1,11 @@
-"""A step in a process of its own: the parent's side.
+"""Run a step in a process of its own: the parent's side.
 
-The parent has composed and frozen everything; the child (:mod:`ptx.execute.child`) is given one JSON file
-that names the frozen run, the step and the folders, and knows no Hydra. What it reports comes back line by
-line through a file, not a pipe, because launchers (torchrun, accelerate) pass no descriptors on; the parent
-repeats it as if the step ran here, so that the record, the terminal, the trackers and early stopping are the
-same. The standard input of every rank is a pipe that only the parent holds open: when it closes, by intent or
-because the parent was killed, they all end.
+The parent has composed and frozen everything. The child (:mod:`ptx.execute.child`) reads one JSON file that
+names the frozen run, the step and the folders; it does not use Hydra. The child reports line by line through
+a file, not through a pipe, because launchers (torchrun, accelerate) do not pass descriptors on. The parent
+repeats each report as if the step ran in its own process, so the record, the terminal, the trackers and early
+stopping work in the same way. The standard input of every rank is a pipe that only the parent holds open:
+when it closes, on purpose or because the parent was killed, all ranks exit.
 """
 
 from __future__ import annotations
@@ -34,18 +34,23 @@ from ptx.plan.plan import Step
 from ptx.records import ModelRef
 
 GRACE = 30.0  # seconds for all ranks to end
-POLL = 0.1
-#: how torchrun and accelerate name the ends of ranks, the one that failed first last
+POLL = 0.1  # seconds between two looks at the child's messages
+#: torchrun and accelerate print the exit code of every rank so; the rank that failed first comes last
 EXIT_CODE = re.compile(r"exitcode\s*:\s*(-?\d+)")
 
 
 class ChildError(Exception):
-    """What a child raised, as its traceback; the cause of the StepError that the run ends with."""
+    """The traceback of a child; it is the cause of the StepError with which the run ends."""
 
 
-def take_apart(run: Run, launch: Launch, step: Step, model: ModelRef, work: Path) -> ModelRef:
-    """Have ``step`` taken by a child, or by the ranks that ``launch`` starts; ``work`` is a folder for what
-    passes between.
+def run_in_process(run: Run, launch: Launch, step: Step, model: ModelRef, work: Path) -> ModelRef:
+    """Run ``step`` in a child process, or in the ranks that ``launch`` starts.
+
+    ``work`` is a new folder for the files that parent and child exchange. The child's output goes to
+    STEP.log in the run's record.
+
+    Raises:
+        StepError: the step failed, or its process died.
     """
     work = work.absolute()
     work.mkdir(parents=True)
@@ -53,8 +58,8 @@ def take_apart(run: Run, launch: Launch, step: Step, model: ModelRef, work: Path
         "record": str(run.record.absolute()),
         "step": step.name,
         "kind": step.kind,
-        "model": _plain(model),
-        "models": {name: _plain(further) for name, further in run.models.items()},
+        "model": _as_json(model),
+        "models": {name: _as_json(other) for name, other in run.models.items()},
         "folder": str(run.folder.absolute()),
         "checkpoints": str(run.checkpoints.absolute()),
         "device": run.device,
@@ -76,49 +81,72 @@ def take_apart(run: Run, launch: Launch, step: Step, model: ModelRef, work: Path
         for message in _messages(work / "messages.jsonl", process):
             relay(run, message)
     finally:
-        _end(process)
+        _stop(process)
     return _outcome(work, process.returncode, log)
 
 
-def _plain(model: ModelRef) -> dict[str, str]:
+def _as_json(model: ModelRef) -> dict[str, str]:
     return {"path": str(model.path.absolute()), "digest": model.digest, "kind": model.kind}
 
 
-def take_outside(
+def run_in_environment(
     run: Run, outside: Outside, kind: str, config: Any, model: ModelRef, data: DataSet | None
 ) -> ModelRef:
-    """Have a step taken by a script in another environment.
+    """Run a step by a script in another Python environment; returns the model that the script writes.
 
     SPEC.json holds ``kind``, ``config`` (the settings), ``model`` (a folder to read), ``folder`` (an empty
-    one, to write the model into), ``data`` (a file of JSON lines in the shape that the step needs, or null),
-    ``seed``, ``device`` and ``messages``: a file to which the script may append lines, ``{"say": text}`` or
-    ``{"log": [{name: number}, step, total]}``. What it prints is in STEP.log; its exit code is 0 when the
-    model is written.
+    folder into which the script writes the model), ``data`` (a file of JSON lines in the shape that the step
+    needs, or null), ``seed``, ``device`` and ``messages``: a file to which the script may append lines,
+    ``{"say": text}`` or ``{"log": [{name: number}, step, total]}``. Its output goes to STEP.log. Its exit
+    code is 0 if it has written the model.
 
-    Of an export comes a package: what the script left in ``package.json`` is kept beside what ptx knows of
-    it.
+    An export gives a package: the facts that the script has written into ``package.json`` are kept beside
+    those that ptx adds.
+
+    Raises:
+        StepError: the script failed, wrote nothing, or reported something else than say and log.
     """
     work, folder = run.folder.absolute() / "outside", run.folder.absolute() / "model"
     work.mkdir()
     folder.mkdir()
-    fed = None
+    _write_spec(run, kind, config, model, data, work, folder)
+    log = run.record / f"{run.label}.log"
+    _run_script(run, outside, work, log)
+    shutil.rmtree(work)
+    if not any(folder.iterdir()):
+        raise StepError(
+            f"{outside.script.name} ended with exit code 0 but wrote nothing into the folder of its spec"
+        )
+    if kind != "export":
+        return ModelRef.of(folder)
+    facts = read_json(folder / PACKAGE) if (folder / PACKAGE).is_file() else {}
+    write_package(folder, run.host.choice_of(config).name, model.digest, facts)
+    return ModelRef.of(folder, "package")
+
+
+def _write_spec(
+    run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None, work: Path, folder: Path
+) -> None:
+    """Write spec.json, and the data of the step if it needs some, into ``work``."""
+    data_file = None
     if data is not None and config.needs:
-        fed = work / "data.jsonl"
-        write_rows(fed, data.rows(data.require(config.needs, run.label)))
-    spec: dict[str, Any] = {
+        data_file = work / "data.jsonl"
+        write_rows(data_file, data.rows(data.require(config.needs, run.label)))
+    spec = {
         "kind": kind,
         "config": identity_of(config),
         "model": str(model.path.absolute()),
         "folder": str(folder),
-    }
-    spec |= {
-        "data": str(fed) if fed else None,
+        "data": str(data_file) if data_file else None,
         "seed": run.seed,
         "device": run.device,
         "messages": str(work / "messages.jsonl"),
     }
     write_json(work / "spec.json", spec)
-    log = run.record / f"{run.label}.log"
+
+
+def _run_script(run: Run, outside: Outside, work: Path, log: Path) -> None:
+    """Run the script with ``work``/spec.json, relay its messages and wait until it ends."""
     with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
             [outside.interpreter, outside.script, work / "spec.json"],
@@ -139,22 +167,12 @@ def take_outside(
         process.wait()
     if process.returncode:
         raise StepError(
-            f"{ended(process.returncode, outside.script.name)}; its last words are in {log}"
-        ) from ChildError(tail(log))
-    shutil.rmtree(work)
-    if not any(folder.iterdir()):
-        raise StepError(
-            f"{outside.script.name} ended well and wrote nothing into the folder that its spec names"
-        )
-    if kind != "export":
-        return ModelRef.of(folder)
-    facts = read_json(folder / PACKAGE) if (folder / PACKAGE).is_file() else {}
-    write_package(folder, run.host.choice_of(config).name, model.digest, facts)
-    return ModelRef.of(folder, "package")
+            f"{exit_text(process.returncode, outside.script.name)}; the end of its output is in {log}"
+        ) from ChildError(last_lines(log))
 
 
 def environment(ranks: int) -> dict[str, str]:
-    """This process's environment, its threads shared out among the ranks."""
+    """Return the environment of the child: that of this process, with the threads divided among the ranks."""
     if ranks == 1:
         return dict(os.environ)
     threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
@@ -162,7 +180,7 @@ def environment(ranks: int) -> dict[str, str]:
 
 
 def relay(run: Run, message: dict[str, Any]) -> None:
-    """Repeat here what rank 0 reported."""
+    """Pass a report of rank 0 on to the run of this process."""
     if "log" in message:
         run.log(*message["log"])
     elif "say" in message:
@@ -177,7 +195,7 @@ def relay(run: Run, message: dict[str, Any]) -> None:
 
 
 def _messages(path: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str, Any]]:
-    """The lines of a growing file, until the process that writes it has ended."""
+    """Yield the lines of a growing file until the process that writes it has ended."""
     position, ended = 0, False
     while not ended:
         ended = process.poll() is not None
@@ -192,8 +210,11 @@ def _messages(path: Path, process: subprocess.Popen[bytes]) -> Iterator[dict[str
             time.sleep(POLL)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End all ranks: they leave when their standard input closes, and the launcher when they have left."""
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End all ranks: they exit when their standard input closes, and the launcher exits after them.
+
+    What has not ended after GRACE seconds is killed.
+    """
     assert process.stdin is not None
     with suppress(BrokenPipeError):
         process.stdin.close()
@@ -206,24 +227,31 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _outcome(work: Path, code: int, log: Path) -> ModelRef:
+    """Return the model that the child has made.
+
+    Raises:
+        StepError: a rank failed or was killed; the message gives the reason of the first one.
+    """
     if code == 0 and (work / "made.json").exists():
         made = read_json(work / "made.json")
         return ModelRef(Path(made["path"]), made["digest"], made["kind"])
-    last = tail(log)
+    last = last_lines(log)
     codes = [int(found) for found in EXIT_CODE.findall(last)] or [code]
     errors = sorted(work.glob("error-*.json"), key=lambda path: path.stat().st_mtime_ns)
     if errors and codes[-1] >= 0:
         error, rank = read_json(errors[0]), errors[0].stem.rpartition("-")[2]
-        said = error["message"] if error["type"] == "StepError" else f"{error['type']}: {error['message']}"
-        raise StepError(said if rank == "0" else f"rank {rank}: {said}") from ChildError(error["traceback"])
-    # a rank that was killed is the reason, what the others say of lost connections is not
+        reason = error["message"] if error["type"] == "StepError" else f"{error['type']}: {error['message']}"
+        raise StepError(reason if rank == "0" else f"rank {rank}: {reason}") from ChildError(
+            error["traceback"]
+        )
+    # a rank that was killed is the reason; the others' errors about lost connections follow from it
     raise StepError(
-        f"{ended(codes[-1], 'the process of the step')}; its last words are in {log}"
+        f"{exit_text(codes[-1], 'the process of the step')}; the end of its output is in {log}"
     ) from ChildError(last)
 
 
-def ended(code: int, what: str) -> str:
-    """The end of a process in words."""
+def exit_text(code: int, what: str) -> str:
+    """Describe how a process ended: its exit code, or the signal that killed it."""
     if code >= 0:
         return f"{what} ended with exit code {code}"
     name = signal.Signals(-code).name
@@ -231,6 +259,6 @@ def ended(code: int, what: str) -> str:
     return f"{what} was killed by {name}{hint}"
 
 
-def tail(log: Path, lines: int = 60) -> str:
-    """The last lines of a log."""
+def last_lines(log: Path, lines: int = 60) -> str:
+    """Return the last lines of a log; empty if there is no log."""
     return "\n".join(log.read_text(errors="replace").splitlines()[-lines:]) if log.exists() else ""

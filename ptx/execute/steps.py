@@ -1,6 +1,6 @@
-"""Taking the steps of one run: each is looked up in the store by its key and made only if it is not there.
+"""Run the steps of one run: each is looked up in the store by its key and is run only if it is not there.
 
-:func:`execute` is the core's answer to the hook ``ptx_run``.
+:func:`execute` is the core's implementation of the hook ``ptx_run``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from ptx.data import DataSet
 from ptx.errors import PtxError
-from ptx.execute.process import take_apart
+from ptx.execute.process import run_in_process
 from ptx.files import append_event, read_rows, write_rows
 from ptx.hooks.run import LanguageModel, Run
 from ptx.machine import release_memory
@@ -25,8 +25,10 @@ from ptx.store.store import Entry, Staging, Store
 
 
 def execute(run: Run) -> dict[str, Any]:
-    """Take the steps of ``run.plan`` in order, then measure the artifact; returns the content of
-    result.json.
+    """Run the steps of ``run.plan`` in order, then evaluate the artifact.
+
+    Returns:
+        The content of result.json.
     """
     plan: RunPlan = run.plan
     store = Store(Path(run.config.out).absolute() / "store")
@@ -34,16 +36,17 @@ def execute(run: Run) -> dict[str, Any]:
     model, steps = plan.model, []
     made: dict[str, ModelRef] = {}
     for step in plan.steps:
-        further = {
-            name: there if isinstance(there, ModelRef) else made[there] for name, there in step.models.items()
+        other_models = {
+            name: source if isinstance(source, ModelRef) else made[source]
+            for name, source in step.models.items()
         }
-        model, done = _take(run.at(models=further), store, step, model)
+        model, done = _run_step(run.at(models=other_models), store, step, model)
         made[step.name] = model
         steps.append(done)
     link = run.record / "model"
     link.unlink(missing_ok=True)
     link.symlink_to(model.path.resolve())
-    evaluations, metrics = _measure_all(run, store, plan, model)
+    evaluations, metrics = _evaluate_all(run, store, plan, model)
     return {
         "steps": steps,
         "model": {
@@ -62,17 +65,22 @@ def _runtime(run: Run) -> str:
     return run.host.choice_of(run.config.runtime).name
 
 
-def _take(run: Run, store: Store, step: Step, model: ModelRef) -> tuple[ModelRef, dict[str, Any]]:
-    """The model that a step makes of ``model``, from the store if it is there."""
+def _run_step(run: Run, store: Store, step: Step, model: ModelRef) -> tuple[ModelRef, dict[str, Any]]:
+    """Return the model that a step makes of ``model``, and the step's part of result.json.
+
+    The step is run only if the store does not hold its result.
+    """
     run.event("step_started", step=step.name, key=step.key)
     build = lambda staging: _build_step(run, step, model, staging)  # noqa: E731 (binds this step's arguments)
-    entry, shared = store.fetch(step.identity, build, _waiting(run, step.name), run.at(label=step.name).say)
-    before = _finished_before(run, step.key)
-    if shared and before is None:
-        _replay(run, step.name, entry)
+    entry, shared = store.fetch(
+        step.identity, build, _waiting_message(run, step.name), run.at(label=step.name).say
+    )
+    before = _shared_before(run, step.key)
+    if shared and before is None:  # a run that is resumed has these curves already
+        _replay_curves(run, step.name, entry)
     meta = entry.meta
     made = ModelRef(entry.payload / meta["model"], meta["digest"], meta["kind"])
-    _note(run, step, meta["seconds"], shared=shared)
+    _report_finished(run, step, meta["seconds"], shared=shared)
     shared = shared if before is None else before
     done = {
         "name": step.name,
@@ -87,9 +95,10 @@ def _take(run: Run, store: Store, step: Step, model: ModelRef) -> tuple[ModelRef
     )
 
 
-def _finished_before(run: Run, key: str) -> bool | None:
-    """Whether this run, when it was begun earlier, took the result from the store; None when it had not come
-    that far.
+def _shared_before(run: Run, key: str) -> bool | None:
+    """Whether an earlier attempt at this run took the result from the store.
+
+    None if no earlier attempt got so far.
     """
     finished = [
         event
@@ -99,10 +108,8 @@ def _finished_before(run: Run, key: str) -> bool | None:
     return bool(finished[0]["shared"]) if finished else None
 
 
-def _note(run: Run, part: Step | Measure, seconds: float, *, shared: bool) -> None:
-    """Tell the journal and the user what has just happened: a step or evaluation was made, or taken from the
-    store.
-    """
+def _report_finished(run: Run, part: Step | Measure, seconds: float, *, shared: bool) -> None:
+    """Record and print that a step or evaluation was run, or that its result was taken from the store."""
     run.event("step_finished", step=part.name, key=part.key, shared=shared, seconds=seconds)
     run.console.say(
         f"{part.name}: from the store ({seconds:.1f} s when it was made)"
@@ -111,12 +118,12 @@ def _note(run: Run, part: Step | Measure, seconds: float, *, shared: bool) -> No
     )
 
 
-def _waiting(run: Run, name: str) -> Callable[[str], None]:
-    return lambda owner: run.console.say(f"{name}: waiting for {owner}, which is at it")
+def _waiting_message(run: Run, name: str) -> Callable[[str], None]:
+    return lambda owner: run.console.say(f"{name}: waiting for {owner}, which is building it")
 
 
-def _replay(run: Run, label: str, entry: Entry) -> None:
-    """Give a shared step's curves to this run's record and trackers."""
+def _replay_curves(run: Run, label: str, entry: Entry) -> None:
+    """Copy the curves of a step from the store to this run's events and trackers."""
     for event in read_rows(entry.payload / "events.jsonl"):
         if event["event"] == "log":
             append_event(
@@ -128,16 +135,16 @@ def _replay(run: Run, label: str, entry: Entry) -> None:
             run.at(label=label).track(event["metrics"], event["step"])
 
 
-def _at(run: Run, label: str, staging: Staging) -> Run:
+def _run_for(run: Run, label: str, staging: Staging) -> Run:
     return run.at(label=label, folder=staging.payload, events=staging.events, checkpoints=staging.checkpoints)
 
 
 def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict[str, Any]:
-    here = _at(run, step.name, staging)
+    here = _run_for(run, step.name, staging)
     started = time.perf_counter()
     launch = run.config.launch
     if launch is not None and step.kind in launch.kinds:
-        made = take_apart(here, launch, step, model, run.folder / f"apart-{step.name}")
+        made = run_in_process(here, launch, step, model, run.folder / f"process-{step.name}")
     else:
         made = transform(here, step.kind, step.config, model, step.data)
     folder = Path(made.path)
@@ -147,7 +154,7 @@ def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict
             " run.folder"
         )
     last: dict[str, float] = {}
-    products: dict[str, dict[str, Any]] = {}  # by key: a step that was resumed has asked twice
+    products: dict[str, dict[str, Any]] = {}  # by key: a step that was resumed has asked for them twice
     for event in read_rows(staging.events):
         last |= event["metrics"] if event["event"] == "log" else {}
         if event["event"] == "product":
@@ -163,7 +170,7 @@ def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict
 
 
 def transform(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef:
-    """Ask the plugins for one step."""
+    """Run one step through the hook of its ``kind`` (train, compress or export); returns its model."""
     if kind == "train":
         made = run.host.first("ptx_train", run=run, method=config, model=model, data=data)
     elif kind == "compress":
@@ -171,15 +178,16 @@ def transform(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet |
     else:
         made = run.host.first("ptx_export", run=run, runtime=config, model=model)
     release_memory()
-    taken: ModelRef = made
-    return taken
+    result: ModelRef = made
+    return result
 
 
-def _measure_all(
+def _evaluate_all(
     run: Run, store: Store, plan: RunPlan, model: ModelRef
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Every evaluator on the artifact, which is opened at most once, and not at all when all measurements are
-    in the store.
+    """Run every evaluator on the artifact; returns the evaluations and the metrics of result.json.
+
+    The artifact is loaded at most once, and not at all if the store holds every evaluation.
     """
     opened: list[LanguageModel] = []
 
@@ -194,15 +202,15 @@ def _measure_all(
             run.event("step_started", step=measure.name, key=measure.key)
             build = partial(_build_evaluation, run, measure, model, language_model)
             entry, shared = store.fetch(
-                measure.identity, build, _waiting(run, measure.name), run.at(label=measure.name).say
+                measure.identity, build, _waiting_message(run, measure.name), run.at(label=measure.name).say
             )
             rows = run.record / "evaluations" / f"{measure.name}.jsonl"
             rows.parent.mkdir(exist_ok=True)
             shutil.copyfile(entry.payload / "rows.jsonl", rows)
             metrics += [metric | {"evaluator": measure.name} for metric in entry.meta["metrics"]]
             seconds = entry.meta["seconds"]
-            before = _finished_before(run, measure.key)
-            _note(run, measure, seconds, shared=shared)
+            before = _shared_before(run, measure.key)
+            _report_finished(run, measure, seconds, shared=shared)
             shared = shared if before is None else before
             evaluations.append(
                 {
@@ -219,16 +227,16 @@ def _measure_all(
     return evaluations, metrics
 
 
-def _reference(run: Run) -> ModelRef:
-    """The model that the recipe started from, as this run's runtime opens it."""
+def _reference_model(run: Run) -> ModelRef:
+    """Return the model that the recipe started from, exported for this run's runtime if that needs it."""
     plan: RunPlan = run.plan
-    return plan.model if plan.reference is None else _take(run, run.store, plan.reference, plan.model)[0]
+    return plan.model if plan.reference is None else _run_step(run, run.store, plan.reference, plan.model)[0]
 
 
 def _build_evaluation(
     run: Run, measure: Measure, model: ModelRef, lm: Callable[[], LanguageModel], staging: Staging
 ) -> dict[str, Any]:
-    here = _at(run, measure.name, staging)
+    here = _run_for(run, measure.name, staging)
     started = time.perf_counter()
     result: Evaluation = run.host.first(
         "ptx_evaluate",
@@ -236,7 +244,7 @@ def _build_evaluation(
         evaluator=measure.config,
         model=model,
         lm=lm() if measure.config.opens_model else None,
-        baseline=_reference(run) if measure.config.compares else run.plan.model,
+        baseline=_reference_model(run) if measure.config.compares else run.plan.model,
     )
     write_rows(staging.payload / "rows.jsonl", result.rows)
     return {

@@ -1,7 +1,7 @@
-"""Going through a plan: freeze every run's record, hand the runs out, keep the books.
+"""Execute a plan: freeze the record of every run, execute the runs, count their steps.
 
-A run is executed by :func:`run_one`, in this process or in a worker (:mod:`ptx.execute.pool`); whatever it
-raises ends up in its own record, and the others go on.
+A run is executed by :func:`run_one`, in this process or in a worker (:mod:`ptx.execute.pool`). An error that
+it raises is written into its own record, and the other runs continue.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ from ptx.records import SCHEMA
 from ptx.store.locks import held
 
 DONE, FAILED, INTERRUPTED, STOPPED = "done", "failed", "interrupted", "stopped"
-PREPARED = "prepared"  # all but its timings is in the store; no result is written yet
+PREPARED = "prepared"  # everything except its timings is in the store; no result is written yet
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a sweep."""
+    """How the runs of a sweep have ended."""
 
     done: int
     kept: int  # finished by an earlier command
     failed: tuple[tuple[str, str], ...]  # run id, message
     interrupted: bool = False
-    waiting: int = 0  # submitted, and not ended yet
-    left: tuple[tuple[str, str], ...] = ()  # failed in an earlier command, and left alone
+    waiting: int = 0  # submitted to a cluster, not ended yet
+    left: tuple[tuple[str, str], ...] = ()  # failed in an earlier command, not tried again
 
 
 @dataclass(frozen=True)
 class Todo:
-    """What an earlier command has left to do of a sweep."""
+    """Which runs of a sweep are still to be executed."""
 
     pending: list[RunPlan]
     kept: int  # done already
-    left: tuple[tuple[str, str], ...]  # failed, and not to be tried again: run id, message
+    left: tuple[tuple[str, str], ...]  # failed, not to be tried again: run id, message
 
 
 def run_sweep(
@@ -77,19 +77,19 @@ def run_sweep(
 
 
 @contextmanager
-def alone(plan: SweepPlan, console: Console) -> Iterator[None]:
-    """Only one command at a time goes through a sweep; the same command elsewhere waits, and then finds
-    nothing to do.
+def sweep_lock(plan: SweepPlan, console: Console) -> Iterator[None]:
+    """Hold the lock of the sweep: only one command at a time executes it.
+
+    The same command in another process waits, and then finds nothing to do.
     """
     plan.folder.mkdir(parents=True, exist_ok=True)
-    with held(
-        plan.folder / "sweep.lock", lambda owner: console.say(f"waiting for {owner}, which is at this sweep")
-    ):
+    waiting = lambda owner: console.say(f"waiting for {owner}, which is running this sweep")  # noqa: E731
+    with held(plan.folder / "sweep.lock", waiting):
         yield
 
 
 def freeze(plan: SweepPlan, host: Host, console: Console | None = None, *, retry_failed: bool = True) -> Todo:
-    """Write sweep.json and the run.json of every run that is to be taken, before the first step."""
+    """Write sweep.json, and run.json of every run that is to be executed, before the first step."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_json(plan.folder / "sweep.json", sweep_record(plan))
     statuses = {run.id: status_of(plan.folder / run.id) for run in plan.runs}
@@ -104,28 +104,33 @@ def freeze(plan: SweepPlan, host: Host, console: Console | None = None, *, retry
                 console.say(f"{run.id}: {damage}")
     failed = [run.id for run in plan.runs if statuses[run.id] == FAILED and not retry_failed]
     kept = sum(status == DONE for status in statuses.values())
-    return Todo(pending, kept, tuple((name, message_of(plan.folder / name)) for name in failed))
+    return Todo(pending, kept, tuple((name, error_message(plan.folder / name)) for name in failed))
 
 
 def freeze_run(plan: SweepPlan, run: RunPlan, host: Host) -> None:
-    """Begin a run's record anew: run.json, and no result."""
+    """Start the record of a run anew: write run.json and delete result.json."""
     folder = plan.folder / run.id
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "result.json").unlink(missing_ok=True)
     write_json(folder / "run.json", _run_record(plan, run, host))
 
 
-def close_books(plan: SweepPlan) -> dict[str, int]:
-    """Count over all finished runs how many steps were asked for, how many this sweep ran, and how many were
-    there already.
+def write_step_counts(plan: SweepPlan) -> dict[str, int]:
+    """Count the steps and evaluations of all finished runs, and write the counts into sweep.json.
+
+    The counts are those of :func:`step_counts`.
     """
-    books = count_books(plan.folder, [run.id for run in plan.runs])
+    books = step_counts(plan.folder, [run.id for run in plan.runs])
     write_json(plan.folder / "sweep.json", sweep_record(plan) | {"books": books})
     return books
 
 
-def count_books(folder: Path, ids: Sequence[str]) -> dict[str, int]:
-    """The books of some runs of a sweep's folder."""
+def step_counts(folder: Path, ids: Sequence[str]) -> dict[str, int]:
+    """Count the steps and evaluations of the finished ones among some runs of a sweep's folder.
+
+    For each kind: ``_asked`` counts all that the runs needed, ``_ran`` those that the sweep ran, ``_shared``
+    those whose result was in the store.
+    """
     results = [read_json(folder / name / "result.json") for name in ids if status_of(folder / name) == DONE]
     books: dict[str, int] = {}
     for kind in ("steps", "evaluations"):
@@ -136,7 +141,7 @@ def count_books(folder: Path, ids: Sequence[str]) -> dict[str, int]:
 
 
 def status_of(folder: Path) -> str:
-    """What result.json says; "unfinished" when there is none or the record is damaged."""
+    """Return the status in result.json; "unfinished" if there is no result or the record is damaged."""
     return (
         "unfinished"
         if damage_of(folder) or not (folder / "result.json").exists()
@@ -144,31 +149,31 @@ def status_of(folder: Path) -> str:
     )
 
 
-def message_of(folder: Path) -> str:
-    """Why a run has failed; empty when it has not."""
+def error_message(folder: Path) -> str:
+    """Return the error message in result.json; empty if the run did not fail."""
     return str((read_json(folder / "result.json")["error"] or {}).get("message", ""))
 
 
 def damage_of(folder: Path) -> str:
-    """What is wrong with the record of a run that has ended; empty when it is whole, or there is none."""
+    """Return what is damaged in the record of a run that has ended; empty for any other run."""
     if not (folder / "result.json").exists():
         return ""
     for name, field in (("run.json", "id"), ("result.json", "status")):
         try:
             read_json(folder / name)[field]
         except (OSError, ValueError, KeyError, TypeError) as error:
-            return f"{name} is damaged ({error}); the run is done again, with what the store has of it"
+            return f"{name} is damaged ({error}); the run is executed again, with what the store holds of it"
     return ""
 
 
 def run_one(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[str, Any]:
-    """Execute one run and write its result.json, whatever happens."""
+    """Execute one run and write its result.json, also if the run fails."""
     started = time.time()
-    return finish(folder, attempt(run, folder, host, console), started)
+    return write_result(folder, attempt(run, folder, host, console), started)
 
 
 def attempt(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[str, Any]:
-    """Execute one run; returns what its result.json is to hold, also when it fails or is interrupted."""
+    """Execute one run; returns the content of its result.json, also if the run fails or is interrupted."""
     journal, scratch = folder / "events.jsonl", folder / "scratch"
     context = Run(
         run.config,
@@ -193,16 +198,16 @@ def attempt(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[st
             "error": {"type": "KeyboardInterrupt", "message": "interrupted", "traceback": ""},
         }
     except StoppedError as error:
-        result |= {"status": STOPPED, "error": explain(error)}
+        result |= {"status": STOPPED, "error": error_record(error)}
     except Exception as error:  # noqa: BLE001 (whatever a step raises is recorded, and the sweep goes on)
-        result |= {"status": FAILED, "error": explain(error)}
+        result |= {"status": FAILED, "error": error_record(error)}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return result
 
 
-def explain(error: Exception) -> dict[str, str]:
-    """An error for result.json; a full disk is said as such, everything else speaks for itself."""
+def error_record(error: Exception) -> dict[str, str]:
+    """Return an error as it stands in result.json; a full disk gets a message with a remedy."""
     message = str(error)
     if os.strerror(errno.ENOSPC) in message:  # libraries wrap the system's error in their own
         where = getattr(error, "filename", None) or "while writing"
@@ -214,7 +219,7 @@ def explain(error: Exception) -> dict[str, str]:
     }
 
 
-def finish(folder: Path, result: dict[str, Any], started: float) -> dict[str, Any]:
+def write_result(folder: Path, result: dict[str, Any], started: float) -> dict[str, Any]:
     """Write result.json, the last file of a run."""
     ended = time.time()
     result |= {
@@ -226,17 +231,15 @@ def finish(folder: Path, result: dict[str, Any], started: float) -> dict[str, An
     try:
         append_event(folder / "events.jsonl", "run_finished", status=result["status"])
         write_json(folder / "result.json", result)
-    except OSError as error:  # without its record the run has not ended; the same command again does it
-        told = explain(error)
-        result |= {
-            "status": FAILED,
-            "error": told | {"message": f"{folder / 'result.json'} cannot be written: {told['message']}"},
-        }
+    except OSError as error:  # without result.json the run counts as unfinished: the same command repeats it
+        record = error_record(error)
+        message = f"{folder / 'result.json'} cannot be written: {record['message']}"
+        result |= {"status": FAILED, "error": record | {"message": message}}
     return result
 
 
 def sweep_record(plan: SweepPlan) -> dict[str, Any]:
-    """The content of sweep.json."""
+    """Return the content of sweep.json."""
     asked = [step.key for run in plan.runs for step in run.steps]
     return {
         "schema": SCHEMA,

@@ -1,9 +1,9 @@
-"""Searches: ``ptx sweep FILE`` with a ``search:`` part. Optuna proposes, ptx runs, records and judges.
+"""Hyperparameter search: ``ptx sweep FILE`` with a ``search:`` part.
 
-A trial is an ordinary run (one per seed): composed, planned, taken through the store, recorded in the sweep's
-folder. Optuna sees the numbers only, and its journal lies beside the records; losing it loses what the
-sampler has learnt, no result. Optuna is imported when a search starts and not before (``pip install
-'ptx[search]'``).
+Optuna proposes the points; ptx runs, records and judges them. A trial is an ordinary run (one per seed): it
+is composed, planned, executed through the store, and recorded in the sweep's folder. Optuna sees only
+numbers. Its journal lies beside the records; without the journal the sampler's knowledge is lost, but no
+result. Optuna is imported when a search starts (``pip install 'ptx[search]'``).
 """
 
 from ptx.search.config import SearchConfig, read_search

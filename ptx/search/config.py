@@ -1,4 +1,4 @@
-"""The ``search:`` part of a sweep file, read and checked; everything wrong with it is said in one go."""
+"""Reads and checks the ``search:`` part of a sweep file; all problems are reported together."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from ptx.records import Better
 from ptx.report.gate import Gate, load_gate
 from ptx.search.space import Space, make_space
 
-#: what the sampler is called in a sweep file -> what it is good at
+#: name of a sampler in a sweep file -> what it suits
 SAMPLERS = {
     "tpe": "tree of Parzen estimators: the default, any space, one or several objectives",
     "gp": "Gaussian process: few, expensive trials over numbers",
     "nsga2": "genetic, several objectives, many cheap trials",
     "nsga3": "genetic, more than three objectives",
-    "random": "the yardstick",
+    "random": "random points, to compare the others with",
 }
 DIRECTIONS: dict[str, Better] = {"maximize": "higher", "minimize": "lower"}
 
 
 @dataclass(frozen=True)
 class Halving:
-    """Successive halving: who lags at a rung is stopped (see :mod:`ptx.search.halving`)."""
+    """Successive halving: a trial that lags at a rung is stopped (see :mod:`ptx.search.halving`)."""
 
     metric: str
     goal: str = "minimize"
     first: int = 1  # the step of the first rung
-    factor: int = 3  # rungs grow by it, and 1/factor of the trials pass each
+    factor: int = 3  # ratio of one rung to the one before it; 1/factor of the trials pass a rung
 
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """A search as it was asked for."""
+    """The settings of a search."""
 
     space: Space
     objectives: dict[str, str]  # metric -> maximize or minimize
@@ -51,17 +51,15 @@ class SearchConfig:
     early_stopping: Halving | None = None
     startup: int = 10  # random trials before the sampler's model is used
     population: int = 0  # of nsga2 and nsga3; 0: a fifth of the trials, at least 8
-    definition: dict[str, Any] = field(
-        default_factory=dict
-    )  # what must not change when the search is continued
+    definition: dict[str, Any] = field(default_factory=dict)  # what must stay when the search is continued
 
     @property
     def directions(self) -> list[Better]:
-        """Per objective which way is better."""
+        """For each objective, whether higher or lower is better."""
         return [DIRECTIONS[direction] for direction in self.objectives.values()]
 
 
-#: fields that may change between two commands on one search
+#: fields that may change when a search is continued
 CHANGEABLE = ("trials", "sampler", "startup", "population", "early_stopping")
 
 #: overrides that change no result
@@ -69,9 +67,10 @@ NEUTRAL = ("out", "name", "threads")
 
 
 def read_search(host: Host, given: Any, fixed: list[str], config_dir: str | None = None) -> SearchConfig:
-    """The search of a sweep file; ``fixed`` are its overrides.
+    """Return the search of a sweep file; ``given`` is its ``search:`` part and ``fixed`` are its overrides.
 
-    Raises :class:`ConfigError` with everything that is wrong.
+    Raises:
+        ConfigError: with everything that is wrong.
     """
     if not isinstance(given, Mapping):
         raise ConfigError(
@@ -82,7 +81,7 @@ def read_search(host: Host, given: Any, fixed: list[str], config_dir: str | None
     if config is None or reader.problems:
         raise ConfigError(reader.problems)
     kept = {key: value for key, value in given.items() if key not in CHANGEABLE}
-    if config.gate:  # its content, not its name: a bound that was moved makes other trials feasible
+    if config.gate:  # its content, not its name: if a bound changes, other trials pass
         kept["gate"] = {
             name: dataclasses.asdict(constraint) for name, constraint in config.gate.constraints.items()
         }
@@ -99,7 +98,7 @@ class _Reader:
     problems: list[Problem] = field(default_factory=list)
 
     def read(self) -> SearchConfig | None:
-        """The configuration; None when something is wrong, which is then among the problems."""
+        """Return the configuration; None if something is wrong, which is then in ``problems``."""
         known = [one.name for one in dataclasses.fields(SearchConfig) if one.name != "definition"]
         self.problems += [
             Problem(f"search has no field {key!r}", did_you_mean(str(key), known))
@@ -130,13 +129,13 @@ class _Reader:
         )
 
     def _contradictions(self, space: Space | None) -> None:
-        """A key stands in one place: it is searched, repeated (seeds) or fixed."""
+        """Find keys that are given twice: a key is searched, repeated (seeds) or fixed, never two of them."""
         searched = {axis.key for axis in space.axes} if space else set()
         fixed = {word.partition("=")[0]: word for word in self.fixed}
         if "seed" in searched:
             self.problems.append(
                 Problem(
-                    "search.space.seed: a seed is luck, and not to be searched", "list them: seeds: [0, 1, 2]"
+                    "search.space.seed: a seed is chance and must not be searched", "list seeds: [0, 1, 2]"
                 )
             )
         if "seed" in fixed and self.given.get("seeds"):
@@ -159,11 +158,11 @@ class _Reader:
         if fixed.get("workers", "workers=0") != "workers=0":
             self.problems.append(
                 Problem(
-                    "a search takes its trials one after the other and uses no workers", "leave out workers"
+                    "a search runs its trials one after the other and uses no workers", "leave out workers"
                 )
             )
         if "cluster" in fixed:
-            self.problems.append(Problem("a search takes its trials on this machine", "leave out cluster"))
+            self.problems.append(Problem("a search runs its trials on this machine", "leave out cluster"))
 
     def _space(self) -> Space | None:
         given = self.given.get("space")

@@ -1,14 +1,14 @@
-"""Early stopping by asynchronous successive halving (ASHA; Li et al. 2020, arXiv:1810.05934) on what steps
-log while they work.
+"""Early stopping by asynchronous successive halving (ASHA; Li et al. 2020, arXiv:1810.05934).
 
-Rungs stand at the steps first, first·factor, first·factor², ... A trial that reaches a rung goes on only if
-its value there is among the best 1/factor of all trials that got as far; nobody waits for a full rung. Two
-departures from the paper: a trial that was stopped is not taken up again, and nobody is stopped at a rung
-that fewer than ``factor`` trials have reached, since the best of two is a coin toss.
+It works on the metrics that a training step logs. Rungs are at the training steps first, first·factor,
+first·factor², ... A trial that reaches a rung continues only if its value there is among the best 1/factor of
+all trials that have reached this rung; no trial waits until a rung is full. This differs from the paper in
+two points: a trial that was stopped is not continued later, and no trial is stopped at a rung that fewer than
+``factor`` trials have reached, because the best of two is a coin toss.
 
-A rung belongs to a step's name: the losses of SFT and of DPO are not compared. Under several seeds the first
-decides for its trial, against the first seeds of the others. A step that the store already has costs nothing
-and is not stopped, but its curve counts.
+A rung belongs to the name of a step: the losses of SFT and of DPO are not compared. With several seeds the
+first seed decides for its trial, compared with the first seeds of the other trials. A step whose result is in
+the store costs nothing and is not stopped, but its curve is compared with the others.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ptx.errors import StoppedError
 from ptx.hooks.run import Console
 from ptx.search.config import Halving
 
-#: step's name -> rung (as text, since it is kept as JSON) -> value there
+#: step's name -> rung (as text, because it is kept as JSON) -> value there
 Rungs = dict[str, dict[str, float]]
 
 
 def rung_steps(rule: Halving, last: int) -> list[int]:
-    """The rungs up to step ``last``."""
+    """Return the rungs up to the training step ``last``."""
     found, step = [], rule.first
     while step <= last:
         found.append(step)
@@ -36,7 +36,7 @@ def rung_steps(rule: Halving, last: int) -> list[int]:
 
 
 def rungs_of(rule: Halving, events: Iterable[Mapping[str, Any]], names: Iterable[str]) -> Rungs:
-    """What a run logged at each rung: the first value at or after it."""
+    """Return what a run has logged at each rung: the first value at or after it."""
     found: Rungs = {name: {} for name in names}
     for event in events:
         metrics, name = event.get("metrics") or {}, str(event.get("label"))
@@ -57,11 +57,11 @@ def lags(rule: Halving, value: float, others: list[float]) -> bool:
 
 
 @dataclass
-class Watch:
-    """A console that passes everything on, and raises out of the step that reports when its trial lags.
+class HalvingConsole:
+    """A console that shows everything on ``inner``, and stops a step whose trial lags by raising an error.
 
-    ``run.log`` shows progress through the console in the middle of the step, so this needs nothing of the
-    steps.
+    ``run.log`` calls ``progress`` in the middle of a step, so the error ends the step; the step needs no code
+    for it.
     """
 
     inner: Console
@@ -75,7 +75,11 @@ class Watch:
         self.inner.say(text)
 
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        """Show where a step stands, and judge it at the rungs."""
+        """Show the progress of a step; at a rung, compare it with the other trials.
+
+        Raises:
+            StoppedError: the trial is not among the best 1/factor at this rung.
+        """
         self.inner.progress(label, metrics, step, total)
         if label not in self.names or self.rule.metric not in metrics or (total and step >= total):
             return
@@ -89,5 +93,5 @@ class Watch:
         if lags(self.rule, value, others):
             raise StoppedError(
                 f"early stopping: {label} has {self.rule.metric} {value:.4g} at step {rung}, "
-                f"not among the best 1/{self.rule.factor} of the {len(others) + 1} trials that got as far"
+                f"not among the best 1/{self.rule.factor} of the {len(others) + 1} trials that got so far"
             )

@@ -1,8 +1,8 @@
-"""The loop: ask, run, tell, write down, until there are as many trials as were asked for.
+"""The loop of a search: ask the study for a point, run it, tell the study the result, write the record.
 
-Files in the sweep's folder beside the runs: ``search.journal`` (Optuna's) and ``search.json`` (every trial
-with its parameters, objectives with their intervals, gate and reason; which of them are best), written anew
-after each trial.
+It writes two files beside the runs in the sweep's folder. ``search.journal`` is Optuna's. ``search.json``
+holds every trial with its parameters, its objectives with their intervals, its gate and its reason, and says
+which trials are best; it is written anew after each trial.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from ptx.compose.jobs import Job
 from ptx.errors import ConfigError, Problem
-from ptx.execute.sweep import DONE, FAILED, STOPPED, count_books, damage_of, sweep_record
+from ptx.execute.sweep import DONE, FAILED, STOPPED, damage_of, step_counts, sweep_record
 from ptx.files import read_json, write_json
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
@@ -23,7 +23,7 @@ from ptx.records import SCHEMA
 from ptx.search.config import SearchConfig
 from ptx.search.space import text_of
 from ptx.search.study import Study
-from ptx.search.trial import Ended, Runner, line_of, title_of
+from ptx.search.trial import TrialResult, TrialRunner, line_of, title_of
 from ptx.stats.pareto import Standing, Value, standings
 from ptx.store.locks import held
 
@@ -32,8 +32,12 @@ UNMEASURED = re.compile(r"no evaluator measured [^;]*")
 
 @dataclass(frozen=True)
 class SearchOutcome:
-    """What became of a search: every trial's record, and the numbers of the best (one, or a front) and of
-    those within noise of them.
+    """The result of a search.
+
+    Attributes:
+        trials: the record of every trial.
+        best: numbers of the best trials: one, or a front.
+        near: numbers of the trials that are within noise of the best.
     """
 
     trials: list[dict[str, Any]] = field(default_factory=list)
@@ -41,12 +45,12 @@ class SearchOutcome:
     near: list[int] = field(default_factory=list)
 
     def count(self, state: str) -> int:
-        """How many trials ended so."""
+        """Return how many trials ended in ``state``."""
         return sum(trial["state"] == state for trial in self.trials)
 
 
 class Search:
-    """A search that was asked for; :meth:`check` it, then :meth:`run` it."""
+    """A search; :meth:`check` it, then :meth:`run` it."""
 
     def __init__(
         self,
@@ -59,22 +63,34 @@ class Search:
         config_dir: str | None = None,
     ) -> None:
         self.host, self.config, self.console = host, config, console
-        self.runner = Runner(host, verb, list(fixed), config, command, console, config_dir)
+        self.runner = TrialRunner(host, verb, list(fixed), config, command, console, config_dir)
         self._corners: SweepPlan | None = None
 
     def check(self) -> tuple[list[Job], SweepPlan]:
-        """Compose and plan the corners of the space, so that what is wrong is said before the first trial."""
+        """Compose and plan the corners of the space, so that problems are found before the first trial.
+
+        Raises:
+            ConfigError: with everything that is wrong.
+        """
         jobs, self._corners = self.runner.check()
         return jobs, self._corners
 
     def run(self, *, retry_failed: bool = False, fail_fast: bool = False) -> SearchOutcome:
-        """Go on until there are enough trials; a second process waits for the first and then finds nothing to
-        do.
+        """Run trials until there are enough.
+
+        A second process on the same search waits for the first, and then finds nothing to do.
+
+        Args:
+            retry_failed: run the trials again that failed in an earlier command.
+            fail_fast: stop after the first trial that fails.
+
+        Raises:
+            ConfigError: no evaluator measures an objective.
         """
         corners = self._corners or self.check()[1]
         folder = corners.folder
         folder.mkdir(parents=True, exist_ok=True)
-        waiting = lambda owner: self.console.say(f"waiting for {owner}, which is at this search")  # noqa: E731
+        waiting = lambda owner: self.console.say(f"waiting for {owner}, which is running this search")  # noqa: E731
         with held(folder / "search.lock", waiting):
             study = Study(folder, corners.name, self.config)
             queued = study.recover(retry_failed=retry_failed)
@@ -82,10 +98,10 @@ class Search:
             if kept or queued:
                 self.console.say(
                     f"{len(kept)} of {self.config.trials} trials were done already and are kept; {queued} are"
-                    " taken up again"
+                    " run again"
                 )
             while not self._enough(study):
-                ended = self._one(study, corners)
+                ended = self._run_trial(study, corners)
                 outcome = self._write(study, corners)
                 if fail_fast and ended == FAILED:
                     break
@@ -108,19 +124,19 @@ class Search:
             return True
         return False
 
-    def _one(self, study: Study, corners: SweepPlan) -> str:
-        """Ask, run and tell one trial; returns its state."""
+    def _run_trial(self, study: Study, corners: SweepPlan) -> str:
+        """Ask for one trial, run it and record it; returns its state."""
         records = study.records()
         trial = study.ask()
         words = self.config.space.suggest(trial)
         self.console.say(title_of(len(records) + 1, self.config.trials, words))
         same = next((record for record in records if record["words"] == words), None)
         if same is not None:
-            self.console.say(f"  the same as trial {same['number']}, which answers for it")
+            self.console.say(f"  the same point as trial {same['number']}: its record is used")
             record = {key: value for key, value in same.items() if key not in ("number", "repeats")}
         else:
             rungs = [record["rungs"] for record in records if record["repeats"] is None]
-            record = self._try(words, rungs, again=study.is_retry(trial)).record(words)
+            record = self._run_point(words, rungs, again=study.is_retry(trial)).record(words)
         study.tell(trial, record)
         self.console.say(f"  {line_of(record)}")
         if not any(other["state"] == DONE for other in [*records, record]) and UNMEASURED.match(
@@ -130,16 +146,16 @@ class Search:
             raise ConfigError(
                 Problem(
                     f"the search cannot go on: {record['reason']}",
-                    "mend search.objectives or add the evaluator to eval=[...]",
+                    "correct search.objectives or add the evaluator to eval=[...]",
                 )
             )
         return str(record["state"])
 
-    def _try(self, words: dict[str, str], earlier: list[Any], *, again: bool) -> Ended:
+    def _run_point(self, words: dict[str, str], earlier: list[Any], *, again: bool) -> TrialResult:
         try:
             plan = self.runner.plan(self.runner.jobs(words))
-        except ConfigError as error:  # a point that only now shows to be impossible fails by itself
-            return Ended(FAILED, str(error))
+        except ConfigError as error:  # a point that turns out to be impossible fails only its own trial
+            return TrialResult(FAILED, str(error))
         return self.runner.run(plan, earlier, again=again)
 
     def _write(self, study: Study, corners: SweepPlan) -> SearchOutcome:
@@ -159,12 +175,12 @@ class Search:
                 "near": outcome.near,
             },
         )
-        write_json(corners.folder / "sweep.json", _books(corners, outcome))
+        write_json(corners.folder / "sweep.json", _sweep_record(corners, outcome))
         return outcome
 
 
-def _books(corners: SweepPlan, outcome: SearchOutcome) -> dict[str, Any]:
-    """sweep.json with the runs that the trials have brought so far."""
+def _sweep_record(corners: SweepPlan, outcome: SearchOutcome) -> dict[str, Any]:
+    """Return the content of sweep.json with the runs of the trials so far."""
     runs = list(dict.fromkeys(name for trial in outcome.trials for name in trial["runs"]))
     axes: dict[str, list[str]] = {}
     for trial in outcome.trials:
@@ -177,7 +193,7 @@ def _books(corners: SweepPlan, outcome: SearchOutcome) -> dict[str, Any]:
         if (corners.folder / name / "run.json").exists() and not damage_of(corners.folder / name)
     ]
     asked = [step["key"] for name in whole for step in read_json(corners.folder / name / "run.json")["steps"]]
-    books = count_books(corners.folder, whole)
+    books = step_counts(corners.folder, whole)
     written = corners.folder / "sweep.json"
     created = {"created": read_json(written)["created"]} if written.exists() else {}
     return {
@@ -191,7 +207,7 @@ def _books(corners: SweepPlan, outcome: SearchOutcome) -> dict[str, Any]:
 
 
 def outcome_of(records: list[dict[str, Any]], config: SearchConfig) -> SearchOutcome:
-    """Which trials are best: not dominated among those that are done and pass the gate."""
+    """Find the best trials: those not dominated, among the trials that are done and pass the gate."""
     fit = [record for record in records if record["state"] == DONE and record["repeats"] is None]
     fit = [record for record in fit if all(verdict == "holds" for verdict in record["gate"].values())]
     points = [[_value(record["metrics"][name]) for name in config.objectives] for record in fit]
@@ -203,7 +219,7 @@ def outcome_of(records: list[dict[str, Any]], config: SearchConfig) -> SearchOut
 
 
 def _distance(trial: dict[str, Any]) -> float:
-    """How far a trial is from passing the gate."""
+    """Return how far a trial is from passing the gate: the sum of its violations."""
     return float(sum(max(0.0, violation) for violation in trial["violations"].values()))
 
 
@@ -212,7 +228,7 @@ def _value(metric: dict[str, Any]) -> Value:
 
 
 def conclusion(outcome: SearchOutcome, config: SearchConfig) -> list[str]:
-    """The end of a search in a few lines."""
+    """Return the summary of a search in a few lines."""
     counted = [
         f"{outcome.count(DONE)} done",
         f"{outcome.count(STOPPED)} stopped early",
@@ -223,7 +239,9 @@ def conclusion(outcome: SearchOutcome, config: SearchConfig) -> list[str]:
     if not outcome.best:
         closest = sorted((t for t in outcome.trials if t["state"] == DONE), key=_distance)[:1]
         lines += [f"no trial passes gate {config.gate.name}" for _ in closest if config.gate]
-        lines += [f"closest to it: trial {t['number']}: {text_of(t['words'])}: {line_of(t)}" for t in closest]
+        lines += [
+            f"closest to passing: trial {t['number']}: {text_of(t['words'])}: {line_of(t)}" for t in closest
+        ]
     head = "best" if len(config.objectives) == 1 else "front"
     lines += [
         f"{head}: trial {number}: {text_of(by_number[number]['words'])}: {line_of(by_number[number])}"

@@ -1,15 +1,16 @@
-"""What a search varies, in Hydra's own notation.
+"""The space of a search: what it varies, in Hydra's notation.
 
 =================================  =====================================================================
-``choice(0.05, 0.1)``, ``a,b``     one of the values, unordered; any words: ``choice([], [sparsegpt])``
+``choice(0.05, 0.1)``, ``a,b``     one of the values, without an order: ``choice([], [sparsegpt])``
 ``interval(0.1, 0.5)``             a number between the ends
 ``tag(log, interval(1e-5, 1e-3))`` the same on a logarithmic scale
 ``int(interval(1, 8))``            a whole number between the ends, both included
-``range(8, 64, 8)``                a number of the range, ordered; the end is left out as in Python
+``range(8, 64, 8)``                a number of the range, ordered; the end is left out, as in Python
 =================================  =====================================================================
 
-A field exists only where its choice does: ``compress.sparsegpt.sparsity`` is left out of a trial whose ``compress`` has no sparsegpt,
-``method.beta`` where the method has no beta. Such a space is a tree, not a box; the samplers see the fields that are there.
+A field exists only together with its choice: ``compress.sparsegpt.sparsity`` is left out of a trial whose
+``compress`` has no sparsegpt, and ``method.beta`` if the method has no beta. Such a space is a tree, not a
+box; the samplers see only the fields that exist.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.hooks.host import Host
 
-#: a space with more points is treated as endless
+#: a space with more points is treated as infinite
 MOST_POINTS = 5_000
 
 EXAMPLE = (
@@ -39,7 +40,7 @@ EXAMPLE = (
 
 @dataclass(frozen=True)
 class Axis:
-    """One key of the space: some values, or the numbers between two ends."""
+    """One key of the space: a list of values, or the numbers between two ends."""
 
     key: str
     values: tuple[str, ...] = ()
@@ -55,7 +56,7 @@ class Axis:
         return self.key.partition(".")[0]
 
     def suggest(self, trial: Any) -> str:
-        """Ask an Optuna trial for a value; as text, ready for ``key=text``."""
+        """Ask an Optuna trial for a value; returns it as text for ``key=text``."""
         if self.values:
             return str(trial.suggest_categorical(self.key, self.values))
         if self.whole:
@@ -67,13 +68,13 @@ class Axis:
         return self.text(trial.suggest_float(self.key, self.low, self.high, step=self.step, log=self.log))
 
     def text(self, number: float) -> str:
-        """Four significant digits, inside the ends: what a person can read and type again."""
+        """Return a number with four significant digits, not outside the ends, as a person types it."""
         return (
             str(int(number)) if self.whole else f"{min(max(float(f'{number:.4g}'), self.low), self.high):g}"
         )
 
-    def listed(self) -> list[str] | None:
-        """Every value; None when there is no end of them."""
+    def all_values(self) -> list[str] | None:
+        """Return every value; None if there are infinitely many, or more than MOST_POINTS."""
         if self.values:
             return list(self.values)
         step = self.step or (1 if self.whole else None)
@@ -83,20 +84,20 @@ class Axis:
             self.text(self.low + index * step) for index in range(round((self.high - self.low) / step) + 1)
         ]
 
-    def ends(self) -> list[str]:
-        """The values that are tried before a search starts: all of a choice, both ends of an interval."""
+    def edge_values(self) -> list[str]:
+        """Return the values to check before a search starts: all of a choice, both ends of an interval."""
         return list(self.values) or [self.text(self.low), self.text(self.high)]
 
 
 @dataclass(frozen=True)
 class Space:
-    """All axes, groups before fields, so that it is known which fields there are."""
+    """All axes: groups first and fields after them, because a chosen group decides which fields exist."""
 
     axes: tuple[Axis, ...]
     fields: Mapping[tuple[str, str], tuple[str, ...]]  # (group, choice) -> its fields
 
     def suggest(self, trial: Any) -> dict[str, str]:
-        """Key -> text of the next point."""
+        """Ask an Optuna trial for a point; returns key -> text."""
         chosen: dict[str, str] = {}
         for axis in self.axes:
             if self.applies(axis, chosen):
@@ -104,7 +105,7 @@ class Space:
         return chosen
 
     def applies(self, axis: Axis, chosen: Mapping[str, str]) -> bool:
-        """Whether a field exists beside what has been chosen."""
+        """Whether the key of ``axis`` exists together with the choices made so far."""
         parts = axis.key.split(".")
         if parts[0] == "method" and parts[1:2] and parts[1] in IN_METHOD and parts[1] in chosen:
             return chosen[parts[1]] not in ("none", "null")
@@ -116,8 +117,8 @@ class Space:
         return known is None or parts[1] in known
 
     def points(self) -> list[dict[str, str]] | None:
-        """Every point; None when there is no end of them."""
-        listed = [axis.listed() for axis in self.axes]
+        """Return every point; None if there are infinitely many, or more than MOST_POINTS."""
+        listed = [axis.all_values() for axis in self.axes]
         if (
             any(values is None for values in listed)
             or math.prod(len(values or ()) for values in listed) > MOST_POINTS
@@ -126,11 +127,12 @@ class Space:
         return self._distinct(itertools.product(*(values or [] for values in listed)))
 
     def corners(self, most: int) -> list[dict[str, str]]:
-        """Points that together hold every value of a choice and both ends of every interval: they are checked
-        before the first trial.
+        """Return points that together hold every value of a choice and both ends of every interval.
+
+        They are checked before the first trial. ``most`` limits the combinations of groups.
         """
-        groups = [axis.ends() for axis in self.axes if "." not in axis.key]
-        others = [axis.ends() for axis in self.axes if "." in axis.key]
+        groups = [axis.edge_values() for axis in self.axes if "." not in axis.key]
+        others = [axis.edge_values() for axis in self.axes if "." in axis.key]
         rounds = max((len(values) for values in others), default=1)
         rows = (
             [*combination, *(values[index % len(values)] for values in others)]
@@ -151,7 +153,11 @@ class Space:
 
 
 def make_space(host: Host, given: Mapping[str, Any]) -> Space:
-    """The space of a sweep file; everything wrong with it is in one :class:`ConfigError`."""
+    """Return the space that a sweep file describes.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
     problems: list[Problem] = []
     axes = []
     for key, spec in given.items():
@@ -165,14 +171,14 @@ def make_space(host: Host, given: Mapping[str, Any]) -> Space:
         for of, choice in host.choices.items()
     }
     space = Space(tuple(axes), fields)
-    problems += [problem for axis in axes if (problem := _never(space, axis))]
+    problems += [problem for axis in axes if (problem := _unused_field(space, axis))]
     if problems:
         raise ConfigError(problems)
     return space
 
 
-def _never(space: Space, axis: Axis) -> Problem | None:
-    """A field that no value of its group has would silently never be searched."""
+def _unused_field(space: Space, axis: Axis) -> Problem | None:
+    """Return a problem if no value of its group has this field: it would silently never be searched."""
     group = next((other for other in space.axes if other.key == axis.group and other is not axis), None)
     if group is None or any(space.applies(axis, {group.key: value}) for value in group.values):
         return None
@@ -242,7 +248,7 @@ def _checked(where: str, text: str, axis: Axis) -> Axis:
     elif not axis.values and not axis.low < axis.high:
         problem = "is empty; write the smaller end first"
     elif not axis.values and axis.log and axis.low <= 0:
-        problem = "starts at or below zero, where a logarithmic scale has no place; start above it"
+        problem = "starts at or below zero, where there is no logarithmic scale; start above zero"
     elif not axis.values and axis.log and axis.step is not None:
         problem = "has a step and a logarithmic scale; leave one out"
     if problem:

@@ -1,12 +1,13 @@
-"""Optuna's side: the study in a journal file, a sampler per trial, what a dead process left.
+"""The Optuna study of a search: its journal file, a sampler for each trial, recovery after a crash.
 
-- The journal (``search.journal`` in the sweep's folder) is append-only; a last line that a crash cut short is
-  cut off before it is read, as Optuna would not read on past it.
-- Every trial gets a sampler of its own, seeded by the search's seed and the number of trials before it. A
-  sampler's memory is in the study, not in the object, so a search that was killed and continued proposes what
-  an undisturbed one proposes. (One seed for the whole process, as is usual, repeats its first proposals after
-  every restart.)
-- A trial that was running when its process died is failed, and asked again with the same parameters.
+- The journal (``search.journal`` in the sweep's folder) is append-only. A last line that a crash has cut
+  short is removed before the journal is read, because Optuna would not read past it.
+- Every trial gets a sampler of its own, seeded with the search's seed and the number of trials before it. A
+  sampler keeps its memory in the study, not in the object, so a search that was killed and continued proposes
+  the same points as one that was not disturbed. (With one seed for the whole process, as is usual, a sampler
+  would repeat its first proposals after every restart.)
+- A trial that was running when its process died is marked as failed, and queued again with the same
+  parameters.
 """
 
 from __future__ import annotations
@@ -25,12 +26,16 @@ from ptx.search.config import SearchConfig
 
 JOURNAL = "search.journal"
 
-#: a trial's state, as it is written in search.json -> Optuna's name
+#: state of a trial in search.json -> Optuna's name of it
 STATES = {"done": "COMPLETE", "failed": "FAIL", "stopped": "PRUNED"}
 
 
 def optuna() -> Any:
-    """The library, imported when a search starts."""
+    """Import Optuna and return it.
+
+    Raises:
+        ConfigError: Optuna is not installed.
+    """
     try:
         import optuna as library
     except ImportError as error:
@@ -42,8 +47,9 @@ def optuna() -> Any:
 
 
 class _FileLock:
-    """The kernel's lock on the journal: it ends with its process, while Optuna's own outlives a killed one by
-    30 seconds.
+    """The kernel's lock on the journal file, for Optuna's journal storage.
+
+    It ends with its process, while Optuna's own lock outlives a killed process by 30 seconds.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,30 +57,30 @@ class _FileLock:
         self._handle = -1
 
     def acquire(self) -> bool:
-        """Wait for it."""
+        """Wait until this process holds the lock."""
         self._handle = os.open(self.path, os.O_RDWR | os.O_CREAT)
         fcntl.flock(self._handle, fcntl.LOCK_EX)
         return True
 
     def release(self) -> None:
-        """Closing gives it back."""
+        """Release the lock by closing the file."""
         os.close(self._handle)
 
 
 class Study:
-    """The trials of one search. Only one process at a time works on it (the loop holds a lock)."""
+    """The trials of one search. Only one process at a time uses it (the loop holds a lock)."""
 
     def __init__(self, folder: Path, name: str, config: SearchConfig) -> None:
         self.config = config
         self._optuna = optuna()
         path = folder / JOURNAL
-        _heal(path)
+        _cut_partial_line(path)
         self._study = self._open(path, name)
         known = self._study.user_attrs.get("definition")
         if known is not None and known != config.definition:
             if any(record["state"] == "done" for record in self.records()):
-                raise ConfigError(_changes(name, folder, known, config.definition))
-            path.unlink()  # nothing has been learnt yet; the runs' own records stay
+                raise ConfigError(_definition_problems(name, folder, known, config.definition))
+            path.unlink()  # no trial is done, so the sampler has learnt nothing; the records of runs stay
             self._study = self._open(path, name)
         self._study.set_user_attr("definition", config.definition)
 
@@ -94,8 +100,9 @@ class Study:
         return study
 
     def records(self) -> list[dict[str, Any]]:
-        """What was recorded of every finished trial that counts, numbered from 1; a repeated point names its
-        first trial.
+        """Return the record of every finished trial, numbered from 1, without those that are run again.
+
+        ``repeats`` is the number of the first trial with the same point, or None.
         """
         abandoned = self._numbers("abandoned")
         found: list[dict[str, Any]] = []
@@ -107,14 +114,16 @@ class Study:
         return found
 
     def recover(self, *, retry_failed: bool) -> int:
-        """Fail what a dead process left running, and queue it again; on request also what had failed. Returns
-        how many are queued.
+        """Mark trials that a dead process left running as failed, and queue them again.
+
+        With ``retry_failed`` failed trials are queued too. Returns how many trials are queued.
         """
         state = self._optuna.trial.TrialState
         running = [trial for trial in self._study.trials if trial.state == state.RUNNING]
         failed = [trial for trial in self._study.trials if retry_failed and trial.state == state.FAIL]
         abandoned = self._numbers("abandoned") | {trial.number for trial in [*running, *failed]}
-        self._study.set_user_attr("abandoned", sorted(abandoned))  # first, so that a second crash finds them
+        # written first, so that the next command still finds them after a second crash
+        self._study.set_user_attr("abandoned", sorted(abandoned))
         for trial in running:
             self._study.tell(trial.number, state=state.FAIL)
         queued = {trial.user_attrs.get("retry_of") for trial in self._study.trials}
@@ -124,13 +133,14 @@ class Study:
         return len(again)
 
     def ask(self) -> Any:
-        """The next trial, its sampler seeded by how many came before it."""
+        """Return the next trial; its sampler is seeded with the number of trials before it."""
         self._study.sampler = self._sampler(len(self.records()))
         return self._study.ask()
 
     def tell(self, trial: Any, record: Mapping[str, Any]) -> None:
-        """Record a trial's end: the means over the seeds are its values, the gate's constraints its
-        feasibility.
+        """Tell Optuna the result of a trial.
+
+        Its values are the means over the seeds; the constraints of the gate decide whether it is feasible.
         """
         trial.set_user_attr("record", dict(record))
         values = None
@@ -141,7 +151,7 @@ class Study:
         self._study.tell(trial, values, self._optuna.trial.TrialState[STATES[record["state"]]])
 
     def is_retry(self, trial: Any) -> bool:
-        """Whether the trial was asked before and came to no end."""
+        """Whether the trial repeats one that was interrupted or had failed."""
         return "retry_of" in trial.user_attrs
 
     def _numbers(self, name: str) -> set[int]:
@@ -167,14 +177,14 @@ class Study:
 
 @contextmanager
 def _without_warnings() -> Iterator[None]:
-    """Optuna says of each sampler that is experimental that it is, every time."""
+    """Ignore warnings: Optuna warns about an experimental sampler each time one is made."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
-def _heal(path: Path) -> None:
-    """Cut off a last line without an end."""
+def _cut_partial_line(path: Path) -> None:
+    """Cut off a last line that has no line break at its end."""
     if not path.exists():
         return
     with path.open("rb+") as file:
@@ -184,11 +194,13 @@ def _heal(path: Path) -> None:
             file.truncate(whole)
 
 
-def _changes(name: str, folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Problem]:
+def _definition_problems(
+    name: str, folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]
+) -> list[Problem]:
     changed = [key for key in sorted({*old, *new}) if old.get(key) != new.get(key)]
     return [
         Problem(
-            f"the search {name} was begun with {key}: {old.get(key)!r}, now it is {new.get(key)!r}",
+            f"the search {name} was started with {key}: {old.get(key)!r}, now it is {new.get(key)!r}",
             f"give the new search another name (name: ...), or delete {folder}",
         )
         for key in changed

@@ -1,4 +1,4 @@
-"""One trial: a point of the space, run under every seed, and what came of it."""
+"""One trial of a search: a point of the space, run with every seed, and its result."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ptx.records import Metric
 from ptx.report import Row, load_records, make_frame
 from ptx.report.gate import Finding, judge
 from ptx.search.config import SearchConfig
-from ptx.search.halving import Rungs, Watch, rungs_of
+from ptx.search.halving import HalvingConsole, Rungs, rungs_of
 from ptx.search.space import text_of
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A trial's end: done with a metric per objective, or failed or stopped with the reason."""
+class TrialResult:
+    """The result of a trial: done with a metric for each objective, or failed or stopped with a reason."""
 
     state: str
     reason: str = ""
@@ -37,7 +37,7 @@ class Ended:
     rungs: Rungs = field(default_factory=dict)
 
     def record(self, words: dict[str, str]) -> dict[str, Any]:
-        """As plain data, for the journal and for search.json."""
+        """Return the result as plain data, for the journal and for search.json."""
         return {
             "state": self.state,
             "words": words,
@@ -51,8 +51,8 @@ class Ended:
 
 
 @dataclass
-class Runner:
-    """What the trials of one search have in common."""
+class TrialRunner:
+    """Runs the trials of one search."""
 
     host: Host
     verb: str
@@ -66,7 +66,7 @@ class Runner:
     _tried: set[str] = field(default_factory=set)  # runs that this process has executed
 
     def jobs(self, words: dict[str, str]) -> list[Job]:
-        """The point composed, one job per seed."""
+        """Compose a point; returns one job for each seed."""
         lines = [f"{key}={value}" for key, value in words.items()]
         seeds = [f"seed={','.join(map(str, self.config.seeds))}"] if self.config.seeds else []
         jobs = compose_jobs(
@@ -81,11 +81,15 @@ class Runner:
         return [dataclasses.replace(job, varied=varied) for job, varied in zip(jobs, named, strict=True)]
 
     def plan(self, jobs: Sequence[Job]) -> SweepPlan:
-        """The runs of some jobs, and of their baselines."""
+        """Plan the runs of some jobs, and of their baselines."""
         return make_plan(self.host, self.verb, jobs, self.command, self._resolved)
 
     def check(self) -> tuple[list[Job], SweepPlan]:
-        """Compose and plan the corners of the space; raises with everything that is wrong there."""
+        """Compose and plan the corners of the space.
+
+        Raises:
+            ConfigError: with everything that is wrong at the corners.
+        """
         problems: list[Problem] = []
         jobs: list[Job] = []
         for words in self.config.space.corners(max(8, min(32, self.config.trials))):
@@ -97,19 +101,25 @@ class Runner:
             raise ConfigError(problems)
         return jobs, self.plan(jobs)
 
-    def run(self, plan: SweepPlan, earlier: list[Rungs], *, again: bool) -> Ended:
-        """Take the plan's runs; those with a record are not run again, except, when asked, failed ones."""
+    def run(self, plan: SweepPlan, earlier: list[Rungs], *, again: bool) -> TrialResult:
+        """Execute the runs of the plan; returns the result of the trial.
+
+        Args:
+            plan: the runs of the trial, one for each seed, and their baseline.
+            earlier: the rungs of the other trials, for early stopping.
+            again: execute failed runs again; otherwise no run that has ended is executed again.
+        """
         mine = [run for run in plan.runs if not run.baseline]
         names = {step.name for run in mine for step in run.steps if step.kind == "train"}
         ids = tuple(run.id for run in plan.runs)
-        ended = Ended(DONE, runs=ids)
+        ended = TrialResult(DONE, runs=ids)
         for run in plan.runs:
             halving = self.config.early_stopping if run is mine[0] else None
-            console = Watch(self.console, halving, earlier, names) if halving else self.console
-            status, message = self._take(plan, run, console, again=again or run.baseline)
+            console = HalvingConsole(self.console, halving, earlier, names) if halving else self.console
+            status, message = self._run_or_read(plan, run, console, again=again or run.baseline)
             if status != DONE and not run.baseline:
                 where = f"seed={run.config.seed}: " if len(mine) > 1 else ""
-                ended = Ended(
+                ended = TrialResult(
                     STOPPED if status == STOPPED else FAILED,
                     where + message,
                     runs=ids[: ids.index(run.id) + 1],
@@ -118,10 +128,12 @@ class Runner:
         rungs = self._rungs(plan.folder / mine[0].id, names)
         if ended.state != DONE:
             return dataclasses.replace(ended, rungs=rungs)
-        return dataclasses.replace(self._measured(plan.folder, ids), rungs=rungs)
+        return dataclasses.replace(self._evaluate(plan.folder, ids), rungs=rungs)
 
-    def _take(self, plan: SweepPlan, run: RunPlan, console: Console, *, again: bool) -> tuple[str, str]:
-        """(Status, message) of one run, from its record if it has come to an end."""
+    def _run_or_read(
+        self, plan: SweepPlan, run: RunPlan, console: Console, *, again: bool
+    ) -> tuple[str, str]:
+        """Return (status, message) of one run; it is executed if its record does not say how it ended."""
         folder = plan.folder / run.id
         final = {DONE, STOPPED} | ({FAILED} if run.id in self._tried or not again else set())
         if status_of(folder) in final:
@@ -139,8 +151,8 @@ class Runner:
         rule = self.config.early_stopping
         return rungs_of(rule, read_rows(folder / "events.jsonl"), names) if rule else {}
 
-    def _measured(self, folder: Path, ids: tuple[str, ...]) -> Ended:
-        """Objectives and gate of runs that are all done, over the seeds."""
+    def _evaluate(self, folder: Path, ids: tuple[str, ...]) -> TrialResult:
+        """Return the objectives and the gate of runs that are all done, computed over the seeds."""
         frame = make_frame(load_records([folder / name for name in ids]), against=None)
         row = next(row for row in frame.rows if not row.baseline)
         findings = judge(self.config.gate, row) if self.config.gate else []
@@ -152,15 +164,15 @@ class Runner:
         lacking = [
             problem
             for name in self.config.objectives
-            if name not in metrics and (problem := lacks(row, name))
+            if name not in metrics and (problem := why_missing(row, name))
         ]
         if lacking:
-            return Ended(FAILED, "; ".join(lacking), metrics, findings, ids)
-        return Ended(DONE, "", metrics, findings, ids)
+            return TrialResult(FAILED, "; ".join(lacking), metrics, findings, ids)
+        return TrialResult(DONE, "", metrics, findings, ids)
 
 
-def lacks(row: Row, name: str) -> str:
-    """Why an objective has no value."""
+def why_missing(row: Row, name: str) -> str:
+    """Return why an objective has no value."""
     known = [metric for metric, segment in row.metrics if not segment]
     if name in known:
         return f"{name} is not a number"
@@ -168,7 +180,7 @@ def lacks(row: Row, name: str) -> str:
 
 
 def line_of(record: dict[str, Any]) -> str:
-    """A trial's end in one line."""
+    """Return the result of a trial in one line."""
     if record["state"] != DONE:
         return f"{record['state']}: {record['reason']}"
     parts = [
@@ -181,5 +193,5 @@ def line_of(record: dict[str, Any]) -> str:
 
 
 def title_of(number: int, total: int, words: dict[str, str]) -> str:
-    """``trial 3 of 40: method.rate=0.1``."""
+    """Return the heading of a trial: ``trial 3 of 40: method.rate=0.1``."""
     return f"trial {number} of {total}: {text_of(words)}"

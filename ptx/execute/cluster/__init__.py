@@ -1,7 +1,7 @@
-"""Handing the runs of a sweep to other machines: Slurm through submitit, Ray.
+"""Running a sweep on other machines: Slurm (through submitit) or Ray.
 
-Both execute frozen runs on a file system that they share with this machine; composing, planning and reporting
-stay here.
+Both execute frozen runs on a file system that they share with this machine. Composing, planning and reporting
+happen on this machine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,11 @@ from ptx.plan.plan import SweepPlan
 
 
 def check_cluster(jobs: Sequence[Job]) -> None:
-    """Raise with everything that is wrong with ``cluster=``, before anything is planned or sent."""
+    """Check ``cluster=`` before anything is planned or submitted.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
     problems: list[Problem] = []
     for job in jobs:
         config = job.config
@@ -41,7 +45,7 @@ def check_cluster(jobs: Sequence[Job]) -> None:
         raise ConfigError(problems)
 
 
-def hand_out(
+def run_on_cluster(
     plan: SweepPlan,
     host: Host,
     console: Console,
@@ -50,13 +54,13 @@ def hand_out(
     fail_fast: bool = False,
     retry_failed: bool = True,
 ) -> Outcome:
-    """Send the runs that are not done to where ``config.cluster`` says."""
+    """Run the unfinished runs on the cluster that ``config.cluster`` names."""
     if isinstance(config.cluster, Ray):
         from ptx.execute.cluster import ray
 
-        return ray.hand_out(
+        return ray.run_on_ray(
             plan, host, console, config.cluster, fail_fast=fail_fast, retry_failed=retry_failed
         )
     from ptx.execute.cluster import slurm
 
-    return slurm.hand_out(plan, host, console, config.cluster, retry_failed=retry_failed)
+    return slurm.run_on_slurm(plan, host, console, config.cluster, retry_failed=retry_failed)

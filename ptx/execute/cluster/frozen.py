@@ -1,4 +1,4 @@
-"""A frozen run on another machine: its folder is all that is sent."""
+"""Execute a frozen run on another machine; the job is given the run's folder and nothing else."""
 
 from __future__ import annotations
 
@@ -7,34 +7,38 @@ from pathlib import Path
 from typing import Any
 
 from ptx import machine
-from ptx.execute.worker import take
+from ptx.execute.worker import execute_frozen
 from ptx.files import read_json, write_json
 from ptx.hooks.host import get_host
 from ptx.store.entry import Identity
 
 
-class Log:
-    """A console that is the engine's log; what matters is in the run's events."""
+class LogConsole:
+    """A console that prints into the log of the job."""
 
     def say(self, text: str) -> None:
         """Print a line."""
         print(text, flush=True)
 
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        """Leave it to events.jsonl."""
+        """Print nothing: the run's events.jsonl holds the progress."""
 
 
-def take_frozen(folder: str, desk: str, *, timed: bool = True) -> dict[str, Any]:
-    """Execute the run frozen in ``folder`` as if in the working folder ``desk``; returns its status and, if
-    it failed, the error.
+def run_frozen(folder: str, working_folder: str, *, timed: bool = True) -> dict[str, Any]:
+    """Execute the run that is frozen in ``folder``; returns its status and, if it failed, the error.
+
+    ``working_folder`` is the folder in which the user typed the command: relative paths start there.
     """
-    os.chdir(desk)  # where the user's ptxfile.py and relative paths are
-    settle(Path(folder))
-    return take(get_host(), Path(folder), Log(), timed=timed)
+    os.chdir(working_folder)  # the user's ptxfile.py is found there
+    record_this_machine(Path(folder))
+    return execute_frozen(get_host(), Path(folder), LogConsole(), timed=timed)
 
 
-def settle(folder: Path) -> None:
-    """Timings are those of the machine they are taken on: write this one into the frozen run and its keys."""
+def record_this_machine(folder: Path) -> None:
+    """Write the facts of this machine into the frozen run, because timings are measured on it.
+
+    The keys of evaluations that depend on the machine are computed anew.
+    """
     record = read_json(folder / "run.json")
     for part in record["evaluations"]:
         if "machine" in part["ingredients"]:

@@ -1,8 +1,7 @@
-"""Runs as Ray tasks, on a Ray of this machine or on a cluster with a shared file system. The command waits
-for them.
+"""Run a sweep as Ray tasks, on this machine or on a Ray cluster with a shared file system.
 
-A task that dies (a crash, its node) fails its run only. Timings are taken last and one after the other, as
-with local workers.
+The command waits until all tasks have ended. When a task dies (it crashes, or its node goes down), only its
+run fails. Timings are measured last and one after the other, as with local workers.
 """
 
 from __future__ import annotations
@@ -13,18 +12,18 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from ptx.execute.cluster.frozen import take_frozen
+from ptx.execute.cluster.frozen import run_frozen
 from ptx.execute.launchers import Ray
-from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, Outcome, finish, freeze
+from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, Outcome, freeze, write_result
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import RunPlan, SweepPlan
 
 GRACE = 30.0  # seconds for tasks to end cleanly after an interrupt
-SMALL = 100_000_000  # bytes of Ray's own object store: nothing travels but the names of folders
+OBJECT_STORE = 100_000_000  # bytes of Ray's own object store; only names of folders are sent
 
 
-def hand_out(
+def run_on_ray(
     plan: SweepPlan,
     host: Host,
     console: Console,
@@ -33,52 +32,55 @@ def hand_out(
     fail_fast: bool = False,
     retry_failed: bool = True,
 ) -> Outcome:
-    """Execute every run that has no finished record."""
+    """Execute every run that has no finished record; wait until all have ended."""
     import ray
 
     todo = freeze(plan, host, console, retry_failed=retry_failed)
     pending = todo.pending
     if not pending:
         return Outcome(0, todo.kept, (), left=todo.left)
-    start(cluster)
-    crew = Crew(plan, console, cluster, fail_fast=fail_fast)
+    connect(cluster)
+    runner = TaskRunner(plan, console, cluster, fail_fast=fail_fast)
     try:
         if any(measure.config.timed for run in pending for measure in run.evaluations) and len(pending) > 1:
-            pending = crew.go([pending], timed=False)
-            crew.go([[run] for run in pending], timed=True)
+            pending = runner.run_all([pending], timed=False)
+            runner.run_all([[run] for run in pending], timed=True)
         else:
-            crew.go([pending], timed=True)
+            runner.run_all([pending], timed=True)
     except KeyboardInterrupt:
-        crew.interrupted = True
+        runner.interrupted = True
     finally:
         ray.shutdown()
-    return Outcome(crew.done, todo.kept, tuple(crew.failed), crew.interrupted, left=todo.left)
+    return Outcome(runner.done, todo.kept, tuple(runner.failed), runner.interrupted, left=todo.left)
 
 
-def start(cluster: Ray) -> None:
-    """Connect, or start a Ray here; its telemetry stays off."""
+def connect(cluster: Ray) -> None:
+    """Connect to the Ray cluster, or start Ray on this machine; telemetry is switched off."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
     address = cluster.address or os.environ.get("RAY_ADDRESS")
-    own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": SMALL}
+    own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
     ray.init(address=address, log_to_driver=False, logging_level="error", **own)
 
 
-class Crew:
-    """Tasks under way, and the books of what came of them."""
+class TaskRunner:
+    """Executes runs as Ray tasks, and counts which are done and which failed."""
 
     def __init__(self, plan: SweepPlan, console: Console, cluster: Ray, *, fail_fast: bool) -> None:
         import ray
 
         self.plan, self.console, self.fail_fast = plan, console, fail_fast
-        self.task = ray.remote(num_cpus=cluster.cpus, num_gpus=cluster.gpus, max_retries=0)(take_frozen)
+        self.task = ray.remote(num_cpus=cluster.cpus, num_gpus=cluster.gpus, max_retries=0)(run_frozen)
         self.failed: list[tuple[str, str]] = []
         self.done = 0
         self.interrupted = False
 
-    def go(self, groups: Sequence[Sequence[RunPlan]], *, timed: bool) -> list[RunPlan]:
-        """Execute the runs, those of a group side by side; returns those that did not fail."""
+    def run_all(self, groups: Sequence[Sequence[RunPlan]], *, timed: bool) -> list[RunPlan]:
+        """Execute groups of runs, one group after another; returns the runs that did not fail.
+
+        The runs of one group are executed at the same time.
+        """
         left = []
         for group in groups:
             for run, result in self._results(group, timed=timed):
@@ -98,7 +100,7 @@ class Crew:
         return [run for group in groups for run in group if run in left]
 
     def _results(self, runs: Sequence[RunPlan], *, timed: bool) -> Iterator[tuple[RunPlan, dict[str, Any]]]:
-        """The runs' results as they come; leaving early cancels the others."""
+        """Yield each run with its result when it ends; closing the iterator cancels the remaining tasks."""
         import ray
 
         started = time.time()
@@ -129,13 +131,13 @@ class Crew:
         try:
             found: dict[str, Any] = ray.get(ref)
         except ray.exceptions.RayError as error:
-            told = {
+            died = {
                 "type": "TaskDied",
                 "message": f"the Ray task died: {_first_line(error)}",
                 "traceback": str(error),
             }
-            finish(self.plan.folder / run.id, {"status": FAILED, "error": told}, started)
-            return {"status": FAILED, "error": told}
+            write_result(self.plan.folder / run.id, {"status": FAILED, "error": died}, started)
+            return {"status": FAILED, "error": died}
         return found
 
 

@@ -1,12 +1,14 @@
-"""Runs as Slurm jobs, through submitit: submit and return; the same command again collects, and sends what is
+"""Run a sweep as Slurm jobs, through submitit.
+
+The command submits the jobs and returns. The same command again collects the results and submits what is
 left.
 
 Each pending run is one task of a job array and has a ``job.json`` in its folder. A job that is preempted or
-reaches its time limit is queued again by submitit and goes on with what the store and the step's checkpoints
-hold. A job that dies otherwise leaves no result: the next command finds it out from ``sacct``, records the
-run as failed with the end of the job's log, and says so; the command after that sends it again (of several
-runs only with ``--retry-failed``). Tested against stand-ins for Slurm's commands; it has not met a real
-cluster.
+reaches its time limit is queued again by submitit; it continues with what the store and the step's
+checkpoints hold. A job that dies in another way leaves no result. The next command learns this from
+``sacct``, records the run as failed with the end of the job's log, and prints the reason. The command after
+that submits it again (in a sweep of several runs only with ``--retry-failed``). Tested against stand-ins for
+Slurm's commands, not on a real cluster.
 """
 
 from __future__ import annotations
@@ -17,48 +19,58 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx.execute.cluster.frozen import take_frozen
+from ptx.execute.cluster.frozen import run_frozen
 from ptx.execute.launchers import Slurm
-from ptx.execute.process import tail
-from ptx.execute.sweep import DONE, FAILED, Outcome, finish, freeze_run, message_of, status_of, sweep_record
+from ptx.execute.process import last_lines
+from ptx.execute.sweep import (
+    DONE,
+    FAILED,
+    Outcome,
+    error_message,
+    freeze_run,
+    status_of,
+    sweep_record,
+    write_result,
+)
 from ptx.files import read_json, write_json
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import RunPlan, SweepPlan
 
-#: sacct's words for a job that has not come to its end
+#: sacct's names of the states of a job that has not ended
 UNDER_WAY = (
     *("PENDING", "RUNNING", "REQUEUED", "COMPLETING", "CONFIGURING", "SUSPENDED", "RESIZING", "PREEMPTED"),
     *("REQUEUE_HOLD", "REQUEUE_FED", "SPECIAL_EXIT", "SIGNALING", "STAGE_OUT"),
 )
-#: how long sacct may not know of a new job, in seconds
+#: seconds for which sacct may not know a job that was just submitted
 PATIENCE = 600.0
 
 
 @dataclass(frozen=True)
 class FrozenRun:
-    """What a job executes. submitit pickles it, and asks ``checkpoint`` for what is to be queued after a
-    preemption.
+    """The function that a job calls.
+
+    submitit pickles it, and calls ``checkpoint`` after a preemption to learn what to queue.
     """
 
     folder: str
     desk: str
 
     def __call__(self) -> dict[str, Any]:
-        """Take the run."""
-        return take_frozen(self.folder, self.desk)
+        """Execute the run; returns its status and, if it failed, the error."""
+        return run_frozen(self.folder, self.desk)
 
     def checkpoint(self) -> Any:
-        """The same again: how far it came is in the store."""
+        """Queue the same run again: the store holds what it has finished."""
         from submitit.helpers import DelayedSubmission
 
         return DelayedSubmission(self)
 
 
-def hand_out(
+def run_on_slurm(
     plan: SweepPlan, host: Host, console: Console, cluster: Slurm, *, retry_failed: bool = True
 ) -> Outcome:
-    """Collect what has ended, submit what is neither done nor under way, and return."""
+    """Collect the jobs that have ended, submit the runs that are neither done nor queued, and return."""
     jobs = {
         run.id: read_json(path) for run in plan.runs if (path := plan.folder / run.id / "job.json").exists()
     }
@@ -78,7 +90,7 @@ def hand_out(
         elif fresh and job is not None:
             failed.append((run.id, _message(folder, job, states[run.id])))
         elif status == FAILED and not retry_failed:
-            left.append((run.id, message_of(folder)))
+            left.append((run.id, error_message(folder)))
         else:
             todo.append(run)
             continue
@@ -90,7 +102,7 @@ def hand_out(
 
 
 def states_of(jobs: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """The state of each run's job, in sacct's words, from one call of it."""
+    """Return run id -> the state of its job in sacct's words; sacct is called once."""
     from submitit import SlurmJob
 
     known = {
@@ -108,18 +120,18 @@ def states_of(jobs: dict[str, dict[str, Any]]) -> dict[str, str]:
 
 
 def is_under_way(job: dict[str, Any], state: str) -> bool:
-    """Whether a job may still come to a result."""
+    """Whether a job may still write a result."""
     return state in UNDER_WAY or (state == "UNKNOWN" and time.time() - job["submitted"] < PATIENCE)
 
 
 def _message(folder: Path, job: dict[str, Any], state: str) -> str:
-    """Why a run failed; the death of a job is written into its record first."""
+    """Return why a run failed; if its job died, write that into the run's record first."""
     if status_of(folder) != "unfinished":
-        return message_of(folder)
+        return error_message(folder)
     log = Path(job["log"])
-    message = f"Slurm job {job['id']} ended as {state} without a result; its last words are in {log}"
-    error = {"type": "JobDied", "message": message, "traceback": tail(log)}
-    finish(folder, {"status": FAILED, "error": error}, job["submitted"])
+    message = f"Slurm job {job['id']} ended as {state} without a result; the end of its output is in {log}"
+    error = {"type": "JobDied", "message": message, "traceback": last_lines(log)}
+    write_result(folder, {"status": FAILED, "error": error}, job["submitted"])
     return message
 
 
@@ -135,11 +147,11 @@ def _submit(plan: SweepPlan, runs: Sequence[RunPlan], host: Host, console: Conso
     executor = SlurmExecutor(folder=logs, max_num_timeout=cluster.requeues)
     executor.update_parameters(**options(plan.name, cluster))
     with executor.batch():
-        sent = [
+        submitted = [
             executor.submit(FrozenRun(str((plan.folder / run.id).absolute()), str(Path.cwd())))
             for run in runs
         ]
-    for run, job in zip(runs, sent, strict=True):
+    for run, job in zip(runs, submitted, strict=True):
         note = {
             "engine": "slurm",
             "id": job.job_id,
@@ -152,7 +164,7 @@ def _submit(plan: SweepPlan, runs: Sequence[RunPlan], host: Host, console: Conso
 
 
 def options(name: str, cluster: Slurm) -> dict[str, Any]:
-    """The settings in sbatch's words, as submitit takes them."""
+    """Return the settings as parameters of submitit (``mem``, ``time``, ...)."""
     given = {
         "job_name": f"ptx-{name}"[:60],
         "time": cluster.minutes,

@@ -106,7 +106,7 @@ def test_six_commands_at_once_make_each_distinct_step_exactly_once(desk, named):
     assert set(counts.values()) == {1}
     if not named:
         assert sum("12 of 12 runs were done already" in text for text in said) == 5
-        assert all("which is at this sweep" in text for text in said if "were done already" in text)
+        assert all("which is running this sweep" in text for text in said if "were done already" in text)
     assert not [path for path in (desk / "ptx-out" / "store" / "staging").glob("*/*") if path.is_dir()]
     assert main(["store", "verify"]) == 0
 

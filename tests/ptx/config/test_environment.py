@@ -141,8 +141,8 @@ def test_no_environment_and_a_wrong_one_are_said_before_anything_starts(other, p
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        (SCRIPT, "scale.py ended with exit code 1; its last words are in"),
-        ("import sys", "scale.py ended well and wrote nothing"),
+        (SCRIPT, "scale.py ended with exit code 1; the end of its output is in"),
+        ("import sys", "scale.py ended with exit code 0 but wrote nothing"),
         ("import os; os.kill(os.getpid(), 9)", "scale.py was killed by SIGKILL (out of memory?)"),
         (
             (

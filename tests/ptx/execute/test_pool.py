@@ -12,7 +12,7 @@ import pytest
 
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.pool import run_in_workers
-from ptx.execute.sweep import close_books, run_sweep
+from ptx.execute.sweep import run_sweep, write_step_counts
 from ptx.files import read_json, read_rows
 from ptx.hooks.host import load_host
 from ptx.plan.planner import make_plan
@@ -92,7 +92,7 @@ def test_workers_give_the_results_of_one_process_and_share_steps(bench, monkeypa
     outcome = run_in_workers(shared, host, Silent(), 2)
     assert (outcome.done, outcome.failed) == (5, ())
     assert results(shared) == results(alone)
-    assert close_books(shared) == close_books(alone)
+    assert write_step_counts(shared) == write_step_counts(alone)
     assert made(shared) == made(alone)
     assert set(made(shared).values()) == {1}
     assert sorted((bench / "trained").read_text().split()) == ["0.1", "0.2"]
@@ -157,13 +157,13 @@ def test_a_worker_whose_parent_is_killed_ends_by_itself(bench):
 
 def test_an_input_that_changed_since_the_plan_was_frozen_is_refused_by_the_worker(bench):
     from ptx.execute.sweep import freeze
-    from ptx.execute.worker import take
+    from ptx.execute.worker import execute_frozen
 
     host = load_host(bench, {"PTX_DISABLE": "checks"})
     plan = plan_of(host=host)
     freeze(plan, host)
     (bench / "text.jsonl").write_text('{"text": "changed"}\n')
-    done = take(host, plan.folder / plan.runs[-1].id, Silent())
+    done = execute_frozen(host, plan.folder / plan.runs[-1].id, Silent())
     assert done["status"] == "failed"
     assert "toy has changed since it was planned: data.digest" in done["error"]["message"]
 
@@ -212,7 +212,7 @@ def test_a_killed_rank_is_the_reason_and_not_what_the_others_say_of_it(tmp_path)
 
 def test_a_run_that_still_lacks_its_timings_never_has_a_result(bench, monkeypatch):
     from ptx.execute import sweep
-    from ptx.execute.worker import take
+    from ptx.execute.worker import execute_frozen
 
     host = load_host(bench, {"PTX_DISABLE": "checks"})
     plan = plan_of(host=host)
@@ -220,6 +220,6 @@ def test_a_run_that_still_lacks_its_timings_never_has_a_result(bench, monkeypatc
     written = []
     monkeypatch.setattr(sweep, "write_json", lambda path, _: written.append(path.name))
     folder = plan.folder / plan.runs[-1].id
-    assert take(host, folder, Silent(), timed=False)["status"] == "prepared"
+    assert execute_frozen(host, folder, Silent(), timed=False)["status"] == "prepared"
     assert written == []
     assert sweep.status_of(folder) == "unfinished"

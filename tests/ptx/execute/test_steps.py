@@ -9,7 +9,7 @@ import pytest
 
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
-from ptx.execute.sweep import close_books, run_sweep
+from ptx.execute.sweep import run_sweep, write_step_counts
 from ptx.files import read_json, read_rows
 from ptx.plan.planner import make_plan
 from ptx.testing import Silent
@@ -62,7 +62,7 @@ def test_every_distinct_step_of_a_sweep_runs_once(toy_host, toy, desk):
     assert len([call for call in toy.calls if call.startswith("train")]) == 2
     assert toy.calls.count("compress Halve") == 2
     assert read_json(plan.folder / "sweep.json")["steps"] == {"asked": 12, "distinct": 6}
-    books = close_books(plan)
+    books = write_step_counts(plan)
     assert (books["steps_asked"], books["steps_ran"], books["steps_shared"]) == (12, 6, 6)
     assert (books["evaluations_asked"], books["evaluations_ran"]) == (7, 7)
 

@@ -202,7 +202,7 @@ def test_a_search_that_is_killed_again_and_again_ends_as_if_nothing_had_happened
     last = process(desk)
     said, _ = last.communicate(timeout=300)
     assert last.returncode == 0, said
-    assert "are taken up again" in said
+    assert "are run again" in said
     assert outcome_in(desk) == outcome_in(quiet)
     again = [line for line in set(trained()) if trained().count(line) > 1]
     assert len(again) <= 2  # only what was in flight when it died
@@ -419,7 +419,7 @@ def test_a_field_that_no_choice_of_the_space_has_is_not_silently_left_out(host, 
 
 def test_a_search_with_other_objectives_does_not_continue_the_first(host, desk):
     search(host, trials=2).run()
-    with pytest.raises(ConfigError, match="was begun with objectives"):
+    with pytest.raises(ConfigError, match="was started with objectives"):
         search(host, trials=2, objectives={"distance/x": "minimize"}).run()
 
 
@@ -441,7 +441,7 @@ def test_optuna_that_is_not_installed_is_named_with_its_remedy(host, desk, monke
     ],
 )
 def test_a_space_is_written_as_on_the_command_line(host, spec, values):
-    assert make_space(host, {"method.x": spec}).axes[0].listed() == values
+    assert make_space(host, {"method.x": spec}).axes[0].all_values() == values
 
 
 def test_a_search_imports_no_ml_library(desk):

@@ -220,7 +220,7 @@ def test_a_preempted_job_is_queued_again_and_goes_on(slurm):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["cluster=slurm"], "no sbatch, srun, sacct here"),
+        (["cluster=slurm"], "this machine has no sbatch, srun, sacct"),
         (["cluster=slurm", "workers=2"], "workers= and cluster= are both given"),
         (["cluster=ray", "cluster.gpus=1", "device=auto"], "device=auto means the CPU on this machine"),
         (["cluster=slurm", "launch.processes=2"], "choose one with launch=NAME"),

@@ -14,7 +14,7 @@ from ptx.errors import ConfigError
 from ptx.execute.sweep import run_sweep
 from ptx.files import read_json, read_rows
 from ptx.hooks.host import get_host
-from ptx.lm.training.distributed import settle
+from ptx.lm.training.distributed import assign_gpu
 from ptx.plan.planner import make_plan
 from ptx.testing import Silent
 
@@ -99,7 +99,7 @@ def test_a_loss_that_is_not_finite_stops_all_ranks_and_fails_the_run_with_the_re
             ["method=dpo", "data=tiny_pairs", "method.batch_size=12", "method.micro_batch=4", *TWO],
             "does not divide each rank's 6 examples",
         ),
-        (["method=kto", "data=tiny_thumbs", *TWO], "KTO cannot be trained by 2 processes together"),
+        (["method=kto", "data=tiny_thumbs", *TWO], "KTO cannot train with 2 processes together"),
         (["method=sft", "data=tiny", "launch=accelerate", "launch.config=fsdp3"], "did you mean 'fsdp2'?"),
         (
             ["method=sft", "data=tiny", "launch=accelerate", "launch.config=fsdp2"],
@@ -126,11 +126,11 @@ def test_a_process_that_trains_alone_sees_one_gpu_of_several(monkeypatch, given,
     if given is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
         monkeypatch.setattr("ptx.machine.gpus", lambda: ("H", "H"))
-    settle(SimpleNamespace(device="cuda"))
+    assign_gpu(SimpleNamespace(device="cuda"))
     assert os.environ["CUDA_VISIBLE_DEVICES"] == taken
 
 
 def test_a_process_without_a_gpu_is_left_as_it_is(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
-    settle(SimpleNamespace(device="cpu"))
+    assign_gpu(SimpleNamespace(device="cpu"))
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,3"
