@@ -1,8 +1,7 @@
-"""``compress=[depth]`` and ``compress=[width]``: structured pruning, which makes a model smaller and faster
-on every runtime.
+"""``compress=[depth]`` and ``compress=[width]``: structured pruning, for a smaller model on every runtime.
 
-Depth removes whole decoder layers (Men et al. 2024, Gromov et al. 2024); width removes feed-forward channels,
-attention heads and channels of the residual stream from all layers alike (Minitron, Muralidharan et al.
+Depth removes whole decoder layers (Men et al. 2024, Gromov et al. 2024). Width removes feed-forward channels,
+attention heads and channels of the residual stream, equally from all layers (Minitron, Muralidharan et al.
 2024). The result is an ordinary folder of the same architecture with smaller numbers in its config, which
 plain ``from_pretrained`` loads. It needs healing: train it afterwards (recipe=depth_heal, recipe=width_heal).
 """
@@ -14,12 +13,9 @@ from pathlib import Path
 
 from ptx import (
     Choice,
-    Compressor,
     DataSet,
-    ModelRef,
     Problem,
     Promise,
-    Run,
     RunConfig,
     SettingError,
     hookimpl,
@@ -37,12 +33,12 @@ KEPT = ("ffn", "groups", "heads", "hidden")
 
 @dataclass
 class Depth(Calibrated):
-    """Remove the decoder layers that change the least."""
+    """Remove the decoder layers that change their input least."""
 
     layers: float = setting(0.25, "layers to remove: a share of them, or a number from 1")
     importance: str = setting(
         "influence",
-        "what a layer is worth: influence (1 - cosine of its input and output), angular (best block of"
+        "how a layer is scored: influence (1 - cosine of its input and output), angular (best block of"
         " neighbours), taylor, or loss (slow: the loss without it, one layer after the other)",
     )
     samples: int = setting(64, "calibration rows")
@@ -59,8 +55,9 @@ class Depth(Calibrated):
         must_be_one_of("compress.depth.importance", self.importance, DEPTH_IMPORTANCE, DEPTH_IMPORTANCE[0])
 
     def promise(self) -> Promise:
-        """What stays has other names or shapes: nothing can be held against what was (compress.py compares
-        the logits).
+        """Promise nothing about single tensors: what remains has other names or shapes.
+
+        compress.py compares the logits instead.
         """
         return Promise(keeps_zeros=False)
 
@@ -73,12 +70,12 @@ class Width(Calibrated):
     groups: float = setting(1.0, "key-value heads kept, each with its query heads")
     heads: float = setting(1.0, "query heads kept of those that share a key-value head")
     hidden: float = setting(1.0, "channels of the residual stream (and embeddings) kept")
-    multiple: int = setting(8, "ffn and hidden become multiples of this; kernels like 32 and more")
+    multiple: int = setting(8, "ffn and hidden become multiples of this; kernels are faster with 32 or more")
     importance: str = setting(
         "activation", "activation (Minitron), or taylor (|gate x gradient|, needs a backward pass)"
     )
-    over_tokens: str = setting("mean", "how activations of a row's tokens are put together: mean, or l2")
-    over_rows: str = setting("l2", "how those of the rows are: l2, or mean")
+    over_tokens: str = setting("mean", "how activations are aggregated over a row's tokens: mean, or l2")
+    over_rows: str = setting("l2", "how scores are aggregated over the rows: l2, or mean")
     samples: int = setting(64, "calibration rows")
     max_length: int = setting(512, "calibration rows are cut to this many tokens")
 
@@ -103,8 +100,9 @@ class Width(Calibrated):
         must_be_at_least("compress.width.multiple", self.multiple, 1, 8)
 
     def promise(self) -> Promise:
-        """What stays has other names or shapes: nothing can be held against what was (compress.py compares
-        the logits).
+        """Promise nothing about single tensors: what remains has other names or shapes.
+
+        compress.py compares the logits instead.
         """
         return Promise(keeps_zeros=False)
 
@@ -112,23 +110,19 @@ class Width(Calibrated):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``compress=[depth]`` and ``compress=[width]``."""
-    libraries = ("transformers", "torch")
+    libraries, calls = ("transformers", "torch"), "ptx_structured_pruning.compress:compress"
+    width = "feed-forward channels, heads and residual channels removed"
     return [
-        Choice("compress", "depth", Depth, "whole decoder layers removed", libraries),
-        Choice(
-            "compress",
-            "width",
-            Width,
-            "feed-forward channels, heads and residual channels removed",
-            libraries,
-        ),
+        Choice("compress", "depth", Depth, "whole decoder layers removed", libraries, calls=calls),
+        Choice("compress", "width", Width, width, libraries, calls=calls),
     ]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """Architectures whose parts are not known, sizes that cannot be, and what calibration data lacks; only
-    headers are read.
+    """Report unknown architectures, impossible sizes and problems with the calibration data.
+
+    Only headers are read.
     """
     chosen = [compressor for compressor in config.compress.values() if isinstance(compressor, Depth | Width)]
     if not chosen:
@@ -141,16 +135,3 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
         for problem in calibration.problems(step, type(step).__name__.lower(), model, data)
     ]
     return [*found, *stored_problems(chosen, model)]
-
-
-@hookimpl
-def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
-    """Make it smaller."""
-    if not isinstance(compressor, Depth | Width):
-        return None
-    from ptx.lm.load import quiet
-
-    quiet()
-    from ptx_structured_pruning.shrink import shrink
-
-    return shrink(run, compressor, model, data)

@@ -1,4 +1,4 @@
-"""Smaller tensors and the config that goes with them."""
+"""The smaller tensors, and the config that fits them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ State = dict[str, Tensor]
 
 
 def config_without_layers(config: Any, gone: list[int]) -> dict[str, Any]:
-    """What changes in the config: the number of layers, and every list with an entry per layer (layer_types,
-    no_rope_layers, ...).
+    """Return the changed config fields: the number of layers, and every list with one entry per layer.
+
+    Such lists are ``layer_types``, ``no_rope_layers``, ...
     """
     total = config.num_hidden_layers
     lists = {
@@ -33,7 +34,7 @@ def config_without_layers(config: Any, gone: list[int]) -> dict[str, Any]:
 
 
 def state_without_layers(state: State, total: int, gone: list[int]) -> State:
-    """The tensors of the layers that stay, renumbered."""
+    """Return the tensors of the remaining layers, renumbered."""
     stay = [layer for layer in range(total) if layer not in gone]
     number = {str(old): str(new) for new, old in enumerate(stay)}
     made = {}
@@ -47,11 +48,11 @@ def state_without_layers(state: State, total: int, gone: list[int]) -> State:
 
 
 def config_of(sizes: Sizes, before: Sizes, eps: float) -> dict[str, Any]:
-    """What changes in the config. head_dim is said: it is no longer hidden_size / heads.
+    """Return the changed config fields. head_dim is written out, because it is no longer hidden_size / heads.
 
     A removed channel would have been zero and still counted in the mean square of an RMS norm: x / sqrt(sum /
-    d + eps). The smaller norm divides by d', so eps grows by d / d' and the norm's weights by its root
-    (:func:`state_of`): then it gives what the larger one gave.
+    d + eps). The smaller norm divides by d', so eps grows by d / d' and the norm's weights by the root of d /
+    d' (:func:`state_of`). The smaller norm then returns what the larger one returned.
     """
     changed = {
         "hidden_size": sizes.hidden,
@@ -66,15 +67,15 @@ def config_of(sizes: Sizes, before: Sizes, eps: float) -> dict[str, Any]:
 
 
 def state_of(network: Any, kept: Kept, before: Sizes) -> State:
-    """The tensors with only what is kept, contiguous; an output layer tied to the embeddings is left out, as
-    it is on disk.
+    """Return the tensors reduced to the kept units, contiguous.
+
+    An output layer tied to the embeddings is left out, as it is on disk.
     """
     hidden = kept.hidden
     ratio = math.sqrt(before.hidden / len(hidden))
     shift = 1.0 if _one_plus(network) else 0.0
-    scaled = hasattr(
-        network.get_input_embeddings(), "embed_scale"
-    )  # Gemma multiplies embeddings by the root of hidden_size
+    # Gemma multiplies embeddings by the root of hidden_size
+    scaled = hasattr(network.get_input_embeddings(), "embed_scale")
     made: State = {}
     for name, tensor in network.state_dict().items():
         if name == "lm_head.weight":
@@ -91,7 +92,7 @@ def state_of(network: Any, kept: Kept, before: Sizes) -> State:
 
 
 def _norm(weight: Tensor, factor: float, shift: float) -> Tensor:
-    """The weight w of a norm that multiplies by (shift + w), multiplied by ``factor``."""
+    """Return the weight w of a norm that multiplies by (shift + w), multiplied by ``factor``."""
     return ((weight.float() + shift) * factor - shift).to(weight.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Which decoder layers a model misses least."""
+"""Which decoder layers a model needs least."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ptx import Run
 from ptx.lm.compression.oneshot import Batch
 from ptx_structured_pruning import Depth
 from ptx_structured_pruning.masks import without_layers
-from ptx_structured_pruning.measure import through
+from ptx_structured_pruning.measure import run_rows
 from ptx_structured_pruning.solver import angular_distance, best_block, block_influence, gate_score, lowest
 
 
 def unimportant_layers(
     run: Run, network: Any, config: Depth, count: int, batches: list[Batch]
 ) -> tuple[list[int], list[float]]:
-    """The ``count`` decoder layers to remove, ascending, and what they were chosen by.
+    """Return the ``count`` decoder layers to remove, ascending, and the scores of the choice.
 
-    The scores are per layer; for angular per block of ``count`` layers, by its first; for loss those of the
-    last choice (nan: gone before).
+    There is one score per layer. With ``angular`` there is one per block of ``count`` layers, at its first
+    layer; with ``loss`` they are those of the last round (nan for a layer removed before).
     """
     if config.importance == "loss":
         return greedy(run, network, batches, count)
@@ -32,7 +32,7 @@ def unimportant_layers(
 
     with _streams(network) as seen:
 
-        def take() -> None:
+        def add() -> None:
             for place in range(len(scores)):
                 for row in range(len(seen[place][0])):
                     if angular:
@@ -40,18 +40,23 @@ def unimportant_layers(
                             seen[place][0].detach()[row, -1], seen[place + count - 1][1].detach()[row, -1]
                         )
                     else:
-                        scores[place] += _worth(config.importance, *seen[place], row)
+                        scores[place] += _importance(config.importance, *seen[place], row)
             seen.clear()
 
-        through(run, network, batches, take, gradients=config.importance == "taylor")
+        run_rows(run, network, batches, add, gradients=config.importance == "taylor")
     rows = sum(len(batch["input_ids"]) for batch in batches)
     means = [score / rows for score in scores]
     return (best_block(means, count) if angular else lowest(means, count)), means
 
 
-def _worth(importance: str, before: Tensor, after: Tensor, row: int) -> float:
-    """Block influence, or the Taylor importance of a gate on what the layer adds, of one row; (B, T, D)
-    each.
+def _importance(importance: str, before: Tensor, after: Tensor, row: int) -> float:
+    """Return one row's importance of a layer: block influence, or a Taylor gate on what the layer adds.
+
+    Args:
+        importance: influence, or taylor.
+        before: the layer's input, (B, T, D).
+        after: its output, (B, T, D).
+        row: the row's index in the batch.
     """
     if importance == "influence":
         return block_influence(before.detach()[row], after.detach()[row])
@@ -62,7 +67,7 @@ def _worth(importance: str, before: Tensor, after: Tensor, row: int) -> float:
 
 @contextmanager
 def _streams(network: Any) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """What went into each decoder layer and what came out, of the rows at hand."""
+    """Yield the input and output of each decoder layer, for the current rows."""
     seen: list[tuple[Tensor, Tensor]] = []
 
     def keep(_module: Any, inputs: tuple[Tensor, ...], output: Any) -> None:
@@ -80,16 +85,17 @@ def _streams(network: Any) -> Iterator[list[tuple[Tensor, Tensor]]]:
 
 
 def greedy(run: Run, network: Any, batches: list[Batch], count: int) -> tuple[list[int], list[float]]:
-    """One layer after the other: each time the one without which the loss is lowest (Song et al. 2024,
-    SLEB).
+    """Remove one layer after the other, each time the one whose removal gives the lowest loss (SLEB).
+
+    Source: Song et al. 2024.
     """
-    gone: list[int] = []
+    removed: list[int] = []
     losses: list[float] = []
     for _ in range(count):
         losses = [float("nan")] * len(network.model.layers)
-        for layer in range(len(losses)):
-            if layer not in gone:
-                with without_layers(network, [*gone, layer]):
-                    losses[layer] = through(run, network, batches, lambda: None)
-        gone.append(min((place for place in range(len(losses)) if place not in gone), key=losses.__getitem__))
-    return sorted(gone), losses
+        left = [layer for layer in range(len(losses)) if layer not in removed]
+        for layer in left:
+            with without_layers(network, [*removed, layer]):
+                losses[layer] = run_rows(run, network, batches, lambda: None)
+        removed.append(min(left, key=losses.__getitem__))
+    return sorted(removed), losses

@@ -1,10 +1,9 @@
-"""Which architectures can be cut, told from config.json and the names and shapes of the stored tensors; and
-the sizes they are cut to.
+"""Which architectures can be cut, and to which sizes, read from config.json and the stored tensors' headers.
 
-The decoder layout that Llama, Mistral, Qwen 2 and 3 and Gemma 1 to 3 (text) share in transformers:
+The decoder layout is the one that Llama, Mistral, Qwen 2 and 3 and Gemma 1 to 3 (text) share in transformers:
 ``model.layers.N`` with ``self_attn`` (q_proj, k_proj, v_proj, o_proj, and norms within a head), ``mlp``
-(gate_proj, up_proj, down_proj) and RMS norms. Whatever holds any other tensor is refused. Models that look
-the same and compute otherwise are caught later, by comparing the logits with the masked original.
+(gate_proj, up_proj, down_proj) and RMS norms. A model with any other tensor is refused. A model that looks
+the same and computes something else is detected later: its logits are compared with the masked original's.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ KNOWN = (
     " mlp.{gate,up,down}_proj, RMS norms)"
 )
 #: config types of transformers 5.17 that refuse to load a hidden_size which is no multiple of
-#: num_attention_heads, head_dim given or not
+#: num_attention_heads, even where head_dim is given
 EVEN_HEADS = ("llama", "gemma2", "gemma3_text")
 
 Shapes = Mapping[str, Sequence[int]]
@@ -51,7 +50,7 @@ Shapes = Mapping[str, Sequence[int]]
 
 @dataclass(frozen=True)
 class Sizes:
-    """What a decoder is made of. ``heads`` counts the query heads of one key-value head (of one group)."""
+    """The sizes of a decoder. ``heads`` counts the query heads of one key-value head (of one group)."""
 
     layers: int
     hidden: int
@@ -62,7 +61,7 @@ class Sizes:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Sizes:
-        """From the content of config.json."""
+        """Read the sizes from the content of config.json."""
         heads = int(config["num_attention_heads"])
         groups = int(config.get("num_key_value_heads") or heads)
         head_dim = int(config.get("head_dim") or config["hidden_size"] // heads)
@@ -71,8 +70,9 @@ class Sizes:
 
 
 def stored_problems(chosen: Sequence[Compressor], model: Path) -> list[Problem]:
-    """What is wrong with cutting the model in a folder; nothing where the core finds the folder itself
-    wrong.
+    """Report what prevents cutting the model in a folder.
+
+    An invalid folder is reported by the core, so nothing is reported for it here.
     """
     if inspection.problems(model):
         return []
@@ -88,7 +88,7 @@ def stored_problems(chosen: Sequence[Compressor], model: Path) -> list[Problem]:
 
 
 def layout_problems(config: Mapping[str, Any], shapes: Shapes, model: str) -> list[Problem]:
-    """Why the parts of this architecture are not known."""
+    """Report why this architecture is not supported."""
     if "quantization_config" in config:
         return [
             Problem(
@@ -105,14 +105,14 @@ def layout_problems(config: Mapping[str, Any], shapes: Shapes, model: str) -> li
     )
     odd += [] if lacking else _wide_norms(config, shapes)
     missing = [f"{part}.weight" for part in PROJECTIONS if f"{part}.weight" not in parts]
-    said = [f"it has {', '.join(odd[:4])}"] if odd else []
-    said += [f"it lacks {', '.join(missing[:4])}"] if missing else []
-    said += [f"its config has no {', '.join(lacking)}"] if lacking else []
-    if said:
+    reasons = [f"it has {', '.join(odd[:4])}"] if odd else []
+    reasons += [f"it lacks {', '.join(missing[:4])}"] if missing else []
+    reasons += [f"its config has no {', '.join(lacking)}"] if lacking else []
+    if reasons:
         kind = config.get("model_type", "this model")
         return [
             Problem(
-                f"depth and width know {KNOWN}; {kind} in {model} is another: {'; '.join(said)}",
+                f"depth and width support {KNOWN}; {kind} in {model} differs: {'; '.join(reasons)}",
                 "quantise it instead: compress=[gptq]",
             )
         ]
@@ -124,8 +124,9 @@ def _inner(name: str) -> re.Match[str] | None:
 
 
 def _parts(shapes: Shapes) -> set[str]:
-    """The parts of a decoder layer, over all layers. Old checkpoints store the rotary frequencies, which are
-    computed.
+    """Return the names of the parts of a decoder layer, over all layers.
+
+    Old checkpoints store the rotary frequencies, which are computed; they are left out.
     """
     return {
         found[1] for name in shapes if (found := _inner(name)) and not name.endswith("rotary_emb.inv_freq")
@@ -133,7 +134,7 @@ def _parts(shapes: Shapes) -> set[str]:
 
 
 def _wide_norms(config: Mapping[str, Any], shapes: Shapes) -> list[str]:
-    """Norms of queries or keys over all heads together (OLMo 2), which would change when a head goes."""
+    """Return norms over all heads together (queries or keys, OLMo 2): they change when a head is removed."""
     size = Sizes.of(config).head_dim
     wide = {
         name: shape
@@ -151,7 +152,7 @@ def _known(part: str) -> bool:
 
 
 def size_problems(compressor: Compressor, config: Mapping[str, Any]) -> list[Problem]:
-    """Sizes that cannot be reached or that transformers would not load."""
+    """Report sizes that cannot be reached or that transformers would not load."""
     sizes = Sizes.of(config)
     if isinstance(compressor, Depth):
         count = dropped(compressor, sizes)
@@ -211,13 +212,14 @@ def _even_problems(after: Sizes, before: Sizes, config: Mapping[str, Any]) -> li
 
 
 def dropped(depth: Depth, sizes: Sizes) -> int:
-    """How many layers go; a share is rounded to the nearest whole number."""
+    """Return how many layers are removed; a share is rounded to the nearest whole number."""
     return round(depth.layers * sizes.layers) if depth.layers < 1 else int(depth.layers)
 
 
 def cut(width: Width, sizes: Sizes) -> Sizes:
-    """The sizes after cutting. A share is rounded (to ``multiple`` for channels), a number is taken as it is;
-    1 leaves all.
+    """Return the sizes after cutting.
+
+    A share is rounded (to ``multiple`` for channels), a number is used as it is, and 1 keeps everything.
     """
     return Sizes(
         layers=sizes.layers,

@@ -1,4 +1,4 @@
-"""A model with units switched off and nothing removed: what the smaller model must compute."""
+"""A model with units switched off and nothing removed: the reference for the smaller model."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Kept:
-    """Places that stay. ``ffn``, ``groups`` and ``heads`` (query heads) per decoder layer; ``hidden`` once,
-    for the whole residual stream.
+    """Indices of the units that are kept.
+
+    ``ffn``, ``groups`` and ``heads`` (query heads) have one entry per decoder layer; ``hidden`` holds for the
+    whole residual stream.
     """
 
     ffn: list[Tensor]
@@ -25,7 +27,7 @@ class Kept:
 
 @contextmanager
 def without_layers(network: Any, layers: Sequence[int]) -> Iterator[None]:
-    """These decoder layers pass on what they get."""
+    """While the context is open, these decoder layers return their input."""
 
     def skip(_module: Any, inputs: tuple[Tensor, ...], output: Any) -> Any:
         return (inputs[0], *output[1:]) if isinstance(output, tuple) else inputs[0]
@@ -40,8 +42,10 @@ def without_layers(network: Any, layers: Sequence[int]) -> Iterator[None]:
 
 @contextmanager
 def without_units(network: Any, kept: Kept, head_dim: int) -> Iterator[None]:
-    """Every unit that is not kept gives zero: channels before down_proj, heads before o_proj, residual
-    channels wherever they are written.
+    """While the context is open, every unit that is not kept gives zero.
+
+    Channels are masked before down_proj, heads before o_proj, and residual channels wherever they are
+    written.
     """
     hidden = _mask(kept.hidden, network.config.hidden_size)
     with ExitStack() as stack:

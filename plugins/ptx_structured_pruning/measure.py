@@ -1,14 +1,14 @@
-"""Calibration rows through the model, and the width importance of every unit in one pass over them."""
+"""Run the calibration rows through the model, and score every unit of width in one pass."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from ptx import Run
@@ -18,11 +18,15 @@ from ptx_structured_pruning import Width
 from ptx_structured_pruning.layout import Sizes
 from ptx_structured_pruning.solver import gate_score, over_tokens
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 @dataclass
 class Scores:
-    """Importance per unit. ``heads`` and ``ffn`` per decoder layer, (query heads,) and (channels,);
-    ``hidden`` (channels,).
+    """Importance per unit: ``heads`` and ``ffn`` per decoder layer, ``hidden`` for the residual stream.
+
+    Shapes: (query heads,), (feed-forward channels,) and (residual channels,).
     """
 
     heads: list[Tensor]
@@ -30,29 +34,29 @@ class Scores:
     hidden: Tensor
 
 
-def width_scores(run: Run, network: Any, config: Width, sizes: Sizes, batches: list[Batch]) -> Scores:
+def width_scores(
+    run: Run, network: PreTrainedModel, config: Width, sizes: Sizes, batches: list[Batch]
+) -> Scores:
     """Score feed-forward channels, query heads and residual channels together.
 
-    Activation (Muralidharan et al. 2024, eq. 1): what goes into down_proj; per head the norm of what goes
-    into o_proj; what the norms before attention, feed-forward and output layer give, summed over the layers.
-    Taylor (Molchanov et al. 2019): gates on the same places.
+    Activation (Muralidharan et al. 2024, eq. 1): the inputs of down_proj; per head the norm of the inputs of
+    o_proj; the outputs of the norms before attention, feed-forward and output layer, summed over the layers.
+    Taylor (Molchanov et al. 2019): gates at the same places.
     """
-    taylor, squared = (
-        config.importance == "taylor",
-        config.importance == "activation" and config.over_rows == "l2",
-    )
-    seen: dict[str, Tensor] = {}  # of the rows at hand, (B, T, features)
+    taylor = config.importance == "taylor"
+    squared = not taylor and config.over_rows == "l2"
+    seen: dict[str, Tensor] = {}  # of the current rows, (B, T, features)
     totals: dict[str, Tensor] = {}
 
-    def take() -> None:
+    def add() -> None:
         for name, tensor in seen.items():
             for number in range(len(tensor)):
                 row = _row_scores(name, tensor, number, config, sizes.head_dim)
                 totals[name] = totals.get(name, torch.zeros_like(row)) + (row.square() if squared else row)
         seen.clear()
 
-    with _inputs(_places(network), seen, gradients=taylor):
-        through(run, network, batches, take, gradients=taylor)
+    with _inputs(_scored_modules(network), seen, gradients=taylor):
+        run_rows(run, network, batches, add, gradients=taylor)
     scores = {name: (total.sqrt() if squared else total).cpu() for name, total in totals.items()}
     streams = [score for name, score in scores.items() if name.endswith(("q_proj", "gate_proj", "lm_head"))]
     layers = [f"model.layers.{layer}" for layer in range(sizes.layers)]
@@ -62,8 +66,8 @@ def width_scores(run: Run, network: Any, config: Width, sizes: Sizes, batches: l
     return Scores(heads, ffn, torch.stack(streams).sum(0))
 
 
-def _places(network: Any) -> dict[str, Any]:
-    """The linear layers whose inputs are the units."""
+def _scored_modules(network: PreTrainedModel) -> dict[str, nn.Module]:
+    """Return the linear layers whose inputs are the units."""
     ends = ("self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj", "mlp.down_proj")
     return {name: module for name, module in network.named_modules() if name.endswith(ends)} | {
         "lm_head": network.get_output_embeddings()
@@ -81,8 +85,8 @@ def _row_scores(name: str, tensor: Tensor, row: int, config: Width, head_dim: in
 
 
 @contextmanager
-def _inputs(places: dict[str, Any], seen: dict[str, Tensor], *, gradients: bool) -> Iterator[None]:
-    """Keep what goes into each place while rows go through."""
+def _inputs(modules: Mapping[str, nn.Module], seen: dict[str, Tensor], *, gradients: bool) -> Iterator[None]:
+    """Record the input of each module in ``seen`` while the context is open."""
 
     def keep(name: str) -> Any:
         def hook(_module: Any, inputs: tuple[Tensor, ...]) -> None:
@@ -92,7 +96,7 @@ def _inputs(places: dict[str, Any], seen: dict[str, Tensor], *, gradients: bool)
 
         return hook
 
-    hooks = [module.register_forward_pre_hook(keep(name)) for name, module in places.items()]
+    hooks = [module.register_forward_pre_hook(keep(name)) for name, module in modules.items()]
     try:
         yield
     finally:
@@ -100,14 +104,18 @@ def _inputs(places: dict[str, Any], seen: dict[str, Tensor], *, gradients: bool)
             hook.remove()
 
 
-def through(
-    run: Run, network: Any, batches: list[Batch], after: Callable[[], None], *, gradients: bool = False
+def run_rows(
+    run: Run,
+    network: PreTrainedModel,
+    batches: list[Batch],
+    after: Callable[[], None],
+    *,
+    gradients: bool = False,
 ) -> float:
-    """Every row through the model, ``after`` called after each batch; returns the mean loss per token, in
-    nats.
+    """Run every row through the model; return the mean loss per token, in nats.
 
-    With ``gradients`` each row's own mean loss is taken back to its activations, whatever rows share its
-    batch; the weights get none.
+    ``after`` is called after each batch. With ``gradients``, each row's own mean loss is propagated back to
+    its activations, independent of the other rows in its batch; the weights get no gradients.
     """
     network.requires_grad_(requires_grad=False)
     pace = Pace(run)

@@ -1,9 +1,7 @@
-import json
-
 import pytest
+import transformers
 
-from ptx import RunConfig
-from ptx_structured_pruning import Depth, Width, ptx_validate
+from ptx_structured_pruning import Depth, Width
 from ptx_structured_pruning.layout import Sizes, cut, dropped, layout_problems, size_problems
 
 LLAMA = {
@@ -99,47 +97,17 @@ def test_the_fix_for_heads_that_do_not_divide_can_be_taken():
     assert size_problems(Width(ffn=1, groups=3), LLAMA | {"model_type": "qwen2"}) == []
 
 
-def test_problems_are_found_from_the_headers(plain_model, tmp_path):
-    assert (
-        ptx_validate(
-            RunConfig(compress={"depth": Depth(layers=1), "width": Width(ffn=0.5)}), plain_model, None
-        )
-        == []
-    )
-    assert "removes 2 of 2" in str(
-        ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), plain_model, None)[0]
-    )
-    assert (
-        ptx_validate(RunConfig(compress={"depth": Depth(layers=2)}), tmp_path, None) == []
-    )  # no model: the core says so
-    assert ptx_validate(RunConfig(), plain_model, None) == []
-    for file in plain_model.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    config = json.loads((tmp_path / "config.json").read_text())
-    (tmp_path / "config.json").write_text(json.dumps({**config, "quantization_config": {}}))
-    assert "cut first, quantise last" in str(
-        ptx_validate(RunConfig(compress={"depth": Depth(layers=1)}), tmp_path, None)[0]
-    )
+def test_these_architectures_are_known(network):
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    assert layout_problems(network.config.to_dict(), shapes, "m") == []
 
 
-@pytest.mark.parametrize(
-    ("kind", "settings", "said"),
-    [
-        (
-            Depth,
-            {"layers": 1.5},
-            "compress.depth.layers must be a share between 0 and 1 or a whole number, got 1.5",
-        ),
-        (Depth, {"layers": 0}, "try compress.depth.layers=0.25"),
-        (Depth, {"importance": "cosine"}, "must be one of influence, angular, taylor, loss"),
-        (Depth, {"samples": 0}, "must be at least 1"),
-        (Width, {"ffn": 1}, "compress.width removes nothing as it is set"),
-        (Width, {"ffn": 1.5}, "compress.width.ffn must be a share up to 1 or a whole number above it"),
-        (Width, {"ffn": 0.5, "over_rows": "sum"}, "must be one of l2, mean"),
-        (Width, {"ffn": 0.5, "multiple": 0}, "must be at least 1"),
-    ],
-)
-def test_a_setting_that_cannot_be_is_refused_with_the_fix(kind, settings, said):
-    with pytest.raises(ValueError) as refused:  # noqa: PT011 (the text is what is tested)
-        kind(**settings)
-    assert said in str(refused.value)
+def test_a_norm_over_all_heads_is_not_known():
+    config = transformers.Olmo2Config(
+        vocab_size=64, hidden_size=48, num_hidden_layers=2, num_attention_heads=6
+    )
+    shapes = {
+        name: tuple(tensor.shape)
+        for name, tensor in transformers.Olmo2ForCausalLM(config).state_dict().items()
+    }
+    assert "self_attn.q_norm" in layout_problems(config.to_dict(), shapes, "m")[0].what

@@ -1,18 +1,19 @@
-"""The steps: score, choose, cut, save, and compare the smaller model's logits with those of the original with
-the same units switched off.
+"""The steps: score, choose, cut, save, and check.
+
+The check compares the smaller model's logits with those of the original with the same units switched off.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers.initialization import no_init_weights
 
 from ptx import DataSet, ModelRef, Run, StepError
-from ptx.lm.compression.oneshot import Batch, calibrated, context_of, load_merged, logits
+from ptx.lm.compression.network import context_of, load_merged, logits
+from ptx.lm.compression.oneshot import Batch, recorded_batches
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.machine import release_memory
 from ptx.models.inspection import inspect
@@ -24,25 +25,28 @@ from ptx_structured_pruning.masks import Kept, without_layers, without_units
 from ptx_structured_pruning.measure import Scores, width_scores
 from ptx_structured_pruning.solver import kept_heads, largest
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 PROBE_TOKENS = 64
 TOLERANCE = {torch.float32: 2e-3, torch.bfloat16: 5e-2, torch.float16: 2e-2}  # of the largest logit
 
 
-def shrink(run: Run, config: Depth | Width, model: ModelRef, data: DataSet | None) -> ModelRef:
+def compress(run: Run, compressor: Depth | Width, model: ModelRef, data: DataSet | None) -> ModelRef:
     """Cut ``model`` and save it below ``run.folder``.
 
     Raises:
-        StepError: an architecture or sizes that cannot be cut, or a smaller model that computes something
+        StepError: the architecture or the sizes cannot be cut, or the smaller model computes something
             else than it should.
     """
     tokenizer = load_tokenizer(model.path)
     network = load_merged(run, model)
-    _check(config, network, model)
-    batches = calibrated(run, data, tokenizer, config, context_of(network))
+    _check(compressor, network, model)
+    batches = recorded_batches(run, data, tokenizer, compressor, context_of(network))
     parameters = network.num_parameters()
     ids, dtype = _probe(network), network.dtype
-    cutting = _without_layers if isinstance(config, Depth) else _narrower
-    changes, state, expected = cutting(run, network, config, batches, ids)
+    cut_to = _without_layers if isinstance(compressor, Depth) else _narrower
+    changes, state, expected = cut_to(run, network, compressor, batches, ids)
     _save(network, changes, state, run.folder / "model")
     tokenizer.save_pretrained(run.folder / "model")
     saved = ModelRef.of(run.folder / "model")
@@ -55,25 +59,27 @@ def shrink(run: Run, config: Depth | Width, model: ModelRef, data: DataSet | Non
 
 
 def _probe(network: Any) -> Tensor:
-    """A row of tokens on which the two models are compared, (1, T)."""
+    """Return the row of tokens on which the two models are compared, (1, T)."""
     vocabulary, length = network.config.vocab_size, min(PROBE_TOKENS, network.config.max_position_embeddings)
     return torch.randint(vocabulary, (1, length), generator=torch.Generator().manual_seed(0))
 
 
 def _compare(run: Run, saved: ModelRef, ids: Tensor, expected: Tensor, dtype: torch.dtype) -> None:
-    """The saved model, read back, against the original with the removed units switched off."""
+    """Compare the saved model, read back, with the original with the removed units switched off."""
     smaller = load_model(saved, dtype=str(dtype).removeprefix("torch."), device=run.device).eval()
     difference = float((logits(smaller, ids) - expected).abs().max() / expected.abs().max())
     if not difference <= TOLERANCE[dtype]:
         raise StepError(
             "the smaller model is not the original without the removed units: its logits differ by"
-            f" {difference:.2%} of the largest; this architecture computes something that ptx does not"
-            " know of"
+            f" {difference:.2%} of the largest; ptx does not know everything that this architecture computes"
         )
 
 
 def _check(config: Depth | Width, network: Any, model: ModelRef) -> None:
-    """What was checked from the headers of the recipe's first model, for the model that this step got."""
+    """Repeat the header checks for this step's input model.
+
+    The checks before the run saw the recipe's first model only.
+    """
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     facts = network.config.to_dict()
     if found := layout_problems(facts, shapes, str(model.path)) or size_problems(config, facts):
@@ -81,23 +87,19 @@ def _check(config: Depth | Width, network: Any, model: ModelRef) -> None:
 
 
 def _without_layers(
-    run: Run, network: Any, config: Any, batches: list[Batch], ids: Tensor
+    run: Run, network: PreTrainedModel, config: Any, batches: list[Batch], ids: Tensor
 ) -> tuple[dict[str, Any], State, Tensor]:
     total = network.config.num_hidden_layers
-    gone, scores = unimportant_layers(
-        run, network, config, dropped(config, Sizes.of(network.config.to_dict())), batches
-    )
+    count = dropped(config, Sizes.of(network.config.to_dict()))
+    removed, scores = unimportant_layers(run, network, config, count, batches)
     run.say(
-        f"removing {len(gone)} of {total} layers: {', '.join(map(str, gone))} ({config.importance}:"
+        f"removing {len(removed)} of {total} layers: {', '.join(map(str, removed))} ({config.importance}:"
         f" {_listed(scores)})"
     )
-    with without_layers(network, gone):
+    with without_layers(network, removed):
         expected = logits(network, ids)
-    return (
-        config_without_layers(network.config, gone),
-        state_without_layers(_state(network), total, gone),
-        expected,
-    )
+    changes = config_without_layers(network.config, removed)
+    return changes, state_without_layers(_state(network), total, removed), expected
 
 
 def _listed(scores: list[float]) -> str:
@@ -105,7 +107,7 @@ def _listed(scores: list[float]) -> str:
 
 
 def _narrower(
-    run: Run, network: Any, config: Any, batches: list[Batch], ids: Tensor
+    run: Run, network: PreTrainedModel, config: Any, batches: list[Batch], ids: Tensor
 ) -> tuple[dict[str, Any], State, Tensor]:
     before = Sizes.of(network.config.to_dict())
     after = cut(config, before)
@@ -121,7 +123,7 @@ def _narrower(
 
 
 def chosen(scores: Scores, before: Sizes, after: Sizes) -> Kept:
-    """The most important units of every layer, as many as ``after`` says."""
+    """Return the most important units of every layer, in the numbers that ``after`` gives."""
     heads = [
         kept_heads(score, before.groups, before.heads, after.groups, after.heads) for score in scores.heads
     ]
@@ -135,7 +137,7 @@ def chosen(scores: Scores, before: Sizes, after: Sizes) -> Kept:
 
 
 def _state(network: Any) -> State:
-    """All tensors as they are stored: an output layer tied to the embeddings is not."""
+    """Return all tensors that are stored: an output layer tied to the embeddings is not."""
     tied = network.config.tie_word_embeddings
     return {
         name: tensor
@@ -148,8 +150,10 @@ def _save(network: Any, changes: dict[str, Any], state: State, folder: Path) -> 
     """Write the folder of a model with ``changes`` in its config.
 
     Raises:
-        StepError: transformers refuses the config; its own words.
+        StepError: transformers refuses the config; its message is included.
     """
+    from transformers.initialization import no_init_weights
+
     try:
         made = type(network.config).from_dict(network.config.to_dict() | changes)
     except ValueError as error:
