@@ -1,6 +1,6 @@
-"""Files written whole or not at all, JSON and JSON lines, and the digests of files and folders.
+"""Atomic writing of files, JSON and JSON lines, and the digests of files and folders.
 
-Everything that must survive a kill or a power cut goes through here. Part of the public face of ptx.
+Everything that must survive a kill or a power cut is written here. Plugins may import this module.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from typing import Any
 
 
 def cache_folder() -> Path:
-    """Where generated and downloaded inputs are kept: ``$PTX_CACHE``, ``$XDG_CACHE_HOME/ptx`` or ``~/.cache/ptx``."""
+    """The folder of generated and downloaded inputs.
+
+    ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else ``~/.cache/ptx``.
+    """
     chosen = os.environ.get("PTX_CACHE")
     return (
         Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptx"
@@ -47,7 +50,7 @@ def digest_of(value: Any) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON so that ``path`` holds either the old or the new text, also after a power cut."""
+    """Write JSON atomically: ``path`` holds either the old or the new text, also after a power cut."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with staged.open("w", encoding="utf-8") as file:
@@ -62,12 +65,12 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read what :func:`write_json` wrote."""
+    """The value of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON lines to a file that is not there yet (inside a staging folder)."""
+    """Write JSON lines to a new file, one line per row; it is on the disk when this returns."""
     with path.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, default=_plain, ensure_ascii=False) + "\n")
@@ -76,7 +79,7 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """JSON lines; a last line cut short by a crash is left out."""
+    """The rows of a file of JSON lines; none if it does not exist, and not a last line that a crash cut."""
     if not path.exists():
         return
     with path.open(encoding="utf-8") as file:
@@ -86,19 +89,23 @@ def read_rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def append_event(path: Path, event: str, **fields: Any) -> None:
-    """Add one line to an event log; it is on its way to the disk when this returns."""
+    """Append one line to an event log, without a buffer: the line survives the death of this process.
+
+    Raises:
+        OSError: when the disk is full; then the log ends with the line before.
+    """
     line = json.dumps(
         {"time": round(time.time(), 3), "event": event, **fields}, default=_plain, ensure_ascii=False
     )
     with path.open("ab", buffering=0) as file:
-        start, whole = file.tell(), f"{line}\n".encode()
-        if file.write(whole) < len(whole):  # the disk is full: no half line may stand before the next one
+        start, encoded = file.tell(), f"{line}\n".encode()
+        if file.write(encoded) < len(encoded):  # the disk is full: half a line would spoil the next one
             file.truncate(start)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename inside ``folder`` durable."""
+    """Force the names in ``folder`` to the disk, so that a rename there survives a power cut."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,5 +1,6 @@
-"""What this machine is, found without an ML library: for records, for keys of timings, for
-``device=auto``.
+"""Facts about this machine, and control of its memory, without an ML library.
+
+The facts go into records and into the keys of timings, and they decide ``device=auto``.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-WORTH_RELEASING = 1.5e9  # bytes; the libraries alone take half of that
+WORTH_RELEASING = 1.5e9  # bytes of resident memory; the libraries alone need half of that
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 
 
@@ -39,7 +40,7 @@ def gpus() -> tuple[str, ...]:
 
 
 def visible_gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES may name: the given list, else all by number."""
+    """The GPUs that CUDA_VISIBLE_DEVICES may name: those that it names now, else the numbers of all."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     return (
         [name for name in given.split(",") if name]
@@ -49,7 +50,7 @@ def visible_gpus() -> list[str]:
 
 
 def resolve_device(asked: str) -> str:
-    """``auto`` is cuda where there is a GPU and a torch that can use it."""
+    """The device for ``device=``: ``auto`` becomes cuda where there is a GPU and a torch that can use it."""
     if asked != "auto":
         return asked
     return "cuda" if gpus() and not versions(["torch"]).get("torch", "").endswith("+cpu") else "cpu"
@@ -57,7 +58,7 @@ def resolve_device(asked: str) -> str:
 
 @functools.cache
 def cpu_name() -> str:
-    """The processor's model name."""
+    """The model name of the processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -68,12 +69,12 @@ def cpu_name() -> str:
 
 
 def hardware() -> dict[str, Any]:
-    """What a timing depends on."""
+    """The hardware that a timing depends on: processor, cores and GPUs."""
     return {"cpu": cpu_name(), "cores": os.cpu_count(), "gpu": list(gpus())}
 
 
 def facts() -> dict[str, Any]:
-    """For run.json."""
+    """The facts of this machine that run.json records."""
     return {
         "name": platform.node(),
         "platform": platform.platform(),
@@ -83,7 +84,7 @@ def facts() -> dict[str, Any]:
 
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
-    """Installed versions; what is not installed is left out."""
+    """The installed versions of distributions; one that is not installed is left out."""
     found = {}
     for name in sorted(set(distributions)):
         try:
@@ -94,12 +95,11 @@ def versions(distributions: Iterable[str]) -> dict[str, str]:
 
 
 def release_memory() -> None:
-    """Hand memory that nothing uses back to the system: a model that has just been let go, before the next
-    one is loaded.
+    """Return unused memory to the system: that of a model that has been dropped, before the next is loaded.
 
-    Networks that libraries have patched refer to themselves and wait for the collector, which takes a quarter
-    of a second among the objects of all libraries: not before memory is worth it. torch keeps what was freed
-    on a GPU.
+    Networks that libraries have patched refer to themselves, so only the garbage collector frees them. It
+    needs a quarter of a second for the objects of all libraries and is called only where the process holds
+    much memory. On a GPU torch keeps freed memory in a cache, which is emptied.
     """
     torch = sys.modules.get("torch")
     on_gpu = torch is not None and torch.cuda.is_available()
@@ -112,7 +112,7 @@ def release_memory() -> None:
 
 
 def resident_bytes() -> float:
-    """Memory that this process holds now; infinite where /proc does not tell."""
+    """The resident memory of this process in bytes; infinite where /proc does not say."""
     try:
         return float(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
@@ -120,27 +120,29 @@ def resident_bytes() -> float:
 
 
 def peak_bytes(process: int) -> float:
-    """The most memory that a process and those it has started have held, in bytes; what they share counts for
-    each. Linux only.
+    """The peak memory of a process and its descendants in bytes (Linux only).
+
+    It is the sum of the peaks of the processes; memory that they share counts for each.
     """
     children: dict[int, list[int]] = {}
     peaks: dict[int, float] = {}
     for status in Path("/proc").glob("[0-9]*/status"):
-        with suppress(OSError):  # it has ended meanwhile
-            told = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
-            children.setdefault(int(told["PPid"]), []).append(int(told["Pid"]))
-            peaks[int(told["Pid"])] = float(told.get("VmHWM", "0").split()[0]) * 1024
-    found, waiting = 0.0, [process]
-    while waiting:
-        one = waiting.pop()
-        found += peaks.get(one, 0.0)
-        waiting += children.get(one, [])
-    return found
+        with suppress(OSError):  # the process has ended meanwhile
+            values = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+            children.setdefault(int(values["PPid"]), []).append(int(values["Pid"]))
+            peaks[int(values["Pid"])] = float(values.get("VmHWM", "0").split()[0]) * 1024
+    total, remaining = 0.0, [process]
+    while remaining:
+        one = remaining.pop()
+        total += peaks.get(one, 0.0)
+        remaining += children.get(one, [])
+    return total
 
 
 def trim_heap() -> None:
-    """Hand back what was freed: glibc keeps blocks below 32 MB, such as every layer of a model of a billion
-    parameters, and leaves gaps.
+    """Return freed blocks of the heap to the system.
+
+    glibc keeps freed blocks below 32 MB, such as every layer of a model of a billion parameters.
     """
     with suppress(OSError, AttributeError):  # no glibc
         ctypes.CDLL(None).malloc_trim(0)
@@ -148,12 +150,11 @@ def trim_heap() -> None:
 
 @contextmanager
 def freed_at_once() -> Iterator[None]:
-    """While this is open, blocks of a megabyte and more go back to the system when they are freed, one by
-    one.
+    """While this is open, a block of a megabyte or more returns to the system as soon as it is freed.
 
-    For work that replaces every large tensor of a model by a small one: the small ones come to lie in the
-    gaps that glibc keeps, and the next large one finds none that is wide enough. Afterwards blocks below 32
-    MB are kept again, for speed.
+    For work that replaces every large tensor of a model by a small one: glibc would put the small ones into
+    the gaps that it keeps, and no gap would remain that is wide enough for the next large one. Afterwards
+    blocks below 32 MB are kept again, for speed.
     """
     with suppress(OSError, AttributeError):  # no glibc
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)

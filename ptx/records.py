@@ -1,11 +1,11 @@
-"""The values that a run leaves behind, and the only way they are written: whole or not at all.
+"""The values that runs pass on and record: metrics, evaluations, scores and references to models.
 
-A run is a folder (DESIGN: "the run folder is the record")::
+The folder of a run is its record::
 
-    run.json          what was asked for: resolved config, steps with their keys, versions, host; written first
-    events.jsonl      what happened, one JSON object a line, append-only, flushed line by line
+    run.json          the request: resolved config, steps with their keys, versions, host; written first
+    events.jsonl      the course of the run, one JSON object per line; append-only, not buffered
     evaluations/      NAME.jsonl, one row per example and evaluator
-    result.json       what came out: status, steps, metrics; written last, atomically
+    result.json       the outcome: status, steps, metrics; written last, atomically
 
 Readers (reports, ``ptx runs``) use these files and nothing else.
 """
@@ -25,11 +25,11 @@ Better = Literal["higher", "lower"]
 
 @dataclass(frozen=True)
 class Metric:
-    """A measured number; never a bare float.
+    """A measured number with its unit and its uncertainty.
 
-    ``low`` and ``high`` bound its 95 % interval (equal to ``value`` for what is exact, such as bytes on
-    disk), ``n`` counts the items behind it. ``segment`` is empty for the whole and ``key=value`` for a part
-    (``skill=addition``).
+    ``low`` and ``high`` bound the 95 % interval (both equal ``value`` where it is exact, such as bytes on
+    disk). ``n`` is the number of items behind it. ``segment`` is empty for all items and ``key=value`` for a
+    part of them (``skill=addition``).
     """
 
     name: str
@@ -50,14 +50,14 @@ class Metric:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluator returns: metrics and per-example rows.
+    """The result of an evaluator: metrics, and one row per example.
 
     A row is ``{"item": stable id, "scores": {metric name: float}, "segments": {dimension: value}, ...}``;
-    ``item`` must be the same for every model so that comparisons can be paired. ``status`` says why a row has
-    no score ("unparsable", "failed"; left out or "ok": it has), ``cluster`` what it was drawn together with
-    (a document, a user). ``latency`` is the seconds that the item took; of items that were answered in one
-    batch (or one call of the runtime) each has an equal share of it. It is there to look at: nothing is
-    computed from it or told apart by it. Further keys (prompt, output) are kept for drill-down.
+    ``item`` must be the same for every model so that comparisons can be paired. Optional keys: ``status`` is
+    the reason why a row has no score ("unparsable", "failed"; absent or "ok" where it has one), ``cluster``
+    the group that the item was sampled with (a document, a user), ``latency`` the seconds that the item took.
+    Items that were answered in one batch, or in one call of the runtime, share its time equally; no metric is
+    computed from it. Further keys (prompt, output) are kept to be looked at.
     """
 
     metrics: list[Metric]
@@ -65,17 +65,18 @@ class Evaluation:
 
 
 class Score(float):
-    """A scorer's number that says more: ``status`` why it is nan ("unparsable", "failed"), ``said`` what the
-    judge wrote.
+    """A scorer's number with an explanation.
+
+    ``status`` is the reason why it is nan ("unparsable", "failed"), ``said`` the text that a judge wrote.
     """
 
     __slots__ = ("said", "status")
 
     def __new__(cls, value: float, status: str = "ok", said: str = "") -> Self:
-        """``Score(nan, "unparsable", "I like both.")``."""
-        made = super().__new__(cls, value)
-        made.status, made.said = status, said
-        return made
+        """A float with a status and a text: ``Score(nan, "unparsable", "I like both.")``."""
+        score = super().__new__(cls, value)
+        score.status, score.said = status, said
+        return score
 
     status: str
     said: str
@@ -83,7 +84,7 @@ class Score(float):
 
 @dataclass(frozen=True)
 class ModelRef:
-    """A model folder, as it travels between steps."""
+    """A reference to a model folder, as steps pass it on."""
 
     path: Path
     digest: str = ""
@@ -91,10 +92,10 @@ class ModelRef:
 
     @classmethod
     def of(cls, path: Path, kind: Literal["full", "adapter", "package"] = "full") -> ModelRef:
-        """The reference to a folder that lies there now, with the digest of its files."""
+        """The reference to an existing folder, with the digest of its files."""
         return cls(path, folder_digest(path), kind)
 
     @property
     def bytes(self) -> int:
-        """Size of all files in the folder."""
+        """The size of all files in the folder."""
         return sum(file.stat().st_size for file in files_of(self.path))

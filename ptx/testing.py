@@ -1,8 +1,7 @@
-"""For the tests of plugins (a pytest plugin, loaded wherever ptx is installed).
+"""Support for the tests of plugins: a pytest plugin that is loaded wherever ptx is installed.
 
-Fixtures: ``tiny_model`` (the embedded model's folder), ``make_run`` (a :class:`ptx.Run` outside of any
-sweep). Function:
-:func:`check_plugin`, the rules that every plugin must keep.
+Fixtures: ``tiny_model`` (the folder of the embedded model) and ``make_run`` (a :class:`ptx.Run` outside of
+any sweep). :func:`check_plugin` asserts the rules that every plugin must keep.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "llmcompressor", "l
 
 
 class Silent:
-    """A console that keeps what was said."""
+    """A console that prints nothing and keeps the lines (``said``) and the progress (``steps``)."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -36,9 +35,8 @@ class Silent:
         """Keep a line."""
         self.said.append(text)
 
-    # the protocol's
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        """Keep the numbers."""
+        """Keep the step and its metrics."""
         self.steps.append((step, metrics))
 
 
@@ -53,8 +51,9 @@ def tiny_model() -> Path:
 
 @pytest.fixture
 def make_run(tmp_path: Path) -> Callable[..., Run]:
-    """Make a run context: ``make_run(seed=1, device="cpu", host=..., eval={...})``; other words are fields of
-    RunConfig.
+    """A function that makes a run: ``make_run(seed=1, device="cpu", host=..., eval={...})``.
+
+    Further keywords are fields of :class:`ptx.RunConfig`.
     """
 
     def make(seed: int = 0, device: str = "cpu", host: Host | None = None, **config: Any) -> Run:
@@ -71,11 +70,9 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
 
 
 def check_plugin(module_name: str) -> None:
-    """Assert what every plugin must keep: a torch-free import, known groups, defaults that construct, help
-    for every field.
-    """
-    loaded = f"import sys, {module_name}; print([name for name in {HEAVY!r} if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    """Assert the rules of a plugin module: an import without ML libraries, known groups, help everywhere."""
+    program = f"import sys, {module_name}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", f"importing {module_name} loads {done.stdout.strip()}"
     module = sys.modules.get(module_name) or __import__(module_name)
     for choice in getattr(module, "ptx_choices", list)():

@@ -1,3 +1,4 @@
-"""The seam between ptx and its plugins: the hooks (hookspecs), who answers them (host) and what a plugin is
-handed (run).
+"""The interface between ptx and its plugins.
+
+The hooks (hookspecs), the plugin manager that calls them (host), and the run that plugins receive (run).
 """

@@ -1,7 +1,6 @@
-"""The plugin manager: every plugin is loaded by itself, so that a broken one costs its own choices and
-nothing else.
+"""The plugin manager: loads every plugin separately, so that a broken one loses only its own choices.
 
-Sources, in this order: entry points of the group ``ptx`` (the built-ins are found the same way), then
+Sources, in this order: the entry points of the group ``ptx`` (the built-ins are found in the same way), then
 ``./ptxfile.py``. ``PTX_DISABLE=a,b`` leaves plugins out by name; ``PTX_TRACE=1`` prints every hook call.
 """
 
@@ -33,7 +32,7 @@ PTXFILE = "ptxfile.py"
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plugin that was loaded, or the reason why it was not."""
+    """A plugin that was loaded, or the ``error`` that prevented it."""
 
     name: str
     origin: str
@@ -44,7 +43,7 @@ class Plugin:
 
 @dataclass
 class Host:
-    """The loaded plugins, their choices, and the ledger of the broken ones."""
+    """All plugins, the broken ones included, and the choices of those that were loaded."""
 
     manager: pluggy.PluginManager
     plugins: list[Plugin] = field(default_factory=list)
@@ -58,15 +57,15 @@ class Host:
 
     @property
     def broken(self) -> list[Plugin]:
-        """Plugins that could not be loaded."""
+        """The plugins that could not be loaded."""
         return [plugin for plugin in self.plugins if plugin.error]
 
     def names(self, group: str) -> list[str]:
-        """The plugin-made choices of a group."""
+        """The names of the choices that plugins add to a group."""
         return sorted(name for of, name in self.choices if of == group)
 
     def choice_of(self, config: Any) -> Choice:
-        """The choice whose type ``config`` has."""
+        """The choice whose configuration type is that of ``config``."""
         found = [choice for choice in self.choices.values() if choice.config_type is type(config)]
         if not found:
             raise ConfigError(f"no plugin contributes the configuration type {type(config).__name__}")
@@ -78,12 +77,14 @@ class Host:
         return self.owners[choice.group, choice.name]
 
     def name_of(self, value: Any) -> str:
-        """What the user calls a model or data value: a path, a hub id, or the choice's name."""
+        """The user's name for a model or data value: a path, an id of the hub, or the name of the choice."""
         return str(getattr(value, "path", None) or getattr(value, "id", None) or self.choice_of(value).name)
 
     def first(self, hook: str, **arguments: Any) -> Any:
-        """Ask a first-result hook; nobody answering is the error of the plugin that contributed the
-        choice.
+        """The answer of a first-result hook.
+
+        Raises:
+            PtxError: when no plugin answers: the plugin that contributed the choice lacks the hook.
         """
         answer = getattr(self.hook, hook)(**arguments)
         if answer is None:
@@ -95,17 +96,17 @@ class Host:
         return answer
 
     def call(self, config: Any, **arguments: Any) -> Any:
-        """Call the function that the choice of ``config`` names, with those arguments that it takes.
+        """The result of the function that the choice of ``config`` names, called with what it accepts.
 
-        None where the choice names none, or where ``config`` is of a type that no plugin contributes.
+        None where the choice names no function, or where no plugin contributes the type of ``config``.
         """
         choice = next((one for one in self.choices.values() if one.config_type is type(config)), None)
         if choice is None or not choice.calls:
             return None
         module, _, name = choice.calls.partition(":")
         function = getattr(importlib.import_module(module), name)
-        taken = inspect.signature(function).parameters
-        return function(**{key: value for key, value in arguments.items() if key in taken})
+        accepted = inspect.signature(function).parameters
+        return function(**{key: value for key, value in arguments.items() if key in accepted})
 
     def _types(self) -> set[type]:
         return {choice.config_type for choice in self.choices.values()}
@@ -113,12 +114,12 @@ class Host:
 
 @functools.cache
 def get_host() -> Host:
-    """The host of this process, made once."""
+    """The host of this process; the plugins are loaded at the first call."""
     return load_host(Path.cwd(), os.environ)
 
 
 def load_host(folder: Path, environ: Any = os.environ) -> Host:
-    """Load all plugins as seen from ``folder``."""
+    """A host with all installed plugins and the ``ptxfile.py`` of ``folder``."""
     manager = pluggy.PluginManager("ptx")
     manager.add_hookspecs(hookspecs)
     host = Host(manager)
@@ -134,6 +135,7 @@ def load_host(folder: Path, environ: Any = os.environ) -> Host:
 
 
 def _sources(folder: Path) -> list[tuple[str, str, str, Callable[[], Any]]]:
+    """(name, origin, version, function that imports the module) of every plugin."""
     found: list[tuple[str, str, str, Callable[[], Any]]] = []
     seen: set[tuple[str, str]] = set()
     for point in sorted(
@@ -167,9 +169,7 @@ def _import_file(path: Path) -> Any:
 
 
 def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], Any]) -> None:
-    """Import and register one plugin; whatever a stranger's import raises is kept in the ledger and shown by
-    the verbs.
-    """
+    """Import and register one plugin; an error of its import is kept, and the verbs show it."""
     try:
         module = load()
         plugin = Plugin(name, origin, release, module)
@@ -179,7 +179,7 @@ def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], A
         _add_choices(host, plugin, offered)
     except ConfigError:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (an import may raise anything; the ledger keeps it)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 (an import may raise anything; the host keeps it)
         if host.manager.has_plugin(name):
             host.manager.unregister(name=name)
         where = traceback.extract_tb(error.__traceback__)[-1]

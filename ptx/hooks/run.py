@@ -1,4 +1,4 @@
-"""What a plugin is handed while it works: where to write, how to report progress, whom to ask."""
+"""The run that plugins receive: where to write, how to report progress, and access to models and scorers."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from ptx.store.entry import Identity
 
 
 class LanguageModel(Protocol):
-    """A model opened on a runtime. Prompts are finished texts: the chat template has been applied by the
-    caller.
+    """A model that is open on a runtime.
 
-    ``emulated`` says, in a sentence, why this runtime's time and memory would not be those of a deployment (a
-    quantised checkpoint that is unpacked first); empty where they would. ``max_length`` is the context in
-    tokens. Three things are optional, for ``eval=[latency]``: ``concurrent``, true where several threads may
-    call it at once; ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that batches
-    requests as they come; and ``peak_memory()`` in bytes, of a model that lies in other processes.
+    Prompts are finished texts: the caller has applied the chat template. ``max_length`` is the context in
+    tokens. ``emulated`` is a sentence on why time and memory differ from those of a deployment (a quantised
+    checkpoint that is unpacked first); empty where they do not.
+
+    Three members are optional, for ``eval=[latency]``: ``concurrent``, true where several threads may call
+    the model at once; ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that batches
+    requests as they arrive; and ``peak_memory()`` in bytes, of a model that runs in other processes.
     """
 
     max_length: int
@@ -32,7 +33,7 @@ class LanguageModel(Protocol):
 
     @property
     def tokenizer(self) -> Any:
-        """Of transformers' kind; may be read only when it is first asked for."""
+        """The tokenizer, of transformers' kind; it may be read at the first access."""
 
     def generate(
         self,
@@ -43,23 +44,27 @@ class LanguageModel(Protocol):
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[str]:
-        """Continue each prompt; greedy at temperature 0. Returns only the new text, cut before a stop
-        string.
+        """The continuation of each prompt, without the prompt, cut before a stop string.
+
+        Decoding is greedy at temperature 0.
         """
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
-        """Per (context, continuation): the continuation's log-probability in nats, and whether greedy
-        decoding gives it.
+        """The log-probability in nats of each continuation, and whether greedy decoding gives it.
+
+        A pair is (context, continuation).
         """
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
-        """Per row of T token ids a float32 numpy array (T, V): after each token, the scores of the next. Row
-        by row, in order.
+        """For each row of T token ids a float32 numpy array (T, V): after each token the scores of the next.
+
+        The arrays come one by one, in the order of the rows.
         """
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that
-        never ends early.
+        """Seconds to the first new token, and from there to the last, of one request.
+
+        The prompt is random tokens, and the generation never ends early.
         """
 
     def close(self) -> None:
@@ -67,10 +72,10 @@ class LanguageModel(Protocol):
 
 
 class Console(Protocol):
-    """Where progress is shown."""
+    """The display of progress and messages."""
 
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        """Show where a step stands."""
+        """Show the progress of a step: ``step`` of ``total`` and the latest metrics."""
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -78,14 +83,14 @@ class Console(Protocol):
 
 @dataclass(frozen=True)
 class Run:
-    """One run under way, as seen by the step or evaluation that is working now."""
+    """A run in progress, as the present step or evaluation sees it."""
 
     config: RunConfig
     host: Host
     console: Console
-    folder: Path  # where this step or evaluation writes
+    folder: Path  # the folder that this step or evaluation writes to
     events: Path  # events.jsonl of the step or evaluation
-    checkpoints: Path  # survives a kill; gone when the step has finished
+    checkpoints: Path  # survives a kill; removed when the step has finished
     seed: int
     device: str  # "cpu" or "cuda"
     label: str = ""
@@ -93,23 +98,23 @@ class Run:
     record: Path = Path()
     reported: set[str] = field(default_factory=set)
     store: Any = None  # ptx.store.store.Store while a sweep runs; None outside of one
-    models: Mapping[str, ModelRef] = field(default_factory=dict)  # those that the step named in ``models()``
+    models: Mapping[str, ModelRef] = field(default_factory=dict)  # those that the step names in ``models()``
 
     def log(self, metrics: dict[str, float], step: int, total: int | None = None) -> None:
-        """Report progress of ``step`` out of ``total``: to events.jsonl, the terminal and the trackers."""
+        """Report metrics at ``step`` of ``total`` to events.jsonl, the terminal and the trackers."""
         self.event("log", step=step, total=total, metrics=metrics)
         self.console.progress(self.label, metrics, step, total)
         self.track(metrics, step)
 
     def event(self, event: str, **fields: Any) -> None:
-        """Write an event to the step's log and to the run's record."""
+        """Write an event to the log of the step and to that of the run."""
         journal = self.record / "events.jsonl"
         append_event(self.events, event, **fields)
         if self.record != Path() and journal != self.events:
             append_event(journal, event, label=self.label, **fields)
 
     def track(self, metrics: dict[str, float], step: int) -> None:
-        """Hand numbers to the trackers; a tracker that fails is named once and never stops the run."""
+        """Send metrics to the trackers; an error of a tracker is shown once and never stops the run."""
         try:
             self.host.hook.ptx_log(run=self, metrics=metrics, step=step)
         except Exception as error:  # noqa: BLE001 (a tracker may fail in any way and must not stop a run)
@@ -118,23 +123,22 @@ class Run:
                 self.say(f"tracker failed: {type(error).__name__}: {error}")
 
     def say(self, text: str) -> None:
-        """Tell the user, and the record."""
+        """Show a message and write it to the log."""
         self.event("message", text=text)
         self.console.say(f"{self.label}: {text}" if self.label else text)
 
     def score(
         self, scorer: str | Scorer, prompts: list[str], completions: list[str], references: list[str | None]
     ) -> list[float]:
-        """Ask a scorer: the one configured under ``scorer.NAME``, or one that was made of it
-        (``comparing()``).
+        """The scores of completions by a scorer: one that is configured under ``scorer.NAME``, or a value.
 
-        A score may be a :class:`ptx.Score`, which also says why there is none, or what the judge said.
+        A score may be a :class:`ptx.Score`, which also holds the reason for a nan and the text of a judge.
         """
-        asked = self.config.scorer[scorer] if isinstance(scorer, str) else scorer
+        chosen = self.config.scorer[scorer] if isinstance(scorer, str) else scorer
         scores = self.host.first(
             "ptx_score",
             run=self,
-            scorer=asked,
+            scorer=chosen,
             prompts=prompts,
             completions=completions,
             references=references,
@@ -142,36 +146,32 @@ class Run:
         return [score if isinstance(score, Score) else float(score) for score in scores]
 
     def load(self, model: ModelRef) -> LanguageModel:
-        """Open a model on the run's runtime."""
+        """Open a model on the runtime of the run."""
         opened: LanguageModel = self.host.first(
             "ptx_load", runtime=self.config.runtime, model=model, device=self.device
         )
         return opened
 
     def of_baseline(self) -> Run:
-        """The run as the baseline is measured in it: on ``baseline_runtime=`` where that is given."""
+        """The same run on the runtime of the baseline: ``baseline_runtime=`` where that is given."""
         declared = self.config.baseline_runtime
         return self if declared is None else self.at(config=replace(self.config, runtime=declared))
 
     def decoding(self, lm: LanguageModel) -> LanguageModel:
-        """``lm`` with the answers that the run's ``decode=`` makes of its generations; without one,
-        itself.
-        """
+        """``lm``, wrapped by the run's ``decode=`` where there is one."""
         if self.config.decode is None:
             return lm
         wrapped: LanguageModel = self.host.first("ptx_decode", run=self, decode=self.config.decode, lm=lm)
         return wrapped
 
     def product(self, name: str, ingredients: dict[str, Any], build: Callable[[Path], None]) -> Path:
-        """The folder of a by-product that several steps may share (log-probabilities of a reference,
-        features, ...).
+        """The folder of a by-product that several steps may share, such as log-probabilities of a reference.
 
         Args:
-            name: what it is, in a word.
-            ingredients: everything that decides its content, as plain data: its key. What is missing here
-                makes it wrong silently.
-            build: writes it into the folder it is given; called once over all steps, runs and processes on
-                the store.
+            name: a word for what it is.
+            ingredients: everything that decides its content, as plain data; its key is made of it. If
+                something is missing here, steps silently share a wrong by-product.
+            build: writes it into a given folder; called once over all steps, runs and processes on the store.
 
         Returns:
             A folder to read from. Outside of a sweep there is no store, and it lies below ``run.folder``.
@@ -179,32 +179,34 @@ class Run:
         identity = Identity("products", {"choice": name, **ingredients})
         if self.store is None:
             return _build_here(self.folder / "products" / identity.key, build)
-        # the store's way to call
-        waiting = lambda owner: self.console.say(f"{name}: waiting for {owner}, which is at it")  # noqa: E731
+
+        def waiting(owner: str) -> None:
+            self.console.say(f"{name}: waiting for {owner}, which is building it")
+
         entry, shared = self.store.fetch(
-            identity, lambda staging: _built(build, staging.payload), waiting, self.say
+            identity, lambda staging: _timed_build(build, staging.payload), waiting, self.say
         )
         self.event("product", name=name, key=identity.key, shared=shared, seconds=entry.meta["seconds"])
         return Path(entry.payload)
 
     def at(self, **changes: Any) -> Run:
-        """The same run with another folder, label, ..."""
+        """The same run with other values of some fields, such as its folder and label."""
         return replace(self, **changes)
 
     @staticmethod
     def clock() -> float:
-        """Seconds, monotonic."""
+        """A monotonic time in seconds."""
         return time.perf_counter()
 
 
-def _built(build: Callable[[Path], None], folder: Path) -> dict[str, Any]:
+def _timed_build(build: Callable[[Path], None], folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
     build(folder)
     return {"seconds": round(time.perf_counter() - started, 3)}
 
 
 def _build_here(folder: Path, build: Callable[[Path], None]) -> Path:
-    """Without a store: built once per step, and whole where it is there."""
+    """Without a store: ``folder``, built once per step; it is complete as soon as it exists."""
     if not folder.is_dir():
         staged = folder.with_name(f"{folder.name}.part")
         shutil.rmtree(staged, ignore_errors=True)
