@@ -12,7 +12,7 @@ import numpy as np
 
 from ptx import Evaluation, LanguageModel, Metric, ModelRef, Run, Score, Scorer, StepError
 from ptx.lm.evaluation.ask import seconds_of
-from ptx.stats.items import lasted
+from ptx.stats.items import latency_column
 from ptx_judge import answers, ledger, outcomes, questions
 from ptx_judge.config import Judge
 from ptx_judge.outcomes import TIE, UNCHECKED, WIN_RATE, Outcome
@@ -209,7 +209,7 @@ class Bench:
             "target": self.theirs[index],
             "reference": question.reference,
         }
-        row |= lasted(seconds_of(self.ours[index]))
+        row |= latency_column(seconds_of(self.ours[index]))
         if self.verdicts and not outcome.same:
             row["said"] = [getattr(verdict, "said", "") for verdict in self.verdicts[index]]
         if not outcome.known:

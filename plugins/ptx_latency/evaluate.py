@@ -13,7 +13,7 @@ from typing import IO, Any
 from ptx import Evaluation, ModelRef, Run, StepError
 from ptx.files import read_json, write_json
 from ptx.lm.load import environment
-from ptx.stats.items import item_ids, lasted
+from ptx.stats.items import item_ids, latency_column
 from ptx_latency import Latency
 from ptx_latency.metrics import REQUEST, Turn, cost, in_turns, observed, scores_of, sizes, timed
 
@@ -69,7 +69,7 @@ def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | No
 def row_of(config: Latency, name: str, turn: Turn) -> dict[str, Any]:
     """A turn in the item table; of several requests their seconds too."""
     scores = scores_of(config, turn)
-    row = {"item": name, "scores": scores, "segments": {}} | lasted(scores[REQUEST])
+    row = {"item": name, "scores": scores, "segments": {}} | latency_column(scores[REQUEST])
     return (
         row
         if config.concurrency == 1

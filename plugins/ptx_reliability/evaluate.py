@@ -12,7 +12,7 @@ from ptx.lm.evaluation.answers import vote
 from ptx.lm.evaluation.ask import ask, seconds_of
 from ptx.lm.evaluation.rates import bounds, rate, unscored
 from ptx.records import Better
-from ptx.stats.items import lasted
+from ptx.stats.items import latency_column
 from ptx_reliability import Reliability
 from ptx_reliability.formats import wrong_form, wrong_json
 from ptx_reliability.grounded import citations
@@ -104,7 +104,7 @@ def new_row(question: Question, reply: str | None, *, sampled: bool) -> Row:
         "segments": dict(question.segments),
         "status": status,
         **asked_for,
-    } | lasted(seconds_of(reply))
+    } | latency_column(seconds_of(reply))
 
 
 def due(question: Question, *, sampled: bool) -> list[str]:

@@ -1,10 +1,10 @@
 """Intervals and comparisons: every number of a report passes through here.
 
-Pure functions; nothing is read or written. All intervals are two-sided, at 95 % unless said otherwise. Which one
-is for what:
+Pure functions; nothing is read or written. All intervals are two-sided, at 95 % by default. What each
+function is for:
 
 =========================  ====================================  ==========================================
-function                   for                                   after
+function                   for                                   source
 =========================  ====================================  ==========================================
 proportion                 right or wrong, counted               Wilson 1927; Brown, Cai and DasGupta 2001
 mean_interval              the mean of real scores               Student 1908; clusters: CR2 (Bell and
@@ -13,26 +13,26 @@ score_interval             either of the two, by the values      Wilson or Stude
                                                                  Graubard 1998
 quantile_interval          medians, p95 of latencies             order statistics, distribution-free
                                                                  (David and Nagaraja 2003, 7.1)
-bootstrap                  what has no formula                   Efron 1979, percentiles expanded as in
+bootstrap                  statistics without a formula          Efron 1979, percentiles expanded as in
                                                                  Hesterberg 2015; by cluster
-unscored_bounds            what unparsable items could change    Manski 1989 (worst case, best case)
+unscored_bounds            the effect of unscored items          Manski 1989 (worst case, best case)
 paired_difference          model against baseline, item by item  Student's paired t; Bonett and Price 2012
                                                                  for right/wrong
-mcnemar                    the same, as an exact test            McNemar 1947, binomial
-unpaired_difference        what shares no items                  Welch 1947
+mcnemar                    right/wrong pairs, an exact test      McNemar 1947, binomial
+unpaired_difference        metrics without shared items          Welch 1947
 across_seeds               the same run under several seeds      two variance components, Satterthwaite
                                                                  1946
 holm                       many comparisons, one baseline        Holm 1979
-minimum_detectable_effect  what a comparison could have seen     Miller 2024, eq. 9; items_needed is its
+minimum_detectable_effect  the power of a comparison             Miller 2024, eq. 9; items_needed is its
                                                                  inverse
-cohen_kappa                two raters, nobody missing            Cohen 1960; Fleiss, Cohen and Everitt 1969
-fleiss_kappa               several raters, nobody missing        Fleiss 1971; Gwet 2021
-krippendorff_alpha         several raters, some missing          Krippendorff 2011; jackknife over items
+cohen_kappa                two raters, no missing ratings        Cohen 1960; Fleiss, Cohen and Everitt 1969
+fleiss_kappa               several raters, no missing ratings    Fleiss 1971; Gwet 2021
+krippendorff_alpha         several raters, missing ratings       Krippendorff 2011; jackknife over items
 =========================  ====================================  ==========================================
 
-``clusters`` name what items were drawn together with (a passage, a user): ignoring them makes intervals too
-narrow. One rule holds everywhere and stands in :attr:`Difference.verdict`: a difference whose interval contains
-zero is "same" (:attr:`Difference.tied`), never a win.
+``clusters`` names the group in which each item was drawn (a passage, a user); without it, intervals of
+grouped items are too narrow. :attr:`Difference.verdict` applies one rule everywhere: a difference whose
+interval contains zero is "same" (:attr:`Difference.tied`), never a win.
 """
 
 from ptx.stats.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha

@@ -1,13 +1,13 @@
-"""Agreement beyond chance: is a judge, a detector or an annotator to be believed?
+"""Agreement beyond chance, for judges, detectors and annotators.
 
-Raw agreement flatters whoever always says the same: a safety label that was right in 74 % of cases had a
-kappa of .08. All three coefficients here are (observed - chance) / (1 - chance) agreement; they differ in
-what "chance" is and in who may be missing.
+Raw agreement is high for a rater who always gives the same label: a safety label that was right in 74 % of
+cases had a kappa of .08. All three coefficients here are (observed - chance) / (1 - chance) agreement; they
+differ in their model of chance and in whether ratings may be missing.
 
 Intervals are Student's on Fisher's z (artanh of the coefficient), whose sampling distribution is far less
-skewed than that of the coefficient near 1; the standard errors are the closed forms named below. Where all
-agree no formula has a width; then the agreement is taken down to Wilson's bound ("none of n disagreed" does
-not say that none ever will).
+skewed than that of the coefficient near 1; the standard errors are the closed forms named below. With perfect
+agreement every formula gives a width of zero. The lower bound then follows from Wilson's bound on the
+agreement: "none of n disagreed" does not prove that nobody ever will.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from typing import TYPE_CHECKING, Any, Literal
 from ptx.stats.distributions import LEVEL, t_quantile
 from ptx.stats.intervals import Interval, proportion
 
-if TYPE_CHECKING:  # numpy is imported where it is used: a report must not wait for it
+if TYPE_CHECKING:  # numpy is imported inside the functions: a report must start without it
     from numpy.typing import NDArray
 
 UNDEFINED: Interval = (math.nan, -math.inf, math.inf)
 
 
 def cohen_kappa(a: Sequence[Hashable], b: Sequence[Hashable], level: float = LEVEL) -> Interval:
-    """(kappa, low, high) of two raters who both labelled every item (Cohen 1960; error of Fleiss, Cohen and
-    Everitt 1969, eq. 13).
+    """(kappa, low, high) of two raters who both labelled every item (Cohen 1960).
 
-    NaN when both used one and the same label only: nothing is left to agree on beyond chance.
+    The standard error is that of Fleiss, Cohen and Everitt (1969, eq. 13). kappa is NaN when both raters used
+    one and the same label only: chance alone then explains full agreement.
     """
     import numpy as np
 
@@ -51,11 +51,10 @@ def cohen_kappa(a: Sequence[Hashable], b: Sequence[Hashable], level: float = LEV
 
 
 def fleiss_kappa(ratings: Sequence[Sequence[Hashable]], level: float = LEVEL) -> Interval:
-    """(kappa, low, high) of a table items x raters, every item rated by the same number of raters (Fleiss
-    1971).
+    """(kappa, low, high) of an items x raters table without missing ratings (Fleiss 1971).
 
-    The error is Gwet's (2021, eq. 9), which treats items as drawn and does not assume that kappa is 0, as
-    Fleiss's own does.
+    Every item has the same number of raters. The standard error is Gwet's (2021, eq. 9). It treats the items
+    as a sample; Fleiss's own error holds only for kappa = 0.
     """
     raters = {len(row) for row in ratings}
     if len(raters) != 1 or min(raters) < 2:
@@ -79,11 +78,11 @@ def krippendorff_alpha(
     *,
     scale: Literal["nominal", "interval"] = "nominal",
 ) -> Interval:
-    """(alpha, low, high) of a table items x raters in which None is missing (Krippendorff 2011).
+    """(alpha, low, high) of an items x raters table, with None for a missing rating (Krippendorff 2011).
 
-    Items with fewer than two ratings say nothing and are left out. ``scale="interval"`` is for numbers: the
-    disagreement of two grades is their squared difference. The error is the jackknife's over items (Efron and
-    Stein 1981).
+    Items with fewer than two ratings are left out: they show no agreement. ``scale="interval"`` is for
+    numbers: the disagreement of two grades is their squared difference. The standard error is the jackknife
+    over items (Efron and Stein 1981).
     """
     import numpy as np
 
@@ -119,7 +118,7 @@ def krippendorff_alpha(
 
 
 def _interval(value: float, squared_error: float, n: int, chance: float, level: float) -> Interval:
-    """Student's interval on Fisher's z; from Wilson's bound on the agreement where it is perfect."""
+    """Student's interval on Fisher's z; for perfect agreement, Wilson's lower bound."""
     if value >= 1 - 1e-12:
         least = proportion(n, n, level)[0]
         return 1.0, max(-1.0, (least - chance) / (1 - chance)), 1.0
@@ -134,7 +133,7 @@ def _interval(value: float, squared_error: float, n: int, chance: float, level: 
 
 
 def _coded(columns: Sequence[Sequence[Hashable]]) -> tuple[list[NDArray[Any]], int]:
-    """Labels as numbers from 0."""
+    """The columns with labels replaced by codes from 0, and the number of labels."""
     import numpy as np
 
     codes = {
@@ -145,7 +144,7 @@ def _coded(columns: Sequence[Sequence[Hashable]]) -> tuple[list[NDArray[Any]], i
 
 
 def _counts(ratings: Sequence[Sequence[Hashable]], labels: Sequence[Hashable] | None = None) -> NDArray[Any]:
-    """How often each label was given: (items, labels)."""
+    """How often each item was given each label: an array (items, labels)."""
     import numpy as np
 
     codes = {

@@ -1,11 +1,11 @@
-"""Items that were drawn together (questions about one passage, turns of one user) count for less than as many
-drawn alone.
+"""Clustered items: the variance of a mean when items were drawn in groups.
 
-The variance of a mean is taken from the sums of residuals per cluster (Liang and Zeger 1986), each enlarged
-for what the mean has fitted away (CR2: Bell and McCaffrey 2002, eq. 3), and held against Student's t with the
-degrees of freedom that few or unequal clusters leave: the smaller of Bell and McCaffrey's number under
-independence and under full correlation within clusters. With clusters of one item each both are the usual
-ones: s² / n, and n - 1.
+Questions about one passage, or turns of one user, carry less information than the same number of independent
+items. The variance of a mean is computed from the sums of residuals per cluster (Liang and Zeger 1986), each
+enlarged to make up for the fitted mean (CR2: Bell and McCaffrey 2002, eq. 3). Intervals then use Student's t.
+Few or unequal clusters leave fewer degrees of freedom: the smaller of Bell and McCaffrey's numbers under
+independence and under full correlation within clusters. With clusters of one item each the results are the
+usual ones: s² / n, and n - 1.
 """
 
 from __future__ import annotations
@@ -14,20 +14,19 @@ import math
 from collections.abc import Hashable, Sequence
 from statistics import fmean, variance
 
-Parts = tuple[float, float]  # variance of a mean, its degrees of freedom
+Variance = tuple[float, float]  # variance of a mean, and its degrees of freedom
 
 
-def mean_parts(
+def variance_of_mean(
     values: Sequence[float],
     clusters: Sequence[Hashable] | None = None,
     weights: Sequence[float] | None = None,
-) -> Parts:
-    """(Variance of the mean, degrees of freedom) of ``values``; nothing is known from one value or one
-    cluster: (inf, 1).
+) -> Variance:
+    """(Variance of the mean, degrees of freedom) of ``values``; (inf, 1) for one value or one cluster.
 
-    ``weights`` (a text's bytes) make it the mean of a ratio, sum of weight x value / sum of weights, whose
-    variance is linearised (Cochran 1977, 6.8): both the weights and the values are drawn. An item is then a
-    cluster of that share.
+    With ``weights`` (the bytes of a text) the mean is the ratio sum of weight x value / sum of weights. Its
+    variance is linearised (Cochran 1977, 6.8), because both the weights and the values are a sample. An item
+    is then a cluster of that share.
     """
     if clusters is None and weights is None:
         return (variance(values) / len(values), len(values) - 1.0) if len(values) > 1 else (math.inf, 1.0)
@@ -49,12 +48,13 @@ def mean_parts(
     total = math.fsum(
         gap * gap / (1 - share) for gap, share in zip(sums.values(), shares.values(), strict=True)
     )
-    return total, min(_freedom_apart([*shares.values()]), _freedom_alike([*shares.values()]))
+    return total, min(_freedom_if_independent([*shares.values()]), _freedom_if_equal([*shares.values()]))
 
 
-def _freedom_apart(shares: Sequence[float]) -> float:
-    """(tr M)² / tr(M²) where the items of a cluster are independent: Cov(e_g, e_h) = n (a_g [g = h] - a_g
-    a_h), a the shares.
+def _freedom_if_independent(shares: Sequence[float]) -> float:
+    """(tr M)² / tr(M²) where the items of a cluster are independent.
+
+    Cov(e_g, e_h) = n (a_g [g = h] - a_g a_h), with the shares a.
     """
     weights = [1 / (1 - a) for a in shares]
     diagonal = math.fsum((w * a * (1 - a)) ** 2 for w, a in zip(weights, shares, strict=True))
@@ -63,9 +63,10 @@ def _freedom_apart(shares: Sequence[float]) -> float:
     return 1 / (diagonal + rest)  # tr M = sum of a = 1
 
 
-def _freedom_alike(shares: Sequence[float]) -> float:
-    """The same where the items of a cluster are equal: Cov(e_g, e_h) = n² a_g a_h ([g = h] - a_g - a_h + sum
-    of a²).
+def _freedom_if_equal(shares: Sequence[float]) -> float:
+    """(tr M)² / tr(M²) where the items of a cluster are equal.
+
+    Cov(e_g, e_h) = n² a_g a_h ([g = h] - a_g - a_h + sum of a²), with the shares a.
     """
     s = math.fsum(a * a for a in shares)
     b = [a * a / (1 - a) for a in shares]
@@ -76,19 +77,18 @@ def _freedom_alike(shares: Sequence[float]) -> float:
     return trace * trace / (everywhere + own)
 
 
-def design_effect(values: Sequence[float], clusters: Sequence[Hashable] | None) -> Parts:
-    """(By how much clusters multiply the variance of the mean, degrees of freedom); at least 1, and (1, inf)
-    without clusters.
+def design_effect(values: Sequence[float], clusters: Sequence[Hashable] | None) -> Variance:
+    """(Factor by which clusters multiply the variance of the mean, degrees of freedom).
 
-    Where all values are equal, or all are of one cluster, nothing tells, and the worst is taken: a cluster
-    counts as one item.
+    The factor is at least 1; without clusters the result is (1, inf). It cannot be estimated when all values
+    are equal, or all belong to one cluster. Then the worst case is assumed: a cluster counts as one item.
     """
     if clusters is None or len(set(clusters)) == len(clusters):
         return 1.0, math.inf
     if len(set(clusters)) == 1:
         return float(len(values)), 1.0
-    clustered, freedom = mean_parts(values, clusters)
-    alone, _ = mean_parts(values)
+    clustered, freedom = variance_of_mean(values, clusters)
+    alone, _ = variance_of_mean(values)
     if alone == 0:
         return len(values) / len(set(clusters)), max(1.0, len(set(clusters)) - 1.0)
     return max(1.0, clustered / alone), freedom

@@ -1,4 +1,4 @@
-"""Quantiles and tails, on the standard library alone; checked against scipy in the tests."""
+"""Quantiles and tail probabilities, with the standard library only; the tests compare them with scipy."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ def normal_quantile(level: float) -> float:
 
 
 def t_tail(t: float, freedom: float) -> float:
-    """P(T > t) for t >= 0, through the regularised incomplete beta function (Abramowitz and Stegun
-    26.7.1).
+    """P(T > t) of Student's t, for t >= 0 and ``freedom`` degrees of freedom.
+
+    By the regularised incomplete beta function (Abramowitz and Stegun 26.7.1).
     """
     if math.isinf(freedom):
         return math.erfc(t / math.sqrt(2)) / 2
@@ -25,9 +26,7 @@ def t_tail(t: float, freedom: float) -> float:
 
 @functools.cache
 def t_quantile(level: float, freedom: float) -> float:
-    """Student's t quantile for 0.5 < level < 1, by bisection on :func:`t_tail` (to 1e-12 relative; checked
-    against scipy).
-    """
+    """Student's t quantile for 0.5 < level < 1, by bisection on :func:`t_tail` to 1e-12 relative."""
     if math.isinf(freedom):
         return normal_quantile(level)
     low, high = 0.0, 1.0
@@ -42,7 +41,7 @@ def t_quantile(level: float, freedom: float) -> float:
 
 
 def binomial_tail(most: int, n: int, q: float = 0.5) -> float:
-    """P(X <= most) for X ~ binomial(n, q), summed in logarithms."""
+    """P(X <= most) for X ~ binomial(n, q)."""
     return min(1.0, math.fsum(math.exp(log_binomial(count, n, q)) for count in range(most + 1)))
 
 
@@ -62,20 +61,20 @@ def _incomplete_beta(x: float, a: float, b: float) -> float:
         math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
         / a
     )
-    c, d = 1.0, 1 / _away(1 - (a + b) * x / (a + 1))
+    c, d = 1.0, 1 / _not_zero(1 - (a + b) * x / (a + 1))
     result = d
     for m in range(1, 300):
         for step in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
             -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
         ):
-            d, c = 1 / _away(1 + step * d), _away(1 + step / c)
+            d, c = 1 / _not_zero(1 + step * d), _not_zero(1 + step / c)
             result *= d * c
         if abs(d * c - 1) < 1e-15:
             break
     return scale * result
 
 
-def _away(value: float) -> float:
-    """Lentz's guard against a division by zero."""
+def _not_zero(value: float) -> float:
+    """``value``, or 1e-300 in place of zero: Lentz's guard against a division by zero."""
     return value if abs(value) > 1e-300 else 1e-300

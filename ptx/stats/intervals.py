@@ -1,6 +1,4 @@
-"""Intervals of one model's numbers: rates, means, quantiles, anything by bootstrap, and what unscored items
-could change.
-"""
+"""Intervals of one model's numbers: rates, means, quantiles, bootstrap, and bounds for unscored items."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from collections.abc import Callable, Hashable, Sequence
 from statistics import NormalDist, fmean
 from typing import TypeVar
 
-from ptx.stats.clusters import design_effect, mean_parts
+from ptx.stats.clusters import design_effect, variance_of_mean
 from ptx.stats.distributions import LEVEL, log_binomial, normal_quantile, t_quantile
 
 T = TypeVar("T")
@@ -18,11 +16,12 @@ Interval = tuple[float, float, float]  # value, low, high
 
 
 def proportion(successes: float, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """Wilson's score interval for ``successes`` out of ``n``; never empty and never outside [0, 1].
+    """(low, high): Wilson's score interval for ``successes`` out of ``n``; never empty, always in [0, 1].
 
-    The textbook interval p ± z·sqrt(p(1-p)/n) has width zero at 0 and 1 and covers far less than it says
-    (Brown et al. 2001), and a benchmark meets both ends. ``successes`` may be fractional (an item's mean over
-    repeats): the interval is then on the safe side, as averaged outcomes vary less than single ones.
+    The textbook interval p ± z·sqrt(p(1-p)/n) has width zero at 0 and 1 and covers the truth far less often
+    than its level says (Brown et al. 2001); benchmarks do reach 0 and 1. ``successes`` may be fractional (an
+    item's mean over repeats). The interval is then conservative, as averaged outcomes vary less than single
+    ones.
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"proportion needs 0 <= successes <= n and n >= 1, got {successes} of {n}")
@@ -44,16 +43,16 @@ def mean_interval(
     clusters: Sequence[Hashable] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Interval:
-    """(mean, low, high) by Student's t, on the clustered standard error where ``clusters`` names each value's
-    cluster.
+    """(mean, low, high) by Student's t.
 
-    ``weights`` make it a weighted mean, as of bits per byte over texts of any length (a ratio of sums). One
-    value (or one cluster) says nothing about its spread: its interval is infinite.
+    ``clusters`` names the cluster of each value; the standard error is then the clustered one. ``weights``
+    give a weighted mean (a ratio of sums), such as bits per byte over texts of different lengths. One value,
+    or one cluster, says nothing about the spread: the interval is infinite.
     """
     if not values:
         raise ValueError("mean_interval needs at least one value, got none")
     mean = fmean(values, weights)
-    error, freedom = mean_parts(values, clusters, weights)
+    error, freedom = variance_of_mean(values, clusters, weights)
     if math.isinf(error):
         return mean, -math.inf, math.inf
     half = t_quantile((1 + level) / 2, freedom) * math.sqrt(error)
@@ -67,10 +66,10 @@ def score_interval(
     clusters: Sequence[Hashable] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Interval:
-    """(mean, low, high) of item scores: Wilson's for right or wrong, else Student's, kept within [0, 1] where
-    the values are.
+    """(mean, low, high) of item scores: Wilson's interval for scores of 0 and 1, else Student's.
 
-    Clusters divide Wilson's n by their design effect (Kish 1965; Korn and Graubard 1998 for the t quantile).
+    The interval is cut to [0, 1] when all values lie there. Clusters divide Wilson's n by their design effect
+    (Kish 1965; Korn and Graubard 1998 for the t quantile).
     """
     if not values:
         raise ValueError("score_interval needs at least one value, got none")
@@ -89,10 +88,10 @@ def score_interval(
 def quantile_interval(values: Sequence[float], q: float, level: float = LEVEL) -> Interval:
     """(value, low, high) of the ``q`` quantile without assuming a distribution.
 
-    The number of values below the true quantile is binomial(n, q), so a pair of order statistics covers it
-    with a probability that can be read off; each tail holds at most (1 - level) / 2. Where no order statistic
-    is far enough out the bound is infinite instead of too narrow: the p95 of fewer than 72 requests has no
-    upper bound at 95 %. ``value`` interpolates (numpy's default).
+    The number of values below the true quantile is binomial(n, q). So the probability that a pair of order
+    statistics covers the quantile is known; each tail holds at most (1 - level) / 2. A bound is infinite, not
+    too narrow, when no order statistic is extreme enough: the p95 of fewer than 72 requests has no upper
+    bound at 95 %. ``value`` is interpolated as numpy does by default.
     """
     if not values or not 0 < q < 1:
         raise ValueError(f"quantile_interval needs values and 0 < q < 1, got {len(values)} values and q={q}")
@@ -108,9 +107,7 @@ def quantile_interval(values: Sequence[float], q: float, level: float = LEVEL) -
 
 
 def _ranks(n: int, q: float, tail: float) -> tuple[int, int]:
-    """Ranks (from 1) of the order statistics that bound the quantile; 0 and n + 1 stand for "there is
-    none".
-    """
+    """Ranks (from 1) of the order statistics that bound the quantile; 0 and n + 1 mean no bound."""
     cumulative, low, high = 0.0, 0, n + 1
     for count in range(n + 1):
         cumulative += math.exp(log_binomial(count, n, q))
@@ -132,11 +129,11 @@ def bootstrap(
 ) -> Interval:
     """(value, low, high) of any statistic, by resampling ``items`` with replacement.
 
-    What is resampled must be what was sampled: prompts, not the several games or tokens of a prompt;
-    ``clusters`` names each item's group, and groups are then resampled whole. The percentiles are taken
-    further out than the level says (Hesterberg 2015, section 4.1.3), which makes up for the narrowness of
-    small samples: for a mean they give the width of Student's t instead of sqrt((n-1)/n) of the normal's. A
-    resample on which the statistic is NaN is left out.
+    Resample the units that were sampled: prompts, not the games or tokens of a prompt. ``clusters`` names the
+    group of each item; groups are then resampled whole. Percentile intervals of small samples are too narrow.
+    So the percentiles lie further out than the level says (Hesterberg 2015, section 4.1.3): for a mean this
+    gives the width of Student's t instead of sqrt((n-1)/n) of the normal's. Resamples on which the statistic
+    is NaN are left out.
     """
     if not items or repeats < 1:
         raise ValueError(
@@ -171,11 +168,10 @@ def _grouped(items: Sequence[T], clusters: Sequence[Hashable] | None) -> list[li
 def unscored_bounds(
     mean: float, scored: int, unscored: int, least: float = 0.0, most: float = 1.0
 ) -> tuple[float, float]:
-    """Between what values the mean over all items must lie, whatever the ``unscored`` ones would have got
-    (Manski 1989).
+    """(low, high): bounds on the mean over all items, for any scores of the unscored ones (Manski 1989).
 
-    ``mean`` is that of the ``scored`` items (ignored when there are none); a score lies between ``least`` and
-    ``most``.
+    ``mean`` is that of the ``scored`` items (ignored when there are none). ``unscored`` is the number of
+    items without a score. A score lies between ``least`` and ``most``.
     """
     if scored + unscored == 0:
         return least, most

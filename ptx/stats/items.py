@@ -1,8 +1,8 @@
-"""The item table: per-example rows, and the metrics that follow from them.
+"""The item table: per-example rows, and the metrics computed from them.
 
-An evaluator writes one row per example (:class:`ptx.Evaluation` says what is in it); the whole's metric,
-those of its segments, the rate of items without a score and all comparisons of a report come from these rows,
-so that none can say what another denies.
+An evaluator writes one row per example (:class:`ptx.Evaluation` documents its columns). The overall metric,
+the metrics of its segments, the rate of items without a score and all comparisons of a report are computed
+from these rows, so they cannot contradict each other.
 """
 
 from __future__ import annotations
@@ -19,29 +19,28 @@ from ptx.stats import proportion, score_interval
 
 Row = Mapping[str, Any]
 OK = "ok"
-#: what a row's text columns are called by most data; an evaluator takes them as segments where they are there
+#: common names of text columns in data sets; evaluators use those that are present as segments
 SEGMENTS = ("language", "domain", "intent", "difficulty", "skill", "category")
 
 
 def item_id(*content: Any) -> str:
-    """A name for an example that follows from its content alone: the same for every model, every run and
-    every machine.
-    """
+    """A name for an example from its content alone: equal for every model, run and machine."""
     return digest_of(content)[:16]
 
 
 def item_ids(of: str, contents: Iterable[Sequence[Any]]) -> list[str]:
-    """``OF:DIGEST`` per example of a task or text, from its content: what is asked and what is right.
+    """``OF:DIGEST`` per example of a task or text, from its content: the question and the right answer.
 
-    Neither an example's place nor its neighbours have a part in it, so that a task file that is reordered or
-    grows keeps the names it had.
+    The name does not depend on the position of the example or on other examples. So a task file that is
+    reordered or extended keeps its old names.
     """
     return numbered(f"{of}:{item_id(*content)}" for content in contents)
 
 
 def numbered(names: Iterable[str]) -> list[str]:
-    """Names made distinct: one that comes again gets ``:2``, ``:3`` behind it. Which of two equal examples is
-    the second makes no difference.
+    """The names made unique: repeated names get the suffix ``:2``, ``:3``, in the given order.
+
+    Equal names stand for equal examples, so their order does not matter.
     """
     seen: Counter[str] = Counter()
     found = []
@@ -51,31 +50,30 @@ def numbered(names: Iterable[str]) -> list[str]:
     return found
 
 
-def lasted(seconds: float | None) -> dict[str, float]:
-    """The column ``latency`` of a row: what the item took, or its share where a batch was answered together;
-    none where nobody knows.
+def latency_column(seconds: float | None) -> dict[str, float]:
+    """The column ``latency`` of a row, in seconds; empty for None, when the time is not known.
+
+    An item of a batch gets its share of the batch's time.
     """
     return {} if seconds is None else {"latency": round(seconds, 6)}
 
 
 def segments_of(record: Mapping[str, Any], columns: Sequence[str] = ()) -> dict[str, str]:
-    """The segments of an example from its data's columns: the ones asked for, else those with a usual
-    name.
-    """
+    """Dimension -> value of an example, from ``columns`` of its record (default: :data:`SEGMENTS`)."""
     return {name: str(record[name]) for name in columns or SEGMENTS if record.get(name) not in (None, "")}
 
 
 def status_of(row: Row) -> str:
-    """``ok``, or why there is no score."""
+    """``ok``, or the reason why the row has no score."""
     return str(row.get("status") or OK)
 
 
 def measure(name: str, unit: str, better: Better, rows: Iterable[Row]) -> list[Metric]:
     """The metric ``name`` over all rows that have a score of that name, and over each of their segments.
 
-    The (weighted) mean with its interval: Wilson's for right or wrong, else Student's; on clusters where rows
-    have them. A row without a score counts in :func:`unscored`, never as 0. Nothing scored gives NaN with n =
-    0.
+    Each metric is the (weighted) mean with its interval: Wilson's for scores of 0 and 1, else Student's. Rows
+    with a ``cluster`` give clustered intervals. A row without a score counts in :func:`unscored`, never as 0.
+    Without any score the metric is NaN with n = 0.
     """
     scored = [row for row in rows if isinstance((row.get("scores") or {}).get(name), int | float)]
     scored = [row for row in scored if not math.isnan(row["scores"][name])]
@@ -86,7 +84,7 @@ def measure(name: str, unit: str, better: Better, rows: Iterable[Row]) -> list[M
 
 
 def by_segment(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """``dimension=value`` -> its rows, sorted."""
+    """``dimension=value`` -> the rows of that segment; sorted by segment."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         for dimension, value in (row.get("segments") or {}).items():
@@ -95,9 +93,7 @@ def by_segment(rows: Iterable[Row]) -> dict[str, list[Row]]:
 
 
 def unscored(prefix: str, rows: Iterable[Row]) -> list[Metric]:
-    """``PREFIX/unscored``: the share of rows whose status says that there is no score; nothing where every
-    row has one.
-    """
+    """``PREFIX/unscored``: the share of rows whose status is not ``ok``; no metric when all are."""
     states = [status_of(row) for row in rows]
     missing = sum(state != OK for state in states)
     if not missing:
@@ -117,8 +113,9 @@ def _metric(name: str, unit: str, better: Better, rows: Sequence[Row], segment: 
 
 
 def column(rows: Sequence[Row], key: str) -> list[Any] | None:
-    """A column of the table; None where no row has it. A row without a cluster is one of its own, one without
-    a weight weighs 1.
+    """A column of the table; None when no row has it.
+
+    A row without a cluster is a cluster of its own; a row without a weight has the weight 1.
     """
     if not any(row.get(key) is not None for row in rows):
         return None
@@ -128,12 +125,11 @@ def column(rows: Sequence[Row], key: str) -> list[Any] | None:
 
 
 def ratio_scores(sums: Sequence[float], sizes: Sequence[float], weights: Sequence[float]) -> Iterator[float]:
-    """exp(sum of ``sums`` / sum of ``sizes``), spread over the items so that their mean, weighted by
-    ``weights``, is exactly that.
+    """Item scores whose mean, weighted by ``weights``, is exp(sum of ``sums`` / sum of ``sizes``).
 
-    For perplexity, which is no mean: each item's score is the linearised part that it has in it (delta
-    method), so that intervals and paired differences of these scores are those of the perplexity to first
-    order.
+    This is for perplexity, which is not a mean of item scores. Each score is the item's linearised share of
+    it (delta method). So intervals and paired differences of the scores equal those of the perplexity to
+    first order.
     """
     mean = math.fsum(sums) / math.fsum(sizes)
     value, scale = math.exp(mean), fmean(weights) / fmean(sizes)

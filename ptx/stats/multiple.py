@@ -1,4 +1,4 @@
-"""Many comparisons against one baseline, and how large a difference a comparison could have seen."""
+"""Corrections for many comparisons with one baseline, and the power of a comparison."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ptx.stats.paired import Difference
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction: adjusted p-values in the given order, to be held against the usual 0.05.
+    """Holm's step-down correction: adjusted p-values in the given order; compare them with 0.05.
 
-    With twelve rows against one baseline at 5 % each, one false win is more likely than not over a few
-    metrics; Holm bounds the chance of any, without assuming independence, and rejects whatever Bonferroni
-    does.
+    Twelve rows against one baseline, each at 5 %, make at least one false win likely over a few metrics. Holm
+    bounds the probability of any false win, without assuming independence. It rejects every hypothesis that
+    Bonferroni's correction rejects.
     """
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted, highest = [1.0] * len(p_values), 0.0
@@ -26,7 +26,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
-    """The same differences with Holm's p-values: their verdicts hold together at 5 %."""
+    """The same differences with Holm's p-values: the verdicts are then jointly valid at 5 %."""
     return [
         replace(one, p=p) for one, p in zip(differences, holm([one.p for one in differences]), strict=True)
     ]
@@ -35,12 +35,11 @@ def corrected(differences: Sequence[Difference]) -> list[Difference]:
 def minimum_detectable_effect(
     error: float, freedom: float = math.inf, power: float = 0.8, level: float = LEVEL
 ) -> float:
-    """The smallest true difference that a two-sided test at ``level`` finds with probability ``power``
-    (Miller 2024, eq. 9).
+    """The smallest true difference that a two-sided test at ``level`` finds with probability ``power``.
 
-    ``error`` is the standard error of the difference: sqrt(var of the paired gaps / n) before a study,
-    :attr:`Difference.error` after one. (t + t_power) · error with Student's quantiles; that the second is
-    exactly so only for many items is within 1 % from n = 10 on.
+    It is (t + t_power) · error (Miller 2024, eq. 9) with Student's quantiles. The second quantile is exact
+    only for many items; from n = 10 on the result is within 1 %. ``error`` is the standard error of the
+    difference: sqrt(var of the paired gaps / n) before a study, :attr:`Difference.error` after one.
     """
     if not 0.5 < power < 1:
         raise ValueError(f"power must lie between 0.5 and 1, got {power}")
@@ -48,8 +47,9 @@ def minimum_detectable_effect(
 
 
 def items_needed(effect: float, spread: float, power: float = 0.8, level: float = LEVEL) -> int:
-    """How many items show a difference of ``effect`` with probability ``power``, the paired gaps having a
-    standard deviation of ``spread``.
+    """The number of items with which a test finds a difference of ``effect`` with probability ``power``.
+
+    ``spread`` is the standard deviation of the paired gaps.
     """
     if effect <= 0 or spread < 0:
         raise ValueError(f"items_needed needs effect > 0 and spread >= 0, got {effect} and {spread}")

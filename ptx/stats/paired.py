@@ -1,6 +1,4 @@
-"""Model against baseline: paired by item, from two intervals where nothing can be paired, and by exact
-test.
-"""
+"""Differences between a model and its baseline: paired by item, or unpaired from two intervals."""
 
 from __future__ import annotations
 
@@ -12,25 +10,26 @@ from typing import Literal
 
 from ptx.errors import PtxError
 from ptx.records import Better, Metric
-from ptx.stats.clusters import Parts, design_effect, mean_parts
+from ptx.stats.clusters import Variance, design_effect, variance_of_mean
 from ptx.stats.distributions import LEVEL, binomial_tail, t_quantile, t_tail
-from ptx.stats.seeds import combine, own_variance, seed_part
+from ptx.stats.seeds import combine, metric_variance, seed_variance
 
 Verdict = Literal["better", "worse", "same"]
 Scores = Mapping[str, float]  # item -> score; NaN: unscored
-FEWEST_ALIKE = 6  # the smallest n with 2 * 0.5**n < 0.05
-NAMED = 3  # missing items that an error names
+FEWEST_EQUAL_GAPS = 6  # the smallest n with 2 * 0.5**n < 0.05
+NAMED_ITEMS = 3  # missing items that an error names
 
 
 class JoinError(PtxError):
-    """Two models were not measured on the same items, so that pairing them would compare something else.
+    """Two models were not measured on the same items, so their scores cannot be paired.
 
-    ``side`` is the place of the model that lacks the most, ``missing`` what it lacks ``of`` all items.
+    ``side`` is the index of the model that lacks the most items, ``missing`` the items it lacks, ``of`` the
+    number of all items.
     """
 
     def __init__(self, side: int, sides: int, missing: list[str], of: int) -> None:
         self.side, self.missing, self.of = side, missing, of
-        named = ", ".join(missing[:NAMED]) + (", ..." if len(missing) > NAMED else "")
+        named = ", ".join(missing[:NAMED_ITEMS]) + (", ..." if len(missing) > NAMED_ITEMS else "")
         super().__init__(f"{len(missing)} of {of} items are missing on side {side + 1} of {sides}: {named}")
 
 
@@ -38,9 +37,9 @@ class JoinError(PtxError):
 class Difference:
     """``value`` = candidate minus baseline, with its interval, over ``n`` shared items; ``p`` is two-sided.
 
-    ``error`` and ``freedom`` are the standard error behind the interval and its degrees of freedom.
-    ``unscored`` counts the shared items that one side or both could not score; ``bounds`` is what ``value``
-    could be had they been scored (None: no bound is known).
+    ``error`` and ``freedom`` are the standard error of the difference and its degrees of freedom.
+    ``unscored`` counts the shared items without a score on one side or both. ``bounds`` are the least and the
+    greatest ``value`` for any scores of those items (None: no bound is known).
     """
 
     value: float
@@ -56,13 +55,14 @@ class Difference:
 
     @property
     def tied(self) -> bool:
-        """Whether the interval holds zero."""
+        """Whether the interval contains zero, or there is no value."""
         return math.isnan(self.value) or self.low <= 0 <= self.high
 
     @property
     def verdict(self) -> Verdict:
-        """What may be said: "same" unless the interval excludes zero (and the p-value, maybe corrected,
-        agrees).
+        """The supported claim: "same" unless the interval excludes zero and the p-value is below 5 %.
+
+        The p-value may be corrected for many comparisons (:func:`ptx.stats.corrected`).
         """
         if self.tied or self.p >= 1 - LEVEL:
             return "same"
@@ -70,10 +70,10 @@ class Difference:
 
 
 def join(sides: Sequence[Scores]) -> list[str]:
-    """The items of all sides, sorted; an item without a score must be there as NaN.
+    """The items of all sides, sorted; an item without a score must be present as NaN.
 
     Raises:
-        JoinError: a side lacks items that another has; it names how many, and some.
+        JoinError: a side lacks items that another has; the message has their number and some names.
     """
     every = set().union(*sides)
     gaps = [(place, sorted(every - set(side))) for place, side in enumerate(sides)]
@@ -93,15 +93,15 @@ def paired_difference(
     weights: Mapping[str, float] | None = None,
     span: tuple[float, float] | None = None,
 ) -> Difference:
-    """Mean of a - b over the items that both could score (NaN means unscored: counted, and bounded where
-    ``span`` is known).
+    """Mean of a - b over the items that have a score on both sides (NaN: no score).
 
-    Pairing removes what an item's difficulty adds to both, often most of the variance (Miller 2024, "Adding
-    error bars to evals"). Real scores: paired t, on the clustered standard error where ``clusters`` (item ->
-    cluster) is given. Right or wrong: Bonett and Price's adjusted interval, because the t interval has width
-    zero when no item changed, as if five items could prove equality; its p-value is McNemar's exact one.
-    ``weights`` (item -> weight) are those of a weighted mean. ``span`` is the least and the greatest score an
-    item can have.
+    Pairing removes the variance that comes from the items' difficulty, often most of it (Miller 2024, "Adding
+    error bars to evals"). For real scores it is the paired t, with the clustered standard error if
+    ``clusters`` (item -> cluster) are given. For scores of 0 and 1 it is Bonett and Price's adjusted
+    interval: the t interval has width zero when no item changed, as if five items could prove equality. The
+    p-value is then McNemar's exact one. ``weights`` (item -> weight) make the mean a weighted one. ``span``
+    is the least and the greatest score an item can have; with it, :attr:`Difference.bounds` are known for
+    unscored items.
 
     Raises:
         JoinError: an item is missing on one side.
@@ -119,10 +119,10 @@ def paired_across_seeds(
     weights: Mapping[str, float] | None = None,
     span: tuple[float, float] | None = None,
 ) -> Difference:
-    """:func:`paired_difference` of two runs that were each repeated under some seeds (one mapping per seed).
+    """:func:`paired_difference` of two runs that were repeated under several seeds (one mapping per seed).
 
-    Each item's score is averaged over the seeds first; then the variance of the mean over items and the
-    variance of the mean over seeds (of each side) are added, as in :func:`ptx.stats.across_seeds`.
+    Each item's score is first averaged over the seeds. The variance of the mean over items and the variances
+    of the means over seeds (one per side) are then added, as in :func:`ptx.stats.across_seeds`.
     """
     every = join([*a, *b]) if a and b else []
     items = [item for item in every if not any(math.isnan(one[item]) for one in [*a, *b])]
@@ -132,13 +132,13 @@ def paired_across_seeds(
     gaps = [fmean(one[item] for one in a) - fmean(one[item] for one in b) for item in items]
     groups = None if clusters is None else [clusters.get(item, item) for item in items]
     weigh = None if weights is None else [weights.get(item, 1.0) for item in items]
-    seeds = [seed_part([fmean([one[item] for item in items], weigh) for one in side]) for side in (a, b)]
+    seeds = [seed_variance([fmean([one[item] for item in items], weigh) for one in side]) for side in (a, b)]
     binary = (
         weigh is None
         and len(a) == len(b) == 1
         and all(one[item] in (0, 1) for one in [*a, *b] for item in items)
     )
-    centre, parts = _binary_parts(gaps, groups) if binary else _real_parts(gaps, groups, weigh)
+    centre, parts = _binary_variance(gaps, groups) if binary else _real_variance(gaps, groups, weigh)
     error, freedom = combine([parts, *seeds])
     half = t_quantile((1 + level) / 2, freedom) * error if error else 0.0
     limit = 1.0 if binary else math.inf
@@ -146,7 +146,7 @@ def paired_across_seeds(
     low, high = max(-limit, centre - half), min(limit, centre + half)
     p = (
         mcnemar(gaps.count(1), gaps.count(-1))
-        if binary and _apart(groups)
+        if binary and _all_distinct(groups)
         else _p_value(centre, error, freedom)
     )
     unscored = len(every) - len(items)
@@ -156,22 +156,23 @@ def paired_across_seeds(
 
 
 def mcnemar(won: int, lost: int) -> float:
-    """Two-sided exact p-value of ``won`` against ``lost`` changed items, under equal chances for both
-    (McNemar 1947; binomial).
+    """Two-sided exact p-value of ``won`` gained and ``lost`` lost items (McNemar 1947).
+
+    The null hypothesis is that both are equally likely; the distribution is binomial.
     """
     return min(1.0, 2 * binomial_tail(min(won, lost), won + lost))
 
 
 def unpaired_difference(a: Metric, b: Metric) -> Difference:
-    """A - b from the two intervals alone, for what cannot be paired by item (a median latency);
-    Satterthwaite's t.
+    """A - b from the two intervals alone (Satterthwaite's t).
 
-    Both intervals are taken as symmetric. Two exact values (bytes on disk) differ or they do not.
+    For metrics that cannot be paired by item, such as a median latency. Both intervals are taken as
+    symmetric. Exact values (bytes on disk) have no noise: any difference between them counts.
     """
     value = a.value - b.value
     if math.isnan(value):
         return Difference(math.nan, -math.inf, math.inf, 0, 1.0, a.better)
-    error, freedom = combine([(own_variance(one), max(1.0, one.n - 1.0)) for one in (a, b)])
+    error, freedom = combine([(metric_variance(one), max(1.0, one.n - 1.0)) for one in (a, b)])
     half = t_quantile((1 + LEVEL) / 2, freedom) * error if error else 0.0
     p = _p_value(value, error, freedom)
     return Difference(value, value - half, value + half, min(a.n, b.n), p, a.better, error, freedom)
@@ -180,7 +181,7 @@ def unpaired_difference(a: Metric, b: Metric) -> Difference:
 def _bounds(
     a: Sequence[Scores], b: Sequence[Scores], items: Sequence[str], span: tuple[float, float]
 ) -> tuple[float, float]:
-    """The mean of a - b over all items when what is unscored turns out worst, and best, for a."""
+    """The mean of a - b over all items if the unscored ones had the worst, and the best, scores for a."""
 
     def mean(side: Sequence[Scores], instead: float) -> float:
         return fmean(instead if math.isnan(one[item]) else one[item] for one in side for item in items)
@@ -188,28 +189,35 @@ def _bounds(
     return mean(a, span[0]) - mean(b, span[1]), mean(a, span[1]) - mean(b, span[0])
 
 
-def _apart(groups: Sequence[Hashable] | None) -> bool:
+def _all_distinct(groups: Sequence[Hashable] | None) -> bool:
+    """Whether every item is a cluster of its own."""
     return groups is None or len(set(groups)) == len(groups)
 
 
-def _real_parts(
+def _real_variance(
     gaps: Sequence[float], groups: Sequence[Hashable] | None, weights: Sequence[float] | None
-) -> tuple[float, Parts]:
-    """Centre, and (variance of the mean, degrees of freedom) of paired t.
+) -> tuple[float, Variance]:
+    """Centre, and (variance of the mean, degrees of freedom), of the paired t.
 
-    Equal gaps leave t without a spread to go by; then the sign test's bound holds: five of five may be chance
-    (p = 0.06). A cluster counts as one there.
+    When all gaps are equal, t has no spread to estimate the error from. The sign test then decides: five
+    equal gaps of five may be chance (p = 0.06), so the variance is infinite below :data:`FEWEST_EQUAL_GAPS`
+    items. A cluster counts as one item here.
     """
     units = len(gaps) if groups is None else len(set(groups))
-    if all(gap == gaps[0] for gap in gaps) and (gaps[0] == 0 or units >= FEWEST_ALIKE):
+    if all(gap == gaps[0] for gap in gaps) and (gaps[0] == 0 or units >= FEWEST_EQUAL_GAPS):
         return gaps[0], (0.0, max(1.0, units - 1.0))
-    found, freedom = mean_parts(gaps, groups, weights)
-    return fmean(gaps, weights), (math.inf, 1.0) if found == 0 and units < FEWEST_ALIKE else (found, freedom)
+    found, freedom = variance_of_mean(gaps, groups, weights)
+    return fmean(gaps, weights), (math.inf, 1.0) if found == 0 and units < FEWEST_EQUAL_GAPS else (
+        found,
+        freedom,
+    )
 
 
-def _binary_parts(gaps: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[float, Parts]:
-    """Bonett and Price 2012, eq. 3: one item is added to each kind of disagreement, and two to n; clusters
-    multiply the variance.
+def _binary_variance(gaps: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[float, Variance]:
+    """Centre, and (variance of the mean, degrees of freedom), of scores of 0 and 1.
+
+    Bonett and Price 2012, eq. 3: one item is added to each kind of disagreement, and two to n. The design
+    effect of the clusters multiplies the variance.
     """
     n = len(gaps) + 2
     won, lost = (sum(gap == sign for gap in gaps) + 1 for sign in (1, -1))

@@ -1,12 +1,13 @@
-"""The non-dominated set over several objectives: the models that nothing measured beats on everything at
-once.
+"""The Pareto front: the non-dominated models over several objectives.
 
-a dominates b when a is at least as good on every objective and better on one. Two rules beyond the textbook:
+a dominates b when a is at least as good on every objective and better on one. Two rules are added to the
+textbook definition:
 
 - A missing value (None or NaN) is not a good value. A point that lacks an objective is never on the front and
-  dominates nothing; a search that sorts a missing latency as zero ships the model that could not be measured.
-- Values carry intervals. A point that the front beats by less than the noise is *near* the front: "dominated"
-  would be a claim that the measurement does not support.
+  dominates nothing. A search that sorts a missing latency as zero would ship the model that could not be
+  measured.
+- Values carry intervals. A point that the front beats by less than the noise is *near* the front: the
+  measurement does not support the claim "dominated".
 """
 
 from __future__ import annotations
@@ -39,27 +40,27 @@ Point = Sequence[Value | float | None]
 
 
 def front(points: Sequence[Point], directions: Sequence[Better]) -> list[int]:
-    """Indices of the non-dominated points, in the given order; points that tie on everything are all kept."""
+    """Indices of the non-dominated points, in the given order; points with equal values are all kept."""
     return [index for index, standing in enumerate(standings(points, directions)) if standing == "front"]
 
 
 def near(points: Sequence[Point], directions: Sequence[Better]) -> list[int]:
-    """Indices of the dominated points that no point beats beyond the intervals."""
+    """Indices of the dominated points that no point beats by more than the noise."""
     return [index for index, standing in enumerate(standings(points, directions)) if standing == "near"]
 
 
 def standings(points: Sequence[Point], directions: Sequence[Better]) -> list[Standing]:
-    """Where each point stands: on the front, within noise of it, dominated, or missing an objective."""
-    turned = [_oriented(point, directions) for point in points]
-    whole = [point for point in turned if point is not None]
-    return ["missing" if point is None else _standing(point, whole) for point in turned]
+    """The standing of each point: on the front, near it (within noise), dominated, or missing a value."""
+    oriented = [_oriented(point, directions) for point in points]
+    whole = [point for point in oriented if point is not None]
+    return ["missing" if point is None else _standing(point, whole) for point in oriented]
 
 
 def _standing(point: list[Value], others: list[list[Value]]) -> Standing:
     better = [other for other in others if _dominates(other, point)]
     if not better:
         return "front"
-    return "dominated" if any(_surely(other, point) for other in better) else "near"
+    return "dominated" if any(_beyond_noise(other, point) for other in better) else "near"
 
 
 def _dominates(a: list[Value], b: list[Value]) -> bool:
@@ -67,13 +68,13 @@ def _dominates(a: list[Value], b: list[Value]) -> bool:
     return all(x.value >= y.value for x, y in pairs) and any(x.value > y.value for x, y in pairs)
 
 
-def _surely(a: list[Value], b: list[Value]) -> bool:
-    """Whether a, which dominates b, is better beyond both intervals on some objective."""
+def _beyond_noise(a: list[Value], b: list[Value]) -> bool:
+    """Whether the intervals of a and b do not overlap on some objective, given that a dominates b."""
     return any(x.low > y.high for x, y in zip(a, b, strict=True))
 
 
 def _oriented(point: Point, directions: Sequence[Better]) -> list[Value] | None:
-    """The point with "higher is better" everywhere; None when an objective is missing."""
+    """The point with all objectives turned to "higher is better"; None when a value is missing."""
     if len(point) != len(directions):
         raise ValueError(
             f"a point has {len(point)} objectives, but {len(directions)} directions are given; give one per"
@@ -83,9 +84,11 @@ def _oriented(point: Point, directions: Sequence[Better]) -> list[Value] | None:
     if any(value is None or math.isnan(value.value) for value in values):
         return None
     return [
-        _turned(value, better) for value, better in zip(values, directions, strict=True) if value is not None
+        _negated_if_lower(value, better)
+        for value, better in zip(values, directions, strict=True)
+        if value is not None
     ]
 
 
-def _turned(value: Value, better: Better) -> Value:
+def _negated_if_lower(value: Value, better: Better) -> Value:
     return value if better == "higher" else Value(-value.value, -value.high, -value.low)

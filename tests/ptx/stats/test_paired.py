@@ -1,17 +1,23 @@
+"""Paired and unpaired differences: closed forms, verdicts, and coverage by simulation."""
+
 import math
+import random
+from statistics import stdev
 
 import numpy as np
 import pytest
 
 from ptx.errors import PtxError
+from ptx.records import Metric
 from ptx.stats import (
     Difference,
-    items_needed,
     join,
     mcnemar,
-    minimum_detectable_effect,
+    mean_interval,
+    paired_across_seeds,
     paired_difference,
-    unscored_bounds,
+    t_tail,
+    unpaired_difference,
 )
 from ptx.stats.distributions import binomial_tail
 
@@ -60,37 +66,145 @@ def test_unscored_items_are_counted_and_bounded():
     assert paired_difference(b, b | {"q3": math.nan}, span=(0.0, 1.0)).bounds == (-0.25, 0.25)
 
 
-def test_bounds_of_unscored_items_are_the_worst_and_the_best_case():
-    assert unscored_bounds(0.75, 8, 2) == (0.6, 0.8)
-    assert unscored_bounds(math.nan, 0, 5) == (0.0, 1.0)
-    assert unscored_bounds(7.0, 3, 1, 1.0, 10.0) == (5.5, 7.75)
-
-
 def test_tied_means_that_the_interval_holds_zero():
     assert Difference(0.1, -0.1, 0.3, 20, 0.3).tied
     assert not Difference(0.1, 0.05, 0.15, 20, 0.001).tied
     assert Difference(math.nan, -math.inf, math.inf, 0).tied
 
 
-@pytest.mark.parametrize("n", [10, 25, 400])
-def test_the_minimum_detectable_effect_is_found_as_often_as_it_says(n):
-    scipy_stats = pytest.importorskip("scipy.stats", reason="scipy comes with lm-eval")
-    effect = minimum_detectable_effect(1 / math.sqrt(n), n - 1.0)
-    beyond = scipy_stats.t.ppf(0.975, n - 1)
-    assert scipy_stats.nct.sf(beyond, n - 1, effect * math.sqrt(n)) == pytest.approx(0.8, abs=0.003)
-    assert items_needed(effect, 1.0) == n
+def test_paired_difference_of_real_scores_is_the_paired_t_interval():
+    a, b = {"x": 3.0, "y": 5.0, "z": 4.0}, {"x": 2.0, "y": 3.5, "z": 3.5}
+    found = paired_difference(a, b)
+    half = 4.3026527 * stdev([1.0, 1.5, 0.5]) / math.sqrt(3)
+    assert (found.value, found.low, found.high, found.n) == pytest.approx((1.0, 1.0 - half, 1.0 + half, 3))
+    assert found.p == pytest.approx(2 * t_tail(1.0 / (stdev([1.0, 1.5, 0.5]) / math.sqrt(3)), 2))
 
 
-def test_the_error_of_a_difference_gives_what_it_could_have_seen():
-    generator = np.random.default_rng(2)
-    gaps = generator.normal(0, 1, 50)
-    found = paired_difference({str(i): g for i, g in enumerate(gaps)}, {str(i): 0.0 for i in range(50)})
-    assert found.error == pytest.approx(gaps.std(ddof=1) / math.sqrt(50))
-    assert minimum_detectable_effect(found.error, found.freedom) > found.high - found.value
+def test_paired_difference_of_right_and_wrong_is_bonett_and_prices():
+    # 10 items won, 4 lost, 86 unchanged
+    pairs = [(1.0, 0.0)] * 10 + [(0.0, 1.0)] * 4 + [(1.0, 1.0)] * 86
+    found = paired_difference(
+        {str(i): a for i, (a, _) in enumerate(pairs)}, {str(i): b for i, (_, b) in enumerate(pairs)}
+    )
+    won, lost = 11 / 102, 5 / 102
+    half = 1.9599640 * math.sqrt((won + lost - (won - lost) ** 2) / 102)
+    assert found.value == pytest.approx(0.06)
+    assert (found.low, found.high) == pytest.approx((won - lost - half, won - lost + half))
 
 
-def test_impossible_plans_are_refused():
-    with pytest.raises(ValueError, match=r"between 0\.5 and 1"):
-        minimum_detectable_effect(0.1, power=0.2)
-    with pytest.raises(ValueError, match="effect > 0"):
-        items_needed(0.0, 1.0)
+def test_equal_outcomes_on_a_few_items_do_not_prove_equality():
+    scores = {str(i): 1.0 for i in range(5)}
+    found = paired_difference(scores, scores)
+    assert found.value == 0
+    assert found.low < -0.2
+    assert found.high > 0.2
+
+
+@pytest.mark.parametrize(("n", "p_a", "p_b"), [(40, 0.6, 0.6), (100, 0.9, 0.7), (60, 0.97, 0.95)])
+def test_paired_binary_difference_covers_as_often_as_it_says(covered, n, p_a, p_b):
+    def draw(generator):
+        luck = [(generator.random(), generator.random()) for _ in range(n)]
+        # half of the items share their difficulty between the models
+        a = {str(i): float(u < p_a) for i, (u, _) in enumerate(luck)}
+        b = {str(i): float((u if i % 2 else v) < p_b) for i, (u, v) in enumerate(luck)}
+        found = paired_difference(a, b)
+        return found.low, found.high
+
+    # near the ends the added items make it too wide, as the paper says; never too narrow
+    assert covered(draw, p_a - p_b) >= 0.94
+
+
+def test_paired_real_difference_covers_as_often_as_it_says(covered):
+    def draw(generator):
+        base = [generator.gauss(0, 5) for _ in range(12)]
+        a = {str(i): x + generator.gauss(0.5, 1) for i, x in enumerate(base)}
+        found = paired_difference(a, {str(i): x for i, x in enumerate(base)})
+        return found.low, found.high
+
+    assert covered(draw, 0.5) == pytest.approx(0.95, abs=0.02)
+
+
+def test_a_few_equal_gaps_prove_nothing():
+    def shifted(n):
+        return paired_difference({str(i): i + 0.5 for i in range(n)}, {str(i): float(i) for i in range(n)})
+
+    assert [shifted(n).verdict for n in (1, 2, 5, 6)] == ["same", "same", "same", "better"]
+    assert shifted(5).low == -math.inf
+
+
+def test_unscored_items_are_left_out_of_the_pair():
+    found = paired_difference({"x": 1.0, "y": math.nan, "z": 0.5}, {"x": 0.5, "y": 1.0, "z": math.nan})
+    assert (found.n, found.value, found.verdict) == (1, 0.5, "same")
+
+
+def test_nothing_scored_is_no_verdict():
+    found = paired_difference({"x": 1.0, "y": math.nan}, {"x": math.nan, "y": 1.0})
+    assert (found.n, found.unscored, found.verdict) == (0, 2, "same")
+    assert math.isnan(found.value)
+
+
+def test_a_difference_whose_interval_holds_zero_is_never_a_win():
+    assert Difference(0.2, -0.01, 0.41, 50, p=0.06).verdict == "same"
+    assert Difference(0.2, 0.0, 0.4, 50, p=0.05).verdict == "same"
+    assert Difference(0.2, 0.01, 0.39, 50, p=0.04).verdict == "better"
+    assert Difference(-0.2, -0.39, -0.01, 50, p=0.04).verdict == "worse"
+
+
+def test_the_direction_decides_between_better_and_worse():
+    assert Difference(0.2, 0.1, 0.3, 50, p=0.001, better="lower").verdict == "worse"
+    assert Difference(-0.2, -0.3, -0.1, 50, p=0.001, better="lower").verdict == "better"
+
+
+def test_false_wins_are_as_rare_as_the_level_says():
+    generator = random.Random(5)
+    wins = 0
+    for _ in range(1000):
+        a = {str(i): float(generator.random() < 0.7) for i in range(80)}
+        b = {str(i): float(generator.random() < 0.7) for i in range(80)}
+        wins += paired_difference(a, b).verdict != "same"
+    assert wins / 1000 <= 0.065
+
+
+def test_paired_difference_across_seeds_counts_the_spread_of_the_seeds():
+    base = {str(i): 0.5 for i in range(50)}
+    wide = [{str(i): 0.5 + shift + (0.1 if i % 2 else -0.1) for i in range(50)} for shift in (0.0, 0.1, 0.2)]
+    tight = [{str(i): 0.6 + (0.1 if i % 2 else -0.1) for i in range(50)}] * 3
+    assert paired_across_seeds(tight, [base]).verdict == "better"
+    assert paired_across_seeds(wide, [base]).verdict == "same"
+    assert paired_across_seeds(wide, [base]).value == pytest.approx(0.1)
+
+
+def test_unpaired_difference_adds_the_variances_of_both():
+    a, b = Metric("m", 2.0, "s", "lower", 1.9, 2.1, 10**9), Metric("m", 1.0, "s", "lower", 0.8, 1.2, 10**9)
+    found = unpaired_difference(a, b)
+    half = math.hypot(0.1, 0.2)
+    assert (found.value, found.low, found.high) == pytest.approx((1.0, 1.0 - half, 1.0 + half), rel=1e-6)
+    assert found.verdict == "worse"
+
+
+def test_a_value_without_a_finite_interval_beats_nothing():
+    a, b = (
+        Metric("m", 2.0, "s", "higher", -math.inf, math.inf, 1),
+        Metric("m", 1.0, "s", "higher", 0.9, 1.1, 50),
+    )
+    assert unpaired_difference(a, b).verdict == "same"
+
+
+def test_exact_values_differ_or_they_do_not():
+    small, large = (
+        Metric("m", 1.0, "bytes", "lower", 1.0, 1.0, 1),
+        Metric("m", 2.0, "bytes", "lower", 2.0, 2.0, 1),
+    )
+    assert [unpaired_difference(small, other).verdict for other in (large, small)] == ["better", "same"]
+
+
+def test_unpaired_difference_covers_as_often_as_it_says(covered):
+    def measured(generator, mean, n):
+        value, low, high = mean_interval([generator.gauss(mean, 1) for _ in range(n)])
+        return Metric("m", value, "s", "higher", low, high, n)
+
+    def draw(generator):
+        found = unpaired_difference(measured(generator, 1, 8), measured(generator, 0, 20))
+        return found.low, found.high
+
+    assert covered(draw, 1.0) == pytest.approx(0.95, abs=0.02)
