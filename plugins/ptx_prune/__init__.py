@@ -1,9 +1,9 @@
-"""``compress=[sparsegpt]``, ``[wanda]``, ``[magnitude]``: one-shot pruning, single weights or n of every m.
+"""``compress=[sparsegpt]``, ``[wanda]``, ``[magnitude]``: one-shot pruning, unstructured or n:m.
 
-SparseGPT (Frantar and Alistarh 2023) and Wanda (Sun et al. 2023) are run by llm-compressor; magnitude pruning
-is done here, since llm-compressor's does nothing. The result is a dense checkpoint with zeros in it: it
-weighs and takes as long as before on every runtime that ptx knows (sparse formats were removed upstream in
-2026). What makes a model smaller is ``compress=[depth]`` and ``[width]``.
+llm-compressor runs SparseGPT (Frantar and Alistarh 2023) and Wanda (Sun et al. 2023). Magnitude pruning is
+implemented here, because llm-compressor's own changes nothing. The result is a dense checkpoint that contains
+zeros: it is as large and as slow as before on every runtime that ptx supports (sparse formats were removed
+upstream in 2026). ``compress=[depth]`` and ``[width]`` make a model smaller.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from ptx import (
     Choice,
     Compressor,
     DataSet,
-    ModelRef,
     Problem,
     Promise,
-    Run,
     RunConfig,
     SettingError,
     hookimpl,
@@ -35,15 +33,18 @@ from ptx_prune import settings
 SHARE = "share of weights set to zero"
 PATTERN = "unstructured, or n:m: n zeros in every m neighbouring weights, such as 2:4"
 LAYERS = (
-    "sparsity of some layers, by regular expressions found in their names: {down_proj: 0.3}; all others take"
+    "sparsity of some layers, by regular expressions found in their names: {down_proj: 0.3}; all others use"
     " sparsity"
 )
-ALLOCATION = "uniform, or owl: layers with more outliers keep more weights, the mean stays (Yin et al. 2023)"
-SKIP = "regular expressions: linear layers to leave alone (the output layer always is)"
+ALLOCATION = "uniform, or owl: layers with more outliers keep more weights, same mean (Yin et al. 2023)"
+SKIP = "regular expressions: linear layers to skip (the output layer is always skipped)"
 
 
 def _promise(config: OneShot | Magnitude, *, every_layer: bool) -> Promise:
-    """Zeros as asked, and nothing else changed; sparsities of single layers are looked at in compress.py."""
+    """What both kinds promise: the requested zeros, and no other change.
+
+    Sparsities of single layers are checked in compress.py.
+    """
     pattern = "" if config.pattern == "unstructured" else config.pattern
     sparsity = None if config.layers else config.sparsity
     return Promise(sparsity, pattern, skip=tuple(config.skip), every_layer=every_layer, nothing_else=True)
@@ -51,7 +52,7 @@ def _promise(config: OneShot | Magnitude, *, every_layer: bool) -> Promise:
 
 @dataclass
 class OneShot(Calibrated):
-    """What SparseGPT and Wanda share."""
+    """The settings that SparseGPT and Wanda share."""
 
     sparsity: float = setting(0.5, SHARE)
     pattern: str = setting("unstructured", PATTERN)
@@ -60,7 +61,7 @@ class OneShot(Calibrated):
     outlier: float = setting(
         5.0, "owl: a weight is an outlier when |weight| x |input| is this many times its decoder layer's mean"
     )
-    spread: float = setting(0.08, "owl: how far a layer's sparsity may lie from the mean")
+    spread: float = setting(0.08, "owl: largest difference of a layer's sparsity from the mean")
     skip: list[str] = setting([], SKIP)
 
     def __post_init__(self) -> None:
@@ -70,13 +71,13 @@ class OneShot(Calibrated):
         settings.check_allocation(name, self)
 
     def promise(self) -> Promise:
-        """Zeros as asked, and nothing else changed."""
+        """The requested zeros, and no other change."""
         return _promise(self, every_layer=True)
 
 
 @dataclass
 class SparseGPT(OneShot):
-    """Set a share of every linear layer's weights to zero and adjust the others to make up for it."""
+    """Set a share of every linear layer's weights to zero and adjust the others to compensate."""
 
     block_size: int = setting(128, "columns that are pruned together")
     dampening: float = setting(0.01, "added to the Hessian's diagonal, as a share of its mean")
@@ -100,9 +101,7 @@ class SparseGPT(OneShot):
 
 @dataclass
 class Wanda(OneShot):
-    """Set to zero, in every output's row, the weights with the smallest |weight| x norm of the input; the
-    others stay as they are.
-    """
+    """Set the weights with the smallest |weight| x input norm to zero, row by row; keep the others."""
 
 
 @dataclass
@@ -129,17 +128,14 @@ class Magnitude(Compressor):
             )
         if self.scope == "global" and (self.layers or self.pattern != "unstructured"):
             raise SettingError(
-                "compress.magnitude.scope=global lets the weights decide each layer's sparsity, so it goes"
-                " with neither layers nor an n:m pattern; try compress.magnitude.scope=layer",
+                "compress.magnitude.scope=global lets the weights decide each layer's sparsity, so it cannot"
+                " be combined with layers or an n:m pattern; try compress.magnitude.scope=layer",
                 "compress.magnitude.scope",
             )
 
     def promise(self) -> Promise:
-        """Zeros as asked, and nothing else changed."""
+        """The requested zeros, and no other change."""
         return _promise(self, every_layer=self.scope == "layer")
-
-
-CHOICES: tuple[type[Compressor], ...] = (SparseGPT, Wanda, Magnitude)
 
 
 @hookimpl
@@ -151,16 +147,25 @@ def ptx_choices() -> list[Choice]:
             "compress",
             "sparsegpt",
             SparseGPT,
-            "one-shot pruning that adjusts the weights that stay (SparseGPT)",
+            "one-shot pruning that adjusts the remaining weights (SparseGPT)",
             libraries,
+            calls="ptx_prune.compress:prune",
         ),
-        Choice("compress", "wanda", Wanda, "one-shot pruning by weight times input (Wanda)", libraries),
+        Choice(
+            "compress",
+            "wanda",
+            Wanda,
+            "one-shot pruning by weight times input (Wanda)",
+            libraries,
+            calls="ptx_prune.compress:prune",
+        ),
         Choice(
             "compress",
             "magnitude",
             Magnitude,
             "pruning of the smallest weights, without data",
             ("transformers", "torch"),
+            calls="ptx_prune.compress:prune_by_magnitude",
         ),
     ]
 
@@ -173,28 +178,14 @@ def ptx_searchpath() -> list[str]:
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """A quantised model cannot be pruned; and what calibration data lacks."""
+    """Report a model that is already quantised, and problems with the calibration data."""
     chosen = {
-        name: compressor for name, compressor in config.compress.items() if isinstance(compressor, CHOICES)
+        name: compressor
+        for name, compressor in config.compress.items()
+        if isinstance(compressor, OneShot | Magnitude)
     }
     found = quantised_problems(chosen, model)
     for step in chosen.values():
         if isinstance(step, OneShot):
             found += calibration.problems(step, type(step).__name__.lower(), model, data)
     return found
-
-
-@hookimpl
-def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
-    """Prune."""
-    if not isinstance(compressor, CHOICES):
-        return None
-    from ptx.lm.load import quiet
-
-    quiet()
-    from ptx_prune.compress import prune, prune_by_magnitude
-
-    if isinstance(compressor, Magnitude):
-        return prune_by_magnitude(run, compressor, model)
-    assert isinstance(compressor, OneShot)  # what is left of CHOICES
-    return prune(run, compressor, model, data)

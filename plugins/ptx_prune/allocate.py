@@ -1,6 +1,4 @@
-"""How sparse each linear layer becomes: the setting, OWL's measurement, and what was said about single
-layers, in this order.
-"""
+"""The sparsity of each linear layer: the setting, then OWL's measurement, then the values of named layers."""
 
 from __future__ import annotations
 
@@ -12,7 +10,9 @@ import torch
 from torch import Tensor
 
 from ptx import Run, StepError
-from ptx.lm.compression.oneshot import Batch, Layers, endings
+from ptx.lm.compression.grid import endings
+from ptx.lm.compression.network import Layers
+from ptx.lm.compression.oneshot import Batch
 from ptx_prune import OneShot
 from ptx_prune.solver import outlier_share, owl, wanda_scores
 
@@ -20,7 +20,7 @@ from ptx_prune.solver import outlier_share, owl, wanda_scores
 def sparsities(
     run: Run, config: OneShot, network: Any, layers: Layers, batches: list[Batch]
 ) -> dict[str, float]:
-    """The sparsity asked of each of ``layers``."""
+    """Return the sparsity of each of ``layers``."""
     asked = named(layers, config.sparsity, config.layers)
     if config.allocation == "uniform":
         return asked
@@ -33,10 +33,10 @@ def sparsities(
 
 
 def named(layers: Layers, sparsity: float, named_layers: dict[str, float]) -> dict[str, float]:
-    """``sparsity``, or that of the last expression found in a layer's name.
+    """Return each layer's sparsity: the value of the last expression found in its name, else ``sparsity``.
 
     Raises:
-        StepError: an expression is found in no name.
+        StepError: an expression matches no name.
     """
     asked = dict.fromkeys(layers, sparsity)
     for expression, value in named_layers.items():
@@ -51,14 +51,18 @@ def named(layers: Layers, sparsity: float, named_layers: dict[str, float]) -> di
 
 
 def decoder_layer(name: str) -> str:
-    """``model.layers.3`` of ``model.layers.3.mlp.down_proj``; a layer outside of them stands for itself."""
+    """Return the decoder layer of a name: ``model.layers.3`` of ``model.layers.3.mlp.down_proj``.
+
+    A name outside the decoder layers is returned unchanged.
+    """
     found = re.match(r"(.*?\.\d+)\.", name)
     return found[1] if found else name
 
 
 def input_norms(network: Any, layers: Layers, batches: list[Batch]) -> dict[str, Tensor]:
-    """||X_j||_2 of every input feature of every layer over all calibration tokens, in the uncompressed model;
-    (columns,) each.
+    """Return ||X_j||_2 of every input feature, (columns,) for each layer.
+
+    The norm is over all calibration tokens, in the uncompressed model.
     """
     squares = {name: torch.zeros(layer.in_features, dtype=torch.float64) for name, layer in layers.items()}
 
@@ -82,7 +86,7 @@ def input_norms(network: Any, layers: Layers, batches: list[Batch]) -> dict[str,
 
 
 def _owl(config: OneShot, layers: Layers, norms: dict[str, Tensor]) -> dict[str, float]:
-    """Sparsity per decoder layer."""
+    """Return the sparsity of each decoder layer."""
     groups: dict[str, list[str]] = defaultdict(list)
     for name in layers:
         groups[decoder_layer(name)].append(name)

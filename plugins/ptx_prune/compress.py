@@ -1,4 +1,4 @@
-"""The pruning steps, and the check that every layer has the zeros asked of it."""
+"""The pruning steps, and the check that every layer has the requested zeros."""
 
 from __future__ import annotations
 
@@ -7,36 +7,39 @@ from typing import Any
 from torch import Tensor, nn
 
 from ptx import DataSet, ModelRef, Run, StepError
-from ptx.lm.compression.oneshot import Batch, Layers, Weights, compress, edit, zero_share
+from ptx.lm.compression.network import Layers, Weights, zero_share
+from ptx.lm.compression.oneshot import Batch, compress, edit
 from ptx.lm.compression.sparsity import parse_pattern
 from ptx_prune import Magnitude, OneShot, SparseGPT, Wanda
 from ptx_prune.allocate import named, sparsities
 from ptx_prune.solver import smallest, smallest_n_of_m, threshold_over
 
-# of a layer's weights: SparseGPT rounds per block of columns; Wanda per row, so by one column at most
+# share of a layer's weights: SparseGPT rounds per block of columns; Wanda per row, so by one column at most
 TOLERANCE = 0.01
 
 
-def prune(run: Run, config: OneShot, model: ModelRef, data: DataSet | None) -> ModelRef:
-    """Prune ``model`` by llm-compressor and save it below ``run.folder``."""
+def prune(run: Run, compressor: OneShot, model: ModelRef, data: DataSet | None) -> ModelRef:
+    """Prune ``model`` with llm-compressor and save it below ``run.folder``."""
     asked: dict[str, float] = {}
     listed: list[float] = []
 
     def prepare(network: Any, layers: Layers, batches: list[Batch]) -> None:
-        asked.update(sparsities(run, config, network, layers, batches))
-        # llm-compressor takes one number per module that ``targets`` matches, in this order, the ignored ones
-        # too
+        asked.update(sparsities(run, compressor, network, layers, batches))
+        # llm-compressor wants one number per module that ``targets`` matches, in this order, the ignored
+        # modules included
         linear = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
-        listed.extend(asked.get(name, config.sparsity) for name in linear)
+        listed.extend(asked.get(name, compressor.sparsity) for name in linear)
 
     def check(before: Weights, layers: Layers) -> dict[str, float]:
         return measured(asked, before, layers)
 
-    return compress(run, model, data, config, lambda ignore: modifier(config, listed, ignore), check, prepare)
+    return compress(
+        run, model, data, compressor, lambda ignore: modifier(compressor, listed, ignore), check, prepare
+    )
 
 
 def modifier(config: OneShot, sparsity: list[float], ignore: list[str]) -> Any:
-    """llm-compressor's modifier for ``config``; ``sparsity`` per linear layer of the model."""
+    """Return llm-compressor's modifier; ``sparsity`` has one value per linear layer of the model."""
     from llmcompressor.modifiers.pruning import SparseGPTModifier, WandaPruningModifier
 
     mask = "0:0" if config.pattern == "unstructured" else config.pattern
@@ -47,23 +50,21 @@ def modifier(config: OneShot, sparsity: list[float], ignore: list[str]) -> Any:
     return SparseGPTModifier(block_size=config.block_size, dampening_frac=config.dampening, **common)
 
 
-def prune_by_magnitude(run: Run, config: Magnitude, model: ModelRef) -> ModelRef:
+def prune_by_magnitude(run: Run, compressor: Magnitude, model: ModelRef) -> ModelRef:
     """Set the smallest weights of ``model`` to zero and save it below ``run.folder``."""
     asked: dict[str, float] = {}
 
     def work(_network: Any, layers: Layers) -> None:
-        if config.scope == "layer":
-            asked.update(named(layers, config.sparsity, config.layers))
-        limit = (
-            0.0
-            if asked
-            else threshold_over([layer.weight.detach() for layer in layers.values()], config.sparsity)
-        )
+        limit = 0.0
+        if compressor.scope == "layer":
+            asked.update(named(layers, compressor.sparsity, compressor.layers))
+        else:
+            weights = [layer.weight.detach() for layer in layers.values()]
+            limit = threshold_over(weights, compressor.sparsity)
         for number, (name, layer) in enumerate(layers.items(), 1):
             scores = layer.weight.detach().abs().float()
-            layer.weight.data[
-                _mask(config.pattern, scores, asked[name], name) if asked else scores <= limit
-            ] = 0
+            mask = _mask(compressor.pattern, scores, asked[name], name) if asked else scores <= limit
+            layer.weight.data[mask] = 0
             run.log({"layers_done": number, "layers": len(layers)}, number, len(layers))
 
     def check(before: Weights, layers: Layers) -> dict[str, float]:
@@ -71,10 +72,10 @@ def prune_by_magnitude(run: Run, config: Magnitude, model: ModelRef) -> ModelRef
             asked or dict.fromkeys(layers, 0.0),
             before,
             layers,
-            overall=config.sparsity if not asked else None,
+            overall=compressor.sparsity if not asked else None,
         )
 
-    return edit(run, model, config.skip, work, check)
+    return edit(run, model, compressor.skip, work, check)
 
 
 def _mask(pattern: str, scores: Tensor, share: float, name: str) -> Tensor:

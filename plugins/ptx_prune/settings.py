@@ -1,5 +1,6 @@
-"""What can be wrong with the settings of pruning, told without a model. ``name`` is the choice, for what to
-type instead.
+"""Checks of the pruning settings that need no model.
+
+``name`` is the choice; it goes into the suggested correction.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ptx.lm.compression.targets import check_patterns
 
 
 def check(name: str, config: Any) -> None:
-    """Sparsity, pattern, layers and skip, which every choice has."""
+    """Check sparsity, pattern, layers and skip, which every choice has."""
     where = f"compress.{name}"
     if not 0 < config.sparsity < 1:
         raise SettingError(
@@ -56,7 +57,7 @@ def _check_pattern(where: str, config: Any) -> None:
 
 
 def check_allocation(name: str, config: Any) -> None:
-    """How sparsity is spread over the layers."""
+    """Check how sparsity is distributed over the layers."""
     where = f"compress.{name}"
     if config.allocation not in ("uniform", "owl"):
         raise SettingError(

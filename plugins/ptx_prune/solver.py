@@ -1,7 +1,9 @@
-"""Which weights go: masks by magnitude, n:m masks, and how much of each layer (OWL). Tensors in, tensors out.
+"""The mathematics of pruning: magnitude masks, n:m masks, and OWL's sparsity per layer.
 
-SparseGPT's and Wanda's own solvers are llm-compressor's; the tests compare them with slow references after
-the papers.
+Tensors in, tensors out.
+
+SparseGPT and Wanda are solved by llm-compressor; the tests compare its results with slow references written
+from the papers.
 """
 
 from __future__ import annotations
@@ -14,15 +16,16 @@ from torch import Tensor
 
 
 def smallest(scores: Tensor, share: float) -> Tensor:
-    """Mask of the ``share`` of ``scores`` that are smallest, exactly ``round(share * numel)`` of them; ties
-    go by position.
+    """Return the mask of the smallest ``share`` of ``scores``.
+
+    The mask has exactly ``round(share * numel)`` true values; ties are resolved by position.
 
     Args:
         scores: non-negative, any shape.
         share: between 0 and 1.
 
     Returns:
-        Boolean, of the shape of ``scores``; True where a weight goes.
+        Boolean, of the shape of ``scores``; True where a weight is removed.
     """
     count = round(share * scores.numel())
     order = torch.argsort(scores.flatten(), stable=True)
@@ -32,11 +35,11 @@ def smallest(scores: Tensor, share: float) -> Tensor:
 
 
 def smallest_n_of_m(scores: Tensor, zeros: int, group: int) -> Tensor:
-    """Mask of the ``zeros`` smallest in every ``group`` neighbours of a row.
+    """Return the mask of the ``zeros`` smallest scores in every ``group`` neighbours of a row.
 
     Args:
         scores: (rows, columns), columns a multiple of ``group``.
-        zeros: how many of each group go.
+        zeros: how many of each group are removed.
         group: size of a group.
     """
     groups = scores.reshape(-1, group)
@@ -46,11 +49,10 @@ def smallest_n_of_m(scores: Tensor, zeros: int, group: int) -> Tensor:
 
 
 def threshold_over(weights: Sequence[Tensor], share: float) -> float:
-    """The magnitude at or below which ``share`` of all ``weights`` together lie, by bisection over its bits:
-    no copy of a whole model.
+    """Return the magnitude at or below which ``share`` of all ``weights`` together lie.
 
-    For non-negative float32 the order of the values is the order of their bits as integers, so 31 halvings
-    find the exact value.
+    Found by bisection over the bits of a float32, without a copy of the whole model: the order of
+    non-negative float32 values is the order of their bits as integers, so 31 halvings find the exact value.
     """
     count = round(share * sum(weight.numel() for weight in weights))
     low, high = 0, 0x7F800000  # 0.0 and infinity
@@ -73,8 +75,9 @@ def wanda_scores(weight: Tensor, input_norms: Tensor) -> Tensor:
 
 
 def outlier_share(scores: Iterable[Tensor], factor: float) -> float:
-    """The share of ``scores`` above ``factor`` times the mean of them all (Yin et al. 2023, eq. 1: the layer
-    outlier distribution).
+    """Return the share of ``scores`` above ``factor`` times their common mean.
+
+    This is the layer outlier distribution of Yin et al. 2023, eq. 1.
     """
     every = list(scores)
     count = sum(score.numel() for score in every)
@@ -84,12 +87,11 @@ def outlier_share(scores: Iterable[Tensor], factor: float) -> float:
 
 
 def owl(outliers: Sequence[float], sizes: Sequence[int], sparsity: float, spread: float) -> list[float]:
-    """Sparsity per layer: S_i falls with the layer's share of outliers, all within ``2 * spread`` of each
-    other, their mean ``sparsity``.
+    """Return the sparsity per layer, which falls with its share of outliers; the mean is ``sparsity``.
 
-    After Yin et al. 2023, section 3.3 and their code: the shares are stretched to [0, 2 * spread] and taken
-    from the target. Means are weighted by ``sizes`` (weights per layer), so that the target is met where
-    layers differ in size too.
+    After Yin et al. 2023, section 3.3, and their code: the shares are stretched to [0, 2 * spread] and
+    subtracted from the target, so the sparsities lie within ``2 * spread`` of each other. Means are weighted
+    by ``sizes`` (weights per layer), so that the target is met where layers differ in size too.
     """
     lowest, highest = min(outliers), max(outliers)
     if highest == lowest:

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+import ptx_prune
 from ptx import ModelRef
 from ptx.lm.compression.oneshot import calibration_batches
 from ptx.lm.load import load_model, load_tokenizer
-from ptx_prune import SparseGPT, Wanda, ptx_compress
+from ptx_prune import SparseGPT, Wanda
 
 LAYER = "model.layers.0.self_attn.q_proj"  # the first layer: what comes before it is not compressed
 
@@ -56,8 +57,10 @@ def layer(make_run, make_data, plain_model):
             "calibration",
             [{"text": f"Sentence {n} says {n * 7} things, and then it stops."} for n in range(12)],
         )
-        run = make_run()
-        made = ptx_compress(run, config, ModelRef.of(plain_model), data)
+        run = make_run(plugins=[ptx_prune])
+        made = run.host.first(
+            "ptx_compress", run=run, compressor=config, model=ModelRef.of(plain_model), data=data
+        )
         model, seen = load_model(plain_model), []
         module = model.get_submodule(LAYER)
         module.register_forward_pre_hook(lambda _, args: seen.append(args[0].detach().flatten(0, 1)))
