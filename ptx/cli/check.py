@@ -1,6 +1,4 @@
-"""``ptx check data=... model=...``: what a value is, what it fits and what is wrong with it, without starting
-anything.
-"""
+"""``ptx check``: describe a model or data value, say what it can be used for and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from ptx.errors import ConfigError, Problem
 from ptx.files import cache_folder
 from ptx.hooks.host import Host, get_host
 from ptx.models import inspection
-from ptx.plan.planner import open_choice
+from ptx.plan.inputs import open_choice
 
 EXAMPLES = """\
 examples:
@@ -25,14 +23,19 @@ examples:
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
-    """Describe the values; exit code 2 when one of them cannot be used."""
+    """Describe the values.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
     parser = argparse.ArgumentParser(
         "ptx check",
-        description="Say what a data or model value is and fits.",
+        description="Describe a model or a dataset: what it is, what it can be used for, and what is wrong"
+        " with it. Nothing is run.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("overrides", nargs="+", metavar="key=value", help="data=... and/or model=...")
+    parser.add_argument("overrides", nargs="+", metavar="key=value", help="data=... or model=..., or both")
     words = parser.parse_args(list(arguments)).overrides
     host = get_host()
     groups = {word.partition("=")[0].partition(".")[0] for word in words}
@@ -64,7 +67,7 @@ def _check_model(host: Host, value: Any) -> None:
 
 
 def _needs(kind: type) -> tuple[str, ...]:
-    """The shapes that a choice works on; where its settings decide, with the defaults."""
+    """Return the data shapes that a choice needs; if its settings decide, those of the default settings."""
     needs = getattr(kind, "needs", ())
     found: tuple[str, ...] = kind().needs if isinstance(needs, property) else needs
     return found

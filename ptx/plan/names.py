@@ -10,17 +10,16 @@ from pathlib import Path
 
 from ptx.compose.jobs import Job
 from ptx.files import digest_of
-from ptx.plan.plan import RunPlan
+from ptx.plan.plan import Work
 
 #: words that say where and how work is done and read, not what comes out
 NEUTRAL = ("out", "threads", "workers", "cluster", "against")
 
 
-def run_key(run: RunPlan) -> str:
-    """What tells two runs of one label apart."""
-    return digest_of(
-        [run.label, [step.key for step in run.steps], [measure.key for measure in run.evaluations]]
-    )
+def run_id(label: str, work: Work) -> str:
+    """The name of a run's folder: its label, and what tells it from another run of that label."""
+    keys = [[step.key for step in work.steps], [measure.key for measure in work.evaluations]]
+    return f"{slug(label)}-{digest_of([label, *keys])[:8]}"
 
 
 def _group(line: str) -> str:

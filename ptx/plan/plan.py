@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,20 @@ class Measure:
 
 
 @dataclass(frozen=True)
+class Work:
+    """What a run does: its steps in order, then its measurements.
+
+    ``reference`` is the export of the model as it came, for evaluators that compare on a runtime with
+    packages.
+    """
+
+    steps: tuple[Step, ...]
+    evaluations: tuple[Measure, ...]
+    reference: Step | None
+    device: str
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """One run, resolved and frozen."""
 
@@ -64,15 +78,34 @@ class RunPlan:
     model: ModelRef
     facts: ModelFacts
     data: DataSet | None
-    steps: tuple[Step, ...]
-    evaluations: tuple[Measure, ...]
-    device: str
-    reference: Step | None = (
-        None  # the export of the model as it came, for evaluators that compare on a runtime with packages
-    )
+    work: Work
     overrides: tuple[str, ...] = ()
     varied: dict[str, str] = field(default_factory=dict)
     baseline: bool = False
+
+    def measuring(self, evaluations: tuple[Measure, ...]) -> RunPlan:
+        """The same run with these measurements."""
+        return replace(self, work=replace(self.work, evaluations=evaluations))
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """Its steps, in order."""
+        return self.work.steps
+
+    @property
+    def evaluations(self) -> tuple[Measure, ...]:
+        """Its measurements."""
+        return self.work.evaluations
+
+    @property
+    def reference(self) -> Step | None:
+        """The export of the model as it came, if evaluators compare with it."""
+        return self.work.reference
+
+    @property
+    def device(self) -> str:
+        """Where it runs: ``cpu`` or ``cuda``."""
+        return self.work.device
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
 from ptx.files import read_json
 from ptx.hooks.host import Host
-from ptx.plan.planner import make_plan, replan
+from ptx.plan.planner import make_plan
+from ptx.plan.replan import replan
 from ptx.report import load_records, make_frame
 from ptx.testing import Silent
 

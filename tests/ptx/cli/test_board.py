@@ -126,7 +126,7 @@ def test_what_a_step_under_way_says_of_itself_counts_and_what_it_has_had_is_take
     assert board.seconds_left()[0] == 42 + 20 + 3 * 5
 
 
-def test_a_failed_run_takes_its_work_with_it(plan, happens):
+def test_the_steps_of_a_failed_run_are_no_longer_in_the_eta(plan, happens):
     board = Board(plan, 1)
     happens(0, "run_started")
     finish(happens, 0, 0, 60.0)
@@ -161,7 +161,7 @@ def test_the_lines_fit_the_terminal_and_name_every_run_under_way_with_its_step(p
     lines = lines_of(board, width)
     assert len(lines) == 4
     assert "toy  1/4" in lines[2]
-    assert "begins" in lines[3]
+    assert "starting" in lines[3]
     terminal = Terminal()
     terminal.rich = Console(file=io.StringIO(), width=width, force_terminal=True)
     with terminal.watching(board):

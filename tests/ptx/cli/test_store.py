@@ -384,7 +384,7 @@ def test_gc_spares_what_a_sweep_under_way_asks_for(sweep, ptx):
     for run in plan.runs[1:]:
         (plan.folder / run.id / "result.json").unlink()
     (plan.folder / plan.runs[2].id / "events.jsonl").unlink()  # it has not begun
-    assert "is needed by the sweep a under way" in ptx("store", "gc", "--keep-size", "0", "--yes")[1]
+    assert "is needed by the running sweep a" in ptx("store", "gc", "--keep-size", "0", "--yes")[1]
     assert all(entry_of(run.steps[0]).is_dir() for run in plan.runs[1:])
     long_ago = time.time() - 3600
     os.utime(plan.folder / plan.runs[1].id / "events.jsonl", (long_ago, long_ago))

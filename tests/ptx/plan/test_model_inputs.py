@@ -16,7 +16,8 @@ from ptx.errors import ConfigError
 from ptx.execute.sweep import run_sweep
 from ptx.files import read_json
 from ptx.hooks.host import load_host
-from ptx.plan.planner import make_plan, replan
+from ptx.plan.planner import make_plan
+from ptx.plan.replan import replan
 from ptx.testing import Silent
 
 

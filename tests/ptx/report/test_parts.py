@@ -6,10 +6,10 @@ from ptx.records import Metric
 from ptx.report.formats.markdown import escape
 from ptx.report.plots.axis import linear_ticks, log_ticks, make_axis
 from ptx.report.plots.placement import Box, Wanted, place
-from ptx.report.plots.tradeoff import NARROW, WIDE, Dot, Title, draw, stand
+from ptx.report.plots.tradeoff import NARROW, WIDE, Dot, Title, draw, with_standing
 from ptx.report.table.metric_names import head
 from ptx.report.table.units import SPACE, TIMES, duration, ratio_text, scale_of
-from ptx.report.text.details import last_place
+from ptx.report.text.details import last_location
 
 
 def exact(name, value, better="lower"):
@@ -109,7 +109,7 @@ def test_labels_of_a_crowd_overlap_neither_each_other_nor_the_frame(size, monkey
         "ptx.report.plots.tradeoff.place", lambda *args: placed.extend(place(*args)) or list(placed)
     )
     scale = scale_of("", [1.0])
-    draw(stand(crowd(12)), Title("x", scale), Title("y", scale), size, "crowd")
+    draw(with_standing(crowd(12)), Title("x", scale), Title("y", scale), size, "crowd")
     assert len(placed) == 13
     assert all(a.shared(b) == 0 for index, a in enumerate(placed) for b in placed[:index])
     assert all(box.beyond(Box(0, 0, size.width, size.height)) == 0 for box in placed)
@@ -123,7 +123,7 @@ def test_a_lone_label_stands_right_of_its_point():
 
 def test_a_picture_names_standing_and_values_of_every_point():
     scale = scale_of("", [1.0])
-    dots = stand(
+    dots = with_standing(
         [
             Dot(1, "a <b>", baseline=True, x=exact("x", 2.0), y=exact("y", 0.5, "higher")),
             Dot(2, "c", baseline=False, x=exact("x", 1.0), y=exact("y", 0.9, "higher")),
@@ -145,9 +145,9 @@ def test_the_last_place_of_a_traceback_is_the_innermost_file():
         'Traceback:\n  File "a.py", line 1, in f\n    g()\n  File "b.py", line 2, in g\n    raise X\nX:'
         " text\nwith two lines"
     )
-    assert last_place(trace) == 'File "b.py", line 2, in g'
-    assert last_place("X: text") == "X: text"
-    assert last_place("") == ""
+    assert last_location(trace) == 'File "b.py", line 2, in g'
+    assert last_location("X: text") == "X: text"
+    assert last_location("") == ""
 
 
 def test_unknown_metric_names_are_shown_as_they_are():

@@ -56,7 +56,7 @@ def test_messages_are_calibrated_on_as_the_chat_template_renders_them(data, toke
 
 
 def test_no_data_and_no_text_are_errors(data, tokenizer):
-    with pytest.raises(StepError, match="calibrates on text; add data="):
+    with pytest.raises(StepError, match="needs calibration data; add data="):
         calibration_batches(None, tokenizer, SMALL, 0)
 
     class Empty:

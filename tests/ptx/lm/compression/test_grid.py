@@ -5,7 +5,7 @@ layer give way.
 import pytest
 import torch
 
-from ptx.lm.compression.grid import group_for, groups_for, round_to_nearest, told
+from ptx.lm.compression.grid import describe_group_sizes, group_for, groups_for, round_to_nearest
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
@@ -46,14 +46,14 @@ def test_group_sizes_give_way_by_halves_and_that_is_told():
     widths = {"a.q_proj": 256, "a.down_proj": 172, "a.o_proj": 96}
     groups = groups_for(widths, 128, fixed=False)
     assert (
-        told(widths, groups, 128)
+        describe_group_sizes(widths, groups, 128)
         == "group size 128 does not divide the inputs of some layers; o_proj: groups of 32; down_proj: one"
         " scale per output channel"
     )
     fixed = groups_for(widths, 16, fixed=True)
     assert set(fixed) == {"a.q_proj", "a.o_proj"}
     assert (
-        told(widths, fixed, 16)
+        describe_group_sizes(widths, fixed, 16)
         == "group size 16 does not divide the inputs of some layers; down_proj: left alone"
     )
-    assert told(widths, groups_for(widths, -1, fixed=False), -1) == ""
+    assert describe_group_sizes(widths, groups_for(widths, -1, fixed=False), -1) == ""

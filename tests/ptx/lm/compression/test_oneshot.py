@@ -1,98 +1,72 @@
-from pathlib import Path
+import warnings
 
 import pytest
 import torch
 
-import ptx_tiny
-from ptx import ModelRef, RunConfig, StepError
-from ptx.hooks.host import load_host
-from ptx.hooks.run import Run
-from ptx.lm.compression import oneshot as compression
-from ptx.lm.load import load_model, load_tokenizer, save_adapter
-from tests.plugins.conftest import Screen
-
-TINY = Path(ptx_tiny.__file__).parent / "model"
+from ptx import ModelRef
+from ptx.files import read_rows
+from ptx.lm.compression import oneshot
+from ptx.lm.compression.calibration import Calibrated
+from ptx.lm.load import load_model
 
 
-@pytest.fixture
-def run(tmp_path):
-    folder = tmp_path / "step"
-    folder.mkdir()
-    return Run(
-        RunConfig(),
-        load_host(tmp_path, {"PTX_DISABLE": ""}),
-        Screen(),
-        folder,
-        folder / "events.jsonl",
-        folder,
-        0,
-        "cpu",
-    )
+class Rows:
+    name = "rows"
 
-
-@pytest.fixture(scope="module")
-def tokenizer():
-    return load_tokenizer(TINY)
-
-
-def test_all_linear_layers_but_the_output_embedding_are_targeted(tokenizer):
-    model = load_model(TINY)
-    layers = compression.targeted_layers(model, [])
-    assert len(layers) == 7 * 3
-    assert not any("lm_head" in name for name in layers)
-    assert compression.ignored(model, layers) == [r"re:lm_head\.?$"]
-    assert len(compression.targeted_layers(model, ["mlp", r"layers\.0\."])) == 4 * 2
-    with pytest.raises(StepError, match="no linear layer is left to compress"):
-        compression.targeted_layers(model, ["mlp", "attn"])
-
-
-def test_the_weights_before_are_read_from_disk_one_by_one_and_an_adapters_are_copied(tmp_path):
-    model = load_model(TINY)
-    layers = compression.targeted_layers(model, [])
-    before = compression.weights_before(ModelRef.of(TINY), layers)
-    assert isinstance(before, compression.StoredWeights)
-    assert list(before) == list(layers)
-    assert all(torch.equal(before[name], layer.weight) for name, layer in layers.items())
-    (tmp_path / "adapter_config.json").write_text("{}")
-    copied = compression.weights_before(ModelRef(tmp_path), layers)
-    name, layer = next(iter(layers.items()))
-    with torch.no_grad():
-        layer.weight.zero_()
-    assert torch.equal(copied[name], before[name])
-
-
-@pytest.mark.slow
-def test_an_adapter_is_merged_before_it_is_compressed(run, tokenizer, tmp_path):
-    from peft import LoraConfig, get_peft_model
-
-    torch.manual_seed(0)
-    adapted = get_peft_model(
-        load_model(TINY), LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
-    )
-    save_adapter(adapted, tokenizer, tmp_path / "adapter", ModelRef.of(TINY))
-    merged = compression.load_merged(run, ModelRef.of(tmp_path / "adapter", "adapter"))
-    ids = torch.tensor([tokenizer("What is 1 + 1?")["input_ids"]])
-    assert torch.allclose(compression.logits(merged, ids), compression.logits(adapted.eval(), ids), atol=1e-3)
-    assert not torch.allclose(
-        compression.logits(merged, ids), compression.logits(load_model(TINY), ids), atol=1e-1
-    )
-    assert "merging the adapter into its base" in run.console.lines[0]
-    assert Path(merged.config.name_or_path) == TINY
-
-
-def test_a_model_keeps_the_dtype_it_is_stored_in(tmp_path):
-    assert compression.stored_dtype(ModelRef(TINY)) == "float32"
-    (tmp_path / "config.json").write_text('{"torch_dtype": "bfloat16"}')
-    assert compression.stored_dtype(ModelRef(tmp_path)) == "bfloat16"
-    (tmp_path / "config.json").write_text("{}")
-    assert compression.stored_dtype(ModelRef(tmp_path)) == "auto"
+    def rows(self, _shape):
+        return [{"text": "a few words " * 4} for _ in range(3)]
 
 
 def test_progress_counts_the_two_passes_over_every_layer(run):
-    report = compression.layer_progress(run)
+    report = oneshot.layer_progress(run)
     report("(1/2): Calibrating", 1, 4)
     report("Preparing cache", 4, 4)
     report("(2/2): Propagating", 4, 4)
-    assert [(told["step"], told["total"], told["layers_done"]) for told in run.console.progressed] == [
+    assert [(line["step"], line["total"], line["layers_done"]) for line in run.console.progressed] == [
         (16, 16, 1)
     ]
+
+
+def test_the_calibration_rows_are_recorded_with_their_digest(run, tokenizer):
+    batches = oneshot.recorded_batches(run, Rows(), tokenizer, Calibrated(samples=2, max_length=5))
+    assert [batch["input_ids"].shape for batch in batches] == [(1, 5)] * 2
+    (event,) = (event for event in read_rows(run.events) if event["event"] == "calibration")
+    assert (event["rows"], event["tokens"], event["parts"]) == (2, 10, {"rows": 2})
+    assert len(event["digest"]) >= 32
+    assert run.console.lines == ["calibrating on 2 rows, 10 tokens, 2 cut to 5 tokens"]
+
+
+def test_a_compressor_that_needs_no_data_gets_no_rows(run, tokenizer):
+    class DataFree(Calibrated):
+        needs = ()
+
+    assert oneshot.recorded_batches(run, None, tokenizer, DataFree()) == []
+
+
+def test_an_edit_changes_the_targeted_layers_logs_the_check_and_saves(run, tiny):
+    def halve(_network, layers):
+        with torch.no_grad():
+            for layer in layers.values():
+                layer.weight *= 0.5
+
+    def ratio(before, layers):
+        name = next(iter(layers))
+        return {"ratio": float(layers[name].weight.detach().norm() / before[name].norm())}
+
+    made = oneshot.edit(run, ModelRef.of(tiny), ["mlp"], halve, ratio)
+    assert made.path == run.folder / "model"
+    assert run.console.progressed[-1]["ratio"] == pytest.approx(0.5)
+    old, new = load_model(tiny).model.layers[0], load_model(made.path).model.layers[0]
+    assert torch.equal(new.self_attn.q_proj.weight, old.self_attn.q_proj.weight * 0.5)
+    assert torch.equal(new.mlp.up_proj.weight, old.mlp.up_proj.weight)
+
+
+def test_of_the_librarys_warnings_only_the_one_about_the_result_is_passed_on(run, capsys):
+    from loguru import logger
+
+    with oneshot.session(run), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        logger.warning("Hessian inversion failed for 1/7 modules")
+        logger.warning("a remark on its own settings")
+    assert run.console.lines == ["Hessian inversion failed for 1/7 modules"]
+    assert capsys.readouterr().err == ""

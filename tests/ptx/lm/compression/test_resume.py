@@ -15,8 +15,9 @@ from ptx import ModelRef, RunConfig
 from ptx.data import open_data
 from ptx.hooks.host import load_host
 from ptx.hooks.run import Run
-from ptx.lm.compression import oneshot as compression
-from ptx.lm.compression import resume as walk
+from ptx.lm.compression import oneshot, resume
+from ptx_prune.compress import prune
+from ptx_quant.compress import quantise
 from tests.plugins.conftest import Screen
 
 TINY = Path(ptx_tiny.__file__).parent / "model"
@@ -26,9 +27,7 @@ FAST = {"samples": 4, "max_length": 32}
 
 @pytest.fixture
 def step(tmp_path):
-    """``step(name)``: a run with a checkpoint folder of its own; asked for twice, the second finds what the
-    first left.
-    """
+    """``step(name)``: a run with its own checkpoint folder; runs of one name share the folder."""
 
     def make(name):
         folder, checkpoints = tmp_path / name / "payload", tmp_path / name / "checkpoints"
@@ -58,10 +57,8 @@ def data(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sparsegpt", "gptq"])
-def test_a_killed_compression_goes_on_after_the_last_finished_layer_with_the_same_result(name):
-    """In a process of its own, as a killed step is taken up in one: llm-compressor keeps state in the
-    process, which earlier tests leave behind.
-    """
+def test_a_killed_compression_resumes_after_the_last_finished_layer_with_the_same_result(name):
+    """In a new process, like a resumed step: llm-compressor keeps state of earlier tests in the process."""
     command = [
         sys.executable,
         "-m",
@@ -81,12 +78,12 @@ def test_a_killed_compression_goes_on_after_the_last_finished_layer_with_the_sam
 
 
 @pytest.mark.parametrize(
-    ("plugin", "settings"),
-    [(ptx_prune, ptx_prune.SparseGPT(**FAST)), (ptx_quant, ptx_quant.GPTQ(group_size=32, **FAST))],
+    ("work", "settings"),
+    [(prune, ptx_prune.SparseGPT(**FAST)), (quantise, ptx_quant.GPTQ(group_size=32, **FAST))],
     ids=["sparsegpt", "gptq"],
 )
-def resumed_equals_whole(step, data, monkeypatch, plugin, settings):
-    compress = lambda run: plugin.ptx_compress(run, settings, ModelRef.of(TINY), data)
+def resumed_equals_whole(step, data, monkeypatch, work, settings):
+    compress = lambda run: work(run, settings, ModelRef.of(TINY), data)
     whole = compress(step("whole"))
     seeds = []
 
@@ -96,17 +93,17 @@ def resumed_equals_whole(step, data, monkeypatch, plugin, settings):
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(walk, "set_seed", killed)
+        patch.setattr(resume, "set_seed", killed)
         with pytest.raises(KeyboardInterrupt):
             compress(step("killed"))
     again = step("killed")
     kept = sorted(path.name for path in again.checkpoints.iterdir())
     assert kept == ["layer-0000.safetensors", "layer-0001.safetensors"]
     solved = []
-    monkeypatch.setattr(walk, "set_seed", solved.append)
+    monkeypatch.setattr(resume, "set_seed", solved.append)
     resumed = compress(again)
     assert solved == [2, 3]  # three layers and the head
-    assert any("going on after the 2 stages" in line for line in again.console.lines)
+    assert any("resuming after the 2 stages" in line for line in again.console.lines)
     ours, theirs = load_file(resumed.path / "model.safetensors"), load_file(whole.path / "model.safetensors")
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []
@@ -114,17 +111,17 @@ def resumed_equals_whole(step, data, monkeypatch, plugin, settings):
 
 def test_a_digest_depends_on_every_byte_and_copies_nothing_it_need_not():
     tensor = torch.arange(12, dtype=torch.bfloat16).reshape(3, 4)
-    assert walk.digest(tensor) == walk.digest(tensor.clone()) != walk.digest(tensor + 1)
-    assert walk.digest(tensor.t()) == walk.digest(tensor.t().contiguous())
-    assert walk.digest(torch.tensor(1.0)) != walk.digest(torch.tensor(2.0))
+    assert resume.digest(tensor) == resume.digest(tensor.clone()) != resume.digest(tensor + 1)
+    assert resume.digest(tensor.t()) == resume.digest(tensor.t().contiguous())
+    assert resume.digest(torch.tensor(1.0)) != resume.digest(torch.tensor(2.0))
 
 
-def test_nothing_keeps_the_model_once_it_is_compressed(step, data, monkeypatch):
+def test_the_model_is_freed_after_the_compression(step, data, monkeypatch):
     models = []
-    honest = compression.load_merged
+    load = oneshot.load_merged
     monkeypatch.setattr(
-        compression, "load_merged", lambda *words: models.append(weakref.ref(made := honest(*words))) or made
+        oneshot, "load_merged", lambda *words: models.append(weakref.ref(made := load(*words))) or made
     )
-    ptx_prune.ptx_compress(step("once"), ptx_prune.Wanda(**FAST), ModelRef.of(TINY), data)
+    prune(step("once"), ptx_prune.Wanda(**FAST), ModelRef.of(TINY), data)
     gc.collect()
     assert [model() for model in models] == [None]

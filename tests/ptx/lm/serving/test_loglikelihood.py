@@ -4,7 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, MistralConfig
 
-from ptx.lm.serving.loglikelihood import plain_answers, reason_against, shared_answers
+from ptx.lm.serving.loglikelihood import plain_answers, refusal_reason, shared_answers
 
 SMALL = {
     "vocab_size": 97,
@@ -76,13 +76,13 @@ def test_far_fewer_tokens_are_read(llama):
 
 def test_a_model_with_learned_positions_shares_too():
     gpt = made(GPT2Config(vocab_size=97, n_embd=32, n_layer=2, n_head=4, n_positions=128))
-    assert reason_against(gpt) == ""
+    assert refusal_reason(gpt) == ""
 
 
 def test_a_sliding_window_is_a_reason_against(llama):
-    assert reason_against(llama) == ""
+    assert refusal_reason(llama) == ""
     windowed = made(MistralConfig(**SMALL, sliding_window=8))
-    assert "DynamicSlidingWindowLayer, which does not keep every position" in reason_against(windowed)
+    assert "DynamicSlidingWindowLayer, which does not keep every position" in refusal_reason(windowed)
 
 
 def test_a_model_that_ignores_positions_is_found_by_trying(llama, monkeypatch):
@@ -92,4 +92,4 @@ def test_a_model_that_ignores_positions_is_found_by_trying(llama, monkeypatch):
         return plain(self, input_ids=input_ids, **given)
 
     monkeypatch.setattr(type(llama), "forward", forgetful)
-    assert "nats apart on a trial" in reason_against(llama)
+    assert "nats apart on a trial" in refusal_reason(llama)

@@ -43,7 +43,7 @@ class Counting(TokenModel):
         last = np.array(rows)[:, -1]
         for _ in range(most):
             scores = self.scores(last)
-            last = (scores if noise is None else noise.over(scores)).argmax(axis=-1)
+            last = (scores if noise is None else noise.perturb(scores)).argmax(axis=-1)
             self.made.append((last.tolist(), endless))
             yield last
 

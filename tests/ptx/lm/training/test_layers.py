@@ -5,7 +5,7 @@ import torch
 
 from ptx.errors import StepError
 from ptx.lm.load import quiet
-from ptx.lm.training.layers import spread, with_layers
+from ptx.lm.training.layers import evenly_spaced_layers, with_layers
 
 quiet()
 
@@ -39,10 +39,10 @@ def logits(network):
 
 
 def test_layers_are_spread_evenly_with_the_first_and_the_last():
-    assert spread(12, 6) == [0, 2, 4, 7, 9, 11]
-    assert spread(4, 2) == [0, 3]
-    assert spread(3, 3) == [0, 1, 2]
-    assert spread(5, 1) == [0]
+    assert evenly_spaced_layers(12, 6) == [0, 2, 4, 7, 9, 11]
+    assert evenly_spaced_layers(4, 2) == [0, 3]
+    assert evenly_spaced_layers(3, 3) == [0, 1, 2]
+    assert evenly_spaced_layers(5, 1) == [0]
 
 
 CONFIGS = {

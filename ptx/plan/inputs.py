@@ -1,0 +1,81 @@
+"""The models and data that jobs name: each distinct value is resolved and opened once.
+
+What is wrong with a value is named once too, by the first job that has it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Literal
+
+from ptx.config import RunConfig
+from ptx.data import DataSet, open_data
+from ptx.errors import ConfigError, Problem
+from ptx.files import cache_folder
+from ptx.hooks.host import Host
+from ptx.models.inspection import ModelFacts, inspect, problems
+from ptx.models.package import read_package
+from ptx.plan.model_inputs import Further, further_models
+from ptx.records import ModelRef
+
+
+def open_choice(host: Host, value: Any) -> DataSet:
+    """Resolve and open a ``data=`` choice."""
+    path = host.first("ptx_resolve", value=value, cache=cache_folder())
+    extra = {name: getattr(value, name) for name in ("columns", "shape") if getattr(value, name, None)}
+    return open_data(host.name_of(value), path, limit=value.limit, **extra)
+
+
+class Inputs:
+    """Resolves values, and collects what is wrong with them in ``problems``.
+
+    ``resolved`` may be carried over from one plan to the next: a search plans trial by trial, and its models
+    and data are to stay what they were.
+    """
+
+    def __init__(self, host: Host, resolved: dict[str, Any] | None = None) -> None:
+        self.host = host
+        self.problems: list[Problem] = []
+        self._resolved: dict[str, Any] = {} if resolved is None else resolved
+
+    def model(self, value: Any) -> tuple[ModelRef, ModelFacts] | None:
+        """The folder of a ``model=`` choice and what it holds; None when something is wrong with it."""
+        found: tuple[ModelRef, ModelFacts] | None = self._once(value, self._resolve_model)
+        return found
+
+    def data(self, value: Any) -> DataSet | None:
+        """The opened data of a ``data=`` choice; None when there is none, or something is wrong with it."""
+        found: DataSet | None = self._once(value, lambda value: open_choice(self.host, value))
+        return found
+
+    def further(self, config: RunConfig, model: ModelRef) -> dict[str, Further]:
+        """The models that the steps read beside their input."""
+        try:
+            return further_models(self.host, config, model, lambda value: (self.model(value) or (None,))[0])
+        except ConfigError as error:
+            self.problems += error.problems
+            return {}
+
+    def _once(self, value: Any, resolve: Callable[[Any], Any]) -> Any:
+        if value is None:
+            return None
+        key = f"{type(value).__name__}{dataclasses.asdict(value)}"
+        if key not in self._resolved:
+            try:
+                self._resolved[key] = resolve(value)
+            except ConfigError as error:
+                self.problems += error.problems
+                self._resolved[key] = None
+        return self._resolved[key]
+
+    def _resolve_model(self, value: Any) -> tuple[ModelRef, ModelFacts]:
+        path = self.host.first("ptx_resolve", value=value, cache=cache_folder())
+        if found := problems(path):
+            raise ConfigError(found)
+        kind: Literal["package", "adapter", "full"] = "full"
+        if read_package(path):
+            kind = "package"
+        elif (path / "adapter_config.json").exists():
+            kind = "adapter"
+        return ModelRef.of(path, kind), inspect(path)
