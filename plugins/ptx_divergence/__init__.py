@@ -1,32 +1,22 @@
-"""``eval=[divergence]``: how far a model has moved from the one it was made of, token by token.
+"""``eval=[divergence]``: how far a model's predictions are from its baseline's, token by token.
 
-KL divergence (in nats per token, of the model from its baseline) and the share of tokens whose likeliest
-continuation is another: both see damage, and forgetting, that accuracy hides (Dutta et al. 2024, "Accuracy is
-not all you need"). Every text is a row with its own difference, so that the numbers are paired by themselves.
+Measured are the KL divergence (nats per token, of the model from its baseline) and the share of tokens whose
+most likely continuation has changed. Both show damage and forgetting that accuracy hides (Dutta et al. 2024,
+"Accuracy is not all you need"). Every text is a row with its own difference, so the numbers are paired.
 
-The baseline is read with transformers and its log-probabilities are kept in the store, once for all models
-that are held against it. Of each position its likeliest words are kept, and the rest as one; that makes the
-KL a lower bound, by less than the rest's own share.
+The baseline runs on transformers. Its log-probabilities are kept in the store, once for all models that are
+compared with it. Per position only the most likely tokens are kept, and all others are summed into one. The
+KL is therefore a lower bound; it is too low by less than the probability of the summed tokens.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from ptx import (
-    Choice,
-    Evaluation,
-    Evaluator,
-    ModelRef,
-    Problem,
-    Run,
-    RunConfig,
-    hookimpl,
-    must_be_at_least,
-    setting,
-)
+from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
 from ptx.lm.evaluation.texts import problems
 
 
@@ -35,17 +25,21 @@ class Divergence(Evaluator):
     """KL per token and flipped tokens, against the model that the recipe started from."""
 
     compares: ClassVar[bool] = True
+    metrics: ClassVar[Mapping[str, str]] = {
+        "divergence/kl": "KL divergence of the model from its baseline in nats per token; lower is closer.",
+        "divergence/flips": "The fraction of tokens with another most likely continuation; lower is closer.",
+    }
     texts: list[str] = setting(
         [],
         "files: .txt, or .jsonl, .json or .csv with a column text; empty: the held-out text that came with"
         " the data",
     )
-    tokens: int = setting(256, "of each row's beginning")
-    block: int = setting(
-        1000, "characters of a row: lines of a .txt file are put together until they have as many"
-    )
+    tokens: int = setting(256, "tokens that are read from the beginning of each row")
+    block: int = setting(1000, "bytes per row: lines of a .txt file are joined until a row has that many")
     limit: int = setting(100, "rows of each text")
-    likeliest: int = setting(256, "words of the baseline that are kept per position; the others count as one")
+    likeliest: int = setting(
+        256, "most likely tokens of the baseline that are kept per position; all others count as one"
+    )
 
     def __post_init__(self) -> None:
         for name, least in (("tokens", 2), ("block", 1), ("limit", 2), ("likeliest", 1)):
@@ -68,28 +62,17 @@ def ptx_choices() -> list[Choice]:
             "KL per token and flipped tokens against the baseline",
             libraries,
             version="2",
+            calls="ptx_divergence.evaluate:evaluate",
         )
     ]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
-    """Texts that are not there or hold none."""
+    """Report texts that are missing or empty."""
     return [
         found
         for evaluator in config.eval.values()
         if isinstance(evaluator, Divergence)
         for found in problems("divergence", evaluator.texts, block=evaluator.block)
     ]
-
-
-@hookimpl
-def ptx_evaluate(
-    run: Run, evaluator: Evaluator, lm: Any | None, baseline: ModelRef | None
-) -> Evaluation | None:
-    """Hold ``lm`` against ``baseline``."""
-    if not isinstance(evaluator, Divergence):
-        return None
-    from ptx_divergence.evaluate import evaluate
-
-    return evaluate(run, evaluator, lm, baseline)

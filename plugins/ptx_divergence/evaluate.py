@@ -1,4 +1,4 @@
-"""The baseline's log-probabilities from the store, the model's beside them."""
+"""Compare the model's log-probabilities with the baseline's, which are kept in the store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ptx import Evaluation, LanguageModel, ModelRef, Run, StepError
+from ptx import Evaluation, LanguageModel, ModelRef, Run, StepError, machine
 from ptx.files import digest_of
 from ptx.lm.evaluation.divergence import kl, likeliest
 from ptx.lm.evaluation.texts import Text, read
@@ -17,29 +17,36 @@ from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.serving.decoding import log_softmax
 from ptx.lm.tokens import first_token
-from ptx.stats.items import lasted, measure
+from ptx.stats.items import latency_column, measure
 from ptx_divergence import Divergence
 
 KL, FLIPS = "divergence/kl", "divergence/flips"
-SHOWN = 300
+SHOWN = 300  # characters of a text that a row keeps
 Tokens = list[int]
 
 
-def evaluate(run: Run, config: Divergence, lm: LanguageModel | None, baseline: ModelRef | None) -> Evaluation:
-    """KL per token and flipped tokens of ``lm`` against ``baseline``."""
+def evaluate(
+    run: Run, evaluator: Divergence, lm: LanguageModel | None, baseline: ModelRef | None
+) -> Evaluation:
+    """KL per token and flipped tokens of ``lm`` against ``baseline``.
+
+    Raises:
+        StepError: there is no baseline folder, or the two models have different vocabularies.
+    """
     assert lm is not None  # Divergence.opens_model
-    source = (
-        run.plan.model if run.plan is not None else baseline
-    )  # the model folder, also where the runtime opens packages
+    # the model folder, also where the runtime opens packages
+    source = run.plan.model if run.plan is not None else baseline
     if source is None or source.kind == "package":
         raise StepError("eval=[divergence] needs the model folder that the recipe started from")
-    texts = [text for file in config.texts for text in read(file, block=config.block, limit=config.limit)]
-    rows = [tokens_of(lm, text, config.tokens) for text in texts]
-    _same_words(lm, source)
+    texts = [
+        text for file in evaluator.texts for text in read(file, block=evaluator.block, limit=evaluator.limit)
+    ]
+    rows = [tokens_of(lm, text, evaluator.tokens) for text in texts]
+    _require_same_vocabulary(lm, source)
     folder = run.product(
         "baseline_log_probs",
-        ingredients(run, config, source, rows),
-        lambda into: _build(run, config, source, rows, into),
+        ingredients(run, evaluator, source, rows),
+        lambda into: _build(run, evaluator, source, rows, into),
     )
     base = np.load(folder / "log_probs.npz")
     found, pace = [], Pace(run)
@@ -48,7 +55,7 @@ def evaluate(run: Run, config: Divergence, lm: LanguageModel | None, baseline: M
         seconds = time.perf_counter() - started
         found.append(
             _row(text, tokens, (base[f"w{number}"], base[f"p{number}"]), log_softmax(logits))
-            | lasted(seconds)
+            | latency_column(seconds)
         )
         pace.log({"texts": float(number + 1)}, number + 1, len(rows))
         started = time.perf_counter()
@@ -56,29 +63,26 @@ def evaluate(run: Run, config: Divergence, lm: LanguageModel | None, baseline: M
     return Evaluation(metrics, found)
 
 
-def tokens_of(lm: Any, text: Text, most: int) -> Tokens:
-    """The beginning of a text as the model reads it, with the token that stands first."""
+def tokens_of(lm: LanguageModel, text: Text, most: int) -> Tokens:
+    """The first ``most`` tokens of a text as the model reads it, with the beginning-of-text token."""
     prefix = first_token(lm.tokenizer)
     ids = list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
-    first = (
-        [] if prefix is None or ids[:1] == [prefix] else [prefix]
-    )  # a rendered conversation brings its own
+    # a rendered conversation has it already
+    first = [] if prefix is None or ids[:1] == [prefix] else [prefix]
     return (first + ids)[: min(most, lm.max_length)]
 
 
 def _row(text: Text, tokens: Tokens, base: tuple[Any, Any], ours: Any) -> dict[str, Any]:
-    """A row of the item table: means over a text's tokens, which are its weight."""
-    words, log_probs = base
-    flips = ours.argmax(axis=1) != words[:, 0]
-    scores = {KL: float(kl(words, log_probs.astype(np.float64), ours).mean()), FLIPS: float(flips.mean())}
+    """A row of the item table: means over a text's tokens; their number is its weight."""
+    kept, log_probs = base
+    flips = ours.argmax(axis=1) != kept[:, 0]
+    scores = {KL: float(kl(kept, log_probs.astype(np.float64), ours).mean()), FLIPS: float(flips.mean())}
     row = {"item": text.item, "scores": scores, "segments": text.segments, "weight": len(tokens)}
     return row | {"prompt": text.text[:SHOWN]}
 
 
 def ingredients(run: Run, config: Divergence, baseline: ModelRef, rows: list[Tokens]) -> dict[str, Any]:
-    """All that decides the baseline's numbers."""
-    from ptx import machine
-
+    """Everything that decides the baseline's log-probabilities."""
     return {
         "weights": baseline.digest or ModelRef.of(baseline.path).digest,
         "tokens": digest_of(rows),
@@ -91,15 +95,15 @@ def ingredients(run: Run, config: Divergence, baseline: ModelRef, rows: list[Tok
 def _build(run: Run, config: Divergence, baseline: ModelRef, rows: list[Tokens], into: Path) -> None:
     arrays: dict[str, Any] = {}
     for number, log_probs in enumerate(_baseline(run, baseline, rows)):
-        words, kept = likeliest(log_probs, config.likeliest)
-        arrays |= {f"w{number}": words.astype(np.int32), f"p{number}": kept.astype(np.float32)}
+        tokens, kept = likeliest(log_probs, config.likeliest)
+        arrays |= {f"w{number}": tokens.astype(np.int32), f"p{number}": kept.astype(np.float32)}
     np.savez(into / "log_probs.npz", **arrays)
 
 
 def _baseline(run: Run, baseline: ModelRef, rows: list[Tokens]) -> Iterator[Any]:
     import torch
 
-    run.say(f"the baseline reads {len(rows)} texts, once for all models held against it")
+    run.say(f"the baseline reads {len(rows)} texts, once for all models that are compared with it")
     model = load_model(baseline, dtype="float32", device=run.device).eval()
     for row in rows:
         with torch.inference_mode():
@@ -108,11 +112,10 @@ def _baseline(run: Run, baseline: ModelRef, rows: list[Tokens]) -> Iterator[Any]
             )
 
 
-def _same_words(lm: Any, baseline: ModelRef) -> None:
-    """KL is over words: two models with different vocabularies have none."""
-    theirs = load_tokenizer(baseline.path)
-    if theirs.get_vocab() != lm.tokenizer.get_vocab():
+def _require_same_vocabulary(lm: LanguageModel, baseline: ModelRef) -> None:
+    """Raise where the vocabularies differ: KL is only defined over the same tokens."""
+    if load_tokenizer(baseline.path).get_vocab() != lm.tokenizer.get_vocab():
         raise StepError(
-            f"the model's vocabulary is not that of its baseline {baseline.path}: there is no KL between"
-            " them; leave divergence out"
+            f"the model's vocabulary differs from that of its baseline {baseline.path}, so there is no KL"
+            " between them; leave divergence out"
         )

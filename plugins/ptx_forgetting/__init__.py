@@ -1,16 +1,18 @@
-"""``eval=[forgetting]``: what training has done to everything that it was not about.
+"""``eval=[forgetting]``: what a model forgets of general text while it is trained on something else.
 
-A model that is trained on one thing forgets others, and a benchmark of that one thing never says so. Wherever
-a training step is in the recipe this evaluator is therefore measured without being asked for
-(``default_for``; ``eval.forgetting=false`` leaves it out): the model as it came and the model that came out read
-general text that neither was trained on here. Bits per byte say whether it is predicted worse (text by text,
-so that the paired interval is narrow); the KL divergence from the model as it came (nats per token) and the
-share of tokens whose likeliest continuation is another say how far the model has moved, also where that is
-for better and worse at once (Dutta et al. 2024, "Accuracy is not all you need").
+A model that is trained on one thing forgets others, and a benchmark of that one thing does not show it. A run
+with a training step therefore measures this evaluator by default (``default_for``; ``eval.forgetting=false``
+leaves it out). The baseline and the resulting model read general text that neither was trained on here:
 
-Both models are read on the runtime that would serve. The text is ``general.jsonl`` or ``general.txt`` beside
-the data where there is one, else the one in this package: 76 short texts in eight domains and four languages,
-written for this purpose, and so in nobody's training data but by their like.
+- Bits per byte show whether the text is predicted worse. They are compared text by text, so the paired
+  interval is narrow.
+- The KL divergence from the baseline (nats per token) and the share of tokens whose most likely continuation
+  has changed show how far the model has moved, also where some texts got better and others worse (Dutta et
+  al. 2024, "Accuracy is not all you need").
+
+Both models run on the runtime that would serve them. The text is ``general.jsonl`` or ``general.txt`` beside
+the data, else the one in this package: 76 short texts in eight domains and four languages, written for this
+purpose, so that they are in no training data.
 """
 
 from __future__ import annotations
@@ -18,20 +20,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from ptx import (
-    Choice,
-    Evaluation,
-    Evaluator,
-    ModelRef,
-    Problem,
-    Run,
-    RunConfig,
-    hookimpl,
-    must_be_at_least,
-    setting,
-)
+from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
 from ptx.lm.evaluation.texts import problems
 
 EMBEDDED = Path(__file__).parent / "data" / "general.jsonl"
@@ -45,16 +36,23 @@ class Forgetting(Evaluator):
     filled_from_data: ClassVar[Mapping[str, str]] = {"texts": "general"}
     self_sufficient: ClassVar[bool] = True
     default_for: ClassVar[tuple[str, ...]] = ("train",)
+    metrics: ClassVar[Mapping[str, str]] = {
+        "forgetting/text/bits_per_byte": "Bits that the model needs per byte of text; lower is better.",
+        "forgetting/text/kl": "KL divergence from the baseline in nats per token; lower is closer.",
+        "forgetting/text/flips": "The fraction of tokens with another most likely continuation; lower is"
+        " closer.",
+        "forgetting/text/unscored": "The fraction of texts whose logits were not finite; lower is better.",
+    }
     texts: list[str] = setting(
         [],
         "files: .txt, or .jsonl, .json or .csv with a column text; empty: general.jsonl or general.txt beside"
         " the data, else the embedded text",
     )
-    block: int = setting(500, "bytes of a row: lines of a .txt file are put together until they have as many")
+    block: int = setting(500, "bytes per row: lines of a .txt file are joined until a row has that many")
     limit: int = setting(200, "rows of each text")
-    window: int = setting(256, "tokens the model sees at once")
+    window: int = setting(256, "tokens that the model reads at once")
     likeliest: int = setting(
-        256, "words of the model as it came that are kept per position; the others count as one"
+        256, "most likely tokens of the baseline that are kept per position; all others count as one"
     )
 
     def __post_init__(self) -> None:
@@ -62,7 +60,7 @@ class Forgetting(Evaluator):
             must_be_at_least(f"eval.forgetting.{name}", getattr(self, name), least, max(least, 200))
 
     def files(self) -> list[str]:
-        """The texts that are read."""
+        """The given texts, else the embedded one."""
         return self.texts or [str(EMBEDDED)]
 
     def inputs(self) -> list[Path]:
@@ -73,32 +71,24 @@ class Forgetting(Evaluator):
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``eval=[forgetting]``."""
-    libraries = ("torch", "transformers", "numpy")
     return [
         Choice(
-            "eval", "forgetting", Forgetting, "general text before and after: what is forgotten", libraries
+            "eval",
+            "forgetting",
+            Forgetting,
+            "general text before and after training: what is forgotten",
+            ("torch", "transformers", "numpy"),
+            calls="ptx_forgetting.evaluate:evaluate",
         )
     ]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
-    """Texts that are not there or hold none."""
+    """Report texts that are missing or empty."""
     return [
         found
         for evaluator in config.eval.values()
         if isinstance(evaluator, Forgetting)
         for found in problems("forgetting", evaluator.files(), block=evaluator.block)
     ]
-
-
-@hookimpl
-def ptx_evaluate(
-    run: Run, evaluator: Evaluator, model: ModelRef, lm: Any | None, baseline: ModelRef | None
-) -> Evaluation | None:
-    """Hold ``lm`` against ``baseline``."""
-    if not isinstance(evaluator, Forgetting):
-        return None
-    from ptx_forgetting.evaluate import evaluate
-
-    return evaluate(run, evaluator, model, lm, baseline)

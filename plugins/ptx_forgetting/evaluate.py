@@ -1,6 +1,4 @@
-"""Reading the texts with both models: the log-probabilities of the model as it came are kept in the store,
-the other's stand beside them.
-"""
+"""Read the texts with both models and compare; the baseline's log-probabilities are kept in the store."""
 
 from __future__ import annotations
 
@@ -12,8 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ptx import Evaluation, LanguageModel, ModelRef, Run, machine
-from ptx.config import identity_of
+from ptx import Evaluation, LanguageModel, ModelRef, Run, identity_of, machine
 from ptx.files import digest_of
 from ptx.lm.evaluation.divergence import kl, likeliest
 from ptx.lm.evaluation.texts import Text, name_of, read
@@ -28,11 +25,12 @@ from ptx_forgetting import Forgetting
 BITS, KL, FLIPS = "forgetting/text/bits_per_byte", "forgetting/text/kl", "forgetting/text/flips"
 UNITS = {BITS: "bits/byte", KL: "nats/token", FLIPS: "fraction"}
 SHOWN = 300  # characters of a text that a row keeps
-Piece = tuple[list[int], list[int]]  # tokens read, tokens predicted at the end of them
-Words = tuple[
-    Any, Any
-]  # the likeliest words (C, K) of a window's C tokens, and their log-probabilities (C, K)
-Kept = list[list[Words]]  # by text and window
+#: a window: tokens read, and the tokens predicted at their end
+Piece = tuple[list[int], list[int]]
+#: the most likely tokens (C, K) at a window's C positions, and their log-probabilities (C, K)
+Kept = tuple[Any, Any]
+#: by text and window
+Baseline = list[list[Kept]]
 Row = dict[str, Any]
 
 
@@ -46,29 +44,29 @@ class Passage:
 
     @property
     def tokens(self) -> int:
-        """How many are predicted."""
+        """The number of predicted tokens."""
         return sum(len(targets) for _, targets in self.pieces)
 
 
 def evaluate(
-    run: Run, config: Forgetting, model: ModelRef, lm: LanguageModel | None, baseline: ModelRef | None
+    run: Run, evaluator: Forgetting, model: ModelRef, lm: LanguageModel | None, baseline: ModelRef | None
 ) -> Evaluation:
-    """Bits per byte under ``lm``, and how far it is from ``baseline`` where both have the same words."""
-    assert lm is not None  # General.opens_model
-    passages = passages_of(config, lm)
+    """Bits per byte under ``lm``, and its distance from ``baseline`` if both have the same vocabulary."""
+    assert lm is not None  # Forgetting.opens_model
+    passages = passages_of(evaluator, lm)
     baseline = baseline or model
-    base: Kept | None = None
-    if _same_words(lm, model, baseline):
-        base = before(run, config, passages, model, lm, baseline)
+    base: Baseline | None = None
+    if _same_vocabulary(lm, model, baseline):
+        base = baseline_log_probs(run, evaluator, passages, model, lm, baseline)
     else:
         run.say(
-            "the vocabulary is not that of the model as it came: bits per byte can be compared, KL and flips"
-            " there are none"
+            "the model's vocabulary differs from its baseline's: bits per byte are compared, KL and flips are"
+            " not measured"
         )
     names, rows, pace = [BITS, KL, FLIPS] if base else [BITS], [], Pace(run)
     for number, passage in enumerate(passages):
         row = _row(passage, list(_log_probs(lm, passage)), base[number] if base else None)
-        row["segments"] |= {"text": passage.file} if len(config.files()) > 1 else {}
+        row["segments"] |= {"text": passage.file} if len(evaluator.files()) > 1 else {}
         rows.append(row if row["scores"] else row | {"scores": dict.fromkeys(names), "status": "failed"})
         pace.log({"texts": float(len(rows))}, len(rows), len(passages))
     return Evaluation(
@@ -81,8 +79,9 @@ def evaluate(
 
 
 def passages_of(config: Forgetting, lm: LanguageModel) -> list[Passage]:
-    """The texts in windows, each token predicted once; without a token that stands first, a text's own first
-    token does.
+    """The texts in windows, in which each token is predicted once.
+
+    For a tokenizer without a beginning-of-text token, a text's own first token is read and not predicted.
     """
     size, found = min(config.window, lm.max_length), []
     tokenizer = lm.tokenizer
@@ -90,7 +89,7 @@ def passages_of(config: Forgetting, lm: LanguageModel) -> list[Passage]:
     for file in config.files():
         for text in read(file, block=config.block, limit=config.limit):
             ids = list(tokenizer(text.text, add_special_tokens=False)["input_ids"])
-            begins = prefix is None or ids[:1] == [prefix]  # a rendered conversation brings its own
+            begins = prefix is None or ids[:1] == [prefix]  # a rendered conversation has it already
             first, rest = (ids[0], ids[1:]) if begins else (prefix, ids)
             if rest:
                 found.append(Passage(name_of(file), text, list(windows(rest, first, size, 1))))
@@ -98,26 +97,24 @@ def passages_of(config: Forgetting, lm: LanguageModel) -> list[Passage]:
 
 
 def _log_probs(lm: LanguageModel, passage: Passage) -> Iterator[Any]:
-    """Per window the log-probabilities (C, V) under which its C tokens are predicted."""
+    """Per window the log-probabilities (C, V) at the positions that predict its C tokens."""
     for logits, (_, targets) in zip(
         lm.logits([seen for seen, _ in passage.pieces]), passage.pieces, strict=True
     ):
         yield log_softmax(np.asarray(logits)[len(logits) - len(targets) :])
 
 
-def _row(passage: Passage, ours: list[Any], base: list[Words] | None) -> Row:
-    """A row of the item table, weighed by its bytes; without scores where the model's logits are not
-    finite.
-    """
-    nats, far, flips = 0.0, 0.0, 0
+def _row(passage: Passage, ours: list[Any], base: list[Kept] | None) -> Row:
+    """A row of the item table, weighed by its bytes; without scores if the model's logits are not finite."""
+    nats, divergence, flips = 0.0, 0.0, 0
     for number, (probs, (_, targets)) in enumerate(zip(ours, passage.pieces, strict=True)):
         nats -= float(probs[np.arange(len(targets)), targets].sum())
         if base is not None:
-            words, kept = base[number]
-            far += float(kl(words, kept.astype(np.float64), probs).sum())
-            flips += int((probs.argmax(axis=1) != words[:, 0]).sum())
+            tokens, kept = base[number]
+            divergence += float(kl(tokens, kept.astype(np.float64), probs).sum())
+            flips += int((probs.argmax(axis=1) != tokens[:, 0]).sum())
     scores = {BITS: nats / math.log(2) / passage.text.bytes}
-    scores |= {} if base is None else {KL: far / passage.tokens, FLIPS: flips / passage.tokens}
+    scores |= {} if base is None else {KL: divergence / passage.tokens, FLIPS: flips / passage.tokens}
     row: Row = {
         "item": f"{passage.file}:{passage.text.item}",
         "scores": scores if all(map(math.isfinite, scores.values())) else {},
@@ -130,19 +127,19 @@ def _row(passage: Passage, ours: list[Any], base: list[Words] | None) -> Row:
     return row
 
 
-def before(
+def baseline_log_probs(
     run: Run,
     config: Forgetting,
     passages: list[Passage],
     model: ModelRef,
     lm: LanguageModel,
     baseline: ModelRef,
-) -> Kept:
-    """What the model as it came says of each text; read once for all models that are held against it."""
+) -> Baseline:
+    """The baseline's log-probabilities by text; computed once for all models that are compared with it."""
 
     def build(into: Path) -> None:
         run.say(
-            f"the model as it came reads {len(passages)} general texts, once for all models held against it"
+            f"the baseline reads {len(passages)} general texts, once for all models that are compared with it"
         )
         itself = model.digest == baseline.digest
         opened = lm if itself else run.load(baseline)
@@ -164,13 +161,13 @@ def _arrays(lm: LanguageModel, passages: list[Passage], count: int) -> dict[str,
     arrays: dict[str, Any] = {}
     for n, passage in enumerate(passages):
         for m, log_probs in enumerate(_log_probs(lm, passage)):
-            words, kept = likeliest(log_probs, count)
-            arrays |= {f"w{n}_{m}": words.astype(np.int32), f"p{n}_{m}": kept.astype(np.float32)}
+            tokens, kept = likeliest(log_probs, count)
+            arrays |= {f"w{n}_{m}": tokens.astype(np.int32), f"p{n}_{m}": kept.astype(np.float32)}
     return arrays
 
 
 def ingredients(run: Run, config: Forgetting, passages: list[Passage], baseline: ModelRef) -> dict[str, Any]:
-    """All that decides what the model as it came says."""
+    """Everything that decides the baseline's log-probabilities."""
     choice = run.host.choice_of(run.config.runtime)
     return {
         "weights": baseline.digest or ModelRef.of(baseline.path).digest,
@@ -186,8 +183,8 @@ def ingredients(run: Run, config: Forgetting, passages: list[Passage], baseline:
     }
 
 
-def _same_words(lm: LanguageModel, model: ModelRef, baseline: ModelRef) -> bool:
-    """KL is over words: two models with different vocabularies have none."""
+def _same_vocabulary(lm: LanguageModel, model: ModelRef, baseline: ModelRef) -> bool:
+    """Whether a KL is defined, which needs the same tokens."""
     return model.digest == baseline.digest or bool(
         load_tokenizer(baseline.path).get_vocab() == lm.tokenizer.get_vocab()
     )

@@ -1,20 +1,20 @@
-"""``eval=[perplexity]``: how well the model predicts a text, in bits per byte and as perplexity, with
-intervals.
+"""``eval=[perplexity]``: bits per byte and perplexity of texts, with intervals.
 
-Bits per byte can be compared between models of any tokenizer; perplexity (per token) only between models of
-the same one. Every text is one row or several, so that two models are compared row by row: what makes one
-text harder than another cancels, and small damage (4-bit weights) shows that the interval of either model
-alone would hide.
+Bits per byte can be compared between models with any tokenizers; perplexity (per token) only between models
+with the same tokenizer. Every text gives one or more rows, and two models are compared row by row. The
+difficulty of a text then cancels, so that small damage (4-bit weights) becomes visible that the interval of
+either model alone would hide.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
-from ptx import Choice, Evaluation, Evaluator, Problem, Run, RunConfig, hookimpl, must_be_at_least, setting
+from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
 from ptx.lm.evaluation.texts import problems
 from ptx.models import inspection
 
@@ -25,30 +25,33 @@ MOST_WINDOW = 2048
 class Perplexity(Evaluator):
     """Bits per byte and perplexity of texts."""
 
+    metrics: ClassVar[Mapping[str, str]] = {
+        "perplexity/{text}/bits_per_byte": "Bits that the model needs per byte of the text; lower is better.",
+        "perplexity/{text}/perplexity": "Exponential of the mean nats per token; lower is better.",
+        "perplexity/{text}/unscored": "The fraction of rows whose logits were not finite; lower is better.",
+    }
     texts: list[str] = setting(
         [],
         "files: .txt, or .jsonl, .json or .csv with a column text; empty: the held-out text that came with"
         " the data",
     )
-    block: int = setting(
-        2000, "bytes of a row: lines of a .txt file are put together until they have as many"
-    )
+    block: int = setting(2000, "bytes per row: lines of a .txt file are joined until a row has that many")
     separator: str = setting(
         "",
-        "regular expression of what ends a document in a .txt file; empty: <|endoftext|> where it is there,"
-        " else blocks",
+        "regular expression that separates the documents of a .txt file; empty: <|endoftext|> if the file has"
+        " it, else blocks",
     )
     window: int | None = setting(
-        None, f"tokens the model sees at once; default: its context, at most {MOST_WINDOW}"
+        None, f"tokens that the model reads at once; default: its context, at most {MOST_WINDOW}"
     )
     overlap: int = setting(
-        1, "tokens before those that are scored, in a text longer than the window; 1 is lm-eval's"
+        1, "tokens of context before the scored ones, in a text longer than the window; lm-eval uses 1"
     )
     limit: int | None = setting(None, "only the first N rows of each text")
     segments: list[str] = setting(
         [],
-        "columns by which results are split; empty: language, domain, intent, difficulty, ... where they are"
-        " there",
+        "columns by which results are split; empty: language, domain, intent, difficulty, ... if the data has"
+        " them",
     )
 
     def __post_init__(self) -> None:
@@ -57,7 +60,7 @@ class Perplexity(Evaluator):
         try:
             re.compile(self.separator)
         except re.error as error:
-            what = f"eval.perplexity.separator is no regular expression: {error} in {self.separator!r}"
+            what = f"eval.perplexity.separator is not a regular expression: {error} in {self.separator!r}"
             raise ValueError(f"{what}; try eval.perplexity.separator='<.endoftext.>'") from error
         if self.window is not None and self.overlap >= self.window:
             raise ValueError(
@@ -66,7 +69,7 @@ class Perplexity(Evaluator):
             )
 
     def reading(self) -> dict[str, Any]:
-        """How texts are cut into rows."""
+        """The settings that cut texts into rows."""
         return {"block": self.block, "separator": self.separator, "segments": self.segments}
 
     def inputs(self) -> list[Path]:
@@ -86,13 +89,14 @@ def ptx_choices() -> list[Choice]:
             "bits per byte and perplexity of texts, paired row by row",
             libraries,
             version="2",
+            calls="ptx_perplexity.evaluate:evaluate",
         )
     ]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
-    """Texts that are not there, that no row can be read from, and windows that the model does not have."""
+    """Report texts that are missing or give no row, and a window larger than the model's context."""
     found = []
     for evaluator in config.eval.values():
         if isinstance(evaluator, Perplexity):
@@ -104,13 +108,3 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
                 )
                 found.append(Problem(what, "leave it out"))
     return found
-
-
-@hookimpl
-def ptx_evaluate(run: Run, evaluator: Evaluator, lm: Any | None) -> Evaluation | None:
-    """Score the texts."""
-    if not isinstance(evaluator, Perplexity):
-        return None
-    from ptx_perplexity.evaluate import evaluate
-
-    return evaluate(run, evaluator, lm)

@@ -1,4 +1,4 @@
-"""Scoring the rows of the texts through the runtime's logits, and making metrics of them."""
+"""Score the rows of the texts with the runtime's logits, and make metrics from the scores."""
 
 from __future__ import annotations
 
@@ -12,31 +12,37 @@ from ptx.lm.evaluation.texts import Text, name_of, read
 from ptx.lm.evaluation.windows import log_probs, windows
 from ptx.lm.progress import Pace
 from ptx.lm.tokens import first_token
-from ptx.stats.items import lasted, measure, ratio_scores, unscored
+from ptx.stats.items import latency_column, measure, ratio_scores, unscored
 from ptx_perplexity import MOST_WINDOW, Perplexity
 
 SHOWN = 300  # characters of a text that a row keeps
 Row = dict[str, Any]
 
 
-def evaluate(run: Run, config: Perplexity, lm: LanguageModel | None) -> Evaluation:
-    """Bits per byte and perplexity of every text of ``config``."""
+def evaluate(run: Run, evaluator: Perplexity, lm: LanguageModel | None) -> Evaluation:
+    """Measure bits per byte and perplexity of every text.
+
+    Raises:
+        StepError: the tokenizer has no token to put before a text, or no row of a text could be scored.
+    """
     assert lm is not None  # Perplexity.opens_model
-    size = config.window or min(lm.max_length, MOST_WINDOW)
+    size = evaluator.window or min(lm.max_length, MOST_WINDOW)
     prefix = first_token(lm.tokenizer)
     if prefix is None:
         raise StepError(
-            "the tokenizer has neither a first nor an end token, so that nothing can stand before a text's"
-            " first word"
+            "the tokenizer has neither a beginning-of-text nor an end-of-text token, so the first token of a"
+            " text cannot be predicted"
         )
-    texts = {name_of(file): read(file, limit=config.limit, **config.reading()) for file in config.texts}
+    texts = {
+        name_of(file): read(file, limit=evaluator.limit, **evaluator.reading()) for file in evaluator.texts
+    }
     total, done, pace = sum(map(len, texts.values())), 0, Pace(run)
     metrics: list[Metric] = []
     rows: list[Row] = []
     for name, parts in texts.items():
         made = []
         for text in parts:
-            made.append(scored(lm, text, prefix, size, min(config.overlap, size)))
+            made.append(scored(lm, text, prefix, size, min(evaluator.overlap, size)))
             done += 1
             pace.log({"texts": float(done)}, done, total)
         metrics += measured(name, made)
@@ -45,11 +51,14 @@ def evaluate(run: Run, config: Perplexity, lm: LanguageModel | None) -> Evaluati
 
 
 def scored(lm: LanguageModel, text: Text, prefix: int, size: int, overlap: int) -> Row:
-    """A row: the nats that the model needs for the text, its tokens and bytes. Logits that are not finite are
-    a status, not a score.
+    """The row of a text: the nats that the model needs for it, its tokens and its bytes.
+
+    If the logits are not finite, the row has the status "failed" and no score.
     """
     tokens = list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
-    tokens = tokens[1:] if tokens[:1] == [prefix] else tokens  # a rendered conversation brings its own
+    tokens = (
+        tokens[1:] if tokens[:1] == [prefix] else tokens
+    )  # a rendered conversation starts with it already
     pieces = list(windows(tokens, prefix, size, overlap))
     nats, started = 0.0, time.perf_counter()
     for logits, (_, targets) in zip(lm.logits([seen for seen, _ in pieces]), pieces, strict=True):
@@ -62,15 +71,15 @@ def scored(lm: LanguageModel, text: Text, prefix: int, size: int, overlap: int) 
         "tokens": len(tokens),
         "nats": nats,
     }
-    row |= {"prompt": text.text[:SHOWN], **lasted(time.perf_counter() - started)}
+    row |= {"prompt": text.text[:SHOWN], **latency_column(time.perf_counter() - started)}
     return row if math.isfinite(nats) else {**row, "nats": None, "status": "failed"}
 
 
 def measured(name: str, rows: Sequence[Row]) -> list[Metric]:
-    """Metrics of one text; fills in the scores of its rows. A row's weight is its bytes.
+    """Metrics of one text; also fills in the scores of its rows. A row's weight is its bytes.
 
-    Perplexity is no mean of rows; its interval and comparisons rest on the linearised part that each row has
-    in it.
+    Perplexity is not a mean over rows. Its interval and its comparisons use the linearised contribution of
+    each row.
     """
     finite = [row for row in rows if row["nats"] is not None]
     bits, perplexity = f"perplexity/{name}/bits_per_byte", f"perplexity/{name}/perplexity"
