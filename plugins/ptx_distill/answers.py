@@ -1,9 +1,9 @@
-"""Answers of the teacher to all prompts, given once and kept in the store (sequence-level distillation, Kim &
-Rush 2016).
+"""The teacher's answers to all prompts, generated once and kept in the store.
 
-They follow from the teacher, the prompts and how it answers; a sweep over students, learning rates and
-weights has them written once. An answer that does not end within ``max_new_tokens`` is left out: the student
-would learn to stop in the middle.
+This is sequence-level distillation (Kim & Rush 2016). The answers depend on the teacher, the prompts and the
+settings of generation. So a sweep over students, learning rates and loss weights generates them once. An
+answer that does not end within ``max_new_tokens`` is left out, because the student would learn to stop too
+early.
 """
 
 from __future__ import annotations
@@ -23,13 +23,17 @@ from ptx_distill.settings import Sequence
 
 VERSION = 1
 LIBRARIES = ("torch", "transformers")
-TOGETHER = 16  # prompts in a batch
+BATCH = 16  # prompts that are answered together
 
 
 def answered(
     run: Run, method: Sequence, teacher: ModelRef, rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Rows of prompt and completion, one for every prompt that the teacher answered to the end."""
+    """Rows of prompt and completion, one for every prompt whose answer was finished.
+
+    Raises:
+        StepError: the teacher finished no answer.
+    """
     tokenizer = load_tokenizer(teacher.path)
     chat = tokenizer.chat_template is not None
     prompts = [
@@ -48,53 +52,53 @@ def answered(
             "device": run.device,
             "libraries": machine.versions(LIBRARIES),
         },
-        lambda folder: _build(run, method, teacher, tokenizer, prompts, folder),
+        lambda folder: _write_answers(run, method, teacher, tokenizer, prompts, folder),
     )
     found = read_json(folder / "answers.json")
     kept = [
-        {"prompt": row["prompt"], "completion": _like(row, text)}
+        {"prompt": row["prompt"], "completion": _completion(row, text)}
         for row, text in zip(rows, found, strict=True)
         if text
     ]
     if not kept:
         raise StepError(
-            f"the teacher ended none of its {len(rows)} answers within {method.max_new_tokens} tokens; try"
-            " method.max_new_tokens"
+            f"the teacher finished none of its {len(rows)} answers within {method.max_new_tokens} tokens;"
+            " try a larger method.max_new_tokens"
         )
     if len(kept) < len(rows):
         run.say(
-            f"{len(rows) - len(kept)} of {len(rows)} prompts are left out: no answer that ended within"
+            f"{len(rows) - len(kept)} of {len(rows)} prompts are left out: the answer did not end within"
             f" {method.max_new_tokens} tokens"
         )
     return kept
 
 
-def _like(row: dict[str, Any], text: str) -> Any:
-    """An answer is a text where its prompt is one, else a turn."""
+def _completion(row: dict[str, Any], text: str) -> Any:
+    """The answer in the form of its prompt: a text, or a list of turns."""
     return text if isinstance(row["prompt"], str) else as_turns(text, "assistant")
 
 
-def _build(
+def _write_answers(
     run: Run, method: Sequence, teacher: ModelRef, tokenizer: Any, prompts: list[list[int]], folder: Path
 ) -> None:
-    run.say(f"the teacher answers {len(prompts)} prompts, once for all runs that share them")
+    run.say(f"the teacher answers {len(prompts)} prompts (once for all runs that share them)")
     network: Any = load_model(teacher, "auto", run.device)
     network = (network.merge_and_unload() if hasattr(network, "merge_and_unload") else network).eval()
     torch.manual_seed(run.seed)
     answers = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))
-    for start in range(0, len(order), TOGETHER):
-        places = order[start : start + TOGETHER]
+    for start in range(0, len(order), BATCH):
+        places = order[start : start + BATCH]
         for place, text in zip(
             places, _generate(network, tokenizer, method, [prompts[place] for place in places]), strict=True
         ):
             answers[place] = text
-        run.console.progress(f"{run.label} teacher", {}, min(start + TOGETHER, len(order)), len(order))
+        run.console.progress(f"{run.label} teacher", {}, min(start + BATCH, len(order)), len(order))
     write_json(folder / "answers.json", answers)
 
 
 def _generate(network: Any, tokenizer: Any, method: Sequence, prompts: list[list[int]]) -> list[str]:
-    """The answers to a batch of prompts; "" for one that did not end."""
+    """The answers to a batch of prompts, token ids each; "" for an answer that did not end."""
     width, filler = max(map(len, prompts)), tokenizer.pad_token_id
     ids = torch.tensor(
         [[filler] * (width - len(row)) + row for row in prompts], device=network.device

@@ -1,4 +1,4 @@
-"""What is wrong with a distillation, found before a weight is loaded."""
+"""Problems of a distillation that are found before the models are loaded."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from ptx.models import inspection
 from ptx_distill.facts import last_attention, shape_of, vocabulary
 from ptx_distill.settings import Distill, Gold, OnPolicy, Sequence, Taught
 
-#: choice -> TRL's configuration, and the arguments of it that ptx sets
+#: configuration -> its choice and TRL's configuration class
 CONFIGS: dict[type[Taught], tuple[str, str]] = {
     Distill: ("distill", "SFTConfig"),
     Sequence: ("distill_sequence", "SFTConfig"),
     OnPolicy: ("distill_onpolicy", "DistillationConfig"),
     Gold: ("distill_gold", "gold.GOLDConfig"),
 }
+#: argument of TRL's configuration that ptx sets -> the setting that decides it; "" for none
 OWNED = {
     "assistant_only_loss": "method.assistant_only",
     "completion_only_loss": "method.assistant_only",
@@ -42,16 +43,17 @@ OWNED = {
 }
 
 
-def problems(config: RunConfig, model: Path, data: DataSet | None, further: dict[str, Path]) -> list[Problem]:
-    """Everything that is wrong with ``config.method``; ``further`` holds its teacher and student, where they
-    are there already.
+def problems(config: RunConfig, model: Path, data: DataSet | None, models: dict[str, Path]) -> list[Problem]:
+    """All problems of ``config.method``.
+
+    ``models`` holds the folders of its teacher and student, as far as they exist already.
     """
     from ptx.lm import template
     from ptx.lm.training import validate
 
     method = config.method
     name, trl_name = CONFIGS[type(method)]
-    student = further.get("student", model)
+    student = models.get("student", model)
     found = validate.problems(config, name, trl_name, OWNED, student, data)
     if getattr(method, "assistant_only", True) and validate.shape_of(method, data) == "messages":
         found += template.problems(student)
@@ -65,7 +67,7 @@ def problems(config: RunConfig, model: Path, data: DataSet | None, further: dict
     if inspection.problems(student):
         return found
     found += _layer_problems(method, student)
-    teacher = further.get("teacher")
+    teacher = models.get("teacher")
     if teacher is None or inspection.problems(teacher):
         return found
     return found + _pair_problems(method, student, teacher)
@@ -96,15 +98,16 @@ def _layer_problems(method: Taught, student: Path) -> list[Problem]:
         )
     if isinstance(method.lora, Lora) and not method.lora.merge and (method.layers or method.keep_layers):
         what = (
-            "method.lora.merge=false keeps an adapter beside its base, and a student of fewer layers is made"
-            " here and stands nowhere else"
+            "method.lora.merge=false keeps an adapter beside its base, and a student of fewer layers exists"
+            " only inside this step"
         )
-        found.append(Problem(what, "leave it out: the adapter is merged", fields=("method.lora.merge",)))
+        fix = "leave it out, so that the adapter is merged"
+        found.append(Problem(what, fix, fields=("method.lora.merge",)))
     return found
 
 
 def _pair_problems(method: Taught, student: Path, teacher: Path) -> list[Problem]:
-    """Two models that cannot be compared token by token, or state by state."""
+    """Problems of two models whose tokens or hidden states cannot be compared."""
     found = []
     own, other = shape_of(student), shape_of(teacher)
     if method.reads_tokens and vocabulary(student) != vocabulary(teacher):

@@ -1,4 +1,4 @@
-"""What can be told of two models without a weight: depth, width, vocabulary."""
+"""Depth, width and vocabulary of a model, read from its configuration files without its weights."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from typing import Any
 
 from ptx.files import digest_of, file_digest
 
-#: a projection of a layer's attention: the layer's number, and which one
+#: name of an attention projection; groups: the number of the layer, the projection
 ATTENTION = re.compile(r"layers\.(\d+)\.self_attn\.([qkv]_proj)$")
 KINDS = ("q_proj", "k_proj", "v_proj")
 
 
 @dataclass(frozen=True)
 class Shape:
-    """The sizes in a model's config.json; 0 where it does not say."""
+    """The sizes in a model's config.json, 0 where one is missing.
+
+    ``layers`` is the number of layers, ``width`` that of hidden states, ``words`` the size of the vocabulary.
+    """
 
     layers: int
     width: int
@@ -33,7 +36,7 @@ def shape_of(folder: Path) -> Shape:
 
 
 def vocabulary(folder: Path) -> str:
-    """A digest of which token has which number: equal for tokenizers that read and write the same ids."""
+    """A digest of the tokens with their ids; equal digests mean that both tokenizers use the same ids."""
     file = folder / "tokenizer.json"
     if not file.is_file():
         return digest_of([file_digest(path) for path in sorted(folder.glob("*.model"))])
@@ -48,8 +51,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def last_attention(names: Iterable[str]) -> dict[str, str]:
-    """Kind -> name of the query, key and value projections of the layer with the highest number; empty where
-    there are not all three.
+    """The query, key and value projections of the last layer: kind -> name of the module.
+
+    Empty where the last layer does not have all three.
     """
     layers: dict[int, dict[str, str]] = {}
     for name in names:

@@ -1,8 +1,8 @@
-"""What a student loses against its teacher: tensors in, tensors out.
+"""Distillation losses: tensors in, tensors out.
 
-Shapes: N tokens that are trained on, V words; ``teacher`` and ``student`` (N, V) are log-probabilities in
-nats. Divergences are per token, (N,); the caller adds them up and divides. Nothing here is masked: positions
-that are not trained on are not passed in.
+Shapes: N tokens that are trained on, V words of the vocabulary; ``teacher`` and ``student`` (N, V) are
+log-probabilities in nats. Divergences are per token, (N,); the caller adds them up and divides. Nothing is
+masked here: callers pass only the positions that are trained on.
 """
 
 from __future__ import annotations
@@ -10,23 +10,25 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (everybody's name for it)
+import torch.nn.functional as F  # noqa: N812 (the usual name)
 from torch import Tensor
 
 DIVERGENCES = ("forward_kl", "reverse_kl", "jsd")
 
 
 def forward_kl(teacher: Tensor, student: Tensor) -> Tensor:
-    """KL(p || q) = sum_v p(v) (log p(v) - log q(v)), p the teacher: the student must cover all that the
-    teacher does, (N,).
+    """KL(p || q) = sum_v p(v) (log p(v) - log q(v)), (N,), with p the teacher and q the student.
+
+    The student must give probability to every token that is likely for the teacher.
     """
     terms = teacher.exp() * (teacher - student)
     return terms.masked_fill(teacher == -torch.inf, 0).sum(dim=-1)
 
 
 def reverse_kl(teacher: Tensor, student: Tensor) -> Tensor:
-    """KL(q || p), q the student: it may leave out what the teacher does, but must do nothing that the teacher
-    does not, (N,).
+    """KL(q || p), (N,), with p the teacher and q the student.
+
+    The student may leave out tokens that are likely for the teacher, but must not add any that are unlikely.
     """
     return forward_kl(student, teacher)
 
@@ -44,36 +46,38 @@ def jsd(teacher: Tensor, student: Tensor, beta: float) -> Tensor:
 
 
 def divergence(kind: str, teacher: Tensor, student: Tensor, beta: float) -> Tensor:
-    """The divergence of that name, (N,)."""
+    """The divergence named ``kind``, (N,); ``beta`` is used by jsd alone."""
     if kind == "jsd":
         return jsd(teacher, student, beta)
     return forward_kl(teacher, student) if kind == "forward_kl" else reverse_kl(teacher, student)
 
 
 def softened(scores: Tensor, temperature: float) -> Tensor:
-    """Log-softmax of scores / T (Hinton et al. 2015, equation 1), in float32: teacher and student alike."""
+    """Log-softmax of scores / T in float32 (Hinton et al. 2015, equation 1), for teacher and student."""
     return (scores.float() / temperature).log_softmax(dim=-1)
 
 
 def gradient_scale(temperature: float) -> float:
-    """T^2: gradients of softened targets shrink by 1/T^2 (Hinton et al. 2015, section 2.1), so the loss is
-    multiplied by it.
+    """T^2, the factor that keeps the size of the gradients at any temperature.
+
+    Gradients of softened targets shrink by 1/T^2 (Hinton et al. 2015, section 2.1).
     """
     return temperature**2
 
 
 def imitation(scores: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy of the words in the data, (N,): scores (N, V), labels (N,)."""
+    """Cross-entropy of the tokens in the data, (N,), from scores (N, V) and labels (N,)."""
     return F.cross_entropy(scores.float(), labels, reduction="none")
 
 
 def hint(student: Tensor, teacher: Tensor, projection: Tensor | None) -> Tensor:
-    """Distance of a hidden state from the teacher's, (N,): student (N, S), teacher (N, H), projection (H, S)
-    where S differs from H.
+    """Squared distance of hidden states from the teacher's, (N,).
 
-    Romero et al. 2015, equation 3, ||t - W s||^2, with the linear regressor W that TinyBERT learns along
-    (Jiao et al. 2020, equation 8), divided by ||t||^2: hidden states of different layers and models differ in
-    size by orders of magnitude, and one weight serves them all.
+    Shapes: student (N, S), teacher (N, H), projection (H, S) where S differs from H.
+
+    It is ||t - W s||^2 / ||t||^2: equation 3 of Romero et al. 2015 with the linear projection W that is
+    trained with the student (TinyBERT, Jiao et al. 2020, equation 8). The division makes one weight fit all
+    layers and models, whose hidden states differ in size by orders of magnitude.
     """
     guess = student.float() if projection is None else student.float() @ projection.float().T
     target = teacher.float()
@@ -81,12 +85,11 @@ def hint(student: Tensor, teacher: Tensor, projection: Tensor | None) -> Tensor:
 
 
 def relations(states: Tensor, heads: int) -> Tensor:
-    """Log of how each token's query, key or value relates to those of the tokens up to it, (B, A, T, T), for
-    ``states`` (B, T, D) and A = ``heads``.
+    """Log of MiniLMv2's self-attention relations, (B, A, T, T), for ``states`` (B, T, D) and A = ``heads``.
 
-    MiniLMv2's self-attention relation (Wang et al. 2021, equations 3 to 5): softmax(S S^T / sqrt(D / A)) of
-    the states cut anew into A relation heads. What comes later in the text is left out, as in a decoder's
-    attention; so padding on the right is too.
+    ``states`` are queries, keys or values. Their relation is softmax(S S^T / sqrt(D / A)), computed after the
+    states are split again into A relation heads (Wang et al. 2021, equations 3 to 5). Each token relates to
+    itself and earlier tokens alone, as in a decoder's attention; so padding on the right has no effect.
     """
     batch, length, width = states.shape
     split = states.float().reshape(batch, length, heads, width // heads).transpose(1, 2)  # (B, A, T, D / A)
@@ -96,19 +99,19 @@ def relations(states: Tensor, heads: int) -> Tensor:
 
 
 def relation_gap(teacher: Tensor, student: Tensor, heads: int) -> Tensor:
-    """KL(teacher || student) between their relations, mean over relation heads, (B, T): teacher (B, T, H),
-    student (B, T, S).
+    """KL(teacher || student) between the relations of both models, mean over relation heads, (B, T).
 
-    Relations are T x T whatever H and S are: models of other widths and other numbers of heads, grouped keys
-    and values too, can be compared without a projection. Attention maps themselves (Zagoruyko & Komodakis
-    2017) would have to be averaged over the heads first.
+    Shapes: teacher (B, T, H), student (B, T, S). Relations are T x T for any H and S, so models that differ
+    in width and number of heads can be compared without a projection, grouped keys and values included.
+    Attention maps (Zagoruyko & Komodakis 2017) would first have to be averaged over the heads.
     """
     return forward_kl(relations(teacher, heads), relations(student, heads)).mean(dim=1)
 
 
 def relation_heads(teacher: int, student: int, wanted: int = 0) -> int:
-    """How many relation heads both widths are cut into: ``wanted``, or the most that leave 16 numbers to each
-    head of the narrower one.
+    """The number of relation heads that both widths are split into.
+
+    It is ``wanted``, or the largest number that leaves at least 16 dimensions per head of the narrower model.
 
     Raises:
         ValueError: ``wanted`` does not divide both widths.

@@ -1,5 +1,7 @@
-"""The student's own answers, judged token by token: TRL's DistillationTrainer, and its GOLD for another
-tokenizer.
+"""Distillation through TRL's own trainers.
+
+DistillationTrainer lets the student answer and the teacher score every token; GOLD serves teachers with
+another tokenizer.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from ptx_distill.student import student_of
 
 
 def train_on_policy(run: Run, method: OnPolicy, model: ModelRef, data: DataSet) -> ModelRef:
-    """Train the student on its own answers and return it."""
+    """Train the student on its own answers (TRL's DistillationTrainer) and return it."""
     student, teacher = student_of(run, method, model), run.models["teacher"]
     tokenizer = load_tokenizer(student.path)
     shape = data.require(method.needs, "method=distill_onpolicy")
@@ -30,13 +32,13 @@ def train_on_policy(run: Run, method: OnPolicy, model: ModelRef, data: DataSet) 
         temperature=method.temperature,
         max_completion_length=method.max_completion_length,
     )
-    extra = {"teacher_model": _frozen(run, teacher)}
+    extra = {"teacher_model": _load_merged(run, teacher)}
     trainer = make_trainer(run, "DistillationTrainer", method, student, tokenizer, rows, args, **extra)
     return run_trainer(run, trainer, method, student)
 
 
 def train_across(run: Run, method: Gold, model: ModelRef, data: DataSet) -> ModelRef:
-    """Train the student on a teacher with another tokenizer and return it."""
+    """Train the student with a teacher that has another tokenizer (TRL's GOLD) and return it."""
     student, teacher = student_of(run, method, model), run.models["teacher"]
     tokenizer = load_tokenizer(student.path)
     rows = trl_rows("messages", data.rows("messages"), chat=True)
@@ -55,11 +57,18 @@ def train_across(run: Run, method: Gold, model: ModelRef, data: DataSet) -> Mode
         teacher_tokenizer_name_or_path=str(teacher.path),
     )
     trainer = make_trainer(
-        run, "gold.GOLDTrainer", method, student, tokenizer, rows, args, teacher_model=_frozen(run, teacher)
+        run,
+        "gold.GOLDTrainer",
+        method,
+        student,
+        tokenizer,
+        rows,
+        args,
+        teacher_model=_load_merged(run, teacher),
     )
     return run_trainer(run, trainer, method, student)
 
 
-def _frozen(run: Run, teacher: ModelRef) -> object:
+def _load_merged(run: Run, teacher: ModelRef) -> object:
     network = load_model(teacher, "auto", run.device)
     return network.merge_and_unload() if hasattr(network, "merge_and_unload") else network

@@ -1,5 +1,7 @@
-"""The ways to learn from a teacher, each a configuration. A training method and a compressor at once:
-``method=distill`` and ``compress=[distill]`` are the same step.
+"""The configurations of distillation.
+
+Each is a training method and a compressor at once: ``method=distill`` and ``compress=[distill]`` are the same
+step.
 """
 
 from __future__ import annotations
@@ -17,26 +19,26 @@ COLDEST = 0.5  # ptx_distill.topk.COLDEST, which needs torch
 
 @dataclass
 class Taught(TrlMethod, Compressor):
-    """What all of them share: who teaches whom."""
+    """The common settings of all kinds of distillation: which model teaches which."""
 
     needs: ClassVar[tuple[str, ...]] = ("messages", "completions", "text")
 
     learning_rate: float = setting(1e-4, "peak learning rate of AdamW; large students need less (2e-5)")
     teacher: str = setting(
         "",
-        "whom to learn from: a model, folder or hub id, an earlier step, start or input (default: the model"
-        " before this recipe first compressed)",
+        "the teacher: a model, folder or hub id, an earlier step, start or input (default: the model before"
+        " the first compression of this recipe)",
         identity=False,
     )
     student: str = setting(
-        "", "who learns, named in the same way (default: the model that the step is given)", identity=False
+        "", "the student, named in the same way (default: the step's input model)", identity=False
     )
     layers: int | None = setting(
         None,
-        "give the student so many of its layers, evenly chosen (default: half where it is its own teacher and"
-        " trains through nothing, else all)",
+        "number of layers of the student, chosen evenly (default: half where the student is its own teacher"
+        " and there is no qat, else all)",
     )
-    keep_layers: list[int] = setting([], "give the student just these of its layers, counted from 0")
+    keep_layers: list[int] = setting([], "keep just these layers of the student, counted from 0")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,13 +53,13 @@ class Taught(TrlMethod, Compressor):
             )
         if any(layer < 0 for layer in self.keep_layers) or sorted(set(self.keep_layers)) != self.keep_layers:
             raise SettingError(
-                f"method.keep_layers must rise from 0 on, got {self.keep_layers}; try"
-                " method.keep_layers=[0,2,4]",
+                f"method.keep_layers must be different numbers in ascending order, got {self.keep_layers};"
+                " try method.keep_layers=[0,2,4]",
                 "method.keep_layers",
             )
 
     def models(self, before: Mapping[str, Any]) -> dict[str, str]:
-        """The teacher, and the student where it is not the step's input."""
+        """The names of the teacher, and of the student where it is not the step's input."""
         return {"teacher": self.teacher or uncompressed(before)} | (
             {"student": self.student} if self.student else {}
         )
@@ -69,8 +71,9 @@ class Taught(TrlMethod, Compressor):
 
 
 def uncompressed(before: Mapping[str, Any]) -> str:
-    """The model as it was before the first compression among the earlier steps; the step's own input where
-    nothing was compressed.
+    """The name of the model before the first compression among the earlier steps.
+
+    It is the step's own input where nothing was compressed.
     """
     names = list(before)
     first = next((place for place, name in enumerate(names) if isinstance(before[name], Compressor)), None)
@@ -87,30 +90,30 @@ class Distill(Taught):
         None, "cut examples to this many tokens (default: 1024, or the models' context where it is shorter)"
     )
     assistant_only: bool = setting(
-        True, "learn on the answers only; false: on all tokens. Plain text is always learnt from whole"
+        True, "learn from the answers only; false: from all tokens. Plain text is always used in full"
     )
     logits_weight: float = setting(
         1.0, "weight of the divergence between the distributions, times temperature^2"
     )
     divergence: str = setting("forward_kl", f"between teacher and student: {', '.join(DIVERGENCES)}")
-    beta: float = setting(0.5, "of jsd: near 0 like forward_kl, near 1 like reverse_kl")
-    temperature: float = setting(1.0, "both distributions are softened by it")
-    data_weight: float = setting(0.0, "weight of the cross-entropy of the words in the data")
+    beta: float = setting(0.5, "weight in jsd: near 0 like forward_kl, near 1 like reverse_kl")
+    temperature: float = setting(1.0, "temperature that softens both distributions")
+    data_weight: float = setting(0.0, "weight of the cross-entropy of the tokens in the data")
     features_weight: float = setting(
-        0.0, "weight of the distance between hidden states (the teacher is then asked in every batch)"
+        0.0, "weight of the distance between hidden states (the teacher then runs in every batch)"
     )
     attention_weight: float = setting(
         0.0, "weight of the distance between self-attention relations of the last layers (MiniLMv2)"
     )
     relation_heads: int = setting(
-        0, "heads that queries, keys and values are cut into for it; 0: as many as leave 16 numbers to each"
+        0, "number of heads for attention_weight; 0: as many as leave 16 dimensions to each"
     )
     top_k: int = setting(
-        64, "the teacher's likeliest words that count one by one, the others count as one; 0: all one by one"
+        64, "keep the teacher's k likeliest tokens and the sum of all others; 0: keep all tokens"
     )
     cache_teacher: bool = setting(
         True,
-        "ask the teacher once and keep its answers in the store; false: ask it in every batch (same losses)",
+        "run the teacher once and keep its outputs in the store; false: in every batch (same losses)",
         identity=False,
     )
 
@@ -121,7 +124,7 @@ class Distill(Taught):
             at_least(0, self, name, "1")
         if not any(getattr(self, name) for name in weights):
             raise SettingError(
-                f"method.{', '.join(weights[:-1])} and {weights[-1]} are all 0: nothing is learnt; try"
+                f"method.{', '.join(weights[:-1])} and {weights[-1]} are all 0, so there is no loss; try"
                 " method.logits_weight=1",
                 "method.logits_weight",
             )
@@ -138,7 +141,7 @@ class Distill(Taught):
             )
         if self.top_k and self.temperature < COLDEST:
             raise SettingError(
-                f"method.temperature={self.temperature} is too cold for method.top_k={self.top_k}; try"
+                f"method.temperature={self.temperature} is too low for method.top_k={self.top_k}; try"
                 " method.top_k=0",
                 "method.temperature",
                 "method.top_k",
@@ -148,19 +151,20 @@ class Distill(Taught):
 
     @property
     def reads_tokens(self) -> bool:
-        """Not where only the words of the data count."""
-        return bool(self.logits_weight or self.looks_inside)
+        """Whether any loss but that of the data counts."""
+        return bool(self.logits_weight or self.needs_states)
 
     @property
-    def looks_inside(self) -> bool:
-        """Whether the teacher is asked for more than its answers, which are all that is kept of it."""
+    def needs_states(self) -> bool:
+        """Whether the loss needs the teacher's hidden states, which are never stored, unlike its outputs."""
         return bool(self.features_weight or self.attention_weight)
 
 
 @dataclass
 class Sequence(Distill):
-    """Imitate whole answers that the teacher gives once (Kim & Rush 2016); they may be of another
-    vocabulary.
+    """Imitate whole answers that the teacher generates once (Kim & Rush 2016).
+
+    With the default weights the teacher may have another vocabulary.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("prompts",)
@@ -169,9 +173,11 @@ class Sequence(Distill):
         0.0,
         "weight of the divergence between the distributions on the teacher's answers, times temperature^2",
     )
-    data_weight: float = setting(1.0, "weight of the cross-entropy of the words that the teacher answered")
-    max_new_tokens: int = setting(256, "tokens of an answer; one that is not finished by then is left out")
-    sampling: float = setting(0.0, "temperature at which the teacher answers; 0: its likeliest words")
+    data_weight: float = setting(1.0, "weight of the cross-entropy of the teacher's answers")
+    max_new_tokens: int = setting(
+        256, "maximum tokens of an answer; an answer that is not finished by then is left out"
+    )
+    sampling: float = setting(0.0, "sampling temperature of the teacher's answers; 0: greedy decoding")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -181,9 +187,7 @@ class Sequence(Distill):
 
 @dataclass
 class OnPolicy(Taught):
-    """The student answers, the teacher judges every token of it (Agarwal et al. 2024; TRL's
-    DistillationTrainer).
-    """
+    """The student answers, the teacher scores every token (Agarwal et al. 2024; TRL's DistillationTrainer)."""
 
     needs: ClassVar[tuple[str, ...]] = ("prompts",)
 
@@ -192,9 +196,9 @@ class OnPolicy(Taught):
         1.0, "0: forward KL, 1: reverse KL, between them: the generalised Jensen-Shannon divergence"
     )
     temperature: float = setting(
-        1.0, "at which the student samples, and by which both distributions are softened"
+        1.0, "temperature at which the student samples, and which softens both distributions"
     )
-    max_completion_length: int = setting(128, "tokens of an answer")
+    max_completion_length: int = setting(128, "maximum tokens of an answer")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -208,8 +212,9 @@ class OnPolicy(Taught):
 
 @dataclass
 class Gold(Taught):
-    """Learn from a teacher with another tokenizer (TRL's experimental GOLD: aligned spans, universal logit
-    distillation).
+    """Learn from a teacher with another tokenizer (TRL's experimental GOLD).
+
+    GOLD aligns spans of text and compares sorted probabilities (universal logit distillation).
     """
 
     needs: ClassVar[tuple[str, ...]] = ("messages",)
@@ -219,11 +224,11 @@ class Gold(Taught):
     )
     on_policy: float = setting(
         0.0,
-        "share of the steps in which the student answers by itself, instead of reading the data's answers",
+        "share of the steps in which the student generates the answers; the others use the data's",
     )
-    temperature: float = setting(1.0, "at which the student samples")
-    max_completion_length: int = setting(128, "tokens of an answer that the student gives")
-    data_weight: float = setting(0.0, "weight of the cross-entropy of the words in the data")
+    temperature: float = setting(1.0, "temperature at which the student samples")
+    max_completion_length: int = setting(128, "maximum tokens of an answer that the student generates")
+    data_weight: float = setting(0.0, "weight of the cross-entropy of the tokens in the data")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -240,5 +245,5 @@ class Gold(Taught):
 
     @property
     def reads_tokens(self) -> bool:
-        """Text is what both read."""
+        """False: both models read the text with their own tokenizers."""
         return False

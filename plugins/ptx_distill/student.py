@@ -1,4 +1,4 @@
-"""Who learns: a model as it is, or one made of some of its layers."""
+"""The student: a given model, or a new one made of some of its layers."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from ptx_distill.settings import Taught
 
 
 def student_of(run: Run, method: Taught, model: ModelRef) -> ModelRef:
-    """The folder of the student. One of fewer layers is written beside the checkpoints, where a resumed
-    training finds it again.
+    """The student as a model folder.
+
+    A student of fewer layers is written beside the checkpoints, where a resumed training finds it again.
+
+    Raises:
+        StepError: the teacher has another vocabulary where tokens are compared, or the layers do not fit.
     """
     given, teacher = run.models.get("student", model), run.models["teacher"]
     kept = chosen_layers(
@@ -25,12 +29,11 @@ def student_of(run: Run, method: Taught, model: ModelRef) -> ModelRef:
     if kept is None:
         return given
     run.say(
-        f"the student has layers {', '.join(map(str, kept))} of the {shape_of(weights_of(given.path)).layers}"
-        " of what it is made of"
+        f"the student keeps layers {', '.join(map(str, kept))} of {shape_of(weights_of(given.path)).layers}"
     )
     folder = run.checkpoints / "student"
     if not folder.is_dir():
-        network = load_model(given, _stored(given), "cpu")
+        network = load_model(given, _stored_dtype(given), "cpu")
         network = network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
         staged = folder.with_name("student.part")
         save_model(with_layers(network, kept), load_tokenizer(given.path), staged)
@@ -39,18 +42,21 @@ def student_of(run: Run, method: Taught, model: ModelRef) -> ModelRef:
 
 
 def chosen_layers(method: Taught, depth: int, *, own_teacher: bool) -> list[int] | None:
-    """Which of the ``depth`` layers the student has; None: all."""
+    """The numbers of the layers that the student keeps, out of ``depth``; None: all layers.
+
+    Raises:
+        StepError: there are too few layers, or the student would equal its teacher.
+    """
     highest = (method.keep_layers or [(method.layers or 1) - 1])[-1]
     if highest >= depth:
         raise StepError(
-            f"the student is to have {highest + 1} layers, and the model that this step is given has {depth};"
-            " try fewer"
+            f"the student needs at least {highest + 1} layers, and the step's input model has {depth}; try"
+            " fewer"
         )
     if method.keep_layers:
         return method.keep_layers
-    same = (
-        own_teacher and method.qat is None
-    )  # seen through something else, it has its own whole self to learn from
+    # with quantisation-aware training, a rounded model has something to learn from its own float weights
+    same = own_teacher and method.qat is None
     count = method.layers or (max(depth // 2, 1) if same else depth)
     if count == depth and same:
         raise StepError(
@@ -60,8 +66,8 @@ def chosen_layers(method: Taught, depth: int, *, own_teacher: bool) -> list[int]
     return None if count == depth else evenly_spaced_layers(depth, count)
 
 
-def _stored(model: ModelRef) -> str:
-    """The number format that the weights lie in."""
+def _stored_dtype(model: ModelRef) -> str:
+    """The dtype in which the weights are stored; float32 for formats that training does not use."""
     from ptx.models.inspection import inspect
 
     name = inspect(weights_of(model.path)).dtype

@@ -1,12 +1,13 @@
-"""What the teacher says of the student's texts, asked once for all runs that share it, or in every batch.
+"""The teacher's next-token distributions on the training texts.
 
-Its distributions follow from the texts, the teacher and how many words are kept; not from temperature, loss
-weights, learning rate, seed or the student. So a sweep over those asks once: they are a product of their own
-in the store (:meth:`ptx.Run.product`).
+They are computed once for all runs that share them, or in every batch. They depend on the texts, the teacher
+and the number of words that are kept, but not on temperature, loss weights, learning rate, seed or student.
+So they are a product of their own in the store (:meth:`ptx.Run.product`), and a sweep over those computes
+them once.
 
-Every text is read by itself, without padding, as in :mod:`ptx.lm.training.reference`: in a batch the last
-digits would depend on the company, and so on the seed and the batch size. ``cache_teacher=false`` therefore
-gives the same losses to the last digit.
+The teacher reads every text alone, without padding, as in :mod:`ptx.lm.training.reference`. In a batch the
+last digits would depend on the other texts, and so on the seed and the batch size. This is why
+``cache_teacher=false`` gives the same losses to the last digit.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ PART = 2**26  # numbers in a file: 256 MB
 
 
 class Text(NamedTuple):
-    """A text as both models read it, and the places of the tokens that are learnt; 0 is never one: nothing
-    predicts the first token.
+    """The token ids of a text, and the positions of the tokens that are trained on.
 
-    Both as the bytes of int32 numbers: a data set is held in memory as its keys.
+    Position 0 is never among them, because nothing predicts the first token. Both are stored as the bytes of
+    int32 numbers, because texts are keys of a dictionary that holds the whole data set in memory.
     """
 
     ids: bytes
@@ -46,17 +47,17 @@ class Text(NamedTuple):
 
     @property
     def tokens(self) -> int:
-        """How many tokens are learnt."""
+        """The number of tokens that are trained on."""
         return len(self.learnt) // 4
 
 
 def text_of(ids: Sequence[int], learnt: Sequence[int]) -> Text:
-    """A text of these tokens."""
+    """A text of these token ids, with these positions to train on."""
     return Text(np.asarray(ids, np.int32).tobytes(), np.asarray(learnt, np.int32).tobytes())
 
 
 def texts_of(batch: dict[str, Any]) -> list[Text]:
-    """The texts of a padded batch, as TRL's collator makes it."""
+    """The texts of a padded batch from TRL's collator."""
     found = []
     for ids, real, labels in zip(
         *(batch[name].tolist() for name in ("input_ids", "attention_mask", "labels")), strict=True
@@ -72,9 +73,10 @@ def _numbers(packed: bytes) -> Tensor:
     )
 
 
-class Asked:
-    """A teacher in memory, loaded when it is first asked. ``words`` is the size of the vocabulary that both
-    models have.
+class LiveTeacher:
+    """A teacher in memory, loaded on first use.
+
+    ``words`` is the size of the vocabulary that both models share, ``k`` the number of words that are kept.
     """
 
     def __init__(self, run: Run, teacher: ModelRef, words: int, k: int) -> None:
@@ -83,23 +85,28 @@ class Asked:
 
     @property
     def network(self) -> Any:
-        """The model, ready to be asked."""
+        """The model, in evaluation mode and without gradients."""
         if self._network is None:
             network = load_model(self.ref, "auto", self.run.device)
             network = network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
             self._network = network.eval().requires_grad_(False)
         return self._network
 
+    @property
+    def kept(self) -> int:
+        """The number of words that are kept for each token."""
+        return self.k if 0 < self.k < self.words else self.words
+
     def release(self) -> None:
-        """Free its memory; it is loaded again when it is asked again."""
+        """Free its memory; the next use loads it again."""
         self._network = None
 
     def targets(self, texts: Sequence[Text]) -> Targets:
-        """What it says at all learnt places of the texts, one after the other."""
+        """Its distributions at all trained positions of the texts, one text after the other."""
         return joined([self.read(text) for text in texts])
 
     def read(self, text: Text) -> Targets:
-        """What it says of one text."""
+        """Its distributions at all trained positions of one text."""
         ids = _numbers(text.ids).to(self.network.device)[None]  # (1, T)
         before = _numbers(text.learnt).to(ids.device) - 1  # (N,)
         with torch.no_grad():
@@ -107,23 +114,23 @@ class Asked:
             return targets(scores, self.k)
 
 
-class Stored:
-    """The same from the store, where the teacher is asked if it lacks them; it is not loaded otherwise."""
+class StoredTeacher:
+    """The same distributions from the store; the teacher is loaded only if the store lacks them."""
 
-    def __init__(self, asked: Asked, texts: Iterable[Text]) -> None:
+    def __init__(self, teacher: LiveTeacher, texts: Iterable[Text]) -> None:
         distinct = sorted(set(texts))
-        run = asked.run
+        run = teacher.run
         self.device = run.device
         folder = run.product(
-            "teacher", ingredients(asked, distinct), lambda folder: build(asked, distinct, folder)
+            "teacher", ingredients(teacher, distinct), lambda folder: build(teacher, distinct, folder)
         )
-        asked.release()
+        teacher.release()
         places = read_json(folder / "places.json")
         self.places = {text: (part, start) for text, (part, start) in zip(distinct, places, strict=True)}
         self.files = [safe_open(file, framework="pt") for file in sorted(folder.glob("*.safetensors"))]
 
     def targets(self, texts: Sequence[Text]) -> Targets:
-        """What it said at all learnt places of the texts, one after the other."""
+        """Its distributions at all trained positions of the texts, one text after the other."""
         return Targets(
             *(
                 None if part is None else part.to(self.device)
@@ -139,21 +146,21 @@ class Stored:
 
 
 def joined(found: Sequence[Targets]) -> Targets:
-    """Targets of several texts, one after the other."""
+    """The targets of several texts in one, one text after the other."""
     return Targets(*(None if parts[0] is None else torch.cat(parts) for parts in zip(*found, strict=True)))
 
 
-def ingredients(asked: Asked, texts: list[Text]) -> dict[str, Any]:
-    """All that decides what the teacher says: the key. Nothing of the student, or of how it learns."""
-    run = asked.run
+def ingredients(teacher: LiveTeacher, texts: list[Text]) -> dict[str, Any]:
+    """Everything that decides the distributions: the key of the product, without student and loss."""
+    run = teacher.run
     return {
         "version": VERSION,
-        "weights": weights_digest(asked.ref),
+        "weights": weights_digest(teacher.ref),
         "tokens": digest_of([hashlib.sha256(text.ids).hexdigest() for text in texts]),
         "learnt": digest_of([hashlib.sha256(text.learnt).hexdigest() for text in texts]),
         "texts": len(texts),
-        "words": asked.words,
-        "k": asked.k if 0 < asked.k < asked.words else asked.words,
+        "words": teacher.words,
+        "k": teacher.kept,
         "dtype": str(dtype_of("auto", run.device)).removeprefix("torch."),
         "matmul": torch.get_float32_matmul_precision(),
         "device": run.device,
@@ -161,23 +168,26 @@ def ingredients(asked: Asked, texts: list[Text]) -> dict[str, Any]:
     }
 
 
-def build(asked: Asked, texts: list[Text], folder: Path) -> None:
-    """Ask about every text and write the answers: parts of at most PART numbers, and where each text lies."""
+def build(teacher: LiveTeacher, texts: list[Text], folder: Path) -> None:
+    """Compute and write the distributions of every text.
+
+    The numbers are written in files of at most PART numbers; places.json holds the file and first row of each
+    text.
+    """
     places: list[tuple[int, int]] = []
     tokens = sum(text.tokens for text in texts)
-    kept = asked.k if 0 < asked.k < asked.words else asked.words
-    asked.run.say(
-        f"the teacher reads {len(texts)} texts once for all runs that share them: {tokens} tokens, {kept}"
-        " words for each"
+    teacher.run.say(
+        f"the teacher reads {len(texts)} texts (once for all runs that share them): {tokens} tokens,"
+        f" {teacher.kept} words for each"
     )
     shown = max(len(texts) // 100, 1)
-    for part, (first, found) in enumerate(_parts(asked, texts, kept)):
+    for part, (first, found) in enumerate(_parts(teacher, texts)):
         start = 0
         for done, answer in enumerate(found, first + 1):
             places.append((part, start))
             start += len(answer.values)
             if done % shown == 0:
-                asked.run.console.progress(f"{asked.run.label} teacher", {}, done, len(texts))
+                teacher.run.console.progress(f"{teacher.run.label} teacher", {}, done, len(texts))
         whole = joined(found)._asdict()
         save_file(
             {name: part.cpu().contiguous() for name, part in whole.items() if part is not None},
@@ -186,19 +196,19 @@ def build(asked: Asked, texts: list[Text], folder: Path) -> None:
     write_json(folder / "places.json", places)
 
 
-def _parts(asked: Asked, texts: list[Text], kept: int) -> Iterator[tuple[int, list[Targets]]]:
-    """The answers in parts, each with the number of its first text."""
+def _parts(teacher: LiveTeacher, texts: list[Text]) -> Iterator[tuple[int, list[Targets]]]:
+    """The distributions in parts of at most PART numbers, each with the number of its first text."""
     first, found, numbers = 0, list[Targets](), 0
     for place, text in enumerate(texts):
-        if found and numbers + kept * text.tokens > PART:
+        if found and numbers + teacher.kept * text.tokens > PART:
             yield first, found
             first, found, numbers = place, [], 0
-        found.append(asked.read(text))
-        numbers += kept * text.tokens
+        found.append(teacher.read(text))
+        numbers += teacher.kept * text.tokens
     if found:
         yield first, found
 
 
 def hidden_at(states: Sequence[Tensor], mask: Tensor) -> list[Tensor]:
-    """Hidden states (B, T, H), one per layer, where tokens are learnt: (N, H) each."""
+    """Hidden states (B, T, H), one per layer, at the trained positions: (N, H) each."""
     return [state[:, :-1][mask] for state in states]

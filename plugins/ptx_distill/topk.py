@@ -1,15 +1,15 @@
-"""A teacher's next-token distribution in few numbers: its k likeliest words, and how much lies outside them
-at any temperature.
+"""A teacher's next-token distribution in few numbers: its k likeliest words, and the probability of the rest.
 
-Of the words outside the k only their sum is needed, so they count as one more word, *the rest*, for teacher
-and student alike. The divergence over k + 1 words is never larger than that over all V (data processing) and
-0 where that is 0; it asks of the student how much it puts outside the k words, not where. Leaving the rest
-out and renormalising, as is often done, teaches the student that nothing lies outside.
+All words outside the k are counted as one more word, *the rest*, for teacher and student alike. The
+divergence over these k + 1 words is never larger than that over all V words (data processing inequality), and
+it is 0 where that is 0. It depends on how much probability the student gives to the words outside the k, not
+on how it is distributed among them. Leaving the rest out and renormalising, as is often done, teaches the
+student that all other words have no probability.
 
-At temperature T the rest's score is log sum exp(l_v / T) over the words outside: the cumulant function of
-their log-probabilities at 1/T. It is smooth in 1/T, so its values at a few NODES are stored and a polynomial
-through them gives the others. At the temperatures 1/2, 2/3, 1, 4/3, 2, 4 and 8 it is exact, between them good
-to half a percent of the rest. So one stored pass serves every temperature from 1/2 on.
+At temperature T the score of the rest is log sum exp(l_v / T) over the words outside: the cumulant function
+of their log-probabilities at 1/T. It is smooth in 1/T, so its values at a few NODES are stored, and a
+polynomial through them gives all others. It is exact at the temperatures 1/2, 2/3, 1, 4/3, 2, 4 and 8, and
+accurate to half a percent of the rest between them. So one stored pass serves every temperature from 1/2 on.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ COLDEST = 1 / NODES[-1]
 
 
 class Targets(NamedTuple):
-    """What a teacher says at N positions. Without ``words`` (k = V) ``values`` holds all words in order, and
-    there is no rest.
+    """The teacher's distributions at N positions.
+
+    ``words`` and ``rest`` are None where all words are kept (k = V); ``values`` then holds them in order.
     """
 
     values: Tensor  # (N, k) log-probabilities at temperature 1, float32
@@ -37,7 +38,7 @@ class Targets(NamedTuple):
 
 
 def targets(scores: Tensor, k: int) -> Targets:
-    """Targets of a teacher's scores (N, V); ``k`` = 0 or k >= V keeps all words."""
+    """The targets of a teacher's scores (N, V); ``k`` = 0 or k >= V keeps all words."""
     whole = softened(scores, 1.0)
     if not 0 < k < whole.shape[-1]:
         return Targets(whole, None, None)
@@ -69,8 +70,9 @@ def student_at(scores: Tensor, found: Targets, temperature: float) -> Tensor:
 
 
 def rest_at(rest: Tensor, temperature: float) -> Tensor:
-    """The rest's score (N,) at a temperature, from its values at the nodes (N, len(NODES)): Lagrange's
-    polynomial in 1/T.
+    """The score of the rest at a temperature, (N,), from its values at the nodes, (N, len(NODES)).
+
+    Between the nodes it is Lagrange's polynomial in 1/T.
     """
     inverse = 1 / temperature
     if inverse in NODES:
@@ -82,6 +84,6 @@ def rest_at(rest: Tensor, temperature: float) -> Tensor:
         for other in others:
             weight *= (inverse - other) / (node - other)
         weights.append(weight)
-    some = rest[:, -1] > -torch.inf  # else the teacher rules out all words outside the k
+    some = rest[:, -1] > -torch.inf  # else all words outside the k have probability 0
     found = rest.masked_fill(~some[:, None], 0) @ torch.tensor(weights, dtype=rest.dtype, device=rest.device)
     return found.masked_fill(~some, -torch.inf)

@@ -1,4 +1,4 @@
-"""Distillation on given texts, or on answers that the teacher gives first."""
+"""Distillation on given texts, or on answers that the teacher generates first."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def train(run: Run, method: Distill, model: ModelRef, data: DataSet) -> ModelRef
     """Train the student and return it."""
     student, teacher = student_of(run, method, model), run.models["teacher"]
     tokenizer = load_tokenizer(student.path)
-    shape, found = texts(run, method, teacher, data)
+    shape, found = training_rows(run, method, teacher, data)
     rows = trl_rows(shape, found, chat=tokenizer.chat_template is not None)
     length = length_of(method, student.path)
     if method.reads_tokens:
@@ -40,8 +40,10 @@ def train(run: Run, method: Distill, model: ModelRef, data: DataSet) -> ModelRef
     return run_trainer(run, trainer, method, student)
 
 
-def texts(run: Run, method: Distill, teacher: ModelRef, data: DataSet) -> tuple[str, list[dict[str, Any]]]:
-    """What is learnt from, with its shape."""
+def training_rows(
+    run: Run, method: Distill, teacher: ModelRef, data: DataSet
+) -> tuple[str, list[dict[str, Any]]]:
+    """The shape of the rows to train on, and the rows."""
     shape = data.require(method.needs, "method=distill")
     if not isinstance(method, Sequence):
         return shape, data.rows(shape)

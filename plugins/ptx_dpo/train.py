@@ -8,7 +8,7 @@ from ptx.lm.training.reference import trainer_with_reference
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.trainer import length_of, load_reference, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
-from ptx.lm.training.truncation import say_cuts
+from ptx.lm.training.truncation import report_truncation
 from ptx_dpo import DPO
 
 
@@ -30,5 +30,5 @@ def train(run: Run, method: DPO, model: ModelRef, data: DataSet) -> ModelRef:
     kind = trainer_with_reference("DPOTrainer", run, method, model)
     reference = None if method.cache_reference else load_reference(run, method, model)
     trainer = make_trainer(run, kind, method, model, tokenizer, rows, args, ref_model=reference)
-    say_cuts(run, trainer, len(rows), ("chosen_ids", "rejected_ids"))
+    report_truncation(run, trainer, len(rows), ("chosen_ids", "rejected_ids"))
     return run_trainer(run, trainer, method, model)

@@ -1,7 +1,8 @@
 """Scorers as TRL's reward functions.
 
-A scorer sees texts: of a prompt with one turn its text, of an answer its text. A score of nan ("could not be
-scored") becomes None, which TRL leaves out of the sum; a scorer that can score nothing at all stops the run.
+A scorer reads texts: the text of a prompt with one turn, and the text of an answer. A score of nan ("could
+not be scored") becomes None, which TRL leaves out of the sum. A scorer that cannot score any answer stops the
+run.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ SHOWN = 200  # characters of an example in an error
 
 @dataclass
 class Rewards:
-    """The reward functions of a run, and what they saw last."""
+    """The reward functions of a run, with the last example that each one scored.
+
+    ``seen`` holds the first answer of the last batch with its reference and score, ``best`` the highest score
+    so far, ``unscored`` the scorers that could not score some answer; the key is the scorer's name.
+    """
 
     run: Run
     names: list[str]
@@ -29,7 +34,7 @@ class Rewards:
     unscored: set[str] = field(default_factory=set)
 
     def functions(self) -> list[Reward]:
-        """One per scorer, called by its name in TRL's logs (``rewards/NAME/mean``)."""
+        """One function per scorer; TRL logs it by the scorer's name (``rewards/NAME/mean``)."""
         return [self._function(name) for name in self.names]
 
     def _function(self, name: str) -> Reward:
@@ -66,7 +71,7 @@ class Rewards:
         self.seen[name] = (texts[0], references[0], scores[0])
 
     def explain(self) -> str:
-        """What the scorers saw, for a training whose rewards never differ."""
+        """An example of every scorer, for the error of a training whose rewards never differ."""
         parts = []
         for name, (text, reference, score) in self.seen.items():
             parts.append(

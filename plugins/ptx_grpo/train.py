@@ -7,7 +7,7 @@ from ptx.lm.load import load_tokenizer
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.trainer import context_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
-from ptx.lm.training.truncation import fitting
+from ptx.lm.training.truncation import drop_long_prompts
 from ptx_grpo import GRPO
 from ptx_grpo.rewards import Rewards
 
@@ -17,7 +17,7 @@ def train(run: Run, method: GRPO, model: ModelRef, data: DataSet) -> ModelRef:
     tokenizer = load_tokenizer(model.path)
     shape = data.require(method.needs, "method=grpo")
     rows = trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None)
-    rows = fitting(run, tokenizer, rows, context_of(model.path), method.max_completion_length)
+    rows = drop_long_prompts(run, tokenizer, rows, context_of(model.path), method.max_completion_length)
     args = trl_config(
         run,
         method,

@@ -11,12 +11,12 @@ from ptx.lm.training.reference import trainer_with_reference
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.trainer import length_of, load_reference, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
-from ptx.lm.training.truncation import say_cuts
+from ptx.lm.training.truncation import report_truncation
 from ptx_kto import KTO
 
 
 def train(run: Run, method: KTO, model: ModelRef, data: DataSet) -> ModelRef:
-    """Train ``model`` on thumbs and return the result."""
+    """Train ``model`` on rows of one answer and its label, and return the result."""
     tokenizer = load_tokenizer(model.path)
     shape = data.require(method.needs, "method=kto")
     rows = shuffled(trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None), run.seed)
@@ -34,17 +34,21 @@ def train(run: Run, method: KTO, model: ModelRef, data: DataSet) -> ModelRef:
     kind = trainer_with_reference("KTOTrainer", run, method, model)
     reference = None if method.cache_reference else load_reference(run, method, model)
     trainer = make_trainer(run, kind, method, model, tokenizer, rows, args, ref_model=reference)
-    say_cuts(run, trainer, len(rows), ("completion_ids",))
+    report_truncation(run, trainer, len(rows), ("completion_ids",))
     return run_trainer(run, trainer, method, model)
 
 
 def shuffled(rows: list[dict[str, Any]], seed: int) -> list[dict[str, Any]]:
-    """The rows in a random order that the seed decides; StepError when they all have the same label."""
+    """The rows in a random order that follows from the seed.
+
+    Raises:
+        StepError: all rows have the same label.
+    """
     labels = {row["label"] for row in rows}
     if len(labels) < 2:
         raise StepError(
-            f"all {len(rows)} thumbs have the label {labels}: there is nothing to tell apart; add answers of"
-            " the other kind"
+            f"all {len(rows)} thumbs have the label {labels}, and KTO needs both; add answers with the other"
+            " label"
         )
     mixed = list(rows)
     random.Random(seed).shuffle(mixed)  # noqa: S311 (an order, not a secret)

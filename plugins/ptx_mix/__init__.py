@@ -2,11 +2,11 @@
 
     L = L_sft + lambda_pref * L_pref + lambda_safe * L_safe
 
-Training them one after the other lets each undo some of the one before (recipe=sft_dpo_safety); here every
-optimizer step sees all three. L_sft is the loss of ``method=sft`` on conversations, L_pref the sigmoid loss
-of DPO on pairs, L_safe the loss of ``method=sft`` on what to answer to safety rows, refusals and harmless
-look-alikes alike. Sweep the weights: ``ptx train -m method=mix method.lambda_pref=0.1,0.5,1
-method.lambda_safe=0.5,1``.
+When the objectives are trained one after the other (recipe=sft_dpo_safety), each undoes some of the one
+before; here every optimizer step sees all three. L_sft is the loss of ``method=sft`` on conversations. L_pref
+is the sigmoid loss of DPO on pairs. L_safe is the loss of ``method=sft`` on the reference answers of safety
+rows, both refusals and answers to harmless look-alikes. To sweep the weights: ``ptx train -m method=mix
+method.lambda_pref=0.1,0.5,1 method.lambda_safe=0.5,1``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx import Choice, DataSet, Problem, RunConfig, hookimpl, setting
 from ptx.lm.training.method import TrlMethod, above, at_least
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
@@ -45,7 +45,7 @@ class Mix(TrlMethod):
     lambda_pref: float = setting(1.0, "weight of the preference loss; 0 leaves it out")
     lambda_safe: float = setting(1.0, "weight of the safety loss; 0 leaves it out")
     beta: float = setting(
-        0.1, "in the preference loss, how much leaving the reference costs: higher stays closer"
+        0.1, "in the preference loss, penalty for leaving the reference: higher stays closer"
     )
 
     def __post_init__(self) -> None:
@@ -59,13 +59,14 @@ class Mix(TrlMethod):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``method=mix``."""
-    return [Choice("method", "mix", Mix, "one step on demonstrations, preferences and safety", LIBRARIES)]
+    """Contribute ``method=mix``."""
+    help_ = "one step on demonstrations, preferences and safety"
+    return [Choice("method", "mix", Mix, help_, LIBRARIES, calls="ptx_mix.train:train")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """What is wrong before a weight is loaded."""
+    """Problems that are found before the model is loaded."""
     if not isinstance(config.method, Mix):
         return []
     from ptx.lm import template
@@ -76,18 +77,20 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
 
 
 def _data_problems(data: DataSet) -> list[Problem]:
-    """Safety rows also pass for conversations; here both are needed (that a shape is missing altogether the
-    core says).
+    """Problems of the data: conversations that are safety rows, and safety rows without a reference.
+
+    Safety rows can be read as conversations too, but this method needs both kinds. That a shape is missing
+    altogether is reported by the core.
     """
     found = []
     if "messages" in data.sources and data.sources["messages"].native != "messages":
         what = (
-            f"method=mix needs messages beside safety, and the only conversations in {data.name} are made of"
-            " its safety rows"
+            f"method=mix needs messages beside safety, and the only conversations in {data.name} are its"
+            " safety rows"
         )
         found.append(Problem(what, "add a file messages.jsonl to the data's folder"))
     if "safety" in data.sources and not any(row.get("reference") for row in data.rows("safety")):
-        what = f"the safety rows of {data.name} do not say what to answer: none has a reference"
+        what = f"no safety row of {data.name} has a reference answer"
         found.append(
             Problem(
                 what,
@@ -96,13 +99,3 @@ def _data_problems(data: DataSet) -> list[Problem]:
             )
         )
     return found
-
-
-@hookimpl
-def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
-    """Train with TRL's SFTTrainer and two more streams of data."""
-    if not isinstance(method, Mix):
-        return None
-    from ptx_mix.train import train
-
-    return train(run, method, model, data)

@@ -6,7 +6,7 @@ tokens in nats and ``mask`` (B, T) says which of them belong to an answer.
 
 from __future__ import annotations
 
-import torch.nn.functional as F  # noqa: N812 (everybody's name for it)
+import torch.nn.functional as F  # noqa: N812 (the usual name)
 from torch import Tensor
 
 
@@ -18,8 +18,9 @@ def answer_log_probability(log_probs: Tensor, mask: Tensor) -> Tensor:
 def preference(
     chosen: Tensor, rejected: Tensor, chosen_reference: Tensor, rejected_reference: Tensor, beta: float
 ) -> Tensor:
-    """DPO's loss of each pair, (B,): equation 7 of Rafailov et al. 2023, with log-probabilities of whole
-    answers, (B,) each.
+    """DPO's loss of each pair, (B,): equation 7 of Rafailov et al. 2023.
+
+    All tensors hold log-probabilities of whole answers, (B,).
 
     -log sigma(beta log(pi(y_w|x) / pi_ref(y_w|x)) - beta log(pi(y_l|x) / pi_ref(y_l|x)))
     """
@@ -32,8 +33,9 @@ def imitation(log_probs: Tensor, mask: Tensor) -> Tensor:
 
 
 def mixed(sft: Tensor, *others: tuple[float, Tensor]) -> Tensor:
-    """L = L_sft + lambda_pref L_pref + lambda_safe L_safe; ``others`` are the losses after the first, each
-    with its lambda.
+    """L = L_sft + lambda_pref L_pref + lambda_safe L_safe.
+
+    ``others`` are pairs of a lambda and its loss.
     """
     total = sft
     for weight, loss in others:

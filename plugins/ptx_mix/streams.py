@@ -1,4 +1,4 @@
-"""Seeded batches of a second kind of data beside the one that a trainer iterates over."""
+"""Seeded batches of additional data, beside the data set that the trainer iterates over."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ Item = TypeVar("Item")
 
 
 class Stream(Generic[Item]):
-    """Endless batches of ``size`` out of ``rows``: all rows in a random order, then all in another one, and
-    so on.
+    """Endless batches of ``size`` rows: every epoch holds all rows in a random order of its own.
 
-    A batch follows from the seed and its number alone, so a training that is resumed goes on with the batch
-    it had come to, and no other randomness of the trainer is touched.
+    A batch follows from the name, the seed and the batch's number alone. So a resumed training continues with
+    the batch that was next, and the trainer's own random numbers are not affected.
     """
 
     def __init__(self, rows: Sequence[Item], size: int, seed: int, name: str) -> None:
@@ -29,7 +28,7 @@ class Stream(Generic[Item]):
     def _order(self, epoch: int) -> list[int]:
         if epoch not in self._orders:
             if len(self._orders) > 1:
-                self._orders.clear()  # a batch lies in two epochs at most unless it is larger than they are
+                self._orders.clear()  # a batch touches two epochs at most, unless it is larger than an epoch
             order = list(range(len(self.rows)))
             # an order, not a secret
             random.Random(f"{self.name} {self.seed} {epoch}").shuffle(order)  # noqa: S311

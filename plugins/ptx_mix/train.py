@@ -1,4 +1,4 @@
-"""The mixture through TRL: conversations as the trainer's own data, pairs and safety rows beside it."""
+"""The mixture through TRL: the trainer iterates over conversations; pairs and safety rows are streams."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ptx.lm.load import load_tokenizer
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.trainer import length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
-from ptx.lm.training.truncation import check_start
+from ptx.lm.training.truncation import refuse_double_start
 from ptx_mix import Mix
 
 
@@ -24,7 +24,7 @@ def train(run: Run, method: Mix, model: ModelRef, data: DataSet) -> ModelRef:
     rows = trl_rows("messages", data.rows("messages"), chat=True)
     pairs = trl_rows("pairs", data.rows("pairs"), chat=True)
     safety = trl_rows("messages", data.only("safety", "method=mix").rows("messages"), chat=True)
-    kind = partial(MixTrainer, run=run, method=method, came=model, pairs=pairs, safety=safety)
+    kind = partial(MixTrainer, run=run, method=method, reference=model, pairs=pairs, safety=safety)
     trainer = make_trainer(run, kind, method, model, tokenizer, rows, args)
-    check_start(trainer.processing_class, trainer.train_dataset["input_ids"])
+    refuse_double_start(trainer.processing_class, trainer.train_dataset["input_ids"])
     return run_trainer(run, trainer, method, model)

@@ -1,12 +1,12 @@
-"""TRL's SFTTrainer with two more streams: every forward pass on conversations is followed by one on pairs and
-one on safety rows.
+"""TRL's SFTTrainer with two more streams of data.
 
-Conversations go through TRL untouched, so with both weights at 0 this is ``method=sft``. Pairs are tokenised
-and cut by TRL's DPOTrainer, safety rows by the SFTTrainer itself. The reference of the pairs is the model as
-it came; its log-probabilities come from the store, where ``method=dpo`` on the same pairs finds them too.
+Every forward pass on conversations is followed by one on pairs and one on safety rows. TRL handles the
+conversations as always, so with both weights at 0 this is ``method=sft``. TRL's DPOTrainer tokenises and cuts
+the pairs, the SFTTrainer itself the safety rows. The reference of the pairs is the step's input model; its
+log-probabilities come from the store and are shared with ``method=dpo`` on the same pairs.
 
-Under gradient accumulation L_pref and L_safe are means of the micro batches' means: exact for pairs, and for
-safety rows as good as the micro batches' numbers of answer tokens are alike.
+Under gradient accumulation L_pref and L_safe are means over the means of the micro batches. This is exact for
+pairs. For safety rows it is exact only if all micro batches hold the same number of answer tokens.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         *args: Any,
         run: Run,
         method: Mix,
-        came: ModelRef,
+        reference: ModelRef,
         pairs: list[Row],
         safety: list[Row],
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self.mix = method
-        self.pairs = self._pairs(run, came, pairs) if method.lambda_pref else None
+        self.pairs = self._pairs(run, reference, pairs) if method.lambda_pref else None
         self.safety = self._safety(run, safety) if method.lambda_safe else None
         self._at = (-1, 0)
 
-    def _pairs(self, run: Run, came: ModelRef, rows: list[Row]) -> Stream[Row]:
-        """The pairs as tokens, each with the reference's log-probabilities."""
+    def _pairs(self, run: Run, reference: ModelRef, rows: list[Row]) -> Stream[Row]:
+        """A stream of tokenised pairs, each with the reference's log-probabilities of both answers."""
         cut = SimpleNamespace(
             dataset_num_proc=None, max_length=self.args.max_length, truncation_mode="keep_start"
         )
@@ -60,12 +60,12 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
             pad_token_id=self._tokenizer.pad_token_id, max_length=self.args.max_length
         )
         prepared = list(tokens.select_columns(["prompt_ids", "chosen_ids", "rejected_ids"]))
-        _say_lost(run, "pairs", len(rows), len(prepared))
+        _say_left_out(run, "pairs", len(rows), len(prepared))
         columns = [pair_columns(self.pair_collator([row]), tails=False) for row in prepared]
         values = stored(
             run,
             self.mix,
-            came,
+            reference,
             self,
             (answer for found in columns for side in found.values() for answer in side),
         )
@@ -78,13 +78,13 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
             Dataset.from_list(rows), self.processing_class, self.args, False, None, "safety"
         )
         prepared = list(tokens.select_columns(["input_ids", "labels"]))
-        _say_lost(run, "safety rows", len(rows), len(prepared))
+        _say_left_out(run, "safety rows", len(rows), len(prepared))
         return Stream(prepared, self.args.per_device_train_batch_size, run.seed, "safety")
 
     def compute_loss(
         self, model: Any, inputs: Row, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """L of the module's first lines, scaled for accumulation as TRL scales L_sft."""
+        """L_sft + lambda_pref L_pref + lambda_safe L_safe, scaled for accumulation as TRL scales L_sft."""
         sft = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
         number = self._number()
         found = {}
@@ -92,14 +92,14 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
             found["pref"] = (self.mix.lambda_pref, self._preference(model, self.pairs.batch(number)))
         if self.safety is not None:
             found["safety"] = (self.mix.lambda_safe, self._imitation(model, self.safety.batch(number)))
-        # given the number of tokens, TRL's loss is a share of the whole step's, and the trainer divides by
-        # nothing
+        # With num_items_in_batch, TRL's loss is already the micro batch's share of the whole step, and the
+        # trainer divides no further; so the other losses are divided here.
         steps = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
         self._note(sft_loss=steps * sft, **{f"{name}_loss": value for name, (_, value) in found.items()})
         return loss.mixed(sft, *((weight / steps, value) for weight, value in found.values()))
 
     def _number(self) -> int:
-        """Which forward pass of the whole training this is, over all ranks; after a resume it counts on."""
+        """The number of this forward pass in the whole training, counted over all ranks and over resumes."""
         step, micro = self._at
         self._at = (self.state.global_step, micro + 1 if step == self.state.global_step else 0)
         passes = self.state.global_step * self.args.gradient_accumulation_steps + self._at[1]
@@ -131,16 +131,16 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         return loss.imitation(out.log_probs, out.label_mask)
 
     def _note(self, **numbers: Tensor) -> None:
-        """For the next line of the log, with TRL's own."""
+        """Add numbers to the next line of the log, as TRL does with its own."""
         for name, value in numbers.items():
             self._metrics["train"][name].append(
                 self.accelerator.gather_for_metrics(value.detach().reshape(1)).mean().item()
             )
 
 
-def _say_lost(run: Run, what: str, given: int, left: int) -> None:
-    if left < given:
+def _say_left_out(run: Run, what: str, given: int, kept: int) -> None:
+    if kept < given:
         run.say(
-            f"{given - left} of {given} {what} are left out: nothing of their answers fits"
+            f"{given - kept} of {given} {what} are left out: no token of their answers fits"
             " (method.max_length)"
         )

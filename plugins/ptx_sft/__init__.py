@@ -1,7 +1,7 @@
 """Supervised fine-tuning: the model imitates the answers in the data (TRL's SFTTrainer).
 
-By default only what the assistant says is trained on, never the questions: TRL's own default trains on every
-token of a conversation.
+By default the loss counts the assistant's tokens alone and never the questions. TRL's own default counts
+every token of a conversation.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from ptx import Choice, DataSet, Method, ModelRef, Problem, Run, RunConfig, hookimpl, setting
+from ptx import Choice, DataSet, Problem, RunConfig, hookimpl, setting
 from ptx.lm.training.method import TrlMethod, above
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
@@ -39,7 +39,7 @@ class SFT(TrlMethod):
         None, "cut examples to this many tokens (default: 1024, or the model's context where it is shorter)"
     )
     assistant_only: bool = setting(
-        True, "train on the answers only; false: on all tokens. Plain text is always trained on whole"
+        True, "train on the answers only; false: on all tokens. Plain text is always trained on in full"
     )
     packing: bool = setting(
         False,
@@ -54,15 +54,14 @@ class SFT(TrlMethod):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``method=sft``."""
-    return [
-        Choice("method", "sft", SFT, "supervised fine-tuning: imitate the answers in the data", LIBRARIES)
-    ]
+    """Contribute ``method=sft``."""
+    help_ = "supervised fine-tuning: imitate the answers in the data"
+    return [Choice("method", "sft", SFT, help_, LIBRARIES, calls="ptx_sft.train:train")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """What is wrong before a weight is loaded."""
+    """Problems that are found before the model is loaded."""
     if not isinstance(config.method, SFT):
         return []
     from ptx.lm.template import problems
@@ -71,13 +70,3 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
     found = validate.problems(config, "sft", "SFTConfig", OWNED, model, data)
     shape = validate.shape_of(config.method, data)
     return found + (problems(model) if shape == "messages" and config.method.assistant_only else [])
-
-
-@hookimpl
-def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
-    """Fine-tune with TRL's SFTTrainer."""
-    if not isinstance(method, SFT):
-        return None
-    from ptx_sft.train import train
-
-    return train(run, method, model, data)

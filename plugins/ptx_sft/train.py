@@ -1,5 +1,6 @@
-"""SFT through TRL's SFTTrainer: TRL's tokens, labels and loss; what they came to is checked before the first
-step.
+"""SFT through TRL's SFTTrainer.
+
+Tokens, labels and loss are TRL's; the tokenised rows are checked before the first step.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ def test_answers_are_those_of_plain_greedy_generation(teach, shelf, speaker):
 
 
 def test_a_teacher_that_never_ends_is_refused(teach, chat_model):
-    with pytest.raises(StepError, match="the teacher ended none of its 8 answers within 1 tokens"):
+    with pytest.raises(StepError, match="the teacher finished none of its 8 answers within 1 tokens"):
         teach(Sequence, teacher=chat_model, layers=1, rows=PROMPTS, max_new_tokens=1)
 
 

@@ -151,14 +151,14 @@ def test_embeddings_of_other_length_are_refused_on_policy_only(desk):
 @pytest.mark.parametrize(
     ("kind", "settings", "message"),
     [
-        (Distill, {"logits_weight": 0}, "are all 0: nothing is learnt"),
+        (Distill, {"logits_weight": 0}, "are all 0, so there is no loss"),
         (Distill, {"temperature": 0.0}, "method.temperature must be positive"),
-        (Distill, {"temperature": 0.3}, r"too cold for method.top_k=64; try method.top_k=0"),
+        (Distill, {"temperature": 0.3}, r"too low for method.top_k=64; try method.top_k=0"),
         (Distill, {"divergence": "jsd", "beta": 0.0}, "try method.divergence=forward_kl"),
         (Distill, {"divergence": "kl"}, "there is no method.divergence 'kl'"),
         (Distill, {"data_weight": -1.0}, "method.data_weight must be at least 0"),
         (Distill, {"layers": 2, "keep_layers": [0]}, "are both given"),
-        (Distill, {"keep_layers": [2, 1]}, "must rise from 0 on"),
+        (Distill, {"keep_layers": [2, 1]}, "must be different numbers in ascending order"),
         (Sequence, {"sampling": -0.1}, "method.sampling must be at least 0"),
         (OnPolicy, {"beta": 1.5}, r"method.beta must lie in \[0, 1\]"),
         (Gold, {"on_policy": 2.0}, r"method.on_policy must lie in \[0, 1\]"),

@@ -163,7 +163,7 @@ def test_a_short_training_on_much_data_asks_about_what_it_sees(messages, teach, 
     rows = messages * 3
     run, _ = teach(Distill, "short", rows=rows, max_steps=2)
     assert passes(shelf) == []
-    assert any("sees 16 of 48 rows" in line for line in run.console.lines)
+    assert any("reads 16 of 48 rows" in line for line in run.console.lines)
 
 
 def test_the_student_comes_nearer_to_the_teacher(teach):
@@ -245,7 +245,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(teach, losses
 def test_a_student_that_is_its_own_teacher_gets_half_of_the_layers(teach, chat_model):
     run, result = teach(Distill, teacher=chat_model)
     assert json.loads((result.path / "config.json").read_text())["num_hidden_layers"] == 1
-    assert "step: the student has layers 0 of the 2 of what it is made of" in run.console.lines
+    assert "step: the student keeps layers 0 of 2" in run.console.lines
 
 
 def test_a_student_is_given_the_layers_that_were_named(teach, chat_model, wide_teacher):

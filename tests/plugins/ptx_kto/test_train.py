@@ -83,7 +83,7 @@ def test_training_moves_liked_answers_up_and_disliked_ones_down(kto, make_data, 
 
 def test_a_single_label_is_refused():
     with pytest.raises(
-        StepError, match=r"all 16 thumbs have the label \{True\}: there is nothing to tell apart"
+        StepError, match=r"all 16 thumbs have the label \{True\}, and KTO needs both"
     ):
         shuffled([row for row in THUMBS if row["label"]], 0)
 

@@ -173,7 +173,7 @@ def test_safety_rows_that_do_not_say_what_to_answer_are_refused(tmp_path, chat_m
     monkeypatch.chdir(tmp_path)
     rows = [{name: row[name] for name in ("prompt", "harmful")} for row in SAFETY]
     with pytest.raises(
-        ConfigError, match="do not say what to answer: none has a reference; add a column reference"
+        ConfigError, match=r"no safety row of .* has a reference answer; add a column reference"
     ):
         planned(write_family(tmp_path / "family", safety=rows), chat_model)
 
