@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from ptx.lm.quanto import flat
+from ptx.lm.quanto import flat_name
 from ptx.models.inspection import tensors_of, weight_files
 
 BITS = {"F64": 64, "I64": 64, "F32": 32, "I32": 32, "U32": 32, "F16": 16, "BF16": 16, "I16": 16, "BOOL": 8}
@@ -47,7 +47,7 @@ class Folder:
         weights = [
             bits
             for name, bits in found.items()
-            if flat(name).rpartition(".")[2] in ("weight", "weight_packed", "weight_data", "qweight")
+            if flat_name(name).rpartition(".")[2] in ("weight", "weight_packed", "weight_data", "qweight")
         ]
         return float(sum(weights)), float(sum(found.values()))
 
@@ -55,5 +55,5 @@ class Folder:
         return [
             name
             for name in self.types
-            if flat(name).rpartition(".")[0] == layer and not name.endswith(".bias")
+            if flat_name(name).rpartition(".")[0] == layer and not name.endswith(".bias")
         ]

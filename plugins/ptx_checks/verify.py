@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from ptx import ModelRef, Promise, Run, StepError
-from ptx.lm.compression.oneshot import stored_dtype
+from ptx.lm.compression.network import stored_dtype
 from ptx.lm.load import dtype_of, is_adapter, load_model, stored_bytes
-from ptx.lm.missing_weights import refuse_a_hull
-from ptx.lm.progress import unpacking
+from ptx.lm.missing_weights import refuse_missing_weights
+from ptx.lm.progress import compressed_tensors_bars
 from ptx.lm.quanto import is_packed
 from ptx.machine import release_memory
 from ptx.models.inspection import inspect as facts_of
@@ -51,8 +51,8 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
         run.say(f"not read back: the result is of the kind {made.kind}, for which there are no checks")
         run.log(figures, 1, 1)
         return
-    refuse_a_hull(made.path)
-    with unpacking():  # compressed-tensors unpacks its weights when it loads, or in the first forward
+    refuse_missing_weights(made.path)
+    with compressed_tensors_bars():  # weights are unpacked while loading, or in the first forward
         network, wrong = reload(made, run.device)
         disk = log_probabilities(network)
     before = None if is_adapter(model.path) or facts_of(model.path).quantized else Folder(model.path)

@@ -85,7 +85,7 @@ class GgufLanguageModel(TokenModel):
                     [self._ask(text, goes_on, self.ends[0], 1)["top_logprobs"][0]["id"] for text in texts]
                 )
             else:
-                tokens = noise.over(np.stack([self._all(text, goes_on) for text in texts])).argmax(axis=-1)
+                tokens = noise.perturb(np.stack([self._all(text, goes_on) for text in texts])).argmax(axis=-1)
             for text, token in zip(texts, tokens.tolist(), strict=True):
                 text.append(token)
             yield tokens

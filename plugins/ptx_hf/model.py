@@ -17,9 +17,9 @@ from torch import Tensor
 
 from ptx import ModelRef
 from ptx.lm.load import load_model, load_tokenizer
-from ptx.lm.progress import unpacking
-from ptx.lm.serving.decoding import reply_of, seeds_of
-from ptx.lm.serving.loglikelihood import reason_against, shared_answers
+from ptx.lm.progress import compressed_tensors_bars
+from ptx.lm.serving.decoding import prompt_seeds, reply_text
+from ptx.lm.serving.loglikelihood import refusal_reason, shared_answers
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
 from ptx_hf import HF
@@ -39,7 +39,7 @@ class HFLanguageModel:
         self.emulated = emulated(model)
         text_config = model.config.get_text_config()
         self.max_length: int = getattr(text_config, "max_position_embeddings", None) or DEFAULT_LENGTH
-        self.prefix_refused = reason_against(model) if prefix_cache else ""
+        self.prefix_refused = refusal_reason(model) if prefix_cache else ""
         self.prefix_cache = prefix_cache and not self.prefix_refused
         self.concurrent = not rotates_by_length(text_config)
 
@@ -58,12 +58,12 @@ class HFLanguageModel:
         answers = [""] * len(encoded)
         for indices in self._batches([len(ids) for ids in encoded]):
             rows = [encoded[index] for index in indices]
-            processors = [Gumbel(temperature, seeds_of(seed, indices))] if temperature > 0 else []
+            processors = [Gumbel(temperature, prompt_seeds(seed, indices))] if temperature > 0 else []
             start = max(map(len, rows))
             criteria = [StopAt(self.tokenizer, stop, start)] if stop else []
             new = self._run(rows, max_new_tokens, processors, criteria)[:, start:]
             for index, ids in zip(indices, new.tolist(), strict=True):
-                answers[index] = reply_of(self.tokenizer, ids, self._ends(), stop)
+                answers[index] = reply_text(self.tokenizer, ids, self._ends(), stop)
         return answers
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
@@ -214,7 +214,7 @@ def load(runtime: HF, model: ModelRef, device: str) -> HFLanguageModel:
     packed = (model.path / "config.json").is_file() and '"quantization_config"' in (
         model.path / "config.json"
     ).read_text(encoding="utf-8")
-    with unpacking() if packed else nullcontext():
+    with compressed_tensors_bars() if packed else nullcontext():
         opened = HFLanguageModel(
             load_model(model, dtype=runtime.dtype, device=device).eval(),
             load_tokenizer(model.path),

@@ -57,7 +57,7 @@ class OnnxLanguageModel(TokenModel):
         generator = self._generator(rows, length, length if endless else 0)
         for _ in range(most):
             if noise is not None:
-                generator.set_logits(noise.over(generator.get_logits()[:, 0])[:, None])  # (B, 1, V)
+                generator.set_logits(noise.perturb(generator.get_logits()[:, 0])[:, None])  # (B, 1, V)
             generator.generate_next_token()
             yield generator.get_next_tokens()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ptx.errors import StepError
 from ptx.hooks.run import Run
-from ptx.lm.serving.exported import finished
+from ptx.lm.serving.exported import compare_and_describe
 from ptx.records import ModelRef
 from ptx_openvino import OpenVino
 from ptx_openvino.model import GRAPH, OpenVinoLanguageModel
@@ -19,7 +19,7 @@ def finish(run: Run, config: OpenVino, model: ModelRef, made: ModelRef) -> Model
     if not (made.path / GRAPH).is_file():
         raise StepError(f"the export left no {GRAPH} in its folder")
     told = f", {config.properties}".replace("{", "{{").replace("}", "}}") if config.properties else ""
-    return finished(
+    return compare_and_describe(
         run,
         "openvino",
         model,

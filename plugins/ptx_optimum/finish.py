@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ptx.errors import StepError
 from ptx.hooks.run import Run
-from ptx.lm.serving.exported import finished
+from ptx.lm.serving.exported import compare_and_describe
 from ptx.records import ModelRef
 from ptx_optimum import OnnxOptimum
 from ptx_optimum.model import GRAPH, OrtLanguageModel
@@ -18,7 +18,7 @@ def finish(run: Run, config: OnnxOptimum, model: ModelRef, made: ModelRef) -> Mo
     """
     if not (made.path / GRAPH).is_file():
         raise StepError(f"the export left no {GRAPH} in its folder")
-    return finished(
+    return compare_and_describe(
         run,
         "onnx_optimum",
         model,

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from ptx import ModelRef, Run, StepError
 from ptx.files import read_json, write_json
-from ptx.lm.compression.grid import groups_for, round_to_nearest, told
-from ptx.lm.compression.oneshot import Layers, StoredWeights, targeted_layers
+from ptx.lm.compression.grid import describe_group_sizes, groups_for, round_to_nearest
+from ptx.lm.compression.network import Layers, StoredWeights, targeted_layers
 from ptx.lm.compression.resume import digest
-from ptx.lm.training.distributed import is_sharded, leads
+from ptx.lm.training.distributed import is_main_rank, is_sharded
 from ptx.lm.training.method import TrlMethod
 from ptx.lm.training.trainer import result_dtype
 from ptx.models.inspection import tensors_of, weight_files
@@ -44,7 +44,7 @@ def rounded(
     layers = targeted_layers(network, config.skip)
     widths = {name: layer.in_features for name, layer in layers.items()}
     groups = groups_for(widths, config.group_size)
-    if said := told(widths, groups, config.group_size):
+    if said := describe_group_sizes(widths, groups, config.group_size):
         run.say(said)
     shared = f"groups of {config.group_size}" if config.group_size > 0 else "a scale per output channel"
     run.say(f"{len(layers)} linear layers are trained as they will be rounded: {config.bits} bits, {shared}")
@@ -83,7 +83,7 @@ def _note(
     run.event(
         "qat", bits=config.bits, groups=groups, relative_weight_error=(gap / norm) ** 0.5 if norm else 0.0
     )
-    if leads():
+    if is_main_rank():
         write_json(run.checkpoints / TRAINED, trained)
 
 
@@ -93,7 +93,7 @@ def verify(run: Run, config: RoundToNearest, made: ModelRef) -> None:
     Raises:
         StepError: it is not; or the method has trained by another loop, and nothing was rounded.
     """
-    if not leads():
+    if not is_main_rank():
         return
     file = run.checkpoints / TRAINED
     if not file.is_file():

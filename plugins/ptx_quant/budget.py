@@ -12,7 +12,7 @@ from typing import Any
 
 from ptx import ModelRef, StepError
 from ptx.files import files_of
-from ptx.lm.compression.oneshot import Layers
+from ptx.lm.compression.network import Layers
 from ptx.lm.load import stored_bytes
 from ptx_quant.checks import out_of_reach
 from ptx_quant.settings import Mixed

@@ -5,18 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ptx import DataSet, ModelRef, Run, StepError
-from ptx.lm.compression.grid import groups_for, told
-from ptx.lm.compression.oneshot import (
-    Layers,
-    apply,
-    calibrated,
-    context_of,
-    ignored,
-    load_merged,
-    save,
-    session,
-    targeted_layers,
-)
+from ptx.lm.compression.grid import describe_group_sizes, groups_for
+from ptx.lm.compression.network import Layers, context_of, ignore_patterns, load_merged, targeted_layers
+from ptx.lm.compression.oneshot import apply, recorded_batches, save, session
 from ptx.lm.load import load_tokenizer
 from ptx_quant.budget import budget_of
 from ptx_quant.modifiers import put_right, recipe, rounding
@@ -34,14 +25,14 @@ def quantise(run: Run, config: Quantizer, model: ModelRef, data: DataSet | None)
     budget = (
         budget_of(config, model, network, tokenizer, layers, groups) if isinstance(config, Mixed) else None
     )
-    batches = calibrated(run, data, tokenizer, config, context_of(network))
+    batches = recorded_batches(run, data, tokenizer, config, context_of(network))
     if isinstance(config, Mixed) and budget:
         bits = chosen_bits(run, network, layers, groups, config, batches, budget)
     else:
         bits = dict.fromkeys(layers, config.format.bits)
     formats = {name: (bits[name], groups[name]) for name in layers}
     with session(run), put_right(config, network):
-        apply(run, network, tokenizer, recipe(config, ignored(network, layers), formats), batches)
+        apply(run, network, tokenizer, recipe(config, ignore_patterns(network, layers), formats), batches)
         if rounding(config) != "none":
             run.log({"quantised_layers": float(count_quantised(layers)), "bits": average(bits, layers)}, 1, 1)
         elif hasattr(network, "transform_config"):
@@ -61,8 +52,8 @@ def grouped(run: Run, config: Quantizer, layers: Layers) -> dict[str, int]:
         groups = dict.fromkeys(
             groups, min(groups.values())
         )  # -1, a scale per channel, where one layer can have no groups
-    if said := told(widths, groups, config.group) if config.format.preset != "FP8_BLOCK" else "":
-        run.say(said)
+    if config.format.preset != "FP8_BLOCK" and (note := describe_group_sizes(widths, groups, config.group)):
+        run.say(note)
     if not groups:
         raise StepError(
             f"scheme {config.scheme} has groups of {config.group}, which divide no layer's inputs; choose"

@@ -15,7 +15,8 @@ from torch import Tensor
 
 from ptx import Run, StepError
 from ptx.lm.compression.grid import endings, round_to_nearest
-from ptx.lm.compression.oneshot import Batch, Layers
+from ptx.lm.compression.network import Layers
+from ptx.lm.compression.oneshot import Batch
 from ptx.lm.progress import Pace
 from ptx_quant.budget import Budget
 from ptx_quant.settings import Mixed

@@ -12,7 +12,9 @@ from typing import Any
 import torch
 
 from ptx import DataSet, ModelRef, Run
-from ptx.lm.compression.oneshot import Batch, calibrated, context_of, endings, load_merged, targeted_layers
+from ptx.lm.compression.grid import endings
+from ptx.lm.compression.network import context_of, load_merged, targeted_layers
+from ptx.lm.compression.oneshot import Batch, recorded_batches
 from ptx.lm.load import load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.quanto import save_packed
@@ -26,7 +28,7 @@ def quantise(run: Run, config: Quanto, model: ModelRef, data: DataSet | None) ->
     tokenizer = load_tokenizer(model.path)
     network = load_merged(run, model)
     layers = targeted_layers(network, config.skip)
-    batches = calibrated(run, data, tokenizer, config, context_of(network))
+    batches = recorded_batches(run, data, tokenizer, config, context_of(network))
     optimizer = {"": None, "minmax": MaxOptimizer, "hqq": HqqOptimizer}[config.optimizer]
     quantize(
         network,

@@ -14,7 +14,7 @@ import numpy as np
 
 from ptx import ModelRef
 from ptx.lm.load import base_of, is_adapter
-from ptx.lm.serving.decoding import seeds_of
+from ptx.lm.serving.decoding import prompt_seeds
 from ptx.lm.tokens import encode, encode_pair
 from ptx_vllm import Vllm
 
@@ -70,7 +70,7 @@ class VllmLanguageModel(ABC):
                 "stop": list(stop),
                 "seed": one % 2**31 if temperature > 0 else None,
             }
-            for one in seeds_of(seed, range(len(rows)))
+            for one in prompt_seeds(seed, range(len(rows)))
         ]
         return self.texts(rows, wanted)
 

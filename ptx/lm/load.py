@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
 from ptx.files import files_of, read_json, write_json
-from ptx.lm.missing_weights import refuse_a_hull
+from ptx.lm.missing_weights import refuse_missing_weights
 from ptx.lm.quanto import is_packed, open_packed
 from ptx.records import ModelRef
 
@@ -124,7 +124,7 @@ def load_model(
         return _load_adapter(folder, dtype, device, **options)
     if is_packed(folder):
         return open_packed(folder, device)
-    refuse_a_hull(folder)
+    refuse_missing_weights(folder)
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
             folder,

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import StepError
-from ptx.lm.quanto import flat
+from ptx.lm.quanto import flat_name
 from ptx.models.inspection import tensors_of, weight_files
 
 
-def refuse_a_hull(folder: Path) -> None:
+def refuse_missing_weights(folder: Path) -> None:
     """Refuse a folder that lacks the weights of more than half of its modules, before memory is taken for
     them.
 
@@ -46,4 +46,4 @@ def refuse_a_hull(folder: Path) -> None:
 
 def _modules(tensors: Iterable[str]) -> set[str]:
     """The modules that tensors belong to, by the last three parts of their names."""
-    return {".".join(flat(name).split(".")[-4:-1]) for name in tensors}
+    return {".".join(flat_name(name).split(".")[-4:-1]) for name in tensors}

@@ -67,7 +67,7 @@ def reported_bars(report: Report, *modules: ModuleType) -> Iterator[None]:
 
 
 @contextmanager
-def unpacking(report: Report = lambda *_: None) -> Iterator[None]:
+def compressed_tensors_bars(report: Report = lambda *_: None) -> Iterator[None]:
     """compressed-tensors shows its bars whatever TQDM_DISABLE says, when it packs, unpacks or moves a
     model.
     """

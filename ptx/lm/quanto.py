@@ -105,7 +105,7 @@ def unpack(network: Any) -> None:
             network.set_submodule(name, plain)
 
 
-def flat(name: str) -> str:
+def flat_name(name: str) -> str:
     """A tensor's name with one part behind its module's: optimum-quanto has ``weight._scale``, and
     ``weight._data._data`` below 8 bits.
     """

@@ -1,3 +1,1 @@
-"""One-shot compression with llm-compressor: calibration, target layers, the integer grid, sparsity patterns,
-resuming by layer.
-"""
+"""One-shot compression with llm-compressor: calibration, layers, the integer grid, sparsity, resuming."""

@@ -1,10 +1,10 @@
-"""Calibration data: which texts a compressor looks at, drawn by seed, with a digest.
+"""Calibration data: the texts that a compressor reads, sampled by seed, with a digest.
 
 A row is a text, or a conversation rendered by the model's chat template. The rows come from the run's data
 or, by weight, from several of its shapes and from further files (``mix={messages: 0.7, ./code.jsonl: 0.3}``).
-Rows share a batch only when they are of one length, so nothing is padded (padded positions would count in
-Hessians and activation ranges) and nothing is cut to a shorter neighbour;
-:func:`bucketed` can also pad, for those who mask what they measure.
+Only rows of one length share a batch. So nothing is padded (padded positions would count in Hessians and
+activation ranges), and no row is cut to the length of another. :func:`bucketed` can also pad, for callers
+that mask the padding.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ from ptx.models import inspection
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from transformers import PreTrainedTokenizerBase
 
 Row = dict[str, Any]
 
 
 class Settings(Protocol):
-    """What decides a sample; ``mix`` and ``batch_size`` may be absent."""
+    """The settings that determine a sample; ``mix`` and ``batch_size`` may be absent."""
 
     samples: int
     max_length: int
@@ -37,7 +38,7 @@ class Settings(Protocol):
 
 @dataclass
 class Calibrated(Compressor):
-    """A compressor that looks at data: the fields that all of them share."""
+    """A compressor that reads calibration data, with the fields that all of them share."""
 
     needs: ClassVar[tuple[str, ...]] = ("calibration",)
     samples: int = setting(128, "calibration rows")
@@ -60,32 +61,30 @@ class Calibrated(Compressor):
 
     @property
     def where(self) -> str:
-        """What it is called on the command line: ``compress.gptq``; the choice is named as the class, in
-        lower case.
-        """
+        """The prefix of its fields on the command line, from the class name: ``compress.gptq``."""
         return f"compress.{type(self).__name__.lower()}"
 
     def at(self, name: str) -> str:
-        """Where a field is set: ``compress.gptq.bits``."""
+        """The full name of a field on the command line: ``compress.gptq.bits``."""
         return f"{self.where}.{name}"
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """Shapes of the data that it takes rows from, beside the one it needs."""
+        """The further shapes of the data that ``mix`` names."""
         return tuple(part for part in self.mix if not is_file(part))
 
     def inputs(self) -> list[Path]:
-        """Files that it takes rows from."""
+        """The files that ``mix`` names."""
         return [Path(part) for part in self.mix if is_file(part)]
 
 
 def is_file(part: str) -> bool:
-    """Whether a part of a mixture names a file and not a shape."""
+    """Whether a part of a mixture names a file rather than a shape."""
     return "/" in part or "." in part
 
 
 def problems(settings: Any, name: str, model: Path, data: DataSet | None) -> list[Problem]:
-    """What is wrong with the calibration of ``compress=[name]``, before a weight is loaded."""
+    """The problems with the calibration data of ``compress=[name]``, found before a weight is loaded."""
     found = []
     mix: dict[str, float] = settings.mix
     for part in mix:
@@ -95,7 +94,7 @@ def problems(settings: Any, name: str, model: Path, data: DataSet | None) -> lis
             found.append(
                 Problem(
                     f"compress.{name}.mix: no shape {part!r}",
-                    f"{did_you_mean(part, SHAPES)} A file is written ./FILE",
+                    f"{did_you_mean(part, SHAPES)} Write a file as ./FILE",
                 )
             )
     if data is None or inspection.problems(model) or found:
@@ -107,8 +106,8 @@ def problems(settings: Any, name: str, model: Path, data: DataSet | None) -> lis
         fix = "calibrate on texts, or add a chat_template.jinja to the model's folder"
         found.append(
             Problem(
-                f"compress={name}: {data.name} holds conversations and {model} has no chat template to write"
-                " them with",
+                f"compress={name}: {data.name} holds conversations, and {model} has no chat template"
+                " to render them",
                 fix,
             )
         )
@@ -129,59 +128,63 @@ def _file_problems(part: str, name: str) -> list[Problem]:
 
 @dataclass(frozen=True)
 class Sample:
-    """Calibration rows as token ids, in the order drawn."""
+    """Calibration rows as token ids, in the order of the sample."""
 
     rows: tuple[tuple[int, ...], ...]
-    parts: dict[str, int]  # how many came from where
-    cut: int  # rows that lost their end to max_length
+    parts: dict[str, int]  # source -> its number of rows
+    cut: int  # number of rows longer than max_length
 
     @property
     def tokens(self) -> int:
-        """How many in all."""
+        """The number of tokens in all rows."""
         return sum(map(len, self.rows))
 
     @property
     def digest(self) -> str:
-        """sha256 over the token ids in their order."""
+        """SHA-256 of the token ids in their order."""
         return digest_of([list(row) for row in self.rows])
 
 
 def draw(
-    data: DataSet | None, tokenizer: Any, settings: Settings, seed: int, context: int | None = None
+    data: DataSet | None,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: Settings,
+    seed: int,
+    context: int | None = None,
 ) -> Sample:
-    """A sample of calibration rows, the same for the same seed: tokens as the model reads them, each row cut
-    to ``max_length``.
+    """A sample of calibration rows as token ids; the same seed gives the same sample.
 
-    ``context`` is the model's, in tokens, where it is known: rows are cut to that if it is shorter.
+    Each row is cut to ``max_length``, or to ``context``, the model's context length in tokens, if that is
+    known and shorter.
 
     Raises:
-        StepError: no data, or no row with more than one token in one of the parts of the mixture.
+        StepError: there is no data, or a part of the mixture has no row with more than one token.
     """
     if data is None:
-        raise StepError("this compressor calibrates on text; add data=...")
+        raise StepError("this compressor needs calibration data; add data=...")
     mix: dict[str, float] = dict(getattr(settings, "mix", None) or {})
     parts = parts_of(data, mix)
     limit = min(settings.max_length, context or settings.max_length)
     counts = shares(settings.samples, [mix.get(part, 1.0) for part in parts])
-    taken: list[tuple[int, ...]] = []
-    came, cut = {}, 0
+    chosen: list[tuple[int, ...]] = []
+    rows_of_part, cut = {}, 0
     for (part, rows), count in zip(parts.items(), counts, strict=True):
         found = _drawn(rows, tokenizer, limit, count, f"{seed}/{part}" if mix else seed)
         if not found and count:
             raise StepError(
-                f"none of the {len(rows)} calibration rows of {part} holds text; give rows with a text or"
+                f"none of the {len(rows)} calibration rows of {part} holds text; use rows with a text or"
                 " messages field"
             )
         cut += sum(length > len(ids) for ids, length in found)
-        taken += [ids for ids, _ in found]
-        came[part] = len(found)
+        chosen += [ids for ids, _ in found]
+        rows_of_part[part] = len(found)
     if mix:
-        random.Random(seed).shuffle(taken)  # noqa: S311 (reproducible, not secret)
-    return Sample(tuple(taken), came, cut)
+        random.Random(seed).shuffle(chosen)  # noqa: S311 (reproducible, not secret)
+    return Sample(tuple(chosen), rows_of_part, cut)
 
 
 def parts_of(data: DataSet, mix: dict[str, float]) -> dict[str, list[Row]]:
-    """The rows of each part of a mixture; of the data as it is where there is none."""
+    """The rows of each part of a mixture; without a mixture, the calibration rows of the data."""
     if not mix:
         return {data.name: data.rows("calibration")}
     found = {}
@@ -198,7 +201,7 @@ def parts_of(data: DataSet, mix: dict[str, float]) -> dict[str, list[Row]]:
 
 
 def shares(total: int, weights: Sequence[float]) -> list[int]:
-    """``total`` shared out by weight, in whole numbers (largest remainders)."""
+    """Whole numbers in proportion to ``weights`` that add up to ``total`` (largest remainder method)."""
     exact = [total * weight / sum(weights) for weight in weights]
     given = [int(value) for value in exact]
     for index in sorted(range(len(exact)), key=lambda index: given[index] - exact[index])[
@@ -209,22 +212,22 @@ def shares(total: int, weights: Sequence[float]) -> list[int]:
 
 
 def _drawn(
-    rows: list[Row], tokenizer: Any, limit: int, count: int, seed: int | str
+    rows: list[Row], tokenizer: PreTrainedTokenizerBase, limit: int, count: int, seed: int | str
 ) -> list[tuple[tuple[int, ...], int]]:
-    """Up to ``count`` rows as token ids, cut, each with its length before."""
+    """Up to ``count`` rows as token ids cut to ``limit``, each with its length before the cut."""
     found: list[tuple[tuple[int, ...], int]] = []
     # reproducible, not secret
     for index in random.Random(seed).sample(range(len(rows)), len(rows)):  # noqa: S311
         if len(found) == count:
             break
-        ids = encode(tokenizer, rendered(tokenizer, rows[index]))
+        ids = encode(tokenizer, row_text(tokenizer, rows[index]))
         if len(ids[:limit]) > 1:
             found.append((tuple(ids[:limit]), len(ids)))
     return found
 
 
-def rendered(tokenizer: Any, row: Row) -> str:
-    """The text of a calibration row, its messages through the chat template."""
+def row_text(tokenizer: PreTrainedTokenizerBase, row: Row) -> str:
+    """The text of a calibration row; messages are rendered by the chat template."""
     if row.get("messages"):
         return str(tokenizer.apply_chat_template(row["messages"], tokenize=False))
     return str(row["text"])
@@ -233,11 +236,11 @@ def rendered(tokenizer: Any, row: Row) -> str:
 def bucketed(
     rows: Sequence[Sequence[int]], size: int, pad: int | None = None, slack: float = 0.1
 ) -> list[dict[str, Tensor]]:
-    """Rows in batches of up to ``size``: ``input_ids`` and ``attention_mask``, (B, T).
+    """Batches of up to ``size`` rows: ``input_ids`` and ``attention_mask``, (B, T).
 
     Without ``pad`` only rows of one length share a batch, and the batches keep the order of their first rows.
-    With it, rows are sorted by length and a batch holds neighbours that are at most the share ``slack``
-    shorter than its longest, padded on the right. No row is ever cut.
+    With the token id ``pad``, rows are sorted by length and padded on the right; a row in a batch is at most
+    the fraction ``slack`` shorter than the longest. No row is cut.
     """
     import torch
 

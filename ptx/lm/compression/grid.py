@@ -1,10 +1,11 @@
-"""The grid that integer weights are rounded to: which neighbours share a scale, and the rounding itself.
-Tensors and numbers, no imports of torch.
+"""The grid of integer weights: which weights share a scale, and rounding to nearest.
 
 The arithmetic is that of compressed-tensors' min-max observer and ``fake_quantize``, operation by operation
-and in the weight's own dtype: what is rounded here is to the bit what llm-compressor's rounding to nearest
-stores of the same weight (a test holds it to that). One grid in one place: a quantiser that measures layers
-by it and a training that looks through it must mean the same numbers.
+and in the weight's own dtype. So the result equals, bit for bit, what llm-compressor stores when it rounds
+the same weight to nearest; a test compares the two. There is one implementation because a quantiser that
+measures its error by this grid and a training that rounds to it (``qat=rtn``) must use the same numbers.
+
+The functions work on tensors, but this module does not import torch.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ CHANNEL = -1  # one scale per output channel
 
 
 def check_grid(where: str, bits: int, group: int) -> None:
-    """Refuse what is no grid; ``where`` is the choice whose fields ``bits`` and ``group_size`` these are.
+    """Check the fields ``bits`` and ``group_size`` of the choice ``where``.
 
     Raises:
-        ValueError: what would be one, and what to type.
+        ValueError: a value is out of range.
     """
     if not 2 <= bits <= 8:
         raise SettingError(f"{where}.bits must be 2 to 8, got {bits}; try {where}.bits=4", where)
@@ -35,11 +36,11 @@ def check_grid(where: str, bits: int, group: int) -> None:
 
 
 def round_to_nearest(weight: Tensor, bits: int, group: int, *, symmetric: bool = True) -> Tensor:
-    """``weight`` (R, C) on the grid of its groups of ``group`` neighbours (-1: the whole row), dequantised;
-    an exact zero stays one.
+    """``weight`` (R, C) rounded to its grid and dequantised; an exact zero stays zero.
 
-    The scale is twice the largest magnitude over 2^bits - 1, or the range over it for a grid with a zero
-    point (Jacob et al. 2018, section 2.1).
+    Each ``group`` of neighbours in a row (-1: the whole row) has one scale. On a symmetric grid the scale is
+    twice the largest magnitude divided by 2^bits - 1; on one with a zero point it is the range divided by
+    2^bits - 1 (Jacob et al. 2018, section 2.1).
     """
     rows, columns = weight.shape
     grouped = weight.reshape(rows, -1, columns if group == CHANNEL else group)
@@ -51,14 +52,15 @@ def round_to_nearest(weight: Tensor, bits: int, group: int, *, symmetric: bool =
     else:
         scale = (high - low) / steps
         zero = (least - low / scale).clamp(least, most).nan_to_num(0).round()
-    scale = scale.masked_fill(scale == 0, 1)  # of a group that is zero all over
+    scale = scale.masked_fill(scale == 0, 1)  # all weights of the group are zero
     codes = (grouped / scale + zero).clamp(least, most).round()
     return ((codes - zero) * scale).reshape(rows, columns)
 
 
 def group_for(width: int, wanted: int) -> int:
-    """The largest group of at most ``wanted`` weights that divides a layer's ``width`` inputs by a power of
-    two; else a channel's scale.
+    """The group size for a layer with ``width`` inputs: ``wanted``, halved until it divides ``width``.
+
+    CHANNEL when no size of at least 8 divides it.
     """
     if wanted in (CHANNEL, width):
         return wanted
@@ -71,8 +73,9 @@ def group_for(width: int, wanted: int) -> int:
 
 
 def groups_for(widths: Mapping[str, int], wanted: int, *, fixed: bool = False) -> dict[str, int]:
-    """The group size of each layer, given the number of inputs of each; ``fixed`` sizes cannot give way, so
-    layers they do not divide are absent.
+    """The group size of each layer, from its number of inputs.
+
+    A ``fixed`` size is not adapted: layers whose inputs it does not divide are left out of the result.
     """
     if fixed:
         return {name: wanted for name, width in widths.items() if wanted == CHANNEL or width % wanted == 0}
@@ -80,7 +83,7 @@ def groups_for(widths: Mapping[str, int], wanted: int, *, fixed: bool = False) -
 
 
 def describe_group_sizes(widths: Mapping[str, int], groups: Mapping[str, int], wanted: int) -> str:
-    """A sentence on the layers that could not have the group size asked for; empty when all have."""
+    """A sentence about the layers that do not have the group size ``wanted``; empty when all have it."""
     parts = []
     for size in sorted({size for size in groups.values() if size != wanted}, reverse=True):
         names = endings(name for name, given in groups.items() if given == size)
@@ -95,5 +98,5 @@ def describe_group_sizes(widths: Mapping[str, int], groups: Mapping[str, int], w
 
 
 def endings(names: Iterable[str]) -> list[str]:
-    """The last parts of layers' names, each once: ``q_proj``, ``down_proj``."""
+    """The last parts of the layers' names without repetition: ``q_proj``, ``down_proj``."""
     return list(dict.fromkeys(name.rpartition(".")[2] for name in names))

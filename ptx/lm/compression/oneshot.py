@@ -1,20 +1,22 @@
-"""One-shot compression with llm-compressor, with the checks that it leaves out.
+"""One-shot compression with llm-compressor, with the checks that it lacks.
 
-``compress`` is the whole step: load a fresh copy from disk, calibrate on a seeded sample, run the modifiers,
-save. A plugin brings the modifiers. ``edit`` is the same for a compressor that does the work itself. What was
-saved is read back and checked by ``ptx_checks``, as everything that a compressor makes.
+``compress`` is the whole step: it loads a fresh copy of the model from disk, calibrates on a seeded sample,
+runs the modifiers of a plugin and saves the result. ``edit`` is the same for a compressor that changes the
+weights itself. ``ptx_checks`` reads the saved folder back and checks it, as it does for every compressor.
 
-What llm-compressor 0.14 does by itself, and what is done about it here:
+What llm-compressor 0.14 does, and what this module does instead:
 
-- its calibration sampler draws from the global generator: the sample and its order are drawn here, from the
-  run's seed
-- its collator cuts every row of a batch to the shortest: batches are made here, of rows of one length
-- a killed walk starts over: here it goes on after the last finished layer (:mod:`ptx.lm.compression.resume`)
-- its session is one per process and keeps what the last compression left: reset before and after
-- it prunes an output layer named in ``ignore`` literally, and accepts patterns that match nothing: patterns
-  are written here, from the layers' names
-- its log goes to stdout and its bars to stderr: bars become the run's progress, the one warning that changes
-  the result is passed on
+- Its calibration sampler draws from the global generator. Here the sample and its order follow from the run's
+  seed.
+- Its collator cuts every row of a batch to the shortest. Here a batch holds rows of one length.
+- A killed compression starts from the first layer. Here it resumes after the last finished layer
+  (:mod:`ptx.lm.compression.resume`).
+- There is one session per process, and it keeps state of the last compression. Here it is reset before and
+  after.
+- It prunes an output layer that ``ignore`` names literally, and accepts patterns that match nothing. Here the
+  patterns are made from the layers' names.
+- Its log goes to stdout and its bars to stderr. Here bars become the run's progress, and only the warning
+  that concerns the result is passed on.
 """
 
 from __future__ import annotations
@@ -22,40 +24,46 @@ from __future__ import annotations
 import logging
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
-from safetensors import safe_open
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ptx import DataSet, ModelRef, Run, StepError
-from ptx.files import read_json
+from ptx import DataSet, ModelRef, Run
 from ptx.lm.compression.calibration import bucketed, draw
-from ptx.lm.compression.resume import resumable, unwrapped
-from ptx.lm.load import base_of, is_adapter, load_model, load_tokenizer
-from ptx.lm.progress import Pace, replaced, reported_bars, unpacking
+from ptx.lm.compression.network import (
+    Layers,
+    Weights,
+    context_of,
+    ignore_patterns,
+    load_merged,
+    targeted_layers,
+    weights_before,
+)
+from ptx.lm.compression.resume import fx_wrappers_removed, resumable
+from ptx.lm.load import load_tokenizer
+from ptx.lm.progress import Pace, compressed_tensors_bars, replaced, reported_bars
 from ptx.machine import freed_at_once
-from ptx.models.inspection import tensors_of, weight_files
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Batch = dict[str, Tensor]
-Layers = dict[str, nn.Linear]
-Weights = Mapping[str, Tensor]
 Check = Callable[[Weights, Layers], dict[str, float]]
 
 
 class Sample(Protocol):
-    """How much a compressor is calibrated on."""
+    """How many calibration rows a compressor reads, and how many tokens of each."""
 
     samples: int
     max_length: int
 
 
 class Settings(Sample, Protocol):
-    """What every one-shot compressor of linear layers can be told."""
+    """The fields that every one-shot compressor of linear layers has."""
 
     skip: list[str]
 
@@ -67,30 +75,30 @@ def compress(
     settings: Settings,
     modifier: Callable[[list[str]], Any],
     check: Check | None = None,
-    prepare: Callable[[Any, Layers, list[Batch]], None] = lambda *_: None,
+    prepare: Callable[[PreTrainedModel, Layers, list[Batch]], None] = lambda *_: None,
 ) -> ModelRef:
     """Compress ``model`` into ``run.folder / "model"`` with llm-compressor.
 
     Args:
-        run: the run under way.
-        model: what to compress; an adapter is merged into its base first.
-        data: where the calibration rows come from; needed when ``settings.needs`` says so.
+        run: the current run.
+        model: the model to compress; an adapter is merged into its base first.
+        data: the source of the calibration rows; needed when ``settings.needs`` says so.
         settings: the compressor's configuration.
-        modifier: makes the llm-compressor modifier, or several in order, given the patterns of the layers to
-            leave alone.
-        check: given the weights before and the layers after, looks at what only the model in memory shows,
-            and measures it.
-        prepare: looks at the loaded model, its layers and the calibration rows before ``modifier`` is asked.
+        modifier: makes the llm-compressor modifier, or a list of them in order, from the patterns of the
+            layers to leave unchanged.
+        check: gets the weights before and the layers after; returns the metrics that only the model in
+            memory can give, or raises.
+        prepare: gets the loaded model, its layers and the calibration batches before ``modifier`` is called.
 
     Raises:
-        StepError: nothing to compress or to calibrate on, or a result other than asked for.
+        StepError: there is nothing to compress or to calibrate on, or the result is not as configured.
     """
     tokenizer = load_tokenizer(model.path)
 
-    def work(network: Any, layers: Layers) -> None:
-        batches = calibrated(run, data, tokenizer, settings, context_of(network))
+    def work(network: PreTrainedModel, layers: Layers) -> None:
+        batches = recorded_batches(run, data, tokenizer, settings, context_of(network))
         prepare(network, layers, batches)
-        apply(run, network, tokenizer, modifier(ignored(network, layers)), batches)
+        apply(run, network, tokenizer, modifier(ignore_patterns(network, layers)), batches)
 
     return edit(run, model, settings.skip, work, check, session(run))
 
@@ -99,12 +107,13 @@ def edit(
     run: Run,
     model: ModelRef,
     skip: Sequence[str],
-    work: Callable[[Any, Layers], None],
+    work: Callable[[PreTrainedModel, Layers], None],
     check: Check | None = None,
     within: AbstractContextManager[None] | None = None,
 ) -> ModelRef:
-    """Load ``model``, let ``work`` change its linear layers in place, measure by ``check``, save; ``within``
-    is open until it is saved.
+    """Load ``model``, let ``work`` change its linear layers in place, log the metrics of ``check``, and save.
+
+    The context ``within`` stays open until the model is saved.
     """
     tokenizer = load_tokenizer(model.path)
     network = load_merged(run, model)
@@ -117,16 +126,16 @@ def edit(
         return save(run, network, tokenizer)
 
 
-def context_of(network: Any) -> int | None:
-    """How many tokens the model can read, where its config says so."""
-    return getattr(network.config.get_text_config(), "max_position_embeddings", None)
-
-
-def calibrated(
-    run: Run, data: DataSet | None, tokenizer: Any, settings: Sample, context: int | None = None
+def recorded_batches(
+    run: Run,
+    data: DataSet | None,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: Sample,
+    context: int | None = None,
 ) -> list[Batch]:
-    """The calibration rows of a step, told and recorded with their digest; none for a compressor that needs
-    none.
+    """The calibration batches of a step; empty for a compressor that needs no data.
+
+    The event log gets the number of rows and their digest, and the console a line about them.
     """
     if not getattr(settings, "needs", ("calibration",)):
         return []
@@ -144,97 +153,35 @@ def calibrated(
     return bucketed(sample.rows, getattr(settings, "batch_size", 1))
 
 
-def save(run: Run, network: Any, tokenizer: Any, **options: Any) -> ModelRef:
-    """Write the compressed model below ``run.folder``, with llm-compressor's ``options``; ``ptx_checks``
-    reads it back.
-    """
-    folder = run.folder / "model"
-    with freed_at_once():  # packing takes the place of the weights, layer by layer
-        network.save_pretrained(folder, save_compressed=True, **options)
-    tokenizer.save_pretrained(folder)
-    (folder / "recipe.yaml").unlink(
-        missing_ok=True
-    )  # the next compression would read it, and stumbles over what SmoothQuant writes there
-    return ModelRef.of(folder)
+def calibration_batches(
+    data: DataSet | None, tokenizer: PreTrainedTokenizerBase, settings: Sample, seed: int
+) -> list[Batch]:
+    """A seeded sample of calibration rows in batches of rows of one length, by default one row each.
 
-
-def load_merged(run: Run, model: ModelRef, dtype: str = "") -> Any:
-    """A fresh copy from disk (llm-compressor reads ``config.json`` beside it), in the dtype it is stored in
-    or another; an adapter is merged.
-    """
-    network = load_model(model, dtype=dtype or stored_dtype(model), device=run.device)
-    if hasattr(network, "merge_and_unload"):
-        run.say("merging the adapter into its base before compressing")
-        network = network.merge_and_unload()
-    if getattr(network.config, "quantization_config", None) is not None:
-        raise StepError(
-            f"{model.path} is quantised already and cannot be compressed again; prune first:"
-            " compress=[sparsegpt,gptq]"
-        )
-    return network.eval()
-
-
-def stored_dtype(model: ModelRef) -> str:
-    """The dtype that the weights are stored in: compressing must not double what it does not touch."""
-    folder = base_of(model.path) if is_adapter(model.path) else model.path
-    config = read_json(folder / "config.json")
-    name = str(config.get("dtype") or config.get("torch_dtype") or "auto")
-    return name if name in ("float32", "bfloat16", "float16") else "auto"
-
-
-def targeted_layers(network: Any, skip: Sequence[str]) -> Layers:
-    """The linear layers to compress, by name: all but the output embedding and those that a pattern of
-    ``skip`` is found in.
-    """
-    linear = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
-    for pattern in skip:
-        if not any(re.search(pattern, name) for name in linear):
-            raise StepError(
-                f"skip pattern {pattern!r} matches no linear layer; there are"
-                f" {', '.join(sorted(endings(linear)))}"
-            )
-    output = network.get_output_embeddings()
-    kept = {
-        name: module
-        for name, module in linear.items()
-        if module is not output and not any(re.search(p, name) for p in skip)
-    }
-    if not kept:
-        raise StepError(
-            f"no linear layer is left to compress: skip={list(skip)} leaves out all {len(linear)}"
-        )
-    return kept
-
-
-def endings(names: Any) -> set[str]:
-    """The last parts of module names: ``q_proj``, ``down_proj``, ..."""
-    return {name.rpartition(".")[2] for name in names}
-
-
-def ignored(network: Any, layers: Layers) -> list[str]:
-    """Patterns for llm-compressor's ``ignore``: every linear layer that is not to be compressed, by its full
-    name.
-
-    Regular expressions, because a literal name is compared with one that carries a trailing dot and so never
-    matches.
-    """
-    others = [
-        name
-        for name, module in network.named_modules()
-        if isinstance(module, nn.Linear) and name not in layers
-    ]
-    return [rf"re:{re.escape(name)}\.?$" for name in others]
-
-
-def calibration_batches(data: DataSet | None, tokenizer: Any, settings: Sample, seed: int) -> list[Batch]:
-    """A seeded sample of the calibration rows (:mod:`ptx.lm.compression.calibration`) in batches of rows of
-    one length, by default one row each.
+    See :mod:`ptx.lm.compression.calibration`.
     """
     return bucketed(draw(data, tokenizer, settings, seed).rows, getattr(settings, "batch_size", 1))
 
 
-def apply(run: Run, network: Any, tokenizer: Any, modifier: Any, batches: list[Batch]) -> None:
-    """Run one modifier over ``network`` in place, layer by layer, reporting progress."""
+def save(run: Run, network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, **options: Any) -> ModelRef:
+    """Write the compressed model to ``run.folder / "model"``, with llm-compressor's ``options``."""
+    folder = run.folder / "model"
+    with freed_at_once():  # packed weights replace the full ones layer by layer
+        network.save_pretrained(folder, save_compressed=True, **options)
+    tokenizer.save_pretrained(folder)
+    # the next compression would read the recipe, and fails on the one that SmoothQuant writes
+    (folder / "recipe.yaml").unlink(missing_ok=True)
+    return ModelRef.of(folder)
+
+
+def apply(
+    run: Run,
+    network: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    modifier: Any,
+    batches: list[Batch],
+) -> None:
+    """Apply one modifier, or a list of them, to ``network`` in place, layer by layer, and report progress."""
     from llmcompressor import oneshot
     from llmcompressor.pipelines import cache
     from llmcompressor.pipelines.sequential import pipeline
@@ -244,10 +191,10 @@ def apply(run: Run, network: Any, tokenizer: Any, modifier: Any, batches: list[B
     recipe = modifier if isinstance(modifier, list) else [modifier]
     # a list is a map-style dataset
     loader: Any = DataLoader(batches, batch_size=None) if batches else None  # type: ignore[arg-type]
-    device = replaced(
-        pipeline, "get_main_device", lambda: torch.device(run.device)
-    )  # it takes a GPU also when told device=cpu
-    with reported_bars(layer_progress(run), pipeline, cache), device, resumable(run, network), unwrapped():
+    # the pipeline uses a GPU even when the run is on the CPU
+    device = replaced(pipeline, "get_main_device", lambda: torch.device(run.device))
+    bars = reported_bars(layer_progress(run), pipeline, cache)
+    with bars, device, resumable(run, network), fx_wrappers_removed():
         oneshot(
             model=network,
             tokenizer=tokenizer,
@@ -258,8 +205,9 @@ def apply(run: Run, network: Any, tokenizer: Any, modifier: Any, batches: list[B
 
 
 def layer_progress(run: Run) -> Callable[[str, int, int | None], None]:
-    """Turns llm-compressor's bars, ``(3/6): Calibrating`` and ``(3/6): Propagating``, into layers done of
-    layers in all.
+    """A report function for llm-compressor's bars that logs how many layers are done.
+
+    Each layer has two bars, ``(3/6): Calibrating`` and ``(3/6): Propagating``.
     """
     pace = Pace(run)
 
@@ -278,8 +226,9 @@ def layer_progress(run: Run) -> Callable[[str, int, int | None], None]:
 
 @contextmanager
 def session(run: Run) -> Iterator[None]:
-    """A fresh llm-compressor session without its log; that a layer could not be compressed as asked is passed
-    on.
+    """A fresh llm-compressor session without its log.
+
+    One warning is passed on to the run: that the Hessian of a layer could not be inverted.
     """
     from llmcompressor.core import reset_session
     from loguru import logger
@@ -290,64 +239,13 @@ def session(run: Run) -> Iterator[None]:
 
     logger.remove()
     handler = logger.add(pass_on, level="WARNING", format="{message}")
-    logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)  # tracing warns about its own API
+    logging.getLogger("torch.fx._symbolic_trace").setLevel(logging.ERROR)  # it warns about its own API
     reset_session()
     try:
-        with unpacking(), warnings.catch_warnings():
-            warnings.filterwarnings(
-                "ignore", message="Attempting to save a model with offloaded modules"
-            )  # its way of saving
+        with compressed_tensors_bars(), warnings.catch_warnings():
+            # llm-compressor always saves a model with offloaded modules
+            warnings.filterwarnings("ignore", message="Attempting to save a model with offloaded modules")
             yield
     finally:
         reset_session()
         logger.remove(handler)
-
-
-def zero_share(weights: Sequence[Tensor]) -> float:
-    """Share of exact zeros over all ``weights``."""
-    return float(
-        sum(int((weight == 0).sum()) for weight in weights) / sum(weight.numel() for weight in weights)
-    )
-
-
-class StoredWeights(Mapping[str, Tensor]):
-    """The weights of linear layers as they lie in a model folder, each read when it is asked for: no second
-    copy of the model.
-    """
-
-    def __init__(self, files: dict[str, Path]) -> None:
-        self.files = files
-
-    def __getitem__(self, layer: str) -> Tensor:
-        with safe_open(self.files[layer], framework="pt") as file:
-            tensor: Tensor = file.get_tensor(f"{layer}.weight")
-        return tensor
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.files)
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-
-def weights_before(model: ModelRef, layers: Layers) -> Weights:
-    """The weights of ``layers`` before compression: read from the folder where it holds them by these names,
-    else copied.
-
-    An adapter's merged weights lie nowhere, and some architectures are stored under other names than their
-    modules have.
-    """
-    stored = (
-        {}
-        if is_adapter(model.path)
-        else {name: file for file in weight_files(model.path) for name, _, _ in tensors_of(file)}
-    )
-    if all(f"{name}.weight" in stored for name in layers):
-        return StoredWeights({name: stored[f"{name}.weight"] for name in layers})
-    return {name: layer.weight.detach().cpu().clone() for name, layer in layers.items()}
-
-
-def logits(network: Any, ids: Tensor) -> Tensor:
-    """Logits in float32 on the CPU, (B, T, V)."""
-    with torch.no_grad():
-        return torch.as_tensor(network(input_ids=ids.to(network.device)).logits).float().cpu()

@@ -1,12 +1,12 @@
-"""A layer-by-layer compression that was killed goes on after the last layer it had finished.
+"""Resume a killed layer-by-layer compression after its last finished layer.
 
-llm-compressor's sequential pipeline takes a model apart into stages (embeddings, one per decoder layer,
-head). Per stage it shows the calibration rows to the modifiers, lets them compress, and runs the rows again
-through what came out. :func:`resumable` keeps one file per finished stage: the tensors that compressing it
-has changed, found by digest, so that no kind of modifier needs to be known. A stage whose file is there is
-not calibrated and not solved again; its tensors are put back and the rows run through it, which gives the
-next stage bit for bit the same inputs. Nothing is kept of the activations themselves: they can outweigh the
-layers many times.
+llm-compressor's sequential pipeline splits a model into stages: the embeddings, one per decoder layer, the
+head. In each stage it runs the calibration rows through the layers while the modifiers observe them, then
+compresses, then runs the rows through the compressed layers. :func:`resumable` writes one file per finished
+stage with the tensors that the compression changed. Changed tensors are found by digest, so this works for
+every kind of modifier. A stage that has a file is not calibrated and not solved again. Its tensors are
+restored and the rows run through it, which gives the next stage the same inputs, bit for bit. Activations are
+not stored: they can be many times larger than the layers.
 """
 
 from __future__ import annotations
@@ -32,53 +32,53 @@ FILES = "layer-*.safetensors"
 
 
 def digest(tensor: Tensor) -> str:
-    """Hash of a tensor's bytes, without a copy of them where it lies in one piece on the CPU; xxHash takes a
-    tenth of sha256's time.
+    """A hash of a tensor's bytes; xxHash needs a tenth of the time of SHA-256.
+
+    A contiguous tensor on the CPU is not copied.
     """
     plain = tensor.detach().cpu().contiguous().flatten()
     return xxhash.xxh3_128_hexdigest(memoryview(plain.view(torch.uint8).numpy()))
 
 
-def mark(module: nn.Module, tensor: Tensor) -> object:
-    """What differs when compressing has changed ``tensor``: its hash.
+def fingerprint(module: nn.Module, tensor: Tensor) -> object:
+    """A value that differs after compression if ``tensor`` was changed.
 
-    Of an embedding, which no stage solves, where it lies and how often it was written: hashing would read all
-    of it from the model's file.
+    It is the hash of the tensor. For an embedding, which no stage compresses, it is the address and the write
+    counter: a hash would read the whole embedding from the model's file.
     """
-    # torch's only name for it
+    # torch has no public name for the write counter
     return (tensor.data_ptr(), tensor._version) if isinstance(module, nn.Embedding) else digest(tensor)  # noqa: SLF001
 
 
 @contextmanager
 def resumable(run: Run, network: nn.Module) -> Iterator[None]:
-    """While this lasts, llm-compressor's sequential pipeline keeps finished stages in ``run.checkpoints`` and
-    takes them from there.
-    """
+    """Let llm-compressor's sequential pipeline keep finished stages in ``run.checkpoints`` and reuse them."""
     from llmcompressor.pipelines.sequential import pipeline
 
-    # no public seam
-    walk = _Walk(run, network, pipeline._get_batches, pipeline.LifecycleCallbacks.sequential_epoch_end)  # noqa: SLF001
+    # the pipeline has no public hook for this
+    stages = _Stages(run, network, pipeline._get_batches, pipeline.LifecycleCallbacks.sequential_epoch_end)  # noqa: SLF001
 
     class Callbacks(pipeline.LifecycleCallbacks):  # type: ignore[misc]
         @classmethod
         def sequential_epoch_end(cls, modules: list[nn.Module], **_: Any) -> None:
-            walk.finish(modules)
+            stages.finish(modules)
 
     with (
-        replaced(pipeline, "_get_batches", walk.batches),
+        replaced(pipeline, "_get_batches", stages.batches),
         replaced(pipeline, "LifecycleCallbacks", Callbacks),
     ):
         yield
 
 
 @contextmanager
-def unwrapped() -> Iterator[None]:
-    """Forget the functions that llm-compressor wraps to trace a model (``torch.fx.wrap``): their namespaces
-    hold the model, for good.
+def fx_wrappers_removed() -> Iterator[None]:
+    """Remove the functions that llm-compressor registers with ``torch.fx.wrap`` to trace a model.
+
+    Their namespaces refer to the model, so it would never be freed.
     """
     from torch.fx import _symbolic_trace
 
-    wrapped = _symbolic_trace._wrapped_fns_to_patch  # noqa: SLF001 (nothing else unwraps)
+    wrapped = _symbolic_trace._wrapped_fns_to_patch  # noqa: SLF001 (no public way to unwrap)
     before = set(wrapped)
     try:
         yield
@@ -87,8 +87,8 @@ def unwrapped() -> Iterator[None]:
             del wrapped[key]
 
 
-class _Walk:
-    """Where the pipeline stands. Stages count from 0."""
+class _Stages:
+    """The stages of one run of the pipeline, counted from 0, and the files of the finished ones."""
 
     def __init__(
         self, run: Run, network: nn.Module, batches: Callable[..., Any], compress: Callable[..., Any]
@@ -98,34 +98,34 @@ class _Walk:
         self.original, self.compress = batches, compress
         self.stage = 0
         if finished := len(list(run.checkpoints.glob(FILES))):
-            run.say(f"going on after the {finished} stages that an earlier attempt has finished")
+            run.say(f"resuming after the {finished} stages that an earlier attempt finished")
 
     def file(self) -> Path:
-        """Where the stage at hand is kept."""
+        """The file of the current stage."""
         return self.run.checkpoints / FILES.replace("*", f"{self.stage:04d}")
 
     def batches(self, activations: Any, count: int, names: Any, desc: str, *rest: Any) -> Iterator[Any]:
-        """The pipeline's rows; none for the calibration of a stage that is there."""
+        """The pipeline's batches; none for the calibration of a stage that has a file."""
         if not (desc.endswith("Calibrating") and self.file().is_file()):
             yield from self.original(activations, count, names, desc, *rest)
 
     def finish(self, modules: Sequence[nn.Module]) -> None:
-        """Compress the stage and keep what changed, or put back what was kept.
+        """Compress the stage and write the changed tensors, or restore them from the stage's file.
 
-        The global generator is set per stage: a modifier that draws from it must not depend on how many
-        stages this process has compressed.
+        The global generator is seeded per stage: the numbers that a modifier draws must not depend on how
+        many stages this process has compressed.
         """
         kept = self.file().is_file()
         if kept:
             self._restore(load_file(self.file()))
         else:
-            before = {name: mark(module, tensor) for module, name, tensor in self._tensors(modules)}
+            before = {name: fingerprint(module, tensor) for module, name, tensor in self._tensors(modules)}
             set_seed(self.run.seed + self.stage)
             self.compress(modules)
             changed = {
                 name: tensor
                 for module, name, tensor in self._tensors(modules)
-                if before.get(name) != mark(module, tensor)
+                if before.get(name) != fingerprint(module, tensor)
             }
             _write(self.file(), changed)
         trim_heap()
@@ -133,9 +133,7 @@ class _Walk:
         self.stage += 1
 
     def _tensors(self, modules: Sequence[nn.Module]) -> Iterator[tuple[nn.Module, str, Tensor]]:
-        """Every parameter and buffer that belongs to one of ``modules`` itself: that module, its full name,
-        and it.
-        """
+        """(Module, full name, tensor) of every parameter and buffer that one of ``modules`` owns directly."""
         for module in modules:
             for name, tensor in [
                 *module.named_parameters(recurse=False),
@@ -148,15 +146,15 @@ class _Walk:
         for full, tensor in kept.items():
             owner, _, name = full.rpartition(".")
             module = self.network.get_submodule(owner)
-            there = getattr(module, name, None)
-            if isinstance(there, nn.Parameter) or there is None:
+            current = getattr(module, name, None)
+            if isinstance(current, nn.Parameter) or current is None:
                 setattr(module, name, nn.Parameter(tensor.to(self.run.device), requires_grad=False))
             else:
                 module.register_buffer(name, tensor.to(self.run.device))
 
 
 def _write(file: Path, tensors: dict[str, Tensor]) -> None:
-    """Whole or not at all."""
+    """Write ``tensors`` to ``file`` atomically."""
     part = file.with_suffix(".part")
     save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, part)
     with part.open("rb") as stream:

@@ -1,5 +1,6 @@
-"""Which linear layers a model has, told from the headers of its files: patterns are checked before a weight
-is loaded.
+"""The linear layers of a model, read from the headers of its files, and checks of patterns over their names.
+
+No weight is loaded.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from ptx.errors import Problem, did_you_mean
 from ptx.files import read_json
 from ptx.models import inspection
 
-#: 2-dimensional weights that no linear layer owns
+#: 2-dimensional weights that belong to no linear layer
 EMBEDDINGS = re.compile(r"embed|(^|\.)(wte|wpe|shared)$")
 
 
 def linear_layers(model: Path) -> dict[str, tuple[int, int]]:
-    """Name -> (outputs, inputs) of the linear layers of a model folder, the output layer among them; empty
-    for what is no whole model.
+    """Name -> (outputs, inputs) of each linear layer of a model folder, including the output layer.
+
+    Empty when the folder is not a complete model.
     """
     if inspection.problems(model):
         return {}
@@ -32,10 +34,10 @@ def linear_layers(model: Path) -> dict[str, tuple[int, int]]:
 
 
 def check_patterns(field: str, patterns: Iterable[str]) -> None:
-    """Refuse what is no regular expression.
+    """Check that every pattern of ``field`` is a regular expression.
 
     Raises:
-        ValueError: the first of ``field`` that is none.
+        ValueError: a pattern is not one.
     """
     for pattern in patterns:
         try:
@@ -47,7 +49,7 @@ def check_patterns(field: str, patterns: Iterable[str]) -> None:
 
 
 def skip_problems(skip: list[str], field: str, model: Path) -> list[Problem]:
-    """Patterns of ``field`` that no linear layer of the model matches."""
+    """A problem for each pattern of ``field`` that matches no linear layer of the model."""
     names = [*linear_layers(model), "lm_head"]  # a tied output layer is not stored
     endings = sorted({name.rpartition(".")[2] for name in names})
     if len(names) == 1:
@@ -55,7 +57,7 @@ def skip_problems(skip: list[str], field: str, model: Path) -> list[Problem]:
     return [
         Problem(
             f"{field}: {pattern!r} matches no linear layer of {model}",
-            f"{did_you_mean(pattern, endings)} (regular expressions, searched for in names)",
+            f"{did_you_mean(pattern, endings)} (a regular expression, searched for in the names)",
         )
         for pattern in skip
         if not any(re.search(pattern, name) for name in names)
@@ -63,10 +65,8 @@ def skip_problems(skip: list[str], field: str, model: Path) -> list[Problem]:
 
 
 def quantised_problems(names: Iterable[str], model: Path) -> list[Problem]:
-    """Weights that are packed already cannot be compressed by ``compress=[names]``."""
+    """A problem if the weights of ``model`` are quantised already: ``compress=[names]`` cannot read them."""
     chosen, file = ",".join(names), model / "config.json"
     if not chosen or not file.is_file() or "quantization_config" not in read_json(file):
         return []
-    return [
-        Problem(f"compress=[{chosen}]: {model} is quantised already", "start from the model it was made of")
-    ]
+    return [Problem(f"compress=[{chosen}]: {model} is quantised already", "start from the original model")]

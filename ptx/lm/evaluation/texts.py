@@ -15,7 +15,7 @@ from ptx.stats.items import item_ids, segments_of
 
 SUFFIXES = (".txt", ".jsonl", ".json", ".csv")
 #: file names that say nothing without their folder's
-BLAND = ("test", "valid", "validation", "train", "text", "data")
+GENERIC_NAMES = ("test", "valid", "validation", "train", "text", "data")
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Text:
 def name_of(file: str) -> str:
     """What a text is called in metrics: ``tiny_stories``, ``wikitext2_test``."""
     path = Path(file).expanduser().resolve()
-    return f"{path.parent.name}_{path.stem}" if path.stem in BLAND else path.stem
+    return f"{path.parent.name}_{path.stem}" if path.stem in GENERIC_NAMES else path.stem
 
 
 def read(

@@ -25,7 +25,7 @@ class Noise:
         self.generators = [np.random.default_rng(seed % 2**63) for seed in seeds]
         self.temperature = temperature
 
-    def over(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    def perturb(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Scores (B, V) whose argmax is a draw."""
         return np.asarray(
             scores.astype(np.float64) / self.temperature + self.draw(scores.shape[-1]), dtype=np.float32
@@ -37,7 +37,7 @@ class Noise:
         return np.asarray(-np.log(-np.log(np.maximum(uniform, np.finfo(np.float64).tiny))))
 
 
-def seeds_of(seed: int, places: Iterable[int]) -> list[int]:
+def prompt_seeds(seed: int, places: Iterable[int]) -> list[int]:
     """The seed of each prompt, by its place in the call."""
     return [hash((seed, place)) for place in places]
 
@@ -64,7 +64,7 @@ class Stops:
         return any(text in decoded for text in self.stop)
 
 
-def reply_of(tokenizer: Any, new: Sequence[int], ends: Sequence[int], stop: Sequence[str]) -> str:
+def reply_text(tokenizer: Any, new: Sequence[int], ends: Sequence[int], stop: Sequence[str]) -> str:
     """The reply in the new tokens: up to its end token, without special tokens, cut before a stop string
     (which may be a special token).
     """

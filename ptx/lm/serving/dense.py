@@ -14,7 +14,7 @@ from ptx.errors import StepError
 from ptx.files import read_json
 from ptx.hooks.run import Run
 from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_model, weights_of
-from ptx.lm.progress import unpacking
+from ptx.lm.progress import compressed_tensors_bars
 from ptx.lm.quanto import MAP, is_packed, unpack
 from ptx.records import ModelRef
 
@@ -36,7 +36,7 @@ def is_plain(model: ModelRef) -> bool:
 
 def open_plain(model: ModelRef, dtype: str = "float32") -> Any:
     """The network on the CPU with its full weights in memory, an adapter merged."""
-    with unpacking():
+    with compressed_tensors_bars():
         network = load_model(model, dtype=dtype).eval()
         if hasattr(network, "merge_and_unload"):
             network = network.merge_and_unload()

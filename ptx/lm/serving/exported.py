@@ -16,7 +16,7 @@ from ptx.models.package import read_package, write_package
 from ptx.records import ModelRef
 
 
-def finished(
+def compare_and_describe(
     run: Run,
     runtime: str,
     model: ModelRef,

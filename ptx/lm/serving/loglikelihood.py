@@ -7,7 +7,7 @@ the right. A stem's padding stays in the cache between it and its tails; there i
 given, so that nothing sees it.
 
 Only for models whose cache keeps every position as it was (no sliding window, no state that is overwritten).
-That is not read off a list of architectures but tried: :func:`reason_against` scores a few made-up requests
+That is not read off a list of architectures but tried: :func:`refusal_reason` scores a few made-up requests
 both ways.
 """
 
@@ -57,7 +57,7 @@ def plain_answers(model: Any, pairs: Sequence[Pair], most: int) -> list[Answer]:
     return answers
 
 
-def reason_against(model: Any) -> str:
+def refusal_reason(model: Any) -> str:
     """Why the model's cache cannot be used so, in a sentence; empty where it can, which is tried."""
     try:
         with torch.inference_mode():

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ptx.lm.serving.decoding import Noise, Stops, log_softmax, reply_of, seeds_of
+from ptx.lm.serving.decoding import Noise, Stops, log_softmax, prompt_seeds, reply_text
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
 
@@ -91,13 +91,13 @@ class TokenModel(ABC):
         encoded = [encode(self.tokenizer, prompt)[-room:] or [self.ends[0]] for prompt in prompts]
         answers = [""] * len(encoded)
         for places in batches(encoded, self.batch_size):
-            noise = Noise(seeds_of(seed, places), temperature) if temperature > 0 else None
-            made = self.continued([encoded[place] for place in places], max_new_tokens, stop, noise)
+            noise = Noise(prompt_seeds(seed, places), temperature) if temperature > 0 else None
+            made = self.complete([encoded[place] for place in places], max_new_tokens, stop, noise)
             for place, new in zip(places, made, strict=True):
-                answers[place] = reply_of(self.tokenizer, new, self.ends, stop)
+                answers[place] = reply_text(self.tokenizer, new, self.ends, stop)
         return answers
 
-    def continued(self, rows: Rows, most: int, stop: Sequence[str], noise: Noise | None) -> list[list[int]]:
+    def complete(self, rows: Rows, most: int, stop: Sequence[str], noise: Noise | None) -> list[list[int]]:
         """At most ``most`` new tokens of each of ``rows``, all of one length, up to and with its end token or
         the one that completes a stop string.
         """
@@ -210,7 +210,7 @@ class ReadingModel(TokenModel):
         reader, given = self.reader(len(rows)), np.array(rows)
         for _ in range(most):
             scores = reader.read(given)[:, -1]  # (B, V)
-            tokens = (scores if noise is None else noise.over(scores)).argmax(axis=-1)
+            tokens = (scores if noise is None else noise.perturb(scores)).argmax(axis=-1)
             yield tokens
             given = tokens[:, None]
 

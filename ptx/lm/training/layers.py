@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LAYER = re.compile(r"^(?P<before>[^0-9]*\.)(?P<layer>\d+)(?P<after>\..+)$")
 
 
-def spread(count: int, wanted: int) -> list[int]:
+def evenly_spaced_layers(count: int, wanted: int) -> list[int]:
     """``wanted`` of ``count`` layers, the first and the last among them and the others evenly between; 12 ->
     6: 0 2 4 7 9 11, as Sanh et al.
     """

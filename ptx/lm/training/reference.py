@@ -143,7 +143,7 @@ def log_probability(model: Any, answer: Answer, tail: float | None) -> float:
 
 
 @contextlib.contextmanager
-def as_it_came(trainer: Any) -> Iterator[Any]:
+def reference_model(trainer: Any) -> Iterator[Any]:
     """The reference of a trainer, ready to be asked: its second model, or the one it trains with the adapter
     switched off.
     """
@@ -164,7 +164,7 @@ def score(
     that sharded ranks keep step.
     """
     values: Values = {}
-    with as_it_came(trainer) as model:
+    with reference_model(trainer) as model:
         for done, answer in enumerate(answers, 1):
             values[answer] = log_probability(model, answer, tail)
             seen(done)

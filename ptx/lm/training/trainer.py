@@ -19,10 +19,10 @@ from ptx.errors import StepError
 from ptx.files import read_json
 from ptx.hooks.run import Run
 from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_adapter, save_model, weights_of
-from ptx.lm.training.distributed import is_sharded, ranks, whole_state
+from ptx.lm.training.distributed import gather_state, is_sharded, ranks
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
 from ptx.lm.training.trl_args import trl_class
-from ptx.lm.training.trl_warnings import warnings_said
+from ptx.lm.training.trl_warnings import report_trl_warnings
 from ptx.models import inspection
 from ptx.records import ModelRef
 
@@ -121,7 +121,7 @@ def make_trainer(
     """
     from datasets import Dataset
 
-    with warnings_said(run):
+    with report_trl_warnings(run):
         return (trl_class(kind) if isinstance(kind, str) else kind)(
             model=load_policy(run, method, model),
             args=args,
@@ -151,7 +151,7 @@ def run_trainer(
     if checkpoint is not None:
         run.say(f"goes on from step {checkpoint.name.rpartition('-')[2]}")
     try:
-        with warnings_said(run):
+        with report_trl_warnings(run):
             run.host.first(
                 "ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint
             )
@@ -194,7 +194,7 @@ def _result(run: Run, trainer: Any, method: TrlMethod, model: ModelRef) -> Model
         model.path
     )  # as it came: trainers change the padding side and template of theirs
     lora = method.lora
-    state = whole_state(trainer) if is_sharded(trainer) else None
+    state = gather_state(trainer) if is_sharded(trainer) else None
     trainer.accelerator.wait_for_everyone()
     if not trainer.is_world_process_zero():
         return ModelRef(folder)  # rank 0 writes

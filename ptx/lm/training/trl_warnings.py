@@ -28,7 +28,7 @@ class _Says(logging.Handler):
 
 
 @contextmanager
-def warnings_said(run: Run) -> Iterator[None]:
+def report_trl_warnings(run: Run) -> Iterator[None]:
     """While this is open, TRL's warnings are said by ``run`` and printed nowhere else."""
     logger, handler = logging.getLogger("trl"), _Says(run)
     before = logger.propagate

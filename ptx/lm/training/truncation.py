@@ -10,7 +10,7 @@ from ptx.errors import StepError
 from ptx.hooks.run import Run
 
 
-def say_cuts(run: Run, trainer: Any, given: int, sides: tuple[str, ...]) -> None:
+def report_truncation(run: Run, trainer: Any, given: int, sides: tuple[str, ...]) -> None:
     """Say how many rows lost their end or were left out; StepError when most were, or when prompts begin
     twice.
 
@@ -37,10 +37,10 @@ def say_cuts(run: Run, trainer: Any, given: int, sides: tuple[str, ...]) -> None
             f"{cut} of {given} rows are cut to {length} tokens and lose the end of an answer"
             " (method.max_length)"
         )
-    check_start(trainer.processing_class, rows["prompt_ids"])
+    refuse_double_start(trainer.processing_class, rows["prompt_ids"])
 
 
-def check_start(tokenizer: Any, prompts: Any) -> None:
+def refuse_double_start(tokenizer: Any, prompts: Any) -> None:
     """StepError when tokenised prompts begin with the beginning-of-text token twice."""
     start = tokenizer.bos_token_id
     double = sum(list(ids[:2]) == [start, start] for ids in prompts) if start is not None else 0
@@ -51,14 +51,14 @@ def check_start(tokenizer: Any, prompts: Any) -> None:
         )
 
 
-def fitting(
+def drop_long_prompts(
     run: Run, tokenizer: Any, rows: list[dict[str, Any]], context: int | None, answer: int
 ) -> list[dict[str, Any]]:
     """The rows whose prompt leaves room for an ``answer`` of so many tokens in the model's context; TRL would
     sample past its end.
     """
     lengths = [prompt_ids(tokenizer, row["prompt"]) for row in rows]
-    check_start(tokenizer, lengths)
+    refuse_double_start(tokenizer, lengths)
     if context is None:
         return rows
     kept = [row for row, ids in zip(rows, lengths, strict=True) if len(ids) <= context - answer]

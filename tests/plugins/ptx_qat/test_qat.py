@@ -212,16 +212,16 @@ def test_layers_that_are_skipped_are_trained_as_ever_and_groups_that_do_not_fit_
 
 
 def test_a_result_that_was_changed_after_training_is_refused(taught, monkeypatch):
-    from ptx.lm.training import trainer as training
+    from ptx.lm.training import trainer
 
-    save = training.save_model
+    save = trainer.save_model
 
     def other(model, tokenizer, folder):
         with torch.no_grad():
             model.model.layers[0].mlp.up_proj.weight.mul_(-1)
         save(model, tokenizer, folder)
 
-    monkeypatch.setattr(training, "save_model", other)
+    monkeypatch.setattr(trainer, "save_model", other)
     with pytest.raises(
         StepError,
         match=(

@@ -5,7 +5,7 @@ import pytest
 import ptx_quant
 from ptx import RunConfig
 from ptx.files import file_digest, read_rows
-from ptx.lm.compression.oneshot import targeted_layers
+from ptx.lm.compression.network import targeted_layers
 from ptx.lm.load import load_model, load_tokenizer, save_model
 from ptx.testing import check_plugin
 from ptx_quant import AWQ, GPTQ, RTN, AutoRound, Mixed, SmoothQuant, SpinQuant, ptx_validate

@@ -34,7 +34,7 @@ import ptx_prune
 from ptx import Choice, Compressor, ModelRef, RunConfig, StepError, hookimpl, setting
 from ptx.files import file_digest
 from ptx.lm.compression.calibration import bucketed
-from ptx.lm.compression.oneshot import targeted_layers
+from ptx.lm.compression.network import targeted_layers
 from ptx.lm.load import load_model, load_tokenizer, quiet, save_adapter
 from ptx_prune import SparseGPT, Wanda
 from ptx_quant import AWQ, GPTQ, RTN, SpinQuant, ptx_validate

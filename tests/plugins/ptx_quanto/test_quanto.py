@@ -8,7 +8,7 @@ import ptx_checks
 import ptx_hf
 import ptx_quanto
 from ptx import ModelRef, Promise, RunConfig, StepError
-from ptx.lm.compression.oneshot import targeted_layers
+from ptx.lm.compression.network import targeted_layers
 from ptx.lm.load import load_model, load_tokenizer, quiet
 from ptx.lm.quanto import MAP, save_packed
 from ptx.lm.serving.dense import open_original, write_plain
