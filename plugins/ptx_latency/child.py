@@ -1,8 +1,8 @@
-"""``python -m ptx_latency.child SPEC.json OUT.json``: open a model on its runtime and time requests, in turns
-with the baseline's.
+"""``python -m ptx_latency.child SPEC.json OUT.json``: open a model on its runtime and time its requests.
 
-The number of threads stands in the environment, because libraries read it when they are imported. Prints
-``request N SECONDS`` after each turn (SECONDS per request); results go to OUT.json.
+They alternate with the baseline's. The number of threads comes from the environment, because libraries read
+it when they are imported. Prints ``request N SECONDS`` after each turn (SECONDS per request) and writes the
+results to OUT.json.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ptx import LanguageModel, ModelRef, get_host
 from ptx.files import read_json, write_json
-from ptx.hooks.host import get_host
-from ptx.records import ModelRef
 from ptx_latency.clients import Served, turn_of
 from ptx_latency.energy import Meter
 
-Turn = dict[str, Any]  # requests (Served), seconds, joules (None where the machine does not tell)
+#: requests (Served), seconds, joules (None if the machine does not count energy)
+Turn = dict[str, Any]
 Timer = Callable[[], Turn]
 
 
 def main(spec_file: str, out_file: str) -> None:
-    """Measure what SPEC.json asks for; nothing but the reason where the runtime only emulates the model."""
+    """Measure what SPEC.json asks for; if the runtime only emulates the model, write just the reason."""
     spec = read_json(Path(spec_file))
     started = time.perf_counter()
     lm = decoding(spec, open_model(spec, spec["model"]))
@@ -39,14 +39,14 @@ def main(spec_file: str, out_file: str) -> None:
     write_json(Path(out_file), result)
 
 
-def measure(lm: Any, spec: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """Memory of the artifact alone, then its requests in turns with those of the baseline."""
+def measure(lm: LanguageModel, spec: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
+    """Measure the memory of the artifact alone, then time its requests in turns with the baseline's."""
     meter = Meter(spec["device"])
     timers = [timer_of(lm, spec, meter)]
     warm_up(timers[0], spec["warmup"])
     peak = lm.peak_memory() if hasattr(lm, "peak_memory") else peak_memory()
     found: dict[str, Any] = {"peak_memory_bytes": peak, "gpu_memory_bytes": gpu_memory(spec["device"])}
-    if spec["beside"]:  # opened after the memory was read, which is the artifact's alone
+    if spec["beside"]:  # the baseline is opened only now, so that the memory is the artifact's alone
         beside = open_model(spec, spec["beside"])
         result["beside_emulated"] = getattr(beside, "emulated", "")
         if not result["beside_emulated"]:
@@ -63,35 +63,39 @@ def measure(lm: Any, spec: dict[str, Any], result: dict[str, Any]) -> dict[str, 
     }
 
 
-def open_model(spec: dict[str, Any], model: dict[str, Any]) -> Any:
-    """A model on the runtime, through the plugin that serves it."""
+def open_model(spec: dict[str, Any], model: dict[str, Any]) -> LanguageModel:
+    """Open a model on its runtime, through the plugin that serves it."""
     host = get_host()
-    served = spec | model  # the baseline may be on another one
+    served = spec | model  # the baseline may have another runtime
     runtime = host.choices["runtime", served["runtime"]].config_type(**served["runtime_config"])
     ref = ModelRef(Path(model["path"]), model["digest"], model["kind"])
-    return host.first("ptx_load", runtime=runtime, model=ref, device=spec["device"])
+    opened: LanguageModel = host.first("ptx_load", runtime=runtime, model=ref, device=spec["device"])
+    return opened
 
 
-def decoding(spec: dict[str, Any], lm: Any) -> Any:
-    """The model with its test-time compute; the baseline beside it has none, so that the ratio shows what it
-    costs.
+def decoding(spec: dict[str, Any], lm: LanguageModel) -> LanguageModel:
+    """The model with its test-time compute.
+
+    The baseline is timed without any, so that the ratio shows the cost of the decoding.
     """
     if spec["decode"] is None:
         return lm
     host = get_host()
     decode = host.choices["decode", spec["decode"]].config_type(**spec["decode_config"])
-    return host.first("ptx_decode", run=None, decode=decode, lm=lm)
+    wrapped: LanguageModel = host.first("ptx_decode", run=None, decode=decode, lm=lm)
+    return wrapped
 
 
 def warm_up(timer: Timer, requests: int) -> None:
-    """Requests that are not counted."""
+    """Run turns that are not counted."""
     for number in range(requests):
         request(timer, number + 1)
 
 
 def turn(timers: list[Timer], number: int, warmup: int) -> list[Turn]:
-    """One turn of requests to each model; who goes first changes with every turn, so that neither always
-    finds the machine as the other left it.
+    """Run one turn of requests to each model.
+
+    The order alternates from turn to turn, so that neither model always runs right after the other.
     """
     order = list(range(len(timers))) if number % 2 == 0 else list(range(len(timers)))[::-1]
     found = {index: request(timers[index], warmup + number + 1) for index in order}
@@ -99,16 +103,17 @@ def turn(timers: list[Timer], number: int, warmup: int) -> list[Turn]:
 
 
 def request(timer: Timer, number: int) -> Turn:
-    """Take one model's turn and say so."""
+    """Run one model's turn and print its line of progress."""
     found = timer()
     served: list[Served] = found["requests"]
     print(f"request {number} {sum(first + rest for _, first, rest in served) / len(served):.6f}", flush=True)
     return found
 
 
-def timer_of(lm: Any, spec: dict[str, Any], meter: Meter | None = None) -> Timer:
-    """The runtime's own ``time_request``, or a stopwatch around ``generate`` for a runtime that has none;
-    with the energy meanwhile.
+def timer_of(lm: LanguageModel, spec: dict[str, Any], meter: Meter | None = None) -> Timer:
+    """A function that runs and times one turn, and reads the energy meter before and after.
+
+    It uses the runtime's own ``time_request``, or times ``generate`` for a runtime without one.
     """
     prompt, new, batch = spec["prompt_tokens"], spec["new_tokens"], spec["batch_size"]
     timed_by_runtime = hasattr(lm, "time_request")
@@ -138,9 +143,11 @@ def text_of_length(tokenizer: Any, tokens: int) -> str:
     return str(tokenizer.decode(tokenizer(words)["input_ids"][:tokens], skip_special_tokens=True))
 
 
-def time_generate(lm: Any, prompts: list[str], new_tokens: int) -> tuple[float, float]:
-    """Seconds to the first token, and for the rest of ``new_tokens``: the second call's excess, scaled up
-    when replies end early.
+def time_generate(lm: LanguageModel, prompts: list[str], new_tokens: int) -> tuple[float, float]:
+    """Seconds to the first token, and for the rest of ``new_tokens``.
+
+    The first is the time of a call for one token, the rest the additional time of a call for all, scaled up
+    if the replies end early.
     """
     started = time.perf_counter()
     lm.generate(prompts, 1)
@@ -153,10 +160,10 @@ def time_generate(lm: Any, prompts: list[str], new_tokens: int) -> tuple[float, 
 
 
 def peak_memory() -> float:
-    """The most physical memory this process has held, in bytes.
+    """The most physical memory that this process has used, in bytes.
 
-    Linux carries ``ru_maxrss`` of the parent over into a child that was started with vfork, so its own
-    high-water mark is read there.
+    On Linux a child started with vfork inherits the parent's ``ru_maxrss``; there the process's own
+    high-water mark is read from /proc.
     """
     status = Path("/proc/self/status")
     if status.exists():
@@ -170,7 +177,7 @@ def peak_memory() -> float:
 
 
 def gpu_memory(device: str) -> float | None:
-    """The most GPU memory that torch has held, in bytes; None on a CPU."""
+    """The most GPU memory that torch has allocated, in bytes; None on a CPU."""
     if device != "cuda":
         return None
     import torch

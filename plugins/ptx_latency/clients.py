@@ -1,11 +1,12 @@
-"""One turn of requests: a single one, or load from several clients that each send one after another and wait
-for each answer.
+"""One turn of requests: a single request, or load from several clients.
 
-This is a closed loop: as many requests are under way as there are clients, so that a slower model is not
-asked more than it can answer, and the time of a request includes what it waited for the others. Who does the
-waiting depends on the runtime: an engine that batches requests as they come (``lm.time_clients``) decides for
-itself; a model that several threads may use (``lm.concurrent``) is used by all clients at once; any other
-answers one request at a time, first come, first served.
+A client sends one request after another and waits for each answer. The load is a closed loop: as many
+requests are open as there are clients, so that a slow model gets no more requests than it can answer, and a
+request's time includes its wait for others. Where requests wait depends on the runtime:
+
+- An engine that batches requests as they arrive (``lm.time_clients``) schedules them itself.
+- A model that several threads may use (``lm.concurrent``) is used by all clients at once.
+- Any other model answers one request at a time, in the order of arrival.
 """
 
 from __future__ import annotations
@@ -16,16 +17,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-Ask = Callable[
-    [], tuple[float, float]
-]  # sends a request: seconds to its first token, and from there to its last
-Served = tuple[
-    float, float, float
-]  # seconds in the queue, to the first token (the queue included), from there to the last
+#: sends a request; returns the seconds to its first token, and from there to its last
+Ask = Callable[[], tuple[float, float]]
+#: seconds in the queue, to the first token (the queue included), and from there to the last
+Served = tuple[float, float, float]
 
 
 def turn_of(lm: Any, ask: Ask, spec: dict[str, Any]) -> tuple[list[Served], float]:
-    """The requests of one turn, and how long it took."""
+    """The requests of one turn, and the seconds of the whole turn."""
     clients, each = spec["concurrency"], spec["per_client"]
     if clients == 1:
         first, rest = ask()
@@ -42,9 +41,7 @@ def turn_of(lm: Any, ask: Ask, spec: dict[str, Any]) -> tuple[list[Served], floa
 
 
 def by_threads(ask: Ask, clients: int, each: int, *, at_once: int) -> list[Served]:
-    """A thread per client; ``at_once`` requests are answered at a time, the others wait in the order they
-    came.
-    """
+    """Run each client in a thread; ``at_once`` requests are answered at a time, in the order of arrival."""
     together = threading.Barrier(clients)
     with ThreadPoolExecutor(at_once) as server, ThreadPoolExecutor(clients) as people:
 

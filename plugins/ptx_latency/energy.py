@@ -1,8 +1,8 @@
-"""Energy where the machine tells it: Intel's and AMD's RAPL counters under /sys, NVIDIA's through NVML.
+"""Energy, if the machine counts it: Intel's and AMD's RAPL counters under /sys, NVIDIA's through NVML.
 
-Both count the whole package or card, whoever uses it: a figure for a machine that serves this model alone.
-RAPL files can be read by root only on most systems (a side channel was found in them); what cannot be read is
-left out.
+Both count the whole package or card, also what other processes use. The figure is therefore right only on a
+machine that serves this model alone. On most systems only root can read the RAPL files, because of a known
+side channel; counters that cannot be read are left out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ POWERCAP = Path("/sys/class/powercap")
 
 
 class Meter:
-    """Counters of joules; :meth:`since` gives what has been used since a reading."""
+    """Counters of joules; :meth:`since` returns the energy used since a reading."""
 
     def __init__(self, device: str = "cpu", powercap: Path = POWERCAP) -> None:
         self.packages = [
@@ -23,14 +23,12 @@ class Meter:
         self.cards = nvidia_cards() if device == "cuda" else []
 
     def read(self) -> list[float]:
-        """Joules on every counter; empty where there is none."""
+        """Joules on every counter; empty if there are none."""
         packages = [(_number(zone / "energy_uj") or 0.0) / 1e6 for zone in self.packages]
         return packages + [card() / 1e3 for card in self.cards]
 
     def since(self, before: list[float]) -> float:
-        """Joules since ``before``; a RAPL counter that has started again from zero is taken on from its
-        range.
-        """
+        """Joules since ``before``, also where a RAPL counter has wrapped around to zero."""
         ranges = [(_number(zone / "max_energy_range_uj") or 0.0) / 1e6 for zone in self.packages] + [
             0.0
         ] * len(self.cards)
@@ -46,8 +44,9 @@ def _number(path: Path) -> float | None:
 
 
 def nvidia_cards() -> list[Any]:
-    """Per visible card a function that gives its millijoules since the driver was loaded (Volta and later);
-    none without NVML.
+    """Per visible card a function that returns its millijoules since the driver was loaded.
+
+    Volta and later cards have them; without NVML the list is empty.
     """
     try:
         import pynvml

@@ -1,4 +1,4 @@
-"""Starting the process that measures. Imports no ML library."""
+"""Start the process that measures, and collect its results. Imports no ML library."""
 
 from __future__ import annotations
 
@@ -24,18 +24,20 @@ THREAD_VARIABLES = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-SHOWN = 15  # lines of a crashed child's last words
+SHOWN = 15  # lines of a crashed child's stderr in the error
 
 
-def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | None = None) -> Evaluation:
-    """Measure ``model`` in a fresh process, in turns with ``baseline`` on the runtime that serves that
-    one.
+def evaluate(run: Run, evaluator: Latency, model: ModelRef, baseline: ModelRef | None = None) -> Evaluation:
+    """Measure ``model`` in a fresh process, in turns with ``baseline`` on the baseline's runtime.
+
+    Raises:
+        StepError: the process failed.
     """
-    beside = baseline if config.turns else None
+    beside = baseline if evaluator.turns else None
     with tempfile.TemporaryDirectory(prefix="ptx-latency-") as folder:
         spec, out = Path(folder, "spec.json"), Path(folder, "out.json")
-        write_json(spec, specification(run, config, model, beside))
-        call_child(run, config, [str(spec), str(out)])
+        write_json(spec, specification(run, evaluator, model, beside))
+        call_child(run, evaluator, [str(spec), str(out)])
         found = read_json(out)
     if found["emulated"]:
         return untimed(run, model, found["emulated"])
@@ -43,22 +45,20 @@ def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | No
         run.say(f"not compared with the baseline: {found['beside_emulated']}")
     if found["queue"]:
         run.say(
-            "this runtime answers one request at a time: the others wait for their turn, and that is part of"
+            "this runtime answers one request at a time; the others wait in a queue, and that is part of"
             " their time"
         )
     turns = found["turns"]
-    names = item_ids(
-        "request",
-        [(config.prompt_tokens, config.new_tokens, config.batch_size, config.concurrency)] * len(turns),
-    )
-    rows = [row_of(config, name, turn) for name, turn in zip(names, turns, strict=True)]
+    work = (evaluator.prompt_tokens, evaluator.new_tokens, evaluator.batch_size, evaluator.concurrency)
+    names = item_ids("request", [work] * len(turns))
+    rows = [row_of(evaluator, name, turn) for name, turn in zip(names, turns, strict=True)]
     for row, turn in zip(rows, found["beside"], strict=False):
-        row["beside"] = scores_of(config, turn)
+        row["beside"] = scores_of(evaluator, turn)
     return Evaluation(
         [
             *in_turns(rows),
-            *timed(config, turns, run.seed),
-            *cost(config, rows),
+            *timed(evaluator, turns, run.seed),
+            *cost(evaluator, rows),
             *observed(found),
             *sizes(model),
         ],
@@ -67,7 +67,7 @@ def evaluate(run: Run, config: Latency, model: ModelRef, baseline: ModelRef | No
 
 
 def row_of(config: Latency, name: str, turn: Turn) -> dict[str, Any]:
-    """A turn in the item table; of several requests their seconds too."""
+    """A turn's row in the item table; with several clients also the seconds of each request."""
     scores = scores_of(config, turn)
     row = {"item": name, "scores": scores, "segments": {}} | latency_column(scores[REQUEST])
     return (
@@ -78,7 +78,7 @@ def row_of(config: Latency, name: str, turn: Turn) -> dict[str, Any]:
 
 
 def untimed(run: Run, model: ModelRef, reason: str) -> Evaluation:
-    """An artifact that this runtime only emulates: its size, and why its time and memory would mislead."""
+    """The evaluation of an artifact that this runtime only emulates: its size and the reason, no time."""
     run.say(f"time and memory are not measured: {reason}")
     return Evaluation(
         sizes(model),
@@ -87,22 +87,20 @@ def untimed(run: Run, model: ModelRef, reason: str) -> Evaluation:
 
 
 def specification(run: Run, config: Latency, model: ModelRef, beside: ModelRef | None) -> dict[str, Any]:
-    """What the child must know: the runtime and the model by value, since it shares nothing with this
-    process.
-    """
+    """Everything that the child must know, as JSON; it shares nothing else with this process."""
     return {
-        **on(run),
+        **runtime_of(run),
         "decode": run.host.choice_of(run.config.decode).name if run.config.decode else None,
         "decode_config": asdict(run.config.decode) if run.config.decode else {},
         "model": by_value(model),
-        "beside": by_value(beside) | on(run.of_baseline()) if beside else None,
+        "beside": by_value(beside) | runtime_of(run.of_baseline()) if beside else None,
         "device": run.device,
         **asdict(config),
     }
 
 
-def on(run: Run) -> dict[str, Any]:
-    """What opens a model of this run."""
+def runtime_of(run: Run) -> dict[str, Any]:
+    """The run's runtime, by name and settings."""
     return {
         "runtime": run.host.choice_of(run.config.runtime).name,
         "runtime_config": asdict(run.config.runtime),
@@ -115,10 +113,10 @@ def by_value(model: ModelRef) -> dict[str, Any]:
 
 
 def call_child(run: Run, config: Latency, arguments: list[str]) -> None:
-    """Run the child to its end, showing its progress; it dies with this process's interest in it.
+    """Run the child to its end and show its progress; it is killed if this process is interrupted.
 
     Raises:
-        StepError: it failed; the end of its stderr is in the text.
+        StepError: the child failed; the text holds the end of its stderr.
     """
     threads = dict.fromkeys(THREAD_VARIABLES, str(config.threads))
     env = {
@@ -128,9 +126,9 @@ def call_child(run: Run, config: Latency, arguments: list[str]) -> None:
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
     command = [sys.executable, "-m", "ptx_latency.child", *arguments]
-    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as words:
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
         child = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=words, text=True
+            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
         )
         try:
             assert child.stdout is not None  # a pipe was asked for
@@ -138,22 +136,22 @@ def call_child(run: Run, config: Latency, arguments: list[str]) -> None:
                 show(run, line, config.warmup + config.repeats)
             code = child.wait()
         finally:
-            child.kill()  # Ctrl-C, or an error here: nothing must go on computing
+            child.kill()  # after Ctrl-C or an error here the child must not keep computing
             child.wait()
         if code:
             raise StepError(
-                f"the process that measures latency ended with exit code {code}:\n{last_words(words)}"
+                f"the process that measures latency ended with exit code {code}:\n{last_lines(stderr)}"
             )
 
 
 def show(run: Run, line: str, total: int) -> None:
-    """Progress from a line ``request N SECONDS`` of the child; a library's own output is passed over."""
+    """Log progress from a child's line ``request N SECONDS``; other output of libraries is ignored."""
     words = line.split()
     if len(words) == 3 and words[0] == "request":
         run.log({"request_seconds": float(words[2])}, int(words[1]), total)
 
 
-def last_words(words: IO[str]) -> str:
-    """The end of what the child wrote to stderr."""
-    words.seek(0)
-    return "\n".join(words.read().splitlines()[-SHOWN:]) or "(it said nothing; out of memory?)"
+def last_lines(stderr: IO[str]) -> str:
+    """The end of the child's stderr."""
+    stderr.seek(0)
+    return "\n".join(stderr.read().splitlines()[-SHOWN:]) or "(it wrote nothing; out of memory?)"

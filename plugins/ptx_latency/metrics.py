@@ -1,4 +1,4 @@
-"""From timed turns of requests to metrics. Imports no ML library."""
+"""Make metrics from timed turns of requests. Imports no ML library."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ptx import Metric, ModelRef, stats
+from ptx import Better, Metric, ModelRef, stats
 from ptx.lm.load import base_of, is_adapter
 from ptx.models import inspection
-from ptx.records import Better
 from ptx_latency import Latency
 
 REQUEST, WAITING, THROUGHPUT = (
@@ -22,9 +21,8 @@ REQUEST, WAITING, THROUGHPUT = (
     "latency/waiting_seconds",
     "latency/throughput_tokens_per_second",
 )
-Turn = dict[
-    str, Any
-]  # requests (seconds in the queue, to the first token, to the last), seconds, joules: as the child writes it
+#: as the child writes it: requests (seconds in the queue, to the first token, to the last), seconds, joules
+Turn = dict[str, Any]
 UNITS = {"tokens_per_second": "tokens/s", "seconds": "seconds", "joules_per_token": "J/token"}
 #: bits of a floating-point number without its sign, by the type's name in a safetensors header
 MAGNITUDE = {
@@ -35,11 +33,11 @@ MAGNITUDE = {
     "F8_E4M3": 0x7F,
     "F8_E5M2": 0x7F,
 }
-CHUNK = 1 << 24  # numbers looked at in one go
+CHUNK = 1 << 24  # numbers read at once
 
 
 def request_scores(config: Latency, waited: float, first: float, rest: float) -> dict[str, float]:
-    """What one request says, from its seconds in the queue, to the first token and from there to the last."""
+    """Scores of one request, from its seconds in the queue, to the first token, and from there on."""
     scores = {
         "latency/prefill_seconds": first,
         "latency/token_seconds": rest / (config.new_tokens - 1),
@@ -50,22 +48,20 @@ def request_scores(config: Latency, waited: float, first: float, rest: float) ->
 
 
 def turn_scores(config: Latency, turn: Turn) -> dict[str, float]:
-    """What only a whole turn says."""
+    """Scores that only a whole turn has: throughput and energy."""
     made = config.batch_size * config.new_tokens * len(turn["requests"])
     scores = {THROUGHPUT: made / turn["seconds"]}
     return scores if turn["joules"] is None else scores | {"latency/joules_per_token": turn["joules"] / made}
 
 
 def scores_of(config: Latency, turn: Turn) -> dict[str, float]:
-    """A turn as a row: the means over its requests, and what the whole of it says."""
+    """Scores of a turn's row: the means over its requests, and those of the whole turn."""
     requests = [request_scores(config, *served) for served in turn["requests"]]
     return {name: fmean(row[name] for row in requests) for name in requests[0]} | turn_scores(config, turn)
 
 
 def in_turns(rows: Sequence[dict[str, Any]]) -> list[Metric]:
-    """The median over the turns of a request's time divided by that of the baseline's request next to it, and
-    the same of A against A.
-    """
+    """Medians over turns of the time ratio to the baseline, and of that between requests to one model."""
     pairs = [(row["scores"][REQUEST], row["beside"][REQUEST]) for row in rows if "beside" in row]
     if not pairs:
         return []
@@ -74,9 +70,11 @@ def in_turns(rows: Sequence[dict[str, Any]]) -> list[Metric]:
 
 
 def same(pairs: Sequence[tuple[float, float]]) -> list[float]:
-    """Ratios of neighbouring requests to one model. Turns go A B, B A, A B, ...: the baseline's of turns 0
-    and 1 are neighbours, the artifact's of 1 and 2, and so on. Every second pair of each is turned round, so
-    that a machine that warms up or cools down cancels out.
+    """Ratios of neighbouring requests to one model.
+
+    Turns go A B, B A, A B, ...: the baseline's requests of turns 0 and 1 are neighbours, the artifact's of 1
+    and 2, and so on. Every second pair of each model is inverted, so that a drift of the machine (warming up,
+    cooling down) cancels.
     """
     found = []
     for number, (first, second) in enumerate(itertools.pairwise(pairs)):
@@ -92,8 +90,9 @@ def ratio(name: str, ratios: Sequence[float]) -> Metric:
 
 
 def timed(config: Latency, turns: Sequence[Turn], seed: int = 0) -> list[Metric]:
-    """Medians over all requests, their p95 and p99, and medians of what is a whole turn's (no distribution is
-    assumed; latencies have long tails).
+    """Medians, p95 and p99 over all requests, and medians of the whole turns' scores.
+
+    No distribution is assumed, because latencies have long tails.
     """
     requests = [[request_scores(config, *served) for served in turn["requests"]] for turn in turns]
     whole = [turn_scores(config, turn) for turn in turns]
@@ -107,9 +106,8 @@ def timed(config: Latency, turns: Sequence[Turn], seed: int = 0) -> list[Metric]
 def quantile(name: str, turns: Sequence[Sequence[float]], q: float, seed: int = 0) -> Metric:
     """A quantile of measured values as a metric.
 
-    Its interval comes from order statistics; where turns hold several requests, which were in each other's
-    way and are not as many independent observations, from a bootstrap over turns too, and the wider of the
-    two ends holds.
+    Its interval comes from order statistics. Several requests of one turn delay each other and are not
+    independent; there a bootstrap over turns gives a second interval, and the wider end of the two is used.
     """
     values = [value for turn in turns for value in turn]
     value, low, high = stats.quantile_interval(values, q)
@@ -124,7 +122,7 @@ def quantile(name: str, turns: Sequence[Sequence[float]], q: float, seed: int = 
 
 
 def cost(config: Latency, rows: Sequence[dict[str, Any]]) -> list[Metric]:
-    """The price of a million generated tokens on a machine that does nothing but such requests."""
+    """The price of a million generated tokens on a machine that answers only such requests."""
     if config.price_per_hour is None:
         return []
     seconds = [1 / row["scores"][THROUGHPUT] for row in rows]  # per token, all clients together
@@ -136,8 +134,9 @@ def cost(config: Latency, rows: Sequence[dict[str, Any]]) -> list[Metric]:
 
 
 def observed(found: dict[str, Any]) -> list[Metric]:
-    """What was seen once, libraries included; one value says nothing about its spread, so its interval has no
-    upper end.
+    """Load time and memory, which are measured once and include the libraries.
+
+    One value says nothing about its spread, so the interval has no upper end.
     """
     seen = [
         ("latency/load_seconds", "seconds", found["load_seconds"]),
@@ -149,16 +148,14 @@ def observed(found: dict[str, Any]) -> list[Metric]:
 
 
 def sizes(model: ModelRef) -> list[Metric]:
-    """Bytes that must be shipped (an adapter needs its base), weights, and weights that are not zero; all
-    exact.
-    """
+    """Bytes to ship (an adapter needs its base), weights, and weights that are not zero; all exact."""
     folders = [model.path, base_of(model.path)] if is_adapter(model.path) else [model.path]
     disk = float(sum(ModelRef(folder).bytes for folder in folders))
     found = [exact("size/bytes_on_disk", "bytes", disk)]
     if (folders[-1] / "config.json").is_file() and inspection.weight_files(folders[-1]):
         facts = inspection.inspect(folders[-1])
         found.append(exact("size/parameters", "parameters", float(facts.parameters)))
-        if not facts.quantized:  # packed integers do not show their zeros
+        if not facts.quantized:  # zeros of packed integers cannot be counted
             found.append(
                 exact("size/nonzero_parameters", "parameters", float(facts.parameters - zeros(folders[-1])))
             )
@@ -171,9 +168,7 @@ def exact(name: str, unit: str, value: float) -> Metric:
 
 
 def zeros(folder: Path) -> int:
-    """How many stored floating-point weights are zero, of either sign, read from the files in pieces."""
-    import numpy as np
-
+    """How many stored floating-point weights are zero, of either sign; files are read in pieces."""
     count = 0
     for file in inspection.weight_files(folder):
         entries, _ = inspection.header_of(file)
