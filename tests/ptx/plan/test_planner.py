@@ -1,6 +1,4 @@
-"""``baseline_runtime=``: what everything is held against may be served by another runtime than what is held
-against it.
-"""
+"""Plans: which runs, steps and measurements there are, and which of them share a key."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ class Beside(Evaluator):
 
 
 class Plugin:
-    """A runtime with packages, and an evaluator that notes which baseline it is handed, and what would open
-    it.
-    """
+    """A runtime with packages, and an evaluator that notes the baseline and the runtime that it is given."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[str, str]] = []
@@ -91,7 +87,7 @@ def planned(host, *words, verb="compress"):
         (["runtime=hf", "baseline_runtime=packed"], ("package", "Packed"), ("package", "Packed")),
     ],
 )
-def test_evaluators_are_handed_the_baseline_as_its_runtime_serves_it(
+def test_evaluators_get_the_baseline_in_the_form_that_its_runtime_serves(
     host, plugin, desk, words, baseline, variant
 ):
     plan = planned(host, *words)
@@ -109,7 +105,7 @@ def test_runs_on_several_runtimes_share_one_baseline(host, desk):
     run_sweep(plan, host, Silent())
     rows = make_frame(load_records([plan.folder])).rows
     assert [row.reference.label for row in rows[1:]] == ["baseline", "baseline"]
-    assert [row.turned.label for row in rows[1:]] == ["baseline", "baseline"]
+    assert [row.measured_beside.label for row in rows[1:]] == ["baseline", "baseline"]
 
 
 def test_a_model_that_is_only_measured_has_a_baseline_too_where_it_is_on_another_runtime(host, desk):
