@@ -20,6 +20,7 @@ from ptx.config import (
     Lora,
     Method,
     Model,
+    Part,
     RunConfig,
     Runtime,
     Scorer,
@@ -102,12 +103,13 @@ def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> ModelRef | None:
     return _outside(run, "export", runtime, model, None)
 
 
-def _outside(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef | None:
-    if not hasattr(config, "outside"):
+def _outside(run: Run, kind: str, config: Part, model: ModelRef, data: DataSet | None) -> ModelRef | None:
+    outside = config.outside()
+    if outside is None:
         return None
     from ptx.execute.process import run_in_environment
 
-    return run_in_environment(run, config.outside(), kind, config, model, data)
+    return run_in_environment(run, outside, kind, config, model, data)
 
 
 @hookimpl(trylast=True, specname="ptx_train")

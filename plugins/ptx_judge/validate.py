@@ -18,7 +18,7 @@ def problems(config: RunConfig) -> list[Problem]:
     found = []
     names = config.method.scorers() if config.method is not None else []
     for evaluator in config.eval.values():
-        names = [*names, *(evaluator.scorers() if hasattr(evaluator, "scorers") else [])]
+        names = [*names, *evaluator.scorers()]
         if isinstance(evaluator, Judge):
             found += of_questions(evaluator)
     for name in dict.fromkeys(names):

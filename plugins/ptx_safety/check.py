@@ -23,8 +23,8 @@ def problems(config: RunConfig) -> list[Problem]:
     for evaluator in config.eval.values():
         if isinstance(evaluator, Safety):
             found += [*_input_problems(evaluator), *_detector_problems(config, evaluator)]
-    parts = [*config.chain().values(), *config.eval.values(), config.decode]
-    asked = dict.fromkeys(name for part in parts if hasattr(part, "scorers") for name in part.scorers())
+    parts = [*config.chain().values(), *config.eval.values(), *filter(None, [config.decode])]
+    asked = dict.fromkeys(name for part in parts for name in part.scorers())
     return found + [problem for name in asked for problem in _scorer_problems(name, config.scorer.get(name))]
 
 

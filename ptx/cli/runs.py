@@ -1,4 +1,4 @@
-"""``ptx runs ls|show|diff|tail``: what has been recorded."""
+"""``ptx runs ls|show|diff|tail``: list, show, compare and follow recorded runs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.text import Text
 
 from ptx.cli.human import print_table, size_text
-from ptx.cli.keys import SHOWN, differences, runs_named
+from ptx.cli.keys import KEY_LENGTH, differences, find_runs
 from ptx.cli.report import find, summary
 from ptx.cli.tail import tail
+from ptx.config import NEUTRAL
 from ptx.report import Record, load_records, make_frame
 from ptx.report.table.compare import difference_of
-from ptx.report.table.row import NEUTRAL, Row
+from ptx.report.table.row import Row
 from ptx.report.table.units import duration, metric_text, scale_of
 
 EXAMPLES = """\
@@ -26,7 +27,7 @@ examples:
   ptx runs ls train-sweep-1a2b3c4d
   ptx runs show dpo-sparsegpt-5e6f7a8b          --json prints the record itself
   ptx runs diff sft-1a2b3c4d dpo-5e6f7a8b       settings, versions and metrics that differ
-  ptx runs tail train-sweep-1a2b3c4d -f         follow what is running"""
+  ptx runs tail train-sweep-1a2b3c4d -f         follow a running sweep"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
@@ -38,7 +39,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     elif options.action == "show":
         _show(load_records([find(out, options.name)]), as_json=options.json)
     elif options.action == "diff":
-        _diff(*(runs_named(out, name, one=True)[0] for name in (options.before, options.after)))
+        _diff(*(find_runs(out, name, one=True)[0] for name in (options.before, options.after)))
     else:
         tail(find(out, options.name), options.lines, follow=options.follow)
     return 0
@@ -53,24 +54,36 @@ def _parser() -> argparse.ArgumentParser:
     )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out"
+        "--out",
+        metavar="OUT",
+        type=Path,
+        default=Path("ptx-out"),
+        help="output folder of the runs; default: ptx-out",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ls|show|diff|tail")
-    what = "a sweep or run, by folder or by name"
-    actions.add_parser("ls", parents=[common], help="list runs").add_argument(
-        "name", nargs="?", help=f"{what}; default: all"
-    )
-    show = actions.add_parser("show", parents=[common], help="show a run or sweep")
+
+    def action(name: str, text: str, example: str) -> argparse.ArgumentParser:
+        description = f"{text[0].upper()}{text[1:]}."
+        return actions.add_parser(
+            name, parents=[common], help=text, description=description, epilog=f"example: ptx runs {example}"
+        )
+
+    what = "folder or name of a sweep or run"
+    ls = action("ls", "list runs with their status", "ls train-sweep-1a2b3c4d")
+    ls.add_argument("name", nargs="?", help=f"{what}; default: all")
+    show = action("show", "show a run or sweep", "show dpo-sparsegpt-5e6f7a8b")
     show.add_argument("name", help=what)
     show.add_argument("--json", action="store_true", help="print the record as it is")
-    diff = actions.add_parser("diff", parents=[common], help="what two runs differ in")
-    diff.add_argument("before", metavar="A", help="a run, by folder or by name")
-    diff.add_argument("after", metavar="B", help="another one")
-    last = actions.add_parser("tail", parents=[common], help="the last events")
+    diff = action("diff", "show in what two runs differ", "diff sft-1a2b3c4d dpo-5e6f7a8b")
+    diff.add_argument("before", metavar="A", help="folder or name of a run")
+    diff.add_argument("after", metavar="B", help="folder or name of another run")
+    last = action("tail", "show the last events of a run or sweep", "tail train-sweep-1a2b3c4d -f")
     last.add_argument("name", help=what)
-    last.add_argument("-f", "--follow", action="store_true", help="go on until everything has ended")
     last.add_argument(
-        "-n", "--lines", metavar="N", type=int, default=20, help="how many of the last lines; default: 20"
+        "-f", "--follow", action="store_true", help="print new events until all runs have ended"
+    )
+    last.add_argument(
+        "-n", "--lines", metavar="N", type=int, default=20, help="number of events to show; default: 20"
     )
     return parser
 
@@ -93,7 +106,7 @@ def _show(records: Sequence[Record], *, as_json: bool) -> None:
     console.print(summary(make_frame(records)))
     if len(records) > 1:
         console.print(
-            f"\n{len(records)} runs in {records[0].folder.parent}; ptx runs show RUN tells more of one"
+            f"\n{len(records)} runs in {records[0].folder.parent}; ptx runs show RUN shows one in detail"
         )
         return
     console.print()
@@ -138,7 +151,7 @@ def _facts(record: Record) -> list[tuple[str, str]]:
 
 
 def _show_work(record: Record) -> None:
-    """Steps and evaluations: from the result where there is one, else as they were planned."""
+    """Print the steps and evaluations: from the result if there is one, else as they were planned."""
     rows = []
     for kind in ("steps", "evaluations"):
         done = {part.get("key"): part for part in record.result.get(kind) or []}
@@ -148,7 +161,9 @@ def _show_work(record: Record) -> None:
             size = size_text(result["bytes"]) if "bytes" in result else ""
             values = "  ".join(f"{name} {value:.4g}" for name, value in _numbers(result.get("metrics")))
             seconds = f"{result['seconds']:.1f}" if "seconds" in result else ""
-            rows.append([str(part.get("name")), str(part.get("key"))[:SHOWN], how, seconds, size, values])
+            rows.append(
+                [str(part.get("name")), str(part.get("key"))[:KEY_LENGTH], how, seconds, size, values]
+            )
     print_table(["step", "key", "how", "seconds", "size", "last values"], rows)
 
 
@@ -177,11 +192,11 @@ def _diff(before: Record, after: Record) -> None:
 
 def _settings(record: Record) -> dict[str, Any]:
     config = record.run.get("config") or {}
-    return {name: value for name, value in config.items() if name not in NEUTRAL - {"seed"}}
+    return {name: value for name, value in config.items() if name not in NEUTRAL}
 
 
 def _inputs(record: Record) -> dict[str, Any]:
-    """What was worked on, and where."""
+    """Return the model, the data, the device and the machine of a run."""
     run = record.run
     model = {name: record.model.get(name) for name in ("name", "digest", "dtype", "parameters")}
     fed = {
@@ -198,7 +213,7 @@ def _inputs(record: Record) -> dict[str, Any]:
 
 
 def _diff_metrics(before: Row, after: Row) -> None:
-    """Each metric of the whole in both runs and its difference; paired by item where that can be done."""
+    """Print each metric in both runs and its difference, paired by item where possible; no segments."""
     rows = []
     for name, segment in dict.fromkeys([*before.metrics, *after.metrics]):
         if segment:

@@ -8,6 +8,7 @@ which of them decide the result. A run's configuration (``run``) has a place for
 
 from ptx.config.choice import Choice, Command
 from ptx.config.kinds import (
+    FORMER_GROUPS,
     GROUPS,
     IN_METHOD,
     QAT,
@@ -20,17 +21,20 @@ from ptx.config.kinds import (
     Lora,
     Method,
     Model,
+    Part,
     Promise,
     Runtime,
     Scorer,
     Tracker,
 )
-from ptx.config.run import RunConfig
+from ptx.config.run import NEUTRAL, RunConfig
 from ptx.config.settings import identity_of, setting
 
 __all__ = [
+    "FORMER_GROUPS",
     "GROUPS",
     "IN_METHOD",
+    "NEUTRAL",
     "QAT",
     "Choice",
     "Cluster",
@@ -43,6 +47,7 @@ __all__ = [
     "Lora",
     "Method",
     "Model",
+    "Part",
     "Promise",
     "RunConfig",
     "Runtime",

@@ -1,4 +1,4 @@
-"""What a plugin contributes: choices of the config groups, and verbs."""
+"""The contributions of a plugin: choices of the config groups, and verbs of the command line."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Choice:
-    """One value of one config group, as a plugin contributes it.
+    """One value of one config group, contributed by a plugin.
 
     ``libraries`` are the distributions whose versions decide the result (they go into the key of a step);
-    ``version`` is the plugin's own count of changes in behaviour. ``data`` is for a model that brings its own
-    data: the data choice taken when none is given. ``suggests`` is for a model too: fields that suit it (a
-    learning rate), per choice such as ``method=sft``, taken where nothing was typed, and said.
+    ``version`` is the plugin's own count of changes in behaviour. ``formerly`` lists the names that the choice
+    had in earlier versions; a word with one of them is answered with the present name.
 
-    ``calls`` names the function that does the work, ``"package.module:function"``, for a method, a compressor, an
-    evaluator or a scorer. It is imported when a step of this choice runs, and called with the arguments of the
-    hook (``ptx_train``, ``ptx_compress``, ``ptx_evaluate``, ``ptx_score``) that it names. A plugin that answers
-    the hook by itself leaves it empty.
+    Two fields are for models. ``data`` is the data choice that is used with the model when none is typed.
+    ``suggests`` are settings that suit the model (a learning rate), per choice such as ``method=sft``; they
+    are used where nothing was typed, and shown.
+
+    ``calls`` names the function that does the work, ``"package.module:function"``, for a method, a
+    compressor, an evaluator or a scorer. It is imported when a step of this choice runs, and called with those
+    arguments of the hook (``ptx_train``, ``ptx_compress``, ``ptx_evaluate``, ``ptx_score``) that it declares.
+    A plugin that implements the hook itself leaves it empty.
     """
 
     group: str
@@ -31,12 +34,14 @@ class Choice:
     data: str = ""
     suggests: dict[str, dict[str, Any]] = field(default_factory=dict)
     calls: str = ""
+    formerly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Command:
-    """A verb that a plugin adds to the command line: ``ptx NAME ...`` calls ``main(arguments)``, which
-    returns the exit code.
+    """A verb that a plugin adds to the command line.
+
+    ``ptx NAME ...`` calls ``main(arguments)``, which returns the exit code.
     """
 
     name: str

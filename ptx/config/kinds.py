@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ptx.config.environment import Outside
 from ptx.config.settings import setting
 from ptx.errors import Problem, must_be_at_least
 
@@ -53,42 +54,59 @@ class Lora:
 
 
 @dataclass
+class Part:
+    """What the core asks of every configured part of a run: a method, compressor, evaluator, runtime, decoding
+    or scorer.
+
+    ``needs`` names the data shapes that a step can work on, the preferred one first; empty: it reads no data.
+    ``reads`` names further shapes of the same data, all of which it needs beside that one.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = ()
+    reads: ClassVar[tuple[str, ...]] = ()
+
+    def inputs(self) -> list[Path]:
+        """Files and folders, beside data and model, whose content decides the result."""
+        return []
+
+    def scorers(self) -> list[str]:
+        """Names of the scorers that it asks (``scorer.NAME``)."""
+        return []
+
+    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
+        """Further models that a step reads, each by its role (``teacher``): ``run.models`` holds them, and their
+        content is in the step's key.
+
+        A model is ``start`` (what the run started from), ``input`` (what the step is given), the name of an
+        earlier step (what that made), or whatever ``model=`` takes. ``before`` holds the earlier steps by name,
+        in order.
+        """
+        return {}
+
+    def outside(self) -> Outside | None:
+        """The environment that the step runs in (:class:`ptx.Outside`); None: this one."""
+        return None
+
+
+@dataclass
 class QAT:
-    """What a training sees its weights through (``through=``), such as the grid that they will be rounded to;
-    it goes into ``method.qat``.
+    """Quantisation-aware training (``qat=``): the grid that the weights will be rounded to; it goes into
+    ``method.qat``.
 
     A wrapper of ``ptx_fit`` puts it on and takes it off again, around the loop of whatever method trains.
     """
 
 
 @dataclass
-class Method:
-    """A training method (``method=``). ``needs`` names the data shapes it can train on, the preferred one
-    first.
+class Method(Part):
+    """A training method (``method=``).
 
-    ``reads`` names further shapes of the same data, all of which it needs beside that one. ``parallel=True``:
-    several ranks (``launch=torchrun``) can train it together; rank 0 alone writes.
+    ``parallel=True``: several ranks (``launch=torchrun``) can train it together; rank 0 alone writes.
     """
 
-    needs: ClassVar[tuple[str, ...]] = ()
-    reads: ClassVar[tuple[str, ...]] = ()
     parallel: ClassVar[bool] = False
     lora: Any = setting(None, "adapters; set by lora=lora")
-    qat: Any = setting(None, "what the weights are seen through; set by qat=NAME")
-
-    def scorers(self) -> list[str]:
-        """Names of the scorers it takes rewards from."""
-        return []
-
-    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
-        """Further models that it reads, by what it calls them (``teacher``): ``run.models`` holds them, their
-        content is in its key.
-
-        Each is ``start`` (what the run started from), ``input`` (what the step is given), the name of an
-        earlier step (what that made), or a model as ``model=`` takes it. ``before`` holds the earlier steps
-        by name, in order.
-        """
-        return {}
+    qat: Any = setting(None, "quantisation-aware training; set by qat=NAME")
 
 
 @dataclass(frozen=True)
@@ -116,7 +134,7 @@ class Promise:
 
 
 @dataclass
-class Compressor:
+class Compressor(Part):
     """A compression step (``compress=[...]``). :meth:`promise` says what its result is checked for.
 
     One that trains derives from :class:`Method` too, and is asked by ``ptx_train``.
@@ -128,17 +146,9 @@ class Compressor:
         """What must be true of the result."""
         return Promise()
 
-    def inputs(self) -> list[Path]:
-        """Files and folders beside the data whose content decides the result."""
-        return []
-
-    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
-        """Further models that it reads, as a :class:`Method` names them."""
-        return {}
-
 
 @dataclass
-class Evaluator:
+class Evaluator(Part):
     """A measurement (``eval=[...]``).
 
     The class says what its result depends on beside its settings and the artifact: ``opens_model=False``
@@ -165,17 +175,9 @@ class Evaluator:
         """Itself with the settings that follow from the rest of the run, before its key is made."""
         return self
 
-    def inputs(self) -> list[Path]:
-        """Files and folders whose content decides the result (task definitions, questions)."""
-        return []
-
-    def scorers(self) -> list[str]:
-        """Names of the scorers whose verdicts it counts."""
-        return []
-
 
 @dataclass
-class Runtime:
+class Runtime(Part):
     """What serves a model (``runtime=``). ``exports=True``: a model folder must be exported first
     (``ptx_export``).
 
@@ -185,11 +187,7 @@ class Runtime:
     exports: ClassVar[bool] = False
     serves: ClassVar[bool] = True
 
-    def inputs(self) -> list[Path]:
-        """Files and folders beside the model whose content decides what it answers."""
-        return []
-
-    def served(self) -> Any:
+    def served(self) -> Outside | None:
         """The environment that it is served from (:class:`ptx.Outside`), if not this one: it decides what is
         measured.
         """
@@ -197,7 +195,7 @@ class Runtime:
 
 
 @dataclass
-class Decode:
+class Decode(Part):
     """How an answer is made of what a runtime generates (``decode=``): test-time compute. Without one, of one
     generation.
 
@@ -205,13 +203,9 @@ class Decode:
     those of the model.
     """
 
-    def scorers(self) -> list[str]:
-        """Names of the scorers that it chooses by."""
-        return []
-
 
 @dataclass
-class Scorer:
+class Scorer(Part):
     """Scores completions (``scorer.NAME``): rewards of GRPO, judges, safety classifiers. ``bounds`` are the
     ends of its scale.
     """
@@ -225,10 +219,6 @@ class Scorer:
         None: it has no such question, and who wants to compare two completions compares their scores.
         """
         return None
-
-    def inputs(self) -> list[Path]:
-        """Files and folders whose content decides the scores (a classifier's weights, a list of phrases)."""
-        return []
 
 
 @dataclass
@@ -289,6 +279,8 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "launch": (Launch, False),
     "cluster": (Cluster, False),
 }
+#: former name of a group -> its present name; a word with the former name is answered with the present one
+FORMER_GROUPS = {"through": "qat"}
 #: groups that say how the method trains, with what is typed for them: a choice goes into the method's field
 #: of that name
 IN_METHOD = {"lora": "lora=lora", "qat": "qat=NAME"}

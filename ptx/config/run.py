@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ptx.config.settings import setting
@@ -22,9 +22,9 @@ class RunConfig:
     decode: Any = None
     eval: dict[str, Any] = field(default_factory=dict)
     scorer: dict[str, Any] = field(default_factory=dict)
-    tracker: dict[str, Any] = field(default_factory=dict)
+    tracker: dict[str, Any] = setting({}, identity=False)
     launch: Any = None
-    cluster: Any = None
+    cluster: Any = setting(None, identity=False)
     seed: int = setting(0, "seed of everything random")
     device: str = setting("auto", "auto, cpu or cuda")
     threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)
@@ -59,3 +59,7 @@ class RunConfig:
         if self.recipe:
             return dict(self.recipe["steps"])
         return ({"method": self.method} if self.method is not None else {}) | dict(self.compress)
+
+
+#: fields that say where and how a run is executed and shown, and change nothing in its result
+NEUTRAL = frozenset(part.name for part in fields(RunConfig) if not part.metadata.get("identity", True))

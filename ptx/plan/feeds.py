@@ -12,7 +12,7 @@ from ptx.hooks.host import Host
 from ptx.plan.keys import reads_of
 from ptx.plan.model_inputs import Further
 from ptx.plan.preflight import (
-    outside_problems,
+    environment_problems,
     package_problems,
     parts_of,
     place_of,
@@ -42,7 +42,7 @@ class Feeds:
             return
         exported = [config.runtime] if model.kind != "package" else []
         for step in (*config.chain().values(), *exported):
-            self.problems += outside_problems(step)
+            self.problems += environment_problems(step)
         for name, step in config.chain().items():
             if step.needs:
                 self._feed(name, step, data)

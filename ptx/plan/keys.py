@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import machine
-from ptx.config import Compressor, RunConfig, Runtime, Scorer, identity_of
+from ptx.config import Compressor, Method, Part, RunConfig, Runtime, Scorer, identity_of
 from ptx.data import DataSet
 from ptx.files import file_digest
 from ptx.hooks.host import Host
@@ -33,7 +33,7 @@ class Ingredients:
         """A step's: its settings, what it is given, the data that it is fed, and where it runs as far as that
         decides.
         """
-        found = self.of(kind, step) | taken_outside(step) | {"input": artifact}
+        found = self.of(kind, step) | environment_of(step) | {"input": artifact}
         launch = self.config.launch
         if launch is not None and kind in launch.kinds and (decides := launch.decides()):
             found["launch"] = decides
@@ -56,7 +56,9 @@ class Ingredients:
         too.
         """
         runtime = self.baseline_runtime
-        ingredients = self.of("export", runtime) | taken_outside(runtime) | {"input": {"model": model.digest}}
+        ingredients = (
+            self.of("export", runtime) | environment_of(runtime) | {"input": {"model": model.digest}}
+        )
         return Step(
             "export",
             f"{self.host.choice_of(runtime).name} of the baseline",
@@ -87,7 +89,7 @@ class Ingredients:
                 found["baseline_runtime"] = self.of("load", self.config.baseline_runtime)
         return Measure(name, evaluator, Identity("evaluations", found))
 
-    def of(self, kind: str, part: Any) -> dict[str, Any]:
+    def of(self, kind: str, part: Part) -> dict[str, Any]:
         """Those of any configured part: the plugin that answers for it, its settings, libraries, files and
         scorers.
         """
@@ -99,12 +101,11 @@ class Ingredients:
         } | self._made_by(part)
         if isinstance(part, Runtime) and kind == "load" and (served := part.served()):
             found["served"] = served.identity()
-        if (qat := getattr(part, "qat", None)) is not None:
-            found["qat"] = self._made_by(qat)
+        if isinstance(part, Method) and part.qat is not None:
+            found["qat"] = self._made_by(part.qat)
         if isinstance(part, Scorer | Runtime) and (files := part.inputs()):
             found["inputs"] = digests(files)
-        scorers = part.scorers() if hasattr(part, "scorers") else []
-        if scorers:
+        if scorers := part.scorers():
             found["scorers"] = {name: self.of("score", self.config.scorer[name]) for name in scorers}
         return found
 
@@ -115,11 +116,13 @@ class Ingredients:
         return {"choice": choice.name, "plugin": plugin, "libraries": machine.versions(choice.libraries)}
 
 
-def taken_outside(step: Any) -> dict[str, Any]:
-    """What decides in the environment that a step is taken in. A package that was made there is opened here:
-    of no evaluation.
+def environment_of(step: Part) -> dict[str, Any]:
+    """What decides the result in the environment that a step runs in, where that is not this one.
+
+    A package that was made there is opened here, so no evaluation has this in its key.
     """
-    return {"outside": step.outside().identity()} if hasattr(step, "outside") else {}
+    outside = step.outside()
+    return {} if outside is None else {"outside": outside.identity()}
 
 
 def digests(paths: Sequence[Path]) -> list[str]:
@@ -127,6 +130,6 @@ def digests(paths: Sequence[Path]) -> list[str]:
     return [ModelRef.of(path).digest if path.is_dir() else file_digest(path) for path in paths]
 
 
-def reads_of(step: Any) -> list[tuple[str]]:
+def reads_of(step: Part) -> list[tuple[str]]:
     """The shapes that a step reads beside the one it works on, each as a need of its own."""
-    return [(shape,) for shape in getattr(step, "reads", ())]
+    return [(shape,) for shape in step.reads]

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ptx.compose.jobs import Job
+from ptx.config import NEUTRAL
 from ptx.files import digest_of
 from ptx.plan.plan import Work
-
-#: words that say where and how work is done and read, not what comes out
-NEUTRAL = ("out", "threads", "workers", "cluster", "against")
 
 
 def run_id(label: str, work: Work) -> str:
@@ -31,7 +29,7 @@ def label_of(job: Job) -> str:
     """What tells this run from its neighbours: the swept values, or for a single run what was typed."""
     if job.varied:
         return " ".join(f"{key}={value}" for key, value in job.varied.items())
-    return " ".join(line for line in job.overrides if _group(line) not in {*NEUTRAL, "name"}) or "defaults"
+    return " ".join(line for line in job.overrides if _group(line) not in NEUTRAL) or "defaults"
 
 
 def slug(label: str) -> str:

@@ -8,9 +8,8 @@ import dataclasses
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from ptx.config import Decode, Evaluator, Method, RunConfig
+from ptx.config import Method, Part, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.hooks.host import Host
 from ptx.models.package import read_package
@@ -22,22 +21,20 @@ from ptx.store.store import Store
 BYTES_PER_TRAINED_PARAMETER = 4 * (1 + 2 * 3)
 
 
-def outside_problems(step: Any) -> Sequence[Problem]:
-    """What is wrong with the environment that a step is to be taken in."""
+def environment_problems(step: Part) -> Sequence[Problem]:
+    """What is wrong with the environment that a step is to run in."""
     try:
-        if hasattr(step, "outside"):
-            step.outside().identity()
+        if outside := step.outside():
+            outside.identity()
     except ConfigError as error:
         return error.problems
     return ()
 
 
 def scorer_problems(config: RunConfig) -> list[Problem]:
-    """Scorers that a step, an evaluator or the decoding asks and nobody gives."""
-    parts = [*config.chain().values(), *config.eval.values(), config.decode]
-    asked = [
-        name for part in parts if isinstance(part, Method | Evaluator | Decode) for name in part.scorers()
-    ]
+    """Scorers that a step, an evaluator or the decoding asks, and that the configuration does not have."""
+    parts = [*config.chain().values(), *config.eval.values(), *filter(None, [config.decode])]
+    asked = [name for part in parts for name in part.scorers()]
     unknown = [name for name in dict.fromkeys(asked) if name not in config.scorer]
     return [Problem(f"no scorer {name!r}", did_you_mean(name, list(config.scorer))) for name in unknown]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from ptx.config import NEUTRAL
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.hooks.host import Host
 from ptx.records import Better
@@ -62,9 +63,6 @@ class SearchConfig:
 #: fields that may change when a search is continued
 CHANGEABLE = ("trials", "sampler", "startup", "population", "early_stopping")
 
-#: overrides that change no result
-NEUTRAL = ("out", "name", "threads")
-
 
 def read_search(host: Host, given: Any, fixed: list[str], config_dir: str | None = None) -> SearchConfig:
     """Return the search of a sweep file; ``given`` is its ``search:`` part and ``fixed`` are its overrides.
@@ -74,7 +72,7 @@ def read_search(host: Host, given: Any, fixed: list[str], config_dir: str | None
     """
     if not isinstance(given, Mapping):
         raise ConfigError(
-            Problem(f"search must be a mapping, got {given!r}", "`ptx sweep --help` shows how one looks")
+            Problem(f"search must be a mapping, got {given!r}", "`ptx sweep --help` shows an example")
         )
     reader = _Reader(host, dict(given), fixed, config_dir)
     config = reader.read()

@@ -1,8 +1,8 @@
-"""One line of a report's table: which records it is made of, and their metrics.
+"""One row of a report's table: its records, and their metrics.
 
-Runs that differ only in their seed are one row, whose metrics come from :func:`ptx.stats.across_seeds`. "Only
-in their seed" is decided on the resolved configuration, not on the label: two sweeps may vary the same names
-over different settings.
+Runs that differ only in their seed are one row, whose metrics come from :func:`ptx.stats.across_seeds`. This
+is decided by the resolved configuration, not by the label: two sweeps may use the same labels with different
+settings.
 """
 
 from __future__ import annotations
@@ -12,30 +12,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ptx.config import NEUTRAL
 from ptx.files import digest_of
 from ptx.records import Metric
 from ptx.report.table.pairing import Key, scores_of
 from ptx.report.table.records import Record
 from ptx.stats import across_seeds
 
-#: settings that do not change a result, and those that make the rows of one group
-NEUTRAL = {"out", "name", "threads", "baseline", "against", "tracker", "seed"}
+#: runs that differ only in these settings are one row: what does not change a result, and the seed
+SAME_ROW = NEUTRAL | {"seed"}
 RATIO = "latency/request_ratio"
 
 
 @dataclass
 class Row:
-    """One line of the table: a pipeline, under one or more seeds."""
+    """One row of the table: a recipe, under one or more seeds."""
 
     number: int
     records: list[Record]
     label: str = ""
-    reference: Row | None = None  # what it is compared with
-    named: bool = False  # whether that one was asked for, in place of the baseline
-    turned: Row | None = None  # the baseline of its own, beside which its latency was measured
-    repeats: list[Record] = field(default_factory=list)  # the same run and seed once more
+    reference: Row | None = None  # the row that it is compared with
+    reference_requested: bool = False  # whether the user has named the reference
+    measured_beside: Row | None = None  # the baseline with which its latency was measured in turns
+    repeats: list[Record] = field(default_factory=list)  # further runs of the same configuration and seed
     metrics: dict[Key, Metric] = field(default_factory=dict)
-    evaluators: dict[Key, str] = field(default_factory=dict)  # by the metric's name here
+    evaluators: dict[Key, str] = field(default_factory=dict)  # the evaluator of each metric
     _scores: dict[Key, list[dict[str, float]] | None] = field(default_factory=dict, repr=False)
 
     @property
@@ -45,40 +46,40 @@ class Row:
 
     @property
     def status(self) -> str:
-        """Done as soon as one seed is."""
+        """The status of the row: done as soon as one seed is done."""
         return "done" if self.done else self.records[0].status
 
     @property
     def baseline(self) -> bool:
-        """Whether it is the model as it came."""
+        """Whether the row is the untouched model."""
         return self.records[0].baseline
 
     @property
-    def as_it_is(self) -> bool:
-        """Whether it is a model that was measured by itself (``ptx eval``, no other ``baseline_runtime``):
-        its requests took turns with its own.
+    def measured_alone(self) -> bool:
+        """Whether the model was measured by itself (``ptx eval`` without another ``baseline_runtime``).
+
+        Its requests were then measured in turns with its own requests, not with a baseline's.
         """
-        return not self.baseline and all(_as_it_is(record) for record in self.records)
+        return not self.baseline and all(_measured_alone(record) for record in self.records)
 
     @property
     def full_label(self) -> str:
-        """What varied, written out; without the seed."""
+        """All varied fields with their values, without the seed."""
         varied = " ".join(f"{key}={value}" for key, value in self.records[0].varied.items() if key != "seed")
         return varied or str(self.records[0].run.get("label") or self.records[0].id)
 
     def metric(self, name: str, segment: str = "") -> Metric | None:
-        """A metric that has a value."""
+        """The metric of that name and segment; None if it is absent or has no value."""
         found = self.metrics.get((name, segment))
         return None if found is None or math.isnan(found.value) else found
 
-    def in_turns(self, key: Key) -> tuple[list[dict[str, float]], list[dict[str, float]]] | None:
-        """Per seed the item scores of this row and of its baseline, measured in turns; None where they were
-        not.
-        """
+    def scores_in_turns(self, key: Key) -> tuple[list[dict[str, float]], list[dict[str, float]]] | None:
+        """Per seed the item scores of this row and of its baseline; None if not measured in turns."""
         evaluator = self.evaluators.get(key, "")
-        key = (bare(key[0]), key[1])
+        key = (without_machine(key[0]), key[1])
         pairs = [
-            (record.scores(evaluator).get(key), record.beside(evaluator).get(key)) for record in self.done
+            (record.scores(evaluator).get(key), record.baseline_scores(evaluator).get(key))
+            for record in self.done
         ]
         found = [(ours, theirs) for ours, theirs in pairs if ours and theirs]
         return (
@@ -88,30 +89,33 @@ class Row:
         )
 
     def scores(self, key: Key) -> list[dict[str, float]] | None:
-        """Per seed the item scores whose mean is the metric; None when it is no such mean."""
+        """Per seed the item scores whose mean is the metric; None if the metric is not such a mean."""
         if key not in self._scores:
-            self._scores[key] = scores_of(self.done, self.evaluators.get(key, ""), (bare(key[0]), key[1]))
+            self._scores[key] = scores_of(
+                self.done, self.evaluators.get(key, ""), (without_machine(key[0]), key[1])
+            )
         return self._scores[key]
 
     def column(self, key: Key, name: str) -> dict[str, Any] | None:
-        """Item -> weight or cluster behind a metric, the same under every seed; None where the rows have
-        none.
+        """Item -> value of a column (weight, cluster) of a metric's rows; None if the rows have none.
+
+        The column is the same under every seed.
         """
         return self.done[0].column(self.evaluators.get(key, ""), name) if self.done else None
 
 
-def group_of(record: Record) -> str:
-    """What the records of one row have in common: everything but the seed."""
+def group_key(record: Record) -> str:
+    """The key that the records of one row share: a digest of everything but the seed."""
     config = record.run.get("config") or {}
     if not record.run or record.status == "planned":
         return str(record.folder.resolve())
-    kept = {key: value for key, value in config.items() if key not in NEUTRAL}
-    if record.baseline:  # a baseline takes no steps, whatever else was configured
+    kept = {key: value for key, value in config.items() if key not in SAME_ROW}
+    if record.baseline:  # a baseline runs no steps, so their configuration does not matter
         kept = {key: kept.get(key) for key in ("runtime", "eval", "device")}
     model = record.model.get("digest") or record.model.get("name")
     data = None if record.baseline else (record.run.get("data") or {}).get("digest")
-    told_apart = None if config else [record.id, record.varied]
-    return digest_of([record.baseline, _seedless(kept), data, model, told_apart])
+    distinguishing = None if config else [record.id, record.varied]
+    return digest_of([record.baseline, _seedless(kept), data, model, distinguishing])
 
 
 def _seedless(value: Any) -> Any:
@@ -120,13 +124,13 @@ def _seedless(value: Any) -> Any:
     return [_seedless(item) for item in value] if isinstance(value, list) else value
 
 
-def bare(name: str) -> str:
-    """A metric's name without the machine."""
+def without_machine(name: str) -> str:
+    """A metric's name without its ``@ machine``."""
     return name.partition(" @ ")[0]
 
 
 def machine_of(record: Record) -> str:
-    """What the times of a record depend on: processor, cores, GPU."""
+    """The machine of a record, which its times depend on: processor, cores, GPU."""
     host = record.run.get("host") or {}
     gpu = host.get("gpu")
     parts = [
@@ -138,11 +142,11 @@ def machine_of(record: Record) -> str:
 
 
 def timed(record: Record) -> bool:
-    """Whether it has times or memory of its machine."""
-    return any(_absolute(metric.name) for _, metric in record.metrics)
+    """Whether the record has metrics that depend on its machine."""
+    return any(_depends_on_machine(metric.name) for _, metric in record.metrics)
 
 
-def _as_it_is(record: Record) -> bool:
+def _measured_alone(record: Record) -> bool:
     config = record.run.get("config") or {}
     return (
         not record.baseline
@@ -151,25 +155,30 @@ def _as_it_is(record: Record) -> bool:
     )
 
 
-def _absolute(name: str) -> bool:
-    """Whether a metric is of the machine too: times and memory are, ratios measured in turns are not."""
+def _depends_on_machine(name: str) -> bool:
+    """Whether a metric depends on the machine: times and memory do, ratios measured in turns do not."""
     return name.startswith("latency/") and not name.endswith("_ratio")
 
 
-def _here(record: Record, machines: list[str]) -> Iterator[tuple[str, Metric]]:
-    """A record's metrics; the times of any machine but the first bear its name, so that no axis, column or
-    comparison mixes two.
+def _metrics_of(record: Record, machines: list[str]) -> Iterator[tuple[str, Metric]]:
+    """(Evaluator, metric) of a record's metrics.
+
+    Times from any machine but the first get its name, so that no axis, column or comparison mixes two
+    machines.
     """
     machine = machine_of(record)
     for evaluator, metric in record.metrics:
-        if metric.name == RATIO and _as_it_is(record):
-            continue  # to itself
-        other = len(machines) > 1 and machine != machines[0] and _absolute(metric.name)
+        if metric.name == RATIO and _measured_alone(record):
+            continue  # a ratio to itself
+        other = len(machines) > 1 and machine != machines[0] and _depends_on_machine(metric.name)
         yield evaluator, replace(metric, name=f"{metric.name} @ {machine}") if other else metric
 
 
 def make_row(group: list[Record], machines: list[str]) -> Row:
-    """One record per seed: the last finished one if there are several, else the last."""
+    """The row of a group of records.
+
+    It keeps one record per seed: the last one that is done, else the last one. The others are its repeats.
+    """
     by_seed: dict[str, list[Record]] = {}
     for record in group:
         by_seed.setdefault(record.seed, []).append(record)
@@ -181,7 +190,7 @@ def make_row(group: list[Record], machines: list[str]) -> Row:
         chosen.append(ordered[-1])
         repeats += ordered[:-1]
     row = Row(0, chosen, repeats=repeats)
-    named = [one for record in row.done for one in _here(record, machines)]
+    named = [one for record in row.done for one in _metrics_of(record, machines)]
     for evaluator, metric in named:
         row.evaluators.setdefault((metric.name, metric.segment), evaluator)
     for key in row.evaluators:

@@ -1,6 +1,4 @@
-"""What stands behind a row: steps and what they shared, what failed, how the configuration differs, which
-answers flipped.
-"""
+"""Details of a report: steps and evaluations, failures, differences in configuration, and flipped answers."""
 
 from __future__ import annotations
 
@@ -13,7 +11,7 @@ from ptx.report.table.compare import Comparisons
 from ptx.report.table.frame import Frame
 from ptx.report.table.pairing import scores_of
 from ptx.report.table.records import Record
-from ptx.report.table.row import NEUTRAL, Row
+from ptx.report.table.row import SAME_ROW, Row
 
 SHOWN_FLIPS, SHOWN_TEXT = 5, 600
 HIDDEN = ("item", "scores", "segments", "output", "latency")
@@ -21,7 +19,7 @@ HIDDEN = ("item", "scores", "segments", "output", "latency")
 
 @dataclass(frozen=True)
 class Work:
-    """A distinct step or evaluation: made once, used by some rows."""
+    """A distinct step or evaluation: run once, used by one or more rows."""
 
     name: str
     kind: str
@@ -34,7 +32,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Failure:
-    """A run without a result, and what is known about why."""
+    """A run without a result, or with a broken file, and the known reason."""
 
     row: int
     label: str
@@ -42,7 +40,7 @@ class Failure:
     sweep: str
     status: str
     message: str
-    where: str  # last line of the traceback that names a place
+    where: str  # the innermost location of the traceback
 
 
 @dataclass(frozen=True)
@@ -52,14 +50,14 @@ class Flip:
     item: str
     gained: bool
     metric: str
-    shared: list[tuple[str, str]]  # prompt, target, ...: what both saw
+    shared: list[tuple[str, str]]  # prompt, target, ...: columns that both rows have
     before: str
     after: str
 
 
 @dataclass(frozen=True)
 class Flips:
-    """How many items changed sides, and the first of them."""
+    """How many items were gained and lost, and the first of them."""
 
     gained: int
     lost: int
@@ -67,7 +65,7 @@ class Flips:
 
 
 def works_of(frame: Frame) -> list[Work]:
-    """Every distinct piece of work in the order in which it was done, with who made it and who used it."""
+    """Every distinct step and evaluation, in order, with the row that ran it and the rows that use it."""
     found: dict[str, dict[str, Any]] = {}
     for row in frame.rows:
         for record in row.records:
@@ -98,7 +96,7 @@ def _work(key: str, work: dict[str, Any]) -> Work:
 
 
 def failures_of(frame: Frame) -> list[Failure]:
-    """Every record that is not done, and every problem with one that is."""
+    """The failures of a frame: records that are not done, and finished ones with a broken file."""
     found = []
     for row in frame.rows:
         for record in [*row.records, *row.repeats]:
@@ -111,8 +109,8 @@ def _failure(row: Row, record: Record) -> Failure:
     error = record.result.get("error") or {}
     message = f"{error.get('type', 'Error')}: {error.get('message', '')}" if error else ""
     hints = {
-        "unfinished": "no result.json: still running, or killed; the same command again continues it",
-        "planned": "the sweep has not come to it; the same command again continues it",
+        "unfinished": "no result.json: still running, or killed; run the same command again to continue",
+        "planned": "the sweep has not started it; run the same command again to continue",
     }
     message = "; ".join([part for part in [message, *record.problems] if part]) or hints.get(
         record.status, ""
@@ -124,20 +122,20 @@ def _failure(row: Row, record: Record) -> Failure:
         record.sweep_name,
         record.status,
         message,
-        last_place(str(error.get("traceback") or "")),
+        last_location(str(error.get("traceback") or "")),
     )
 
 
-def last_place(traceback: str) -> str:
+def last_location(traceback: str) -> str:
     """The last ``File "...", line N, in f`` of a traceback; its last line if there is none."""
     lines = [line.strip() for line in traceback.splitlines() if line.strip()]
     return next((line for line in reversed(lines) if line.startswith("File ")), lines[-1] if lines else "")
 
 
-def flat(value: Any, prefix: str = "") -> dict[str, str]:
-    """Nested configuration as dotted keys."""
+def flatten(value: Any, prefix: str = "") -> dict[str, str]:
+    """Nested configuration as dotted keys, with the values as text."""
     if isinstance(value, dict):
-        parts = [flat(item, f"{prefix}.{key}" if prefix else str(key)) for key, item in value.items()]
+        parts = [flatten(item, f"{prefix}.{key}" if prefix else str(key)) for key, item in value.items()]
         return {key: text for part in parts for key, text in part.items()} or (
             {prefix: "{}"} if prefix else {}
         )
@@ -145,21 +143,22 @@ def flat(value: Any, prefix: str = "") -> dict[str, str]:
 
 
 def config_changes(row: Row) -> list[tuple[str, str, str]]:
-    """(Key, baseline's value, this row's) wherever the resolved configurations differ; empty without a
-    baseline.
+    """(Key, reference's value, row's value) of each difference between the resolved configurations.
+
+    Settings that do not change a result are left out. Without a reference the list is empty.
     """
     if row.reference is None:
         return []
-    base, ours = (flat(one.records[0].run.get("config") or {}) for one in (row.reference, row))
-    keys = [key for key in dict.fromkeys([*ours, *base]) if key.partition(".")[0] not in NEUTRAL]
+    base, ours = (flatten(one.records[0].run.get("config") or {}) for one in (row.reference, row))
+    keys = [key for key in dict.fromkeys([*ours, *base]) if key.partition(".")[0] not in SAME_ROW]
     return [(key, base.get(key, ""), ours.get(key, "")) for key in keys if base.get(key) != ours.get(key)]
 
 
 def flips_of(frame: Frame, row: Row, comparisons: Comparisons) -> Flips | None:
-    """Items right before and wrong now, and the other way round; None where nothing is counted as right or
-    wrong.
+    """Items that the reference answered correctly and the row did not (lost), and the reverse (gained).
 
-    An item counts once, however many metrics it has a part in (its task's, and the mean over tasks).
+    An item counts once, even if it is part of several metrics (its task's, and the mean over tasks). None if
+    no metric has scores of 0 and 1 only.
     """
     if row.reference is None or not row.done:
         return None
@@ -181,9 +180,8 @@ def _flips(row: Row, reference: Row, name: str) -> list[Flip] | None:
     if not all(scores):
         return None
     (after,), (before,) = (one or [{}] for one in scores)
-    shared = [
-        item for item in before if item in after and not math.isnan(before[item] + after[item])
-    ]  # nan: unscored
+    # NaN: an item without a score
+    shared = [item for item in before if item in after and not math.isnan(before[item] + after[item])]
     if any(value not in (0.0, 1.0) for item in shared for value in (before[item], after[item])):
         return None
     by_item = {str(line.get("item")): line for line in ours}
@@ -194,16 +192,21 @@ def _flips(row: Row, reference: Row, name: str) -> list[Flip] | None:
 
 def _flip(name: str, was: dict[str, Any], now: dict[str, Any], *, gained: bool) -> Flip:
     shared = [
-        (key, _cut(value))
+        (key, _shortened(value))
         for key, value in now.items()
         if key not in HIDDEN and isinstance(value, str | int | float)
     ]
     return Flip(
-        str(now.get("item")), gained, name, shared, _cut(was.get("output", "")), _cut(now.get("output", ""))
+        str(now.get("item")),
+        gained,
+        name,
+        shared,
+        _shortened(was.get("output", "")),
+        _shortened(now.get("output", "")),
     )
 
 
-def _cut(value: Any) -> str:
+def _shortened(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return (
         text
