@@ -1,8 +1,7 @@
-"""The command line: one module per verb, imported when the verb is typed; plugins add verbs through
-``ptx_commands``.
+"""The command line: one module for each verb, imported when the verb is typed.
 
-Exit codes: 0 all went well, 1 a run failed, 2 what was asked for is wrong (nothing was started), 130
-interrupted.
+Plugins add verbs through the hook ``ptx_commands``. Exit codes: 0 success, 1 a run failed, 2 the command or
+its configuration is wrong (nothing was started), 130 interrupted.
 """
 
 from __future__ import annotations
@@ -20,21 +19,22 @@ from ptx.errors import ConfigError, PtxError
 
 #: verb -> (module, one line)
 VERBS = {
-    "train": ("ptx.cli.train", "train a model, compress and evaluate it; -m sweeps"),
-    "compress": ("ptx.cli.train", "compress a model as it is, and evaluate it"),
-    "eval": ("ptx.cli.train", "evaluate a model as it is"),
-    "export": ("ptx.cli.export", "make a model a runtime's own package, and say what it lost"),
-    "sweep": ("ptx.cli.sweep", "run a study kept in a YAML file"),
-    "report": ("ptx.cli.report", "roll runs up into one table, Pareto pictures and drill-down"),
+    "train": ("ptx.cli.train", "train a model, then compress and evaluate it; -m runs a sweep"),
+    "compress": ("ptx.cli.train", "compress a model and evaluate the result"),
+    "eval": ("ptx.cli.train", "evaluate a model"),
+    "export": ("ptx.cli.export", "convert a model to a runtime's format and measure what it lost"),
+    "sweep": ("ptx.cli.sweep", "run a sweep or a search that a YAML file describes"),
+    "report": ("ptx.cli.report", "write a report of runs: a table, Pareto plots, details of each run"),
     "gate": ("ptx.cli.gate", "judge recorded models: which may ship, and why the others may not"),
     "runs": ("ptx.cli.runs", "list, show, compare and follow recorded runs"),
     "store": ("ptx.cli.store", "list, explain, verify and clean up the store of finished steps"),
-    "check": ("ptx.cli.check", "say what a data or model value is, and what it fits"),
-    "plugins": ("ptx.cli.plugins", "list plugins and their choices; explain one"),
+    "check": ("ptx.cli.check", "describe a model or dataset and say what it can be used for"),
+    "plugins": ("ptx.cli.plugins", "list plugins and their choices; show the fields of one"),
 }
 
 DESCRIPTION = """\
-ptx: train, compress and evaluate language models in sweeps; one table of quality, latency and size with error bars.
+ptx: train, compress and evaluate language models in sweeps.
+The result is one table of quality, latency and size, with confidence intervals.
 
 verbs:
 {verbs}
@@ -45,10 +45,11 @@ examples:
   ptx train method=sft model=./my-folder data=./my.jsonl
   ptx report ptx-out/runs/NAME
 
-`ptx VERB --help` explains a verb. model=tiny is a demonstration and test model that ships with ptx.
+`ptx VERB --help` explains a verb; `ptx plugins` lists the choices that key=value words can name.
+model=tiny is a small model for demonstrations and tests that ships with ptx.
 """
 
-#: what the user can mend: no room, no permission, a read-only file system
+#: errors that the user can correct: no space, no permission, a read-only file system
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 #: set before any library is imported: no telemetry, no forked-tokenizer warnings
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if error.errno not in UNWRITABLE:
             raise
         print(
-            f"ptx: {error.filename or 'while writing'}: {error.strerror}; free some room, or use"
+            f"ptx: {error.filename or 'while writing'}: {error.strerror}; free some space, or use"
             " out=/another/disk/ptx-out",
             file=sys.stderr,
         )
@@ -87,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _interrupt(_signal: int, _frame: Any) -> None:
-    """SIGTERM ends like Ctrl-C: cleanly, with status interrupted."""
+    """Make SIGTERM end the command like Ctrl-C: cleanly, with the status interrupted."""
     raise KeyboardInterrupt
 
 

@@ -1,6 +1,4 @@
-"""Progress in the terminal: live lines where there is a terminal, a plain line now and then where there is
-none.
-"""
+"""Progress in the terminal: live lines in a terminal, a plain line from time to time in a log file."""
 
 from __future__ import annotations
 
@@ -14,18 +12,19 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from ptx.cli.board import Board, Counts, Seen
+from ptx.cli.board import Board, Counts, RunState
 
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_BOARDS = 30.0
 MOST_METRICS = 3  # the rest is in events.jsonl
 SHARE_OF_LABEL = 0.4  # of the terminal's width
-NARROW = 90  # columns; below them the time comes before the steps, which are cut off
+NARROW = 90  # columns; in a narrower terminal the time comes first, because the end of the line is cut off
 
 
 class Terminal:
-    """Prints what runs say; keeps live lines for what is working: one step, or (:meth:`watching`) a whole
-    sweep.
+    """Prints the lines of runs, and keeps live lines below them.
+
+    The live lines show one step, or (:meth:`watching`) a whole sweep.
     """
 
     def __init__(self) -> None:
@@ -41,7 +40,7 @@ class Terminal:
         self.rich.print(Text(text))
 
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        """Show where a step stands; of a sweep that is watched, where the sweep stands."""
+        """Show the progress of a step; if a sweep is watched, the progress of the sweep."""
         if self._board is not None:
             if not self.rich.is_terminal and self._is_time(SECONDS_BETWEEN_BOARDS):
                 self._board.read()
@@ -58,7 +57,7 @@ class Terminal:
 
     @contextmanager
     def watching(self, board: Board) -> Iterator[None]:
-        """Keep the state of a sweep below what is said, as long as the context lasts."""
+        """Show the state of a sweep below all other lines, as long as the context lasts."""
         self._stop()
         self._board, self._last_line = board, time.monotonic()
         if self.rich.is_terminal:
@@ -100,11 +99,13 @@ class Terminal:
 
 
 def lines_of(board: Board, width: int) -> list[str]:
-    """The sweep in lines: its runs, its steps and time, and a line for each run under way."""
+    """Return the state of a sweep in lines: its runs, its steps and time, and a line for each running run."""
     counts, elapsed = board.counts(), clock(time.time() - board.started)
     steps = f"steps: {counts.steps} asked for, so far {counts.ran} ran, {counts.shared} shared"
-    under_way = board.under_way()
-    column = min(max((len(seen.run.label) for seen in under_way), default=0), int(width * SHARE_OF_LABEL))
+    running_runs = board.running_runs()
+    column = min(
+        max((len(state.run.label) for state in running_runs), default=0), int(width * SHARE_OF_LABEL)
+    )
     return [
         f"{bar(counts.done / counts.runs)}  {states(counts)}",
         (
@@ -112,20 +113,20 @@ def lines_of(board: Board, width: int) -> list[str]:
             if width < NARROW
             else f"{steps}; {elapsed} elapsed, {rest_of(board)}"
         ),
-        *(f"  {cut(seen.run.label, column):<{column}}  {activity(seen)}" for seen in under_way),
+        *(f"  {cut(state.run.label, column):<{column}}  {activity(state)}" for state in running_runs),
     ]
 
 
 def sentence(board: Board) -> str:
-    """The same in one line, for a log."""
+    """Return the state of a sweep in one line, for a log."""
     counts = board.counts()
     steps = f"{counts.steps} steps asked for, so far {counts.ran} ran, {counts.shared} shared"
     return f"{states(counts)}; {steps}; {clock(time.time() - board.started)} elapsed, {rest_of(board)}"
 
 
 def states(counts: Counts) -> str:
-    """How many runs are in which state."""
-    prepared = f" ({counts.prepared} but for their timings)" if counts.prepared else ""
+    """Return how many runs are in which state."""
+    prepared = f" ({counts.prepared} of them lack only their timings)" if counts.prepared else ""
     return (
         f"{counts.done} of {counts.runs} runs done, {counts.running} running, {counts.failed} failed,"
         f" {counts.left} left{prepared}"
@@ -133,26 +134,26 @@ def states(counts: Counts) -> str:
 
 
 def rest_of(board: Board) -> str:
-    """The time that is left, or on what it waits to be known."""
+    """Return the remaining time, or the kinds of steps that must finish once before it is known."""
     seconds, unknown = board.seconds_left()
     return f"ETA after the first {', '.join(unknown)}" if unknown else f"ETA {clock(seconds)}"
 
 
-def activity(seen: Seen) -> str:
-    """What a run is doing."""
-    if not seen.at:
-        return "begins" if not seen.finished else "goes on"
-    last = seen.progress
+def activity(state: RunState) -> str:
+    """Return what a run is doing."""
+    if not state.at:
+        return "starting" if not state.finished else "continuing"
+    last = state.progress
     if not last:
-        return f"{seen.at['name']}  {clock(time.time() - seen.at['since'])}"
+        return f"{state.at['name']}  {clock(time.time() - state.at['since'])}"
     name = (
-        f"{seen.at['name']} {last['what']}" if "what" in last else str(last.get("label") or seen.at["name"])
+        f"{state.at['name']} {last['what']}" if "what" in last else str(last.get("label") or state.at["name"])
     )
     return progress_line(name, last.get("metrics", {}), last["step"], last["total"])
 
 
 def progress_line(label: str, metrics: dict[str, float], step: int, total: int | None) -> str:
-    """``dpo  40/120  ━━━━────────  loss 0.6931  3.4k tok/s  ETA 0:32``."""
+    """Return a line like ``dpo  40/120  ━━━━────────  loss 0.6931  3.4k tok/s  ETA 0:32``."""
     parts = [f"{label}  {step}/{total}" if total else f"{label}  {step}"]
     if total:
         parts.append(bar(step / total))
@@ -167,20 +168,18 @@ def progress_line(label: str, metrics: dict[str, float], step: int, total: int |
 
 
 def bar(share: float) -> str:
-    """Sixteen characters, filled as far as ``share`` says."""
+    """Return a bar of sixteen characters; ``share`` (0 to 1) of them are filled."""
     filled = round(16 * min(share, 1.0))
     return "━" * filled + "─" * (16 - filled)
 
 
 def cut(text: str, width: int) -> str:
-    """At most ``width`` characters, the end of the text kept: that is where the labels of a sweep differ
-    last.
-    """
+    """Cut a text to ``width`` characters and keep its end, where the labels of a sweep differ most."""
     return text if len(text) <= width else f"…{text[len(text) - width + 1 :]}"
 
 
 def clock(seconds: float) -> str:
-    """``1:02:03`` or ``2:03``."""
+    """Return a duration as ``1:02:03`` or ``2:03``."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,4 +1,4 @@
-"""``ptx export``: one model into a folder that its runtime serves, with what was lost on the way."""
+"""``ptx export``: convert a model to a runtime's format, write it to a folder, and measure what it lost."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ EXAMPLES = """\
 examples:
   ptx export model=tiny                                        4 bits for ONNX Runtime, into ./tiny-onnx-int4
   ptx export model=./my-model runtime=onnx runtime.precision=int8
-  ptx export model=./my-gptq-model runtime=onnx --to ./serve   keeps the checkpoint's integers where it can
+  ptx export model=./my-gptq-model runtime=onnx --to ./serve   keep the checkpoint's integers where possible
   ptx export model=./my-model runtime=gguf runtime.type=q8_0
-  ptx eval model=./tiny-onnx-int4 runtime=onnx eval=[latency]  measures what was written
+  ptx eval model=./tiny-onnx-int4 runtime=onnx eval=[latency]  measure the exported model
 
 `ptx plugins onnx` lists the fields of a runtime."""
 
@@ -46,7 +46,8 @@ def main(verb: str, arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "ptx export",
-        description="Make a model a runtime's own package, compare the two, and write it to a folder.",
+        description="Convert a model to the format of a runtime, compare it with the model, and write it to a"
+        " folder.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def default_name(host: Host, job: Job) -> str:
-    """``tiny-onnx-int4``: the model's last word, the runtime's, and what tells its packages apart."""
+    """Return a folder name like ``tiny-onnx-int4``: the model's name, the runtime's, and the precision."""
     runtime = job.config.runtime
     kind = getattr(runtime, "precision", "") or getattr(runtime, "type", "")
     return "-".join(
@@ -74,7 +75,7 @@ def default_name(host: Host, job: Job) -> str:
 def _check(host: Host, jobs: Sequence[Job], target: Path) -> None:
     config, problems = jobs[0].config, []
     if len(jobs) > 1:
-        problems.append(Problem("ptx export makes one package", "export for one runtime at a time"))
+        problems.append(Problem("ptx export writes one package", "export for one runtime at a time"))
     name = host.choice_of(config.runtime).name
     if not config.runtime.exports:
         made = [
@@ -84,7 +85,7 @@ def _check(host: Host, jobs: Sequence[Job], target: Path) -> None:
         ]
         problems.append(
             Problem(
-                f"runtime={name} serves a model folder as it is, there is nothing to export",
+                f"runtime={name} serves a model folder as it is; there is nothing to export",
                 f"runtime={' or '.join(made)}",
             )
         )
@@ -98,12 +99,12 @@ def _check(host: Host, jobs: Sequence[Job], target: Path) -> None:
             problems.append(
                 Problem(
                     f"ptx export takes no {group}",
-                    f"ptx train or ptx compress with runtime={name} does it all in one run",
+                    f"ptx train or ptx compress with runtime={name} does all of it in one run",
                 )
             )
     if target.exists():
         problems.append(
-            Problem(f"{target} is there already", "remove it, or name another folder with --to DIR")
+            Problem(f"{target} exists already", "remove it, or name another folder with --to DIR")
         )
     if problems:
         raise ConfigError(problems)
@@ -120,7 +121,7 @@ def _export(
     run = plan.runs[0]
     if run.model.kind == "package":
         raise ConfigError(
-            Problem(f"{run.model.path} is a package already", "export the model it was made of")
+            Problem(f"{run.model.path} is already exported", "export the model that it was made from")
         )
     outcome = run_sweep(plan, host, terminal)
     if outcome.interrupted:
@@ -140,7 +141,7 @@ def _export(
 
 
 def write(package: Path, target: Path) -> None:
-    """Copy a package out of the store; the folder is there whole or not at all."""
+    """Copy a package out of the store; the folder appears complete or not at all."""
     staged = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         shutil.copytree(package, staged)
@@ -151,7 +152,7 @@ def write(package: Path, target: Path) -> None:
 
 
 def summary(model: ModelRef, target: Path, metrics: dict[str, Any]) -> list[str]:
-    """What came out: bytes before and after, the distance from the model, and how it is served."""
+    """Return the result in lines: size before and after, distance from the model, and how to serve it."""
     package, before = read_package(target), model.bytes
     after = ModelRef(target).bytes
     lines = [f"{target}: {size_text(before)} -> {size_text(after)}, {after / before:.1%} of it"]
@@ -162,11 +163,11 @@ def summary(model: ModelRef, target: Path, metrics: dict[str, Any]) -> list[str]
             f" {metrics['compared_tokens']:.0f} tokens flip"
         )
     else:
-        lines.append(f"unscored: {package.get('unscored', 'nothing here can open it')}")
+        lines.append(f"unscored: {package.get('unscored', 'no runtime on this machine can load it')}")
     if package.get("requantised"):
-        lines.append("the checkpoint's weights were unpacked and rounded a second time")
+        lines.append("the checkpoint's quantized weights were unpacked and rounded a second time")
     elif package.get("way") == "packed":
-        lines.append("the checkpoint's integers and scales were taken over as they are")
+        lines.append("the checkpoint's integers and scales were kept as they are")
     return lines + (
         [f"serve it     {package['serve'].format(folder=_path(target))}"] if "serve" in package else []
     )

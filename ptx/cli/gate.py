@@ -1,4 +1,4 @@
-"""``ptx gate``: which of the recorded models may ship, and for each other one why not."""
+"""``ptx gate``: which of the recorded models may ship, and why the others may not."""
 
 from __future__ import annotations
 
@@ -23,28 +23,34 @@ examples:
   ptx gate ptx-out/runs/demo gate=compressed gate.capability.at_least=-0.01
   ptx gate demo gate=./my-gate.yaml
 
-A constraint holds when the whole 95 % interval lies on the right side of its bound; a metric that was not measured, or whose interval
-straddles the bound, is not decided, and what is not decided does not ship. Exit code 0 when at least one model ships, 1 when none does."""
+A constraint holds if the whole 95 % interval lies on the right side of its bound. It is undecided if the
+metric was not measured, or if the interval lies on both sides of the bound. A model ships only if every
+constraint holds. Exit code 0: at least one model ships; 1: none does."""
 
 STYLES: dict[Verdict, str] = {"holds": "green", "fails": "red", "undecided": "yellow"}
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
-    """Judge every row of a sweep by a gate."""
+    """Judge every model of a sweep by a gate; returns the exit code."""
     parser = argparse.ArgumentParser(
         "ptx gate",
-        description="Judge recorded models by a gate.",
+        description="Judge recorded models by a gate: a list of bounds that a model must keep to ship.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("sweep", metavar="SWEEP", help="folder of a sweep or run, or its name below OUT/runs")
     parser.add_argument(
-        "sweep", metavar="SWEEP", help="a sweep's or run's folder, or its name below OUT/runs"
+        "words",
+        nargs="+",
+        metavar="key=value",
+        help="gate=NAME or gate=./file.yaml, and gate.CONSTRAINT.FIELD=VALUE to change it",
     )
     parser.add_argument(
-        "words", nargs="+", metavar="key=value", help="gate=NAME or gate=./file.yaml, and changed bounds"
-    )
-    parser.add_argument(
-        "--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out"
+        "--out",
+        metavar="OUT",
+        type=Path,
+        default=Path("ptx-out"),
+        help="output folder of the runs; default: ptx-out",
     )
     parser.add_argument(
         "--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others"
@@ -55,7 +61,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     judged = [(row, judge(gate, row)) for row in frame.rows if not row.baseline]
     if not judged:
         raise ConfigError(
-            Problem(f"{options.sweep} holds nothing but baselines", "a gate judges what was made of them")
+            Problem(f"{options.sweep} holds only baselines", "a gate judges the models made from them")
         )
     console = Console(highlight=False, soft_wrap=True)
     for row, findings in judged:
@@ -79,7 +85,7 @@ def _gate(words: Sequence[str], config_dir: str | None) -> Gate:
             )
         given[key] = yaml.safe_load(value)
     if "gate" not in given and not problems:
-        problems.append(Problem("no gate is named", "add gate=ship"))
+        problems.append(Problem("no gate was given", "add gate=ship"))
     if problems:
         raise ConfigError(problems)
     changes = {key.removeprefix("gate."): value for key, value in given.items() if key != "gate"}

@@ -1,8 +1,9 @@
-"""``ptx store gc``: which entries may go, and their going.
+"""Selects the entries of the store that ``ptx store gc`` deletes, and deletes leftovers.
 
-Conditions add up: an entry goes when it is older *and* larger *and* unreachable, as far as these were given;
-``--keep-size`` then takes the least recently used of them until the rest fits. Never taken: what is being
-built and what it is built from, what a sweep under way asks for, and the base of an adapter that stays.
+An entry is deleted only if it meets all conditions that were given: it is older, *and* larger, *and*
+unreachable. ``--keep-size`` then deletes the least recently used of them until the store fits. Never deleted
+are: an entry that is being built and the entries it is built from, what a running sweep needs, and the base
+of an adapter that stays in the store.
 """
 
 from __future__ import annotations
@@ -19,22 +20,22 @@ from ptx.report import Record
 from ptx.store.entry import chain_of
 from ptx.store.store import Entry, Store
 
-#: a run without a result counts as under way while its events are younger than this
-SECONDS_UNDER_WAY = 600.0
+#: a run without a result counts as running while its last event is younger than this
+SECONDS_ACTIVE = 600.0
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the user wants gone; None: not asked for."""
+    """The conditions that an entry must meet to be deleted; None: no condition."""
 
     older_than: float | None = None  # seconds since last use
     larger_than: float | None = None  # bytes
     keep_size: float | None = None  # bytes
-    reachable: frozenset[str] | None = None  # keys
+    reachable: frozenset[str] | None = None  # keys that stay
 
     @property
     def any(self) -> bool:
-        """Whether entries are to go at all."""
+        """Whether any condition was given; without one no entry is deleted."""
         return any(
             value is not None for value in (self.older_than, self.larger_than, self.keep_size, self.reachable)
         )
@@ -42,28 +43,33 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Selection:
-    """What goes, and what would have gone but is in use: (entry, by whom)."""
+    """The entries to delete, and those that meet the conditions but are in use: (entry, used by what)."""
 
     deleted: list[Entry]
     kept: list[tuple[Entry, str]]
 
 
 def select(entries: Sequence[Entry], conditions: Conditions, in_use: dict[str, str]) -> Selection:
-    """The entries that fit the conditions, least recently used first."""
+    """Select the entries that meet the conditions, the least recently used first.
+
+    ``in_use`` is key -> what uses the entry (see :func:`in_use`).
+    """
     if not conditions.any:
         return Selection([], [])
-    fitting = sorted((entry for entry in entries if _fits(entry, conditions)), key=lambda entry: entry.used)
-    free = [entry for entry in fitting if entry.key not in in_use]
+    matching = sorted(
+        (entry for entry in entries if _matches(entry, conditions)), key=lambda entry: entry.used
+    )
+    free = [entry for entry in matching if entry.key not in in_use]
     if conditions.keep_size is not None:
         free = _least_recent_until_it_fits(free, sum(entry.bytes for entry in entries) - conditions.keep_size)
     gone = {entry.key for entry in free}
     bases = _bases([entry for entry in entries if entry.key not in gone], entries)
-    kept = [(entry, in_use[entry.key]) for entry in fitting if entry.key in in_use]
+    kept = [(entry, in_use[entry.key]) for entry in matching if entry.key in in_use]
     kept += [(entry, "an adapter that stays") for entry in free if entry.key in bases]
     return Selection([entry for entry in free if entry.key not in bases], kept)
 
 
-def _fits(entry: Entry, conditions: Conditions) -> bool:
+def _matches(entry: Entry, conditions: Conditions) -> bool:
     return (
         (conditions.older_than is None or time.time() - entry.used > conditions.older_than)
         and (conditions.larger_than is None or entry.bytes > conditions.larger_than)
@@ -72,50 +78,50 @@ def _fits(entry: Entry, conditions: Conditions) -> bool:
 
 
 def _least_recent_until_it_fits(entries: Sequence[Entry], excess: float) -> list[Entry]:
-    taken: list[Entry] = []
+    chosen: list[Entry] = []
     for entry in entries:
         if excess <= 0:
             break
-        taken.append(entry)
+        chosen.append(entry)
         excess -= entry.bytes
-    return taken
+    return chosen
 
 
 def _bases(kept: Sequence[Entry], entries: Sequence[Entry]) -> set[str]:
-    """Steps whose payload an adapter that stays refers to."""
+    """Return the keys of the steps whose model is the base of an adapter that stays."""
     known = {entry.key: entry.ingredients for entry in entries}
     adapters = [entry for entry in kept if (entry.record.get("meta") or {}).get("kind") == "adapter"]
     return {key for entry in adapters for key in chain_of(entry.ingredients, known)}
 
 
 def in_use(store: Store, records: Sequence[Record]) -> dict[str, str]:
-    """Key -> who needs it now."""
-    sweeps = {record.folder.parent for record in records if _under_way(record)}
+    """Return key -> what needs the entry now: a process that builds, or a running sweep."""
+    sweeps = {record.folder.parent for record in records if _is_active(record)}
     waiting = [
         record for record in records if record.status == "unfinished" and record.folder.parent in sweeps
     ]
     used = {
-        asked.key: f"the sweep {record.sweep_name} under way"
+        asked.key: f"the running sweep {record.sweep_name}"
         for record in waiting
         for asked in requested_by(record)
     }
     return used | store.in_use()
 
 
-def _under_way(record: Record) -> bool:
+def _is_active(record: Record) -> bool:
     events = record.folder / "events.jsonl"
     return (
         record.status == "unfinished"
         and events.is_file()
-        and time.time() - events.stat().st_mtime < SECONDS_UNDER_WAY
+        and time.time() - events.stat().st_mtime < SECONDS_ACTIVE
     )
 
 
 def size_of(folder: Path) -> int:
-    """Size of all files below."""
+    """Return the size in bytes of all files below ``folder``."""
     return sum(path.lstat().st_size for path in files_of(folder))
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a quarantined entry, dead work, or a dead lock."""
+    """Delete a quarantined entry, or the files or lock of a process that was killed."""
     shutil.rmtree(folder)

@@ -1,4 +1,4 @@
-"""Sizes, ages and tables as people write and read them."""
+"""Sizes, ages and tables, as people write and read them."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ AGES = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
 
 def size_text(size: float) -> str:
-    """``1.23 MB``."""
+    """Return a size in bytes as text: ``1.23 MB``."""
     return scale_of("B", [size]).text(size).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def age_text(seconds: float) -> str:
-    """``3 d``, ``5 h``, ``12 min``, ``8 s``: the largest unit of which there are at least two."""
+    """Return ``3 d``, ``5 h``, ``12 min`` or ``8 s``: in the largest unit that gives at least two."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
@@ -41,8 +41,9 @@ def age_text(seconds: float) -> str:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Rows in columns, each on one line however narrow the terminal: a key or number that is cut is of no
-    use, nor is one in a pipe.
+    """Print rows in columns, each on one line, also in a narrow terminal or a pipe.
+
+    A key or number that is cut or broken over two lines could not be copied.
     """
     console = Console(highlight=False, soft_wrap=True)
     widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
@@ -54,12 +55,12 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def parse_size(text: str) -> float:
-    """Bytes of ``10GB``, ``500MB``, ``1.5TiB``."""
+    """Return the number of bytes of ``10GB``, ``500MB`` or ``1.5TiB``."""
     return _parse(text, SIZES, "a size such as 10GB or 500MB")
 
 
 def parse_age(text: str) -> float:
-    """Seconds of ``30d``, ``12h``, ``90min``."""
+    """Return the number of seconds of ``30d``, ``12h`` or ``90min``."""
     return _parse(text, AGES, "an age such as 30d, 12h or 90min")
 
 

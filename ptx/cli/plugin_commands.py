@@ -1,6 +1,7 @@
-"""What the verbs of plugins need (``ptx_commands``): a configuration from typed words, and a run outside of any sweep.
+"""Functions for the verbs of plugins (``ptx_commands``).
 
-Part of the public face of ptx.
+They give a configuration from typed words or from a record, and a run outside of any sweep. This module is
+part of the public API of ptx.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ class Printing:
         print(text)
 
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        """Show nothing: a short command says what it has to say in lines."""
+        """Show nothing: a short command only prints lines."""
 
 
 def configured(verb: str, words: Sequence[str]) -> RunConfig:
-    """The configuration that ``ptx VERB WORDS`` would run.
+    """Return the configuration that ``ptx VERB WORDS`` would run.
 
     Raises:
         ConfigError: with everything that is wrong with the words.
@@ -42,13 +43,13 @@ def configured(verb: str, words: Sequence[str]) -> RunConfig:
 
 
 def config_of(record: Record) -> RunConfig:
-    """The configuration that a recorded run was made with."""
+    """Return the configuration of a recorded run."""
     return thaw(record.run["config"], get_host())
 
 
 @contextmanager
 def running(config: RunConfig) -> Iterator[Run]:
-    """A run outside of any sweep, to ask scorers with; its folder is deleted at the end."""
+    """Give a run outside of any sweep, to call scorers with; its temporary folder is deleted at the end."""
     with tempfile.TemporaryDirectory(prefix="ptx-") as name:
         folder = Path(name)
         device = resolve_device(config.device)

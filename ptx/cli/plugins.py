@@ -1,4 +1,4 @@
-"""``ptx plugins``: what is loaded, what is broken, what each choice can be set to."""
+"""``ptx plugins``: which plugins are loaded, which are broken, and the fields of each choice."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from ptx.hooks.host import Host, get_host
 
 EXAMPLES = """\
 examples:
-  ptx plugins
-  ptx plugins dpo              the fields of a choice
-  PTX_DISABLE=wandb ptx plugins
-  PTX_TRACE=1 ptx train ...    print every hook call"""
+  ptx plugins                       all choices, by group
+  ptx plugins dpo                   the fields of method=dpo, with defaults
+  PTX_DISABLE=wandb ptx plugins     do not load a plugin
+  PTX_TRACE=1 ptx train ...         print every hook call"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
-    """List the plugins, or explain one choice."""
+    """List the plugins, or show the fields of one choice."""
     parser = argparse.ArgumentParser(
         "ptx plugins",
-        description="List plugins and their choices.",
+        description="List the plugins and their choices, or show the fields of one choice.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", nargs="?", help="a choice (dpo, gptq, bench, ...) or a plugin")
+    parser.add_argument(
+        "name", nargs="?", help="a choice (dpo, gptq, bench, ...) or a plugin; default: list all"
+    )
     name = parser.parse_args(list(arguments)).name
     host = get_host()
     console = Console(highlight=False)
@@ -57,7 +59,7 @@ def _list(host: Host, console: Console) -> None:
 
 
 def presets(host: Host) -> dict[str, list[str]]:
-    """Group -> the YAML that stands for a choice with settings of its own, and for steps: the recipes."""
+    """Return group -> its presets: YAML files that name a choice with settings; ``recipe`` is a group too."""
     with hydra(host, None):
         found = {
             group: [name for name in known(group) if (group, name) not in host.choices]

@@ -1,4 +1,4 @@
-"""``ptx report``: records -> report.md, report.html, report.csv; and the table that ends a command."""
+"""``ptx report``: write report.md, report.html and report.csv from records, and print the table of runs."""
 
 from __future__ import annotations
 
@@ -20,32 +20,37 @@ EXAMPLES = """\
 examples:
   ptx report ptx-out/runs/train-sweep-1a2b3c4d
   ptx report train-sweep-1a2b3c4d            a name below ptx-out/runs
-  ptx report sweep-a sweep-b --to ./report   several, into one report
-  ptx report sweep-a --against 'compress=[gptq] runtime=hf' --to ./against-gptq     every run less that one, item by item"""
+  ptx report sweep-a sweep-b --to ./report   several sweeps in one report
+  ptx report sweep-a --against 'compress=[gptq] runtime=hf' --to ./against-gptq
+                                             compare every run with that one, item by item"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
     """Write a report of the given sweeps or runs."""
     parser = argparse.ArgumentParser(
         "ptx report",
-        description="Roll recorded runs up into report.md, report.html and report.csv.",
+        description="Write a report of recorded runs: report.md, report.html and report.csv.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "sweeps", nargs="+", metavar="SWEEP", help="a sweep's or run's folder, or its name below OUT/runs"
+        "sweeps", nargs="+", metavar="SWEEP", help="folder of a sweep or run, or its name below OUT/runs"
     )
-    parser.add_argument("--to", metavar="DIR", type=Path, help="where the report goes; default: SWEEP/report")
+    parser.add_argument("--to", metavar="DIR", type=Path, help="folder of the report; default: SWEEP/report")
     parser.add_argument(
-        "--out", metavar="OUT", type=Path, default=Path("ptx-out"), help="where runs lie; default: ptx-out"
+        "--out",
+        metavar="OUT",
+        type=Path,
+        default=Path("ptx-out"),
+        help="output folder of the runs; default: ptx-out",
     )
     parser.add_argument(
         "--against",
         metavar="RUN",
         default="",
-        help="the run that all others are compared with: its label, id or choices; default: the baseline",
+        help="the run to compare all others with: its label, id or choices; default: the baseline",
     )
-    parser.add_argument("--title", help="heading of the report")
+    parser.add_argument("--title", help="title of the report")
     options = parser.parse_args(list(arguments))
     folders = [find(options.out, name) for name in options.sweeps]
     write(
@@ -61,7 +66,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
 def write(
     folders: Sequence[Path], to: Path, console: Console, title: str | None = None, against: str = ""
 ) -> None:
-    """Write the report, with the sections of plugins, and print its table and where it lies."""
+    """Write the report, with the sections of plugins, and print its table and its path."""
 
     def sections(records: list[Record], folder: Path) -> list[str]:
         return [
@@ -74,7 +79,11 @@ def write(
 
 
 def find(out: Path, name: str) -> Path:
-    """The folder of a sweep or run given by path or by name."""
+    """Return the folder of a sweep or run, which is given by path or by name below ``out``/runs.
+
+    Raises:
+        ConfigError: there is none.
+    """
     for path in (Path(name), out / "runs" / name, *sorted((out / "runs").glob(f"*/{name}"))):
         if path.is_dir():
             return path
@@ -88,7 +97,7 @@ COSTS = ("latency/request_seconds", "latency/request_ratio", "size/bytes_on_disk
 
 
 def summary(frame: Frame) -> Table:
-    """The rows of the report with their headline metrics, each with its interval."""
+    """Return a table with the headline metrics of each run, each metric with its interval."""
     columns = [name for name in (frame.headline, *COSTS) if name in frame.names] or frame.names[:4]
     scales = {
         name: scale_of(

@@ -1,4 +1,4 @@
-"""``ptx sweep FILE`` where the file holds a ``search:``: check it, run it, report."""
+"""``ptx sweep FILE`` for a file with a ``search:`` part: check it, run it, report."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ptx.search.study import optuna
 
 
 def main(study: dict[str, Any], name: str, arguments: Sequence[str], more: Sequence[str]) -> int:
-    """Run a search; exit code 1 when a trial failed or none is done."""
+    """Run a search; returns exit code 1 if a trial failed or none is done."""
     options = _parser().parse_args(list(more))
     words = [word for word in options.overrides if not word.startswith("search.")]
     given = _changed(study["search"], [word for word in options.overrides if word.startswith("search.")])
@@ -52,7 +52,9 @@ def main(study: dict[str, Any], name: str, arguments: Sequence[str], more: Seque
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("ptx sweep FILE", description="Run a search kept in a YAML file.")
+    parser = argparse.ArgumentParser(
+        "ptx sweep FILE", description="Run the search that a YAML file describes."
+    )
     parser.add_argument(
         "overrides",
         nargs="*",
@@ -64,14 +66,14 @@ def _parser() -> argparse.ArgumentParser:
         "--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others"
     )
     parser.add_argument(
-        "--retry-failed", action="store_true", help="take up trials again that failed in an earlier command"
+        "--retry-failed", action="store_true", help="run trials again that failed in an earlier command"
     )
     parser.add_argument("--fail-fast", action="store_true", help="stop at the first trial that fails")
     return parser
 
 
 def _changed(search: Any, words: Sequence[str]) -> Any:
-    """The search with ``search.FIELD=value`` words set on top."""
+    """Return the search with the changes that ``search.FIELD=value`` words make."""
     if not isinstance(search, dict):
         return search
     changed = dict(search)
@@ -102,7 +104,7 @@ def _plan_lines(config: SearchConfig, corners: SweepPlan) -> list[str]:
     if config.early_stopping:
         rule = config.early_stopping
         lines.append(
-            f"  early stopping: the best 1/{rule.factor} by {rule.metric} go on at steps {rule.first},"
+            f"  early stopping: the best 1/{rule.factor} by {rule.metric} continue at steps {rule.first},"
             f" {rule.first * rule.factor}, ..."
         )
     return lines

@@ -1,4 +1,4 @@
-"""``ptx store ls|why|verify|gc``: the store of finished steps and evaluations."""
+"""``ptx store ls|why|verify|gc``: list, explain, verify and clean up the store."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from ptx.store.store import KINDS, Entry, Store
 EXAMPLES = """\
 examples:
   ptx store ls --sort size
-  ptx store why dpo-sparsegpt-5e6f7a8b      why its steps were found or had to be made
+  ptx store why dpo-sparsegpt-5e6f7a8b      why its steps were found in the store or had to be run
   ptx store why 3fa2b1c0 77aa01de           in what two keys differ
-  ptx store verify                          read every file again; exit code 1 when one is broken
-  ptx store gc --older-than 30d             what would go; --yes deletes it"""
+  ptx store verify                          read every file again; exit code 1 if one is damaged
+  ptx store gc --older-than 30d             show what would be deleted; --yes deletes it"""
 
 GC_EXAMPLES = """\
 examples:
   ptx store gc --keep-size 10GB --yes
   ptx store gc --unreachable-from train-sweep-1a2b3c4d
-  ptx store gc --quarantine --staging --yes     broken entries and what killed builders left"""
+  ptx store gc --quarantine --staging --yes     delete damaged entries and leftovers of killed processes"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
@@ -51,7 +51,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "ptx store",
-        description="List, explain, verify and clean up the store.",
+        description="List, explain, verify and clean up the store of finished steps and evaluations.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -61,14 +61,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="OUT",
         type=Path,
         default=Path("ptx-out"),
-        help="where runs and the store lie; default: ptx-out",
+        help="output folder of the runs and the store; default: ptx-out",
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ls|why|verify|gc")
     ls = actions.add_parser(
         "ls",
         parents=[common],
-        help="list what is there",
+        help="list the entries",
         description="List the entries, the last used first.",
+        epilog="example: ptx store ls --kind steps --sort size",
     )
     ls.add_argument("--kind", choices=KINDS, help="only steps, evaluations or products")
     ls.add_argument("--sort", choices=["age", "size"], default="age", help="by last use (default) or by size")
@@ -76,25 +77,27 @@ def _parser() -> argparse.ArgumentParser:
         "why",
         parents=[common],
         help="explain a key or a run",
-        description="Explain hits and misses field by field.",
+        description="Explain field by field why a result was found in the store, or why not.",
+        epilog="example: ptx store why dpo-sparsegpt-5e6f7a8b",
     )
     why.add_argument(
         "names",
         nargs="+",
         metavar="KEY|RUN",
-        help="a key or its beginning, or a run; two of them are compared",
+        help="a key (or its first characters) or a run; two of them are compared",
     )
     verify = actions.add_parser(
         "verify",
         parents=[common],
-        help="check every digest",
-        description="Read every file and compare its digest.",
+        help="check that no file is damaged",
+        description="Read every file and compare its digest with the recorded one.",
+        epilog="example: ptx store verify --repair",
     )
-    verify.add_argument("keys", nargs="*", metavar="KEY", help="only these; default: everything")
+    verify.add_argument("keys", nargs="*", metavar="KEY", help="check only these entries; default: all")
     verify.add_argument(
         "--repair",
         action="store_true",
-        help="move broken entries to quarantine, so that the next run builds them again",
+        help="move damaged entries to quarantine, so that the next run builds them again",
     )
     _add_gc(actions, common)
     return parser
@@ -104,8 +107,8 @@ def _add_gc(
     actions: argparse._SubParsersAction[argparse.ArgumentParser], common: argparse.ArgumentParser
 ) -> None:
     text = (
-        "Delete entries; shows what would go unless --yes is given. Conditions add up. Records of runs are"
-        " never touched."
+        "Delete entries that meet all given conditions.\nWithout --yes nothing is deleted; the command shows"
+        " what would be. Records of runs are never deleted."
     )
     collect = actions.add_parser(
         "gc",
@@ -115,21 +118,30 @@ def _add_gc(
         epilog=GC_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    collect.add_argument("--older-than", metavar="AGE", type=parse_age, help="not used for so long: 30d, 12h")
-    collect.add_argument("--larger-than", metavar="SIZE", type=parse_size, help="larger than 500MB, 2GB, ...")
     collect.add_argument(
-        "--keep-size", metavar="SIZE", type=parse_size, help="the least recently used, until the store fits"
+        "--older-than", metavar="AGE", type=parse_age, help="entries not used for this long: 30d, 12h"
     )
     collect.add_argument(
-        "--unreachable-from", metavar="SWEEP", nargs="+", help="what no run of these sweeps names"
+        "--larger-than", metavar="SIZE", type=parse_size, help="entries larger than this: 500MB, 2GB"
     )
     collect.add_argument(
-        "--quarantine", action="store_true", help="also the broken entries that were set aside"
+        "--keep-size",
+        metavar="SIZE",
+        type=parse_size,
+        help="delete the least recently used entries until the store is no larger than this",
     )
     collect.add_argument(
-        "--staging", action="store_true", help="also what killed builders left: half work, checkpoints, locks"
+        "--unreachable-from", metavar="SWEEP", nargs="+", help="entries that no run of these sweeps needs"
     )
-    collect.add_argument("--yes", action="store_true", help="delete; without it nothing is")
+    collect.add_argument(
+        "--quarantine", action="store_true", help="also the damaged entries that were moved to quarantine"
+    )
+    collect.add_argument(
+        "--staging",
+        action="store_true",
+        help="also what killed processes left: unfinished work, checkpoints, locks",
+    )
+    collect.add_argument("--yes", action="store_true", help="delete; without it nothing is deleted")
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -149,8 +161,8 @@ def _list(options: argparse.Namespace) -> int:
     aside, dead = list((store.root / "quarantine").glob("*/*")), store.abandoned_work()
     if aside or dead:
         print(
-            f"{len(aside)} in quarantine, {len(dead)} left by killed builders; ptx store gc --quarantine"
-            " --staging removes them"
+            f"{len(aside)} in quarantine, {len(dead)} left by killed processes; ptx store gc --quarantine"
+            " --staging deletes them"
         )
     return 0
 
@@ -165,7 +177,7 @@ def _count(things: Sequence[object], one: str, many: str) -> str:
 
 
 def _users(one: KnownKey) -> str:
-    """``train-sweep-1a2b3c4d (3 runs)``."""
+    """Return the sweeps whose runs need the entry: ``train-sweep-1a2b3c4d (3 runs)``."""
     sweeps: dict[str, int] = {}
     for record in one.runs:
         sweeps[record.sweep_name] = sweeps.get(record.sweep_name, 0) + 1
@@ -192,8 +204,8 @@ def _verify(options: argparse.Namespace) -> int:
     faults = _faults(store, [entry for key, entry in entries.items() if key in chosen])
     for entry, fault in faults:
         print(
-            f"broken: {entry.kind} {entry.key[:KEY_LENGTH]} ({entry.ingredients.get('choice', 'unreadable')}):"
-            f" {fault}"
+            f"damaged: {entry.kind} {entry.key[:KEY_LENGTH]}"
+            f" ({entry.ingredients.get('choice', 'unreadable')}): {fault}"
         )
         made = [
             other.key[:KEY_LENGTH]
@@ -201,22 +213,22 @@ def _verify(options: argparse.Namespace) -> int:
             if (other.ingredients.get("input") or {}).get("step") == entry.key
         ]
         if made:
-            print(f"  made from it, perhaps after it broke: {', '.join(made)}")
+            print(f"  built from it, perhaps after the damage: {', '.join(made)}")
         if options.repair:
             aside = store.set_aside(entry, fault)
-            print(f"  moved to {aside}" if aside else f"  left alone: {store.owner(entry.key)} is at it")
-    print(f"{_count(list(chosen), 'entry', 'entries')} read, {len(faults)} broken")
+            print(f"  moved to {aside}" if aside else f"  not moved: {store.owner(entry.key)} uses it")
+    print(f"{_count(list(chosen), 'entry', 'entries')} read, {len(faults)} damaged")
     if faults:
         print(
             "the next run that needs them builds them again"
             if options.repair
-            else "ptx store verify --repair moves them out of the way"
+            else "ptx store verify --repair moves them to quarantine"
         )
     return 1 if faults else 0
 
 
 def _faults(store: Store, entries: Sequence[Entry]) -> list[tuple[Entry, str]]:
-    """What is wrong, under a progress bar."""
+    """Read the entries with a progress bar; returns the damaged ones with what is wrong."""
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     found = []
@@ -237,7 +249,7 @@ def _collect(options: argparse.Namespace) -> int:
     conditions = gc.Conditions(options.older_than, options.larger_than, options.keep_size, reachable)
     if not (conditions.any or options.quarantine or options.staging):
         raise ConfigError(
-            Problem("nothing was said about what may go", "ptx store gc --older-than 30d, or --help for more")
+            Problem("no condition says what to delete", "ptx store gc --older-than 30d, or --help for more")
         )
     choice = gc.select(store.entries(), conditions, gc.in_use(store, records))
     folders = sorted((store.root / "quarantine").glob("*")) if options.quarantine else []
@@ -252,7 +264,7 @@ def _collect(options: argparse.Namespace) -> int:
             if not options.yes
             else "deleted"
             if done
-            else "kept: somebody is at it"
+            else "kept: another process uses it"
         )
         print(
             f"{entry.kind} {entry.key[:KEY_LENGTH]}  {entry.ingredients.get('choice', 'unreadable')} "

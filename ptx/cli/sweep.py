@@ -1,4 +1,4 @@
-"""``ptx sweep FILE``: a study kept in a file, in the words of the command line."""
+"""``ptx sweep FILE``: a sweep or search that a YAML file describes with the words of the command line."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ a sweep file:
     - compress=[],[sparsegpt]
     - seed=range(0,3)
 
-`config_dir: FOLDER` names presets of the study's own, beside the file: FOLDER/compress/gptq5.yaml holds `defaults: [gptq]` and
-`bits: 5`, and compress=[gptq5] names it.
+`config_dir: FOLDER` names a folder beside the file with presets of its own: if FOLDER/compress/gptq5.yaml
+holds `defaults: [gptq]` and `bits: 5`, then compress=[gptq5] is GPTQ with 5 bits.
 
 examples:
   ptx sweep sweeps/demo.yaml
   ptx sweep sweeps/demo.yaml out=/big/disk/ptx-out --dry-run"""
 
 SEARCH = """\
-a sweep file with a search (`pip install 'ptx[search]'`; docs/search.md explains every field):
+a sweep file with a search (`pip install 'ptx[search]'`; docs/how-to/search.md explains every field):
   overrides: [model=tiny, data=tiny, method=dpo]
   search:
     trials: 40
@@ -45,14 +45,16 @@ FIELDS = ("verb", "name", "config_dir", "overrides", "search")
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
-    """Run the study; words after the file are added to its overrides."""
+    """Run the sweep or search of a file; words after the file are added to its overrides."""
     parser = argparse.ArgumentParser(
         "ptx sweep",
-        description="Run a study kept in a YAML file.",
+        usage="ptx sweep [-h] FILE [key=value ...] [options of ptx train]",
+        description="Run the sweep or search that a YAML file describes.\nkey=value words after the file are"
+        " added to its overrides; options are those of `ptx train`.",
         epilog=f"{EXAMPLES}\n\n{SEARCH}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", type=Path, help="the sweep file")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the sweep file")
     options, more = parser.parse_known_args(list(arguments))
     study = read(options.file)
     name = f"name={study.get('name') or options.file.stem}"
@@ -69,15 +71,19 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """The content of a sweep file, checked."""
+    """Read and check a sweep file; returns its fields.
+
+    Raises:
+        ConfigError: with everything that is wrong.
+    """
     if not file.is_file():
-        raise ConfigError(Problem(f"no sweep file {file}", "`ptx sweep --help` shows how one looks"))
+        raise ConfigError(Problem(f"no sweep file {file}", "`ptx sweep --help` shows an example"))
     try:
         study = yaml.safe_load(file.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(study, dict):
-        raise ConfigError(Problem(f"{file} holds no fields", "`ptx sweep --help` shows how one looks"))
+        raise ConfigError(Problem(f"{file} holds no fields", "`ptx sweep --help` shows an example"))
     problems = [
         Problem(f"{file}: no field {name!r}", did_you_mean(str(name), FIELDS))
         for name in study

@@ -1,4 +1,4 @@
-"""Events of runs as lines, and the following of those that are still being written."""
+"""``ptx runs tail``: print the events of runs as lines, and follow runs that are still running."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from ptx.cli.console import progress_line
-from ptx.cli.keys import SHOWN
+from ptx.cli.keys import KEY_LENGTH
 from ptx.report import load_records
 
 SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def tail(folder: Path, lines: int, *, follow: bool) -> None:
-    """Print the last events below a run's or sweep's folder, and with ``follow`` those that come, until every
-    run has ended.
+    """Print the last events (``lines`` of them) of a run or sweep.
+
+    With ``follow`` new events are printed until all runs have ended.
     """
     read: dict[Path, int] = {}
     ended = _ended(folder)
@@ -25,7 +26,7 @@ def tail(folder: Path, lines: int, *, follow: bool) -> None:
     _show(events[len(events) - lines :] if lines < len(events) else events, folder)
     while follow and not ended:
         time.sleep(SECONDS_BETWEEN_LOOKS)
-        ended = _ended(folder)  # asked before the reading, so that the last events are read after it
+        ended = _ended(folder)  # checked before the reading, so that no event after the check is missed
         _show(_new_events(folder, read), folder)
 
 
@@ -34,7 +35,10 @@ def _ended(folder: Path) -> bool:
 
 
 def _new_events(folder: Path, read: dict[Path, int]) -> list[tuple[Path, dict[str, Any]]]:
-    """What was written since the last call, in order of time; ``read`` keeps how far each file was read."""
+    """Return the events since the last call, in order of time.
+
+    ``read`` is file -> number of bytes that were read; it is updated.
+    """
     found = []
     for path in [
         folder / "events.jsonl",
@@ -55,7 +59,7 @@ def _new_events(folder: Path, read: dict[Path, int]) -> list[tuple[Path, dict[st
 
 
 def _parsed(line: str) -> dict[str, Any]:
-    """An event; nothing for a line that a crash has cut."""
+    """Parse an event; returns an empty dictionary for a line that a crash has cut short."""
     try:
         event = json.loads(line)
     except ValueError:
@@ -73,7 +77,7 @@ def _show(events: list[tuple[Path, dict[str, Any]]], folder: Path) -> None:
 
 
 def line_of(event: dict[str, Any]) -> str:
-    """An event in words."""
+    """Return an event in words."""
     name, label = event.get("event", "?"), event.get("label") or event.get("step") or ""
     if name in ("log", "progress"):
         what = f"{event.get('label', '')} {event.get('what', '')}".strip()
@@ -81,9 +85,9 @@ def line_of(event: dict[str, Any]) -> str:
     if name == "message":
         return f"{label}: {event.get('text', '')}" if label else str(event.get("text", ""))
     if name == "step_started":
-        return f"{event.get('step')}: started ({str(event.get('key'))[:SHOWN]})"
+        return f"{event.get('step')}: started ({str(event.get('key'))[:KEY_LENGTH]})"
     if name == "step_finished":
-        how = "from the store" if event.get("shared") else f"made in {event.get('seconds')} s"
+        how = "from the store" if event.get("shared") else f"finished in {event.get('seconds')} s"
         return f"{event.get('step')}: {how}"
     if name == "run_finished":
         return f"run {event.get('status')}"

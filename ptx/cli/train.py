@@ -17,37 +17,37 @@ from ptx.hooks.host import Host, get_host
 
 DESCRIPTIONS = {
     "train": (
-        "Train a model, then compress and evaluate it. Words are key=value; `ptx plugins` lists the choices"
-        " of each group."
+        "Train a model, then compress and evaluate it.\n`ptx plugins` lists the choices of each group, and"
+        " `ptx plugins NAME` the fields of a choice."
     ),
-    "compress": "Compress a model as it is and evaluate the result.",
-    "eval": "Evaluate a model as it is.",
+    "compress": "Compress a model and evaluate the result; nothing is trained.",
+    "eval": "Evaluate a model; nothing is trained or compressed.",
+}
+
+WORDS = {
+    "train": "choices and fields: method=dpo method.beta=0.2 model=./folder data=./file.jsonl seed=1",
+    "compress": "choices and fields: model=./folder data=./file.jsonl compress=[gptq] compress.gptq.bits=4",
+    "eval": "choices and fields: model=./folder eval=[bench,latency] runtime=onnx",
 }
 
 EXAMPLES = {
-    "train": (
-        """\
+    "train": """\
 examples:
   ptx train method=dpo model=tiny data=tiny_pairs
   ptx train method=sft lora=lora method.lora.r=16 model=./my-folder data=./my.jsonl
   ptx train method=sft method.max_steps=100 method.args.neftune_noise_alpha=5
   ptx train -m method=sft,dpo,kto,grpo 'compress=[],[sparsegpt]' eval=[bench,latency]
   ptx train -m method=dpo method.beta=0.05,0.1,0.5 'seed=range(0,3)'
-  ptx train method=sft --dry-run"""
-    ),
-    "compress": (
-        """\
+  ptx train method=sft --dry-run""",
+    "compress": """\
 examples:
   ptx compress model=./my-folder data=./calibration.jsonl 'compress=[gptq]'
-  ptx compress -m model=tiny 'compress=[sparsegpt]' compress.sparsegpt.sparsity=0.3,0.5,0.7"""
-    ),
-    "eval": (
-        """\
+  ptx compress -m model=tiny 'compress=[sparsegpt]' compress.sparsegpt.sparsity=0.3,0.5,0.7""",
+    "eval": """\
 examples:
   ptx eval model=tiny
   ptx eval model=./my-folder eval=[bench,latency] 'eval.bench.tasks=[./my-tasks]'
-  ptx eval -m model=./a,./b eval=[latency]"""
-    ),
+  ptx eval -m model=./a,./b eval=[latency]""",
 }
 
 
@@ -81,27 +81,29 @@ def _parser(verb: str) -> argparse.ArgumentParser:
         "overrides",
         nargs="*",
         metavar="key=value",
-        help="choices and fields: method=dpo method.beta=0.2 seed=1",
+        help=WORDS[verb],
     )
     parser.add_argument(
         "-m", "--multirun", action="store_true", help="run every combination of the listed values"
     )
-    parser.add_argument("--cfg", choices=["job"], help="print the composed configuration and stop")
-    parser.add_argument("--dry-run", action="store_true", help="check everything, print the plan and stop")
+    parser.add_argument("--cfg", choices=["job"], help="print the composed configuration, and run nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="check everything, print the plan, and run nothing"
+    )
     parser.add_argument(
         "--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others"
     )
-    parser.add_argument("--fail-fast", action="store_true", help="stop at the first run that fails")
+    parser.add_argument("--fail-fast", action="store_true", help="stop after the first run that fails")
     parser.add_argument(
         "--retry-failed",
         action="store_true",
-        help="of several runs, also take those again that failed in an earlier command",
+        help="also run those runs of a sweep again that failed in an earlier command",
     )
     return parser
 
 
 def warn_of_broken(host: Host) -> None:
-    """Say which plugins could not be loaded."""
+    """Print which plugins could not be loaded."""
     for plugin in host.broken:
         if "PTX_DISABLE" not in plugin.error:
             print(
@@ -110,7 +112,11 @@ def warn_of_broken(host: Host) -> None:
 
 
 def check_recipe(verb: str, jobs: Sequence[Job]) -> None:
-    """Refuse steps that do not suit the verb."""
+    """Check that the steps suit the verb.
+
+    Raises:
+        ConfigError: they do not; all problems together.
+    """
     problems = []
     for job in jobs:
         config = job.config
@@ -139,7 +145,7 @@ def check_recipe(verb: str, jobs: Sequence[Job]) -> None:
 
 
 def set_threads(threads: int) -> None:
-    """CPU threads of this process and its children; must come before torch is imported."""
+    """Set the CPU threads of this process and its children; call it before torch is imported."""
     if threads:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(threads)
@@ -181,7 +187,7 @@ def _run(
 
 
 def _run_plan(host: Host, plan: Any, config: Any, terminal: Terminal, options: Any) -> Any:
-    """Have the runs taken where the configuration says; of a sweep, its state is shown meanwhile."""
+    """Execute the runs in this process, in workers or on a cluster, and show the state of a sweep."""
     from ptx.cli.board import Board
     from ptx.execute.cluster import run_on_cluster
     from ptx.execute.pool import run_in_workers
@@ -200,7 +206,7 @@ def _run_plan(host: Host, plan: Any, config: Any, terminal: Terminal, options: A
 
 
 def _conclude(plan: Any, outcome: Any, terminal: Terminal) -> int:
-    """Say what became of the sweep, and report; returns the exit code."""
+    """Print how the runs have ended, and write the report; returns the exit code."""
     from ptx.execute.sweep import write_step_counts
 
     if outcome.kept:
@@ -215,27 +221,27 @@ def _conclude(plan: Any, outcome: Any, terminal: Terminal) -> int:
             if len(outcome.left) > 1
             else "the run that failed earlier is"
         )
-        terminal.say(f"{number} left sweep_lock; the same command with --retry-failed tries again")
+        terminal.say(f"{number} not run again; the same command with --retry-failed tries again")
     if outcome.interrupted:
         raise KeyboardInterrupt
     failed = bool(outcome.failed or outcome.left)
     if outcome.waiting:
         terminal.say(
-            f"{outcome.done} runs have ended, {outcome.waiting} are with the cluster; the same command again"
-            " collects them"
+            f"{outcome.done} runs have ended, {outcome.waiting} are on the cluster; the same command again"
+            " collects their results"
         )
         return 1 if failed else 0
-    books = write_step_counts(plan)
+    counts = write_step_counts(plan)
     terminal.say(
-        f"steps: {books['steps_asked']} asked for, {books['steps_ran']} ran, {books['steps_shared']} shared;"
-        f" evaluations: {books['evaluations_asked']} asked for, {books['evaluations_ran']} ran,"
-        f" {books['evaluations_shared']} shared"
+        f"steps: {counts['steps_asked']} asked for, {counts['steps_ran']} ran,"
+        f" {counts['steps_shared']} shared; evaluations: {counts['evaluations_asked']} asked for,"
+        f" {counts['evaluations_ran']} ran, {counts['evaluations_shared']} shared"
     )
     return finish(plan.folder, terminal, failed=failed)
 
 
 def finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:
-    """Report on a sweep's folder; returns the exit code."""
+    """Write the report of a sweep's folder; returns the exit code."""
     from ptx.cli import report
 
     report.write([folder], folder / "report", terminal.rich)
@@ -244,7 +250,7 @@ def finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:
 
 
 def describe(plan: Any) -> str:
-    """One line: how many runs, how many steps, how many of them need no work."""
+    """Describe a plan in one line: its runs, its steps, and how many of them are in the store."""
     asked = [step for run in plan.runs for step in run.steps]
     distinct = {step.key: step for step in asked}
     stored = sum(plan.store.find(step.identity) is not None for step in distinct.values())

@@ -1,4 +1,4 @@
-"""``ptx store why``: what a key is made of, and why a step was found in the store or had to be made."""
+"""``ptx store why``: what a key is computed from, and why a step was found in the store or had to be run."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pathlib import Path
 
 from ptx.cli.human import age_text, size_text
 from ptx.cli.keys import (
-    Known,
-    asked_by,
+    KnownKey,
     differences,
-    key_named,
-    known_of,
+    find_key,
+    find_runs,
+    known_keys,
     open_store,
     products_of,
     records_of,
-    runs_named,
+    requested_by,
     shown,
 )
 from ptx.errors import ConfigError, Problem
 from ptx.report import Record
-from ptx.report.text.details import flat
+from ptx.report.text.details import flatten
 
 
 def explain(out: Path, names: list[str]) -> Iterator[str]:
-    """The lines that answer ``ptx store why``."""
-    known = known_of(open_store(out), records_of(out))
-    keys = [key_named(name, known) for name in names]
+    """Yield the lines of ``ptx store why`` for one or two keys or runs."""
+    known = known_keys(open_store(out), records_of(out))
+    keys = [find_key(name, known) for name in names]
     if len(names) > 1 and (keys[0] is None) != (keys[1] is None):
         raise ConfigError(Problem("a key cannot be compared with a run", "give two keys, or two runs"))
     if len(names) == 1:
@@ -45,24 +45,25 @@ def explain(out: Path, names: list[str]) -> Iterator[str]:
 
 def _runs(out: Path, name: str, *, one: bool = False) -> list[Record]:
     try:
-        return runs_named(out, name, one=one)
+        return find_runs(out, name, one=one)
     except ConfigError as error:
         hint = Problem(
-            "nor does a key begin so", "ptx store ls lists keys, at least four characters of one are needed"
+            f"no key begins with {name!r} either",
+            "ptx store ls lists the keys; type at least four characters",
         )
         raise ConfigError([*error.problems, *([] if one and "holds" in str(error) else [hint])]) from error
 
 
-def _explain_key(one: Known, known: dict[str, Known]) -> Iterator[str]:
+def _explain_key(one: KnownKey, known: dict[str, KnownKey]) -> Iterator[str]:
     yield f"{one.kind} {one.key}"
-    yield f"  {_whereabouts(one)}"
+    yield f"  {_location(one)}"
     if one.runs:
         yield f"  asked for by {', '.join(f'{record.sweep_name}/{record.id}' for record in one.runs)}"
-    yield from _aligned((name, shown(value)) for name, value in flat(one.ingredients).items())
+    yield from _aligned((name, shown(value)) for name, value in flatten(one.ingredients).items())
     yield from _against_nearest(one, known)
 
 
-def _whereabouts(one: Known) -> str:
+def _location(one: KnownKey) -> str:
     if one.entry is None:
         return "not in the store"
     now = time.time()
@@ -72,34 +73,34 @@ def _whereabouts(one: Known) -> str:
     )
 
 
-def _explain_run(record: Record, known: dict[str, Known]) -> Iterator[str]:
+def _explain_run(record: Record, known: dict[str, KnownKey]) -> Iterator[str]:
     yield f"{record.sweep_name}/{record.id} ({record.status})"
     done = {
         part.get("key"): part for kind in ("steps", "evaluations") for part in record.result.get(kind) or []
     }
     done |= {product.get("key"): product for product in products_of(record)}
-    for asked in asked_by(record):
+    for asked in requested_by(record):
         one = known[asked.key]
         shared = done.get(asked.key, {}).get("shared")
-        yield f"  {asked.name}  {one.short}  {_fate(one, shared=shared)}"
+        yield f"  {asked.name}  {one.short}  {_hit_or_miss(one, shared=shared)}"
         if not shared:
             yield from (f"  {line}" for line in _against_nearest(one, known))
 
 
-def _fate(one: Known, *, shared: bool | None) -> str:
-    """Hit or miss, in words; ``shared`` is None when the run has not come to it."""
+def _hit_or_miss(one: KnownKey, *, shared: bool | None) -> str:
+    """Return hit or miss, in words; ``shared`` is None if the run has not got to this step."""
     if shared is None:
         return (
-            "hit: is in the store and will be taken"
+            "hit: is in the store and will be used"
             if one.entry
-            else "miss: is not in the store and will be made"
+            else "miss: is not in the store and will be built"
         )
-    gone = "" if one.entry else " (and has since left the store)"
-    return ("hit: was in the store" if shared else "miss: was not in the store, this run made it") + gone
+    gone = "" if one.entry else " (it is no longer in the store)"
+    return ("hit: was in the store" if shared else "miss: was not in the store, this run built it") + gone
 
 
-def _against_nearest(one: Known, known: dict[str, Known]) -> Iterator[str]:
-    """In what a result differs from the most similar one that was there before it."""
+def _against_nearest(one: KnownKey, known: dict[str, KnownKey]) -> Iterator[str]:
+    """Yield in which fields a result differs from the most similar one that was in the store before it."""
     if not one.ingredients:
         yield "  its ingredients were not recorded"
         return
@@ -110,17 +111,17 @@ def _against_nearest(one: Known, known: dict[str, Known]) -> Iterator[str]:
         if other.entry is not None
         and other.key != one.key
         and other.entry.created < limit
-        and _kin(one, other)
+        and _same_choice(one, other)
     ]
     if not near:
-        yield "  nothing of this kind and choice was in the store before"
+        yield "  no result of this kind and choice was in the store before"
         return
     changes, _, other = min(near, key=lambda found: (len(found[0]), found[1]))
     yield f"  nearest before it: {other.short}; what differs:"
     yield from _changes(changes)
 
 
-def _kin(one: Known, other: Known) -> bool:
+def _same_choice(one: KnownKey, other: KnownKey) -> bool:
     return one.kind == other.kind and all(
         one.ingredients.get(name) == other.ingredients.get(name) for name in ("kind", "choice")
     )
@@ -136,15 +137,15 @@ def _changes(changes: list[tuple[str, str, str]]) -> Iterator[str]:
         yield f"    {name}  {before} -> {after}{hint}"
 
 
-def _compare(one: Known, other: Known) -> Iterator[str]:
+def _compare(one: KnownKey, other: KnownKey) -> Iterator[str]:
     yield f"{one.kind} {one.short} ({one.name}) -> {other.kind} {other.short} ({other.name})"
     if one.key == other.key:
         yield "    the same key"
     yield from _changes(differences(one.ingredients, other.ingredients))
 
 
-def _compare_runs(one: Record, other: Record, known: dict[str, Known]) -> Iterator[str]:
-    """Step by step in order, evaluations by name."""
+def _compare_runs(one: Record, other: Record, known: dict[str, KnownKey]) -> Iterator[str]:
+    """Yield the differences of two runs: steps are compared in order, evaluations by name."""
     yield f"{one.sweep_name}/{one.id} -> {other.sweep_name}/{other.id}"
     before, after = _numbered(one), _numbered(other)
     for place in dict.fromkeys([*before, *after]):
@@ -155,8 +156,8 @@ def _compare_runs(one: Record, other: Record, known: dict[str, Known]) -> Iterat
             yield from (f"  {line}" for line in _compare(known[before[place].key], known[after[place].key]))
 
 
-def _numbered(record: Record) -> dict[tuple[str, object], Known]:
-    asked = list(asked_by(record))
+def _numbered(record: Record) -> dict[tuple[str, object], KnownKey]:
+    asked = list(requested_by(record))
     return {(one.kind, number if one.kind == "steps" else one.name): one for number, one in enumerate(asked)}
 
 

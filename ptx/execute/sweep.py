@@ -211,7 +211,7 @@ def error_record(error: Exception) -> dict[str, str]:
     message = str(error)
     if os.strerror(errno.ENOSPC) in message:  # libraries wrap the system's error in their own
         where = getattr(error, "filename", None) or "while writing"
-        message = f"no space left on the disk ({where}); free some room or use out=/another/disk"
+        message = f"no space left on the disk ({where}); free some space or use out=/another/disk"
     return {
         "type": type(error).__name__,
         "message": message,

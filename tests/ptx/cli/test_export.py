@@ -60,7 +60,7 @@ def test_a_package_lies_in_a_folder_named_after_it_and_the_cost_is_told(here, ca
 
 def test_the_folder_can_be_named_and_nothing_is_overwritten(here, capsys):
     assert main("export", ["model=./model", "runtime=copied", "--to", "served"]) == 0
-    with pytest.raises(ConfigError, match="served is there already; remove it"):
+    with pytest.raises(ConfigError, match="served exists already; remove it"):
         main("export", ["model=./model", "runtime=copied", "--to", "served"])
 
 

@@ -128,7 +128,7 @@ def test_the_stale_lock_of_a_dead_process(ptx, toy):
     lock = STORE / "locks" / key
     lock.mkdir()
     (lock / locks.FIRST).write_text(
-        json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"})
+        json.dumps({"host": "here", **locks._this_process(), "pid": dead.pid, "started": "1", "token": "x"})
     )
     toy.calls.clear()
     code, out, _ = ptx(*WORDS, "name=b")
@@ -142,7 +142,7 @@ def test_the_stale_lock_of_a_sweep_whose_command_was_killed(ptx):
     lock = Path("ptx-out/runs/a/sweep.lock")
     lock.mkdir()
     (lock / locks.FIRST).write_text(
-        json.dumps({"host": "here", **locks._me(), "pid": 4_000_000, "started": "1", "token": "x"})
+        json.dumps({"host": "here", **locks._this_process(), "pid": 4_000_000, "started": "1", "token": "x"})
     )
     code, out, _ = ptx(*WORDS, "name=a")
     assert (code, "3 of 3 runs were done already and are kept" in out) == (0, True)

@@ -89,7 +89,7 @@ def test_a_difference_from_the_baseline_that_three_items_cannot_prove_is_not_dec
     [
         (["two", "gate=shipp"], "no gate 'shipp'; did you mean 'ship'?"),
         (["two", "gaet=ship"], "cannot use 'gaet=ship'; did you mean 'gate'?"),
-        (["two", "gate.p95.at_most=1"], "no gate is named; add gate=ship"),
+        (["two", "gate.p95.at_most=1"], "no gate was given; add gate=ship"),
         (["tow", "gate=ship"], "no sweep or run 'tow'"),
         (
             ["two", "gate=ship", "gate.p59.at_most=1"],

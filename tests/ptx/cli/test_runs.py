@@ -137,7 +137,10 @@ def test_tail_follows_a_run_until_it_has_ended(sweep, desk):
     [
         ({"event": "step_started", "step": "dpo", "key": "a" * 64}, "dpo: started (aaaaaaaaaaaa)"),
         ({"event": "step_finished", "step": "dpo", "shared": True, "seconds": 3}, "dpo: from the store"),
-        ({"event": "step_finished", "step": "dpo", "shared": False, "seconds": 3.5}, "dpo: made in 3.5 s"),
+        (
+            {"event": "step_finished", "step": "dpo", "shared": False, "seconds": 3.5},
+            "dpo: finished in 3.5 s",
+        ),
         ({"event": "message", "label": "dpo", "text": "hello"}, "dpo: hello"),
         ({"event": "memory_peak", "time": time.time(), "bytes": 5}, "memory peak bytes=5"),
     ],

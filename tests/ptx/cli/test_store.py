@@ -79,7 +79,7 @@ def test_ls_is_sorted_by_last_use_or_by_size_and_limited_to_a_kind(sweep, ptx):
 def test_ls_where_there_is_no_store_says_what_to_type(ptx):
     code, _, err = ptx("store", "ls", "--out", "nowhere")
     assert code == 2
-    assert "no store in nowhere; say where your runs lie: --out=OUT" in err
+    assert "no store in nowhere; name the output folder of your runs: --out=OUT" in err
 
 
 # why
@@ -92,7 +92,7 @@ def test_why_of_a_run_names_the_field_that_made_it_miss_and_the_steps_that_hit(s
     lines = [line.strip() for line in out.splitlines()]
     assert any(line.startswith("toy") and "hit: was in the store" in line for line in lines)
     assert any(
-        line.startswith("halve") and "miss: was not in the store, this run made it" in line for line in lines
+        line.startswith("halve") and "miss: was not in the store, this run built it" in line for line in lines
     )
     _, out, _ = ptx("store", "why", plan.runs[2].id)
     lines = [line.strip() for line in out.splitlines()]
@@ -103,14 +103,14 @@ def test_why_of_a_run_names_the_field_that_made_it_miss_and_the_steps_that_hit(s
 def test_why_of_a_run_whose_step_has_left_the_store_says_so(sweep, ptx):
     plan, *_ = sweep()
     shutil.rmtree(entry_of(plan.runs[1].steps[0]))
-    assert "has since left the store" in ptx("store", "why", plan.runs[1].id)[1]
+    assert "it is no longer in the store" in ptx("store", "why", plan.runs[1].id)[1]
 
 
 def test_why_of_a_failed_run_says_what_is_missing(sweep, ptx):
     sweep("method.fail=false")
     plan, *_ = sweep("method.fail=true")
     out = ptx("store", "why", plan.runs[1].id)[1]
-    assert "miss: is not in the store and will be made" in out
+    assert "miss: is not in the store and will be built" in out
     assert "config.fail  false -> true" in out
 
 
@@ -146,11 +146,11 @@ def test_a_key_that_is_too_short_is_refused_with_what_it_may_mean(sweep, ptx, mo
         entry_of(step).rename(STORE / "steps" / f"abcd{number}{step.key[5:]}")
     code, _, err = ptx("store", "why", "abcd")
     assert code == 2
-    assert "abcd begins 2 keys; type more of it: abcd0" in err
+    assert "2 keys begin with abcd; type more of it: abcd0" in err
     code, _, err = ptx("store", "why", "abcd9")
     assert code == 2
     assert "no sweep or run 'abcd9'" in err
-    assert "nor does a key begin so" in err
+    assert "no key begins with 'abcd9' either" in err
 
 
 # verify, and what follows
@@ -164,10 +164,10 @@ def test_one_flipped_byte_is_found_by_verify_and_mended_by_the_next_run(sweep, p
     code, out, _ = ptx("store", "verify")
     assert code == 1
     assert (
-        f"broken: steps {train.key[:12]} (toy): model/model.safetensors has changed since it was written"
+        f"damaged: steps {train.key[:12]} (toy): model/model.safetensors has changed since it was written"
         in out
     )
-    assert f"made from it, perhaps after it broke: {halve.key[:12]}" in out
+    assert f"built from it, perhaps after the damage: {halve.key[:12]}" in out
     assert "--repair" in out
     assert entry_of(train).is_dir()
     code, out, _ = ptx("store", "verify", train.key[:8], "--repair")
@@ -195,7 +195,7 @@ def test_repair_leaves_alone_what_somebody_is_at(sweep, ptx):
     flip(entry_of(step) / "payload" / "model" / "model.safetensors")
     with locks.held(STORE / "locks" / step.key):
         out = ptx("store", "verify", "--repair")[1]
-    assert f"left alone: process {os.getpid()}" in out
+    assert f"not moved: process {os.getpid()}" in out
     assert entry_of(step).is_dir()
 
 
@@ -234,7 +234,7 @@ def test_the_stale_lock_of_a_dead_process_is_explained_and_taken_over(sweep, toy
     lock = STORE / "locks" / step.key
     lock.mkdir()
     (lock / locks.FIRST).write_text(
-        json.dumps({"host": "here", **locks._me(), "pid": dead.pid, "started": "1", "token": "x"})
+        json.dumps({"host": "here", **locks._this_process(), "pid": dead.pid, "started": "1", "token": "x"})
     )
     half = STORE / "staging" / step.key / "x" / "entry" / "payload"
     half.mkdir(parents=True)
@@ -410,7 +410,7 @@ def test_gc_removes_quarantine_and_dead_work_only_when_asked(sweep, ptx):
     flip(entry_of(step) / "payload" / "model" / "model.safetensors")
     ptx("store", "verify", "--repair")
     (STORE / "staging" / ("0" * 64) / "x").mkdir(parents=True)
-    assert "1 in quarantine, 1 left by killed builders" in ptx("store", "ls")[1]
+    assert "1 in quarantine, 1 left by killed processes" in ptx("store", "ls")[1]
     ptx("store", "gc", "--older-than", "1d", "--yes")
     assert (STORE / "quarantine" / step.key).is_dir()
     assert "deleted 0 entries and 2 leftovers" in ptx("store", "gc", "--quarantine", "--staging", "--yes")[1]
@@ -422,7 +422,7 @@ def test_gc_without_a_condition_deletes_nothing_and_says_what_to_type(sweep, ptx
     sweep()
     code, _, err = ptx("store", "gc", "--yes")
     assert code == 2
-    assert "nothing was said about what may go" in err
+    assert "no condition says what to delete" in err
 
 
 def test_a_run_after_gc_builds_again_what_it_needs(sweep, ptx, toy):

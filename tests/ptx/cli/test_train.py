@@ -127,12 +127,13 @@ def test_of_several_runs_those_that_failed_are_left_alone_and_named_until_asked_
     assert "failed earlier: fail-True" in out
     assert out.count("told to fail") == 1
     assert (
-        "the run that failed earlier is left alone; the same command with --retry-failed tries again" in out
+        "the run that failed earlier is not run again; the same command with --retry-failed tries again"
+        in out
     )
     code, out, _ = ptx(*command, "--retry-failed")
     assert code == 1
     assert toy.calls == ["train ToyMethod 0.1"]
-    assert "left alone" not in out
+    assert "not run again" not in out
     assert "failed: fail-True" in out
 
 
@@ -142,7 +143,7 @@ def test_a_single_run_that_failed_is_tried_again_without_being_asked(host, toy, 
     toy.calls.clear()
     code, out, _ = ptx(*command)
     assert (code, toy.calls) == (1, ["train ToyMethod 0.1"])
-    assert "left alone" not in out
+    assert "not run again" not in out
 
 
 @pytest.mark.slow

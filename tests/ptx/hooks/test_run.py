@@ -139,7 +139,7 @@ def test_the_store_lists_explains_and_verifies_products(sharing, desk, capsys):
     assert "width  1 -> 2" in capsys.readouterr().out
     main(["store", "why", plan.runs[0].id])
     assert (
-        f"features  {first.key[:12]}  miss: was not in the store, this run made it" in capsys.readouterr().out
+        f"features  {first.key[:12]}  miss: was not in the store, this run built it" in capsys.readouterr().out
     )
     (first.payload / "features.txt").write_text("3")
     assert main(["store", "verify"]) == 1

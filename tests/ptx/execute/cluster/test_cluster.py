@@ -154,7 +154,7 @@ def test_runs_are_submitted_and_the_same_command_collects_them(slurm):
     ]
     code, said = ptx(*command)
     assert code == 0, said
-    assert "0 runs have ended, 3 are with the cluster" in said
+    assert "0 runs have ended, 3 are on the cluster" in said
     script = next(Path(os.environ["FAKE_SLURM"]).glob("*.script")).read_text()
     assert "--time=7" in script
     assert "--qos=high" in script
@@ -176,7 +176,7 @@ def test_a_job_under_way_is_left_alone_and_one_that_dies_is_recorded_and_sent_ag
     assert ptx(*command)[0] == 0
     wait_until((slurm / "trained").exists)
     code, said = ptx(*command)
-    assert (code, "1 are with the cluster" in said) == (0, True)
+    assert (code, "1 are on the cluster" in said) == (0, True)
     pid = int((slurm / "trained").read_text().split()[1])
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: ended(slurm))
@@ -203,7 +203,7 @@ def test_of_several_jobs_those_that_died_are_left_alone_until_asked_for(slurm):
     assert "--retry-failed tries again" in said
     code, said = ptx(*command, "--retry-failed")
     assert (code, sent()) == (0, 2), said
-    assert "1 are with the cluster" in said
+    assert "1 are on the cluster" in said
     wait_until(lambda: ended(slurm))
 
 
