@@ -1,7 +1,7 @@
-"""What plugins share on the torch side: loading, chat templates, saving, and the loop around a TRL trainer.
+"""Code on the torch side that plugins share.
 
-The core never imports this package; plugins do, inside the functions that need it. Modules: ``load`` (models
-and tokenizers in and out), ``trl_args`` (``method.args`` checked against TRL), ``rows`` (ptx's rows as TRL's
-columns), ``training`` (one trainer run: progress, checkpoints, resume, stops, result). Importing ``ptx.lm``
-itself loads no ML library.
+``load`` reads and writes models and tokenizers, ``tokens`` and ``template`` handle text, ``progress`` shows
+the bars of libraries. The packages ``training`` (TRL), ``compression`` (llm-compressor), ``serving`` and
+``evaluation`` hold the rest. The core never imports this package; plugins import it inside the functions that
+need it. Importing ``ptx.lm`` itself loads no ML library.
 """

@@ -1,9 +1,8 @@
-"""Models and tokenizers: from a folder, into a folder, and without chatter.
+"""Load models and tokenizers from folders, save them to folders, and keep the libraries quiet.
 
-Only safetensors are read, and no code that lies in a model folder is ever run (``trust_remote_code=False``).
-Importing this module loads no ML library; the functions do. :func:`quiet` must run before the first such
-import, because the libraries read their switches when they are imported; every loading function here calls
-it.
+Only safetensors are read, and no code in a model folder is ever run (``trust_remote_code=False``). Importing
+this module loads no ML library; its functions do. :func:`quiet` must run before the first such import,
+because the libraries read their settings when they are imported. Every loading function here calls it.
 """
 
 from __future__ import annotations
@@ -22,12 +21,13 @@ from ptx.records import ModelRef
 
 if TYPE_CHECKING:
     import torch
+    from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-#: file in an adapter folder that records which weights it belongs to
+#: file in an adapter folder that records the base model of the adapter
 BASE_FILE = "ptx_base.json"
 
-#: switches that the libraries read when they are imported; set only where the user has not set them
+#: settings that the libraries read when they are imported; a value that the user has set is kept
 ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
@@ -39,20 +39,19 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "TRL_EXPERIMENTAL_SILENCE": "1",
     "TQDM_DISABLE": "1",
-    "LLM_COMPRESSOR_LOG_LEVEL": "CRITICAL",  # else its import says that there is no GPU
+    "LLM_COMPRESSOR_LOG_LEVEL": "CRITICAL",  # otherwise its import logs that there is no GPU
 }
 
 
 def environment() -> dict[str, str]:
-    """The environment for a quiet, untracked process: for a child that is started, or for ``os.environ``
-    here.
-    """
+    """Environment variables for a process without telemetry and progress bars: a child, or this one."""
     return {name: os.environ.get(name, value) for name, value in ENVIRONMENT.items()}
 
 
 def quiet() -> None:
-    """Switch off telemetry, progress bars, warnings about nothing and imports for nothing. Call it before the
-    first import of an ML library.
+    """Switch off telemetry, progress bars, needless warnings and needless imports.
+
+    Call it before the first import of an ML library.
     """
     os.environ.update(environment())
     warnings.filterwarnings(
@@ -61,11 +60,11 @@ def quiet() -> None:
     from transformers import utils
     from transformers.utils import logging
 
-    # generation imports scikit-learn, scipy.stats and pandas (a quarter of the time until a model is open)
-    # for assisted generation alone
+    # transformers imports scikit-learn, scipy.stats and pandas for assisted generation only; that is a
+    # quarter of the time until a model is loaded
     utils.is_sklearn_available = lambda: False
 
-    # these only matter where somebody has imported the library before
+    # these matter only if the library was imported before
     if os.environ["HF_HUB_DISABLE_TELEMETRY"] == "1":
         sys.modules["huggingface_hub.constants"].HF_HUB_DISABLE_TELEMETRY = True  # type: ignore[attr-defined]
     logging.disable_progress_bar()
@@ -74,7 +73,11 @@ def quiet() -> None:
 
 
 def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer of a folder. A tokenizer without a padding token pads with its end-of-text token."""
+    """The tokenizer of a folder; without a padding token of its own it pads with the end-of-text token.
+
+    Raises:
+        StepError: there is no tokenizer, or it has neither token.
+    """
     quiet()
     from transformers import AutoTokenizer
 
@@ -96,7 +99,10 @@ def load_tokenizer(path: Path) -> PreTrainedTokenizerBase:
 
 
 def dtype_of(name: str, device: str) -> torch.dtype:
-    """``auto`` is float32 on a CPU (exact, and not slower for small models) and bfloat16 on a GPU."""
+    """The torch dtype of that name.
+
+    ``auto`` is bfloat16 on a GPU, and float32 on a CPU: exact, and not slower for small models.
+    """
     import torch
 
     if name == "auto":
@@ -110,11 +116,13 @@ def dtype_of(name: str, device: str) -> torch.dtype:
 def load_model(
     model: ModelRef | Path, dtype: str = "auto", device: str = "cpu", **options: Any
 ) -> PreTrainedModel:
-    """A causal language model on ``device``, ready for evaluation; an adapter folder comes back on its base
-    (unmerged).
+    """A causal language model on ``device``, in evaluation mode; an adapter is loaded on its base, unmerged.
 
     ``options`` go to ``from_pretrained`` (``quantization_config=...``). A folder that optimum-quanto packed
-    keeps its dtype. Raises StepError for weights that are not safetensors or not there.
+    keeps its dtype.
+
+    Raises:
+        StepError: the weights are missing, or are not safetensors.
     """
     quiet()
     from transformers import AutoModelForCausalLM
@@ -143,12 +151,16 @@ def load_model(
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether the folder holds an adapter and no weights of its own."""
+    """Whether the folder holds an adapter instead of full weights."""
     return (folder / "adapter_config.json").is_file()
 
 
 def base_of(folder: Path) -> Path:
-    """The folder of the weights that an adapter belongs to, if they still are the ones it was trained on."""
+    """The folder of the base model of an adapter.
+
+    Raises:
+        StepError: the folder is missing, or its weights have changed since the adapter was trained.
+    """
     recorded = folder / BASE_FILE
     config = read_json(recorded) if recorded.is_file() else {}
     base = Path(
@@ -156,32 +168,32 @@ def base_of(folder: Path) -> Path:
     )
     if not (base / "config.json").is_file() and not is_adapter(base):
         raise StepError(
-            f"the adapter in {folder} belongs to {base}, which is not there; restore that folder or train"
+            f"the adapter in {folder} belongs to {base}, which does not exist; restore that folder or train"
             " with lora.merge=true"
         )
     if config.get("digest") and ModelRef.of(base).digest != config["digest"]:
         raise StepError(
-            f"the adapter in {folder} was trained on other weights than now lie in {base}; train it again"
+            f"the adapter in {folder} was trained on other weights than {base} holds now; train it again"
         )
     return base
 
 
 def weights_of(folder: Path) -> Path:
-    """The folder that holds the weights: the base of an adapter (of an adapter), or the folder itself."""
+    """The folder of the full weights: for an adapter that of its lowest base, else the folder itself."""
     return weights_of(base_of(folder)) if is_adapter(folder) else folder
 
 
 def stored_bytes(folder: Path) -> int:
-    """Bytes of all files of the folder that holds the weights."""
+    """The size in bytes of all files in the folder of the full weights."""
     return sum(file.stat().st_size for file in files_of(weights_of(folder)))
 
 
 def _load_adapter(folder: Path, dtype: str, device: str, **options: Any) -> PreTrainedModel:
     from peft import PeftModel
 
-    under = base_of(folder)
-    base = load_model(under, dtype, device, **options)
-    if is_adapter(under):  # trained on what the lower adapter had made of its base
+    base_folder = base_of(folder)
+    base = load_model(base_folder, dtype, device, **options)
+    if is_adapter(base_folder):  # this adapter was trained on the merged weights
         base = base.merge_and_unload()
     loaded: PreTrainedModel = PeftModel.from_pretrained(
         base, str(folder), is_trainable=False, use_safetensors=True
@@ -190,14 +202,14 @@ def _load_adapter(folder: Path, dtype: str, device: str, **options: Any) -> PreT
 
 
 def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    """Write a whole model folder: safetensors, config, generation config, tokenizer and chat template."""
+    """Write a complete model folder: safetensors, config, generation config, tokenizer, chat template."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
 
 
-def save_adapter(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path, base: ModelRef) -> None:
-    """Write an adapter folder: the adapter, the tokenizer, and which weights it belongs to."""
+def save_adapter(model: PeftModel, tokenizer: PreTrainedTokenizerBase, folder: Path, base: ModelRef) -> None:
+    """Write an adapter folder: the adapter, the tokenizer, and the path and digest of the base model."""
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
@@ -207,7 +219,7 @@ def save_adapter(model: Any, tokenizer: PreTrainedTokenizerBase, folder: Path, b
 def render(
     tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, str]], *, add_generation_prompt: bool
 ) -> str:
-    """A conversation as the text that the model reads."""
+    """A conversation as text, rendered by the tokenizer's chat template."""
     text = tokenizer.apply_chat_template(
         messages, tokenize=False, add_generation_prompt=add_generation_prompt
     )

@@ -1,8 +1,8 @@
-"""What libraries show as tqdm bars, shown as a run's progress instead.
+"""Show the tqdm bars of libraries as the progress of a run.
 
-Libraries write their bars to stderr, over the terminal's own progress and into nobody's record. A
-:class:`Bar` stands in for ``tqdm`` in a library's module while it works (:func:`reported_bars`); what it
-counts goes to ``run.log``.
+Libraries write their bars to stderr, where they overwrite ptx's own progress and are not recorded. While a
+library works, :func:`reported_bars` replaces ``tqdm`` in its modules by a :class:`Bar`, whose counts go to
+``run.log``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any
 
 from ptx.hooks.run import Run
 
-#: description of a bar, steps done, steps in all (None when unknown)
+#: called with the description of a bar, its steps done and its total steps (None when unknown)
 Report = Callable[[str, int, int | None], None]
 
 
 class Bar:
-    """The part of tqdm's interface that libraries use; counts and reports, draws nothing."""
+    """The part of tqdm's interface that libraries use; it counts and reports, and draws nothing."""
 
     def __init__(
         self,
@@ -47,17 +47,17 @@ class Bar:
             self.update()
 
     def update(self, by: int = 1) -> None:
-        """Count ``by`` more steps."""
+        """Count ``by`` more steps and report them."""
         self.done += by
         self.report(self.desc, self.done, self.total)
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Do nothing: there is no bar on the screen."""
 
 
 @contextmanager
 def reported_bars(report: Report, *modules: ModuleType) -> Iterator[None]:
-    """Let the ``tqdm`` that each of ``modules`` has imported report to ``report``."""
+    """Replace the ``tqdm`` that each of ``modules`` has imported by a :class:`Bar` with ``report``."""
     with ExitStack() as stack:
         for module in modules:
             stack.enter_context(
@@ -68,8 +68,9 @@ def reported_bars(report: Report, *modules: ModuleType) -> Iterator[None]:
 
 @contextmanager
 def compressed_tensors_bars(report: Report = lambda *_: None) -> Iterator[None]:
-    """compressed-tensors shows its bars whatever TQDM_DISABLE says, when it packs, unpacks or moves a
-    model.
+    """Send the bars of compressed-tensors to ``report`` while it packs, unpacks or moves a model.
+
+    The library ignores TQDM_DISABLE.
     """
     from compressed_tensors.compressors.model_compressors import model_compressor
     from compressed_tensors.offload import dispatch
@@ -85,7 +86,7 @@ def compressed_tensors_bars(report: Report = lambda *_: None) -> Iterator[None]:
 
 @contextmanager
 def replaced(module: ModuleType | type, name: str, value: Any) -> Iterator[None]:
-    """Another value for a module's global, or a class's method, while the context lasts."""
+    """Set the attribute ``name`` of a module or class to ``value`` while the context is open."""
     old = getattr(module, name)
     setattr(module, name, value)
     try:
@@ -95,9 +96,9 @@ def replaced(module: ModuleType | type, name: str, value: Any) -> Iterator[None]
 
 
 class Pace:
-    """Reports at most every ``every`` seconds, always the last step, and says how long the rest will take.
+    """Reports progress at most every ``every`` seconds, and always the last step, with the time remaining.
 
-    The clock starts with the first step: what was loaded before it says nothing about the pace.
+    The clock starts at the first step, so the time to load a model does not count.
     """
 
     def __init__(self, run: Run, every: float = 1.0) -> None:
@@ -106,9 +107,9 @@ class Pace:
         self.last = 0.0
 
     def log(self, metrics: dict[str, float], step: int, total: int) -> None:
-        """Report ``step`` of ``total`` when it is time."""
+        """Report ``step`` of ``total``, unless the last report is less than ``every`` seconds old."""
         now = time.monotonic()
-        if self.first is None or step < self.first[0]:  # a library's next bar begins again
+        if self.first is None or step < self.first[0]:  # the library's next bar starts from 0
             self.first, self.last = (step, now), now
         if step < total and now - self.last < self.every:
             return

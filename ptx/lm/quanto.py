@@ -1,10 +1,10 @@
-"""Folders that optimum-quanto packed: its safetensors, and ``quanto_qmap.json``, which says how each layer is
-stored.
+"""Model folders that optimum-quanto packed: safetensors, and the types of layers in ``quanto_qmap.json``.
 
-transformers cannot read them (its quantizer for quanto is "not serializable"): told nothing, or told
-``quant_method: quanto``, it finds no weight under the names it looks for and draws them at random, with no
-more than a warning. The ``quantization_config`` that is written here is one that transformers refuses; ptx
-and optimum-quanto (``QuantizedModelForCausalLM.from_pretrained``) read the folder.
+transformers cannot read them: its quantizer for quanto is "not serializable". Without a
+``quantization_config``, or with ``quant_method: quanto``, it finds no weight under the names that it expects,
+initialises all at random, and only warns. The ``quantization_config`` that is written here makes transformers
+raise an error instead. ptx and optimum-quanto (``QuantizedModelForCausalLM.from_pretrained``) can read the
+folder.
 """
 
 from __future__ import annotations
@@ -19,41 +19,43 @@ from ptx.files import read_json, write_json
 from ptx.models.inspection import tensors_of, weight_files
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import PreTrainedModel
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 MAP = "quanto_qmap.json"
 BITS = {"int8": 8, "float8": 8, "int4": 4, "int2": 2}
 
 
 def is_packed(folder: Path) -> bool:
-    """Whether optimum-quanto packed the weights of the folder."""
+    """Whether optimum-quanto packed the weights in the folder."""
     return (folder / MAP).is_file()
 
 
-def save_packed(network: Any, tokenizer: Any, folder: Path, weights: str) -> None:
-    """Write a network whose layers quanto has frozen, with ``weights`` of int8, float8, int4 or int2."""
+def save_packed(
+    network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path, weights: str
+) -> None:
+    """Write a network whose layers quanto has frozen; ``weights`` is int8, float8, int4 or int2."""
     from optimum.quanto import quantization_map
 
     network.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
     write_json(folder / MAP, quantization_map(network))
-    # the name of the map instead of a type is what makes transformers refuse it; bits are for those who count
-    # weights
+    # transformers refuses the folder because "weights" names a file instead of a type; "bits" is for tools
+    # that compute the model's size
     described = {"quant_method": "quanto", "weights": MAP, "packed": weights, "bits": BITS[weights]}
     write_json(folder / "config.json", read_json(folder / "config.json") | {"quantization_config": described})
 
 
 def open_packed(folder: Path, device: str) -> PreTrainedModel:
-    """The model in the dtype that it was packed in: quanto's tensors keep theirs.
+    """The packed model on ``device``, in the dtype in which it was packed.
 
     Raises:
-        StepError: a tensor is missing, which quanto's own reader would leave as whatever the memory holds.
+        StepError: a tensor is missing; quanto's own reader would leave it uninitialised.
     """
     from optimum.quanto import QuantizedModelForCausalLM
     from transformers import GenerationConfig
 
-    # the model; the wrapper only saves
+    # the wrapper around the model only adds saving
     network: PreTrainedModel = QuantizedModelForCausalLM.from_pretrained(folder)._wrapped  # noqa: SLF001
     stored = {name for file in weight_files(folder) for name, _, _ in tensors_of(file)}
     tied = {"lm_head.weight"} if network.config.tie_word_embeddings else set()
@@ -71,7 +73,9 @@ def open_packed(folder: Path, device: str) -> PreTrainedModel:
 
 
 def _outside_inference_mode(forward: Callable[..., Any]) -> Callable[..., Any]:
-    """Weights below 8 bits cannot be unpacked in inference mode ("Cannot set version_counter for inference
+    """``forward`` under ``no_grad`` instead of inference mode.
+
+    Weights below 8 bits cannot be unpacked in inference mode ("Cannot set version_counter for inference
     tensor", optimum-quanto 0.2.7).
     """
     import torch
@@ -87,12 +91,12 @@ def _outside_inference_mode(forward: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def dense(weight: Tensor) -> Tensor:
-    """A weight as full numbers, whether quanto has packed it or not."""
+    """The weight dequantised if quanto has packed it, else unchanged."""
     return weight.dequantize() if hasattr(weight, "qtype") else weight
 
 
-def unpack(network: Any) -> None:
-    """Put ordinary linear layers where quanto's are; what it does to activations is left out."""
+def unpack(network: nn.Module) -> None:
+    """Replace quanto's layers by ordinary linear layers in place; activations are no longer quantised."""
     from optimum.quanto import QModuleMixin
     from torch import nn
 
@@ -106,8 +110,10 @@ def unpack(network: Any) -> None:
 
 
 def flat_name(name: str) -> str:
-    """A tensor's name with one part behind its module's: optimum-quanto has ``weight._scale``, and
-    ``weight._data._data`` below 8 bits.
+    """A tensor's name with exactly one part after the name of its module.
+
+    optimum-quanto has ``weight._scale``, and below 8 bits ``weight._data._data``; they become
+    ``weight_scale`` and ``weight_data_data``.
     """
     module, packed, part = name.partition(".weight._")
     return f"{module}.weight_{part.replace('.', '')}" if packed else name

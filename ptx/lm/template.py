@@ -1,8 +1,8 @@
-"""Whether a model's chat template says which tokens are the assistant's.
+"""Check whether a model's chat template marks the assistant's tokens.
 
 Training on the answers of a conversation needs ``{% generation %}`` around them in the template. For
-well-known templates that lack it TRL ships a version with it, which is then used for training only; the model
-keeps its own.
+well-known templates without it, TRL ships a version that has it and uses that for training only; the model
+keeps its own template.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from ptx.models.inspection import problems as model_problems
 
 
 def problems(model: Path) -> list[Problem]:
-    """Why conversations cannot be trained on the assistant's tokens alone; TRL is only imported for templates
-    without the mark.
+    """A problem if the template of ``model`` does not allow training on the assistant's tokens alone.
+
+    TRL is imported only for a template without ``{% generation %}``.
     """
     if model_problems(model):
         return []
@@ -26,7 +27,7 @@ def problems(model: Path) -> list[Problem]:
     return [
         Problem(
             f"the chat template of {model} does not mark the assistant's tokens ({{% generation %}} is"
-            " missing), so they cannot be trained alone",
+            " missing), so training on them alone is not possible",
             "put {% generation %}...{% endgeneration %} around the assistant's content and its end token, or"
             " train on all tokens with method.assistant_only=false",
             fields=("method.assistant_only",),

@@ -1,31 +1,36 @@
-"""Text to token ids, the one way that everything in ptx does it."""
+"""Convert text to token ids; all of ptx uses these functions."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
-def first_token(tokenizer: Any) -> Any:
-    """What stands before a text's own tokens: the id of the beginning-of-text token, else of the end-of-text
-    token, else None.
-    """
+def first_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
+    """The id of the token before a text: beginning-of-text, else end-of-text, else None."""
     return tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
 
 
-def encode(tokenizer: Any, text: str) -> list[int]:
-    """Token ids; the tokenizer's own special tokens are added unless the text, rendered from a chat template,
-    brings its own.
+def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Token ids of a text.
+
+    Special tokens are added, unless the text starts with the beginning-of-text token already, as one that a
+    chat template has rendered.
     """
     begins = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
     return list(tokenizer(text, add_special_tokens=not begins)["input_ids"])
 
 
-def encode_pair(tokenizer: Any, context: str, continuation: str) -> tuple[list[int], list[int]]:
-    """Token ids of a context and of what follows it, cut where lm-eval cuts them so that log-likelihoods
-    agree.
+def encode_pair(
+    tokenizer: PreTrainedTokenizerBase, context: str, continuation: str
+) -> tuple[list[int], list[int]]:
+    """Token ids of a context and of its continuation.
 
-    Spaces that end the context belong to the continuation (tokenizers glue them to the next word). An empty
-    context becomes the beginning-of-text token.
+    They are split where lm-eval splits them, so that log-likelihoods agree: spaces at the end of the context
+    belong to the continuation, because tokenizers merge them with the next word. An empty context becomes the
+    beginning-of-text token.
     """
     if not context:
         ids = list(tokenizer(continuation, add_special_tokens=False)["input_ids"])

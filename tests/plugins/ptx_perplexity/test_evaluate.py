@@ -9,9 +9,6 @@ import torch
 import ptx_hf
 import ptx_perplexity
 from ptx import ModelRef, RunConfig, StepError
-from ptx.lm.evaluation.texts import name_of
-from ptx.lm.evaluation.texts import read as read_texts
-from ptx.lm.evaluation.windows import log_probs, windows
 from ptx.stats import paired_difference
 from ptx.testing import undeclared_metrics
 from ptx_hf import HF
@@ -43,33 +40,8 @@ def texts(tmp_path):
     return str(file)
 
 
-def read(file, config):
-    return read_texts(file, limit=config.limit, **config.reading())
-
-
 def found_in(evaluation):
     return {metric.name + metric.segment: metric for metric in evaluation.metrics}
-
-
-def test_log_probs_are_the_log_softmax_of_the_last_rows():
-    logits = np.random.default_rng(0).normal(0, 5, (600, 7)).astype(np.float32)
-    targets = (np.arange(555) % 7).tolist()
-    expected = torch.log_softmax(torch.tensor(logits).double(), -1)[-555:].gather(
-        1, torch.tensor(targets)[:, None]
-    )[:, 0]
-    assert log_probs(logits, targets) == pytest.approx(expected.numpy(), abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("count", "size", "overlap"), [(0, 4, 1), (3, 4, 1), (4, 4, 1), (13, 4, 1), (13, 6, 3), (20, 5, 4)]
-)
-def test_windows_are_lm_evals(count, size, overlap):
-    from lm_eval.utils import get_rolling_token_windows
-
-    tokens = list(range(100, 100 + count))
-    assert list(windows(tokens, 1, size, overlap)) == [
-        tuple(pair) for pair in get_rolling_token_windows(tokens, 1, size, overlap)
-    ]
 
 
 def test_bits_per_byte_are_lm_evals_rolling_log_likelihood(run, lm, texts):
@@ -131,27 +103,6 @@ def test_small_damage_is_found_by_pairing_and_missed_without_it(run, lm, texts):
     a, b = ({row["item"]: row["scores"][name] for row in one.rows} for one in (after, before))
     paired = paired_difference(a, b, "lower", weights={row["item"]: row["weight"] for row in before.rows})
     assert (paired.high - paired.low) < (found_in(before)[name].high - found_in(before)[name].low) / 3
-
-
-def test_the_same_text_has_the_same_item_for_every_model_and_place(texts, tmp_path):
-    copied = tmp_path / "elsewhere" / "stories.jsonl"
-    copied.parent.mkdir()
-    copied.write_text("".join(reversed(Path(texts).read_text().splitlines(keepends=True))) * 2)
-    items, again = ({text.item for text in read(str(file), Perplexity())} for file in (texts, copied))
-    assert again == items | {f"{item}:2" for item in items}
-
-
-def test_lines_become_blocks_and_separators_documents(tmp_path):
-    file = tmp_path / "test.txt"
-    file.write_text(STORY * 5)
-    assert [text.text for text in read(str(file), Perplexity(block=200))] == [STORY * 3, STORY * 2]
-    assert [text.text for text in read(str(file), Perplexity(block=280))] == [STORY * 5]
-    assert "".join(text.text for text in read(str(file), Perplexity(block=1000))) == STORY * 5
-    assert len(read(str(file), Perplexity(separator="\n"))) == 5
-    assert len(read(str(file), Perplexity(separator="\n", limit=2))) == 2
-    file.write_text(f"{STORY}<|endoftext|>\n{STORY}")
-    assert [text.text for text in read(str(file), Perplexity())] == [STORY.strip()] * 2
-    assert name_of(str(file)) == f"{tmp_path.name}_test"
 
 
 def test_segments_are_the_columns_of_the_data(run, lm, texts):

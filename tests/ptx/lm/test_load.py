@@ -146,7 +146,7 @@ def test_an_adapter_comes_back_on_its_base_and_not_without_it(folder, tmp_path):
         )
     assert load.weights_of(tmp_path / "adapter") == base
     base.rename(tmp_path / "elsewhere")
-    with pytest.raises(StepError, match=r"belongs to .*base, which is not there"):
+    with pytest.raises(StepError, match=r"belongs to .*base, which does not exist"):
         load.load_model(tmp_path / "adapter")
 
 

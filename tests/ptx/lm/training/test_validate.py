@@ -147,8 +147,10 @@ def test_a_quantised_model_is_refused(said, model):
 
 def test_qlora_on_a_cpu_says_what_works_there(said):
     assert said(DPO(lora=Lora(quantize=True))) == [
-        "method.lora.quantize=true (QLoRA) needs a GPU, and this run is on the CPU; leave it out: lora=lora"
-        " alone works here"
+        (
+            "method.lora.quantize=true (QLoRA) needs a GPU, and this run is on the CPU; leave it out:"
+            " lora=lora alone works here"
+        )
     ]
 
 

@@ -1,5 +1,6 @@
-"""The reference's log-probabilities: scored once, shared where they are the same, never where they are not,
-and equal to the last digit.
+"""The reference's log-probabilities: scored once, shared only by runs for which they are equal.
+
+KTO shares its answers between seeds; the pairs of its KL term follow the seed's order of the rows.
 """
 
 import json
@@ -11,6 +12,8 @@ import torch
 
 import ptx_dpo
 import ptx_dpo.train
+import ptx_kto
+import ptx_kto.train
 from ptx import Lora, RunConfig
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
@@ -22,6 +25,7 @@ from ptx.plan.planner import make_plan
 from ptx.store.store import Store
 from ptx.testing import Silent
 from ptx_dpo import DPO
+from ptx_kto import KTO
 
 PAIRS = [
     {
@@ -140,10 +144,8 @@ def test_every_change_of_data_cut_weights_dtype_tail_template_or_libraries_misse
     dpo("libraries", max_steps=1)
     assert len(passes(shelf)) == made + 3
     changed = {entry.ingredients["tokens"] for entry in passes(shelf)}
-    assert (
-        len(changed) == 6
-        # as first, two of data, two of cut, one of template: there the tokens tell, not only the model's digest
-    )
+    # the first, two of data, two of cut, and one of the template, whose change is visible in the tokens too
+    assert len(changed) == 6
 
 
 def changed_weights(model, folder):
@@ -188,7 +190,7 @@ def test_device_attention_precision_and_quantisation_are_in_the_key(make_run, ch
 
 
 class Holder:
-    """What a trainer holds."""
+    """The attributes of a trainer that the key depends on."""
 
     def __init__(self, model):
         self.model, self.accelerator, self.mixed_precision = model, self, "no"
@@ -297,3 +299,64 @@ def losses(folder):
         for event in read_rows(folder / "events.jsonl")
         if event["event"] == "log" and "loss" in event["metrics"]
     ]
+
+
+@pytest.fixture
+def kto(make_run, train, make_data, shelf, chat_model):
+    def start(name, seed=0, rows=PAIRS[:8], **settings):
+        run = make_run(RunConfig(method=KTO(**{**QUICK, **settings})), [ptx_kto], name, seed).at(store=shelf)
+        train(run, chat_model, make_data(f"pairs-{name}", rows))
+        return run
+
+    return start
+
+
+def products(shelf):
+    return sorted(entry.ingredients["choice"] for entry in shelf.entries() if entry.kind == "products")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"lora": Lora(r=4)}, {"loss": "apo_zero_unpaired"}, {"micro_batch": 4, "seed": 2, "max_length": 30}],
+    ids=str,
+)
+def test_losses_of_kto_with_the_store_are_those_without_it_to_the_last_digit(kto, shelf, losses_of, settings):
+    with_store, without = kto("with", **settings), kto("without", cache_reference=False, **settings)
+    assert products(shelf) == ["reference", "reference_kl"][: 1 + (settings.get("loss") is None)]
+    assert len(losses_of(with_store)) == 3
+    assert losses_of(with_store) == losses_of(without)
+
+
+def test_kto_shares_both_passes_over_beta_rate_loss_and_adapter_and_the_answers_over_seeds(kto, shelf):
+    kto("first", max_steps=1)
+    same = [
+        {"beta": 0.5},
+        {"learning_rate": 1e-2},
+        {"desirable_weight": 2.0},
+        {"lora": Lora(r=4)},
+        {"loss": "apo_zero_unpaired"},
+    ]
+    for number, settings in enumerate(same):
+        kto(f"same-{number}", max_steps=1, **settings)
+    assert products(shelf) == ["reference", "reference_kl"]
+    kto("seed", seed=1, max_steps=1)
+    kto("size", micro_batch=2, max_steps=1)
+    assert products(shelf) == ["reference", "reference_kl", "reference_kl", "reference_kl"]
+
+
+def test_of_kto_changed_rows_or_lengths_miss(kto, shelf):
+    kto("first", max_steps=1)
+    kto("rows", rows=[*PAIRS[:7], {**PAIRS[7], "chosen": "it is four and ten"}], max_steps=1)
+    kto("length", max_length=30, max_steps=1)
+    assert products(shelf).count("reference") == 3
+
+
+def test_kto_loads_no_reference_model_and_makes_no_pass_a_second_time(kto, losses_of, monkeypatch):
+    first = kto("first")
+
+    def fail(*_):
+        raise AssertionError
+
+    monkeypatch.setattr(ptx_kto.train, "load_reference", fail)
+    monkeypatch.setattr(reference, "log_probability", fail)
+    assert losses_of(kto("second")) == losses_of(first)

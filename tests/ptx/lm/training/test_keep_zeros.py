@@ -1,6 +1,4 @@
-"""A pruned model stays pruned while it is trained: full, with adapters, resumed; a dense one is trained as
-ever.
-"""
+"""A pruned model stays pruned in training: full, with adapters, resumed. A dense model trains as before."""
 
 import pytest
 import torch

@@ -1,0 +1,32 @@
+import numpy as np
+import pytest
+import torch
+
+from ptx.lm.evaluation.windows import log_probs, windows
+
+
+def test_log_probs_are_the_log_softmax_of_the_last_rows():
+    logits = np.random.default_rng(0).normal(0, 5, (600, 7)).astype(np.float32)
+    targets = (np.arange(555) % 7).tolist()
+    expected = torch.log_softmax(torch.tensor(logits).double(), -1)[-555:].gather(
+        1, torch.tensor(targets)[:, None]
+    )[:, 0]
+    assert log_probs(logits, targets) == pytest.approx(expected.numpy(), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "overlap"), [(0, 4, 1), (3, 4, 1), (4, 4, 1), (13, 4, 1), (13, 6, 3), (20, 5, 4)]
+)
+def test_windows_are_lm_evals(count, size, overlap):
+    from lm_eval.utils import get_rolling_token_windows
+
+    tokens = list(range(100, 100 + count))
+    assert list(windows(tokens, 1, size, overlap)) == [
+        tuple(pair) for pair in get_rolling_token_windows(tokens, 1, size, overlap)
+    ]
+
+
+def test_every_token_is_predicted_once_and_a_window_reads_the_overlap_before():
+    found = list(windows([1, 2, 3, 4, 5], 0, 3, 1))
+    assert [token for _, targets in found for token in targets] == [1, 2, 3, 4, 5]
+    assert found == [([0, 1, 2], [1, 2, 3]), ([2, 3, 4], [4, 5])]
