@@ -53,8 +53,8 @@ class Taught(TrlMethod, Compressor):
             )
         if any(layer < 0 for layer in self.keep_layers) or sorted(set(self.keep_layers)) != self.keep_layers:
             raise SettingError(
-                f"method.keep_layers must be different numbers in ascending order, got {self.keep_layers};"
-                " try method.keep_layers=[0,2,4]",
+                f"method.keep_layers must be different numbers from 0 on in ascending order, got"
+                f" {self.keep_layers}; try method.keep_layers=[0,2,4]",
                 "method.keep_layers",
             )
 
@@ -224,7 +224,7 @@ class Gold(Taught):
     )
     on_policy: float = setting(
         0.0,
-        "share of the steps in which the student generates the answers; the others use the data's",
+        "share of the steps in which the student generates the answers; others use the data's",
     )
     temperature: float = setting(1.0, "temperature at which the student samples")
     max_completion_length: int = setting(128, "maximum tokens of an answer that the student generates")

@@ -1,8 +1,8 @@
-"""``model=ORG/NAME`` and ``data=ORG/NAME``: models and data sets from the Hugging Face hub, or from its cache
-when there is no network.
+"""``model=ORG/NAME`` and ``data=ORG/NAME``: models and data sets from the Hugging Face hub.
 
-Only safetensors, tokenizer and configuration files are fetched, never pickles and never code. The YAML
-presets of the group ``model`` (``model=qwen3_0_6b``) are this choice with an id filled in.
+Without a network they come from the hub's local cache. Only safetensors, tokenizer and configuration files
+are downloaded, never pickles and never code. The YAML presets of the group ``model`` (``model=qwen3_0_6b``)
+are this choice with an id filled in.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class HubData(Data):
     """A data set on the hub; written ``data=ORG/NAME``."""
 
     id: str = setting(MISSING, "ORG/NAME")
-    split: str = setting("train", "which split, also a part of one such as train[:1000]")
-    subset: str | None = setting(None, "which configuration, for data sets that have several")
+    split: str = setting("train", "split, or a part of a split such as train[:1000]")
+    subset: str | None = setting(None, "configuration, for data sets that have several")
     revision: str | None = setting(None, "branch, tag or commit; default: the main branch")
     columns: dict[str, str] = setting(
         {}, "canonical column -> the data set's column, such as prompt: question"
@@ -39,7 +39,7 @@ class HubData(Data):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """The hub as a source of models and data."""
+    """Contribute ``model=hub`` and ``data=hub``."""
     return [
         Choice("model", "hub", HubModel, "a model on the Hugging Face hub; written model=ORG/NAME"),
         Choice("data", "hub", HubData, "a data set on the Hugging Face hub; written data=ORG/NAME"),
@@ -48,7 +48,7 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_resolve(value: Model | Data, cache: Path) -> Path | None:
-    """Download, or find what was downloaded before."""
+    """Download the model or data set, or find an earlier download."""
     if isinstance(value, HubModel):
         from ptx_hub.fetch import fetch_model
 

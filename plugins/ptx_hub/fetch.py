@@ -1,8 +1,8 @@
-"""Downloads, made into folders that hold what ptx uses and nothing else.
+"""Downloads from the hub, in folders that hold the files that ptx uses and nothing else.
 
-A snapshot in the hub's cache may also hold what other programs asked for (pickles, other formats). Size and
-digest of a model are taken from its folder, so the files that count are linked into a folder of their own,
-named by the commit.
+A snapshot in the hub's cache may also hold files that other programs downloaded (pickles, other formats). The
+size and digest of a model are those of its folder, so the files that ptx uses are linked into a separate
+folder, named by the commit.
 """
 
 from __future__ import annotations
@@ -28,7 +28,11 @@ UNWANTED = ["*/*", "consolidated*", "*.bin.index.json", "training_args.json"]
 
 
 def fetch_model(model: HubModel, folder: Path) -> Path:
-    """A folder with the model's safetensors, configuration and tokenizer."""
+    """A folder with the model's safetensors, configuration and tokenizer.
+
+    Raises:
+        ConfigError: the model cannot be downloaded, or has no safetensors; says what to type.
+    """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import snapshot_download
 
@@ -46,7 +50,7 @@ def fetch_model(model: HubModel, folder: Path) -> Path:
 
 
 def _online_then_cached(download: Callable[..., str]) -> str:
-    """Without network, what the hub's cache holds complete will do."""
+    """Download; without a network, use the hub's cache if it holds everything."""
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     try:
@@ -64,7 +68,7 @@ def _clean_copy(name: str, snapshot: Path, target: Path) -> Path:
     present = [file.name for file in snapshot.iterdir()]
     files = list(filter_repo_objects(present, allow_patterns=WANTED, ignore_patterns=UNWANTED))
     if not any(file.endswith(".safetensors") for file in files):
-        fix = "take a repository that has them, or convert the weights yourself and type model=./FOLDER"
+        fix = "use a repository that has them, or convert the weights yourself and type model=./FOLDER"
         raise ConfigError(
             Problem(
                 f"hub model {name} has no safetensors; ptx loads no pickled weights, they can run code", fix
@@ -79,7 +83,7 @@ def _clean_copy(name: str, snapshot: Path, target: Path) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """A hard link lasts when the hub's cache is emptied; across file systems a symbolic one must do."""
+    """Link hard, so that the file survives a cleared hub cache; symbolically across file systems."""
     try:
         os.link(source, target)
     except OSError:
@@ -87,12 +91,17 @@ def _link(source: Path, target: Path) -> None:
 
 
 def fetch_data(data: HubData, folder: Path) -> Path:
-    """One parquet file with the split's rows."""
+    """One parquet file with the rows of the split.
+
+    Raises:
+        ConfigError: the data set cannot be downloaded; says what to type.
+    """
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from datasets import load_dataset
 
     place = folder / _slug(f"{data.id} {data.subset or ''} {data.split}")
-    commit = _commit(data)
+    with _explained("data", data.id, data.revision):
+        commit = _commit(data)
     earlier = (
         [place / commit]
         if commit
@@ -110,7 +119,7 @@ def fetch_data(data: HubData, folder: Path) -> Path:
 
 
 def _commit(data: HubData) -> str | None:
-    """The commit that the revision stands for now; None when the hub cannot be asked."""
+    """The commit of the revision at this moment; None when the hub cannot be reached."""
     import httpx
     from huggingface_hub import dataset_info
     from huggingface_hub.errors import HfHubHTTPError
@@ -123,7 +132,7 @@ def _commit(data: HubData) -> str | None:
 
 @contextmanager
 def _staged(target: Path) -> Iterator[Path]:
-    """A folder to write into that becomes ``target`` when all of it is there."""
+    """A folder to write into; it is renamed to ``target`` when the block ends without an error."""
     target.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".staging-", dir=target.parent))
     try:
@@ -137,7 +146,7 @@ def _staged(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def _explained(group: str, name: str, revision: str | None) -> Iterator[None]:
-    """What the hub's libraries raise, as what to type instead."""
+    """Turn errors of the hub's libraries into a ConfigError that says what to type."""
     import httpx
     from datasets.exceptions import DatasetsError
     from huggingface_hub import errors
@@ -177,7 +186,7 @@ def _problem(error: Any, group: str, name: str, revision: str | None) -> Problem
             f"check the spelling; type: hf auth login; or type {local}",
         )
     if isinstance(error, errors.HFValidationError):
-        return Problem(f"{name!r} is no hub id: {_first_line(error)}", f"write ORG/NAME, or type {local}")
+        return Problem(f"{name!r} is not a hub id: {_first_line(error)}", f"write ORG/NAME, or type {local}")
     if isinstance(error, ValueError) and not isinstance(error, OSError):  # an unknown subset or split
         return Problem(
             f"hub {group} {at}: {_first_line(error)}", f"type {group}.subset=NAME or {group}.split=NAME"
@@ -186,7 +195,7 @@ def _problem(error: Any, group: str, name: str, revision: str | None) -> Problem
         "its local cache (HF_HUB_OFFLINE is set)" if is_offline_mode() else "the network and its local cache"
     )
     return Problem(
-        f"hub {group} {at} could not be had from {tried}: {_first_line(error)}",
+        f"hub {group} {at} could not be loaded from {tried}: {_first_line(error)}",
         f"go online once, or type {local}",
     )
 

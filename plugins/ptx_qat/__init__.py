@@ -1,17 +1,17 @@
-"""``qat=rtn``: quantisation-aware training, by any method (Jacob et al. 2018; for language models
-LLM-QAT, Liu et al. 2023).
+"""``qat=rtn``: quantisation-aware training with any method.
 
-Below 4 bits the best rounding of given weights is not good enough, and weights are better trained for their
-grid: the model computes with rounded weights, the gradient passes the rounding as if it were not there (the
-straight-through estimator, Bengio et al. 2013), and the optimizer moves the float weights underneath. These
-are what the step writes, so that ``compress=[rtn]`` with the same bits and groups rounds them to just what
-was trained, and a runtime that takes over packed integers serves just that.
+The technique is that of Jacob et al. 2018 and, for language models, of LLM-QAT (Liu et al. 2023). Below 4
+bits even the best rounding of given weights is not good enough; it is better to train the weights for their
+grid. The model computes with rounded weights. The gradient passes the rounding unchanged (the
+straight-through estimator, Bengio et al. 2013), and the optimizer updates the float weights. The step writes
+the float weights; ``compress=[rtn]`` with the same bits and groups rounds them to exactly the weights that
+were trained, and runtimes that read the packed integers serve exactly those.
 
-LLM-QAT lets the float model teach the rounded one: ``method=distill qat=rtn`` (the model is its own
-teacher). It also rounds activations and the KV cache and writes its training texts itself; here weights alone
-are rounded, and the texts are the run's data.
+In LLM-QAT the float model teaches the rounded one; here this is ``method=distill qat=rtn`` (the model is its
+own teacher). LLM-QAT also rounds activations and the KV cache and generates its training texts; here only
+weights are rounded, and the texts are the run's data.
 
-It is a wrapper around ``ptx_fit``, the loop that all TRL methods train by, and knows none of them.
+The plugin wraps ``ptx_fit``, the training loop of all TRL methods, and depends on none of them.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class RoundToNearest(QAT):
         "neighbouring weights that share a scale (smaller where that does not divide a layer); -1: one scale"
         " per output channel",
     )
-    symmetric: bool = setting(True, "no zero point; false trains for one per group")
+    symmetric: bool = setting(True, "no zero point; false: one zero point per group")
     skip: list[str] = setting(
-        [], "regular expressions: linear layers to leave alone (the output layer always is)"
+        [], "regular expressions: linear layers that are not rounded (the output layer never is)"
     )
 
     def __post_init__(self) -> None:
@@ -49,21 +49,22 @@ class RoundToNearest(QAT):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``qat=rtn``."""
+    """Contribute ``qat=rtn``."""
     return [
         Choice(
             "qat",
             "rtn",
             RoundToNearest,
-            "quantisation-aware training: the weights as rounding to nearest will leave them",
+            "quantisation-aware training with weights rounded to nearest",
             ("torch",),
+            formerly=("qat",),
         )
     ]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
-    """A method that cannot be wrapped, and a quantiser that would round to another grid."""
+    """Problems: a method that cannot be wrapped, or a quantiser that would round to another grid."""
     from ptx_qat.checks import problems
 
     qat = getattr(config.method, "qat", None)
@@ -72,7 +73,7 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
 
 @hookimpl(wrapper=True)
 def ptx_fit(run: Run, method: Method, model: ModelRef, trainer: Any) -> Generator[None, Any, Any]:
-    """The loop, with every linear layer computing with rounded weights."""
+    """Run the training loop while every linear layer computes with rounded weights."""
     if not (isinstance(method, TrlMethod) and isinstance(method.qat, RoundToNearest)):
         return (yield)
     from ptx_qat.train import rounded
@@ -83,7 +84,7 @@ def ptx_fit(run: Run, method: Method, model: ModelRef, trainer: Any) -> Generato
 
 @hookimpl(wrapper=True)
 def ptx_train(run: Run, method: Method) -> Generator[None, ModelRef | None, ModelRef | None]:
-    """What was written, rounded, is what was trained."""
+    """Verify that the written weights round to the weights that were trained."""
     made = yield
     if made is not None and isinstance(method.qat, RoundToNearest):
         from ptx_qat.train import verify

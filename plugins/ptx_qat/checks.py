@@ -1,4 +1,4 @@
-"""What is wrong with a quantisation-aware training, found before a weight is loaded."""
+"""Problems of quantisation-aware training that are found before the model is loaded."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from ptx.lm.compression.targets import skip_problems
 from ptx.lm.training.method import TrlMethod
 from ptx_qat import RoundToNearest
 
-NEAREST = ("", "minmax")  # observers whose range is that of the weights
+RANGE_OBSERVERS = ("", "minmax")  # observers that use the range of the weights
 
 
 def problems(config: RunConfig, qat: RoundToNearest, model: Path) -> list[Problem]:
-    """Everything that is wrong with ``config.method`` being trained through rounded weights."""
+    """All problems of training ``config.method`` with rounded weights."""
     method, found = config.method, skip_problems(qat.skip, "method.qat.skip", model)
     if not isinstance(method, TrlMethod):
-        what = f"qat=rtn wraps the loop of a TRL trainer, and {type(method).__name__} trains by another"
+        what = f"qat=rtn wraps the loop of a TRL trainer, and {type(method).__name__} has another loop"
         found.append(Problem(what, "take another method, such as method=sft, or leave out qat=rtn"))
     if method.lora is not None:
-        what = "qat=rtn trains the weights that will be rounded, and with adapters these do not move"
+        what = "qat=rtn trains the weights that will be rounded, and with adapters these do not change"
         found.append(Problem(what, "leave out lora=lora"))
     if config.launch is not None and config.launch.shards:
-        what = "qat=rtn needs whole weights in every rank, and this launch shards them"
+        what = "qat=rtn needs the full weights in every rank, and this launch shards them"
         found.append(Problem(what, "try launch=torchrun"))
     return found + list(_grid_problems(config, qat))
 
 
 def _grid_problems(config: RunConfig, qat: RoundToNearest) -> Iterator[Problem]:
-    """The first step after this one that rounds weights must round to the same grid: what was trained for
-    another is worse than nothing.
+    """Problems of the first later step that rounds weights: it must round to the same grid.
+
+    Weights that were trained for another grid are worse than untrained ones.
     """
     chain = list(config.chain().items())
     place = next((number for number, (_, step) in enumerate(chain) if step is config.method), len(chain))
@@ -57,14 +58,14 @@ def _grid_problems(config: RunConfig, qat: RoundToNearest) -> Iterator[Problem]:
         yield Problem(what, f"type {typed}")
     if step is not None and not step.promise().nothing_else:
         what = (
-            f"qat=rtn trains the weights for their rounding as they are, and {name} scales or rotates"
-            " them first"
+            f"qat=rtn trains the weights for rounding without any change before it, and {name} scales or"
+            " rotates them first"
         )
         yield Problem(what, "round them with compress=[rtn]")
     observer = getattr(step, "observer", "")
-    if observer not in NEAREST:
+    if observer not in RANGE_OBSERVERS:
         yield Problem(
-            f"qat=rtn trains for the range of the weights, and {where}.observer={observer} finds another",
+            f"qat=rtn trains for the range of the weights, and {where}.observer={observer} uses another",
             "leave it out",
         )
 

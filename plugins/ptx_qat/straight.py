@@ -1,4 +1,4 @@
-"""Rounding that lets the gradient through: tensors in, tensors out."""
+"""Rounding with a straight-through gradient: tensors in, tensors out."""
 
 from __future__ import annotations
 
@@ -11,9 +11,7 @@ from ptx.lm.compression.grid import round_to_nearest
 
 
 class _StraightThrough(torch.autograd.Function):  # type: ignore[misc]
-    """Forward: the rounded weight. Backward: d rounded / d weight is taken as 1 everywhere (Bengio et al.
-    2013, section 4).
-    """
+    """Forward: the rounded weight. Backward: a derivative of 1 (Bengio et al. 2013, section 4)."""
 
     @staticmethod
     def forward(
@@ -29,10 +27,9 @@ class _StraightThrough(torch.autograd.Function):  # type: ignore[misc]
 def straight_through(
     weight: Tensor, bits: int, group: int, *, symmetric: bool, stored: torch.dtype
 ) -> Tensor:
-    """``weight`` (R, C) as it will be after it is stored in the dtype ``stored`` and rounded to its grid; its
-    gradient is that of the result.
+    """``weight`` (R, C) cast to the dtype ``stored`` and rounded to its grid; the gradient passes unchanged.
 
-    Jacob et al. 2018 (section 3.2) stop the gradient outside of the range. A min-max range has no outside:
-    the scale follows the largest weight.
+    Jacob et al. 2018 (section 3.2) stop the gradient outside the range of the grid. With a min-max range no
+    weight is outside, because the scale follows the largest weight.
     """
     return torch.as_tensor(_StraightThrough.apply(weight, bits, group, symmetric, stored))

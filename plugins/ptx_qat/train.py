@@ -1,9 +1,8 @@
-"""Putting the rounding on a trainer's model and taking it off again; and the proof that what was written is
-what was trained.
+"""Training with rounded weights, and the check that the written weights are the trained ones.
 
-``torch.nn.utils.parametrize`` would do it too, and was left: it renames the weights, so that checkpoints and
-the zeros of a pruned model (``ptx.lm.training.keep_zeros`` sets weights in place) would have to know of it.
-Here a layer's ``forward`` is replaced and its weight stays where it is.
+A layer's ``forward`` is replaced during training, and its weight stays where it is.
+``torch.nn.utils.parametrize`` would also work, but it renames the weights, and then checkpoints and
+``ptx.lm.training.keep_zeros`` (which sets weights in place) would have to handle the new names.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812 (everybody's name for it)
+import torch.nn.functional as F  # noqa: N812 (the usual name)
 from torch import Tensor, nn
 
 from ptx import ModelRef, Run, StepError
@@ -28,14 +27,19 @@ from ptx.models.inspection import tensors_of, weight_files
 from ptx_qat import RoundToNearest
 from ptx_qat.straight import straight_through
 
-TRAINED = "qat.json"  # beside the checkpoints: layer -> digest of its rounded weight, and its group size
+#: file beside the checkpoints: layer -> digest of its rounded weight, and its group size
+TRAINED = "qat.json"
 
 
 @contextmanager
 def rounded(
     run: Run, method: TrlMethod, config: RoundToNearest, model: ModelRef, trainer: Any
 ) -> Iterator[None]:
-    """While this is open, the linear layers of the trainer's model compute with rounded weights."""
+    """Within this context the linear layers of the trainer's model compute with rounded weights.
+
+    Raises:
+        StepError: the model is sharded.
+    """
     if is_sharded(trainer):
         raise StepError(
             "the weights of a sharded model cannot be rounded in their groups; try launch=torchrun"
@@ -47,7 +51,7 @@ def rounded(
     if said := describe_group_sizes(widths, groups, config.group_size):
         run.say(said)
     shared = f"groups of {config.group_size}" if config.group_size > 0 else "a scale per output channel"
-    run.say(f"{len(layers)} linear layers are trained as they will be rounded: {config.bits} bits, {shared}")
+    run.say(f"{len(layers)} linear layers are trained with rounded weights: {config.bits} bits, {shared}")
     stored = result_dtype(method, model)
     try:
         for name, layer in layers.items():
@@ -56,7 +60,7 @@ def rounded(
     finally:
         for layer in layers.values():
             layer.__dict__.pop("forward", None)
-    _note(run, config, layers, groups, stored)
+    _record_trained(run, config, layers, groups, stored)
 
 
 def _forward(
@@ -69,10 +73,10 @@ def _forward(
     return forward
 
 
-def _note(
+def _record_trained(
     run: Run, config: RoundToNearest, layers: Layers, groups: dict[str, int], stored: torch.dtype
 ) -> None:
-    """Keep what was trained for :func:`verify`, and tell how far the float weights lie from it."""
+    """Write digests of the rounded weights for :func:`verify`, and log their relative error."""
     trained, gap, norm = {}, 0.0, 0.0
     for name, layer in layers.items():
         weight = layer.weight.detach().to(stored)
@@ -88,17 +92,17 @@ def _note(
 
 
 def verify(run: Run, config: RoundToNearest, made: ModelRef) -> None:
-    """What the folder's weights round to is what the model computed with in training.
+    """Check that the weights of the model folder round to the weights used in training.
 
     Raises:
-        StepError: it is not; or the method has trained by another loop, and nothing was rounded.
+        StepError: they do not; or the method has its own training loop, and nothing was rounded.
     """
     if not is_main_rank():
         return
     file = run.checkpoints / TRAINED
     if not file.is_file():
         raise StepError(
-            f"{run.label} was not trained through rounded weights: its method trains by a loop of its own;"
+            f"{run.label} was not trained with rounded weights, because its method has its own training loop;"
             " leave out qat=rtn"
         )
     trained = read_json(file)
@@ -106,8 +110,8 @@ def verify(run: Run, config: RoundToNearest, made: ModelRef) -> None:
     weights = StoredWeights({name: files[f"{name}.weight"] for name in trained if f"{name}.weight" in files})
     if len(weights) < len(trained):
         run.say(
-            f"{len(trained) - len(weights)} of {len(trained)} layers are stored under other names: not"
-            " compared with what was trained"
+            f"{len(trained) - len(weights)} of {len(trained)} layers are stored under other names and"
+            " are not compared with the trained weights"
         )
     other = [
         name
@@ -117,6 +121,5 @@ def verify(run: Run, config: RoundToNearest, made: ModelRef) -> None:
     ]
     if other:
         raise StepError(
-            f"{len(other)} of {len(weights)} layers round to something else than was trained, first"
-            f" {min(other)}"
+            f"{len(other)} of {len(weights)} layers do not round to the trained weights, first {min(other)}"
         )

@@ -1,8 +1,7 @@
-"""Scorers that need no model: right answers (text, numbers), a format, a length. GRPO takes its rewards from
-them by name.
+"""Scorers that need no model: right answers (text or number), a format, a length.
 
-A further scorer is a plugin's own: a dataclass derived from ``ptx.Scorer``, a ``Choice("scorer", name, ...)``
-and a ``ptx_score`` hook that recognises its type.
+GRPO takes its rewards from them by name. To add a scorer, write a plugin with a dataclass derived from
+``ptx.Scorer``, a ``Choice("scorer", name, ...)`` and a ``ptx_score`` hook that recognises the dataclass.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from ptx import Choice, Scorer, hookimpl, must_be_at_least, setting
 class Answer(Scorer):
     r"""1 when the reply's answer is the reference's; else 0.
 
-    The answer is what follows ``####``, ``\boxed{`` or "answer is" (also in Spanish and German), without any
-    of these the whole text. Where the reference's is a number the reply's number is compared with it, as
-    ``numeric`` does; else text, as ``exact`` does.
+    The answer is what follows ``####``, ``\boxed{`` or "answer is" (also in Spanish and German); without any
+    of these it is the whole text. If the reference's answer is a number, numbers are compared as in
+    ``numeric``; otherwise texts are compared as in ``exact``.
     """
 
     tolerance: float = setting(1e-6, "largest difference between numbers that still counts as equal")
@@ -30,7 +29,7 @@ class Answer(Scorer):
 
 @dataclass
 class Exact(Scorer):
-    """1 when the answer is the reference, but for case, spaces and punctuation at the ends; else 0."""
+    """1 when the answer equals the reference, apart from case, spaces and punctuation at the ends; else 0."""
 
     case: bool = setting(False, "whether upper and lower case differ")
 
@@ -39,8 +38,8 @@ class Exact(Scorer):
 class Numeric(Scorer):
     r"""1 when the answer's number equals the reference's; else 0.
 
-    The number is the one after ``####``, in ``\boxed{}`` or after "answer is"; without any of these the last
-    one.
+    It is the number after ``####``, in ``\boxed{}`` or after "answer is"; without any of these the last
+    number.
     """
 
     tolerance: float = setting(1e-6, "largest difference that still counts as equal")
@@ -54,7 +53,7 @@ class Regex(Scorer):
     """1 when the answer has the wanted format; else 0."""
 
     pattern: str = setting(r"(?s).*\S.*", "regular expression (Python's)")
-    full: bool = setting(True, "the whole answer must match; false: some part of it")
+    full: bool = setting(True, "the whole answer must match; false: a part of it")
 
     def __post_init__(self) -> None:
         try:
@@ -68,9 +67,9 @@ class Regex(Scorer):
 
 @dataclass
 class Length(Scorer):
-    """0 up to a number of words, then falling to -1: a penalty to put beside another reward."""
+    """A penalty beside another reward: 0 up to a number of words, then falling to -1."""
 
-    words: int = setting(100, "words that cost nothing; at twice as many the score is -1")
+    words: int = setting(100, "number of words without penalty; at twice as many the score is -1")
 
     def __post_init__(self) -> None:
         must_be_at_least("scorer.length.words", self.words, 1, 100)
@@ -78,19 +77,19 @@ class Length(Scorer):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``scorer=answer|exact|numeric|regex|length``."""
+    """Contribute ``scorer=answer|exact|numeric|regex|length``."""
     return [
-        Choice("scorer", "answer", Answer, "the reply's answer is the reference's, number or text"),
-        Choice("scorer", "exact", Exact, "the answer is the reference, as text"),
-        Choice("scorer", "numeric", Numeric, "the answer's number is the reference's"),
-        Choice("scorer", "regex", Regex, "the answer has a format"),
+        Choice("scorer", "answer", Answer, "the reply's answer equals the reference's, as number or text"),
+        Choice("scorer", "exact", Exact, "the answer equals the reference as text"),
+        Choice("scorer", "numeric", Numeric, "the answer's number equals the reference's"),
+        Choice("scorer", "regex", Regex, "the answer matches a regular expression"),
         Choice("scorer", "length", Length, "a penalty for long answers"),
     ]
 
 
 @hookimpl
 def ptx_score(scorer: Scorer, completions: list[str], references: list[str | None]) -> list[float] | None:
-    """Score with one of the five."""
+    """Score every answer with one of the five scorers; None for a scorer of another plugin."""
     from ptx_scorers import score
 
     match scorer:

@@ -1,5 +1,6 @@
-"""Scores of one answer against one reference: pure functions on text. nan means that it cannot be scored (no
-reference).
+"""Scores of one answer against one reference: pure functions on text.
+
+nan means that an answer cannot be scored, because there is no reference.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ def exact(completion: str, reference: str | None, *, case: bool = False) -> floa
 
 
 def answer(completion: str, reference: str | None, tolerance: float = 1e-6) -> float:
-    """1.0 when both answer the same: as numbers where the reference's answer is a number and nothing else,
-    else as text.
+    """1.0 when both texts state the same answer, else 0.0.
+
+    Answers are compared as numbers if the reference states a number and nothing else, and as text otherwise.
     """
     if reference is None:
         return NAN
@@ -32,7 +34,7 @@ def answer(completion: str, reference: str | None, tolerance: float = 1e-6) -> f
 
 
 def numeric(completion: str, reference: str | None, tolerance: float = 1e-6) -> float:
-    """1.0 when the completion's number is the reference's; nan when the reference holds none."""
+    """1.0 when both numbers are equal, else 0.0; nan when the reference has no number."""
     wanted = number_in(reference) if reference is not None else None
     if wanted is None:
         return NAN
@@ -41,12 +43,12 @@ def numeric(completion: str, reference: str | None, tolerance: float = 1e-6) -> 
 
 
 def matches(completion: str, pattern: str, *, full: bool = True) -> float:
-    """1.0 when the pattern matches the whole text (``full``) or some part of it, else 0.0."""
+    """1.0 when the pattern matches the whole text (``full``) or a part of it, else 0.0."""
     found = re.fullmatch(pattern, completion) if full else re.search(pattern, completion)
     return float(found is not None)
 
 
 def length(completion: str, words: int) -> float:
-    """0.0 up to ``words`` words, then linearly down to -1.0 at twice as many."""
+    """0.0 up to ``words`` words, then falling linearly to -1.0 at twice as many."""
     over = (len(completion.split()) - words) / words
     return -min(max(over, 0.0), 1.0)

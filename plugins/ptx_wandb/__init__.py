@@ -1,8 +1,8 @@
 """``tracker=[wandb]``: runs, curves and metrics on Weights & Biases, one group per sweep.
 
-An observer only: the run folder is the record, and a tracker that fails is named in it and costs nothing
-else. A crash may lose what wandb had not written yet (killed with -9, it keeps none of the last lines); ptx's
-own events.jsonl keeps them all.
+The tracker only observes: the run folder is the record. A tracker that fails is reported in the run's output
+and has no other effect. A crash may lose what wandb had not written yet (after kill -9, the last lines are
+lost); ptx's own events.jsonl keeps all lines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MODES = ("auto", "online", "offline", "disabled")
 
 @dataclass
 class Wandb(Tracker):
-    """Send runs to Weights & Biases, or keep them for ``wandb sync``."""
+    """Send runs to Weights & Biases, or keep them on disk for ``wandb sync``."""
 
     project: str = setting("ptx", "project", identity=False)
     entity: str | None = setting(None, "user or team; default: the account's own", identity=False)
@@ -33,13 +33,13 @@ class Wandb(Tracker):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """``tracker=[wandb]``."""
+    """Contribute ``tracker=[wandb]``."""
     return [Choice("tracker", "wandb", Wandb, "Weights & Biases; offline unless you are logged in")]
 
 
 @hookimpl(wrapper=True)
 def ptx_run(run: Run) -> Generator[None, dict[str, Any], dict[str, Any]]:
-    """Watch a run from its start to its end, whatever that is."""
+    """Track a run from its start to its end, also where it ends by an error."""
     settings = settings_of(run)
     if settings is None:
         return (yield)
@@ -57,7 +57,7 @@ def ptx_run(run: Run) -> Generator[None, dict[str, Any], dict[str, Any]]:
 
 @hookimpl
 def ptx_log(run: Run, metrics: dict[str, float], step: int) -> None:
-    """A point on the curves of the step that is running."""
+    """Log a point on the curves of the running step."""
     if settings_of(run) is not None:
         from ptx_wandb import track
 
@@ -65,5 +65,5 @@ def ptx_log(run: Run, metrics: dict[str, float], step: int) -> None:
 
 
 def settings_of(run: Run) -> Wandb | None:
-    """The tracker's settings, None when it is not asked for."""
+    """The tracker's settings; None where the run does not use it."""
     return next((tracker for tracker in run.config.tracker.values() if isinstance(tracker, Wandb)), None)

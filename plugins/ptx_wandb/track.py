@@ -1,9 +1,9 @@
 """One wandb run per ptx run.
 
-Curves have an axis of their own per step (``sft/step``): a recipe's steps all count from 0, and wandb's
-global counter only goes up. Metrics go into the summary as ``bench/accuracy`` with ``.../low``, ``.../high``
-and ``.../n`` beside it, so that runs can be compared by plain numbers. The configuration holds the lineage:
-every step with its key in the store.
+The curves of every step have their own axis (``sft/step``), because all steps of a recipe count from 0 and
+wandb's global counter only increases. Metrics go into the summary as ``bench/accuracy`` with ``.../low``,
+``.../high`` and ``.../n`` beside it, so that runs can be compared by plain numbers. The configuration holds
+the lineage: every step with its key in the store.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from ptx import Run
 if TYPE_CHECKING:
     from ptx_wandb import Wandb
 
-TABLE_ROWS = 500  # wandb's tables are for looking; the rows of every example stay in the run's folder
+TABLE_ROWS = 500  # a larger table is not sent; the results of all examples are in the run's folder
 START_SECONDS = 30.0
-LONGEST_NAME = 128  # characters that wandb's server takes
+LONGEST_NAME = 128  # characters that wandb's server accepts
 
 
 @dataclass(frozen=True)
 class Tracked:
-    """An open wandb run, and the curves that have their axis already."""
+    """An open wandb run, and the labels of the steps whose axis is defined already."""
 
     to: Any
     curves: set[str] = field(default_factory=set)
@@ -36,11 +36,11 @@ _active: dict[Path, Tracked] = {}  # by record folder, of this process
 
 
 def start(run: Run, settings: Wandb) -> Tracked | None:
-    """Open a wandb run; None, and a line in the record, where that fails."""
+    """Open a wandb run; None, and a line of output, where that fails."""
     try:
         tracked = Tracked(_open(run, settings))
     except Exception as error:  # noqa: BLE001 (a tracker may fail in any way and must not stop a run)
-        run.say(f"wandb could not start, the run goes on without it: {_line(error)}")
+        run.say(f"wandb could not start, the run continues without it: {_line(error)}")
         return None
     _active[run.record] = tracked
     return tracked
@@ -58,11 +58,11 @@ def _open(run: Run, settings: Wandb) -> Any:
 
 
 def mode_of(mode: str) -> str:
-    """``auto`` settled: what WANDB_MODE says, else online for a user who is logged in, else offline."""
+    """The mode; ``auto`` is WANDB_MODE if that is set, else online for a logged-in user, else offline."""
     if mode != "auto":
         return mode
-    if said := os.environ.get("WANDB_MODE"):
-        return said
+    if from_environment := os.environ.get("WANDB_MODE"):
+        return from_environment
     import wandb
 
     return "online" if wandb.login(prompt=False, verify=False) else "offline"
@@ -103,8 +103,9 @@ def _lineage(run: Run) -> dict[str, Any]:
 
 
 def log(run: Run, metrics: dict[str, float], step: int) -> None:
-    """Add a point to the curves of the step that ``run`` stands for now. Only the process that opened the
-    wandb run has one.
+    """Add a point to the curves of the current step of ``run``.
+
+    Does nothing in processes that did not open the wandb run.
     """
     tracked = _active.get(run.record)
     if tracked is None:
@@ -117,7 +118,7 @@ def log(run: Run, metrics: dict[str, float], step: int) -> None:
 
 
 def finish(run: Run, tracked: Tracked | None, result: dict[str, Any] | None) -> None:
-    """Write the summary and close. ``result`` is None when the run was broken off by an exception."""
+    """Write the summary and close; ``result`` is None when the run ended by an exception."""
     _active.pop(run.record, None)
     if tracked is None:
         return
@@ -132,7 +133,7 @@ def finish(run: Run, tracked: Tracked | None, result: dict[str, Any] | None) -> 
 
 
 def summary_of(result: dict[str, Any]) -> dict[str, Any]:
-    """What a result says, as flat numbers."""
+    """The numbers of a result as one flat dictionary."""
     summary: dict[str, Any] = {}
     if model := result.get("model"):
         summary |= {f"model/{name}": model.get(name) for name in ("digest", "bytes", "runtime")}

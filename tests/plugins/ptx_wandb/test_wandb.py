@@ -1,91 +1,17 @@
 """Weights & Biases, really offline: what lands in the run's file, and that nothing it does stops a run."""
 
-import json
 import os
 import signal
 import time
-from types import SimpleNamespace
 
-import pluggy
 import pytest
 import wandb
 
-import ptx_wandb
-from ptx import Run, RunConfig, hookimpl
+from ptx import hookimpl
 from ptx.files import read_rows
-from ptx.hooks import hookspecs
-from ptx.hooks.host import Host
-from ptx_wandb import Wandb, track
-from tests.plugins.conftest import Screen
-
-RESULT = {
-    "status": "done",
-    "seconds": 3.5,
-    "steps": [
-        {
-            "name": "sft",
-            "kind": "train",
-            "key": "k1",
-            "shared": False,
-            "seconds": 2.0,
-            "bytes": 7,
-            "metrics": {},
-        }
-    ],
-    "model": {"path": "x", "digest": "d", "kind": "full", "bytes": 7, "runtime": "hf"},
-    "metrics": [
-        {
-            "evaluator": "bench",
-            "name": "acc",
-            "segment": "",
-            "value": 0.5,
-            "low": 0.4,
-            "high": 0.6,
-            "n": 80,
-            "unit": "",
-            "better": "higher",
-        },
-        {
-            "evaluator": "bench",
-            "name": "acc",
-            "segment": "skill=add",
-            "value": 0.7,
-            "low": 0.6,
-            "high": 0.8,
-            "n": 8,
-            "unit": "",
-            "better": "higher",
-        },
-    ],
-}
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch):
-    """A run under the real plugin manager, with wandb kept away from any account."""
-    monkeypatch.delenv("WANDB_MODE", raising=False)
-    monkeypatch.setenv("WANDB_API_KEY", "")
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    manager = pluggy.PluginManager("ptx")
-    manager.add_hookspecs(hookspecs)
-    manager.register(ptx_wandb)
-    step = SimpleNamespace(name="sft", kind="train", key="k1")
-    plan = SimpleNamespace(id="r1", label="method=sft", sweep="grid", verb="train", steps=[step])
-    config = RunConfig(tracker={"wandb": Wandb(mode="offline")}, out=str(tmp_path / "out"))
-    record = tmp_path / "record"
-    record.mkdir()
-    return Run(
-        config,
-        Host(manager),
-        Screen(),
-        record,
-        record / "events.jsonl",
-        record,
-        0,
-        "cpu",
-        plan=plan,
-        record=record,
-    )
+from ptx.testing import check_plugin
+from ptx_wandb import Wandb
+from tests.plugins.ptx_wandb.conftest import RESULT
 
 
 def answered(run, work):
@@ -190,7 +116,7 @@ def test_a_tracker_that_cannot_start_is_named_and_the_run_goes_on(run, monkeypat
     monkeypatch.setattr(wandb, "init", down)
     assert answered(run, train) is RESULT
     assert run.console.lines == [
-        "wandb could not start, the run goes on without it: RuntimeError: wandb is down"
+        "wandb could not start, the run continues without it: RuntimeError: wandb is down"
     ]
 
 
@@ -219,25 +145,10 @@ def test_auto_goes_offline_when_the_service_cannot_be_reached(run, monkeypatch):
     assert run.console.lines[0] == "wandb cannot be reached (RuntimeError: no route); tracking offline"
 
 
-def test_auto_is_offline_without_an_account_and_what_wandb_mode_says_otherwise(run, monkeypatch):
-    assert track.mode_of("auto") == "offline"
-    monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert track.mode_of("auto") == "disabled"
-    assert track.mode_of("online") == "online"
-
-
 def test_without_the_tracker_nothing_happens(run, monkeypatch):
     monkeypatch.setattr(wandb, "init", lambda **_: pytest.fail("wandb was opened"))
     run.config.tracker.clear()
     assert answered(run, train) is RESULT
-
-
-def test_the_summary_is_flat_and_holds_every_metric_with_its_interval():
-    summary = track.summary_of(RESULT)
-    assert summary["bench/acc"] == 0.5
-    assert summary["bench/acc/skill=add/n"] == 8
-    assert summary["steps/sft/key"] == "k1"
-    assert json.loads(json.dumps(summary)) == summary
 
 
 def test_an_unknown_mode_is_refused_with_what_to_type():
@@ -246,3 +157,7 @@ def test_an_unknown_mode_is_refused_with_what_to_type():
         match=r"tracker\.wandb\.mode must be one of auto, .* got 'onlin'; try tracker\.wandb\.mode=offline",
     ):
         Wandb(mode="onlin")
+
+
+def test_the_plugin_keeps_the_rules_of_plugins():
+    check_plugin("ptx_wandb")
