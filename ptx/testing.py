@@ -6,6 +6,7 @@ any sweep). :func:`check_plugin` asserts the rules that every plugin must keep.
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 import subprocess
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 
+import ptx
 from ptx.config import GROUPS, Evaluator, RunConfig
 from ptx.hooks.host import Host, get_host
 from ptx.hooks.run import Run
@@ -69,12 +71,51 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
     return make
 
 
+#: what a plugin may import of ptx: these modules, and what lies in the last three
+PUBLIC = (
+    *("ptx", "ptx.files", "ptx.machine", "ptx.testing", "ptx.cli.plugin_commands"),
+    *("ptx.lm", "ptx.models", "ptx.stats"),
+)
+PUBLIC_ROOMS = ("ptx.lm.", "ptx.models.", "ptx.stats.")
+
+
+def internal_imports(folder: Path) -> list[str]:
+    """Imports of ptx's internal modules in the Python files below ``folder``, as ``file:line: module``."""
+    found = []
+    for file in sorted(folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+                names = [node.module]
+                if (
+                    node.module == "ptx"
+                ):  # ``from ptx import machine`` imports a module, ``... import Run`` a name
+                    names += [f"ptx.{one.name}" for one in node.names if one.name not in ptx.__all__]
+            elif isinstance(node, ast.Import):
+                names = [one.name for one in node.names]
+            else:
+                continue
+            inside = [name for name in names if name.startswith("ptx.")]
+            found += [
+                f"{file.relative_to(folder)}:{node.lineno}: {name}"
+                for name in inside
+                if name not in PUBLIC and not name.startswith(PUBLIC_ROOMS)
+            ]
+    return found
+
+
 def check_plugin(module_name: str) -> None:
-    """Assert the rules of a plugin module: an import without ML libraries, known groups, help everywhere."""
+    """Assert the rules of a plugin.
+
+    Importing it loads no ML library; it imports nothing internal to ptx; its choices have known groups, the
+    right base class, and a sentence of help for themselves and for each field.
+    """
     program = f"import sys, {module_name}; print([name for name in {HEAVY!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]", f"importing {module_name} loads {done.stdout.strip()}"
     module = sys.modules.get(module_name) or __import__(module_name)
+    if hasattr(module, "__path__"):
+        inside = internal_imports(Path(module.__path__[0]))
+        assert not inside, f"{module_name} imports what is internal to ptx: {', '.join(inside)}"
     for choice in getattr(module, "ptx_choices", list)():
         assert choice.group in GROUPS, f"{choice.name}: unknown group {choice.group}"
         assert issubclass(choice.config_type, GROUPS[choice.group][0]), f"{choice.name}: wrong base type"
