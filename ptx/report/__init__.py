@@ -1,8 +1,8 @@
 """Records in, report out: one Markdown file, one self-contained HTML file, one CSV with every metric.
 
-read → frame (rows of metrics, seeds grouped) → compare (paired, corrected) → story, pictures → Markdown and
-HTML. Nothing here knows a plugin: whatever metrics the records hold appear. Only files of the records are
-read, so that a report of last year's sweep needs neither its models nor its libraries.
+The stages: records, frame (rows of metrics, seeds grouped), comparisons (paired, corrected), summary and
+pictures, files. Nothing here depends on a plugin: all metrics of the records appear. Only the records' files
+are read, so a report of last year's sweep needs neither its models nor its libraries.
 """
 
 from ptx.report.build import Report, build

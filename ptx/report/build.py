@@ -1,6 +1,6 @@
-"""One call: folders in, report.md, report.html and report.csv out, each written whole or not at all.
+"""Build report.md, report.html and report.csv from folders of runs; each file is written whole or not at all.
 
-The same records give the same bytes: the report's date is that of the latest record, not of the clock.
+The same records give the same bytes: the date of a report is that of its latest record, not of the clock.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from ptx.report.formats.view import View
 from ptx.report.plots.choose import pictures_of, standalone
 from ptx.report.table.frame import Frame, make_frame
 from ptx.report.table.records import Record, load_records
-from ptx.report.text.summary import tell
+from ptx.report.text.summary import summary_of
 
 Sections = Callable[[list[Record], Path], Sequence[str]] | Sequence[str]
 
 
 @dataclass(frozen=True)
 class Report:
-    """Where the report lies, and the records it was made from."""
+    """The files of a report, and the records that it was made from."""
 
     markdown: Path
     html: Path
@@ -39,34 +39,35 @@ def build(
 ) -> Report:
     """Write the report of the runs at or below ``folders`` into the folder ``out``.
 
-    ``sections`` are further HTML fragments (or a function of the records and ``out`` that returns them, such
-    as the hook ``ptx_report``); they are trusted as the plugins are that made them, but may not bring scripts
+    ``sections`` are additional HTML fragments, or a function of the records and ``out`` that returns them,
+    such as the hook ``ptx_report``. They are trusted like the plugins that made them, but cannot run scripts
     of their own. ``against`` names the run that all others are compared with.
 
     Raises:
-        ConfigError: a folder does not exist or holds no runs, or ``against`` is none of them.
+        ConfigError: a folder does not exist or holds no runs, or ``against`` names none of them.
     """
     records = load_records(folders)
     frame = make_frame(records, against)
     out.mkdir(parents=True, exist_ok=True)
     view = View(frame)
-    story = tell(frame, view.comparisons)
+    summary = summary_of(frame, view.comparisons)
     pictures = pictures_of(view)
     fragments = list(sections(records, out) if callable(sections) else sections)
     heading = title or _title(records)
     for picture in pictures:
         write_text(out / picture.file, standalone(picture))
-    html = render_html(heading, view, story, pictures, records, fragments)
-    markdown = render_markdown(heading, view, story, pictures, records)
+    html = render_html(heading, view, summary, pictures, records, fragments)
+    markdown = render_markdown(heading, view, summary, pictures, records)
     paths = {"report.html": html, "report.md": markdown, "report.csv": render_csv(frame)}
     for name, text in paths.items():
-        write_text(out / name, impersonal(text, records))
+        write_text(out / name, without_local_paths(text, records))
     return Report(out / "report.md", out / "report.html", out / "report.csv", records, frame)
 
 
-def impersonal(text: str, records: list[Record]) -> str:
-    """Reports are sent around: folders of this machine are written as their part below OUT, the installation
-    or the home folder.
+def without_local_paths(text: str, records: list[Record]) -> str:
+    """A report's text without the absolute paths of this machine, because reports are shared.
+
+    The folder of OUT, of the installation and of the user are replaced by short names.
     """
     outs = {
         str(record.folder.resolve().parents[2]): str(record.run.get("config", {}).get("out", "ptx-out"))

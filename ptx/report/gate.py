@@ -1,20 +1,18 @@
-"""Gates: the constraints that a model must meet to ship, decided with their uncertainty.
+"""Gates: the constraints that a model must meet to ship, decided on intervals.
 
-A gate is a set of named constraints, each a bound on one metric, absolute or relative to the baseline::
+A gate is a set of named constraints. Each is a bound on one metric, absolute or relative to the baseline::
 
     p95:        {metric: latency/p95_seconds, at_most: 2.0}
     capability: {metric: bench/mean, versus: baseline, at_least: -0.02}
 
-Two rules make it more than a row of comparisons:
+Two rules make a gate safer than a comparison of values:
 
-- The whole 95 % interval has to lie on the right side of the bound; one that straddles it *cannot be
-  decided*, and what is not decided does not ship. ``decide: value`` lets the point value decide where that is
-  wanted.
-- A metric that was not measured is not decided either. An evaluator that was forgotten must never read as a
-  pass.
+- The whole 95 % interval has to lie on the right side of the bound. If the interval contains the bound, the
+  constraint is *undecided*, and an undecided model does not ship. With ``decide: value`` the point value
+  decides.
+- A metric that was not measured is undecided too: a forgotten evaluator must never count as a pass.
 
-Differences from the baseline are paired by item wherever the metric allows it
-(:mod:`ptx.report.table.compare`).
+Differences from the baseline are paired by item if the metric allows it (:mod:`ptx.report.table.compare`).
 """
 
 from __future__ import annotations
@@ -36,8 +34,8 @@ from ptx.report.table.row import Row
 
 Verdict = Literal["holds", "fails", "undecided"]
 
-#: what a search is told about a constraint that could not be measured, and about one that is met but not
-#: beyond its interval
+#: the violation of a constraint that could not be measured, and the least one of a constraint that does not
+#: hold; both are positive, so that a search does not take them for a pass
 UNKNOWN, UNSURE = 1.0, 1e-6
 
 
@@ -48,14 +46,14 @@ class Constraint:
     metric: str
     at_least: float | None = None
     at_most: float | None = None
-    segment: str = ""  # skill=addition; empty for the whole
+    segment: str = ""  # such as skill=addition; empty: all items
     versus: str = ""  # "baseline": the bound is on candidate minus baseline
     decide: str = "interval"  # or "value"
     why: str = ""
 
     @property
     def bound(self) -> float:
-        """The number on the right-hand side."""
+        """The number of ``at_least`` or ``at_most``; NaN if neither is set."""
         return (
             self.at_least
             if self.at_least is not None
@@ -75,7 +73,7 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Gate:
-    """Constraints that must all hold."""
+    """A named set of constraints that must all hold."""
 
     name: str
     constraints: dict[str, Constraint]
@@ -83,7 +81,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Finding:
-    """What became of one constraint on one model."""
+    """The verdict on one constraint for one model, with the measured value."""
 
     name: str
     verdict: Verdict
@@ -95,8 +93,9 @@ class Finding:
 
     @property
     def violation(self) -> float:
-        """How far the constraint is from holding, in units of its bound: 0 or less when it holds, for an
-        optimiser to follow.
+        """How far the constraint is from holding, in units of its bound; 0 or less if it holds.
+
+        An optimiser can minimise it.
         """
         if self.constraint is None or math.isnan(self.value):
             return UNKNOWN
@@ -115,7 +114,7 @@ class Finding:
 
 
 def judge(gate: Gate, row: Row) -> list[Finding]:
-    """Every constraint of the gate on one row of a report's frame."""
+    """The findings on every constraint of the gate, for one row of a report's frame."""
     if not row.done:
         return [
             Finding(f"the run is {row.status}", "undecided", note="a model without results does not ship")
@@ -149,11 +148,11 @@ def _judge_one(name: str, constraint: Constraint, row: Row) -> Finding:
         return Finding(name, "holds", constraint, value, low, high)
     if not any(passed):
         return Finding(name, "fails", constraint, value, low, high)
-    return Finding(name, "undecided", constraint, value, low, high, "the interval straddles the bound")
+    return Finding(name, "undecided", constraint, value, low, high, "the interval contains the bound")
 
 
 def _measured(constraint: Constraint, row: Row) -> tuple[tuple[float, float, float] | None, str]:
-    """Value and interval of what the constraint bounds, or the reason why there is none."""
+    """((value, low, high), "") of what the constraint bounds, or (None, the reason why it is not known)."""
     metric = row.metric(constraint.metric, constraint.segment)
     if metric is None:
         known = [name for name, segment in row.metrics if segment == constraint.segment]
@@ -170,8 +169,8 @@ def _measured(constraint: Constraint, row: Row) -> tuple[tuple[float, float, flo
 
 
 @dataclass
-class _Reading:
-    """A gate's YAML being checked; problems are collected."""
+class _GateReader:
+    """Checks the constraints of a gate's YAML and collects the problems."""
 
     where: str
     problems: list[Problem] = field(default_factory=list)
@@ -229,25 +228,31 @@ class _Reading:
 
 
 def make_gate(name: str, given: Any) -> Gate:
-    """A gate from plain data, checked; everything wrong with it is in one :class:`ConfigError`."""
-    reading = _Reading(f"gate {name}")
+    """A gate from plain data.
+
+    Raises:
+        ConfigError: with everything that is wrong with the data.
+    """
+    reader = _GateReader(f"gate {name}")
     if not isinstance(given, Mapping) or not given:
         raise ConfigError(
             Problem(f"gate {name} holds no constraints", "write NAME: {metric: bench/mean, at_least: 0.5}")
         )
-    made = {str(key): reading.constraint(str(key), value) for key, value in given.items()}
-    if reading.problems:
-        raise ConfigError(reading.problems)
+    made = {str(key): reader.constraint(str(key), value) for key, value in given.items()}
+    if reader.problems:
+        raise ConfigError(reader.problems)
     return Gate(name, {key: constraint for key, constraint in made.items() if constraint is not None})
 
 
 def load_gate(
     host: Host, value: Any, changes: Mapping[str, Any] | None = None, config_dir: str | None = None
 ) -> Gate:
-    """The gate that ``gate=value`` names: a choice (conf/gate/NAME.yaml), a YAML file, or its constraints
-    themselves.
+    """The gate that ``gate=value`` names: a choice (conf/gate/NAME.yaml), a YAML file, or a mapping.
 
-    ``changes`` are fields set on top, by dotted name: ``{"p95.at_most": 1.5}``.
+    ``changes`` override fields by dotted name: ``{"p95.at_most": 1.5}``.
+
+    Raises:
+        ConfigError: the gate does not exist, is not YAML, or is wrong.
     """
     if isinstance(value, Mapping):
         name, given = "inline", dict(value)

@@ -1,1 +1,1 @@
-"""The files of a report: Markdown, one self-contained HTML page, and a CSV of every metric."""
+"""The files of a report: Markdown, one self-contained HTML page, and a CSV with every metric."""

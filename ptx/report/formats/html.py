@@ -1,8 +1,8 @@
-"""The report as one HTML file that needs nothing else: no network, no fonts, no libraries.
+"""The report as one self-contained HTML file: no network, no fonts, no libraries.
 
 Everything that comes from a record passes jinja2's autoescape. A content security policy allows the page's
-own script by its hash and nothing from elsewhere; so even text that slipped through could not run, and a
-plugin's section cannot load anything.
+own script by its hash and nothing else. So even text that escaping had missed could not run, and a plugin's
+section cannot load anything.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ptx.report.formats.markdown import LEGEND
 from ptx.report.formats.view import View
 from ptx.report.plots.choose import Picture
 from ptx.report.plots.curves import sparks_of
-from ptx.report.table.metric_names import head, short_name
+from ptx.report.table.metric_names import short_name
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 from ptx.report.table.units import duration, scale_of
-from ptx.report.text import details as drill
-from ptx.report.text.provenance import facts_of
-from ptx.report.text.summary import Story
+from ptx.report.text import details
+from ptx.report.text.provenance import provenance_of
+from ptx.report.text.summary import Summary
 
 HERE = Path(__file__).parent
 
@@ -35,21 +35,21 @@ HERE = Path(__file__).parent
 def render_html(
     title: str,
     view: View,
-    story: Story,
+    summary: Summary,
     pictures: Sequence[Picture],
     records: list[Record],
     sections: Sequence[str],
 ) -> str:
-    """The whole page."""
+    """The text of the HTML page."""
     script = (HERE / "report.js").read_text(encoding="utf-8")
-    failures = drill.failures_of(view.frame)
-    works = drill.works_of(view.frame)
+    failures = details.failures_of(view.frame)
+    works = details.works_of(view.frame)
     context = {
         "title": title,
-        "facts": facts_of(records),
-        "legend": LEGEND.format(base=view.frame.base),
-        "base": view.frame.base,
-        "story": story,
+        "provenance": provenance_of(records),
+        "legend": LEGEND.format(base=view.frame.reference_name),
+        "base": view.frame.reference_name,
+        "summary": summary,
         "main": view.main(),
         "headline": view.frame.headline,
         "pictures": [_picture(picture) for picture in pictures],
@@ -60,7 +60,7 @@ def render_html(
         "failures": failures,
         "reasons": {failure.row: failure.message for failure in reversed(failures)},
         "curves": sparks_of(view.frame.rows),
-        # trusted as the plugin that made it; the policy above holds
+        # trusted like the plugin that made it; the content security policy applies
         "sections": [Markup(section) for section in sections],  # noqa: S704
         "style": Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (our own file)
         "script": Markup(script),  # noqa: S704 (our own file)
@@ -77,21 +77,21 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"duration": duration, "head": head, "short_name": short_name}
+    made.filters |= {"duration": duration, "short_name": short_name}
     made.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     return made
 
 
 def _picture(picture: Picture) -> dict[str, Any]:
-    # every label was escaped where it was drawn
+    # the labels were escaped when they were drawn
     return vars(picture) | {name: Markup(getattr(picture, name)) for name in ("wide", "narrow")}  # noqa: S704
 
 
 def _row(view: View, row: Row) -> dict[str, Any]:
-    """What a row unfolds to."""
+    """The details of a row, which the page shows on demand."""
     return {
         "row": row,
-        "everything": view.all_of(row),
-        "changes": drill.config_changes(row),
-        "flips": drill.flips_of(view.frame, row, view.comparisons),
+        "everything": view.cells_of(row),
+        "changes": details.config_changes(row),
+        "flips": details.flips_of(view.frame, row, view.comparisons),
     }

@@ -1,5 +1,6 @@
-"""The report as Markdown, for pull requests and terminals: the same story and tables, every value on one line
-with interval and n.
+"""The report as Markdown, for pull requests and terminals.
+
+It has the same summary and tables as the HTML page; every value stands on one line with its interval and n.
 """
 
 from __future__ import annotations
@@ -9,34 +10,34 @@ from collections.abc import Iterable, Sequence
 
 from ptx.report.formats.view import Cell, Table, View
 from ptx.report.plots.choose import Picture
-from ptx.report.table.metric_names import head
+from ptx.report.table.metric_names import column_head
 from ptx.report.table.records import Record
 from ptx.report.table.units import NOTHING, duration, scale_of
 from ptx.report.text.details import Failure, Work, failures_of, works_of
-from ptx.report.text.provenance import facts_of
-from ptx.report.text.summary import Story
+from ptx.report.text.provenance import provenance_of
+from ptx.report.text.summary import Summary
 
 LEGEND = (
     "▲ better, ▼ worse, ≈ no difference beyond noise, = equal within 0.5 %; against {base}, paired by item"
-    " where the metric allows it, Holm-corrected per column at 5 %, so that an interval that barely leaves"
-    " out zero can be ≈: of many runs some are there by chance. Intervals are 95 %, n counts items; latencies"
-    " are compared in turns with the baseline's where that was measured, since a shared machine is not"
-    " equally fast all the time."
+    " where the metric allows it, Holm-corrected per column at 5 %. So an interval that only just excludes"
+    " zero can be ≈: among many runs, some do so by chance. Intervals are 95 %, n counts items. Latencies"
+    " that were measured in turns with the baseline's are compared request by request, because the speed of"
+    " a shared machine varies."
 )
 
 
 def render_markdown(
-    title: str, view: View, story: Story, pictures: Sequence[Picture], records: list[Record]
+    title: str, view: View, summary: Summary, pictures: Sequence[Picture], records: list[Record]
 ) -> str:
-    """The whole file."""
-    facts = facts_of(records)
+    """The text of the Markdown file."""
+    provenance = provenance_of(records)
     parts = [
         f"# {escape(title)}",
-        *(f"> {escape(note)}" for note in facts.notes),
-        _story(story),
+        *(f"> {escape(note)}" for note in provenance.notes),
+        _summary(summary),
         "## Results",
         _main(view),
-        escape(LEGEND.format(base=view.frame.base)),
+        escape(LEGEND.format(base=view.frame.reference_name)),
     ]
     if view.frame.headline is None:
         parts.append("No quality metric was recorded.")
@@ -48,12 +49,12 @@ def render_markdown(
     parts += ["## Steps and evaluations", _works(works_of(view.frame))]
     failures = failures_of(view.frame)
     parts += ["## Failures and unfinished runs", _failures(failures)] if failures else []
-    parts += ["## Where the numbers come from", _facts(facts.lines)]
+    parts += ["## Where the numbers come from", _provenance(provenance.lines)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def escape(text: str) -> str:
-    """Text that Markdown shows as it is, on one line: no HTML, no links, no table breaks."""
+    """Text on one line that Markdown shows literally: no HTML, no links, no table breaks."""
     one_line = re.sub(r"\s+", " ", text)
     quoted = re.sub(
         r"([\\`*_\[\]|#~$])",
@@ -68,10 +69,10 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right_from: int 
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, rule, *rows])
 
 
-def _story(story: Story) -> str:
+def _summary(summary: Summary) -> str:
     return "\n".join(
         "- " + "".join(f"**{escape(span.text)}**" if span.strong else escape(span.text) for span in line)
-        for line in story
+        for line in summary
     )
 
 
@@ -89,7 +90,7 @@ def _main(view: View) -> str:
     heads = [
         "#",
         "run",
-        *([f"Δ {escape(' '.join(head(view.frame.headline)))}"] if view.frame.headline else []),
+        *([f"Δ {escape(' '.join(column_head(view.frame.headline)))}"] if view.frame.headline else []),
     ]
     heads += [escape(f"{column.group} {column.title}") for column in table.columns]
     rows = []
@@ -133,10 +134,10 @@ def _segment(table: Table) -> str:
 def _everything(view: View) -> str:
     rows = []
     for row in view.frame.rows:
-        for name, segment, cell in view.all_of(row):
+        for name, segment, cell in view.cells_of(row):
             if not segment:
                 rows.append([escape(row.label), escape(name), _full(cell, marked=False), _delta(cell)])
-    return _table(["run", "metric", "value", f"Δ to {escape(view.frame.base)}"], rows, 2)
+    return _table(["run", "metric", "value", f"Δ to {escape(view.frame.reference_name)}"], rows, 2)
 
 
 def _works(works: Sequence[Work]) -> str:
@@ -167,5 +168,5 @@ def _failures(failures: Sequence[Failure]) -> str:
     return _table(["run", "folder", "status", "message", "where"], rows, 5)
 
 
-def _facts(lines: Sequence[tuple[str, list[str]]]) -> str:
+def _provenance(lines: Sequence[tuple[str, list[str]]]) -> str:
     return "\n".join(f"- {name}: {'; '.join(escape(value) for value in values)}" for name, values in lines)

@@ -1,4 +1,4 @@
-"""All metrics of all runs as CSV, one per line, unrounded and ungrouped: what other tools start from."""
+"""All metrics of all runs as CSV, for other tools: one metric per line, not rounded, seeds not grouped."""
 
 from __future__ import annotations
 
@@ -31,23 +31,24 @@ FIELDS = (
 
 
 def render_csv(frame: Frame) -> str:
-    """The file's text; floats as Python writes them, so that reading gives the same numbers. A run without
-    metrics has one line.
+    """The text of the CSV file; a run without metrics has one line.
+
+    Floats are written with ``repr``, so that reading them gives the same numbers.
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(FIELDS)
     for row in frame.rows:
         for record in [*row.records, *row.repeats]:
-            head = _head(row, record)
+            run_fields = _run_fields(row, record)
             for evaluator, metric in record.metrics:
-                writer.writerow([*head, *_tail(evaluator, metric)])
+                writer.writerow([*run_fields, *_metric_fields(evaluator, metric)])
             if not record.metrics:
-                writer.writerow([*head, *[""] * (len(FIELDS) - len(head))])
+                writer.writerow([*run_fields, *[""] * (len(FIELDS) - len(run_fields))])
     return file.getvalue()
 
 
-def _head(row: Row, record: Record) -> list[str]:
+def _run_fields(row: Row, record: Record) -> list[str]:
     return [
         str(row.number),
         row.label,
@@ -59,6 +60,6 @@ def _head(row: Row, record: Record) -> list[str]:
     ]
 
 
-def _tail(evaluator: str, metric: Metric) -> list[str]:
+def _metric_fields(evaluator: str, metric: Metric) -> list[str]:
     numbers = [repr(metric.value), repr(metric.low), repr(metric.high), str(metric.n)]
     return [evaluator, metric.name, metric.segment, *numbers, metric.unit, metric.better]

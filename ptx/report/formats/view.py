@@ -1,4 +1,4 @@
-"""The tables of a report as plain values, ready to be written by either format."""
+"""The tables of a report as plain values, which the Markdown and HTML formats write."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ptx.records import Metric
 from ptx.report.table.compare import Comparison, Comparisons, compare_all
 from ptx.report.table.frame import Frame
-from ptx.report.table.metric_names import head
+from ptx.report.table.metric_names import column_head
 from ptx.report.table.row import Row
 from ptx.report.table.units import NOTHING, Scale, interval_text, metric_text, ratio_text, scale_of
 from ptx.stats import minimum_detectable_effect
@@ -23,8 +23,12 @@ RATIOS = {
     "latency/prefill_seconds": ("faster", "slower"),
     "latency/peak_memory_bytes": ("less", "more"),
 }
-SAID = {"better": "better than", "worse": "worse than", "same": "tied with (no difference beyond noise)"}
-HOW = {
+VERDICT_WORDS = {
+    "better": "better than",
+    "worse": "worse than",
+    "same": "tied with (no difference beyond noise)",
+}
+HOW_WORDS = {
     "paired": "paired by item",
     "turns": "measured in turns",
     "unpaired": "from the two intervals",
@@ -48,12 +52,12 @@ class Column:
 
 @dataclass(frozen=True)
 class Cell:
-    """A value with its interval, n and comparison; all empty when it was not measured."""
+    """A value with its interval, n and comparison, as text; all empty if it was not measured."""
 
     value: str = ""
     interval: str = ""
     full: str = ""  # with interval, n and unit, on one line
-    note: str = ""  # the full text and the difference, for a tooltip
+    note: str = ""  # the full text and the comparison, for a tooltip
     delta: str = ""
     verdict: str = ""
     mark: str = ""
@@ -65,7 +69,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a table."""
+    """A line of a table: one row of the frame."""
 
     row: Row
     cells: list[Cell]
@@ -74,7 +78,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """Columns and lines, under a title."""
+    """A titled table."""
 
     title: str
     columns: list[Column]
@@ -82,7 +86,7 @@ class Table:
 
 
 class View:
-    """Cells and tables of a frame; every metric has one scale throughout the report."""
+    """The cells and tables of a frame; a metric has the same scale in the whole report."""
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
@@ -93,7 +97,7 @@ class View:
         return list(dict.fromkeys(name for row in self.frame.rows for name, _ in row.metrics))
 
     def cell(self, row: Row, name: str, segment: str = "") -> Cell:
-        """One value."""
+        """The cell of a row's metric, over all items or in one segment."""
         metric = row.metrics.get((name, segment))
         if metric is None:
             return Cell()
@@ -127,52 +131,49 @@ class View:
 
     def _note(self, row: Row, one: Comparison, scale: Scale, full: str) -> str:
         base = row.reference.label if row.reference else ""
-        said = "equal to (within 0.5 %)" if one.mark == "=" else SAID[one.verdict]
+        words = "equal to (within 0.5 %)" if one.mark == "=" else VERDICT_WORDS[one.verdict]
         p = "" if one.how == "exact" else f", Holm-corrected p={one.difference.p:.2g}"
         return (
-            f"{full}\n{said} {base}: {self._delta(one, scale)}, {HOW[one.how]}{p},"
-            f" n={one.difference.n}{self._seen(one, scale)}"
+            f"{full}\n{words} {base}: {self._delta(one, scale)}, {HOW_WORDS[one.how]}{p},"
+            f" n={one.difference.n}{self._detectable(one, scale)}"
         )
 
-    def _seen(self, one: Comparison, scale: Scale) -> str:
-        """What a tie could have shown: the smallest true difference that is found four times in five."""
+    def _detectable(self, one: Comparison, scale: Scale) -> str:
+        """For a tie: the smallest true difference that would be found in four of five cases."""
         gap = one.difference
         if one.verdict != "same" or one.how == "exact" or not math.isfinite(gap.error):
             return ""
         found = minimum_detectable_effect(gap.error, gap.freedom)
-        bounds = f"; {gap.unscored} unscored" if gap.unscored else ""
-        bounds += f", which could make it {scale.interval(*gap.bounds, sign=True)}" if gap.bounds else ""
+        bounds = f"; {gap.unscored} items without a score" if gap.unscored else ""
+        bounds += f", which could change it to {scale.interval(*gap.bounds, sign=True)}" if gap.bounds else ""
         return f"; a difference of {scale.text(found)} would be found in 80 % of cases{bounds}"
 
     def _ratio(self, row: Row, metric: Metric, interval: str) -> str:
-        """The ratio in place of an interval that is exact."""
+        """The ratio of exact values to the reference's, shown in place of an interval."""
         base = row.reference.metric(metric.name, metric.segment) if row.reference else None
         if base is None or interval != "exact" or metric.name not in RATIOS:
             return ""
         return ratio_text(metric.value, base.value, *RATIOS[metric.name])
 
     def column(self, name: str, segment: str = "") -> Column:
-        """The head of a column."""
+        """The column of a metric, over all items or in one segment."""
         metric = next(row.metrics[name, segment] for row in self.frame.rows if (name, segment) in row.metrics)
         counts = sorted(
             {row.metrics[name, segment].n for row in self.frame.rows if (name, segment) in row.metrics}
         )
         items = f"n = {counts[0]}" if len(counts) == 1 else f"n = {counts[0]} to {counts[-1]}"
-        group, title = head(name)
+        group, title = column_head(name)
         if segment:
-            whole = (
-                f"{group} {title}" if name.count("/") == 1 else group
-            )  # a task is named by itself, all else by its metric
-            group, title = (
-                whole.removeprefix("bench · ").replace(" · ", " ").strip(),
-                segment.partition("=")[2],
-            )
+            # the group names the task; a metric without a task is named in full
+            whole = f"{group} {title}" if name.count("/") == 1 else group
+            group = whole.removeprefix("bench · ").replace(" · ", " ").strip()
+            title = segment.partition("=")[2]
         return Column(
             name, segment, group, title, self.scales[name].suffix, metric.better, items, self.scales[name]
         )
 
     def main(self) -> Table:
-        """One line per row: what the report is about."""
+        """The main table: one line per row of the frame."""
         columns = [self.column(name) for name in self.frame.columns]
         return Table("Results", columns, [self._line(row, columns) for row in self.frame.rows])
 
@@ -180,13 +181,14 @@ class View:
         cells = [self.cell(row, column.name, column.segment) for column in columns]
         return Line(row, cells, self.cell(row, self.frame.headline) if self.frame.headline else Cell())
 
-    def all_of(self, row: Row) -> list[tuple[str, str, Cell]]:
-        """(Name, segment, cell) of everything measured on a row."""
+    def cells_of(self, row: Row) -> list[tuple[str, str, Cell]]:
+        """(Name, segment, cell) of all metrics of a row."""
         return [(name, segment, self.cell(row, name, segment)) for name, segment in row.metrics]
 
     def segments(self) -> list[Table]:
-        """One table per dimension (skill, language, ...), for each task's first metric, and of what has no
-        task what the main table shows.
+        """One table per dimension (skill, language, ...).
+
+        Its columns are the first metric of each task; of evaluators without tasks, the main table's metrics.
         """
         return [table for dimension in self.frame.segments() if (table := self._segment(dimension)).columns]
 
@@ -206,8 +208,9 @@ class View:
         return Table(dimension, columns, self._heated(lines, columns))
 
     def _heated(self, lines: list[Line], columns: list[Column]) -> list[Line]:
-        """Shade by the difference from the baseline, in three steps each way, relative to the table's
-        largest.
+        """The lines with a shade per cell: the difference from the reference, in three steps each way.
+
+        The steps are relative to the largest difference of the table.
         """
         gaps = {
             (line.row.number, index): one.difference.value * (1 if column.better == "higher" else -1)

@@ -1,5 +1,6 @@
-"""Axes of the pictures: range, ticks and the way from a value to a pixel; logarithmic when the values span
-more than a decade.
+"""Axes of the pictures: range, ticks, and the pixel of a value.
+
+An axis is logarithmic if its values span more than a decade.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from dataclasses import dataclass
 from ptx.records import Metric
 
 LOG_FROM = 10.0
-#: a cost axis spans at least this share of its values, so that a few bytes do not look like a gulf
+#: a cost axis spans at least this share of its values, so that a few bytes do not look like a large gap
 NARROWEST = 0.2
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis, ``start`` to ``end`` in pixels (y axes run downwards, so start > end)."""
+    """One axis, from ``start`` to ``end`` in pixels (of y axes, start > end: pixels count downwards)."""
 
     low: float
     high: float
@@ -27,20 +28,20 @@ class Axis:
     ticks: tuple[float, ...]
 
     def at(self, value: float) -> float:
-        """The pixel of a value; values beyond the axis land on its ends."""
+        """The pixel of a value; values beyond the axis get the pixel of its end."""
         return self.start + self.share(value) * (self.end - self.start)
 
     def share(self, value: float) -> float:
-        """How far along the axis a value lies, 0 to 1."""
-        turn = math.log10 if self.log else float
+        """The position of a value on the axis, from 0 to 1."""
+        scaled = math.log10 if self.log else float
         if self.log and value <= 0:
             return 0.0
         inside = min(max(value, self.low), self.high)
-        return (turn(inside) - turn(self.low)) / (turn(self.high) - turn(self.low))
+        return (scaled(inside) - scaled(self.low)) / (scaled(self.high) - scaled(self.low))
 
 
 def make_axis(metrics: Sequence[Metric], start: float, end: float, *, may_log: bool, wanted: int) -> Axis:
-    """An axis that holds all values and the finite ends of their intervals."""
+    """An axis that contains all values and the finite ends of their intervals."""
     values = [metric.value for metric in metrics]
     log = may_log and min(values) > 0 and max(values) / min(values) > LOG_FROM
     ends = values + [
@@ -65,7 +66,7 @@ def _padded(low: float, high: float, log: bool, narrowest: float) -> tuple[float
 
 
 def linear_ticks(low: float, high: float, wanted: int) -> list[float]:
-    """Multiples of 1, 2 or 5 times a power of ten, about ``wanted`` of them."""
+    """About ``wanted`` ticks: multiples of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / max(1, wanted)
     power = 10.0 ** math.floor(math.log10(rough))
     step = min((factor * power for factor in (1, 2, 5, 10)), key=lambda step: abs(math.log(step / rough)))
@@ -73,7 +74,7 @@ def linear_ticks(low: float, high: float, wanted: int) -> list[float]:
 
 
 def log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten, with 2 and 5 between them while there are few."""
+    """Powers of ten, with 2 and 5 times them below 2.5 decades."""
     factors = (1, 2, 5) if math.log10(high / low) < 2.5 else (1,)
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     return [

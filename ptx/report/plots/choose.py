@@ -1,28 +1,36 @@
-"""Which pictures a report has: the headline quality against latency and against size, where both were
-measured.
-"""
+"""The pictures of a report: the headline quality against latency and against size."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from ptx.report.formats.view import View
-from ptx.report.plots.tradeoff import NARROW, WIDE, Dot, Title, draw, stand
+from ptx.report.plots.tradeoff import NARROW, WIDE, Dot, Title, draw, with_standing
 from ptx.report.table.metric_names import short_name
 from ptx.report.table.row import Row
 
 SIZE = "size/bytes_on_disk"
-STYLE = """<style>
-svg{font:11px system-ui,sans-serif;background:#fff}
-.grid{stroke:#e4e6ea}.tick,.axis{fill:#5b6470}.label{fill:#1b2028;paint-order:stroke;stroke:#fff;stroke-width:3px}.label.dominated{fill:#68717d}
-.front-line{fill:none;stroke:#1f5fbf;stroke-width:1.5;opacity:.55}.bar{fill:none;stroke:#1f5fbf;stroke-width:1.2;opacity:.6}
-.bar.dominated{stroke:#8a929d;opacity:.45}.leader{stroke:#a5abb4;stroke-width:.8}
-.dot circle,.dot rect{fill:#1f5fbf;stroke:#fff;stroke-width:1}.dot.near circle,.dot.near rect{fill:#fff;stroke:#1f5fbf;stroke-width:2}
-.dot.dominated circle,.dot.dominated rect{fill:#8a929d}.dot.base rect{stroke:#1b2028;stroke-width:1.5}.label.base{font-weight:650;fill:#1b2028}
-@media(prefers-color-scheme:dark){svg{background:#14171c}.grid{stroke:#2a2f37}.tick,.axis{fill:#9aa4b1}
-.label{fill:#e8ebef;stroke:#14171c}.label.dominated{fill:#98a1ad}.front-line,.bar{stroke:#74a7f5}.dot circle,.dot rect{fill:#74a7f5;stroke:#14171c}
-.dot.near circle,.dot.near rect{fill:#14171c;stroke:#74a7f5}.dot.base rect{stroke:#e8ebef}.label.base{fill:#e8ebef}}
-</style>"""
+STYLE = (
+    "<style>\n"
+    "svg{font:11px system-ui,sans-serif;background:#fff}\n"
+    ".grid{stroke:#e4e6ea}.tick,.axis{fill:#5b6470}"
+    ".label{fill:#1b2028;paint-order:stroke;stroke:#fff;stroke-width:3px}"
+    ".label.dominated{fill:#68717d}\n"
+    ".front-line{fill:none;stroke:#1f5fbf;stroke-width:1.5;opacity:.55}"
+    ".bar{fill:none;stroke:#1f5fbf;stroke-width:1.2;opacity:.6}\n"
+    ".bar.dominated{stroke:#8a929d;opacity:.45}.leader{stroke:#a5abb4;stroke-width:.8}\n"
+    ".dot circle,.dot rect{fill:#1f5fbf;stroke:#fff;stroke-width:1}"
+    ".dot.near circle,.dot.near rect{fill:#fff;stroke:#1f5fbf;stroke-width:2}\n"
+    ".dot.dominated circle,.dot.dominated rect{fill:#8a929d}"
+    ".dot.base rect{stroke:#1b2028;stroke-width:1.5}.label.base{font-weight:650;fill:#1b2028}\n"
+    "@media(prefers-color-scheme:dark){svg{background:#14171c}.grid{stroke:#2a2f37}"
+    ".tick,.axis{fill:#9aa4b1}\n"
+    ".label{fill:#e8ebef;stroke:#14171c}.label.dominated{fill:#98a1ad}"
+    ".front-line,.bar{stroke:#74a7f5}.dot circle,.dot rect{fill:#74a7f5;stroke:#14171c}\n"
+    ".dot.near circle,.dot.near rect{fill:#14171c;stroke:#74a7f5}.dot.base rect{stroke:#e8ebef}"
+    ".label.base{fill:#e8ebef}}\n"
+    "</style>"
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class Picture:
 
 
 def pictures_of(view: View) -> list[Picture]:
-    """The pictures that the metrics allow; none without a quality metric."""
+    """The pictures for the measured costs; none without a quality metric."""
     costs = [name for name in (view.frame.cost, SIZE) if name and name in view.frame.names]
     made = [_picture(view, name) for name in costs] if view.frame.headline else []
     return [picture for picture in made if picture]
@@ -48,7 +56,7 @@ def pictures_of(view: View) -> list[Picture]:
 def _picture(view: View, cost: str) -> Picture | None:
     quality = view.frame.headline
     assert quality is not None
-    dots = stand([dot for row in view.frame.rows if (dot := _dot(row, cost, quality))])
+    dots = with_standing([dot for row in view.frame.rows if (dot := _dot(row, cost, quality))])
     if not dots:
         return None
     arrow = {"higher": "higher is better", "lower": "lower is better"}
@@ -71,7 +79,10 @@ def _picture(view: View, cost: str) -> Picture | None:
 
 
 def _dot(row: Row, cost: str, quality: str) -> Dot | None:
-    """None when one of the two is missing: such a row is named under the picture, never put at zero."""
+    """The dot of a row; None if a value is missing.
+
+    Such a row is named under the picture, never drawn at zero.
+    """
     x, y = row.metric(cost), row.metric(quality)
     return Dot(row.number, row.label, row.baseline, x, y) if x and y else None
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
-from ptx.report.table.labels import shown
+from ptx.report.table.labels import printable
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 
 WIDTH, HEIGHT, MARGIN = 180, 40, 4
-#: what is drawn, in this order: exact names first, then what contains the word
+#: metrics that are drawn, in this order: exact names first, then names that contain the word
 WORDS = ("loss", "reward")
 MOST = 2
 Curve = list[tuple[float, float]]
@@ -20,10 +20,10 @@ Curve = list[tuple[float, float]]
 
 @dataclass(frozen=True)
 class Spark:
-    """One metric of one step that was taken once, whoever shares it."""
+    """The curve of one metric of one step; rows that share the step share the curve."""
 
     number: int
-    label: str  # the first row that shows it
+    label: str  # of the first row that has it
     step: str
     metric: str
     seed: str
@@ -35,9 +35,7 @@ class Spark:
 
 
 def sparks_of(rows: Sequence[Row]) -> list[Spark]:
-    """Up to two curves (loss and reward) per step that logged; a step that several rows share is drawn
-    once.
-    """
+    """Up to two curves (loss and reward) per step that has logged; a shared step is drawn once."""
     found: dict[str, list[Spark]] = {}
     users: dict[str, set[int]] = {}
     for row in rows:
@@ -58,8 +56,8 @@ def _sparks(row: Row, record: Record, step: str, curves: dict[str, Curve]) -> li
         Spark(
             row.number,
             row.label,
-            shown(step),
-            shown(metric),
+            printable(step),
+            printable(metric),
             seed,
             curve[0][1],
             curve[-1][1],

@@ -1,9 +1,9 @@
-"""Where the labels of a picture go: beside their points, on nothing else.
+"""Placement of labels: near their points, without covering anything else.
 
-Greedy point-feature labelling (after Christensen, Marks and Shieber 1995, without the annealing): points in
-order of importance; each label takes the cheapest of some hundred places around its point, where covering
-another label or a point is dear, covering an error bar is not free, and distance costs a little.
-Deterministic.
+Greedy point-feature labelling (after Christensen, Marks and Shieber 1995, without the annealing). The points
+are processed in order of importance. Each label gets the cheapest of some hundred places around its point:
+covering another label or a point costs much, covering an error bar less, and distance a little. The result is
+deterministic.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ class Box:
     bottom: float
 
     def shared(self, other: Box) -> float:
-        """Area of the overlap."""
+        """The area of the overlap, in square pixels."""
         wide = min(self.right, other.right) - max(self.left, other.left)
         tall = min(self.bottom, other.bottom) - max(self.top, other.top)
         return wide * tall if wide > 0 and tall > 0 else 0.0
 
     def beyond(self, frame: Box) -> float:
-        """How far it sticks out of a frame, in pixels."""
+        """By how many pixels the box exceeds a frame, summed over the sides."""
         left, right = max(0.0, frame.left - self.left), max(0.0, self.right - frame.right)
         return left + right + max(0.0, frame.top - self.top) + max(0.0, self.bottom - frame.bottom)
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A label to be placed: its point and its size."""
+class Label:
+    """A label to be placed: its point and its size, in pixels."""
 
     x: float
     y: float
@@ -48,8 +48,8 @@ class Wanted:
     height: float
 
 
-def place(labels: Sequence[Wanted], solid: Sequence[Box], light: Sequence[Box], frame: Box) -> list[Box]:
-    """A box per label, in the given order; ``solid`` is not to be covered, ``light`` rather not."""
+def place(labels: Sequence[Label], solid: Sequence[Box], light: Sequence[Box], frame: Box) -> list[Box]:
+    """A box per label, in the given order; covering ``solid`` boxes costs more than ``light`` ones."""
     taken = list(solid)
     placed = []
     for label in labels:
@@ -70,9 +70,10 @@ def _cost(box: Box, taken: Sequence[Box], light: Sequence[Box], frame: Box) -> f
     )
 
 
-def _places(label: Wanted) -> Iterator[tuple[float, Box]]:
-    """Boxes around the point; the corner or side that faces the point touches the circle. Right of the point
-    comes first.
+def _places(label: Label) -> Iterator[tuple[float, Box]]:
+    """(Distance, box) of the places around a point, those to its right first.
+
+    The corner or side of a box that faces the point touches a circle around it.
     """
     for distance in DISTANCES:
         for index in range(DIRECTIONS):

@@ -1,9 +1,8 @@
-"""The trade-off picture as SVG: quality against a cost, error bars both ways, the front as a step line, every
-point labelled.
+"""The trade-off picture as SVG: quality against a cost, with error bars, the front, and a label per point.
 
-Colours come from the page's CSS (so that it is right in dark mode and in print); shapes tell the same story
-without them. Points that nothing beats are filled, points within noise of the front are rings, dominated ones
-are small and grey, the baseline is a square.
+The colours come from the page's CSS, for dark mode and print; the shapes carry the same information. Points
+on the front are filled, points within noise of the front are rings, dominated points are small and grey, and
+the baseline is a square. The front is a step line.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from html import escape
 
 from ptx.records import Metric
 from ptx.report.plots.axis import Axis, make_axis
-from ptx.report.plots.placement import Box, Wanted, place
+from ptx.report.plots.placement import Box, Label, place
 from ptx.report.table.units import Scale, metric_text
 from ptx.stats.pareto import Standing, Value, standings
 
@@ -47,9 +46,7 @@ class Title:
 
 @dataclass(frozen=True)
 class Size:
-    """Size of a picture in pixels; ``numbered`` writes the rows' numbers instead of their labels, for narrow
-    screens.
-    """
+    """The size of a picture in pixels; if ``numbered``, the labels are the rows' numbers (narrow screens)."""
 
     width: float
     height: float
@@ -57,14 +54,14 @@ class Size:
 
     @property
     def plot(self) -> Box:
-        """Where the points go."""
+        """The area of the points."""
         return Box(46 if self.numbered else 58, 14, self.width - 14, self.height - 46)
 
 
 WIDE, NARROW = Size(760, 440), Size(350, 340, numbered=True)
 
 
-def stand(dots: Sequence[Dot]) -> list[Dot]:
+def with_standing(dots: Sequence[Dot]) -> list[Dot]:
     """The dots with their standing relative to the front."""
     if not dots:
         return []
@@ -77,7 +74,7 @@ def stand(dots: Sequence[Dot]) -> list[Dot]:
 
 
 def draw(dots: Sequence[Dot], x_title: Title, y_title: Title, size: Size, ident: str) -> str:
-    """The picture as an ``<svg>`` element; ``ident`` keeps ids apart when several stand on one page."""
+    """The picture as an ``<svg>`` element; ``ident`` makes its ids unique on the page."""
     plot = size.plot
     x = make_axis(
         [dot.x for dot in dots], plot.left, plot.right, may_log=True, wanted=4 if size.numbered else 7
@@ -144,9 +141,7 @@ def _tick(value: float, scale: Scale) -> str:
 
 
 def _front(dots: Sequence[Dot], x: Axis, y: Axis) -> str:
-    """A step line through the front: right of it and below it (for a cost and a quality) everything is
-    beaten.
-    """
+    """A step line through the front; points beyond it are dominated."""
     corners = _corners(dots, x, y)
     return (
         f'<path class="front-line" d="M{" L".join(f"{px:.1f} {py:.1f}" for px, py in corners)}"/>'
@@ -174,7 +169,7 @@ def _line_boxes(corners: Sequence[tuple[float, float]]) -> list[Box]:
 
 
 def _bars(dot: Dot, x: Axis, y: Axis) -> str:
-    """Error bars; an end that is infinite or outside runs to the edge without a cap."""
+    """Error bars; an infinite end is drawn to the edge of the plot without a cap."""
     at_x, at_y = x.at(dot.x.value), y.at(dot.y.value)
     parts = []
     if dot.x.low < dot.x.high:
@@ -201,7 +196,7 @@ def _mark(dot: Dot, x: Axis, y: Axis, x_title: Title, y_title: Title) -> str:
         if dot.baseline
         else f'<circle cx="{at_x:.1f}" cy="{at_y:.1f}" r="{r:g}"/>'
     )
-    told = {
+    standing = {
         "front": "on the front",
         "near": "within noise of the front",
         "dominated": "dominated",
@@ -211,7 +206,7 @@ def _mark(dot: Dot, x: Axis, y: Axis, x_title: Title, y_title: Title) -> str:
         f"{title.text}: {metric_text(metric, title.scale)}"
         for title, metric in ((y_title, dot.y), (x_title, dot.x))
     ]
-    title = escape("\n".join([f"{dot.number}. {dot.label} ({told})", *values]))
+    title = escape("\n".join([f"{dot.number}. {dot.label} ({standing})", *values]))
     return f'<g class="dot {_classes(dot)}" tabindex="0"><title>{title}</title>{shape}</g>'
 
 
@@ -220,7 +215,7 @@ def _labels(dots: Sequence[Dot], x: Axis, y: Axis, plot: Box, size: Size) -> lis
     texts = [str(dot.number) if size.numbered else _shortened(dot.label) for dot in important]
     centres = [(x.at(dot.x.value), y.at(dot.y.value)) for dot in important]
     wanted = [
-        Wanted(cx, cy, len(text) * LETTER + 4, LINE) for (cx, cy), text in zip(centres, texts, strict=True)
+        Label(cx, cy, len(text) * LETTER + 4, LINE) for (cx, cy), text in zip(centres, texts, strict=True)
     ]
     solid = [Box(cx - 6, cy - 6, cx + 6, cy + 6) for cx, cy in centres]
     light = [bar for dot in dots for bar in _bar_boxes(dot, x, y)] + _line_boxes(_corners(dots, x, y))

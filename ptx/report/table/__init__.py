@@ -1,3 +1,1 @@
-"""The table of a report: records → rows (seeds grouped) → a frame with names, baselines and paired
-comparisons.
-"""
+"""The table of a report: records, rows (seeds grouped), and a frame with labels, references, comparisons."""

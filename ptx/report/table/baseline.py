@@ -1,6 +1,4 @@
-"""What each row of a report is compared with: the baseline of its own model, or the row that was asked
-for.
-"""
+"""The reference of each row of a report: the baseline of its model, or the row that the user has named."""
 
 from __future__ import annotations
 
@@ -13,24 +11,30 @@ from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 
 
-def refer(rows: list[Row]) -> None:
-    """Give each row its baseline: the one of its model, on its runtime if there is one; without any baseline,
-    the first row that is done.
+def set_baselines(rows: list[Row]) -> None:
+    """Set each row's reference to the baseline of its model, preferably on its runtime.
+
+    Without any baseline, the reference is the first row that is done.
     """
     baselines = [row for row in rows if row.baseline and row.done]
     first = next((row for row in rows if row.done), None)
     for row in rows:
         same = sorted(
-            (base for base in baselines if _kin(base, row, 1)), key=lambda base: not _kin(base, row, 3)
+            (base for base in baselines if _agree(base, row, 1)), key=lambda base: not _agree(base, row, 3)
         )
         reference = same[0] if same else first if not baselines else None
         row.reference = reference if reference is not row and row.done and not row.baseline else None
-        row.turned = row.reference if same else None
+        row.measured_beside = row.reference if same else None
 
 
-def refer_to(rows: list[Row], against: str) -> None:
-    """Let rows be compared with the one that is named for all of them, or that their sweep declares and
-    has.
+def set_references(rows: list[Row], against: str) -> None:
+    """Set the reference to the row that ``against`` names; if empty, to the one that a row's sweep declares.
+
+    A declared row that is not among ``rows`` leaves the reference as it is: the records are a part of the
+    sweep, or that run failed.
+
+    Raises:
+        ConfigError: ``against`` names no row, or more than one.
     """
     named = [
         Named(row.records[0].varied, row.label, [row.full_label, *(record.id for record in row.records)])
@@ -39,36 +43,41 @@ def refer_to(rows: list[Row], against: str) -> None:
     if against:
         chosen = rows[find(against, named)]
         for row in rows:
-            row.reference, row.named = (
-                (chosen if row is not chosen and row.done and chosen.done else None),
-                True,
-            )
+            _compare_with(row, chosen)
         return
     for row in rows:
-        declared, sweep = (
-            str((row.records[0].run.get("config") or {}).get("against") or ""),
-            row.records[0].sweep_name,
-        )
-        same = [other for other in rows if declared and other.records[0].sweep_name == sweep and other.done]
+        record = row.records[0]
+        declared = str((record.run.get("config") or {}).get("against") or "")
+        same = [
+            other
+            for other in rows
+            if declared and other.records[0].sweep_name == record.sweep_name and other.done
+        ]
         try:
             chosen = same[find(declared, [named[other.number - 1] for other in same])]
-        except ConfigError:  # not among these runs: a part of the sweep, or one that failed
+        except ConfigError:
             continue
-        row.reference, row.named = chosen if row is not chosen and row.done else None, True
+        _compare_with(row, chosen)
 
 
-def served(record: Record) -> str:
-    """Model and runtime of the baseline that a record's latency was measured beside."""
-    return digest_of(list(_facts(record)[:2]))
+def _compare_with(row: Row, chosen: Row) -> None:
+    row.reference = chosen if row is not chosen and row.done and chosen.done else None
+    row.reference_requested = True
 
 
-def _kin(a: Row, b: Row, depth: int) -> bool:
+def baseline_identity(record: Record) -> str:
+    """A digest of the baseline's model and runtime: latencies are ratios to what it identifies."""
+    return digest_of(list(_basis(record)[:2]))
+
+
+def _agree(a: Row, b: Row, depth: int) -> bool:
     """Whether two rows agree on the first ``depth`` of: model, runtime of the baseline, evaluators."""
-    facts = [_facts(row.records[0]) for row in (a, b)]
-    return facts[0][:depth] == facts[1][:depth]
+    ours, theirs = (_basis(row.records[0]) for row in (a, b))
+    return ours[:depth] == theirs[:depth]
 
 
-def _facts(record: Record) -> tuple[Any, ...]:
+def _basis(record: Record) -> tuple[Any, ...]:
+    """(Model, runtime of the baseline, evaluators) of a record: what comparable runs share."""
     config = record.run.get("config") or {}
     return (
         record.model.get("digest"),

@@ -1,7 +1,7 @@
-"""The whole table: the rows, in order and by their names, what each is compared with, and which metrics are
-its columns.
+"""The frame of a report: the ordered and labelled rows, their references, and the columns to show.
 
-The first row is the baseline, the model as it came; a row is compared with the baseline of its own model.
+The first row is the baseline, the untouched model. By default a row is compared with the baseline of its
+model.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ptx.records import Metric
-from ptx.report.table.baseline import refer, refer_to, served
-from ptx.report.table.labels import label
+from ptx.report.table.baseline import baseline_identity, set_baselines, set_references
+from ptx.report.table.labels import set_labels
 from ptx.report.table.records import Record
-from ptx.report.table.row import RATIO, Row, bare, group_of, machine_of, make_row, timed
+from ptx.report.table.row import RATIO, Row, group_key, machine_of, make_row, timed, without_machine
 
 COSTS = (
     RATIO,
@@ -33,15 +33,15 @@ class Frame:
     """The whole table."""
 
     rows: list[Row]
-    names: list[str]  # metrics of the whole (segment ""), in the order they were recorded
+    names: list[str]  # metrics over all items (segment ""), in the order they were recorded
     headline: str | None  # the quality metric that the report leads with
 
     @property
     def columns(self) -> list[str]:
-        """The main table's metrics: the headline, each task's first metric, then what it costs.
+        """The main table's metrics: the headline, each task's first metric, then the costs.
 
-        Where there are too many, evaluators take turns, so that none is missing because another has many
-        tasks.
+        If there are too many, metrics are chosen from the evaluators in turn, so that none is missing because
+        another has many tasks.
         """
         left = [name for name in self.primary if name != self.headline]
         seen: Counter[str] = Counter()
@@ -52,13 +52,14 @@ class Frame:
             seen[evaluator] += 1
         kept = sorted(left, key=lambda name: turn[name])[: MOST_COLUMNS - 1]
         quality = [name for name in left if name in kept]
-        costs = [name for cost in COSTS for name in self.names if bare(name) == cost]
+        costs = [name for cost in COSTS for name in self.names if without_machine(name) == cost]
         return ([self.headline] if self.headline else []) + quality + costs
 
     @property
     def primary(self) -> list[str]:
-        """One metric per task of each evaluator that measures quality, the first recorded; all of one without
-        tasks.
+        """The first recorded metric of each task of the quality evaluators.
+
+        An evaluator without tasks contributes all its metrics.
         """
         seen: set[str] = set()
         found = []
@@ -72,25 +73,26 @@ class Frame:
 
     @property
     def cost(self) -> str | None:
-        """The latency that pictures and sentences use; not the ratio to the baseline where the rows have it
-        to several.
+        """The latency metric for pictures and sentences.
+
+        It is not the ratio to the baseline if the rows have ratios to different baselines.
         """
-        one = len({served(row.records[0]) for row in self.rows if row.metric(COSTS[0])}) == 1
+        one = len({baseline_identity(row.records[0]) for row in self.rows if row.metric(COSTS[0])}) == 1
         return next((name for name in COSTS[:3] if name in self.names and (one or name != COSTS[0])), None)
 
     @property
-    def base(self) -> str:
-        """What the rows are compared with, in words."""
+    def reference_name(self) -> str:
+        """The name of what the rows are compared with, for texts."""
         references = {row.reference.number: row.reference for row in self.rows if row.reference}
         only = next(iter(references.values())) if len(references) == 1 else None
         return only.label if only and not only.baseline else "the baseline"
 
     def sample(self, name: str) -> Metric:
-        """Some metric of that name, for its unit and direction."""
+        """One metric of that name, for its unit and direction."""
         return next(metric for row in self.rows for (of, _), metric in row.metrics.items() if of == name)
 
     def values(self, name: str) -> list[float]:
-        """All its values, for a common scale."""
+        """The values of a metric in all rows and segments, for a common scale."""
         return [metric.value for row in self.rows for (of, _), metric in row.metrics.items() if of == name]
 
     def segments(self) -> dict[str, list[str]]:
@@ -109,15 +111,15 @@ def make_frame(records: Iterable[Record], against: str | None = "") -> Frame:
 
     Args:
         records: of one or several sweeps.
-        against: the row that all others are compared with (a label, a run's id, or choices); empty: what the
-            runs declare, else each row's baseline; None: that baseline, whatever they declare.
+        against: the row that all others are compared with (a label, a run's id, or choices); empty: the one
+            that the runs declare, else each row's baseline; None: always each row's baseline.
 
     Raises:
-        ConfigError: no row, or more than one, is called that.
+        ConfigError: ``against`` names no row, or more than one.
     """
     groups: dict[str, list[Record]] = {}
     for record in records:
-        groups.setdefault(group_of(record), []).append(record)
+        groups.setdefault(group_key(record), []).append(record)
     machines = list(
         dict.fromkeys(machine_of(record) for group in groups.values() for record in group if timed(record))
     )
@@ -125,19 +127,19 @@ def make_frame(records: Iterable[Record], against: str | None = "") -> Frame:
     rows.sort(key=lambda row: not row.baseline)
     for number, row in enumerate(rows, 1):
         row.number = number
-    label(rows)
-    refer(rows)
+    set_labels(rows)
+    set_baselines(rows)
     if against is not None:
-        refer_to(rows, against)
+        set_references(rows, against)
     names = list(dict.fromkeys(name for row in rows for name, segment in row.metrics if not segment))
     return Frame(rows, names, _headline(rows, names))
 
 
 def _headline(rows: list[Row], names: list[str]) -> str | None:
-    """bench/mean, else another mean, else the first metric of quality where more is better; the first of any
-    at last.
+    """The metric that the report leads with.
 
-    A kappa is about the judges of a model, not about the model.
+    It is bench/mean, else another mean, else the first quality metric where higher is better, else the first
+    quality metric. A kappa is left out: it describes the judges of a model, not the model.
     """
     quality = [name for name in names if name.partition("/")[0] not in COST_GROUPS]
     means = [name for name in quality if name.endswith("/mean")]

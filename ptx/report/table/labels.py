@@ -1,4 +1,4 @@
-"""What the rows of a report are called: short ("dpo · sparsegpt"), and never two alike."""
+"""Labels of the rows of a report: short ("dpo · sparsegpt") and unique."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections import Counter
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 
-#: what a short label leaves out
-UNTOLD = {
+#: fields that a short label leaves out
+LEFT_OUT = {
     "eval",
     "data",
     "model",
@@ -22,15 +22,15 @@ UNTOLD = {
     "threads",
     "against",
 }
-#: groups that say how a model is measured and watched, not which it is
+#: groups that configure how a model is measured and tracked, not which model it is
 MEASURING = {"eval", "tracker", "scorer"}
-#: groups whose values speak for themselves
-NAMED = ("method", "compress", "recipe", "model", "data", "runtime")
+#: groups whose values are shown without the group's name
+VALUE_ONLY = ("method", "compress", "recipe", "model", "data", "runtime")
 LONGEST_LABEL = 80
 
 
-def label(rows: list[Row]) -> None:
-    """Short labels ("dpo · sparsegpt"), unless two rows would get the same one."""
+def set_labels(rows: list[Row]) -> None:
+    """Set the labels of the rows: short ones, or the full one if two rows would share a short one."""
     for row in rows:
         row.label = _short(row)
     known = Counter(row.label for row in rows)
@@ -41,13 +41,11 @@ def label(rows: list[Row]) -> None:
         if sum(other.label == row.label for other in rows) > 1:
             row.label = f"{row.label} ({row.records[0].sweep_name} {row.records[0].id})"
     for row in rows:
-        row.label = shown(row.label)
+        row.label = printable(row.label)
 
 
-def shown(text: str) -> str:
-    """A label that stays what it is on any page: without control and direction characters, and not longer
-    than a line.
-    """
+def printable(text: str) -> str:
+    """A text as a label: without control and text-direction characters, and at most a line long."""
     clean = "".join(
         " " if char.isspace() else char
         for char in text
@@ -64,30 +62,28 @@ def _short(row: Row) -> str:
             if not word.startswith("seed=")
         )
     record = row.records[0]
-    varied = {key: value for key, value in record.varied.items() if key != "seed"} or _typed(record)
+    varied = {key: value for key, value in record.varied.items() if key != "seed"} or _overrides(record)
     parts = []
     for key, value in varied.items():
-        bare = value.strip().strip("[]").replace(",", "+").replace(" ", "")
-        if bare and bare != "null":
-            parts.append(_place(bare) if key in NAMED else f"{key}={value}")
+        text = value.strip().strip("[]").replace(",", "+").replace(" ", "")
+        if text and text != "null":
+            parts.append(_last_part(text) if key in VALUE_ONLY else f"{key}={value}")
     if "compress" in varied and len(parts) == ("runtime" in varied):
         parts.insert(0, "uncompressed")
-    return " · ".join(parts) or _place(str(record.model.get("name") or row.full_label))
+    return " · ".join(parts) or _last_part(str(record.model.get("name") or row.full_label))
 
 
-def _place(value: str) -> str:
-    """A path by its last part, anything else as it is."""
+def _last_part(value: str) -> str:
+    """The last part of a path; any other value unchanged."""
     return value.rstrip("/").rpartition("/")[2] if value.startswith(("/", "./", "../", "~")) else value
 
 
-def _typed(record: Record) -> dict[str, str]:
-    """What was typed for a run that varies in nothing but its seed, without what says little about the model
-    that came out.
-    """
+def _overrides(record: Record) -> dict[str, str]:
+    """The overrides of a run that varies in nothing but its seed, without those a label leaves out."""
     words = record.run.get("overrides") if record.varied else str(record.run.get("label") or "").split()
     pairs = [str(word).partition("=") for word in words or ()]
     return {
         key: value
         for key, equals, value in pairs
-        if equals and key not in UNTOLD and key.partition(".")[0] not in MEASURING
+        if equals and key not in LEFT_OUT and key.partition(".")[0] not in MEASURING
     }

@@ -1,5 +1,6 @@
-"""Metric names as column heads. Names that nobody here knows are shown as they are: third-party evaluators
-are first-class.
+"""Metric names as column heads.
+
+Unknown names are shown as they are, because third-party evaluators have the same rank as the built-in ones.
 """
 
 from __future__ import annotations
@@ -30,9 +31,11 @@ SUBJECTS = {
 }
 
 
-def head(name: str) -> tuple[str, str]:
-    """(Group, name) of a column; the machine of a time that is not of the report's first machine goes with
-    its group.
+def column_head(name: str) -> tuple[str, str]:
+    """(Group, title) of a metric's column.
+
+    The name of a time from another than the report's first machine ends in ``@ machine``, which the group
+    keeps.
     """
     name, at, machine = name.partition(" @ ")
     if name in KNOWN:
@@ -43,7 +46,7 @@ def head(name: str) -> tuple[str, str]:
 
 
 def short_name(name: str) -> str:
-    """On one line: ``bench mean``, ``request, median``."""
+    """The metric's name for a sentence: ``bench mean``, ``request, median``."""
     name, at, machine = name.partition(" @ ")
     return _short(name) + at + machine
 
@@ -62,5 +65,5 @@ def _short(name: str) -> str:
 
 
 def subject(name: str) -> str:
-    """What a latency is per."""
+    """What a latency was measured of (``per request (median)``); for other metrics the short name."""
     return SUBJECTS.get(name, short_name(name))

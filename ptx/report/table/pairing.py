@@ -1,11 +1,10 @@
-"""Which per-item scores stand behind a metric, so that two models can be compared item by item.
+"""The per-item scores of a metric, so that two models can be compared item by item.
 
 An evaluator's rows carry ``{"item", "scores": {metric name: float}, "segments"}``. A paired difference of
-scores is a difference of the metric only if the metric *is* the mean of those scores (of a p95 or a
-perplexity it is not), so that is checked, not believed: the scores are used when their mean gives the
-recorded value. An evaluator whose metric weighs items differently (``bench/mean``: every task the same)
-writes accordingly scaled scores under the metric's name; one whose rows differ in size (a text's bytes) gives
-them a ``weight``.
+scores is a difference of the metric only if the metric *is* the mean of those scores; a p95 is not. So this
+is checked: the scores are used only if their mean equals the recorded value. An evaluator whose metric weighs
+items differently (``bench/mean``: every task the same) writes accordingly scaled scores under the metric's
+name. An evaluator whose rows differ in size (a text's bytes) gives them a ``weight``.
 """
 
 from __future__ import annotations
@@ -22,8 +21,10 @@ Key = tuple[str, str]  # metric name, segment
 
 
 def scores_of(records: Iterable[Record], evaluator: str, key: Key) -> list[dict[str, float]] | None:
-    """Per record item -> score (NaN: it has none), such that the mean of those that have one, weighted where
-    the rows have a weight, is the record's metric; None when any record has no such scores.
+    """Per record the item scores whose mean is the metric; None if any record has no such scores.
+
+    The scores are item -> score, with NaN for an item without one. The mean is over the items that have a
+    score, weighted if the rows have a weight.
     """
     found = []
     for record in records:
@@ -38,11 +39,11 @@ def scores_of(records: Iterable[Record], evaluator: str, key: Key) -> list[dict[
     return found or None
 
 
-def indexed(rows: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, float]]:
-    """(Score's name, segment) -> item -> score; the segment "" holds every item. A score that is null is NaN:
-    the row's status says why.
+def index_scores(rows: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, float]]:
+    """(Score's name, segment) -> item -> score; the segment "" holds every item.
 
-    One pass, as a benchmark can have 67,000 rows.
+    A score that is null becomes NaN (the row's status has the reason). This is one pass over the rows,
+    because a benchmark can have 67,000 of them.
     """
     found: dict[Key, dict[str, float]] = {}
     for row in rows:

@@ -1,8 +1,8 @@
-"""Run folders as values, whatever state they are in.
+"""Run folders as values, in whatever state they are.
 
-A report that drops failed runs flatters the ones that are left. So a run without ``result.json`` is
-*unfinished*, one that a sweep planned but never began is *planned*, and one whose JSON is broken is
-*unreadable*: kept, shown, with the file named.
+A report that drops failed runs makes the remaining ones look better. So a run without ``result.json`` is
+*unfinished*, a run that a sweep planned but never started is *planned*, and a run whose JSON is broken is
+*unreadable*. All are kept and shown, and a broken file is named.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 from ptx.errors import ConfigError, Problem
 from ptx.files import read_json, read_rows
 from ptx.records import Metric
-from ptx.report.table.pairing import Key, indexed
+from ptx.report.table.pairing import Key, index_scores
 
 #: folders inside an output folder that hold no runs
 SKIPPED = {"store", "scratch", "model", "evaluations"}
@@ -27,8 +27,9 @@ BOUNDS = {"value": math.nan, "low": -math.inf, "high": math.inf}
 
 @dataclass
 class Record:
-    """One run as its folder tells it. ``status`` is done, failed, interrupted, unfinished, planned or
-    unreadable.
+    """One run, as its folder records it.
+
+    ``status`` is done, failed, interrupted, unfinished, planned or unreadable.
     """
 
     folder: Path
@@ -48,12 +49,12 @@ class Record:
 
     @property
     def sweep_name(self) -> str:
-        """The sweep it belongs to."""
+        """The name of the sweep that the run belongs to."""
         return str(self.run.get("sweep") or self.sweep.get("name") or self.folder.parent.name)
 
     @property
     def varied(self) -> dict[str, str]:
-        """What tells this run from its neighbours."""
+        """Field -> value of the fields that vary in the sweep."""
         return {str(key): str(value) for key, value in (self.run.get("varied") or {}).items()}
 
     @property
@@ -63,7 +64,7 @@ class Record:
 
     @property
     def baseline(self) -> bool:
-        """Whether it measured the model as it came."""
+        """Whether the run is the baseline: it measured the untouched model."""
         return bool(self.run.get("baseline", False))
 
     @property
@@ -72,8 +73,9 @@ class Record:
         return self.run.get("model") or {}
 
     def rows(self, evaluator: str) -> list[dict[str, Any]]:
-        """Per-example rows of one evaluator; none if the file is absent or broken (which is then among the
-        problems).
+        """Per-example rows of one evaluator.
+
+        There are none if the file is absent or broken; a broken file is added to :attr:`problems`.
         """
         if evaluator not in self._rows:
             path = self.folder / "evaluations" / f"{evaluator}.jsonl"
@@ -81,26 +83,25 @@ class Record:
         return self._rows[evaluator]
 
     def scores(self, evaluator: str) -> dict[Key, dict[str, float]]:
-        """(Score's name, segment) -> item -> score, of one evaluator."""
+        """(Score's name, segment) -> item -> score, of one evaluator's rows."""
         if evaluator not in self._scores:
-            self._scores[evaluator] = indexed(self.rows(evaluator))
+            self._scores[evaluator] = index_scores(self.rows(evaluator))
         return self._scores[evaluator]
 
     def column(self, evaluator: str, key: str) -> dict[str, Any] | None:
-        """Item -> what stands in a column of the evaluator's rows (weight, cluster); None when no row has
-        it.
-        """
+        """Item -> value of a column of the evaluator's rows (weight, cluster); None if no row has it."""
         found = {str(row.get("item")): row[key] for row in self.rows(evaluator) if row.get(key) is not None}
         return found or None
 
-    def beside(self, evaluator: str) -> dict[Key, dict[str, float]]:
-        """The same for the baseline, where an evaluator measured it in turns with this run's artifact
-        (``beside`` in its rows).
+    def baseline_scores(self, evaluator: str) -> dict[Key, dict[str, float]]:
+        """The baseline's :meth:`scores`, if it was measured in turns with this run's artifact.
+
+        They are the column ``beside`` of the evaluator's rows.
         """
-        return indexed({**row, "scores": row.get("beside")} for row in self.rows(evaluator))
+        return index_scores({**row, "scores": row.get("beside")} for row in self.rows(evaluator))
 
     def events(self) -> list[dict[str, Any]]:
-        """Everything in events.jsonl."""
+        """The lines of events.jsonl."""
         return self._lines(self.folder / "events.jsonl")
 
     def _lines(self, path: Path) -> list[dict[str, Any]]:
@@ -112,8 +113,12 @@ class Record:
 
 
 def load_records(paths: Iterable[Path]) -> list[Record]:
-    """The runs at or below ``paths``: run folders, sweep folders, or any folder above them; each run once, in
-    the sweep's order.
+    """The runs at or below ``paths``, each once, in the order of their sweep.
+
+    A path is a run's folder, a sweep's folder, or any folder above them.
+
+    Raises:
+        ConfigError: a path is not a folder, or holds no runs.
     """
     found: dict[Path, Record] = {}
     for path in map(Path, paths):
@@ -147,8 +152,9 @@ def _below(path: Path) -> Iterator[Record]:
 
 
 def _read_sweep(folder: Path, names: list[str]) -> Iterator[Record]:
-    """The runs that sweep.json names; others are left from an earlier plan of the same sweep (other inputs,
-    other versions).
+    """The runs that sweep.json names; all of ``names`` if it names none.
+
+    Other runs are left over from an earlier plan of the same sweep, with other inputs or versions.
     """
     sweep, problem = _sweep_of(folder)
     planned = [str(name) for name in sweep.get("runs", [])]
@@ -188,7 +194,7 @@ def _read_run(folder: Path, sweep: dict[str, Any]) -> Record:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
-    """The JSON object in ``path``, or the reason why there is none."""
+    """(The JSON object in ``path``, problems): an empty object and the reason if it cannot be read."""
     try:
         value = read_json(path)
     except json.JSONDecodeError as error:

@@ -1,6 +1,4 @@
-"""Numbers for people: one unit and one number of decimals for all values of a column, so that they can be
-compared by eye.
-"""
+"""Numbers as text: all values of a column have the same unit and number of decimals, for easy comparison."""
 
 from __future__ import annotations
 
@@ -31,7 +29,7 @@ class Scale:
     decimals: int
 
     def number(self, value: float, *, sign: bool = False) -> str:
-        """Without the unit: ``0.712``, ``1,820``, ``-∞``; "?" for what is missing."""
+        """The value without its unit: ``0.712``, ``1,820``, ``-∞``; "?" for NaN."""
         if math.isnan(value):
             return "?"
         if math.isinf(value):
@@ -41,18 +39,18 @@ class Scale:
         return (MINUS if value < 0 and not zero else "+" if sign and not zero else "") + text
 
     def text(self, value: float, *, sign: bool = False) -> str:
-        """With the unit: ``12.3 ms``."""
+        """The value with its unit: ``12.3 ms``."""
         return self.number(value, sign=sign) + (
             f"{SPACE}{self.suffix}" if self.suffix and not math.isnan(value) else ""
         )
 
     def interval(self, low: float, high: float, *, sign: bool = False) -> str:
-        """``[0.688, 0.735]``."""
+        """An interval without its unit: ``[0.688, 0.735]``."""
         return f"[{self.number(low, sign=sign)}, {self.number(high, sign=sign)}]"
 
 
 def scale_of(unit: str, values: Iterable[float]) -> Scale:
-    """The scale that suits a column of values of one unit."""
+    """The scale for a column of values with one unit, chosen by the median of their sizes."""
     known = sorted(abs(value) for value in values if math.isfinite(value) and value != 0)
     middle = known[len(known) // 2] if known else 1.0
     factor, suffix = _factor(unit, middle)
@@ -80,8 +78,9 @@ def _factor(unit: str, middle: float) -> tuple[float, str]:
 
 
 def _decimals(smallest: float, middle: float) -> int:
-    """Three significant digits in the middle of the column, and at least one for its smallest value; at most
-    four decimals.
+    """The number of decimals, at most four.
+
+    The middle value of the column gets three significant digits, the smallest at least one.
     """
     wanted = 2 - math.floor(math.log10(middle))
     needed = -math.floor(math.log10(smallest))
@@ -89,19 +88,19 @@ def _decimals(smallest: float, middle: float) -> int:
 
 
 def metric_text(metric: Metric, scale: Scale) -> str:
-    """``0.712 [0.688, 0.735] n=1200``; the whole truth on one line."""
+    """A metric on one line: ``0.712 [0.688, 0.735] n=1200``."""
     if math.isnan(metric.value):
         return f"not measured (n={metric.n})"
     return f"{scale.text(metric.value)} {interval_text(metric, scale)} n={metric.n}"
 
 
 def interval_text(metric: Metric, scale: Scale) -> str:
-    """The interval, or the word "exact" for what has none."""
+    """The interval of a metric, or the word "exact" for a value without noise."""
     return "exact" if metric.low == metric.high else scale.interval(metric.low, metric.high)
 
 
 def duration(seconds: float) -> str:
-    """``0.8 s``, ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
+    """A duration as text: ``0.8 s``, ``42 s``, ``3 min 20 s``, ``2 h 05 min``."""
     if seconds < 10:
         return f"{seconds:.1f}{SPACE}s"
     whole = round(seconds)
@@ -113,7 +112,7 @@ def duration(seconds: float) -> str:
 
 
 def ratio_text(value: float, base: float, less: str, more: str) -> str:
-    """A ratio as ``5.8x smaller``; empty when there is nothing to divide."""
+    """A ratio as text: ``5.8x smaller``; empty if it is 1 or cannot be computed."""
     if not (value > 0 and base > 0 and math.isfinite(value) and math.isfinite(base)):
         return ""
     ratio = base / value

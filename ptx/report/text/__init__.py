@@ -1,3 +1,1 @@
-"""What a report says in sentences: the summary, its cautions, what was forgotten, where the numbers come
-from, and the details.
-"""
+"""The texts of a report: the summary, cautions, forgetting, provenance, and details."""

@@ -1,6 +1,4 @@
-"""What a table of means hides: segments that fall while the mean rises, items without a score, and models
-measured on other items.
-"""
+"""Cautions about means: segments that get worse, items without a score, models measured on other items."""
 
 from __future__ import annotations
 
@@ -17,21 +15,21 @@ from ptx.stats.items import OK, status_of
 
 
 @dataclass(frozen=True)
-class Fall:
-    """A segment of a row that is worse than its baseline while the metric as a whole (or the headline) is
-    not.
-    """
+class FallingSegment:
+    """A segment of a row that is worse than its reference, while the metric (or the headline) improves."""
 
     row: Row
     key: Key
     comparison: Comparison
-    risen: str  # the metric that rises meanwhile
+    improved: str  # the metric over all items that improves
 
 
 @dataclass(frozen=True)
-class Unscored:
-    """Rows of an evaluator that have no score, by status; ``bounds`` is what they could make of each
-    metric.
+class UnscoredItems:
+    """The items of a row and an evaluator that have no score.
+
+    ``states`` counts them by status, ``of`` is the number of all items. ``bounds`` has (metric, low, high):
+    the least and the greatest value of each metric for any scores of those items.
     """
 
     row: Row
@@ -39,12 +37,15 @@ class Unscored:
     states: dict[str, int]
     of: int
     bounds: list[tuple[str, float, float]]
-    reason: str = ""  # where the rows give one
+    reason: str = ""  # if the evaluator's rows have one
 
 
 @dataclass(frozen=True)
-class Apart:
-    """A metric that is not compared, as one side lacks items of the other."""
+class OtherItems:
+    """Metrics that are not compared, because one side lacks items of the other.
+
+    ``lacking`` is the row that lacks ``missing`` ``of`` all items; ``items`` are some of them.
+    """
 
     row: Row
     names: list[str]
@@ -54,36 +55,35 @@ class Apart:
     items: list[str]
 
 
-def falls(frame: Frame) -> list[Fall]:
-    """Segments that are significantly worse while the mean improves; Holm over all segments of a row's
-    metric.
+def falling_segments(frame: Frame) -> list[FallingSegment]:
+    """Segments that are significantly worse while the mean improves.
+
+    The p-values are Holm-corrected over all segments of a row's metric.
     """
     return [
-        fall
+        segment
         for row in frame.rows
         if row.reference
         for name in frame.names
-        for fall in _falls(frame, row, name)
+        for segment in _falling_segments(frame, row, name)
     ]
 
 
-def _falls(frame: Frame, row: Row, name: str) -> Iterator[Fall]:
+def _falling_segments(frame: Frame, row: Row, name: str) -> Iterator[FallingSegment]:
     assert row.reference is not None
     whole = [name, frame.headline] if _same_evaluator(row, name, frame.headline) else [name]
-    risen = next((of for of in whole if of and _improves(row, row.reference, of)), None)
+    improved = next((of for of in whole if of and _improves(row, row.reference, of)), None)
     keys = [key for key in row.metrics if key[0] == name and key[1]]
-    if risen is None or not keys:
+    if improved is None or not keys:
         return
     family = {index: one for index, key in enumerate(keys) if (one := difference_of(row, row.reference, key))}
     for index, one in corrected_family(family).items():
         if one.verdict == "worse":
-            yield Fall(row, keys[index], one, risen)
+            yield FallingSegment(row, keys[index], one, improved)
 
 
 def _same_evaluator(row: Row, name: str, headline: str | None) -> bool:
-    """Whether the headline is a mean of these items too; a metric of other items falls, or does not, by
-    itself.
-    """
+    """Whether the metric and the headline come from one evaluator, so from the same items."""
     return headline is not None and row.evaluators.get((name, "")) == row.evaluators.get((headline, ""))
 
 
@@ -96,9 +96,10 @@ def _improves(row: Row, reference: Row, name: str) -> bool:
     )
 
 
-def unscored(frame: Frame) -> list[Unscored]:
-    """Per row and evaluator the items without a score, over all seeds, with worst and best case where an
-    item's score has bounds.
+def unscored_items(frame: Frame) -> list[UnscoredItems]:
+    """The items without a score of each row and evaluator, over all seeds.
+
+    They have the worst and the best case of each metric whose item scores are bounded.
     """
     found = []
     for row in frame.rows:
@@ -107,9 +108,8 @@ def unscored(frame: Frame) -> list[Unscored]:
             states = Counter(state for line in lines if (state := status_of(line)) != OK)
             if states:
                 reason = next((str(line["reason"]) for line in lines if line.get("reason")), "")
-                found.append(
-                    Unscored(row, evaluator, dict(states), len(lines), _bounds(row, evaluator), reason)
-                )
+                bounds = _bounds(row, evaluator)
+                found.append(UnscoredItems(row, evaluator, dict(states), len(lines), bounds, reason))
     return found
 
 
@@ -126,22 +126,23 @@ def _bounds(row: Row, evaluator: str) -> list[tuple[str, float, float]]:
     return found
 
 
-def apart(frame: Frame) -> list[Apart]:
-    """What is not compared with the baseline because the items differ; metrics with the same reason
-    together.
+def other_items(frame: Frame) -> list[OtherItems]:
+    """Metrics that are not compared with the reference because the items differ.
+
+    The metrics of a row that lack the same items are one entry.
     """
-    found: dict[tuple[int, tuple[str, ...]], Apart] = {}
+    found: dict[tuple[int, tuple[str, ...]], OtherItems] = {}
     for row in frame.rows:
         for name in frame.names if row.reference else []:
-            one = _apart(row, name)
+            one = _other_items(row, name)
             if one:
-                found.setdefault((row.number, tuple(one.items)), one)
-                if name not in found[row.number, tuple(one.items)].names:
-                    found[row.number, tuple(one.items)].names.append(name)
+                same = found.setdefault((row.number, tuple(one.items)), one)
+                if name not in same.names:
+                    same.names.append(name)
     return list(found.values())
 
 
-def _apart(row: Row, name: str) -> Apart | None:
+def _other_items(row: Row, name: str) -> OtherItems | None:
     assert row.reference is not None
     ours, theirs = row.scores((name, "")), row.reference.scores((name, ""))
     if not ours or not theirs:
@@ -150,5 +151,5 @@ def _apart(row: Row, name: str) -> Apart | None:
         join([*ours, *theirs])
     except JoinError as error:
         lacking = row if error.side < len(ours) else row.reference
-        return Apart(row, [name], lacking, len(error.missing), error.of, error.missing[:3])
+        return OtherItems(row, [name], lacking, len(error.missing), error.of, error.missing[:3])
     return None

@@ -1,6 +1,4 @@
-"""What training has cost elsewhere, in one sentence: general text before and after, and how far each model
-has moved on it.
-"""
+"""One sentence on forgetting: bits per byte of general text before and after training, and the KL."""
 
 from __future__ import annotations
 
@@ -23,40 +21,43 @@ WORDS: dict[Verdict, str] = {
 
 
 @dataclass(frozen=True)
-class Moved:
-    """A row that was held against the model that it started from."""
+class Change:
+    """The change of a row on general text, compared with the model that it started from."""
 
     row: Row
     before: Row
     comparison: Comparison
 
 
-def moved(frame: Frame, comparisons: Comparisons) -> list[Moved]:
-    """The rows with general text before and after, those that lose most first."""
+def changes_of(frame: Frame, comparisons: Comparisons) -> list[Change]:
+    """The changes of all rows with general text before and after; the largest losses first."""
     pairs = [(row, row.reference, comparisons.get((row.number, BITS, ""))) for row in frame.rows]
-    found = [Moved(row, before, one) for row, before, one in pairs if before is not None and one is not None]
+    found = [Change(row, before, one) for row, before, one in pairs if before is not None and one is not None]
     return sorted(found, key=lambda one: -one.comparison.difference.value)
 
 
-def parts(frame: Frame, found: Sequence[Moved], most: int) -> str:
-    """``measurably worse: sft 0.452 → 0.598 (+0.146 [+0.131, +0.160], KL 0.338 nats/token); not measurably
-    different: dpo ...``.
+def changes_text(frame: Frame, changes: Sequence[Change], most: int) -> str:
+    """The changes as text, grouped by verdict, at most ``most`` per group.
+
+    For example ``measurably worse: sft 0.452 → 0.598 (+0.146 [+0.131, +0.160], KL 0.338 nats/token); not
+    measurably different: dpo ...``.
     """
     scale = scale_of(frame.sample(BITS).unit, frame.values(BITS))
     groups = []
     for verdict in ORDER:
-        alike = [one for one in found if one.comparison.verdict == verdict]
-        told = [_one(frame, one, scale) for one in alike[:most]]
-        more = f" and {len(alike) - most} more" if len(alike) > most else ""
-        groups += [f"{WORDS[verdict]}: {', '.join(told)}{more}"] if told else []
+        group = [change for change in changes if change.comparison.verdict == verdict]
+        shown = [_change_text(frame, change, scale) for change in group[:most]]
+        more = f" and {len(group) - most} more" if len(group) > most else ""
+        groups += [f"{WORDS[verdict]}: {', '.join(shown)}{more}"] if shown else []
     return "; ".join(groups)
 
 
-def _one(frame: Frame, one: Moved, scale: Scale) -> str:
-    before, after, gap = one.before.metric(BITS), one.row.metric(BITS), one.comparison.difference
-    assert before is not None  # the comparison was made of both
+def _change_text(frame: Frame, change: Change, scale: Scale) -> str:
+    before, after = change.before.metric(BITS), change.row.metric(BITS)
+    gap = change.comparison.difference
+    assert before is not None  # there is a comparison of both
     assert after is not None
     text = f"{scale.number(gap.value, sign=True)} {scale.interval(gap.low, gap.high, sign=True)}"
-    far = one.row.metric(KL)
-    text += f", KL {scale_of(far.unit, frame.values(KL)).text(far.value)}" if far is not None else ""
-    return f"{one.row.label} {scale.number(before.value)} → {scale.number(after.value)} ({text})"
+    kl = change.row.metric(KL)
+    text += f", KL {scale_of(kl.unit, frame.values(KL)).text(kl.value)}" if kl is not None else ""
+    return f"{change.row.label} {scale.number(before.value)} → {scale.number(after.value)} ({text})"

@@ -1,6 +1,4 @@
-"""Where the numbers come from: models, data, machines, versions, commands, dates; and what a reader must know
-about them.
-"""
+"""Provenance of a report: models, data, machines, versions, commands and dates, with notes for the reader."""
 
 from __future__ import annotations
 
@@ -17,47 +15,31 @@ DEMONSTRATION = (
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Provenance of a set of records."""
+class Provenance:
+    """Where the numbers of a set of records come from.
+
+    ``lines`` has (name, values), ``notes`` has sentences, ``date`` is that of the latest record (YYYY-MM-DD).
+    """
 
     lines: list[tuple[str, list[str]]]
     notes: list[str]
     date: str
 
 
-def facts_of(records: list[Record]) -> Facts:
-    """What the records say of themselves; several values where they differ."""
+def provenance_of(records: list[Record]) -> Provenance:
+    """The provenance of the records; a line has several values if the records differ."""
     lines = [
         ("models", _unique(_model(record) for record in records)),
         ("data", _unique(_named(record.run.get("data")) for record in records)),
         ("machines", _unique(_host(record) for record in records)),
-        (
-            "versions",
-            _unique(
-                ", ".join(f"{name} {number}" for name, number in sorted(_versions(record).items()))
-                for record in records
-            ),
-        ),
+        ("versions", _unique(_versions(record) for record in records)),
         ("commands", _unique(str(record.run.get("command", "")) for record in records)),
-        (
-            "finished",
-            _unique(
-                [
-                    _span(
-                        [
-                            str(record.result["finished"])
-                            for record in records
-                            if record.result.get("finished")
-                        ]
-                    )
-                ]
-            ),
-        ),
+        ("finished", _unique([_span([date for record in records if (date := _finished(record))])])),
         ("time", _unique([_total(records)])),
     ]
     tiny = any(record.model.get("name") == "tiny" for record in records)
-    dates = [str(record.result.get("finished") or record.run.get("created") or "") for record in records]
-    return Facts(
+    dates = [_finished(record) or str(record.run.get("created") or "") for record in records]
+    return Provenance(
         [(name, values) for name, values in lines if values],
         [DEMONSTRATION] if tiny else [],
         max(dates, default="")[:10],
@@ -90,8 +72,13 @@ def _host(record: Record) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
-def _versions(record: Record) -> dict[str, str]:
-    return {str(name): str(number) for name, number in (record.run.get("versions") or {}).items()}
+def _versions(record: Record) -> str:
+    versions = record.run.get("versions") or {}
+    return ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
+
+
+def _finished(record: Record) -> str:
+    return str(record.result.get("finished") or "")
 
 
 def _span(dates: list[str]) -> str:

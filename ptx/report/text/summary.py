@@ -1,7 +1,7 @@
-"""What came out, in words: the paragraph that is read when nothing else is.
+"""The summary of a report in sentences, for readers who read nothing else.
 
-Every claim in it is backed by a corrected interval; where noise decides, it says so. A sentence is a list of
-spans, so that Markdown and HTML each escape and emphasise in their own way.
+Every claim is supported by a corrected interval; a difference within noise is called that. A sentence is a
+list of spans, so that Markdown and HTML can each escape and emphasise in their own way.
 """
 
 from __future__ import annotations
@@ -18,43 +18,37 @@ from ptx.report.table.units import Scale, interval_text, ratio_text, scale_of
 from ptx.report.text import cautions, forgetting
 
 SIZE = "size/bytes_on_disk"
-MANY = 6
-FEW = 3  # segments of one row
+MANY = 6  # labels and metrics that a sentence names
+FEW = 3  # segments of one row that a sentence names
 
 
 @dataclass(frozen=True)
 class Span:
-    """Some text, maybe to be set in bold."""
+    """A part of a sentence, bold if ``strong``."""
 
     text: str
     strong: bool = False
 
 
 Sentence = list[Span]
-Story = list[Sentence]
+Summary = list[Sentence]
 
 
-def tell(frame: Frame, comparisons: Comparisons) -> Story:
-    """The headline paragraph, one sentence per item."""
-    lines = [
+def summary_of(frame: Frame, comparisons: Comparisons) -> Summary:
+    """The sentences of the summary, in the order of the report."""
+    sentences = [
         _verdicts(frame, comparisons),
         _best(frame, comparisons),
         _smallest(frame, comparisons),
         _fastest(frame, comparisons),
+        _forgetting(frame, comparisons),
+        *_falling_segments(frame),
+        *_unscored_items(frame),
+        *_other_items(frame),
+        _machines(frame),
+        _unfinished(frame),
     ]
-    lines.append(_general(frame, comparisons))
-    return [
-        line
-        for line in [
-            *lines,
-            *_falls(frame),
-            *_unscored(frame),
-            *_apart(frame),
-            _machines(frame),
-            _unfinished(frame),
-        ]
-        if line
-    ]
+    return [sentence for sentence in sentences if sentence]
 
 
 def _plain(text: str) -> Sentence:
@@ -90,23 +84,29 @@ def _verdicts(frame: Frame, comparisons: Comparisons) -> Sentence:
             f"No run can be compared with a baseline on {short_name(name)}: no finished baseline shares this"
             " metric."
         )
-    first = compared[0].reference
-    base = "the untouched model" if first is None or first.baseline else first.label
-    if first and not first.baseline and not any(row.named for row in compared):
-        base += " (the first, as none is the untouched model)"
     better, worse, same = (count(found, verdict) for verdict in ("better", "worse", "same"))
     runs = "1 run is" if len(found) == 1 else f"{len(found)} runs are"
-    head = f"{runs} compared with {base} on {short_name(name)}, item by item and Holm-corrected at 5 %: "
+    start = f"{runs} compared with {_common_reference(compared)} on {short_name(name)}, item by item and"
+    start += " Holm-corrected at 5 %: "
     if better == worse == 0:
-        return [Span(head), Span("no difference beyond noise.", strong=True)]
+        return [Span(start), Span("no difference beyond noise.", strong=True)]
     return [
-        Span(head),
+        Span(start),
         Span(f"{better} better, {worse} worse, {same} not measurably different.", strong=True),
     ]
 
 
+def _common_reference(compared: list[Row]) -> str:
+    """What the rows are compared with, by the reference of the first one."""
+    first = compared[0].reference
+    if first is None or first.baseline:
+        return "the untouched model"
+    requested = any(row.reference_requested for row in compared)
+    return first.label if requested else f"{first.label} (the first, as none is the untouched model)"
+
+
 def _with_metric(frame: Frame, name: str) -> list[tuple[Row, Metric]]:
-    """Rows that have the metric, the best first."""
+    """The rows that have the metric, with it; the best first."""
     found = [(row, metric) for row in frame.rows if (metric := row.metric(name))]
     return sorted(
         found, key=lambda pair: pair[1].value, reverse=bool(found) and found[0][1].better == "higher"
@@ -126,7 +126,7 @@ def _best(frame: Frame, comparisons: Comparisons) -> Sentence:
 
 
 def _against(row: Row, comparisons: Comparisons, name: str, scale: Scale) -> str:
-    """``, better than the baseline by +0.100 [+0.080, +0.120]``."""
+    """``, better than the baseline (+0.100 [+0.080, +0.120])``; empty without a comparison."""
     one = comparisons.get((row.number, name, ""))
     if one is None or row.reference is None:
         return ""
@@ -145,7 +145,10 @@ def _the(row: Row) -> str:
 
 
 def _keeps_quality(frame: Frame, comparisons: Comparisons, row: Row) -> bool:
-    """The baseline keeps it by definition; a row needs a comparison that does not say worse."""
+    """Whether a row is not worse than its reference on the headline; the baseline never is.
+
+    A row without a comparison does not count as keeping its quality.
+    """
     if not frame.headline or row.metric(frame.headline) is None:
         return False
     one = comparisons.get((row.number, frame.headline, ""))
@@ -191,10 +194,11 @@ def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
     if not ranked or name is None or len(frame.rows) == 1:
         return []
     (row, metric), scale = ranked[0], _scale(frame, name)
-    if any(other.as_it_is for other, _ in ranked):
+    if any(other.measured_alone for other, _ in ranked):
         return _plain(
-            "Times are of one sitting per model and not compared, as the machine may have been busier in one"
-            " of them; ptx train and ptx compress take turns with the model as it came."
+            "Times were measured in a separate session per model and are not compared, as the machine may"
+            " have been busier in one of them; ptx train and ptx compress measure in turns with the untouched"
+            " model."
         )
     one = comparisons.get((row.number, name, ""))
     if row.reference is not None and (one is None or one.verdict == "same"):
@@ -213,65 +217,68 @@ def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
     return [Span("Fastest: "), Span(row.label, strong=True), Span(text)]
 
 
-def _general(frame: Frame, comparisons: Comparisons) -> Sentence:
-    found = forgetting.moved(frame, comparisons)
-    if not found:
+def _forgetting(frame: Frame, comparisons: Comparisons) -> Sentence:
+    changes = forgetting.changes_of(frame, comparisons)
+    if not changes:
         return []
+    text = forgetting.changes_text(frame, changes, MANY)
     return [
         Span("General capability", strong=True),
-        Span(f" (other text, bits per byte before → after): {forgetting.parts(frame, found, MANY)}."),
+        Span(f" (general text, bits per byte before → after): {text}."),
     ]
 
 
-def _falls(frame: Frame) -> Story:
-    """One sentence per row whose mean rises while a part of it falls."""
-    found: dict[int, list[cautions.Fall]] = {}
-    for fall in cautions.falls(frame):
-        found.setdefault(fall.row.number, []).append(fall)
-    return [_fall(frame, falls) for falls in found.values()]
+def _falling_segments(frame: Frame) -> Summary:
+    """One sentence per row that improves overall and gets worse in some segments."""
+    found: dict[int, list[cautions.FallingSegment]] = {}
+    for segment in cautions.falling_segments(frame):
+        found.setdefault(segment.row.number, []).append(segment)
+    return [_falling(frame, segments) for segments in found.values()]
 
 
-def _fall(frame: Frame, falls: list[cautions.Fall]) -> Sentence:
-    parts = []
-    for fall in falls[:FEW]:
-        (name, segment), gap, scale = fall.key, fall.comparison.difference, _scale(frame, fall.key[0])
+def _falling(frame: Frame, falling: list[cautions.FallingSegment]) -> Sentence:
+    row, parts = falling[0].row, []
+    for one in falling[:FEW]:
+        (name, segment), gap, scale = one.key, one.comparison.difference, _scale(frame, one.key[0])
         interval = scale.interval(gap.low, gap.high, sign=True)
         parts.append(f"{segment} ({short_name(name)} {scale.text(gap.value, sign=True)} {interval})")
-    more = f" and {len(falls) - FEW} more" if len(falls) > FEW else ""
-    risen = ", ".join(dict.fromkeys(short_name(fall.risen) for fall in falls))
+    more = f" and {len(falling) - FEW} more" if len(falling) > FEW else ""
+    improved = ", ".join(dict.fromkeys(short_name(one.improved) for one in falling))
     text = (
-        f" holds up on {risen} as a whole against {_the(falls[0].row.reference or falls[0].row)}, yet gets"
-        f" measurably worse on {', '.join(parts)}{more}"
+        f" improves on {improved} overall compared with {_the(row.reference or row)}, but is measurably worse"
+        f" on {', '.join(parts)}{more}"
     )
     return [
-        Span("Falls in parts: "),
-        Span(falls[0].row.label, strong=True),
+        Span("Worse in some segments: "),
+        Span(row.label, strong=True),
         Span(f"{text}; Holm-corrected over the segments."),
     ]
 
 
-def _unscored(frame: Frame) -> Story:
-    """One sentence per row and evaluator with items that have no score: how many, and what they could
-    change.
+def _unscored_items(frame: Frame) -> Summary:
+    """One sentence per row and evaluator: how many items have no score, and the bounds of each metric.
+
+    If the evaluator gives a reason, the rows with the same reason share a sentence.
     """
-    found = cautions.unscored(frame)
-    lines = _for_a_reason([one for one in found if one.reason])
+    found = cautions.unscored_items(frame)
+    lines = _with_reason([one for one in found if one.reason])
     for one in found:
         if one.reason:
             continue
         states = ", ".join(f"{number} {state}" for state, number in sorted(one.states.items()))
         bounds = [
-            f"{short_name(name)} between {_scale(frame, name).text(low)} and {_scale(frame, name).text(high)}"
+            f"{short_name(name)} is between {_scale(frame, name).text(low)} and"
+            f" {_scale(frame, name).text(high)}"
             for name, low, high in one.bounds
         ]
         text = f": {states} of {one.of} items of {one.evaluator} have no score"
-        text += f"; with any score for them {', '.join(bounds[:MANY])}." if bounds else "."
+        text += f"; depending on their scores, {', '.join(bounds[:MANY])}." if bounds else "."
         lines.append([Span(one.row.label, strong=True), Span(text)])
     return lines
 
 
-def _for_a_reason(found: list[cautions.Unscored]) -> Story:
-    """What an evaluator left out and why, rows with the same reason together."""
+def _with_reason(found: list[cautions.UnscoredItems]) -> Summary:
+    """One sentence per evaluator and reason: the rows that have no score for it."""
     rows: dict[tuple[str, str], list[Row]] = {}
     for one in found:
         rows.setdefault((one.evaluator, one.reason), []).append(one.row)
@@ -284,10 +291,10 @@ def _for_a_reason(found: list[cautions.Unscored]) -> Story:
     ]
 
 
-def _apart(frame: Frame) -> Story:
-    """What is not compared, and which items are missing where."""
+def _other_items(frame: Frame) -> Summary:
+    """One sentence per row that is not compared on some metrics, with the items that are missing."""
     lines = []
-    for one in cautions.apart(frame)[:MANY]:
+    for one in cautions.other_items(frame)[:MANY]:
         names = ", ".join(short_name(name) for name in one.names[:MANY])
         text = (
             f" is not compared with {_the(one.row.reference or one.row)} on {names}: {one.missing} of"
@@ -303,13 +310,13 @@ def _apart(frame: Frame) -> Story:
 
 
 def _machines(frame: Frame) -> Sentence:
-    """Times of several machines stand in columns of their own."""
+    """A note that times of several machines have their own columns."""
     others = list(dict.fromkeys(name.partition(" @ ")[2] for name in frame.names if " @ " in name))
     if not others:
         return []
     text = (
-        f"; times and memory measured on {'; '.join(others)} stand in columns of their own and are compared"
-        " on that machine only."
+        f"; times and memory measured on {'; '.join(others)} have their own columns and are compared on that"
+        " machine only."
     )
     return [Span(f"{len(others) + 1} machines", strong=True), Span(text)]
 

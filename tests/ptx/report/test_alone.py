@@ -123,7 +123,7 @@ def test_a_segment_column_says_of_what(report_of):
 def test_times_of_two_sittings_are_shown_and_not_compared(report_of):
     report = report_of("/a/base", "/b/slow")
     text = report.markdown.read_text()
-    assert "Times are of one sitting per model and not compared" in text
+    assert "Times were measured in a separate session per model and are not compared" in text
     assert "request, baseline" not in text
     line = next(line for line in text.splitlines() if line.startswith("| slow | latency/request\\_seconds"))
     assert line.endswith("n=20 | \N{EN DASH} |")
@@ -137,7 +137,7 @@ def test_what_took_turns_with_the_model_on_a_declared_runtime_is_compared(report
         "/a/base", "/b/slow", runtime={"choice": "onnx"}, baseline_runtime={"choice": "hf"}
     ).markdown.read_text()
     assert "latency request, baseline = 1" in text
-    assert "Times are of one sitting" not in text
+    assert "Times were measured in a separate session" not in text
 
 
 def test_what_took_turns_with_itself_is_not(report_of):

@@ -5,9 +5,9 @@ import pytest
 from ptx.records import Metric
 from ptx.report.formats.markdown import escape
 from ptx.report.plots.axis import linear_ticks, log_ticks, make_axis
-from ptx.report.plots.placement import Box, Wanted, place
+from ptx.report.plots.placement import Box, Label, place
 from ptx.report.plots.tradeoff import NARROW, WIDE, Dot, Title, draw, with_standing
-from ptx.report.table.metric_names import head
+from ptx.report.table.metric_names import column_head
 from ptx.report.table.units import SPACE, TIMES, duration, ratio_text, scale_of
 from ptx.report.text.details import last_location
 
@@ -116,7 +116,7 @@ def test_labels_of_a_crowd_overlap_neither_each_other_nor_the_frame(size, monkey
 
 
 def test_a_lone_label_stands_right_of_its_point():
-    (box,) = place([Wanted(50, 50, 30, 10)], [], [], Box(0, 0, 200, 100))
+    (box,) = place([Label(50, 50, 30, 10)], [], [], Box(0, 0, 200, 100))
     assert 50 < box.left < 65
     assert (box.top + box.bottom) / 2 == pytest.approx(50)
 
@@ -151,5 +151,5 @@ def test_the_last_place_of_a_traceback_is_the_innermost_file():
 
 
 def test_unknown_metric_names_are_shown_as_they_are():
-    assert head("judge/win_rate") == ("judge", "win rate")
-    assert head("odd_metric") == ("", "odd_metric")
+    assert column_head("judge/win_rate") == ("judge", "win rate")
+    assert column_head("odd_metric") == ("", "odd_metric")

@@ -69,7 +69,7 @@ def test_what_training_has_cost_elsewhere_is_one_sentence_with_paired_intervals(
     )
     (line,) = (line for line in text.splitlines() if "General capability" in line)
     assert line.replace("\N{NO-BREAK SPACE}", " ").startswith(
-        "- **General capability** (other text, bits per byte before → after): measurably worse: sft 3.06 →"
+        "- **General capability** (general text, bits per byte before → after): measurably worse: sft 3.06 →"
         " 3.26 (+0.20 \\[+0.19, +0.20\\], KL 0.3000 nats/token)"
     )
     assert (
