@@ -1,6 +1,8 @@
 # make demo   set up, train 4 methods x 3 compressions on the embedded model, evaluate, report
 # make test   set up, run the tests
 # make lint   ruff, mypy, import-linter
+# make reference   write docs/reference again from the plugins' classes and the hooks
+# make package     build wheel and sdist, install each into an empty environment, list the plugins there
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +10,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LIBRARIES := $(VENV)/libraries
 READY := $(VENV)/ready
 
-.PHONY: setup demo test lint format clean
+.PHONY: setup demo test lint format reference package clean
 
 setup: $(READY)
 
@@ -38,6 +40,17 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+reference: $(READY)
+	$(BIN)/python docs/make_reference.py
+
+package: $(READY)
+	rm -rf dist build
+	$(BIN)/python -m build --no-isolation --outdir dist .
+	for made in dist/*.whl dist/*.tar.gz; do \
+	  rm -rf build/try && $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target build/try $$made && \
+	  (cd build/try && PYTHONPATH=. ../../$(BIN)/python -m ptx plugins sft) || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) build dist ptx-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
