@@ -63,6 +63,7 @@ def ptx_choices() -> list[Choice]:
             libraries,
             version="2",
             calls="ptx_divergence.evaluate:evaluate",
+            formerly=("distance",),
         )
     ]
 

@@ -79,6 +79,7 @@ def ptx_choices() -> list[Choice]:
             "general text before and after training: what is forgotten",
             ("torch", "transformers", "numpy"),
             calls="ptx_forgetting.evaluate:evaluate",
+            formerly=("general",),
         )
     ]
 

@@ -1,4 +1,4 @@
-"""The data that goes with a model where none is named: what its plugin says, or what it was made on."""
+"""The data for a model where none is named: that of its plugin, or of the run that made the model."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from ptx.hooks.host import Host
 Values = list[tuple[str, Any]]
 
 
-def companion(host: Host, choices: dict[str, str], values: Values, notes: list[str]) -> None:
-    """Choose the data of a model that brings its own (``Choice.data``), or that of the run whose folder
-    ``model=`` points into; the latter is said.
+def add_default_data(host: Host, choices: dict[str, str], values: Values, notes: list[str]) -> None:
+    """Add the data to ``choices`` where none is named.
+
+    It is the data that the model's choice names (``Choice.data``), or that of the run whose folder ``model=``
+    points into; the latter is added to ``notes``.
     """
     if "data" in choices:
         return
@@ -22,24 +24,19 @@ def companion(host: Host, choices: dict[str, str], values: Values, notes: list[s
         choices["data"] = model.data
         return
     folder = next((str(value) for key, value in values if key == "model.path"), "")
-    made_on = _made_on(Path(folder)) if folder else {}
-    name = str(made_on.get("choice", "")).removeprefix("data=")
-    path = made_on.get("path")
+    used = _data_of_run(Path(folder)) if folder else {}
+    name = str(used.get("choice", "")).removeprefix("data=")
+    path = used.get("path")
     if ("data", name) not in host.choices or (path and not Path(path).expanduser().exists()):
         return
     choices["data"] = name
-    values += [
-        (f"data.{field}", made_on[field])
-        for field in ("path", "id", "columns", "shape")
-        if made_on.get(field)
-    ]
-    notes.append(f"data={path or made_on.get('id') or name}, as in the run that made {folder}")
+    fields = ("path", "id", "columns", "shape")
+    values += [(f"data.{field}", used[field]) for field in fields if used.get(field)]
+    notes.append(f"data={path or used.get('id') or name}, as in the run that made {folder}")
 
 
-def _made_on(model: Path) -> dict[str, Any]:
-    """The data of the run whose folder holds this model (``RUN/model``), as its record says; nothing for any
-    other folder.
-    """
+def _data_of_run(model: Path) -> dict[str, Any]:
+    """The recorded data of the run whose folder holds this model (``RUN/model``); empty for other folders."""
     record = model.parent / "run.json"
     if model.name != "model" or not record.is_file():
         return {}

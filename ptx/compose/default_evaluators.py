@@ -1,9 +1,9 @@
-"""Evaluators that are measured without being asked for, and how to be rid of them.
+"""Evaluators that are added by default, and the switches ``eval.NAME=true`` and ``eval.NAME=false``.
 
-An evaluator may say that it ``default_for`` a kind of step: what training has cost elsewhere is to be read in
-the report, not found out after shipping. It is put beside whatever else is measured, said, and shown by
-``--cfg job``; ``eval.NAME=false`` leaves it (or any other evaluator) out, and an empty ``eval=[]`` stays
-empty.
+An evaluator may be a default for a kind of step (``default_for``): what a training costs elsewhere should be
+in the report and not be discovered after shipping. It is added to the evaluators that are named, a note says
+so, and ``--cfg job`` shows it. ``eval.NAME=false`` leaves it (or any other evaluator) out; an empty
+``eval=[]`` stays empty.
 """
 
 from __future__ import annotations
@@ -19,9 +19,12 @@ from ptx.hooks.host import Host
 Values = list[tuple[str, Any]]
 
 
-def accompany(host: Host, node: DictConfig, values: Values, notes: list[str]) -> tuple[Values, list[Problem]]:
-    """Add and remove evaluators of a composed run; returns the values that are left to be set, and what is
-    wrong.
+def add_default_evaluators(
+    host: Host, node: DictConfig, values: Values, notes: list[str]
+) -> tuple[Values, list[Problem]]:
+    """Add the default evaluators to a composed run, and apply the switches among ``values``.
+
+    Returns the other values, and the problems of the switches.
     """
     switches = {
         key.removeprefix("eval."): on
@@ -34,13 +37,15 @@ def accompany(host: Host, node: DictConfig, values: Values, notes: list[str]) ->
         for name in switches
         if name not in choices
     ]
-    measured = bool(node.eval)
+    is_measured = bool(node.eval)
     for name, on in switches.items():
         if name in choices:
             _switch(node, choices[name], on=on)
-    if measured and _serves(node) and _trains(node):
+    if is_measured and _serves(node) and _trains(node):
         for name, choice in choices.items():
-            if "train" in choice.config_type.default_for and name not in node.eval and name not in switches:  # type: ignore[attr-defined]
+            if name in node.eval or name in switches:
+                continue
+            if "train" in choice.config_type.default_for:  # type: ignore[attr-defined]
                 _switch(node, choice, on=True)
                 notes.append(
                     f"eval.{name} is measured too, since the run trains: {choice.help}; eval.{name}=false"
@@ -62,7 +67,7 @@ def _serves(node: DictConfig) -> bool:
 
 
 def _trains(node: DictConfig) -> bool:
-    """Whether one of the steps is a training: a method, or a compressor that trains."""
+    """Whether one of the steps trains: a method, or a compressor that is also one."""
     steps = (
         list(node.recipe.steps.values())
         if node.recipe is not None

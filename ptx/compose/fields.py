@@ -1,6 +1,4 @@
-"""Setting one field of a composed configuration by its dotted name, and saying what is wrong with name or
-value.
-"""
+"""Sets one field of a composed configuration by its dotted name, or reports why that is not possible."""
 
 from __future__ import annotations
 
@@ -17,24 +15,24 @@ OPEN_GROUPS = [group for group, (_, many) in GROUPS.items() if many]
 
 
 def set_field(node: DictConfig, key: str, value: Any) -> list[Problem]:
-    """Set one field of the composed config by its dotted name."""
+    """Set one field of the composed configuration by its dotted name; returns the problems."""
     *parents, last = key.split(".")
     at: Any = node
     for depth, part in enumerate(parents):
         at = _child(at, part)
         if not isinstance(at, DictConfig):
-            return [_no_such(node, parents[: depth + 1], key)]
+            return [_unknown_field(node, parents[: depth + 1], key)]
     typed = OmegaConf.get_type(at)
     if dataclasses.is_dataclass(typed):
-        # a DictConfig does not "contain" a mandatory value that is missing
+        # for DictConfig ``in`` is false for a mandatory value that is missing
         if last not in at.keys():  # noqa: SIM118
-            return [_no_such(node, [*parents, last], key)]
+            return [_unknown_field(node, [*parents, last], key)]
     elif parents and parents[0] in OPEN_GROUPS and len(parents) == 1:
-        return [_no_such(node, [*parents, last], key)]
+        return [_unknown_field(node, [*parents, last], key)]
     try:
         OmegaConf.update(at, last, value, merge=True, force_add=True)
     except OmegaConfBaseException as error:
-        return [Problem(f"{key}={value}: {str(error).splitlines()[0]}", _wanted(typed, last))]
+        return [Problem(f"{key}={value}: {str(error).splitlines()[0]}", _expected_type(typed, last))]
     return []
 
 
@@ -42,14 +40,15 @@ def _child(node: Any, part: str) -> Any:
     return node[part] if isinstance(node, DictConfig) and part in node else None
 
 
-def _wanted(typed: Any, name: str) -> str:
+def _expected_type(typed: Any, name: str) -> str:
     found = (
         [f for f in dataclasses.fields(typed) if f.name == name] if dataclasses.is_dataclass(typed) else []
     )
     return f"it must be {getattr(found[0].type, '__name__', found[0].type)}" if found else ""
 
 
-def _no_such(node: DictConfig, path: list[str], key: str) -> Problem:
+def _unknown_field(node: DictConfig, path: list[str], key: str) -> Problem:
+    """The problem of ``key`` when there is nothing at ``path``, its first parts."""
     parent: Any = node
     for part in path[:-1]:
         parent = _child(parent, part)
@@ -61,7 +60,7 @@ def _no_such(node: DictConfig, path: list[str], key: str) -> Problem:
             f"add it: {path[0]}=[{','.join([*known, path[1]])}]",
         )
     if len(path) == 2 and path[0] == "method" and path[1] in IN_METHOD and path[1] in known:
-        return Problem(f"{key}: no {path[1]} is asked for", f"add {IN_METHOD[path[1]]}")
+        return Problem(f"{key}: no {path[1]} is set", f"add {IN_METHOD[path[1]]}")
     if path[0] in GROUPS and (not known or len(path) == 1):
         return Problem(f"{key}: no {path[0]} is set", f"choose one with {path[0]}=NAME")
     return Problem(f"{where} has no field {path[-1]!r}", did_you_mean(path[-1], known))

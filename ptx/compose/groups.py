@@ -1,6 +1,4 @@
-"""Hydra's side of the config groups: the plugins' choices in the ConfigStore, the search path of YAML
-presets, and what each group can be.
-"""
+"""The config groups in Hydra: plugins' choices in the ConfigStore, YAML presets on the search path."""
 
 from __future__ import annotations
 
@@ -27,7 +25,7 @@ from ptx.hooks.host import Host
 
 
 class _SearchPath(SearchPathPlugin):
-    """Prepends the folders of plugins and of the user, so that their files win over the packaged ones."""
+    """Prepends the folders of plugins and of the user: their files take precedence over the packaged ones."""
 
     folders: tuple[str, ...] = ()
 
@@ -38,7 +36,7 @@ class _SearchPath(SearchPathPlugin):
 
 @contextmanager
 def hydra(host: Host, config_dir: str | None) -> Iterator[None]:
-    """Hydra, knowing the plugins' choices and all folders of presets, for as long as this is open."""
+    """Open Hydra with the plugins' choices and all folders of presets."""
     folders = [config_dir] if config_dir else []
     if config_dir and not Path(config_dir).is_dir():
         raise ConfigError(f"--config-dir {config_dir}: no such folder")
@@ -70,36 +68,38 @@ def _register(host: Host) -> None:
 def _store(
     group: str, name: str, config_type: type, package: str | None = None, provider: str | None = None
 ) -> None:
-    """Unless it stands there already: a command composes many times in a process, and a hundred dataclasses
-    take a tenth of a second.
+    """Put a configuration type into Hydra's ConfigStore, unless it is there already.
+
+    A process may compose many times, and storing a hundred dataclasses takes a tenth of a second.
     """
     store = ConfigStore.instance()
-    there = (store.repo.get(group, {}) if group else store.repo).get(f"{name}.yaml")
-    if there is None or (OmegaConf.get_type(there.node), there.package, there.provider) != (
-        config_type,
-        package,
-        provider,
-    ):
+    stored = (store.repo.get(group, {}) if group else store.repo).get(f"{name}.yaml")
+    wanted = (config_type, package, provider)
+    if stored is None or (OmegaConf.get_type(stored.node), stored.package, stored.provider) != wanted:
         store.store(group=group or None, name=name, node=config_type, package=package, provider=provider)
 
 
 @functools.cache
 def known(group: str) -> list[str]:
-    """The values of a group, while Hydra is open."""
+    """The values of a group: choices and presets. Hydra must be open."""
     loader = GlobalHydra.instance().config_loader()
     assert isinstance(loader, ConfigLoaderImpl)
-    # not the loader's own get_group_options, which copies every config of every group first
+    # the loader's own get_group_options would first copy every config of every group
     return [name for name in loader.repository.get_group_options(group, ObjectType.CONFIG) if name != "none"]
 
 
 def options(host: Host, group: str, config_dir: str | None = None) -> list[str]:
-    """Every value a group can take: the plugins' choices and the YAML presets."""
+    """Every value that a group accepts: the plugins' choices and the YAML presets."""
     with hydra(host, config_dir):
         return known(group)
 
 
 def read_group(host: Host, group: str, name: str, config_dir: str | None = None) -> dict[str, Any]:
-    """A YAML choice of a group that only holds data, such as ``gate=ship``."""
+    """The content of a YAML choice of a group that has no types, such as ``gate=ship``.
+
+    Raises:
+        ConfigError: when the group has no such choice.
+    """
     with hydra(host, config_dir):
         if name not in known(group):
             raise ConfigError(Problem(f"no {group} {name!r}", did_you_mean(name, known(group))))

@@ -1,9 +1,8 @@
 """From words on the command line to typed, checked configurations.
 
-Hydra composes the choices of the groups (plugin dataclasses from the ConfigStore, YAML presets from the
-search path); the fields are then set one by one on the typed result, so that every misspelt name and every
-wrong type is found in one go and named in full. A grid (``-m``) is composed job by job before anything runs:
-the plan is frozen.
+Hydra composes the choices of the groups: plugin dataclasses from the ConfigStore, YAML presets from the
+search path. Then the fields are set one by one on the typed result, so that every misspelt name and every
+wrong type is found at once and named in full. A grid (``-m``) is composed job by job before anything runs.
 """
 
 from __future__ import annotations
@@ -18,33 +17,32 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ptx.compose.default_data import companion
-from ptx.compose.default_evaluators import accompany
+from ptx.compose.default_data import add_default_data
+from ptx.compose.default_evaluators import add_default_evaluators
 from ptx.compose.fields import OPEN_GROUPS, set_field
+from ptx.compose.former_names import without_former_names
 from ptx.compose.groups import hydra, known
-from ptx.compose.overrides import RUNTIME, grid, read, sorted_out
-from ptx.compose.presets import apart, put_back, set_beside
+from ptx.compose.overrides import RUNTIME, choices_and_values, grid, read
+from ptx.compose.presets import insert_presets, set_second_choice, take_out_presets
 from ptx.compose.recipe import expand
 from ptx.config import IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem, SettingError
 from ptx.hooks.host import Host
 
 BASELINE_RUNTIME = "baseline_runtime"
-#: verb and choices -> what they compose to
+#: verb and choices -> the configuration that Hydra composes of them
 Frozen = dict[tuple[str, ...], DictConfig]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One composed run: its configuration, the overrides that made it, and those of them that vary over the
-    sweep.
-    """
+    """One composed run: its configuration, and the overrides that it was composed from."""
 
     config: RunConfig
     overrides: list[str]
-    varied: dict[str, str] = field(default_factory=dict)
+    varied: dict[str, str] = field(default_factory=dict)  # the overrides that vary over the sweep
     given: frozenset[str] = frozenset()  # keys that the user typed
-    notes: tuple[str, ...] = ()  # what was set without having been typed
+    notes: tuple[str, ...] = ()  # sentences on what was set without having been typed
 
 
 def compose_jobs(
@@ -56,11 +54,13 @@ def compose_jobs(
     config_dir: str | None = None,
     frozen: Frozen | None = None,
 ) -> list[Job]:
-    """Compose every job of a command, or raise one :class:`ConfigError` with everything that is wrong.
+    """Compose every job of a command.
 
-    Jobs with the same choices share what Hydra composes of them; ``frozen`` keeps it over several calls: a
-    search composes trial by trial, and is to see what the choices gave the first time, whatever becomes of
-    the YAML meanwhile.
+    Jobs with the same choices share the configuration that Hydra composes. ``frozen`` keeps it over several
+    calls: a search composes trial by trial, and edits of the YAML must not change its later trials.
+
+    Raises:
+        ConfigError: one error with every problem of every job.
     """
     composed: Frozen = {} if frozen is None else frozen
     overrides = read(words, multirun=multirun)
@@ -90,15 +90,17 @@ def compose_jobs(
 def _compose_one(
     host: Host, verb: str, lines: list[str], frozen: Frozen, notes: list[str]
 ) -> tuple[RunConfig | None, list[Problem]]:
-    choices, values, problems = sorted_out(lines)
+    current, problems = without_former_names(host, lines)
+    choices, values, found = choices_and_values(current)
+    problems += found
     if choices.get("recipe", "null") != "null":
         problems += _instead_of_short_form(choices)
     choices.setdefault("scorer", f"[{','.join(host.names('scorer'))}]")
-    companion(host, choices, values, notes)
+    add_default_data(host, choices, values, notes)
     choices = {group: value for group, value in choices.items() if value != "[]" or known(group)}
     if problems:
         return None, problems
-    lists = apart(host, choices)
+    lists = take_out_presets(host, choices)
     try:
         node = _composed(
             verb,
@@ -116,11 +118,11 @@ def _compose_one(
 
 
 def _composed(verb: str, overrides: list[str], lists: dict[str, list[str]], frozen: Frozen) -> DictConfig:
-    """``lists``: those that hold presets, which Hydra is not told of."""
+    """The configuration that Hydra composes, with the presets of ``lists`` inserted."""
     key = (verb, *overrides, str(lists))
     if key not in frozen:
         node = compose(verb, overrides=overrides)
-        if problems := put_back(node, lists):
+        if problems := insert_presets(node, lists):
             raise ConfigError(problems)
         frozen[key] = node
     return copy.deepcopy(frozen[key])
@@ -133,8 +135,10 @@ def _apply(
     suggested: dict[str, dict[str, Any]],
     notes: list[str],
 ) -> list[Problem]:
-    """Set the fields: a recipe's own (rounds, ramp) before its steps are made of it, the model's suggestions
-    where nothing was typed.
+    """Set the fields of a composed configuration; returns the problems.
+
+    The fields of a recipe itself (rounds, ramp) are set before its steps are made. The model's suggestions
+    are used for fields that were not typed.
     """
     early = [
         pair for pair in values if pair[0].startswith("recipe.") and not pair[0].startswith("recipe.steps.")
@@ -146,7 +150,7 @@ def _apply(
         node.recipe, found, set_there = expand(host, node.recipe)
         problems += found
         typed += set_there
-    values, found = accompany(host, node, values, notes)
+    values, found = add_default_evaluators(host, node, values, notes)
     problems += found
     if problems:
         return problems
@@ -158,7 +162,9 @@ def _apply(
     later = [pair for pair in values if pair not in early]
     named = [value for key, value in later if key == BASELINE_RUNTIME and value is not None]
     problems = [
-        problem for name in named for problem in set_beside(host, node, BASELINE_RUNTIME, RUNTIME, str(name))
+        problem
+        for name in named
+        for problem in set_second_choice(host, node, BASELINE_RUNTIME, RUNTIME, str(name))
     ]
     later = [pair for pair in later if pair[0] != BASELINE_RUNTIME]
     return problems + [
@@ -194,7 +200,7 @@ def _suggestions(
 
 
 def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:
-    """A recipe holds all steps: the default method makes way, one that was typed is a contradiction."""
+    """Remove the default method, since a recipe holds all steps; a method that was typed is a problem."""
     given = [
         group
         for group in ("method", "compress", *IN_METHOD)
@@ -212,16 +218,16 @@ def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:
 
 
 def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
-    """Dataclasses from the node; every part is tried, so that all refusals are reported."""
+    """The configuration as dataclasses; every part is converted, so that all refusals are reported."""
     problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
     if problems:
         return None, problems
     try:
-        made = OmegaConf.to_object(node)
+        config = OmegaConf.to_object(node)
     except (ValueError, OmegaConfBaseException) as error:
         return None, [Problem(str(error).splitlines()[0])]
-    assert isinstance(made, RunConfig)
-    return made, []
+    assert isinstance(config, RunConfig)
+    return config, []
 
 
 def _nodes(node: DictConfig) -> Iterator[tuple[str, DictConfig]]:
@@ -240,8 +246,9 @@ def _nodes(node: DictConfig) -> Iterator[tuple[str, DictConfig]]:
 
 
 def _refusals(where: str, node: DictConfig) -> list[Problem]:
-    """What the dataclass says against its values; in a recipe, and as a compressor, a method calls its fields
-    by their name there.
+    """The problems that the dataclass of a node finds in its values.
+
+    The fields are named as the user types them: those of a method in a recipe by the name of its step.
     """
     try:
         OmegaConf.to_object(node)
@@ -256,7 +263,7 @@ def _refusals(where: str, node: DictConfig) -> list[Problem]:
 
 
 def _with_broken_plugins(host: Host, problems: list[Problem]) -> list[Problem]:
-    """A choice that is unknown may belong to a plugin that could not be loaded: say so beside it."""
+    """The problems, with a note on broken plugins where a choice is unknown: it may belong to one of them."""
     unknown = any(problem.what.startswith("no ") for problem in problems)
     notes = (
         [

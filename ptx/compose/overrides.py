@@ -1,7 +1,7 @@
-"""Words of a command in Hydra's grammar: the grid that they span, and which of them choose (``method=dpo``)
-and which set a field (``method.beta=0.2``).
+"""The words of a command in Hydra's grammar, and the grid that they span.
 
-A model or data value that is no choice is a path or a hub id.
+A word names a choice (``method=dpo``) or sets a field (``method.beta=0.2``). A value of ``model=`` or
+``data=`` that is no choice is a path or an id of the hub.
 """
 
 from __future__ import annotations
@@ -27,17 +27,18 @@ RUNTIME = "runtime"
 
 
 def read(words: Sequence[str], *, multirun: bool) -> list[Override]:
-    """The words, understood.
+    """The words as overrides of Hydra.
 
     Raises:
-        ConfigError: everything that cannot be read, and what names several values where one run is asked for.
+        ConfigError: with every word that cannot be read, and, without ``multirun``, every word that names
+            several values.
     """
     overrides = _parsed(words)
     if not multirun and (swept := [one.input_line for one in overrides if one.is_sweep_override()]):
         raise ConfigError(
             [Problem(f"{line!r} names several values", "add -m to run them all") for line in swept]
         )
-    return _listed(overrides)
+    return _runtimes_as_sweep(overrides)
 
 
 def _parsed(words: Sequence[str]) -> list[Override]:
@@ -65,23 +66,21 @@ def _parsed(words: Sequence[str]) -> list[Override]:
     return parsed
 
 
-def _listed(overrides: list[Override]) -> list[Override]:
-    """``runtime=[hf,onnx]``: every model on each of them, which is what ``-m runtime=hf,onnx`` says of a
-    sweep.
-    """
+def _runtimes_as_sweep(overrides: list[Override]) -> list[Override]:
+    """``runtime=[hf,onnx]`` as ``-m runtime=hf,onnx``: every model on each of the runtimes."""
     parser = OverridesParser.create()
-    made = []
+    result = []
     for override in overrides:
         names = None if override.is_sweep_override() or override.key_or_group != RUNTIME else override.value()
         if isinstance(names, list) and names:
-            made.append(parser.parse_override(f"{RUNTIME}={','.join(map(str, names))}"))
+            result.append(parser.parse_override(f"{RUNTIME}={','.join(map(str, names))}"))
         else:
-            made.append(override)
-    return made
+            result.append(override)
+    return result
 
 
 def grid(overrides: list[Override]) -> Iterator[list[tuple[str, bool]]]:
-    """Rows of (``key=value``, does it vary), the last axis fastest."""
+    """Rows of (``key=value``, whether it varies); the last axis varies fastest."""
     axes: list[list[tuple[str, bool]]] = []
     for override in overrides:
         key = override.get_key_element()
@@ -92,13 +91,13 @@ def grid(overrides: list[Override]) -> Iterator[list[tuple[str, bool]]]:
     yield from (list(row) for row in itertools.product(*axes))
 
 
-def sorted_out(lines: list[str]) -> tuple[dict[str, str], list[tuple[str, Any]], list[Problem]]:
-    """Words as choices of groups and values of fields."""
+def choices_and_values(words: list[str]) -> tuple[dict[str, str], list[tuple[str, Any]], list[Problem]]:
+    """The words as choices of groups and values of fields, and the problems of the choices."""
     parser = OverridesParser.create()
     choices: dict[str, str] = {}
     values: list[tuple[str, Any]] = []
     problems: list[Problem] = []
-    for override in (parser.parse_override(line) for line in lines):
+    for override in (parser.parse_override(word) for word in words):
         key, value = override.key_or_group, override.value()
         if key not in GROUPS and not known(key):
             values.append((key, value))
@@ -112,7 +111,7 @@ def sorted_out(lines: list[str]) -> tuple[dict[str, str], list[tuple[str, Any]],
 
 
 def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tuple[str, Any]]]:
-    """Check the value of a group: (problems, what Hydra is told, fields to set afterwards)."""
+    """The value of a group, checked: (problems, the value for Hydra, fields to set afterwards)."""
     many = group in OPEN_GROUPS
     names = value if isinstance(value, list) else [value]
     if many != isinstance(value, list) and value is not None:
@@ -134,7 +133,7 @@ def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tup
     wrong = [name for name in names if str(name) not in known(group)]
     if len(set(map(str, names))) < len(names):
         return (
-            [Problem(f"{group}={value} names one choice twice", "a recipe can hold a step twice")],
+            [Problem(f"{group}={value} names a choice twice", "to repeat a step write a recipe")],
             None,
             [],
         )
@@ -152,7 +151,7 @@ def _path_or_hub(group: str, value: str) -> tuple[list[Problem], str | None, lis
         [
             Problem(
                 f"no {group} {value!r}, and no such file or folder",
-                f"{hint} A path is written ./{value}, a hub id org/name",
+                f"{hint} Write a path as ./{value}, an id of the hub as org/name",
             )
         ],
         None,
@@ -161,7 +160,7 @@ def _path_or_hub(group: str, value: str) -> tuple[list[Problem], str | None, lis
 
 
 def is_path(group: str, value: str) -> bool:
-    """Whether a model or data value is meant as a path."""
+    """Whether a value of ``model=`` or ``data=`` is a path and not the name of a choice."""
     path = Path(value).expanduser()
     return (
         path.exists()

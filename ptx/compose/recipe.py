@@ -1,5 +1,4 @@
-"""Recipes: YAML that names steps in order, made into the same typed configurations as ``method=`` and
-``compress=``.
+"""Recipes: YAML that names steps in order, composed to typed values as ``method=`` and ``compress=`` are.
 
 A step is a mapping with its choice (or a preset) under ``method`` or ``compress`` and its fields beside it::
 
@@ -8,12 +7,12 @@ A step is a mapping with its choice (or a preset) under ``method`` or ``compress
       sft: {method: sft}
       prune: {compress: sparsegpt, sparsity: 0.5}
       heal: {method: sft, max_steps: 60, lora: {r: 8}}
-      safety: {method: sft, data: safety}      # learns from that shape of the data family
-      round: {method: sft, qat: {rtn: {bits: 4}}}      # or, with its defaults, qat: rtn
+      safety: {method: sft, data: safety}             # learns from that shape of the data family
+      round: {method: sft, qat: {rtn: {bits: 4}}}     # or, with the defaults of rtn, qat: rtn
 
-``rounds: n`` with ``each:`` repeats steps (``prune_1 heal_1 prune_2 ...``, before those of ``steps``);
-``ramp: {prune: {sparsity: 0.6}}`` raises a field over the rounds to its target by the cubic schedule of Zhu &
-Gupta 2017 (eq. 1, from 0).
+``rounds: n`` with ``each:`` repeats steps (``prune_1 heal_1 prune_2 ...``) before those of ``steps``.
+``ramp: {prune: {sparsity: 0.6}}`` raises a field over the rounds from 0 to its target, by the cubic schedule
+of Zhu & Gupta 2017 (eq. 1).
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ptx.compose.fields import set_field
-from ptx.compose.groups import known
-from ptx.compose.presets import any_of
-from ptx.config import IN_METHOD
+from ptx.compose.former_names import former_group_of_step, unknown_choice
+from ptx.compose.presets import choice_or_preset
+from ptx.config import FORMER_GROUPS, IN_METHOD
 from ptx.errors import Problem, did_you_mean
 from ptx.hooks.host import Host
 
@@ -34,8 +33,9 @@ KINDS = ("method", "compress")
 
 
 def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem], list[str]]:
-    """The recipe with its steps as typed configurations (``data``: the shapes that steps ask for), what is
-    wrong, and the fields it sets.
+    """The recipe with typed steps, its problems, and the dotted names of the fields that it sets.
+
+    The typed recipe has ``steps``, and ``data``: the shape of the data that a step asks for, by step.
     """
     raw = OmegaConf.to_container(recipe, resolve=True)
     assert isinstance(raw, dict)
@@ -60,7 +60,7 @@ def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem], l
 
 
 def _repeated(raw: dict[Any, Any]) -> dict[str, dict[str, Any]]:
-    """The steps of ``each``, once per round, with ramped fields set."""
+    """The steps of ``each`` once per round, with the ramped fields set."""
     rounds, each = int(raw.get("rounds") or 0), raw.get("each") or {}
     steps: dict[str, dict[str, Any]] = {}
     for turn in range(1, rounds + 1):
@@ -74,13 +74,12 @@ def _repeated(raw: dict[Any, Any]) -> dict[str, dict[str, Any]]:
 
 
 def ramp(share: float, target: float) -> float:
-    """The cubic schedule: s(t) = s_f - s_f (1 - t)^3 for t in [0, 1] (Zhu & Gupta 2017, eq. 1 with s_i =
-    0).
-    """
+    """The cubic schedule s(t) = s_f - s_f (1 - t)^3 for t in [0, 1] (Zhu & Gupta 2017, eq. 1, s_i = 0)."""
     return target * (1 - (1 - share) ** 3)
 
 
 def _add(host: Host, recipe: DictConfig, name: str, step: dict[str, Any]) -> list[Problem]:
+    """Add a typed step to the recipe; returns its problems."""
     kinds = [kind for kind in KINDS if kind in step]
     if len(kinds) != 1:
         return [
@@ -90,26 +89,21 @@ def _add(host: Host, recipe: DictConfig, name: str, step: dict[str, Any]) -> lis
             )
         ]
     group = kinds[0]
-    chosen, problems = any_of(host, group, str(step[group]))
+    chosen, problems = choice_or_preset(host, group, str(step[group]))
     if problems:
         return problems
     if chosen is None:
-        return [
-            Problem(
-                f"recipe step {name!r}: no {group} {step[group]!r}",
-                did_you_mean(str(step[group]), known(group)),
-            )
-        ]
+        return [unknown_choice(host, f"recipe step {name!r}", group, str(step[group]))]
     recipe.steps[name] = chosen
-    fields = {field: value for field, value in step.items() if field not in (group, "data", *IN_METHOD)}
+    problems += [former_group_of_step(host, name, old, step[old]) for old in FORMER_GROUPS if old in step]
+    others = (group, "data", *IN_METHOD, *FORMER_GROUPS)
+    fields = {field: value for field, value in step.items() if field not in others}
     if step.get("data"):
         recipe.data[name] = step["data"]
     for part, (asked, settings) in _in_method(step).items():
-        found, wrong = any_of(host, part, asked)
+        found, wrong = choice_or_preset(host, part, asked)
         if found is None:
-            problems += wrong or [
-                Problem(f"recipe step {name!r}: no {part} {asked!r}", did_you_mean(asked, known(part)))
-            ]
+            problems += wrong or [unknown_choice(host, f"recipe step {name!r}", part, asked)]
             continue
         recipe.steps[name][part] = found
         fields |= {f"{part}.{field}": value for field, value in settings.items()}
@@ -119,8 +113,9 @@ def _add(host: Host, recipe: DictConfig, name: str, step: dict[str, Any]) -> lis
 
 
 def _in_method(step: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """What goes into a method's own fields: (choice, its settings) by group. ``lora: {r: 8}`` needs no name,
-    there is one kind of adapters.
+    """(choice, its settings) by group, for the groups that are fields of a method.
+
+    ``lora: {r: 8}`` names no choice: there is only one.
     """
     found: dict[str, tuple[str, dict[str, Any]]] = {}
     for part in IN_METHOD:

@@ -12,17 +12,17 @@ class Choice:
     """One value of one config group, contributed by a plugin.
 
     ``libraries`` are the distributions whose versions decide the result (they go into the key of a step);
-    ``version`` is the plugin's own count of changes in behaviour. ``formerly`` lists the names that the choice
-    had in earlier versions; a word with one of them is answered with the present name.
+    ``version`` is the plugin's own count of changes in behaviour. ``formerly`` lists the names that the
+    choice had in earlier versions; a word with one of them is answered with the present name.
 
     Two fields are for models. ``data`` is the data choice that is used with the model when none is typed.
     ``suggests`` are settings that suit the model (a learning rate), per choice such as ``method=sft``; they
     are used where nothing was typed, and shown.
 
     ``calls`` names the function that does the work, ``"package.module:function"``, for a method, a
-    compressor, an evaluator or a scorer. It is imported when a step of this choice runs, and called with those
-    arguments of the hook (``ptx_train``, ``ptx_compress``, ``ptx_evaluate``, ``ptx_score``) that it declares.
-    A plugin that implements the hook itself leaves it empty.
+    compressor, an evaluator or a scorer. It is imported when a step of this choice runs, and called with
+    those arguments of the hook (``ptx_train``, ``ptx_compress``, ``ptx_evaluate``, ``ptx_score``) that it
+    declares. A plugin that implements the hook itself leaves it empty.
     """
 
     group: str

@@ -75,7 +75,7 @@ def model_choice(host: Host, value: str, also: list[str]) -> Model:
         raise ConfigError(
             Problem(
                 f"no model {value!r}, and no such folder",
-                f"{hint} A path is written ./{value}, a hub id org/name",
+                f"{hint} Write a path as ./{value}, an id of the hub as org/name",
             )
         )
     return made

@@ -82,7 +82,7 @@ def test_adapters_are_a_group_of_their_own(toy_host, desk):
     config = compose_jobs(toy_host, "train", [*BASE, "lora=lora", "method.lora.r=4"])[0].config
     assert config.method.lora.r == 4
     assert problems_of(toy_host, [*BASE, "method.lora.r=4"]) == [
-        "method.lora.r: no lora is asked for; add lora=lora"
+        "method.lora.r: no lora is set; add lora=lora"
     ]
 
 
@@ -91,7 +91,7 @@ def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_m
     assert (type(config.method.qat).__name__, config.method.qat.digits) == ("Coarse", 2)
     assert compose_jobs(qat_host, "train", BASE)[0].config.method.qat is None
     assert problems_of(qat_host, [*BASE, "method.qat.digits=2"]) == [
-        "method.qat.digits: no qat is asked for; add qat=NAME"
+        "method.qat.digits: no qat is set; add qat=NAME"
     ]
     assert problems_of(qat_host, [*BASE, "qat=coarse", "method.qat.digit=2"]) == [
         "method.qat has no field 'digit'; did you mean 'digits'?"

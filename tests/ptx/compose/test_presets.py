@@ -87,7 +87,10 @@ def test_what_is_wrong_with_a_preset_is_named(toy_host, presets):
         "compress.typo has no field 'keeep'; did you mean 'keep'?"
     ]
     assert problems_of(toy_host, "compress=[bare]") == [
-        "compress=bare is a preset of no choice; its YAML begins with defaults: [NAME], a choice of compress"
+        (
+            "compress=bare is a preset of no choice; its YAML must begin with defaults: [NAME], a choice of"
+            " compress"
+        )
     ]
     assert problems_of(toy_host, "compress=[tenht]") == ["no compress 'tenht'; did you mean 'tenth'?"]
 
