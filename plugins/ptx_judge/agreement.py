@@ -1,6 +1,4 @@
-"""How well people agree with each other, and a judge with them: the coefficients of :mod:`ptx.stats` over
-verdicts on pairs.
-"""
+"""Agreement between people, and of a judge with people: coefficients of :mod:`ptx.stats` over verdicts."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from ptx_judge.verdicts import Pair, Stored
 
 @dataclass(frozen=True)
 class Agreement:
-    """One line of the table; ``share`` is raw agreement, nan for coefficients over more than two."""
+    """One line of the table; ``share`` is raw agreement, nan for coefficients of more than two raters."""
 
     who: str
     coefficient: str
@@ -35,7 +33,7 @@ def two(who: str, a: Sequence[str], b: Sequence[str]) -> Agreement:
 
 
 def of_people(persons: Sequence[str], pairs: Sequence[Pair]) -> list[Agreement]:
-    """Every two of them, and all together."""
+    """Agreement of every two people, and of all of them together."""
     columns = list(zip(*(pair.labels for pair in pairs), strict=True))
     found = [
         two(f"{persons[i]} and {persons[j]}", columns[i], columns[j])
@@ -53,7 +51,7 @@ def of_people(persons: Sequence[str], pairs: Sequence[Pair]) -> list[Agreement]:
 
 
 def of_judge(judge: Stored, persons: Sequence[str], pairs: Sequence[Pair]) -> list[Agreement]:
-    """A judge with each person, and with what most of them say."""
+    """Agreement of a judge with each person, and with their majority."""
     judged = [pair for pair in pairs if pair.idx in judge.labels]
     said = [judge.labels[pair.idx] for pair in judged]
     found = [
@@ -64,7 +62,7 @@ def of_judge(judge: Stored, persons: Sequence[str], pairs: Sequence[Pair]) -> li
 
 
 def with_majority(judge: Stored, pairs: Sequence[Pair]) -> Agreement:
-    """A judge and the majority, over the pairs that have both."""
+    """Agreement of a judge with the majority, over the pairs that have both verdicts."""
     both = [
         (judge.labels[pair.idx], pair.majority)
         for pair in pairs

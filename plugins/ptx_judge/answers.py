@@ -1,10 +1,9 @@
-"""What a model answers: generated once per model, runtime, questions and decoding, and kept in the store for
-all that ask.
+"""A model's answers: generated once per model, runtime, questions and decoding, and kept in the store.
 
-Twenty variants are held against one baseline; its answers are made by the first of them and read by the
-others. The baseline answers on the run's own runtime, as the core hands it over. Where that takes packages, a
-model folder that is named instead (``against``) is exported here first, a product too; packages that come out
-the same have the same digest, and share their answers.
+Twenty variants may be compared with one baseline; the first run generates the baseline's answers and the
+others read them. The baseline answers on the run's own runtime, as the core hands it over. If that runtime
+takes packages, a model folder that is named instead (``against``) is exported first. The package is a product
+of the store too; equal packages have the same digest and share their answers.
 """
 
 from __future__ import annotations
@@ -12,17 +11,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ptx import LanguageModel, ModelRef, Run, machine
-from ptx.config import identity_of
+from ptx import LanguageModel, ModelRef, Run, identity_of, machine
 from ptx.files import digest_of, read_json, write_json
 from ptx.lm.evaluation.ask import Reply
 from ptx.lm.load import base_of, is_adapter
 from ptx_judge.config import Judge
 from ptx_judge.questions import Question
 
-VERSION = 2  # of how a question becomes a prompt, and of the file
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+VERSION = 2  # of the prompt's form and of the file's
 
 
 def answers(
@@ -32,7 +33,7 @@ def answers(
     opened: Callable[[], LanguageModel],
     questions: Sequence[Question],
 ) -> list[Reply]:
-    """The model's answers, in order; ``opened`` is only called where they are not there yet."""
+    """The model's answers, in order; ``opened`` is only called if the store does not have them yet."""
 
     def build(folder: Path) -> None:
         write_json(
@@ -59,7 +60,7 @@ def ingredients(run: Run, config: Judge, model: ModelRef, questions: Sequence[Qu
 
 
 def part(run: Run, chosen: Any) -> dict[str, Any] | None:
-    """A choice with its settings, its plugin and the versions of its libraries."""
+    """A choice as plain data: its settings, its plugin and the versions of its libraries."""
     if chosen is None:
         return None
     choice, owner = run.host.choice_of(chosen), run.host.owner_of(chosen)
@@ -73,7 +74,7 @@ def part(run: Run, chosen: Any) -> dict[str, Any] | None:
 
 
 def weights(model: ModelRef) -> str:
-    """The digest of a model, and below an adapter that of its base."""
+    """The digest of a model; for an adapter, a digest of the adapter's and its base's."""
     digest = model.digest or ModelRef.of(model.path).digest
     return (
         digest_of([digest, weights(ModelRef.of(base_of(model.path)))]) if is_adapter(model.path) else digest
@@ -81,16 +82,16 @@ def weights(model: ModelRef) -> str:
 
 
 def generate(run: Run, config: Judge, lm: LanguageModel, questions: Sequence[Question]) -> list[Reply]:
-    """Ask the model."""
-    run.say(f"answers {len(questions)} questions")
+    """Generate the answers; each gets an equal share of the seconds."""
+    run.say(f"answering {len(questions)} questions")
     prompts = [prompt_for(lm.tokenizer, question.text) for question in questions]
     room = lm.max_length - config.max_new_tokens
     if long := sum(
         len(lm.tokenizer(prompt, add_special_tokens=False)["input_ids"]) > room for prompt in prompts
     ):
         run.say(
-            f"{long} questions are longer than the {room} tokens that the context leaves beside the answer,"
-            " and lose their beginning"
+            f"{long} questions are longer than the {room} tokens that the context leaves beside the answer;"
+            " their beginning is cut off"
         )
     began = time.perf_counter()
     texts = lm.generate(prompts, config.max_new_tokens, temperature=config.temperature, seed=config.seed)
@@ -98,8 +99,8 @@ def generate(run: Run, config: Judge, lm: LanguageModel, questions: Sequence[Que
     return [Reply(text.strip(), share) for text in texts]
 
 
-def prompt_for(tokenizer: Any, question: str) -> str:
-    """The question as the model reads it: through its chat template if it has one, else as it is."""
+def prompt_for(tokenizer: PreTrainedTokenizerBase, question: str) -> str:
+    """The question as the model reads it: through its chat template, or unchanged if it has none."""
     if not getattr(tokenizer, "chat_template", None):
         return question
     return str(
@@ -110,14 +111,12 @@ def prompt_for(tokenizer: Any, question: str) -> str:
 
 
 def of_other(run: Run, config: Judge, other: ModelRef, questions: Sequence[Question]) -> list[Reply]:
-    """The answers of the model that is to be beaten, on the run's runtime; it is opened for them and closed
-    again.
-    """
+    """The answers of the model to compare with, on the run's runtime; the model is closed afterwards."""
     model = exported(run, other) if run.config.runtime.exports and other.kind != "package" else other
     held: list[LanguageModel] = []
 
     def opened() -> LanguageModel:
-        run.say("the other model answers, once for all runs that are held against it")
+        run.say("the other model answers, once for all runs that are compared with it")
         held.append(run.decoding(run.load(model)))
         return held[0]
 
@@ -129,7 +128,7 @@ def of_other(run: Run, config: Judge, other: ModelRef, questions: Sequence[Quest
 
 
 def exported(run: Run, model: ModelRef) -> ModelRef:
-    """A model folder as a package of the run's runtime."""
+    """Export a model folder to a package of the run's runtime; kept in the store."""
 
     def build(folder: Path) -> None:
         made: ModelRef = run.host.first(

@@ -1,4 +1,4 @@
-"""Asking a judge about pairs that people have judged, in both orders, as ``eval=[judge]`` asks it."""
+"""Ask a judge about pairs that people have judged, in both orders, as ``eval=[judge]`` does."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AS_LABEL = {1.0: FIRST, 0.0: SECOND, 0.5: TIE}
 
 
 def ask(run: Run, scorer: Scorer, pairs: Sequence[Pair], margin: float) -> list[Outcome]:
-    """The judge's outcome of every pair, from the first answer's side."""
+    """The judge's outcome of every pair, seen from the first answer."""
     prompts, first, second = (
         [pair.question for pair in pairs],
         [pair.answers[0] for pair in pairs],
@@ -43,7 +43,7 @@ def ask(run: Run, scorer: Scorer, pairs: Sequence[Pair], margin: float) -> list[
 def measure(
     run: Run, name: str, scorer: Scorer, pairs: Sequence[Pair], margin: float, file: Path
 ) -> tuple[Stored, Agreement, ledger.Check]:
-    """The judge's verdicts, their agreement with the majority, and that as a check that can be kept.
+    """The judge's verdicts, their agreement with the majority, and the check to keep.
 
     Raises:
         StepError: the judge gave no verdict at all.
@@ -56,8 +56,8 @@ def measure(
     }
     if not any(pair.majority is not None and pair.idx in labels for pair in pairs):
         raise StepError(
-            f"the judge {name} gave no verdict on any of the {len(pairs)} pairs; one that needs references"
-            " cannot be checked so"
+            f"the judge {name} gave no verdict on any of the {len(pairs)} pairs; a judge that needs"
+            " references cannot be checked with them"
         )
     judge = Stored(name, labels, len(pairs) - len(labels))
     found = with_majority(judge, pairs)

@@ -1,45 +1,31 @@
-"""``ptx judge check``: how far a judge agrees with people. ``ptx judge rank``: the runs of a sweep against
-each other.
-"""
+"""``ptx judge check``: how far a judge agrees with people. ``ptx judge rank``: the order of a sweep's runs."""
 
 from __future__ import annotations
 
 import argparse
 import math
-import tempfile
 from collections.abc import Iterable, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from ptx import ConfigError, Problem, Run, RunConfig, did_you_mean, machine
-from ptx.compose.jobs import compose_jobs
-from ptx.hooks.host import get_host
-from ptx.plan.serialize import thaw
-from ptx.report.table.records import Record, load_records
+from ptx import ConfigError, Problem, Run, did_you_mean
+from ptx.cli.plugin_commands import Record, config_of, configured, load_records, running
 from ptx_judge import agreement, ledger, rank, verdicts
 from ptx_judge.agreement import Agreement
 from ptx_judge.config import Judge
 from ptx_judge.validate import of_scorer
 
-DESCRIPTION = "Measure a judge against human verdicts; rank the runs of a sweep pair by pair."
+DESCRIPTION = "Compare a judge with human verdicts; rank the runs of a sweep pair by pair."
 EXAMPLES = """examples:
-  ptx judge check ./pandalm                      how people agree with each other, and judges whose verdicts lie there
-  ptx judge check ./pandalm --judge rule         ask a judge too, and keep its kappa: win-rates by it are then told with it
-  ptx judge check ./pandalm --judge endpoint scorer.endpoint.base_url=http://localhost:8000/v1 scorer.endpoint.model=NAME
-  ptx judge rank ptx-out/runs/SWEEP              every two runs by the judge of their evaluation; ptx report then shows the order
+  ptx judge check ./pandalm
+      the agreement of people with each other, and of the judges whose verdicts are in the folder
+  ptx judge check ./pandalm --judge rule
+      also ask a judge, and keep its kappa, which is then reported beside its win-rates
+  ptx judge check ./pandalm --judge endpoint scorer.endpoint.base_url=http://localhost:8000/v1 \\
+      scorer.endpoint.model=NAME
+  ptx judge rank ptx-out/runs/SWEEP
+      compare every two runs by the judge of their evaluation; ptx report then shows the order
 """
-
-
-class Plain:
-    """Progress on a terminal that is only printed to."""
-
-    def say(self, text: str) -> None:
-        """Print a line."""
-        print(text)
-
-    def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        """Nothing: lines are few here."""
 
 
 def main(arguments: list[str]) -> int:
@@ -48,10 +34,7 @@ def main(arguments: list[str]) -> int:
     options, rest = top.parse_known_args(arguments)
     if stray := [word for word in rest if word.startswith("-") or "=" not in word or options.verb != "check"]:
         top.error(f"unrecognized arguments: {' '.join(stray)}")
-    options.words = [
-        *getattr(options, "words", []),
-        *rest,
-    ]  # argparse loses words that stand behind an option
+    options.words = [*getattr(options, "words", []), *rest]  # argparse drops words that follow an option
     return check(options) if options.verb == "check" else rank_runs(options)
 
 
@@ -64,10 +47,10 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument(
         "data",
         type=Path,
-        help="file of human verdicts (PandaLM's format), or a folder with one and judges' verdicts",
+        help="a file of human verdicts (PandaLM's format), or a folder with one and judges' verdicts",
     )
-    one.add_argument("--judge", help="a scorer to ask, by name")
-    one.add_argument("--limit", type=int, help="ask about the first N pairs only")
+    one.add_argument("--judge", help="the name of a scorer to ask")
+    one.add_argument("--limit", type=int, help="ask only about the first N pairs")
     one.add_argument(
         "words",
         nargs="*",
@@ -80,25 +63,25 @@ def parser() -> argparse.ArgumentParser:
 
 
 def check(options: argparse.Namespace) -> int:
-    """Print who agrees with whom; ask a judge and keep its check."""
+    """Print the agreement of people and judges; ask a judge and keep its check."""
     file, persons, pairs, stored = verdicts.load(options.data)
     split = sum(pair.majority is None for pair in pairs)
     print(
         f"{file.name}: {len(pairs)} pairs, {len(persons)} annotators; {split} pairs have no majority and are"
-        " left out where one is needed\n"
+        " left out of the agreement with it\n"
     )
     lines = agreement.of_people(persons, pairs)
     for judge in stored:
         lines += agreement.of_judge(judge, persons, pairs)
         if judge.unreadable:
-            print(f"{judge.name}: {judge.unreadable} verdicts are none of 1, 2 and 0 and are left out")
+            print(f"{judge.name}: {judge.unreadable} verdicts are left out, they are not 1, 2 or 0")
     show(lines)
     if options.judge:
         ask(options, file, persons, pairs[: options.limit])
     elif options.words or options.limit:
         raise ConfigError(
             Problem(
-                f"no judge is asked, so {' '.join(options.words) or '--limit'} means nothing",
+                f"no judge is named, so {' '.join(options.words) or '--limit'} has no effect",
                 "name one: --judge NAME",
             )
         )
@@ -108,12 +91,10 @@ def check(options: argparse.Namespace) -> int:
 def ask(
     options: argparse.Namespace, file: Path, persons: Sequence[str], pairs: Sequence[verdicts.Pair]
 ) -> None:
-    """Ask a judge about the pairs, print how it agrees, keep that."""
+    """Ask a judge about the pairs, print its agreement and keep it as a check."""
     from ptx_judge.check import measure
 
-    config = compose_jobs(
-        get_host(), "eval", ["eval=[judge]", f"eval.judge.scorer={options.judge}", *options.words]
-    )[0].config
+    config = configured("eval", ["eval=[judge]", f"eval.judge.scorer={options.judge}", *options.words])
     if options.judge not in config.scorer:
         raise ConfigError(
             Problem(f"no scorer {options.judge!r}", did_you_mean(options.judge, list(config.scorer)))
@@ -132,27 +113,17 @@ def ask(
         end="",
     )
     print(f", {found.unparsable} without a verdict" if found.unparsable else "")
-    print(f"kept in {path}; win-rates by this judge are told with it")
+    print(f"kept in {path}; it is reported beside win-rates by this judge")
 
 
 def show(lines: Iterable[Agreement]) -> None:
-    """A table."""
+    """Print agreements as a table."""
     for line in lines:
         share = "       " if math.isnan(line.share) else f"{line.share:6.1%} "
         print(
             f"  {line.who:32} {share} {line.coefficient:21} {line.value:.4f} [{line.low:.4f},"
             f" {line.high:.4f}]  n {line.n}"
         )
-
-
-@contextmanager
-# an iterator of Run, which contextmanager hides
-def running(config: RunConfig):  # type: ignore[no-untyped-def]  # noqa: ANN201
-    """A run outside of any sweep."""
-    with tempfile.TemporaryDirectory(prefix="ptx-judge-") as name:
-        folder = Path(name)
-        device = machine.resolve_device(config.device)
-        yield Run(config, get_host(), Plain(), folder, folder / "events.jsonl", folder, config.seed, device)
 
 
 def rank_runs(options: argparse.Namespace) -> int:
@@ -166,10 +137,10 @@ def rank_runs(options: argparse.Namespace) -> int:
         raise ConfigError(
             Problem(
                 f"{options.sweep} holds {len(judged)} runs with answers to judge",
-                "at least two, with eval=[judge]",
+                "it needs at least two, with eval=[judge]",
             )
         )
-    config = thaw(next(iter(judged.values())).run["config"], get_host())
+    config = config_of(next(iter(judged.values())))
     evaluator = next(value for value in config.eval.values() if isinstance(value, Judge))
     scorer = config.scorer[evaluator.scorer]
     if problems := of_scorer(evaluator.scorer, scorer):
@@ -189,7 +160,7 @@ def rank_runs(options: argparse.Namespace) -> int:
 
 
 def played(run: Run, evaluator: Judge, answers: rank.Answers) -> list[rank.Row]:
-    """Every two runs on every shared question."""
+    """The verdict on every two runs, for every question that all runs share."""
     from ptx_judge.check import ask as ask_judge
 
     scorer, items = run.config.scorer[evaluator.scorer], rank.shared(answers)

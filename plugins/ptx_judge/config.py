@@ -1,7 +1,8 @@
-"""What can be set: the evaluator and the four judges."""
+"""The settings of the evaluator and of the four judges."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -24,18 +25,41 @@ class Judge(Evaluator):
     """Ask a judge which of two answers is better, and what each is worth."""
 
     compares: ClassVar[bool] = True
+    metrics: ClassVar[Mapping[str, str]] = {
+        "judge/win_rate": "The fraction of questions on which the judge prefers the model's answer, a tie"
+        " counting half; higher is better.",
+        "judge/win_rate_unchecked": "The same by a judge that was not checked against humans, or agrees too"
+        " little; higher is better.",
+        "judge/{win_rate}/consistency": "The fraction of pairs with the same verdict in both orders; higher"
+        " is better.",
+        "judge/{win_rate}/ties": "The fraction of questions with a tie; lower is better.",
+        "judge/{win_rate}/same_answers": "The fraction of questions with two equal answers; lower is better.",
+        "judge/{win_rate}/unparsable": "The fraction of questions without a verdict; lower is better.",
+        "judge/{win_rate}/length_ratio": "Geometric mean of the model's answer length over the other's; lower"
+        " is shorter.",
+        "judge/{win_rate}/worst_case": "The win-rate with every missing verdict a loss; higher is better.",
+        "judge/{win_rate}/best_case": "The win-rate with every missing verdict a win; higher is better.",
+        "judge/{win_rate}/kappa": "The judge's agreement with humans, as Cohen's kappa; higher is better.",
+        "judge/{win_rate}/length_controlled": "The win-rate at equal length (AlpacaEval 2), a fraction;"
+        " higher is better.",
+        "judge/score": "The judge's mean score of the model's answers, on its own scale (1-10 for grades);"
+        " higher is better.",
+        "judge/score/worst_case": "That mean with every missing score the lowest; higher is better.",
+        "judge/score/best_case": "That mean with every missing score the highest; higher is better.",
+        "judge/score/unparsable": "The fraction of answers without a score; lower is better.",
+    }
 
     tasks: list[str] = setting(
         [],
-        "files of questions (.jsonl, .json) or folders of them; empty: the held-out ones that came with the"
-        " data",
+        "files of questions (.jsonl, .json) or folders of them; empty: the held-out questions that come with"
+        " the data",
     )
-    scorer: str = setting("rule", "who judges: the name of a scorer (scorer.NAME sets it up)")
+    scorer: str = setting("rule", "the judge: the name of a scorer (scorer.NAME sets it up)")
     against: str = setting(
         "auto",
-        "whose answers are to be beaten: baseline (the model as it came), references (of the questions), or a"
-        " model folder; auto: baseline where the run makes another model of it, else the references where"
-        " there are some",
+        "whose answers to compare with: baseline (the model that the recipe starts from), references (of the"
+        " questions), or a model folder; auto: baseline if the run has a step, else the references if there"
+        " are some",
     )
     grade: bool = setting(
         False, "also grade every answer by itself (1-10 by endpoint and local); twice as many questions"
@@ -44,13 +68,15 @@ class Judge(Evaluator):
         100, "ask only N questions, always the same ones whatever the order of the files; null: all"
     )
     max_new_tokens: int = setting(256, "longest answer, in tokens")
-    temperature: float = setting(0.0, "of the answers; 0 is greedy")
-    seed: int = setting(0, "of answers at temperature > 0")
+    temperature: float = setting(0.0, "temperature of the answers; 0 is greedy")
+    seed: int = setting(0, "seed of answers at temperature > 0")
     margin: float = setting(
-        0.0, "scores of judges that do not compare, no further apart than this, are a tie"
+        0.0, "for a judge that only scores: two scores that differ by at most this are a tie"
     )
     min_kappa: float = setting(
-        0.6, "agreement with humans (Cohen's kappa, ptx judge check) below which the win-rate is marked"
+        0.6,
+        "agreement with humans (Cohen's kappa, ptx judge check) below which the win-rate is marked as"
+        " unchecked",
     )
 
     def __post_init__(self) -> None:
@@ -67,8 +93,9 @@ class Judge(Evaluator):
             )
 
     def resolved(self, config: RunConfig) -> Judge:
-        """Without a step the model as it came is the model itself: its answers are held against the
-        references then.
+        """Set ``against=auto`` to references or baseline.
+
+        Without a step the baseline is the model itself; its answers are then compared with the references.
         """
         from ptx_judge import questions
 
@@ -82,9 +109,7 @@ class Judge(Evaluator):
         return replace(self, against=REFERENCES if known else BASELINE)
 
     def inputs(self) -> list[Path]:
-        """The files that hold the questions, and the judge's checks against humans, which the win-rate's name
-        and record tell of.
-        """
+        """The files of questions, and the judge's checks against humans, which decide the win-rate's name."""
         from ptx_judge.ledger import checks_of
         from ptx_judge.questions import files
 
@@ -93,7 +118,7 @@ class Judge(Evaluator):
 
     @property
     def opponent(self) -> str:
-        """The model folder that is to be beaten, if ``against`` is one."""
+        """The model folder to compare with, if ``against`` is one; else empty."""
         return (
             self.against
             if self.against not in AGAINST and (Path(self.against).expanduser() / "config.json").is_file()
@@ -107,16 +132,16 @@ class Judge(Evaluator):
 
 @dataclass
 class Rule(Scorer):
-    """Counts what a program can see, and nothing else: it is no judge of quality, and needs no network.
+    """Checks only what needs no model: it does not judge quality, and needs no network.
 
-    1 for a completion that holds its reference's answer (as words, in at most ``words`` more words), and up
-    to 0.1 for its form (says something, does not run in circles, is not too long), which alone decides where
-    there is no reference.
+    A completion gets 1 if it holds its reference's answer (as words, within at most ``words`` more words),
+    and up to 0.1 for its form (not empty, not repeating itself, not too long). Without a reference only the
+    form counts.
     """
 
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.1)
 
-    words: int = setting(150, "more words than this, beside the reference's, are too many")
+    words: int = setting(150, "most words that a completion may have beside the reference's")
 
     def __post_init__(self) -> None:
         _least(self, "scorer.rule", words=1)
@@ -124,7 +149,7 @@ class Rule(Scorer):
 
 @dataclass
 class Asked(Scorer):
-    """What judges that read a prompt share: the two rubrics, and which of them is asked."""
+    """The common settings of judges that read a prompt: two rubrics, and which of them is used."""
 
     bounds: ClassVar[tuple[float, float]] = GRADES
     where: ClassVar[str] = ""
@@ -137,7 +162,8 @@ class Asked(Scorer):
     )
     compare: bool = setting(
         False,
-        "score 1, 0.5 or 0: is the completion better than its reference; eval=[judge] sets it by itself",
+        "score 1, 0.5 or 0 for a completion better than, equal to or worse than its reference; eval=[judge]"
+        " sets it by itself",
     )
 
     def comparing(self) -> Scorer:
@@ -158,9 +184,7 @@ class Asked(Scorer):
 
 @dataclass
 class Endpoint(Asked):
-    """Any server that speaks OpenAI's chat completions. The key comes from the environment and is never
-    written.
-    """
+    """Any server with OpenAI's chat completions. The key comes from the environment and is never written."""
 
     where: ClassVar[str] = "scorer.endpoint"
 
@@ -168,23 +192,23 @@ class Endpoint(Asked):
     model: str = setting("", "the model's name on the server")
     key_env: str = setting(
         "OPENAI_API_KEY",
-        "environment variable that holds the key; empty: the server wants none",
+        "environment variable that holds the key; empty: the server needs none",
         identity=False,
     )
-    temperature: float = setting(0.0, "of the judge")
+    temperature: float = setting(0.0, "temperature of the judge's replies")
     max_tokens: int = setting(1024, "longest reply of the judge, in tokens")
     args: dict[str, Any] = setting(
-        {}, "further arguments of the request, such as reasoning_effort; null takes one of ours out"
+        {}, "further arguments of the request, such as reasoning_effort; null removes a default one"
     )
-    concurrency: int = setting(8, "questions under way at a time", identity=False)
-    timeout: float = setting(120.0, "seconds until a request is given up and tried again", identity=False)
-    retries: int = setting(6, "times a request is tried again, after longer and longer waits", identity=False)
+    concurrency: int = setting(8, "questions sent at a time", identity=False)
+    timeout: float = setting(120.0, "seconds until a request is cancelled and tried again", identity=False)
+    retries: int = setting(6, "retries of a request, with growing waits in between", identity=False)
     max_requests: int | None = setting(
-        None, "budget of one sweep, retries included; null: none", identity=False
+        None, "limit of requests of one sweep, retries included; null: no limit", identity=False
     )
     max_spent_tokens: int | None = setting(
         None,
-        "budget of one sweep in tokens, prompt and reply, as the server counts; null: none",
+        "limit of tokens of one sweep, prompts and replies, as the server counts; null: no limit",
         identity=False,
     )
 
@@ -203,7 +227,7 @@ class Endpoint(Asked):
         parts = urlsplit(self.base_url)
         if parts.username or parts.password or parts.query:
             raise ValueError(
-                f"{self.where}.base_url must hold no key or password, as it is recorded; put it into an"
+                f"{self.where}.base_url must hold no key or password, because it is recorded; put it into an"
                 f" environment variable and name that: {self.where}.key_env=NAME"
             )
 
@@ -219,7 +243,8 @@ class Local(Asked):
     options: dict[str, Any] = setting({}, "fields of that runtime")
     read: str = setting(
         "reply",
-        "reply: let it write, read its verdict; letters: compare the probabilities of the possible verdicts",
+        "reply: read the verdict from the judge's text; letters: compare the probabilities of the possible"
+        " verdicts",
     )
     max_new_tokens: int = setting(512, "longest reply, in tokens")
 
@@ -238,10 +263,10 @@ class Local(Asked):
 
 @dataclass
 class Reward(Scorer):
-    """A reward model: the higher of two scores wins. Its scale is its own."""
+    """A reward model, with a scale of its own: of two answers the one with the higher score wins."""
 
     model: str = setting("", "the reward model's folder: a sequence classifier with one label")
-    batch_size: int = setting(16, "answers per forward pass; padding moves the last digits of scores")
+    batch_size: int = setting(16, "answers per forward pass; padding changes the last digits of scores")
     max_length: int = setting(2048, "longest conversation, in tokens; a longer one is not scored")
 
     def __post_init__(self) -> None:

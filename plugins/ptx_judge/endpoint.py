@@ -1,10 +1,13 @@
 """A judge behind an OpenAI-compatible endpoint, asked through the openai client.
 
-The client waits and tries again by itself (429 with Retry-After, 5xx, timeouts, cut connections; exponential
-backoff with jitter). Added here: a reply that is no chat completion is tried again too, no more than
-``concurrency`` questions are under way, a budget is kept, and every reply goes into the journal at once. What
-was under way when the process was killed is asked again under the same ``Idempotency-Key``: a server that
-knows this header bills it once; others may see at most ``concurrency`` questions twice.
+The client waits and retries by itself (429 with Retry-After, 5xx, timeouts, lost connections; exponential
+backoff with jitter). This module adds:
+
+- A reply that is not a chat completion is retried too.
+- At most ``concurrency`` questions are open at a time, and the budget is kept.
+- Every reply is written to the journal at once. Questions that were open when the process was killed are
+  asked again under the same ``Idempotency-Key``. A server that knows this header bills them once; others may
+  see at most ``concurrency`` questions twice.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ptx import Run, Score, StepError
@@ -24,19 +28,19 @@ from ptx_judge.config import Endpoint
 from ptx_judge.journal import Journal, path_of
 from ptx_judge.rubric import NAN, Request, requests, verdict
 
-REFUSED = (400, 413, 422)  # this question is refused; others may not be
-FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0
-SHOWN = 300  # characters of a server's words in an error
+REFUSED = (400, 413, 422)  # only this question is refused; others may be accepted
+FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
+SHOWN = 300  # characters of a server's reply in an error
 
 
 def score(
     run: Run, scorer: Endpoint, prompts: list[str], completions: list[str], references: list[str | None]
 ) -> list[Score]:
-    """Verdicts in order; what the server refuses is nan with the status "failed".
+    """Verdicts in order; nan with the status "failed" for a question that the server refuses.
 
     Raises:
-        StepError: the server cannot be reached, does not let us in, refuses everything, or the budget does
-            not suffice.
+        StepError: the server cannot be reached, rejects the key, refuses everything, or the budget is too
+            small.
     """
     asked = [
         body(scorer, request)
@@ -44,7 +48,7 @@ def score(
     ]
     keys = [digest_of({"base_url": scorer.base_url, **one}) for one in asked]
     with Journal(
-        journal_path(scorer), lambda: run.say("waiting for another process that asks the same judge")
+        journal_path(scorer), lambda: run.say("waiting for another process, which is asking the same judge")
     ) as journal:
         missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in journal.replies}
         failed: dict[str, str] = {}
@@ -68,13 +72,13 @@ def score(
         ]
 
 
-def journal_path(scorer: Endpoint) -> Any:
-    """One file per server and model."""
+def journal_path(scorer: Endpoint) -> Path:
+    """The journal's file, one per server and model."""
     return path_of(f"endpoint-{digest_of([scorer.base_url, scorer.model])[:16]}")
 
 
 def body(scorer: Endpoint, request: Request) -> dict[str, Any]:
-    """The arguments of the call."""
+    """The arguments of the request."""
     ours = {
         "model": scorer.model,
         "messages": request.messages,
@@ -85,16 +89,16 @@ def body(scorer: Endpoint, request: Request) -> dict[str, Any]:
 
 
 @dataclass
-class Purse:
-    """The budget of a sweep, shared by the threads that spend it."""
+class Budget:
+    """Requests and tokens that a sweep has spent, shared by the threads that spend them."""
 
     scorer: Endpoint
     requests: int
     tokens: int
     guard: threading.Lock = field(default_factory=threading.Lock)
 
-    def afford(self, count: int) -> None:
-        """Whether ``count`` more questions fit, known before the first is paid for."""
+    def check(self, count: int) -> None:
+        """Raise if ``count`` more questions do not fit, before the first one costs anything."""
         most = self.scorer.max_requests
         if most is not None and self.requests + count > most:
             raise StepError(
@@ -103,24 +107,24 @@ class Purse:
                 f" {self.requests + count}, or ask less with eval.judge.limit"
             )
 
-    def open(self) -> None:
-        """Take one request out, or refuse."""
+    def begin_request(self) -> None:
+        """Count one request, or raise if the budget is spent."""
         with self.guard:
             for spent, name in ((self.requests, "max_requests"), (self.tokens, "max_spent_tokens")):
                 most = getattr(self.scorer, name)
                 if most is not None and spent >= most:
                     raise StepError(
-                        f"the budget scorer.endpoint.{name}={most} is spent; the replies so far are kept,"
-                        " raise it and start the command again"
+                        f"the budget scorer.endpoint.{name}={most} is spent; the replies so far are kept;"
+                        " raise it and run the same command again"
                     )
             self.requests += 1
 
-    def pay(self, retries: int, tokens: int | None) -> None:
-        """What a reply cost beyond the request itself."""
+    def end_request(self, retries: int, tokens: int | None) -> None:
+        """Count a reply's retries and tokens."""
         if tokens is None and self.scorer.max_spent_tokens is not None:
             raise StepError(
-                "scorer.endpoint.max_spent_tokens is set, and the server does not say how many tokens it"
-                " took; set max_requests"
+                "scorer.endpoint.max_spent_tokens is set, but the server does not report its tokens; set"
+                " max_requests instead"
             )
         with self.guard:
             self.requests += retries
@@ -128,14 +132,14 @@ class Purse:
 
 
 class Asking:
-    """One evaluation's questions under way."""
+    """Asks one evaluation's questions, several at a time."""
 
     def __init__(self, run: Run, scorer: Endpoint, journal: Journal) -> None:
         from openai import OpenAI
 
         self.run, self.scorer, self.journal = run, scorer, journal
         self.sweep = run.plan.sweep if run.plan else run.config.name or ""
-        self.purse = Purse(scorer, *journal.spent(self.sweep))
+        self.budget = Budget(scorer, *journal.spent(self.sweep))
         key = os.environ.get(scorer.key_env, "") if scorer.key_env else ""
         self.client = OpenAI(
             base_url=scorer.base_url,
@@ -145,10 +149,11 @@ class Asking:
         )
 
     def all(self, missing: dict[str, dict[str, Any]]) -> dict[str, str]:
-        """Ask everything; returns why, for each question that the server refuses. The first other failure
-        ends it, replies are kept.
+        """Ask all questions; returns the reason for each one that the server refuses, by key.
+
+        The first other failure is raised; the replies so far are kept.
         """
-        self.purse.afford(len(missing))
+        self.budget.check(len(missing))
         failed: dict[str, str] = {}
         pace = Pace(self.run)
         pool = ThreadPoolExecutor(self.scorer.concurrency)
@@ -166,14 +171,16 @@ class Asking:
         return failed
 
     def one(self, key: str, asked: dict[str, Any]) -> str:
-        """Ask one question until there is a completion; returns why the server refuses it, or an empty
-        string.
+        """Ask one question until there is a completion; returns the reason of a refusal, else "".
+
+        Raises:
+            StepError: the server fails in another way, or gives no chat completion.
         """
         import openai
 
         tried = 0
         for wait in waits(self.scorer.retries):
-            self.purse.open()
+            self.budget.begin_request()
             try:
                 raw = self.client.chat.completions.with_raw_response.create(
                     **asked, extra_headers={"Idempotency-Key": key}
@@ -190,23 +197,23 @@ class Asking:
                 self.journal.add(
                     key, reply=found[0], tokens=found[1], attempts=tried, sweep=self.sweep, finish=found[2]
                 )
-            self.purse.pay(int(raw.retries_taken), found[1] if found else 0)
+            self.budget.end_request(int(raw.retries_taken), found[1] if found else 0)
             if found:
                 return ""
             time.sleep(wait)
         raise StepError(
-            f"{self.scorer.base_url} answers with something that is no chat completion:"
+            f"{self.scorer.base_url} answers with something that is not a chat completion:"
             f" {raw.http_response.text[:SHOWN]!r}"
         )
 
     def gave_up(self, error: Exception) -> str:
-        """What the user is told when trying again did not help."""
+        """The error message when retries did not help."""
         kept = (
-            f"{len(self.journal.replies)} replies are kept, the same command again asks only what is missing"
+            f"{len(self.journal.replies)} replies are kept; the same command asks only for the missing ones"
         )
         return (
-            f"{self.scorer.base_url}: {type(error).__name__}: {str(error)[:SHOWN]} (after"
-            f" {self.scorer.retries} retries where they make sense); {kept}"
+            f"{self.scorer.base_url}: {type(error).__name__}: {str(error)[:SHOWN]} (after up to"
+            f" {self.scorer.retries} retries); {kept}"
         )
 
 
@@ -216,7 +223,7 @@ def waits(retries: int) -> list[float]:
 
 
 def completion(text: str) -> tuple[str, int | None, str] | None:
-    """Reply, tokens and how it ended, from the JSON of a chat completion; None when it is none."""
+    """(Reply, tokens, finish reason) from the JSON of a chat completion; None if it is not one."""
     try:
         made = json.loads(text)
         choice = made["choices"][0]

@@ -1,4 +1,4 @@
-"""The evaluation: questions, two sets of answers, verdicts in both orders, metrics and rows."""
+"""Compare a model's answers with others: ask the judge in both orders, and make metrics and rows."""
 
 from __future__ import annotations
 
@@ -24,121 +24,148 @@ SCORE = "judge/score"
 
 
 def evaluate(
-    run: Run, config: Judge, model: ModelRef, lm: LanguageModel | None, baseline: ModelRef | None
+    run: Run, evaluator: Judge, model: ModelRef, lm: LanguageModel | None, baseline: ModelRef | None
 ) -> Evaluation:
-    """Compare and grade."""
+    """Compare the model's answers with the baseline's (or the references), and grade them if asked to.
+
+    Raises:
+        StepError: there are no questions, or the judge gave no verdict at all.
+    """
     assert lm is not None  # Judge.opens_model
     assert baseline is not None
-    asked = questions.load(config.tasks)
-    if config.against == "references":
+    asked = questions.load(evaluator.tasks)
+    if evaluator.against == "references":
         asked = [question for question in asked if question.reference is not None]
-    asked = asked[: config.limit]
+    asked = asked[: evaluator.limit]
     if not asked:
         raise StepError(
             "there are no questions to ask; name a file with some: eval.judge.tasks=[./questions.jsonl]"
         )
-    ours = answers.answers(run, config, model, lambda: lm, asked)
-    theirs: Sequence[str]
+    ours = answers.answers(run, evaluator, model, lambda: lm, asked)
+    pairs = Pairs(asked, ours, opponent_answers(run, evaluator, model, baseline, asked))
+    comparison = compare(run, evaluator, pairs)
+    return Evaluation(comparison.metrics(), comparison.rows())
+
+
+def opponent_answers(
+    run: Run, config: Judge, model: ModelRef, baseline: ModelRef, asked: Sequence[Question]
+) -> Sequence[str]:
+    """The answers to compare with: references, the baseline's, or those of the folder in ``against``."""
     if config.against == "references":
-        theirs = [str(question.reference) for question in asked]
-    else:
-        other = ModelRef.of(Path(config.opponent).expanduser()) if config.opponent else baseline
-        if other.digest == model.digest and not run.config.chain() and not (run.plan and run.plan.baseline):
-            run.say(
-                "the model is held against itself, as the questions have no references; name another:"
-                " eval.judge.against=./its-folder"
-            )
-        theirs = answers.of_other(run if config.opponent else run.of_baseline(), config, other, asked)
+        return [str(question.reference) for question in asked]
+    other = ModelRef.of(Path(config.opponent).expanduser()) if config.opponent else baseline
+    if other.digest == model.digest and not run.config.chain() and not (run.plan and run.plan.baseline):
+        run.say(
+            "the model is compared with itself, because the questions have no references; name another:"
+            " eval.judge.against=./its-folder"
+        )
+    return answers.of_other(run if config.opponent else run.of_baseline(), config, other, asked)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Questions, and two answers to each."""
+
+    questions: Sequence[Question]
+    ours: Sequence[str]
+    theirs: Sequence[str]
+
+    @property
+    def texts(self) -> list[str]:
+        """The questions as text."""
+        return [question.text for question in self.questions]
+
+    @property
+    def lengths(self) -> list[tuple[int, int]]:
+        """Characters of both answers."""
+        return [(len(a), len(b)) for a, b in zip(self.ours, self.theirs, strict=True)]
+
+    @property
+    def same(self) -> list[bool]:
+        """Whether the two answers are equal."""
+        return [a == b for a, b in zip(self.ours, self.theirs, strict=True)]
+
+
+def compare(run: Run, config: Judge, pairs: Pairs) -> Comparison:
+    """Ask the judge about all pairs; a judge that cannot compare scores both answers instead.
+
+    Raises:
+        StepError: the judge gave no verdict at all.
+    """
     scorer: Scorer = run.config.scorer[config.scorer]
-    bench = Bench(run, config, scorer, asked, ours, theirs)
-    bench.judge()
-    return Evaluation(bench.metrics(), bench.rows())
+    check = ledger.find(config.scorer, scorer, config.margin)
+    comparing = scorer.comparing()
+    scores: list[float] = []
+    verdicts: list[tuple[float, float]] = []
+    if comparing is None:
+        scores, theirs = graded(run, scorer, pairs, pairs.ours), graded(run, scorer, pairs, pairs.theirs)
+        rows = zip(scores, theirs, pairs.lengths, pairs.same, strict=True)
+        found = [outcomes.of_scores(a, b, config.margin, lengths, same=same) for a, b, lengths, same in rows]
+    else:
+        verdicts = both_orders(run, comparing, pairs.texts, pairs.ours, pairs.theirs)
+        asked = zip(verdicts, pairs.lengths, pairs.same, strict=True)
+        found = [Outcome(*both, lengths, same) for both, lengths, same in asked]
+        scores = graded(run, scorer, pairs, pairs.ours) if config.grade else []
+    differ = [outcome for outcome in found if not outcome.same]
+    if differ and not any(outcome.known for outcome in differ):
+        raise StepError(
+            f"the judge {config.scorer} gave no verdict on any of {len(differ)} pairs of"
+            f" answers{why_none(verdicts)}"
+        )
+    name = WIN_RATE if check and check.kappa >= config.min_kappa else UNCHECKED
+    signed = f"{config.scorer} {ledger.key_of(scorer)}"
+    made = Comparison(run, config, scorer, pairs, check, name, signed, scores, verdicts, found)
+    run.say(made.trust())
+    return made
 
 
-@dataclass
-class Bench:
-    """One comparison: the bench that the judge sits on."""
+def graded(run: Run, scorer: Scorer, pairs: Pairs, texts: Sequence[str]) -> list[float]:
+    """The judge's score of each of ``texts`` by itself."""
+    return run.score(scorer, pairs.texts, list(texts), [one.reference for one in pairs.questions])
+
+
+def why_none(verdicts: Sequence[tuple[float, float]]) -> str:
+    """Why a judge gave no verdict: what it replied first, or that it may need references."""
+    said = next((verdict for pair in verdicts for verdict in pair if isinstance(verdict, Score)), None)
+    return (
+        f"; the first is {said.status}: {said.said[:200]!r}"
+        if said
+        else "; a judge that needs references needs questions with them"
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison, judged: everything that its metrics and rows are made of."""
 
     run: Run
     config: Judge
     scorer: Scorer
-    asked: Sequence[Question]
-    ours: Sequence[str]
-    theirs: Sequence[str]
-
-    def judge(self) -> None:
-        """Ask what is to be asked."""
-        self.check = ledger.find(self.config.scorer, self.scorer, self.config.margin)
-        self.name = WIN_RATE if self.check and self.check.kappa >= self.config.min_kappa else UNCHECKED
-        self.signed = f"{self.config.scorer} {ledger.key_of(self.scorer)}"
-        comparing = self.scorer.comparing()
-        self.scores: list[float] = []
-        self.verdicts: list[tuple[float, float]] = []
-        if comparing is None:
-            self.outcomes = self._by_scores()
-        else:
-            self.verdicts = both_orders(
-                self.run, comparing, [one.text for one in self.asked], self.ours, self.theirs
-            )
-            self.outcomes = [
-                Outcome(*verdicts, lengths, same)
-                for verdicts, lengths, same in zip(self.verdicts, self._lengths(), self._same(), strict=True)
-            ]
-            if self.config.grade:
-                self.scores = self._graded(self.ours)
-        open_ = [outcome for outcome in self.outcomes if not outcome.same]
-        if open_ and not any(outcome.known for outcome in open_):
-            raise StepError(
-                f"the judge {self.config.scorer} gave no verdict on any of {len(open_)} pairs of"
-                f" answers{self._why()}"
-            )
-        self.run.say(self.trust())
-
-    def _by_scores(self) -> list[Outcome]:
-        self.scores, theirs = self._graded(self.ours), self._graded(self.theirs)
-        rows = zip(self.scores, theirs, self._lengths(), self._same(), strict=True)
-        return [
-            outcomes.of_scores(a, b, self.config.margin, lengths, same=same) for a, b, lengths, same in rows
-        ]
-
-    def _graded(self, texts: Sequence[str]) -> list[float]:
-        return self.run.score(
-            self.scorer, [one.text for one in self.asked], list(texts), [one.reference for one in self.asked]
-        )
-
-    def _lengths(self) -> list[tuple[int, int]]:
-        return [(len(a), len(b)) for a, b in zip(self.ours, self.theirs, strict=True)]
-
-    def _same(self) -> list[bool]:
-        return [a == b for a, b in zip(self.ours, self.theirs, strict=True)]
-
-    def _why(self) -> str:
-        said = next(
-            (verdict for pair in self.verdicts for verdict in pair if isinstance(verdict, Score)), None
-        )
-        return (
-            f"; the first is {said.status}: {said.said[:200]!r}"
-            if said
-            else "; a judge that needs references needs questions with them"
-        )
+    pairs: Pairs
+    check: ledger.Check | None
+    name: str  # of the win-rate
+    signed: str  # the judge's name and key
+    scores: list[float]  # of our answers; empty where none were asked for
+    verdicts: list[tuple[float, float]]  # in both orders; empty for a judge that scores
+    outcomes: list[Outcome]
 
     def trust(self) -> str:
-        """What the judge's word is worth, in a sentence."""
+        """How far the judge agrees with humans, in a sentence."""
         name = self.config.scorer
         if self.check is None:
             return (
-                f"the judge {name} was never checked against humans, so its win-rate is marked; ptx judge"
-                " check does that"
+                f"the judge {name} was never checked against humans, so its win-rate is marked as unchecked;"
+                " run ptx judge check"
             )
         if self.name == UNCHECKED:
             return (
-                f"the judge {name} agrees too little with humans, so its win-rate is marked: {self.check};"
-                f" wanted {self.config.min_kappa}"
+                f"the judge {name} agrees too little with humans, so its win-rate is marked as unchecked:"
+                f" {self.check}; wanted {self.config.min_kappa}"
             )
         return f"the judge {name} was checked: {self.check}"
 
     def metrics(self) -> list[Metric]:
-        """The win-rate and what stands beside it, grades, segments."""
+        """The win-rate and the metrics beside it, grades, segments."""
         found = [
             outcomes.win_rate(self.name, self.outcomes),
             *outcomes.around(self.name, self.outcomes),
@@ -157,7 +184,7 @@ class Bench:
                 )
             )
         found += outcomes.mean_score(SCORE, self.scores, self.scorer.bounds) if self.scores else []
-        segments = [question.segments for question in self.asked]
+        segments = [question.segments for question in self.pairs.questions]
         return found + outcomes.by_segment(
             segments, self.outcomes, lambda segment, part: outcomes.win_rate(self.name, part, segment)
         )
@@ -172,8 +199,7 @@ class Bench:
         if found is None:
             if not all(outcome.same for outcome in known):
                 self.run.say(
-                    "no length-controlled win-rate: these lengths and outcomes do not tell what it would be"
-                    " at equal length"
+                    "no length-controlled win-rate: it cannot be estimated from these lengths and outcomes"
                 )
             return []
         return [
@@ -190,10 +216,10 @@ class Bench:
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per question."""
-        return [self._row(index) for index in range(len(self.asked))]
+        return [self._row(index) for index in range(len(self.outcomes))]
 
     def _row(self, index: int) -> dict[str, Any]:
-        question, outcome = self.asked[index], self.outcomes[index]
+        question, outcome = self.pairs.questions[index], self.outcomes[index]
         scores = {self.name: or_null(outcome.value)}
         if self.scores:
             scores[SCORE] = or_null(self.scores[index])
@@ -205,11 +231,11 @@ class Bench:
         }
         row |= {
             "prompt": question.text,
-            "output": self.ours[index],
-            "target": self.theirs[index],
+            "output": self.pairs.ours[index],
+            "target": self.pairs.theirs[index],
             "reference": question.reference,
         }
-        row |= latency_column(seconds_of(self.ours[index]))
+        row |= latency_column(seconds_of(self.pairs.ours[index]))
         if self.verdicts and not outcome.same:
             row["said"] = [getattr(verdict, "said", "") for verdict in self.verdicts[index]]
         if not outcome.known:
@@ -223,28 +249,26 @@ class Bench:
 
 
 def or_null(score: float) -> float | None:
-    """A score as a row holds it: null where there is none, and the row's status says why."""
+    """A score for a row: null if there is none; the row's status says why."""
     return None if math.isnan(score) else float(score)
 
 
 def both_orders(
     run: Run, judge: Scorer, prompts: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
 ) -> list[tuple[float, float]]:
-    """Verdicts from our side in both orders, asked in one go; equal answers are a tie that nobody is asked
-    about.
-    """
-    open_ = [index for index, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b]
-    chosen = [prompts[index] for index in open_]
-    first, second = [ours[index] for index in open_], [theirs[index] for index in open_]
-    said = run.score(judge, chosen * 2, first + second, [*second, *first]) if open_ else []
+    """Verdicts in both orders from the side of ``ours``; equal answers are a tie without asking."""
+    differ = [index for index, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b]
+    chosen = [prompts[index] for index in differ]
+    first, second = [ours[index] for index in differ], [theirs[index] for index in differ]
+    said = run.score(judge, chosen * 2, first + second, [*second, *first]) if differ else []
     verdicts: list[tuple[float, float]] = [(TIE, TIE)] * len(prompts)
-    for place, index in enumerate(open_):
-        verdicts[index] = (said[place], turned(said[place + len(open_)]))
+    for place, index in enumerate(differ):
+        verdicts[index] = (said[place], turned(said[place + len(differ)]))
     return verdicts
 
 
 def turned(verdict: float) -> float:
-    """A verdict on (theirs, ours) from our side."""
+    """A verdict on (theirs, ours), seen from our side."""
     if isinstance(verdict, Score):
         return Score(1 - verdict, verdict.status, verdict.said)
     return 1 - verdict

@@ -1,8 +1,8 @@
-"""What a judge has replied, kept line by line: an evaluation that is killed asks only what is missing.
+"""A judge's replies, written line by line, so that an evaluation resumed after a kill asks only the rest.
 
-One append-only file per judge, keyed by the digest of the full request. A reply is on its way to the disk
-before it is used. The file is locked while a process asks, so two processes neither ask one question twice
-nor exceed a limit together.
+There is one append-only file per judge, keyed by the digest of the full request. A reply is written before it
+is used. A process locks the file while it asks, so two processes neither ask one question twice nor exceed a
+limit together.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def path_of(name: str) -> Path:
 
 
 class Journal:
-    """Replies by key; open it as a context."""
+    """Replies by key; open it as a context, which holds the lock."""
 
     def __init__(self, path: Path, waiting: Callable[[], None] = lambda: None) -> None:
         self.path, self.waiting = path, waiting
@@ -51,7 +51,7 @@ class Journal:
         os.close(self._lock)
 
     def _mend(self) -> None:
-        """Cut off a last line that a kill left half written, or the next one would be glued to it."""
+        """Cut off a half-written last line, left by a kill; the next reply would be appended to it."""
         if not self.path.is_file():
             return
         data = self.path.read_bytes()
@@ -60,7 +60,7 @@ class Journal:
             os.truncate(self.path, whole)
 
     def add(self, key: str, **reply: Any) -> None:
-        """Write a reply down; may be called from several threads."""
+        """Write a reply; may be called from several threads."""
         with self._guard:
             append_event(self.path, "reply", key=key, **reply)
             self.replies[key] = {"key": key, "time": time.time(), **reply}

@@ -1,7 +1,7 @@
-"""How far each judge agreed with humans: one file per judge in ptx's cache, written by ``ptx judge check``.
+"""The checks of judges against humans: one file per judge in ptx's cache, written by ``ptx judge check``.
 
-A judge is its scorer's settings and the content of the files behind them (rubrics, weights): change a word of
-the rubric, and it is another judge, which nobody has checked.
+A judge is identified by its scorer's settings and the content of their files (rubrics, weights). With one
+word of the rubric changed it is another judge, which has not been checked.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx import ModelRef, Scorer
-from ptx.config import identity_of
+from ptx import ModelRef, Scorer, identity_of
 from ptx.files import cache_folder, digest_of, file_digest, read_json, write_json
 
-VERSION = 1  # of how verdicts are asked for and read
+VERSION = 1  # of the way verdicts are asked for and read
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Check:
 
 
 def identity(scorer: Scorer) -> dict[str, Any]:
-    """What makes a judge the judge it is, as plain data."""
+    """Everything that identifies a judge, as plain data."""
     files = {
         path.name: ModelRef.of(path).digest if path.is_dir() else file_digest(path)
         for path in scorer.inputs()
@@ -51,12 +50,12 @@ def identity(scorer: Scorer) -> dict[str, Any]:
 
 
 def key_of(scorer: Scorer) -> str:
-    """Twelve hex digits that name a judge; of the one that compares, where it can."""
+    """Twelve hex digits that identify a judge; of its comparing form if it has one."""
     return digest_of(identity(scorer.comparing() or scorer))[:12]
 
 
 def checks_of(name: str) -> Path:
-    """The folder with the checks of all judges that were called ``name``."""
+    """The folder with the checks of all judges called ``name``."""
     return cache_folder() / "judge" / "checks" / name
 
 
@@ -70,7 +69,7 @@ def find(name: str, scorer: Scorer, margin: float) -> Check | None:
 
 
 def keep(name: str, scorer: Scorer, check: Check) -> Path:
-    """Write a check down; the newer one of a judge replaces the older."""
+    """Write a check; it replaces an earlier one of the same judge."""
     path = checks_of(name) / f"{key_of(scorer)}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, asdict(check))

@@ -1,9 +1,8 @@
-"""A judge that is a model folder, opened on a runtime of its own: it writes its verdict, or the verdicts'
-probabilities are compared.
+"""A judge in a model folder, on a runtime of its own, whose verdict is read from its text or probabilities.
 
-``letters`` asks how likely each possible verdict is as the next words. For a comparison the likeliest counts;
-a grade is the expected one (Liu et al. 2023, G-Eval, eq. 1). Nothing is sampled and nothing can be
-unparsable.
+With ``read=reply`` it writes its verdict. With ``read=letters`` the log-probability of each possible verdict
+is computed. A comparison takes the most likely one; a grade is the expected grade (Liu et al. 2023, G-Eval,
+eq. 1). Nothing is sampled then, and every verdict can be read.
 """
 
 from __future__ import annotations
@@ -11,25 +10,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ptx import LanguageModel, ModelRef, Run, Runtime, Score
-from ptx.config import identity_of
+from ptx import LanguageModel, ModelRef, Run, Runtime, Score, identity_of
 from ptx.files import digest_of
 from ptx_judge.config import Local
 from ptx_judge.journal import Journal, path_of
 from ptx_judge.rubric import GRADES, NAN, PAIR, Request, requests, verdict
 
-CHUNK = 32  # questions between two lines of the journal
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+CHUNK = 32  # questions per call of the model; their replies are written to the journal after it
 OPENING = "[["
 
 
 def score(
     run: Run, scorer: Local, prompts: list[str], completions: list[str], references: list[str | None]
 ) -> list[Score]:
-    """Verdicts in order; a prompt that does not fit into the judge's context is nan with the status
-    "failed".
-    """
+    """Verdicts in order; nan with the status "failed" for a prompt longer than the judge's context."""
     asked = requests(scorer.asked, prompts, completions, references, pair=scorer.compare)
     judge = ModelRef.of(Path(scorer.model).expanduser())
     setup = {
@@ -45,7 +44,7 @@ def score(
     ]
     with Journal(
         path_of(f"local-{digest_of(setup)[:16]}"),
-        lambda: run.say("waiting for another process that asks the same judge"),
+        lambda: run.say("waiting for another process, which is asking the same judge"),
     ) as kept:
         missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in kept.replies}
         if missing:
@@ -64,7 +63,7 @@ def runtime_of(run: Run, scorer: Local) -> Runtime:
 
 
 def ask(run: Run, scorer: Local, judge: ModelRef, missing: dict[str, Request], journal: Journal) -> None:
-    """Open the judge and ask, a chunk at a time."""
+    """Open the judge and ask it, one chunk at a time."""
     lm: LanguageModel = run.host.first(
         "ptx_load", runtime=runtime_of(run, scorer), model=judge, device=run.device
     )
@@ -81,13 +80,14 @@ def ask(run: Run, scorer: Local, judge: ModelRef, missing: dict[str, Request], j
 
 
 def chunks(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Pieces of :data:`CHUNK`."""
+    """Slices of :data:`CHUNK` items."""
     yield from (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
 
 
-def text_for(tokenizer: Any, request: Request) -> str:
-    """The request as the judge reads it: through its chat template; the system part goes to the user where
-    the template has no such role.
+def text_for(tokenizer: PreTrainedTokenizerBase, request: Request) -> str:
+    """The request as the judge reads it: through its chat template.
+
+    If the template has no system role, the user's turn begins with the system part.
     """
     from jinja2 import TemplateError
 
@@ -103,7 +103,7 @@ def text_for(tokenizer: Any, request: Request) -> str:
 
 
 def replies(lm: LanguageModel, scorer: Local, texts: list[str]) -> list[dict[str, Any]]:
-    """Per prompt what the judge says, its letters' log-probabilities, or why it was not asked."""
+    """Per prompt the judge's reply, the log-probabilities of its verdicts, or why it was not asked."""
     room = lm.max_length - (scorer.max_new_tokens if scorer.read == "reply" else len(OPENING) + 2)
     sizes = [len(lm.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in texts]
     fits = [text for text, size in zip(texts, sizes, strict=True) if size <= room]
@@ -124,7 +124,7 @@ def replies(lm: LanguageModel, scorer: Local, texts: list[str]) -> list[dict[str
 
 
 def letters(lm: LanguageModel, texts: list[str], *, pair: bool) -> list[dict[str, float]]:
-    """Log-probability of every verdict that the judge could give."""
+    """Per prompt the log-probability of every possible verdict."""
     names = list(PAIR) if pair else [str(grade) for grade in GRADES]
     found = lm.loglikelihood([(text + OPENING, f"{name}]]") for text in texts for name in names])
     scores = [score for score, _ in found]

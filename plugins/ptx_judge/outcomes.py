@@ -1,10 +1,9 @@
-"""From a judge's verdicts in both orders to one outcome per question, and to the numbers of a comparison.
-Pure functions.
+"""One outcome per question from a judge's verdicts in both orders, and a comparison's metrics from outcomes.
 
-An outcome is 1 (ours is better), 0.5 (a tie) or 0. The two orders must agree: a verdict that turns with the
-seats says something about the judge and nothing about the answers, and counts as a tie. An order that could
-not be read leaves the outcome open between what the other order allows; it is no row of the win-rate, but of
-its worst and best case.
+An outcome is 1 (ours is better), 0.5 (a tie) or 0. The two orders must agree. A verdict that changes with the
+order depends on the position and not on the answers; it counts as a tie. If one order could not be read, the
+outcome is unknown: it is left out of the win-rate and counts only in its worst and best case. The functions
+are pure.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
-from ptx import Metric, stats
-from ptx.records import Better
+from ptx import Better, Metric, stats
 
 TIE = 0.5
-#: prefix of names of metrics, apart from which only the judge's scores (judge/score) stand
+#: the names of the win-rate, which begin all other names but those of the judge's scores (judge/score)
 WIN_RATE, UNCHECKED = "judge/win_rate", "judge/win_rate_unchecked"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Both orders' verdicts on one question, from our side (nan: none); ``same`` answers are a tie that
-    nobody was asked about.
+    """Both orders' verdicts on one question, seen from our answer (nan: none).
+
+    ``same`` answers are a tie, and the judge is not asked.
     """
 
     first: float
@@ -45,24 +44,24 @@ class Outcome:
 
     @property
     def value(self) -> float:
-        """1, 0.5 or 0; nan when it is not known."""
+        """1, 0.5 or 0; nan if it is unknown."""
         return math.nan if not self.known else self.first if self.consistent else TIE
 
     def at(self, unknown: float) -> float:
-        """The outcome if every missing verdict had been ``unknown``."""
+        """The outcome with every missing verdict set to ``unknown``."""
         seen = [unknown if math.isnan(verdict) else verdict for verdict in (self.first, self.second)]
         return replace(self, first=seen[0], second=seen[1]).value
 
 
 def of_scores(ours: float, theirs: float, margin: float, lengths: tuple[int, int], *, same: bool) -> Outcome:
-    """The outcome of two answers that were scored by themselves."""
+    """The outcome of two answers that were scored separately."""
     gap = ours - theirs
     verdict = math.nan if math.isnan(gap) else TIE if abs(gap) <= margin else float(gap > 0)
     return Outcome(verdict, verdict, lengths, same)
 
 
 def win_rate(name: str, outcomes: Sequence[Outcome], segment: str = "") -> Metric:
-    """The mean outcome; nan when no outcome is known. All answers the same is no estimate but a fact."""
+    """The mean outcome; nan if none is known. If all answers are the same, it is exactly 0.5."""
     values = [outcome.value for outcome in outcomes if outcome.known]
     if outcomes and all(outcome.same for outcome in outcomes):
         return Metric(name, TIE, "fraction", "higher", TIE, TIE, len(outcomes), segment)
@@ -70,8 +69,9 @@ def win_rate(name: str, outcomes: Sequence[Outcome], segment: str = "") -> Metri
 
 
 def share(name: str, values: Sequence[float], better: Better, segment: str = "") -> Metric:
-    """The mean of values between 0 and 1: Student's interval, and Wilson's where all are alike or all are 0
-    or 1.
+    """The mean of values between 0 and 1.
+
+    Its interval is Student's, or Wilson's if all values are equal or all are 0 or 1.
     """
     if not values:
         return Metric(name, math.nan, "fraction", better, -math.inf, math.inf, 0, segment)
@@ -93,7 +93,7 @@ def share(name: str, values: Sequence[float], better: Better, segment: str = "")
 
 
 def around(name: str, outcomes: Sequence[Outcome]) -> list[Metric]:
-    """What stands beside a win-rate: its bounds, and how the judge behaved. ``name`` is the win-rate's."""
+    """The metrics beside a win-rate: its bounds, and the judge's behaviour. ``name`` is the win-rate's."""
     asked = [outcome for outcome in outcomes if not outcome.same]
     known = [outcome for outcome in outcomes if outcome.known]
     both = [float(outcome.consistent) for outcome in asked if outcome.known]
@@ -112,8 +112,9 @@ def around(name: str, outcomes: Sequence[Outcome]) -> list[Metric]:
 
 
 def length_ratio(name: str, outcomes: Sequence[Outcome]) -> Metric:
-    """The geometric mean of our answer's length over theirs (one character added to both, as an answer may be
-    empty).
+    """The geometric mean of our answer's length over theirs.
+
+    One character is added to both, because an answer may be empty.
     """
     logs = [math.log((ours + 1) / (theirs + 1)) for ours, theirs in (outcome.lengths for outcome in outcomes)]
     value, low, high = (math.exp(number) for number in _bounded(logs))
@@ -126,9 +127,7 @@ def _bounded(logs: Sequence[float]) -> tuple[float, float, float]:
 
 
 def mean_score(name: str, scores: Sequence[float], bounds: tuple[float, float]) -> list[Metric]:
-    """The mean of scores on the judge's own scale; where some are missing, the worst and the best case
-    too.
-    """
+    """The mean of scores on the judge's own scale; if some are missing, also the worst and best case."""
     known = [score for score in scores if not math.isnan(score)]
     if not known:
         return []
@@ -167,9 +166,7 @@ def by_segment(
     outcomes: Sequence[Outcome],
     make: Callable[[str, Sequence[Outcome]], Metric],
 ) -> list[Metric]:
-    """A metric over each part of the questions that shares a value of a segment; a part without a known
-    outcome has none.
-    """
+    """A metric for each segment's questions; a segment without a known outcome has none."""
     parts: dict[str, list[Outcome]] = {}
     for found, outcome in zip(segments, outcomes, strict=True):
         for dimension, value in found.items():

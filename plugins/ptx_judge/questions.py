@@ -1,9 +1,9 @@
-"""Questions from files: JSON lines (or a JSON list) with a prompt, maybe a reference answer, maybe segments.
+"""Questions from files: JSON lines (or a JSON list) with a prompt, and optionally a reference and segments.
 
-Read are the shapes in which such files come: ``prompt`` or ``question`` or ``instruction`` (with ``input``),
-FastChat's ``turns`` (vicuna_bench, MT-bench's first turns), a ``messages`` list that ends with the user. A
-reference is ``reference``, ``answer`` or ``output``. Multiple-choice items (``choices``, ``replies``,
-``options``) are no open questions and are passed over.
+A question is in ``prompt``, ``question`` or ``instruction`` (with ``input``), in FastChat's ``turns``
+(vicuna_bench, MT-bench's first turns), or in a ``messages`` list that ends with the user. A reference is in
+``reference``, ``answer`` or ``output``. Multiple-choice items (``choices``, ``replies``, ``options``) are not
+open questions and are skipped.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ class Question:
 
     @property
     def id(self) -> str:
-        """Of its content: what is asked and, where it is known, what is right."""
+        """A digest of the question and, if there is one, its reference."""
         return item_id(self.text, self.reference)
 
 
 def files(entries: Sequence[str]) -> list[Path]:
-    """The question files behind paths; of a folder all its .jsonl files (a folder of lm-eval tasks holds
-    their items so).
+    """The question files that the paths name; for a folder, all its .jsonl files.
+
+    A folder of lm-eval tasks holds their items in such files.
     """
     found: list[Path] = []
     for entry in entries:
@@ -49,7 +50,7 @@ def files(entries: Sequence[str]) -> list[Path]:
 
 
 def problems(entries: Sequence[str]) -> list[Problem]:
-    """What is wrong with the files, by line."""
+    """The problems of the files, with line numbers."""
     found = []
     for entry in entries:
         if not Path(entry).expanduser().exists():
@@ -74,8 +75,9 @@ def problems(entries: Sequence[str]) -> list[Problem]:
 
 
 def load(entries: Sequence[str]) -> list[Question]:
-    """The distinct questions in the order of their ids, which is no order: the first N are a sample, the same
-    for every model.
+    """The distinct questions, ordered by id.
+
+    Ids are digests, so the first N questions are a random sample, the same for every model.
     """
     distinct = {question.id: question for path in files(entries) for question in read(path)}
     return [distinct[key] for key in sorted(distinct)]
@@ -85,7 +87,7 @@ def read(path: Path) -> Iterator[Question]:
     """The questions of one file.
 
     Raises:
-        ValueError: a row that is none; the text names file and line.
+        ValueError: a row is not a question; the text names file and line.
     """
     for place, row in _rows(path):
         if isinstance(row, dict) and any(isinstance(row.get(name), list) for name in CHOICES):
@@ -116,13 +118,13 @@ def _rows(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def question(row: Any) -> Question:
-    """One row as a question.
+    """The question of one row.
 
     Raises:
-        ValueError: it holds none.
+        ValueError: the row has none.
     """
     if not isinstance(row, dict):
-        # all that is wrong with a file is one kind
+        # callers handle one kind of error
         raise ValueError(f"a row must be an object, got {type(row).__name__}")  # noqa: TRY004
     reference = next((str(row[name]) for name in REFERENCES if row.get(name) not in (None, "")), None)
     return Question(
@@ -133,10 +135,10 @@ def question(row: Any) -> Question:
 
 
 def prompt_of(row: dict[str, Any]) -> str:
-    """The question of a row, in whatever columns it stands.
+    """The question's text, from whichever columns hold it.
 
     Raises:
-        ValueError: there is none.
+        ValueError: no column does.
     """
     if isinstance(row.get("turns"), list):
         return _only(row["turns"], "turns")
@@ -157,7 +159,7 @@ def prompt_of(row: dict[str, Any]) -> str:
 def _only(turns: list[Any], name: str) -> str:
     if len(turns) != 1 or not isinstance(turns[0], str) or not turns[0].strip():
         raise ValueError(
-            f"{name} must hold one turn of the user, got {len(turns)}; conversations of several turns are not"
-            " judged"
+            f"{name} must hold one turn of the user, got {len(turns)}; conversations with several turns are"
+            " not judged"
         )
     return turns[0]

@@ -1,7 +1,7 @@
-"""Round robin: every two runs of a sweep held against each other by the judge that they were evaluated with.
+"""Round robin: every two runs of a sweep compared by the judge that they were evaluated with.
 
-The verdicts go into ``SWEEP/judge/rounds.jsonl``, from which reports take the order of the runs; asking is
-done here and never by a report.
+The verdicts are written to ``SWEEP/judge/rounds.jsonl``. Reports read the order of the runs from there and
+never ask a judge themselves.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Answers = dict[str, dict[str, Row]]  # run -> item -> its row
 
 
 def shared(answers: Answers) -> list[str]:
-    """The questions that every run has answered, in order."""
+    """The questions that every run has answered, sorted."""
     common = set.intersection(*(set(rows) for rows in answers.values())) if answers else set()
     return sorted(common)
 
@@ -46,13 +46,14 @@ def keep(folder: Path, rounds: Sequence[Row]) -> Path:
 
 
 def kept(folder: Path) -> list[Row]:
-    """The rounds of a sweep; none when it was not ranked."""
+    """The rounds of a sweep; empty if it was not ranked."""
     return list(read_rows(folder / ROUNDS))
 
 
 def games_of(rounds: Sequence[Row], runs: Sequence[str]) -> list[NDArray[np.float64]]:
-    """One matrix (K, K) per question: how often row beat column, a tie half for each; unknown outcomes are no
-    games.
+    """One matrix (K, K) per question: how often row beat column; a tie counts half for each.
+
+    Unknown outcomes are left out.
     """
     place = {run: index for index, run in enumerate(runs)}
     found: dict[str, NDArray[np.float64]] = {}
@@ -65,7 +66,7 @@ def games_of(rounds: Sequence[Row], runs: Sequence[str]) -> list[NDArray[np.floa
 
 
 def rounds_by_score(answers: Answers, score: str, margin: float) -> list[Row]:
-    """The rounds that follow from scores which every answer got by itself: nobody needs to be asked."""
+    """The rounds that follow from the scores of single answers, without asking a judge."""
     made = []
     for a, b in couples(answers):
         for item in shared(answers):
@@ -81,9 +82,7 @@ def rounds_by_score(answers: Answers, score: str, margin: float) -> list[Row]:
 def order(
     rounds: Sequence[Row], runs: Sequence[str], seed: int = 0
 ) -> list[tuple[str, float, float, float]] | None:
-    """(Run, strength, low, high), the strongest first; None where Bradley and Terry's model has no
-    estimate.
-    """
+    """(Run, strength, low, high), the strongest first; None if Bradley and Terry's model has no estimate."""
     games = games_of(rounds, runs)
     found = strengths(games, seed) if games else None
     if found is None:

@@ -1,6 +1,4 @@
-"""A report's section: who judged, whether that judge is to be believed, and the order of the runs. Reads
-records only.
-"""
+"""A report's section: the judges, their checks, and the order of the runs. Reads records only."""
 
 from __future__ import annotations
 
@@ -14,11 +12,11 @@ from ptx import Metric
 from ptx_judge import rank
 from ptx_judge.outcomes import UNCHECKED, WIN_RATE
 
-FEWEST = 3  # of two runs the win-rate says all
+FEWEST = 3  # runs; for two, the win-rate gives the order
 
 
 def sections(records: Sequence[Any]) -> list[str]:
-    """One fragment, or none where nothing was judged."""
+    """One HTML fragment, or none if no run was judged."""
     judged = [(record, rows) for record in records if record.status == "done" and (rows := _rows(record))]
     if not judged:
         return []
@@ -76,8 +74,9 @@ def _number(metric: Metric | None) -> str:
 
 
 def _order(folder: Path, judged: Sequence[tuple[Any, dict[str, dict[str, Any]]]]) -> str:
-    """The runs of one sweep by Bradley and Terry: from its rounds, else from the scores of a judge that
-    scores answers by themselves.
+    """The runs of one sweep in the order of Bradley and Terry's strengths.
+
+    They follow from the sweep's rounds, else from the scores of a judge that scores single answers.
     """
     labels = {record.id: _label(record) for record, _ in judged}
     if len(labels) < FEWEST:
@@ -88,7 +87,7 @@ def _order(folder: Path, judged: Sequence[tuple[Any, dict[str, dict[str, Any]]]]
         rounds = rank.rounds_by_score({record.id: rows for record, rows in judged}, "judge/score", margin)
     if not rounds:
         return (
-            "<p class='hint'>No order of these runs: only each against its baseline was judged; <code>ptx"
+            "<p class='hint'>No order of these runs: each was only compared with its baseline; <code>ptx"
             " judge rank</code> asks about all pairs.</p>"
         )
     found = rank.order(rounds, list(labels))

@@ -1,20 +1,24 @@
 """A reward model: a sequence classifier with one label, whose logit is the score of a conversation.
-Safetensors only, no remote code.
+
+Only safetensors are read, and no remote code is run.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ptx import Run, Score, StepError
 from ptx.lm.load import load_tokenizer, quiet
 from ptx_judge.config import Reward
 from ptx_judge.rubric import NAN
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 
 def score(run: Run, scorer: Reward, prompts: list[str], completions: list[str]) -> list[float]:
-    """One logit per completion; nan with the status "failed" for what is longer than the model takes."""
+    """One logit per completion; nan with the status "failed" for one longer than the model's context."""
     import torch
 
     folder = Path(scorer.model).expanduser()
@@ -34,20 +38,19 @@ def score(run: Run, scorer: Reward, prompts: list[str], completions: list[str]) 
             {"input_ids": [encoded[index] for index in chosen]}, padding_side="right", return_tensors="pt"
         ).to(run.device)
         with torch.inference_mode():
-            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits[
-                :, 0
-            ]  # (B,)
+            made = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"])
+        logits = made.logits[:, 0]  # (B,)
         for index, value in zip(chosen, logits.float().tolist(), strict=True):
             scores[index] = value
         run.log({"answers": float(start + len(chosen))}, start + len(chosen), len(order))
     return scores
 
 
-def load(folder: Path, device: str) -> Any:
+def load(folder: Path, device: str) -> PreTrainedModel:
     """The classifier, in float32 on a CPU and bfloat16 on a GPU.
 
     Raises:
-        StepError: it is no reward model.
+        StepError: the folder does not hold a reward model.
     """
     quiet()
     from transformers import AutoModelForSequenceClassification
@@ -71,9 +74,10 @@ def load(folder: Path, device: str) -> Any:
     return model.to(device).eval()
 
 
-def encode(tokenizer: Any, prompt: str, completion: str) -> list[int]:
-    """A conversation through the chat template; without one the two texts as a pair (as DeBERTa reward models
-    take them).
+def encode(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> list[int]:
+    """The tokens of a conversation, through the chat template.
+
+    Without a template they are those of the two texts as a pair, as DeBERTa reward models take them.
     """
     if getattr(tokenizer, "chat_template", None):
         turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]

@@ -1,13 +1,20 @@
-"""The offline judge: what a program can see of an answer. Pure functions on text."""
+"""The offline judge: checks of an answer that need no model. Pure functions on text."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
+from ptx_judge.config import Rule
+
 WORD = re.compile(r"\w+(?:[.,:/-]\w+)*")
-FORM = 0.1  # what the form is worth beside the answer's 1
-LOOP = 0.5  # a text whose share of distinct three-word runs is below this runs in circles
+FORM = 0.1  # weight of the form beside the answer's 1
+LOOP = 0.5  # a text repeats itself if its share of distinct three-word runs is below this
+
+
+def scores(scorer: Rule, completions: list[str], references: list[str | None]) -> list[float]:
+    """:func:`score` of every completion."""
+    return [score(text, answer, scorer.words) for text, answer in zip(completions, references, strict=True)]
 
 
 def score(completion: str, reference: str | None, most: int) -> float:
@@ -18,8 +25,9 @@ def score(completion: str, reference: str | None, most: int) -> float:
 
 
 def holds(completion: str, reference: str, most: int) -> bool:
-    """Whether the reference's words stand in the completion, side by side and in order, with at most ``most``
-    words around them.
+    """Whether the completion holds the reference's words side by side and in order.
+
+    It may have at most ``most`` words around them.
     """
     said, wanted = words(completion), words(reference)
     if not wanted or len(said) - len(wanted) > most:
@@ -28,8 +36,9 @@ def holds(completion: str, reference: str, most: int) -> bool:
 
 
 def form(completion: str, most: int) -> float:
-    """The share kept of three rules: it says something, it does not run in circles, it is not too long.
-    Nothing said keeps none.
+    """The share of three rules that are kept: not empty, not repeating itself, not too long.
+
+    An empty text keeps none.
     """
     said = words(completion)
     if not said:
@@ -38,7 +47,7 @@ def form(completion: str, most: int) -> float:
 
 
 def variety(said: list[str]) -> float:
-    """Distinct three-word runs as a share of all."""
+    """The share of distinct three-word runs among all."""
     runs = [tuple(said[start : start + 3]) for start in range(len(said) - 2)]
     return len(set(runs)) / len(runs) if runs else 1.0
 

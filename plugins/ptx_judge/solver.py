@@ -1,8 +1,7 @@
-"""The two fits: a win-rate at equal length, and the strengths of many models from games between pairs. Pure,
-numpy only.
+"""Two fits: a win-rate at equal length, and the strengths of many models from games between pairs.
 
-Both are logistic models whose maximum-likelihood estimate may not exist. Where it does not, they answer None:
-a number from the last iteration of a diverging fit looks like any other number.
+Both are logistic models whose maximum-likelihood estimate may not exist. Then they return None, because a
+number from the last iteration of a diverging fit looks like any other number. Pure functions, numpy only.
 """
 
 from __future__ import annotations
@@ -15,21 +14,20 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 STEPS, CLOSE = 100, 1e-9
-DIVERGED = 30.0  # logits beyond this are a separated fit on its way to infinity
-FEWEST = 30  # questions below which a slope in length is noise
-MOST_LOST = 0.025  # share of resamples without an estimate that an interval can bear
+DIVERGED = 30.0  # logits beyond this mean that the data are separated and the fit goes to infinity
+FEWEST = 30  # with fewer questions a slope in length is noise
+MOST_LOST = 0.025  # share of resamples without an estimate that an interval tolerates
 
 
 def length_controlled(outcomes: Array, ours: Array, theirs: Array) -> float | None:
-    r"""The win-rate if both answers were equally long (Dubois et al. 2024, AlpacaEval 2), or None where that
-    cannot be told.
+    r"""The win-rate if both answers were equally long (Dubois et al. 2024, AlpacaEval 2), or None.
 
     .. math:: P(\text{win}) = \sigma(\theta + \phi \tanh((l - l') / \operatorname{std}(l - l')))
 
     fitted to the outcomes (N,) in {0, 0.5, 1} and lengths (N,); the result is :math:`\sigma(\theta)`. Their
-    term for the difficulty of each instruction is left out: it is shared between the models of a leaderboard,
-    and a single comparison cannot tell it apart. None when lengths do not differ, when one side is always the
-    longer one (equal length would be an extrapolation), when there are fewer than 30 questions, or when the
+    term for the difficulty of each instruction is left out: it is shared between the models of a leaderboard
+    and cannot be estimated from a single comparison. None if lengths do not differ, if one side is always
+    longer (equal length would be an extrapolation), if there are fewer than 30 questions, or if the
     likelihood has no maximum (the outcomes are separated by length, or all the same).
     """
     gaps = ours - theirs
@@ -45,7 +43,7 @@ def logistic(design: Array, outcomes: Array) -> Array | None:
     """Maximum-likelihood coefficients (K,) of a logistic regression by Newton's method; design (N, K),
     outcomes (N,) in [0, 1].
 
-    None when the likelihood has no maximum.
+    None if the likelihood has no maximum.
     """
     beta = np.zeros(design.shape[1])
     for _ in range(STEPS):
@@ -71,10 +69,10 @@ def sigmoid(logits: Array) -> Array:
 def controlled_interval(
     outcomes: Array, ours: Array, theirs: Array, seed: int, repeats: int = 500
 ) -> tuple[float, float, float] | None:
-    """(Value, low, high) of :func:`length_controlled`, the whole fit repeated on resampled questions
-    (percentile method, 95 %).
+    """(Value, low, high) of :func:`length_controlled` by a bootstrap over questions (95 %, percentiles).
 
-    None where there is no estimate, or where more than 2.5 % of the resamples have none.
+    The whole fit is repeated on every resample. None if there is no estimate, or if more than 2.5 % of the
+    resamples have none.
     """
     value = length_controlled(outcomes, ours, theirs)
     if value is None:
@@ -111,7 +109,7 @@ def bradley_terry(wins: Array) -> Array | None:
 
 
 def connected(beats: NDArray[np.bool_]) -> bool:
-    """Whether every model is reached from every other along wins (K, K)."""
+    """Whether every model can be reached from every other along wins (K, K)."""
     reach = beats | np.eye(len(beats), dtype=bool)
     for _ in range(math.ceil(math.log2(max(len(beats), 2)))):
         reach = (reach.astype(np.int64) @ reach.astype(np.int64)) > 0
@@ -123,8 +121,8 @@ def strengths(
 ) -> list[tuple[float, float, float]] | None:
     """(Strength, low, high) of every model; ``games`` holds one wins matrix (K, K) per question.
 
-    Questions are resampled, not games: a question's games share its luck. Without an estimate None; where
-    more than 2.5 % of the resamples have none, the intervals are infinite.
+    Questions are resampled, not games, because the games of one question are not independent. None without an
+    estimate; if more than 2.5 % of the resamples have none, the intervals are infinite.
     """
     stacked = np.stack(games)  # (Q, K, K)
     value = bradley_terry(stacked.sum(axis=0))

@@ -1,4 +1,4 @@
-"""What is wrong with a judged evaluation, found before a weight is loaded."""
+"""Find the problems of a judged evaluation before a model is loaded."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import importlib.util
 import os
 from pathlib import Path
 
-from ptx import Problem, RunConfig, Scorer, did_you_mean
-from ptx.hooks.host import get_host
+from ptx import Problem, RunConfig, Scorer, did_you_mean, get_host
 from ptx_judge import questions
 from ptx_judge.config import Asked, Endpoint, Judge, Local, Reward
 from ptx_judge.rubric import problem_with
 
 
 def problems(config: RunConfig) -> list[Problem]:
-    """Of the evaluator and of the judges that are asked by it, or by a training."""
+    """Problems of the evaluator, and of the judges that it or a training method asks."""
     found = []
     names = config.method.scorers() if config.method is not None else []
     for evaluator in config.eval.values():
@@ -28,7 +27,7 @@ def problems(config: RunConfig) -> list[Problem]:
 
 
 def of_questions(judge: Judge) -> list[Problem]:
-    """Files that cannot be read; references that are not there."""
+    """Files that cannot be read, and missing references."""
     found = questions.problems(judge.tasks)
     if found or judge.against != "references":
         return found
@@ -36,11 +35,11 @@ def of_questions(judge: Judge) -> list[Problem]:
     if any(question.reference is not None for question in asked):
         return []
     what = f"eval.judge.against=references, and none of the {len(asked)} questions has a reference"
-    return [Problem(what, "give the questions a column reference, or take eval.judge.against=baseline")]
+    return [Problem(what, "give the questions a column reference, or type eval.judge.against=baseline")]
 
 
 def of_scorer(name: str, scorer: Scorer) -> list[Problem]:
-    """Settings that one of our judges cannot do without."""
+    """Settings of this plugin's judges that are missing or wrong."""
     where = f"scorer.{name}"
     found = []
     if isinstance(scorer, Asked):
@@ -57,7 +56,7 @@ def of_scorer(name: str, scorer: Scorer) -> list[Problem]:
 
 
 def of_endpoint(where: str, scorer: Endpoint) -> list[Problem]:
-    """Address, model, key, client."""
+    """Problems of an endpoint's address, model, key and client."""
     found = []
     if not scorer.base_url.startswith(("http://", "https://")):
         what = f"{where}.base_url must be an http(s) address, got {scorer.base_url!r}"
@@ -72,7 +71,7 @@ def of_endpoint(where: str, scorer: Endpoint) -> list[Problem]:
         found.append(
             Problem(
                 f"the environment variable {scorer.key_env} holds no key",
-                f"export it, or say {where}.key_env='' if the server wants none",
+                f"export it, or type {where}.key_env='' if the server needs none",
             )
         )
     if importlib.util.find_spec("openai") is None:
@@ -81,7 +80,7 @@ def of_endpoint(where: str, scorer: Endpoint) -> list[Problem]:
 
 
 def of_runtime(where: str, scorer: Local) -> list[Problem]:
-    """The runtime of a judge that runs here, and its fields."""
+    """Problems of a local judge's runtime and its fields."""
     host = get_host()
     known = host.names("runtime")
     if scorer.runtime not in known:
@@ -96,7 +95,7 @@ def of_runtime(where: str, scorer: Local) -> list[Problem]:
 
 
 def of_folder(where: str, model: str) -> list[Problem]:
-    """A judge's weights."""
+    """The problem of a judge's folder without a model."""
     folder = Path(model).expanduser()
     if model and (folder / "config.json").is_file():
         return []

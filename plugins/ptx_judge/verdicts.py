@@ -1,4 +1,4 @@
-"""Human verdicts on pairs of answers, and those of judges that were asked elsewhere, from files.
+"""Verdicts on pairs of answers from files: of people, and of judges that were asked earlier.
 
 The format is PandaLM's (Wang et al. 2023): a JSON list (or JSON lines) with ``idx``, ``instruction`` and
 ``input`` (or any form of question that ``eval.judge.tasks`` takes), ``response1``, ``response2`` and a column
@@ -24,7 +24,7 @@ PERSON, RESULT = "annotator", "_result"
 
 @dataclass(frozen=True)
 class Pair:
-    """Two answers and what each person said of them."""
+    """Two answers, and each person's verdict on them."""
 
     idx: str
     question: str
@@ -33,14 +33,14 @@ class Pair:
 
     @property
     def majority(self) -> str | None:
-        """What more than half of them said; None when no label has that many."""
+        """The verdict of more than half of the people; None if no verdict has that many."""
         label, count = Counter(self.labels).most_common(1)[0]
         return label if 2 * count > len(self.labels) else None
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A judge's verdicts by pair; what is none of 1, 2 and 0 (or "tie") is left out and counted."""
+    """A judge's verdicts by pair; any other than 1, 2 and 0 (or "tie") is left out and counted."""
 
     name: str
     labels: dict[str, str]
@@ -48,7 +48,7 @@ class Stored:
 
 
 def load(path: Path) -> tuple[Path, list[str], list[Pair], list[Stored]]:
-    """(File of the human verdicts, names of the persons, pairs, judges) of a file or a folder.
+    """(File of the human verdicts, names of the people, pairs, judges) from a file or a folder.
 
     Raises:
         ConfigError: there are no human verdicts, or more than one file of them.
@@ -108,7 +108,7 @@ def _pair(path: Path, place: int, row: dict[str, Any], persons: list[str]) -> Pa
 
 
 def label_of(said: object) -> str:
-    """A verdict as one of the labels where it is one."""
+    """A verdict in the form of the labels, as far as it can be read as one."""
     text = str(said).strip().lower()
     return TIE if text == "tie" else text
 

@@ -3,13 +3,19 @@
 import json
 import threading
 import time
+import types
 from collections import Counter
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import ptx_judge
-from ptx import RunConfig
+from ptx import Choice, ModelRef, RunConfig, Runtime, Score, Scorer, hookimpl, setting
+from ptx.hooks.host import get_host
+from ptx.store.store import Store
+from ptx_judge import Judge
+from ptx_judge.ledger import Check, keep
 
 
 class Server(ThreadingHTTPServer):
@@ -112,6 +118,157 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+def check_of(scorer, kappa, margin=0.0):
+    keep(
+        "it",
+        scorer,
+        Check("it", kappa, kappa - 0.05, kappa + 0.05, 0.9, 999, 0, 0.9, margin, "people.json", ""),
+    )
+
+
+@dataclass
+class Canned(Runtime):
+    manner: str = setting("", "what stands before every answer")
+
+
+@dataclass
+class Packaged(Canned):
+    exports = True
+
+
+@dataclass
+class Shorter(Scorer):
+    """A stranger's judge that scores answers by themselves."""
+
+
+@dataclass
+class Moody(Scorer):
+    """A judge that compares: it prefers the longer answer, says nothing sensible about "odd", and on "seat"
+    takes whoever sits first.
+    """
+
+    compare: bool = setting(False, "compare")
+
+    def comparing(self):
+        return Moody(compare=True)
+
+
+class Letters:
+    chat_template = None
+
+    def __call__(self, text, **_):
+        return {"input_ids": list(text)}
+
+
+class Answerer:
+    max_length, emulated, tokenizer = 263, "", Letters()
+
+    def __init__(self, answers, manner, log):
+        self.answers, self.manner, self.log = answers, manner, log
+
+    def generate(self, prompts, max_new_tokens, *, stop=(), temperature=0.0, seed=0):
+        self.log.append(f"generate {self.answers.get('name')}")
+        return [self.manner + self.answers.get(prompt, "I do not know") for prompt in prompts]
+
+    def close(self):
+        self.log.append(f"close {self.answers.get('name')}")
+
+
+class Plugin:
+    __name__ = "canned"
+
+    def __init__(self):
+        self.log = []
+
+    @hookimpl
+    def ptx_choices(self):
+        return [
+            Choice("runtime", "canned", Canned),
+            Choice("runtime", "packaged", Packaged),
+            Choice("scorer", "shorter", Shorter),
+            Choice("scorer", "moody", Moody),
+        ]
+
+    @hookimpl
+    def ptx_export(self, run, runtime, model):
+        self.log.append("export")
+        folder = run.folder / "package"
+        folder.mkdir()
+        answers = json.loads((model.path / "answers.json").read_text())
+        (folder / "answers.json").write_text(json.dumps({**answers, "name": "package"}))
+        return ModelRef.of(folder, "package")
+
+    @hookimpl
+    def ptx_load(self, runtime, model):
+        assert model.kind == ("package" if runtime.exports else "full")
+        return Answerer(json.loads((model.path / "answers.json").read_text()), runtime.manner, self.log)
+
+    @hookimpl
+    def ptx_score(self, scorer, prompts, completions, references):
+        if isinstance(scorer, Shorter):
+            return [-float(len(text)) for text in completions]
+        if isinstance(scorer, Moody):
+            self.log.append(f"asked {len(prompts)}")
+            rows = zip(prompts, completions, references, strict=True)
+            if not scorer.compare:
+                return [
+                    Score(float("nan"), "unparsable", "hm") if "odd" in prompt else 5.0 + len(text) % 3
+                    for prompt, text, _ in rows
+                ]
+            return [self.prefer(*row) for row in rows]
+        return None
+
+    def prefer(self, prompt, one, other):
+        if "odd" in prompt and one.startswith("bb"):
+            return Score(float("nan"), "unparsable", "I like both.")
+        return Score(
+            1.0 if "seat" in prompt or len(one) > len(other) else 0.0, "ok", f"between {one} and {other}"
+        )
+
+
+QUESTIONS = [
+    {"prompt": "longer?", "answer": "bb", "category": "x"},
+    {"prompt": "shorter?", "answer": "bbbb", "category": "x"},
+    {"prompt": "seat?", "category": "y"},
+    {"prompt": "odd?", "category": "y"},
+    {"prompt": "same?", "category": "y"},
+]
+BASE = {"name": "base", "longer?": "a", "shorter?": "aaaaaa", "seat?": "aa", "odd?": "a", "same?": "cc"}
+TUNED = {"name": "tuned", "longer?": "bb", "shorter?": "bbb", "seat?": "bb", "odd?": "bbb", "same?": "cc"}
+
+
+@pytest.fixture
+def scene(tmp_path, make_run):
+    """A base and a tuned model, questions, and ``judged(scorer, ...)``, which evaluates the tuned one."""
+    made = types.SimpleNamespace(
+        plugin=Plugin(), answers_of_tuned=TUNED, checked=check_of, store=Store(tmp_path / "store"), count=0
+    )
+    for name, answers in (("base", BASE), ("tuned", TUNED)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "answers.json").write_text(json.dumps(answers))
+        setattr(made, name, ModelRef.of(tmp_path / name))
+    made.questions = tmp_path / "questions.jsonl"
+    made.questions.write_text("".join(json.dumps(row) + "\n" for row in QUESTIONS))
+
+    def judged(scorer, runtime=None, model=None, **settings):
+        made.count += 1
+        config = RunConfig(runtime=runtime or Canned(), scorer={"it": scorer})
+        run = make_run(config, [ptx_judge, made.plugin], name=f"step{made.count}").at(store=made.store)
+        evaluator = Judge(**{"tasks": [str(made.questions)], "scorer": "it", **settings})
+        model = model or made.tuned
+        lm = run.host.first("ptx_load", runtime=run.config.runtime, model=model, device="cpu")
+        made.said, made.run = run.console.lines, run
+        found = run.host.first(
+            "ptx_evaluate", run=run, evaluator=evaluator, model=model, lm=lm, baseline=made.base
+        )
+        made.rows = {row["prompt"]: row for row in found.rows}
+        return {(metric.name, metric.segment): metric for metric in found.metrics}
+
+    made.judged = judged
+    made.Moody, made.Shorter, made.Canned, made.Packaged = Moody, Shorter, Canned, Packaged
+    return made
+
+
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     """Journals and checks of one test only."""
@@ -145,3 +302,45 @@ def judging(make_run):
         return make_run(RunConfig(scorer=scorers, **config), [ptx_judge, *plugins], name=name)
 
     return make
+
+
+ROWS = [
+    {
+        "idx": n,
+        "instruction": "Say something.",
+        "input": "",
+        "response1": "one two three",
+        "response2": "go on " * 60,
+        "annotator1": label,
+        "annotator2": label,
+    }
+    for n, label in enumerate([1] * 12 + [2] * 4 + [0] * 4)
+]
+
+
+@pytest.fixture
+def people(tmp_path, monkeypatch):
+    """A folder with twenty pairs; the rule judge prefers the first answer, which does not run in circles."""
+    folder = tmp_path / "people"
+    folder.mkdir()
+    rows = [{**row, "response2": row["response1"]} if row["annotator1"] == 0 else row for row in ROWS]
+    (folder / "people.json").write_text(json.dumps(rows))
+    monkeypatch.chdir(tmp_path)
+    get_host.cache_clear()
+    return folder
+
+
+SHORT = (
+    "{% block system %}Judge.{% endblock %}{% block user %}{{ question }} {{ answer_a }} or {{ answer_b }}?{%"
+    " endblock %}"
+)
+
+
+GRADE = "{% block system %}Judge.{% endblock %}{% block user %}{{ question }} {{ answer }}{% endblock %}"
+
+
+@pytest.fixture
+def rubrics(tmp_path):
+    for name, text in (("pair", SHORT), ("grade", GRADE)):
+        (tmp_path / f"{name}.jinja").write_text(text)
+    return {"pair_rubric": str(tmp_path / "pair.jinja"), "rubric": str(tmp_path / "grade.jinja")}

@@ -64,7 +64,7 @@ def test_the_server_s_retry_after_is_waited_for(serve, judging, monkeypatch):
     ("trouble", "times", "said"),
     [
         ("broken", 3, "InternalServerError"),
-        ("nonsense", 3, "no chat completion"),
+        ("nonsense", 3, "not a chat completion"),
         ("closed", 1, "no such key"),
     ],
 )

@@ -1,28 +1,12 @@
 import math
 
 import pytest
-import torch
 
 import ptx_hf
-from ptx import ModelRef, StepError
-from ptx_judge import Local, Reward
-from ptx_judge.config import Asked
+from ptx import ModelRef
+from ptx_judge import Local
 from ptx_judge.local import OPENING, text_for
-from ptx_judge.reward import encode
 from ptx_judge.rubric import Request
-
-SHORT = (
-    "{% block system %}Judge.{% endblock %}{% block user %}{{ question }} {{ answer_a }} or {{ answer_b }}?{%"
-    " endblock %}"
-)
-GRADE = "{% block system %}Judge.{% endblock %}{% block user %}{{ question }} {{ answer }}{% endblock %}"
-
-
-@pytest.fixture
-def rubrics(tmp_path):
-    for name, text in (("pair", SHORT), ("grade", GRADE)):
-        (tmp_path / f"{name}.jinja").write_text(text)
-    return {"pair_rubric": str(tmp_path / "pair.jinja"), "rubric": str(tmp_path / "grade.jinja")}
 
 
 def test_letters_are_the_log_probabilities_of_the_verdicts(judging, chat_model, rubrics):
@@ -77,54 +61,3 @@ def test_a_template_without_a_system_role_gets_the_system_part_from_the_user():
             return "|".join(turn["content"] for turn in messages)
 
     assert text_for(Strict(), Request("Judge.", "Q")) == "Judge.\n\nQ"
-
-
-def test_a_judge_s_weights_and_rubrics_decide_its_key(chat_model, rubrics):
-    assert len(Local(model=str(chat_model), **rubrics).inputs()) == 3
-    assert Asked().comparing().compare is True
-
-
-@pytest.fixture(scope="module")
-def reward_model(tmp_path_factory, chat_model):
-    """A one-label classifier with random weights over the chat model's tokens."""
-    import shutil
-
-    from transformers import AutoConfig, LlamaForSequenceClassification
-
-    folder = tmp_path_factory.mktemp("reward")
-    for path in chat_model.glob("*token*"):
-        shutil.copy(path, folder)
-    for path in chat_model.glob("*.jinja"):
-        shutil.copy(path, folder)
-    torch.manual_seed(0)
-    config = AutoConfig.from_pretrained(chat_model, num_labels=1)
-    LlamaForSequenceClassification(config).save_pretrained(folder)
-    return folder
-
-
-def test_a_reward_model_s_scores_do_not_depend_on_their_batch(judging, reward_model):
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    run = judging()
-    answers = ["yes", "no, by no means", "x" * 300, "perhaps"]
-    found = run.score(Reward(model=str(reward_model), batch_size=3), ["Why?"] * 4, answers, [None] * 4)
-    assert (found[2].status, math.isnan(found[2])) == ("failed", True)
-    model = AutoModelForSequenceClassification.from_pretrained(reward_model, dtype="float32").eval()
-    tokenizer = AutoTokenizer.from_pretrained(reward_model)
-    for index in (0, 1, 3):
-        ids = torch.tensor([encode(tokenizer, "Why?", answers[index])])
-        assert found[index] == pytest.approx(model(input_ids=ids).logits.item(), abs=1e-5)
-
-
-def test_a_model_that_gives_no_reward_is_refused(judging, chat_model, reward_model, tmp_path):
-    import shutil
-
-    with pytest.raises(StepError, match="reward model"):
-        judging().score(Reward(model=str(tmp_path)), ["q"], ["a"], [None])
-    from transformers import AutoConfig, LlamaForSequenceClassification
-
-    two = tmp_path / "two"
-    shutil.copytree(reward_model, two)
-    LlamaForSequenceClassification(AutoConfig.from_pretrained(chat_model, num_labels=2)).save_pretrained(two)
-    with pytest.raises(StepError, match="has 2 labels, a reward model has one"):
-        judging(name="other").score(Reward(model=str(two)), ["q"], ["a"], [None])

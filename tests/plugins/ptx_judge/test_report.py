@@ -101,15 +101,6 @@ def test_rounds_that_were_played_come_before_scores(sweep):
     assert order.index("method=c") < order.index("method=b") < order.index("method=a")
 
 
-def test_games_without_an_outcome_are_no_games():
-    rounds = [
-        {"item": "1", "a": "x", "b": "y", "outcome": None},
-        {"item": "2", "a": "x", "b": "y", "outcome": 1.0},
-    ]
-    assert len(rank.games_of(rounds, ["x", "y"])) == 1
-    assert rank.order(rounds, ["x", "y"]) is None  # y never won
-
-
 def test_no_order_is_made_up_where_one_run_won_everything(sweep):
     text = page(sweep(a=dict.fromkeys(ITEMS, 1.0), b=dict.fromkeys(ITEMS, 0.0), c=dict.fromkeys(ITEMS, 0.0)))
     assert "have no estimate" in text

@@ -107,7 +107,7 @@ def test_a_grade_s_rubric_shows_the_reference_where_there_is_one():
 
 
 def test_a_comparison_without_something_to_compare_with_is_an_error():
-    with pytest.raises(StepError, match="something to compare with"):
+    with pytest.raises(StepError, match="needs a reference to compare with"):
         requests("pair", ["q"], ["a"], [None], pair=True)
 
 

@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from ptx import RunConfig
+from ptx_judge import Endpoint, Judge, Local, Reward, Rule
+from ptx_judge.validate import problems
+
+
+def test_everything_wrong_with_a_judge_is_told_at_once(scene):
+    judge = Judge(tasks=["nowhere.jsonl"], scorer="it")
+    found = [
+        str(one)
+        for one in problems(
+            RunConfig(eval={"judge": judge}, scorer={"it": Endpoint(pair_rubric="none", key_env="NO_KEY")})
+        )
+    ]
+    assert len(found) == 5
+    for part in (
+        "nowhere.jsonl",
+        "no rubric 'none'",
+        "base_url must be",
+        "model must name",
+        "NO_KEY holds no key",
+    ):
+        assert any(part in text for text in found), part
+
+
+def test_judges_by_folder_need_one_and_nobody_s_settings_matter_when_not_asked(scene):
+    judge = Judge(tasks=[str(scene.questions)], scorer="it")
+    for scorer in (Local(), Reward(model="nowhere")):
+        (found,) = problems(RunConfig(eval={"judge": judge}, scorer={"it": scorer, "other": Endpoint()}))
+        assert "must be a model folder" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"runtime": "hff"}, "did you mean 'hf'"), ({"options": {"dtyp": "x"}}, "dtyp")]
+)
+def test_a_judge_s_runtime_is_checked(scene, settings, said):
+    (scene.base.path / "config.json").write_text("{}")
+    judge = Judge(tasks=[str(scene.questions)], scorer="it")
+    (found,) = problems(
+        RunConfig(eval={"judge": judge}, scorer={"it": Local(model=str(scene.base.path), **settings)})
+    )
+    assert said in str(found)
+
+
+def test_references_that_are_not_there_are_told(scene):
+    scene.questions.write_text(json.dumps({"prompt": "Why?"}) + "\n")
+    judge = Judge(tasks=[str(scene.questions)], scorer="it", against="references")
+    assert "none of the 1 questions has a reference" in str(
+        problems(RunConfig(eval={"judge": judge}, scorer={"it": Rule()}))[0]
+    )
