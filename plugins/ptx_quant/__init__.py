@@ -1,17 +1,17 @@
-"""``compress=[rtn|gptq|awq|smoothquant|spinquant|autoround|mixed]``: post-training quantisation, run by
-llm-compressor.
+"""``compress=[rtn|gptq|awq|smoothquant|spinquant|autoround|mixed]``: quantisation by llm-compressor.
 
-The result is a compressed-tensors checkpoint: small on disk, and fast where a runtime computes with packed
-weights (vLLM on a GPU). transformers unpacks it when it is first used, so there it saves disk, not memory or
-time, and shows what the quality would be.
+The result is a compressed-tensors checkpoint. It is small on disk, and fast on a runtime that computes with
+packed weights (vLLM on a GPU). transformers unpacks it at first use: there it saves disk space, but neither
+memory nor time, and shows what the quality would be.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from ptx import Choice, Compressor, DataSet, ModelRef, Problem, Run, RunConfig, hookimpl
-from ptx_quant.settings import AWQ, GPTQ, RTN, AutoRound, Mixed, Quantizer, SmoothQuant, SpinQuant
+from ptx import Choice, DataSet, Problem, RunConfig, hookimpl
+from ptx_quant.mixed import Mixed
+from ptx_quant.settings import AWQ, GPTQ, RTN, AutoRound, Quantizer, SmoothQuant, SpinQuant
 
 LIBRARIES = ("llmcompressor", "compressed-tensors", "transformers", "torch")
 CHOICES: dict[str, tuple[type[Quantizer], str]] = {
@@ -27,39 +27,29 @@ CHOICES: dict[str, tuple[type[Quantizer], str]] = {
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """One per algorithm; the scheme is a field of each."""
+    """One choice per algorithm; the scheme is a field of each."""
     extra = {"autoround": ("auto-round",)}
+    calls = "ptx_quant.compress:quantise"
     return [
-        Choice("compress", name, kind, told, (*LIBRARIES, *extra.get(name, ())), version="2")
-        for name, (kind, told) in CHOICES.items()
+        Choice(
+            "compress", name, kind, help_text, (*LIBRARIES, *extra.get(name, ())), version="2", calls=calls
+        )
+        for name, (kind, help_text) in CHOICES.items()
     ]
 
 
 @hookimpl
 def ptx_searchpath() -> list[str]:
-    """``compress=[rtn_w8]``, ``[gptq_w3]``, ...: widths under a name, which a sweep can mix."""
+    """``compress=[rtn_w8]``, ``[gptq_w3]``, ...: named widths that a sweep can mix."""
     return [str(Path(__file__).parent / "conf")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """Order of steps, names, dtypes and calibration."""
+    """Check the order of steps, layer names, dtypes and calibration."""
     from ptx_quant.checks import problems
 
     return problems(config, model, data)
-
-
-@hookimpl
-def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
-    """Quantise."""
-    if not isinstance(compressor, Quantizer):
-        return None
-    from ptx.lm.load import quiet
-
-    quiet()
-    from ptx_quant.compress import quantise
-
-    return quantise(run, compressor, model, data)
 
 
 __all__ = ["AWQ", "CHOICES", "GPTQ", "RTN", "AutoRound", "Mixed", "Quantizer", "SmoothQuant", "SpinQuant"]

@@ -1,5 +1,6 @@
-"""The budget of ``compress=[mixed]``: bits per weight, or bytes of the whole folder on disk, and what each
-width of a layer takes of it.
+"""The budget of ``compress=[mixed]``, and the cost of each layer at each width.
+
+A budget is in bits per weight, or in bytes of the whole folder on disk.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ from ptx.files import files_of
 from ptx.lm.compression.network import Layers
 from ptx.lm.load import stored_bytes
 from ptx_quant.checks import out_of_reach
-from ptx_quant.settings import Mixed
-from ptx_quant.stored import COMMON, FORMAT, Stored, in_file, layer_bytes
+from ptx_quant.mixed import Mixed
+from ptx_quant.stored import CONFIG_BYTES, GROUP_BYTES, Stored, file_bytes, layer_bytes
 
 TYPES = {
     "float64": "F64",
@@ -32,8 +33,9 @@ TYPES = {
 
 @dataclass(frozen=True)
 class Budget:
-    """What the layers may take together, and what each takes at each width, both in ``unit``; ``rest`` is
-    what they cannot change.
+    """The total for all layers, and the cost of each layer at each width, both in ``unit``.
+
+    ``rest`` is the part of the folder that the widths do not change.
     """
 
     total: int
@@ -41,18 +43,18 @@ class Budget:
     rest: int = 0
     unit: str = "bits"
 
-    def taken(self, choice: list[int]) -> int:
-        """All in all, with the rest."""
+    def total_of(self, choice: list[int]) -> int:
+        """Return the cost of a choice of widths, the rest included."""
         return self.rest + sum(costs[index] for costs, index in zip(self.costs, choice, strict=True))
 
 
 def budget_of(
     config: Mixed, model: ModelRef, network: Any, tokenizer: Any, layers: Layers, groups: Mapping[str, int]
 ) -> Budget:
-    """The budget asked for.
+    """Return the budget of the settings.
 
     Raises:
-        StepError: it cannot be met; says the least that can.
+        StepError: it cannot be met; the message names the least possible budget.
     """
     widths = sorted(set(config.candidates))
     sizes = [layer.weight.numel() for layer in layers.values()]
@@ -62,8 +64,8 @@ def budget_of(
         )
     rest = (
         rest_bytes(network, tokenizer, set(layers))
-        + COMMON
-        + FORMAT * len(widths) * len(set(groups.values()))
+        + CONFIG_BYTES
+        + GROUP_BYTES * len(widths) * len(set(groups.values()))
     )
     form: dict[str, Any] = {
         "symmetric": config.symmetric,
@@ -79,14 +81,15 @@ def budget_of(
     before = stored_bytes(model.path)
     allowed = config.max_bytes or int(config.size * before)
     budget = Budget(allowed - rest, costs, rest, "bytes")
-    if (least := budget.taken([0] * len(costs))) > allowed:
+    if (least := budget.total_of([0] * len(costs))) > allowed:
         raise StepError(str(out_of_reach(config, least, before)))
     return budget
 
 
 def rest_bytes(network: Any, tokenizer: Any, layers: set[str]) -> int:
-    """What the folder has beside the weights of ``layers``: other tensors (shared ones once), config,
-    tokenizer, chat template.
+    """Return the folder's bytes without the weights of ``layers``.
+
+    That is: other tensors (shared ones once), config, tokenizer, chat template.
     """
     found: Stored = {}
     seen: set[int] = set()
@@ -99,4 +102,4 @@ def rest_bytes(network: Any, tokenizer: Any, layers: set[str]) -> int:
     with tempfile.TemporaryDirectory() as place:
         for part in (network.config, network.generation_config, tokenizer):
             part.save_pretrained(place)
-        return in_file(found) + sum(file.stat().st_size for file in files_of(Path(place)))
+        return file_bytes(found) + sum(file.stat().st_size for file in files_of(Path(place)))

@@ -1,4 +1,4 @@
-"""What can be said about a quantisation from the small files of a model, before a weight is loaded."""
+"""Checks of a quantisation that need only a model's small files, before a weight is loaded."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from ptx.lm.compression import calibration
 from ptx.lm.compression.grid import group_for
 from ptx.lm.compression.targets import linear_layers, quantised_problems, skip_problems
 from ptx.models import inspection
-from ptx_quant.settings import AutoRound, Mixed, Quantizer
-from ptx_quant.stored import Stored, in_file, packed, plain
+from ptx_quant.mixed import Mixed
+from ptx_quant.settings import AutoRound, Quantizer
+from ptx_quant.stored import Stored, file_bytes, packed, tensor_bytes
 
 
 def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """Everything that is wrong with the quantisers of a run."""
+    """Return every problem of the quantisers of a run."""
     chosen = {name: step for name, step in config.compress.items() if isinstance(step, Quantizer)}
     if not chosen:
         return []
@@ -36,8 +37,9 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
 
 
 def budget_problems(step: Mixed, model: Path) -> list[Problem]:
-    """A budget below the tensors alone, told from their headers; the step itself knows the rest of the folder
-    exactly.
+    """Report a budget that is smaller than the tensors alone, computed from their headers.
+
+    The step itself computes the rest of the folder exactly.
     """
     if not step.in_bytes or step.dtype != "keep" or inspection.problems(model):
         return []
@@ -64,17 +66,17 @@ def budget_problems(step: Mixed, model: Path) -> list[Problem]:
         stored |= {f"{name}.{part}": tensor for part, tensor in form.items()}
     sizes = {file: file.stat().st_size for file in files_of(model)}
     before = sum(sizes.values())
-    if plain(stored) <= (step.max_bytes or step.size * before):
+    if tensor_bytes(stored) <= (step.max_bytes or step.size * before):
         return []
-    return [
-        out_of_reach(
-            step, in_file(stored) + sum(size for file, size in sizes.items() if file not in weights), before
-        )
-    ]
+    others = sum(size for file, size in sizes.items() if file not in weights)
+    return [out_of_reach(step, file_bytes(stored) + others, before)]
 
 
 def out_of_reach(step: Mixed, least: int, before: int) -> Problem:
-    """A budget below the ``least`` bytes that the folder, which had ``before``, can have."""
+    """Return the problem of a budget below ``least``, the least possible bytes of the folder.
+
+    The folder has ``before`` bytes now.
+    """
     asked = f"max_bytes={step.max_bytes}" if step.max_bytes else f"size={step.size:g}"
     instead = f"max_bytes={least}" if step.max_bytes else f"size={math.ceil(1000 * least / before) / 1000:g}"
     narrowest = min(step.candidates)
@@ -87,13 +89,15 @@ def out_of_reach(step: Mixed, least: int, before: int) -> Problem:
 
 
 def quantises(step: object) -> bool:
-    """Whether it leaves packed weights."""
+    """Return whether the step leaves packed weights."""
     return isinstance(step, Quantizer) and getattr(step, "then", "") != "none"
 
 
 def order_problems(config: RunConfig) -> list[Problem]:
-    """Nothing can be trained or compressed after quantisation, which stands last, once; and what refills a
-    mask cannot follow pruning.
+    """Report steps in an impossible order.
+
+    Nothing can be trained or compressed after quantisation, which is done once, as the last step. A quantiser
+    that does not keep zeros cannot follow pruning.
     """
     chain = config.chain()
     names = list(chain)
@@ -104,10 +108,9 @@ def order_problems(config: RunConfig) -> list[Problem]:
             found.append(_after(config, names, place))
         pruned = next((before for before in names[:place] if _prunes(chain[before])), "")
         if pruned and isinstance(step, Quantizer) and not step.promise().keeps_zeros:
-            what = f"{name} after {pruned} would make the pruned weights something else than zero again"
-            found.append(
-                Problem(what, "quantise a pruned model with rtn, gptq, awq or smoothquant, which keep them")
-            )
+            what = f"{name} after {pruned} would change the pruned weights from zero to other values"
+            fix = "quantise a pruned model with rtn, gptq, awq or smoothquant, which keep the zeros"
+            found.append(Problem(what, fix))
     return found[:1]
 
 
@@ -128,7 +131,10 @@ def _after(config: RunConfig, names: list[str], place: int) -> Problem:
 
 
 def dtype_problems(step: Quantizer, model: Path) -> list[Problem]:
-    """Formats whose scales are stored beside 16-bit weights, and AutoRound, which computes in bfloat16."""
+    """Report a base that is not 16-bit where the format or the algorithm needs one.
+
+    Formats with 16-bit scales need it, and so does AutoRound, which computes in bfloat16.
+    """
     if not (step.format.half or isinstance(step, AutoRound)) or inspection.problems(model):
         return []
     dtype = inspection.inspect(model).dtype if step.dtype == "keep" else step.dtype

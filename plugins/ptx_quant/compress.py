@@ -1,4 +1,4 @@
-"""The quantisation step: which layers get which format, llm-compressor's modifiers, and saving."""
+"""The quantisation step: the format of each layer, llm-compressor's modifiers, and saving."""
 
 from __future__ import annotations
 
@@ -10,48 +10,53 @@ from ptx.lm.compression.network import Layers, context_of, ignore_patterns, load
 from ptx.lm.compression.oneshot import apply, recorded_batches, save, session
 from ptx.lm.load import load_tokenizer
 from ptx_quant.budget import budget_of
-from ptx_quant.modifiers import put_right, recipe, rounding
+from ptx_quant.library_fixes import library_fixed
+from ptx_quant.mixed import Mixed
+from ptx_quant.modifiers import recipe, rounding
 from ptx_quant.sensitivity import chosen_bits
-from ptx_quant.settings import AutoRound, Mixed, Quantizer
+from ptx_quant.settings import AutoRound, Quantizer
 
 
-def quantise(run: Run, config: Quantizer, model: ModelRef, data: DataSet | None) -> ModelRef:
+def quantise(run: Run, compressor: Quantizer, model: ModelRef, data: DataSet | None) -> ModelRef:
     """Quantise ``model`` and save it below ``run.folder``."""
     tokenizer = load_tokenizer(model.path)
-    network = load_merged(run, model, "" if config.dtype == "keep" else config.dtype)
-    layers = targeted_layers(network, config.skip)
-    groups = grouped(run, config, layers)
+    network = load_merged(run, model, "" if compressor.dtype == "keep" else compressor.dtype)
+    layers = targeted_layers(network, compressor.skip)
+    groups = grouped(run, compressor, layers)
     layers = {name: layers[name] for name in groups}
     budget = (
-        budget_of(config, model, network, tokenizer, layers, groups) if isinstance(config, Mixed) else None
+        budget_of(compressor, model, network, tokenizer, layers, groups)
+        if isinstance(compressor, Mixed)
+        else None
     )
-    batches = recorded_batches(run, data, tokenizer, config, context_of(network))
-    if isinstance(config, Mixed) and budget:
-        bits = chosen_bits(run, network, layers, groups, config, batches, budget)
+    batches = recorded_batches(run, data, tokenizer, compressor, context_of(network))
+    if isinstance(compressor, Mixed) and budget:
+        bits = chosen_bits(run, network, layers, groups, compressor, batches, budget)
     else:
-        bits = dict.fromkeys(layers, config.format.bits)
+        bits = dict.fromkeys(layers, compressor.format.bits)
     formats = {name: (bits[name], groups[name]) for name in layers}
-    with session(run), put_right(config, network):
-        apply(run, network, tokenizer, recipe(config, ignore_patterns(network, layers), formats), batches)
-        if rounding(config) != "none":
+    with session(run), library_fixed(compressor, network):
+        apply(run, network, tokenizer, recipe(compressor, ignore_patterns(network, layers), formats), batches)
+        if rounding(compressor) != "none":
             run.log({"quantised_layers": float(count_quantised(layers)), "bits": average(bits, layers)}, 1, 1)
         elif hasattr(network, "transform_config"):
-            del (
-                network.transform_config
-            )  # rotations that are fused need no word in config.json, and saving stumbles over it
-        return save(run, network, tokenizer, **stored_as(config))
+            # fused rotations need no entry in config.json, and saving fails with one
+            del network.transform_config
+        return save(run, network, tokenizer, **stored_as(compressor))
 
 
 def grouped(run: Run, config: Quantizer, layers: Layers) -> dict[str, int]:
-    """The group size of each layer that can be quantised; what differs from the one asked for is told."""
+    """Return the group size of each layer that can be quantised.
+
+    A group size that differs from the setting is shown to the user.
+    """
     widths = {name: layer.in_features for name, layer in layers.items()}
     groups = groups_for(
         widths, config.group, fixed=config.format.group > 0 and config.format.preset != "FP8_BLOCK"
     )
     if isinstance(config, AutoRound):  # llm-compressor hands it one format for all layers
-        groups = dict.fromkeys(
-            groups, min(groups.values())
-        )  # -1, a scale per channel, where one layer can have no groups
+        # -1, a scale per channel, where one layer cannot have groups
+        groups = dict.fromkeys(groups, min(groups.values()))
     if config.format.preset != "FP8_BLOCK" and (note := describe_group_sizes(widths, groups, config.group)):
         run.say(note)
     if not groups:
@@ -64,10 +69,10 @@ def grouped(run: Run, config: Quantizer, layers: Layers) -> dict[str, int]:
 
 
 def count_quantised(layers: Layers) -> int:
-    """How many layers carry scales.
+    """Return how many layers have scales.
 
     Raises:
-        StepError: not all of them.
+        StepError: a layer has none.
     """
     missing = [name for name, layer in layers.items() if getattr(layer, "weight_scale", None) is None]
     if missing:
@@ -79,11 +84,11 @@ def count_quantised(layers: Layers) -> int:
 
 
 def average(bits: dict[str, int], layers: Layers) -> float:
-    """Bits per weight over all layers, without scales."""
+    """Return the bits per weight over all layers, without scales."""
     sizes: dict[str, int] = {name: layer.weight.numel() for name, layer in layers.items()}
     return sum(bits[name] * size for name, size in sizes.items()) / sum(sizes.values())
 
 
 def stored_as(config: Quantizer) -> dict[str, Any]:
-    """llm-compressor stores w4afp8 in 8 bits unless told otherwise."""
+    """Return the options for saving: llm-compressor stores w4afp8 in 8 bits by default."""
     return {"quantization_format": "pack-quantized"} if config.scheme in ("w4afp8", "w4a8") else {}

@@ -1,34 +1,25 @@
-"""llm-compressor's modifiers for a compressor's settings, and what has to be put right around them.
+"""llm-compressor's modifiers for a compressor's settings.
 
-- GPTQ moves pruned weights away from zero: its block solve is replaced by one that knows the mask
-  (:func:`mask_held`)
-- AWQ pins memory where there is no accelerator to pin it for, and fails: on a CPU pinning is left out
-- SpinQuant subtracts the mean from every embedding; only layer norms do not notice: before RMS norms it is
-  left out
-- AWQ, SmoothQuant and SpinQuant take no scheme: a modifier that rounds follows them
+AWQ, SmoothQuant and SpinQuant have no scheme of their own: a modifier that rounds follows them. Faults of the
+library are corrected in :mod:`ptx_quant.library_fixes`.
 """
 
 from __future__ import annotations
 
-import importlib
-import logging
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ptx import Problem, did_you_mean
 from ptx.lm.load import quiet
-from ptx.lm.progress import replaced
 from ptx.lm.training.trl_args import fits, wanted
-from ptx_quant.settings import AWQ, GPTQ, AutoRound, Mixed, Quantizer, SmoothQuant, SpinQuant, Transformed
-from ptx_quant.solver import gptq_block
+from ptx_quant.mixed import Mixed
+from ptx_quant.scheme import FREE
+from ptx_quant.settings import AWQ, GPTQ, AutoRound, Quantizer, SmoothQuant, SpinQuant, Transformed
 
-PRUNED = 0.05  # a dense layer has next to no exact zeros; from this share on they are a mask
-#: arguments of the modifiers that settings of ptx decide
+#: argument of a modifier that ptx sets -> the field of ptx for it (empty: none)
 OWNED = {
     "config_groups": "scheme, bits and group_size",
     "scheme": "scheme",
@@ -50,7 +41,7 @@ KV = {"fp8": {"type": "float", "num_bits": 8}, "int8": {"type": "int", "num_bits
 
 
 def main_type(config: Quantizer) -> Any:
-    """The modifier that ``args`` are for."""
+    """Return the modifier class that ``args`` belong to."""
     from llmcompressor.modifiers.gptq import GPTQModifier
     from llmcompressor.modifiers.quantization import QuantizationModifier
     from llmcompressor.modifiers.transform import AWQModifier, SmoothQuantModifier, SpinQuantModifier
@@ -68,7 +59,7 @@ def main_type(config: Quantizer) -> Any:
 
 
 def args_problems(config: Quantizer) -> list[Problem]:
-    """What is wrong with ``args``; llm-compressor is imported only when there are any."""
+    """Report problems of ``args``; llm-compressor is imported only when there are any."""
     if not config.args:
         return []
     quiet()
@@ -101,16 +92,16 @@ def args_problems(config: Quantizer) -> list[Problem]:
 
 
 def rounding(config: Quantizer) -> str:
-    """What rounds the weights: rtn, gptq, autoround, or none."""
+    """Return the name of what rounds the weights: rtn, gptq, autoround, or none."""
     return str(config.then) if isinstance(config, Transformed | Mixed) else config.rounding
 
 
 def recipe(config: Quantizer, ignore: list[str], layers: Mapping[str, tuple[int, int]]) -> list[Any]:
-    """The modifiers in order.
+    """Return the modifiers in order.
 
     Args:
         config: the compressor.
-        ignore: patterns of the linear layers to leave alone.
+        ignore: patterns of the linear layers to skip.
         layers: name -> (bits, group size) of those to quantise.
     """
     from llmcompressor.modifiers.gptq import GPTQModifier
@@ -145,8 +136,9 @@ def _transform(config: Transformed) -> dict[str, Any]:
 
 
 def config_groups(config: Quantizer, layers: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
-    """compressed-tensors' groups of layers that share a format: all linear layers, or lists of names where
-    they differ.
+    """Return compressed-tensors' groups of layers with one format each.
+
+    The group is all linear layers where they share one format, else a list of names per format.
     """
     kinds = sorted(set(layers.values()))
     if len(kinds) == 1:
@@ -158,140 +150,42 @@ def config_groups(config: Quantizer, layers: Mapping[str, tuple[int, int]]) -> d
 
 
 def scheme_of(config: Quantizer, bits: int, group: int, targets: list[str]) -> Any:
-    """One group's format: the preset, or integer weights, with the group size and the observers of the
-    settings.
-    """
+    """Return one group's format: a preset or integer weights, with the settings' group size and observers."""
     from compressed_tensors.quantization import QuantizationArgs, QuantizationScheme, preset_name_to_scheme
 
-    preset = config.format.preset
-    if preset:
-        scheme = preset_name_to_scheme(preset, targets)
+    if config.format.preset:
+        scheme = preset_name_to_scheme(config.format.preset, targets)
     else:
-        scheme = QuantizationScheme(
-            targets=targets,
-            weights=QuantizationArgs(
-                num_bits=bits, type="int", symmetric=config.symmetric, strategy="channel"
-            ),
-        )
-    changes: dict[str, Any] = {}
-    if config.format.group == -2:  # integer weights share a scale as the settings say
-        changes = (
-            {"strategy": "group", "group_size": group}
-            if group > 0
-            else {"strategy": "channel", "group_size": None}
-        )
-    if config.observer:
-        changes["observer"] = {"minmax": "memoryless_minmax", "mse": "memoryless_mse"}.get(
-            config.observer, config.observer
-        )
-    scheme.weights = QuantizationArgs(**{**scheme.weights.model_dump(), **changes})
+        integers = {"num_bits": bits, "type": "int", "symmetric": config.symmetric, "strategy": "channel"}
+        scheme = QuantizationScheme(targets=targets, weights=QuantizationArgs(**integers))
+    scheme.weights = QuantizationArgs(**{**scheme.weights.model_dump(), **_weight_changes(config, group)})
     if config.scheme == "w8a8_static":
         scheme.input_activations = QuantizationArgs(
             num_bits=8, type="int", symmetric=True, strategy="tensor", dynamic=False
         )
-    if (
-        scheme.input_activations is not None
-        and config.activation_observer
-        and scheme.input_activations.dynamic is not True
-    ):
-        scheme.input_activations.observer = config.activation_observer
+    activations = scheme.input_activations
+    if activations is not None and config.activation_observer and activations.dynamic is not True:
+        activations.observer = config.activation_observer
     return scheme
 
 
+def _weight_changes(config: Quantizer, group: int) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if config.format.group == FREE:  # integer weights: the group size of the settings
+        changes |= {
+            "strategy": "group" if group > 0 else "channel",
+            "group_size": group if group > 0 else None,
+        }
+    if config.observer:
+        names = {"minmax": "memoryless_minmax", "mse": "memoryless_mse"}
+        changes["observer"] = names.get(config.observer, config.observer)
+    return changes
+
+
 def kv_cache(config: Quantizer) -> Any:
-    """The format of the cache: one scale per layer, measured on the calibration data."""
+    """Return the format of the cache: one scale per layer, measured on the calibration data."""
     from compressed_tensors.quantization import QuantizationArgs
 
-    return (
-        QuantizationArgs(strategy="tensor", dynamic=False, symmetric=True, **KV[config.kv_cache])
-        if config.kv_cache
-        else None
-    )
-
-
-@contextmanager
-def put_right(config: Quantizer, network: Any) -> Iterator[None]:
-    """While this is open, the faults named at the top are mended."""
-    from llmcompressor.pipelines.cache import IntermediatesCache
-
-    with ExitStack() as stack:
-        if network.device.type == "cpu":
-            stack.enter_context(replaced(IntermediatesCache, "pin_memory", lambda *_, **__: None))
-        if isinstance(config, SpinQuant) and not any(
-            getattr(module, "bias", None) is not None for module in norms(network)
-        ):
-            from llmcompressor.modifiers.transform.spinquant import base
-
-            stack.enter_context(replaced(base, "center_embeddings", lambda _: None))
-        if isinstance(config, AutoRound):
-            importlib.import_module("auto_round.logger")  # sets the level that is set here
-            logging.getLogger("autoround").setLevel(logging.ERROR)  # it warns of how llm-compressor calls it
-        if rounding(config) == "gptq":
-            stack.enter_context(mask_held())
-        yield
-
-
-def norms(network: Any) -> list[Any]:
-    """The normalisations of a network: with a bias they are layer norms, which do not see the mean; without,
-    RMS norms, which do.
-    """
-    return [module for name, module in network.named_modules() if "norm" in name.rpartition(".")[2]]
-
-
-@contextmanager
-def mask_held() -> Iterator[None]:
-    """llm-compressor's GPTQ keeps exact zeros of pruned layers at zero inside the solve."""
-    from llmcompressor.modifiers.gptq import gptq_quantize as library
-
-    order, update = library.apply_activation_ordering, library.gptq_block_update
-    masks: list[Tensor | None] = [None]
-
-    def ordered(weights: Tensor, hessians: Tensor, actorder: Any) -> Any:
-        found = order(weights, hessians, actorder)  # the columns in the order of the solve, (N, R, C)
-        masks[0] = mask_of(found[0])
-        return found
-
-    # the library's names
-    def updated(W1: Tensor, Hinv1: Tensor, Q1: Tensor, Err1: Tensor, losses1: Tensor, **options: Any) -> None:  # noqa: N803
-        if masks[0] is None:
-            update(W1, Hinv1, Q1, Err1, losses1, **options)
-            return
-        begin = options["i1"]
-        pruned = masks[0][..., begin : begin + W1.shape[-1]]
-        rounded, errors = gptq_block(W1, Hinv1, _nearest(W1, options), pruned)
-        Q1.copy_(rounded)
-        Err1.copy_(errors)
-        losses1.copy_(errors.square())
-
-    with (
-        replaced(library, "apply_activation_ordering", ordered),
-        replaced(library, "gptq_block_update", updated),
-    ):
-        yield
-
-
-def mask_of(weights: Tensor) -> Tensor | None:
-    """Exact zeros of the layers among ``weights`` (N, R, C) that were pruned; None when none was."""
-    zeros = weights == 0
-    pruned = zeros.flatten(1).float().mean(1) >= PRUNED
-    return zeros & pruned[:, None, None] if bool(pruned.any()) else None
-
-
-def _nearest(block: Tensor, options: dict[str, Any]) -> Any:
-    """Rounds a column of the block (N, R, B) with the library's scales."""
-    from copy import copy
-
-    from compressed_tensors.quantization import QuantizationStrategy, fake_quantize
-    from llmcompressor.modifiers.gptq.helpers import column_scale_window
-
-    args = copy(options["quant_args"])
-    args.strategy = QuantizationStrategy.CHANNEL
-    place = {"num_rows": block.shape[-2], "i1": options["i1"], "i2": options["i1"] + block.shape[-1]}
-    named = (options[name] for name in ("scale", "zero_point", "global_scale", "g_idx", "quant_args"))
-    scale, zero = column_scale_window(*named, **place)
-
-    def nearest(column: Tensor, i: int) -> Tensor:
-        turned = (None if part is None else part[:, :, i].transpose(0, 1) for part in (scale, zero))
-        return torch.as_tensor(fake_quantize(column.transpose(0, 1), *turned, args).transpose(0, 1))
-
-    return nearest
+    if not config.kv_cache:
+        return None
+    return QuantizationArgs(strategy="tensor", dynamic=False, symmetric=True, **KV[config.kv_cache])

@@ -1,4 +1,4 @@
-"""Which numbers weights, activations and the KV cache are stored as: names of schemes.
+"""Named schemes: how weights, activations and the KV cache are stored.
 
 The names are those of compressed-tensors' presets in lower case (w4a16: weights of 4 bits, activations of
 16), and ``w8a8_static``.
@@ -15,13 +15,13 @@ FREE = -2  # integer weights may share a scale in groups of any size
 
 @dataclass(frozen=True)
 class Scheme:
-    """A named scheme as far as it matters before anything is loaded."""
+    """The facts of a named scheme that matter before anything is loaded."""
 
     preset: str
     bits: int
     group: int = FREE  # FREE, CHANNEL, or the one size that the format has
     calibrated: bool = False  # activation ranges are fixed beforehand, on data
-    half: bool = False  # scales are stored in the base's 16-bit type: a float32 base dies after reloading
+    half: bool = False  # scales are stored in the base's 16-bit type: a float32 base fails after reloading
 
 
 SCHEMES: dict[str, Scheme] = {

@@ -1,8 +1,8 @@
-"""How much each layer suffers at each width, and the widths that suffer least within the budget.
+"""The loss of each layer at each width, and the widths with the smallest total loss within the budget.
 
 A layer's loss at a width is the KL divergence of the model's predictions with that one layer rounded to
-nearest, in nats per token (as in HAWQ and its followers, but measured instead of approximated by curvature).
-That losses add up is an assumption; the sum that it predicts is in the record.
+nearest, in nats per token (as in HAWQ and later work, but measured instead of approximated by curvature).
+That losses add up is an assumption; the predicted sum is in the record.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ptx.lm.compression.network import Layers
 from ptx.lm.compression.oneshot import Batch
 from ptx.lm.progress import Pace
 from ptx_quant.budget import Budget
-from ptx_quant.settings import Mixed
+from ptx_quant.mixed import Mixed
 from ptx_quant.solver import allocate
 
 TOKENS = 64  # of each probing row: log-probabilities of them are kept
@@ -34,7 +34,7 @@ def chosen_bits(
     batches: list[Batch],
     budget: Budget,
 ) -> dict[str, int]:
-    """Bits per layer; the choice, what it is predicted to lose, and all measured losses go to the record."""
+    """Return the bits per layer; record the choice, its predicted loss and all measured losses."""
     widths = sorted(set(config.candidates))
     losses = sensitivities(run, network, layers, groups, config, batches)
     choice = allocate(
@@ -43,7 +43,7 @@ def chosen_bits(
     bits = {name: widths[index] for name, index in zip(layers, choice, strict=True)}
     predicted = sum(losses[name, bits[name]] for name in layers)
     table = {name: {str(width): losses[name, width] for width in widths} for name in layers}
-    taken, allowed = budget.taken(choice), budget.total + budget.rest
+    taken, allowed = budget.total_of(choice), budget.total + budget.rest
     run.event(
         "sensitivity",
         losses=table,
@@ -56,13 +56,13 @@ def chosen_bits(
     counts = "; ".join(
         f"{width} bits: {_few([name for name in layers if bits[name] == width])}" for width in widths
     )
-    run.say(f"{_of_budget(budget, taken, allowed, layers)}; {counts}")
+    run.say(f"{_budget_use(budget, taken, allowed, layers)}; {counts}")
     return bits
 
 
-def _of_budget(budget: Budget, taken: int, allowed: int, layers: Layers) -> str:
+def _budget_use(budget: Budget, taken: int, allowed: int, layers: Layers) -> str:
     if budget.unit == "bytes":
-        return f"{taken:,} bytes of {allowed:,} allowed, {budget.rest:,} of them beside the layers"
+        return f"{taken:,} bytes of {allowed:,} allowed, {budget.rest:,} of them outside the layers"
     weights = sum(layer.weight.numel() for layer in layers.values())
     return f"{taken / weights:.3g} bits per weight of {allowed / weights:g} allowed"
 
@@ -74,10 +74,10 @@ def _few(names: list[str]) -> str:
 def sensitivities(
     run: Run, network: Any, layers: Layers, groups: Mapping[str, int], config: Mixed, batches: list[Batch]
 ) -> dict[tuple[str, int], float]:
-    """(layer, bits) -> mean KL of the predictions, in nats per token, with that layer alone rounded."""
+    """Return (layer, bits) -> mean KL of the predictions with that layer alone rounded, in nats per token."""
     rows = [row[:TOKENS] for batch in batches for row in batch["input_ids"]][: config.probes]
     if not rows:
-        raise StepError("there is no calibration row to measure the layers on")
+        raise StepError("there is no calibration row on which the layers can be measured")
     before = [predictions(network, row) for row in rows]
     widths, found, pace = sorted(set(config.candidates)), {}, Pace(run)
     for number, (name, layer) in enumerate(layers.items()):
@@ -93,12 +93,12 @@ def sensitivities(
 
 
 def predictions(network: Any, row: Tensor) -> Tensor:
-    """Log-probabilities after every token of a row (T,), float32 on the CPU, (T, V)."""
+    """Return the log-probabilities after every token of a row (T,): float32 on the CPU, (T, V)."""
     with torch.no_grad():
         logits = network(input_ids=row[None].to(network.device), use_cache=False).logits[0]
     return torch.as_tensor(logits).float().log_softmax(-1).cpu()
 
 
 def divergence(before: Tensor, after: Tensor) -> float:
-    """Mean over tokens of KL(before || after), both (T, V) log-probabilities."""
+    """Return the mean over tokens of KL(before || after), both (T, V) log-probabilities."""
     return float((before.exp() * (before - after)).sum(-1).mean())

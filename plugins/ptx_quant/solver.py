@@ -1,6 +1,4 @@
-"""The mathematics, on tensors and numbers alone: GPTQ with a fixed mask, and the choice of bit widths within
-a budget.
-"""
+"""The mathematics, on tensors and numbers alone: GPTQ with a fixed mask, and bit widths within a budget."""
 
 from __future__ import annotations
 
@@ -16,15 +14,14 @@ MAX_STATES = 20_000  # of the knapsack; beyond, costs are rounded up to a grid
 def gptq_block(
     weight: Tensor, factor: Tensor, nearest: Callable[[Tensor, int], Tensor], pruned: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """One block of GPTQ (Frantar et al. 2023, algorithm 1); what is pruned is rounded to zero, as in section
-    3.5 of SparseGPT.
+    """Solve one block of GPTQ (Frantar et al. 2023, algorithm 1), with pruned weights rounded to zero.
 
-    A pruned weight is zero when the block begins, but making up for the errors of the columns before it moves
-    it; setting it to zero again is one more error that the columns after it make up for. Masking after the
-    solve would leave that error where it is.
+    The mask is handled as in section 3.5 of SparseGPT. A pruned weight is zero when the block begins, but
+    compensating the errors of earlier columns moves it. Setting it to zero again is one more error, which the
+    later columns compensate. Masking after the solve would leave that error where it is.
 
     Args:
-        weight: (..., R, B), the block's columns as they are when their turn comes; changed in place.
+        weight: (..., R, B), the block's columns when their turn comes; changed in place.
         factor: (..., B, B), rows of the upper Cholesky factor of the inverse Hessian.
         nearest: rounds column number i of the block, (..., R), to its grid.
         pruned: (..., R, B), true where a weight has to stay zero.
@@ -46,12 +43,11 @@ def gptq_block(
 
 
 def allocate(costs: Sequence[Sequence[int]], losses: Sequence[Sequence[float]], budget: int) -> list[int]:
-    """One option per item so that the losses' sum is least and the costs' sum at most ``budget``: the
-    multiple-choice knapsack.
+    """Choose one option per item: the least sum of losses with a sum of costs of at most ``budget``.
 
-    Solved item by item over the states that no other beats in both cost and loss, which is exact; with more
-    than 20,000 of them costs are rounded up to a grid, which keeps the budget and may miss the best choice by
-    one grid step per item.
+    This is the multiple-choice knapsack, solved item by item over the states that no other state beats in
+    both cost and loss. That is exact. With more than 20,000 cost units, costs are rounded up to a grid: the
+    budget is kept, and the best choice may be missed by one grid step per item.
 
     Raises:
         ValueError: the cheapest options together cost more than the budget.
@@ -83,7 +79,7 @@ def allocate(costs: Sequence[Sequence[int]], losses: Sequence[Sequence[float]], 
 def _undominated(
     states: list[tuple[int, float, tuple[int, ...]]],
 ) -> list[tuple[int, float, tuple[int, ...]]]:
-    """Those that none beats: by rising cost, each with less loss than all before."""
+    """Return the states that no other beats: by rising cost, each with less loss than all before."""
     kept: list[tuple[int, float, tuple[int, ...]]] = []
     for state in sorted(states):
         if not kept or state[1] < kept[-1][1]:

@@ -1,8 +1,8 @@
 """``compress=[quanto]``: weights of 8, 4 or 2 bits, and static 8-bit activations, by optimum-quanto.
 
-Its folders are small on disk and are read by ptx and by optimum-quanto, not by plain transformers
-(:mod:`ptx.lm.quanto`). On a CPU every product unpacks its weights first, which takes longer than the dense
-model does: what runs here is called emulated.
+Its folders are small on disk. ptx and optimum-quanto read them, plain transformers does not
+(:mod:`ptx.lm.quanto`). On a CPU every product unpacks its weights first, which is slower than the dense
+model: figures measured here are marked as emulated.
 """
 
 from __future__ import annotations
@@ -12,12 +12,9 @@ from pathlib import Path
 
 from ptx import (
     Choice,
-    Compressor,
     DataSet,
-    ModelRef,
     Problem,
     Promise,
-    Run,
     RunConfig,
     hookimpl,
     must_be_one_of,
@@ -32,19 +29,20 @@ WEIGHTS = {"int8": 8, "int4": 4, "int2": 2, "float8": 8}
 
 @dataclass
 class Quanto(Calibrated):
-    """Round weights to nearest (8 bits: one scale per output channel; below: groups of up to 128 with a zero
-    point).
+    """Round weights to nearest.
+
+    8 bits: one scale per output channel. Fewer bits: groups of up to 128 weights with a zero point.
     """
 
     weights: str = setting("int8", f"how weights are stored: {', '.join(WEIGHTS)}")
     activations: str = setting(
         "",
-        "what layers take and give: int8 or float8 in ranges measured on the calibration rows; empty: as"
-        " they are",
+        "inputs and outputs of layers: int8 or float8 in ranges measured on the calibration rows; empty:"
+        " unchanged",
     )
     optimizer: str = setting("", "how ranges below 8 bits are found: minmax, or hqq (Badri and Shaji 2023)")
     skip: list[str] = setting(
-        [], "regular expressions: linear layers to leave alone (the output layer always is)"
+        [], "regular expressions: linear layers to skip (the output layer is always skipped)"
     )
 
     def __post_init__(self) -> None:
@@ -66,16 +64,16 @@ class Quanto(Calibrated):
     @property
     # of the instance: weights alone need no data
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """Data where ranges of activations are measured on it."""
+        """Calibration data, where ranges of activations are measured on it."""
         return ("calibration",) if self.activations else ()
 
     @property
     def keeps_zeros(self) -> bool:
-        """A grid with a zero point that is no integer has no exact zero."""
+        """Return whether zero is on the grid: below 8 bits the zero point is no integer, so it is not."""
         return WEIGHTS[self.weights] == 8
 
     def promise(self) -> Promise:
-        """Every layer in the bits asked for, nothing else changed."""
+        """Every layer in the requested bits, nothing else changed."""
         return Promise(
             bits=WEIGHTS[self.weights],
             skip=tuple(self.skip),
@@ -95,13 +93,14 @@ def ptx_choices() -> list[Choice]:
             Quanto,
             "quantisation by optimum-quanto, 8 to 2 bits",
             ("optimum-quanto", "transformers", "torch"),
+            calls="ptx_quanto.compress:quantise",
         )
     ]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
-    """Order of steps, names and calibration."""
+    """Check the order of steps, layer names and calibration."""
     found: list[Problem] = []
     chain = config.chain()
     for place, (name, step) in enumerate(chain.items()):
@@ -119,7 +118,7 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
         if pruned and not step.keeps_zeros:
             what = (
                 f"{name} after {pruned}: {step.weights} of quanto has no exact zero, so pruned weights would"
-                " be something else again"
+                " change from zero to other values"
             )
             found.append(Problem(what, f"try {step.at('weights')}=int8, or compress=[gptq]"))
         found += quantised_problems([name], model)
@@ -129,16 +128,3 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
 def _prunes(step: object) -> bool:
     promise = getattr(step, "promise", None)
     return promise is not None and promise().sparsity is not None
-
-
-@hookimpl
-def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
-    """Quantise."""
-    if not isinstance(compressor, Quanto):
-        return None
-    from ptx.lm.load import quiet
-
-    quiet()
-    from ptx_quanto.compress import quantise
-
-    return quantise(run, compressor, model, data)

@@ -1,13 +1,13 @@
 """The step: quantise, measure activations, freeze, save.
 
-optimum-quanto's ``Calibration`` switches off the outputs' quantisation where it finds no use for it
-(``streamline``), and does not store that it did: read back, such a model quantises what it did not in memory
-(KL 0.004 nats on stories260K, int8). So it is told not to.
+optimum-quanto's ``Calibration`` disables the quantisation of outputs where it seems useless
+(``streamline``), and does not store that. After reloading, such a model quantises values that were not
+quantised in memory (KL 0.004 nats on stories260K, int8). So ``streamline`` is disabled here.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,35 +20,38 @@ from ptx.lm.progress import Pace
 from ptx.lm.quanto import save_packed
 from ptx_quanto import WEIGHTS, Quanto
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
-def quantise(run: Run, config: Quanto, model: ModelRef, data: DataSet | None) -> ModelRef:
+
+def quantise(run: Run, compressor: Quanto, model: ModelRef, data: DataSet | None) -> ModelRef:
     """Quantise ``model`` and save it below ``run.folder``."""
+    tokenizer = load_tokenizer(model.path)  # it silences the libraries, so their imports come after it
     from optimum.quanto import HqqOptimizer, MaxOptimizer, freeze, quantize
 
-    tokenizer = load_tokenizer(model.path)
     network = load_merged(run, model)
-    layers = targeted_layers(network, config.skip)
-    batches = recorded_batches(run, data, tokenizer, config, context_of(network))
-    optimizer = {"": None, "minmax": MaxOptimizer, "hqq": HqqOptimizer}[config.optimizer]
+    layers = targeted_layers(network, compressor.skip)
+    batches = recorded_batches(run, data, tokenizer, compressor, context_of(network))
+    optimizer = {"": None, "minmax": MaxOptimizer, "hqq": HqqOptimizer}[compressor.optimizer]
     quantize(
         network,
-        weights=f"q{config.weights}",
-        activations=f"q{config.activations}" if config.activations else None,
+        weights=f"q{compressor.weights}",
+        activations=f"q{compressor.activations}" if compressor.activations else None,
         optimizer=optimizer() if optimizer else None,
         include=list(layers),
     )
     measure(run, network, batches)
     network.requires_grad_(requires_grad=False)
     freeze(network)
-    run.log({"quantised_layers": float(len(layers)), "bits": float(WEIGHTS[config.weights])}, 1, 1)
-    if WEIGHTS[config.weights] < 8:
-        run.say(grouped({name: network.get_submodule(name).weight_group_size for name in layers}))
-    save_packed(network, tokenizer, run.folder / "model", config.weights)
+    run.log({"quantised_layers": float(len(layers)), "bits": float(WEIGHTS[compressor.weights])}, 1, 1)
+    if WEIGHTS[compressor.weights] < 8:
+        run.say(describe_groups({name: network.get_submodule(name).weight_group_size for name in layers}))
+    save_packed(network, tokenizer, run.folder / "model", compressor.weights)
     return ModelRef.of(run.folder / "model")
 
 
-def measure(run: Run, network: Any, batches: list[Batch]) -> None:
-    """Ranges of activations, as moving averages over the batches."""
+def measure(run: Run, network: PreTrainedModel, batches: list[Batch]) -> None:
+    """Measure the ranges of activations, as moving averages over the batches."""
     from optimum.quanto import Calibration
 
     pace = Pace(run)
@@ -58,10 +61,13 @@ def measure(run: Run, network: Any, batches: list[Batch]) -> None:
             pace.log({"batches_done": number, "batches": len(batches)}, number, len(batches))
 
 
-def grouped(groups: dict[str, int | None]) -> str:
-    """Which layers share scales in which groups; quanto decides: 128, or less by 32s, or the whole row."""
-    said = []
+def describe_groups(groups: dict[str, int | None]) -> str:
+    """Return a line that says which layers share scales in which groups.
+
+    quanto chooses the group size: 128, or less in steps of 32, or the whole row.
+    """
+    parts = []
     for size in sorted(set(groups.values()), key=lambda size: size or 0, reverse=True):
         names = ", ".join(sorted(endings([name for name, own in groups.items() if own == size])))
-        said.append(f"{names}: {f'groups of {size}' if size else 'one scale per output channel'}")
-    return "; ".join(said)
+        parts.append(f"{names}: {f'groups of {size}' if size else 'one scale per output channel'}")
+    return "; ".join(parts)

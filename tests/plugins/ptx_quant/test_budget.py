@@ -5,37 +5,17 @@ and never much smaller.
 import re
 
 import pytest
-import torch
 
-from ptx import ModelRef, Promise, RunConfig, StepError
+from ptx import ModelRef, Promise, StepError
 from ptx.files import files_of, read_rows
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx_quant import Mixed, ptx_validate
-from ptx_quant.stored import BYTES, layer_bytes, packed, plain
+from ptx_quant import Mixed
 
 FAST = {"samples": 6, "max_length": 64, "probes": 2}
 
 
 def size_of(folder):
     return sum(file.stat().st_size for file in files_of(folder))
-
-
-@pytest.mark.parametrize("symmetric", [True, False])
-@pytest.mark.parametrize(("bits", "columns", "group"), [(3, 64, 32), (4, 44, -1), (5, 40, 8), (8, 32, -1)])
-def test_a_packed_layer_takes_the_bytes_that_the_library_packs_it_into(bits, columns, group, symmetric):
-    from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32
-
-    rows = 48
-    groups = 1 if group == -1 else columns // group
-    found = packed(rows, columns, bits, group, symmetric=symmetric, scale="F32")
-    assert found["weight_packed"][1] == list(
-        pack_to_int32(torch.zeros(rows, columns, dtype=torch.int8), bits).shape
-    )
-    if not symmetric:
-        zeros = pack_to_int32(torch.zeros(rows, groups, dtype=torch.int8), bits, packed_dim=0)
-        assert found["weight_zero_point"][1] == list(zeros.shape)
-    assert plain(found) < layer_bytes("layer", (rows, columns), bits, group, symmetric=symmetric, scale="F32")
-    assert BYTES["F32"] * rows * groups == plain({"scale": found["weight_scale"]})
 
 
 @pytest.fixture
@@ -91,13 +71,6 @@ def test_more_bytes_lose_less(squeeze, least):
     assert predicted[0] > predicted[1] > predicted[2]
 
 
-def test_a_budget_below_the_weights_alone_is_refused_before_anything_is_loaded(plain_model):
-    config = RunConfig(compress={"mixed": Mixed(max_bytes=1000)})
-    (problem,) = ptx_validate(config, plain_model, None)
-    assert "compress.mixed.max_bytes=1000 cannot be met" in str(problem)
-    assert ptx_validate(RunConfig(compress={"mixed": Mixed(size=0.9)}), plain_model, None) == []
-
-
 def test_a_folder_over_its_budget_fails_the_step(make_run, plain_model, tmp_path):
     from ptx_checks.verify import verify
 
@@ -111,28 +84,3 @@ def test_a_folder_over_its_budget_fails_the_step(make_run, plain_model, tmp_path
     ):
         verify(make_run(), Promise(max_bytes=1000, size=0.5), model, made, None)
     verify(make_run(name="second"), Promise(max_bytes=made.bytes, size=1.1), model, made, None)
-
-
-@pytest.mark.parametrize(
-    ("settings", "said"),
-    [
-        (
-            {"size": 0.25, "max_bytes": 5},
-            "compress.mixed.max_bytes=5 and compress.mixed.size=0.25 are two budgets",
-        ),
-        (
-            {"average_bits": 5.0, "size": 0.25},
-            "compress.mixed.average_bits=5.0 and compress.mixed.size=0.25 are two budgets",
-        ),
-        ({"size": 1.5}, "compress.mixed.size must be a share below 1, got 1.5"),
-        ({"max_bytes": -1}, "compress.mixed.max_bytes must be positive, got -1"),
-    ],
-)
-def test_a_budget_that_cannot_be_is_refused_with_the_fix(settings, said):
-    with pytest.raises(ValueError) as refused:  # noqa: PT011 (the text is what is tested)
-        Mixed(**settings)
-    assert said in str(refused.value)
-
-
-def test_a_budget_of_bytes_needs_no_bits():
-    assert Mixed(size=0.3, candidates=[5, 8]).promise().size == 0.3

@@ -34,72 +34,21 @@ import ptx_prune
 from ptx import Choice, Compressor, ModelRef, RunConfig, StepError, hookimpl, setting
 from ptx.files import file_digest
 from ptx.lm.compression.calibration import bucketed
-from ptx.lm.compression.network import targeted_layers
-from ptx.lm.load import load_model, load_tokenizer, quiet, save_adapter
+from ptx.lm.load import load_model, load_tokenizer, save_adapter
 from ptx_prune import SparseGPT, Wanda
-from ptx_quant import AWQ, GPTQ, RTN, SpinQuant, ptx_validate
+from ptx_quant import AWQ, GPTQ, RTN, ptx_validate
 
 pytestmark = pytest.mark.slow
 FAST = {"samples": 6, "max_length": 64}
-
-
-@pytest.fixture
-def plain_call(plain_model, texts, tmp_path):
-    """``plain_call(modifiers)``: llm-compressor as its documentation has it; returns the model in memory and
-    a folder once saved.
-    """
-    quiet()
-    from datasets import Dataset
-    from llmcompressor import oneshot
-    from llmcompressor.core import reset_session
-
-    reset_session()
-
-    def go(*modifiers, model=plain_model, save="", dtype="float32", **options):
-        network, tokenizer = load_model(model, dtype), load_tokenizer(plain_model)
-        rows = Dataset.from_list([dict(tokenizer(text)) for text in texts])
-        data = (
-            {"dataset": rows, "num_calibration_samples": 6, "max_seq_length": 64}
-            if options.pop("data", True)
-            else {}
-        )
-        oneshot(model=network, tokenizer=tokenizer, recipe=list(modifiers), **data, **options)
-        if save:
-            network.save_pretrained(tmp_path / save, save_compressed=True)
-            tokenizer.save_pretrained(tmp_path / save)
-        return network, tmp_path / save
-
-    yield go
-    reset_session()
-
-
-def zeros(weight):
-    return float((weight == 0).float().mean())
-
-
-def sparsity(network):
-    layers = targeted_layers(network, [])
-    return sum(zeros(layer.weight) for layer in layers.values()) / len(layers)
-
-
-@pytest.fixture
-def pruned(plain_model, tmp_path):
-    """Half of every layer's weights zero, by magnitude."""
-    network, folder = load_model(plain_model), tmp_path / "pruned"
-    for layer in targeted_layers(network, []).values():
-        layer.weight.data[layer.weight.abs() < layer.weight.abs().median()] = 0
-    network.save_pretrained(folder)
-    load_tokenizer(plain_model).save_pretrained(folder)
-    return folder
 
 
 def test_an_ignored_output_layer_is_ignored(plain_call, squeeze):
     from llmcompressor.modifiers.pruning import SparseGPTModifier
 
     network, _ = plain_call(SparseGPTModifier(sparsity=0.5, targets=["Linear"], ignore=["lm_head"]))
-    assert zeros(network.get_output_embeddings().weight) > 0.4
+    assert float((network.get_output_embeddings().weight == 0).float().mean()) > 0.4
     _, ref = squeeze(SparseGPT(**FAST), plugins=(ptx_prune,))
-    assert zeros(load_model(ref).get_output_embeddings().weight) < 0.01
+    assert float((load_model(ref).get_output_embeddings().weight == 0).float().mean()) < 0.01
 
 
 def test_a_pattern_that_matches_nothing_is_refused(plain_call, plain_model):
@@ -138,7 +87,7 @@ class LibraryPlugin:
         return ModelRef.of(self.call(run.folder / "model"))
 
 
-def test_a_pruner_that_prunes_nothing_fails_the_step(plain_call, squeeze):
+def test_a_pruner_that_prunes_nothing_fails_the_step(plain_call, squeeze, sparsity):
     from llmcompressor.modifiers.pruning import MagnitudePruningModifier
 
     def call(folder):
@@ -153,26 +102,12 @@ def test_a_pruner_that_prunes_nothing_fails_the_step(plain_call, squeeze):
         squeeze(Library(), plugins=(LibraryPlugin(call),))
 
 
-def test_awq_runs_without_an_accelerator(plain_call, squeeze):
-    from llmcompressor.modifiers.quantization import QuantizationModifier
-    from llmcompressor.modifiers.transform import AWQModifier
-
-    if torch.accelerator.is_available():
-        pytest.skip("there is an accelerator")
-    with pytest.raises(RuntimeError, match="accelerator"):
-        plain_call(
-            AWQModifier(n_grid=3),
-            QuantizationModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"]),
-        )
-    squeeze(AWQ(args={"n_grid": 3}, **FAST))
-
-
 def test_awq_always_rounds(plain_call):
     from llmcompressor.modifiers.transform import AWQModifier
 
     with pytest.raises(ValueError, match="AWQ must be run with a subsequent quantization modifier"):
         plain_call(AWQModifier(n_grid=3))
-    with pytest.raises(ValueError, match="then=none is of no use"):
+    with pytest.raises(ValueError, match="then=none is useless"):
         AWQ(then="none")
 
 
@@ -223,21 +158,6 @@ def test_fp4_on_a_float32_base_is_refused(plain_call, plain_model, squeeze, name
     (problem,) = ptx_validate(RunConfig(compress={"rtn": RTN(scheme=name)}), plain_model, None)
     assert "add compress.rtn.dtype=bfloat16" in str(problem)
     squeeze(RTN(scheme=name, dtype="bfloat16"))
-
-
-def test_gptq_keeps_the_mask_of_a_pruned_model(plain_call, pruned, squeeze):
-    from llmcompressor.modifiers.gptq import GPTQModifier
-
-    network, _ = plain_call(
-        GPTQModifier(targets=["Linear"], scheme="W8A8", ignore=["re:.*lm_head"]), model=pruned
-    )
-    assert sparsity(network) < 0.47  # of 0.5
-    run, ref = squeeze(GPTQ(bits=8, **FAST), pruned)
-    assert run.console.progressed[-1]["mask_kept"] == 1
-    made = load_model(ref)
-    made(input_ids=torch.tensor([[1, 2, 3]]))
-    for name, layer in targeted_layers(load_model(pruned), []).items():
-        assert bool((made.get_submodule(name).weight[layer.weight == 0] == 0).all())
 
 
 @pytest.mark.parametrize(
@@ -300,18 +220,6 @@ def test_every_compression_begins_with_an_empty_session(plain_call, make_run):
     assert active_session().lifecycle.recipe.modifiers
     with session(make_run()):
         assert not active_session().lifecycle.recipe.modifiers
-
-
-def test_a_rotation_leaves_the_function_as_it_is(plain_call, plain_model, squeeze):
-    from llmcompressor.modifiers.transform import SpinQuantModifier
-
-    from ptx_checks.memory import log_probabilities
-
-    wanted = log_probabilities(load_model(plain_model))
-    network, _ = plain_call(SpinQuantModifier(rotations=["R1"]), data=False)
-    assert not torch.allclose(log_probabilities(network), wanted, atol=2e-3)
-    _, ref = squeeze(SpinQuant(then="none"))
-    assert torch.allclose(log_probabilities(load_model(ref)), wanted, atol=2e-3)
 
 
 def test_a_group_size_gives_way(plain_call, squeeze, plain_model, tmp_path):

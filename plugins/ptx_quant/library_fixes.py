@@ -1,0 +1,119 @@
+"""Faults of llm-compressor, and how they are corrected while it runs.
+
+- GPTQ moves pruned weights away from zero: its block solve is replaced by one that respects the mask
+  (:func:`mask_held`)
+- AWQ pins memory for an accelerator and fails where there is none: on a CPU nothing is pinned
+- SpinQuant subtracts the mean from every embedding. Only layer norms are invariant to that: before RMS norms
+  the subtraction is left out
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ptx.lm.progress import replaced
+from ptx_quant.modifiers import rounding
+from ptx_quant.settings import AutoRound, Quantizer, SpinQuant
+from ptx_quant.solver import gptq_block
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+PRUNED = 0.05  # a dense layer has almost no exact zeros; from this share on they are a mask
+
+
+@contextmanager
+def library_fixed(config: Quantizer, network: PreTrainedModel) -> Iterator[None]:
+    """While the context is open, the faults named at the top are corrected."""
+    from llmcompressor.pipelines.cache import IntermediatesCache
+
+    with ExitStack() as stack:
+        if network.device.type == "cpu":
+            stack.enter_context(replaced(IntermediatesCache, "pin_memory", lambda *_, **__: None))
+        if isinstance(config, SpinQuant) and not any(
+            getattr(module, "bias", None) is not None for module in norms(network)
+        ):
+            from llmcompressor.modifiers.transform.spinquant import base
+
+            stack.enter_context(replaced(base, "center_embeddings", lambda _: None))
+        if isinstance(config, AutoRound):
+            importlib.import_module("auto_round.logger")  # its import sets the level; so it comes first
+            # it warns of the way llm-compressor calls it
+            logging.getLogger("autoround").setLevel(logging.ERROR)
+        if rounding(config) == "gptq":
+            stack.enter_context(mask_held())
+        yield
+
+
+def norms(network: nn.Module) -> list[nn.Module]:
+    """Return the normalisations of a network.
+
+    Those with a bias are layer norms, which do not depend on the mean; those without are RMS norms, which do.
+    """
+    return [module for name, module in network.named_modules() if "norm" in name.rpartition(".")[2]]
+
+
+@contextmanager
+def mask_held() -> Iterator[None]:
+    """While the context is open, llm-compressor's GPTQ keeps the exact zeros of pruned layers."""
+    from llmcompressor.modifiers.gptq import gptq_quantize as library
+
+    order, update = library.apply_activation_ordering, library.gptq_block_update
+    masks: list[Tensor | None] = [None]
+
+    def ordered(weights: Tensor, hessians: Tensor, actorder: Any) -> Any:
+        found = order(weights, hessians, actorder)  # the columns in the order of the solve, (N, R, C)
+        masks[0] = mask_of(found[0])
+        return found
+
+    # the library's names
+    def updated(W1: Tensor, Hinv1: Tensor, Q1: Tensor, Err1: Tensor, losses1: Tensor, **options: Any) -> None:  # noqa: N803
+        if masks[0] is None:
+            update(W1, Hinv1, Q1, Err1, losses1, **options)
+            return
+        begin = options["i1"]
+        pruned = masks[0][..., begin : begin + W1.shape[-1]]
+        rounded, errors = gptq_block(W1, Hinv1, _nearest(W1, options), pruned)
+        Q1.copy_(rounded)
+        Err1.copy_(errors)
+        losses1.copy_(errors.square())
+
+    with (
+        replaced(library, "apply_activation_ordering", ordered),
+        replaced(library, "gptq_block_update", updated),
+    ):
+        yield
+
+
+def mask_of(weights: Tensor) -> Tensor | None:
+    """Return the exact zeros of the pruned layers among ``weights`` (N, R, C); None: no layer is pruned."""
+    zeros = weights == 0
+    pruned = zeros.flatten(1).float().mean(1) >= PRUNED
+    return zeros & pruned[:, None, None] if bool(pruned.any()) else None
+
+
+def _nearest(block: Tensor, options: dict[str, Any]) -> Any:
+    """Return a function that rounds a column of the block (N, R, B) with the library's scales."""
+    from copy import copy
+
+    from compressed_tensors.quantization import QuantizationStrategy, fake_quantize
+    from llmcompressor.modifiers.gptq.helpers import column_scale_window
+
+    args = copy(options["quant_args"])
+    args.strategy = QuantizationStrategy.CHANNEL
+    place = {"num_rows": block.shape[-2], "i1": options["i1"], "i2": options["i1"] + block.shape[-1]}
+    named = (options[name] for name in ("scale", "zero_point", "global_scale", "g_idx", "quant_args"))
+    scale, zero = column_scale_window(*named, **place)
+
+    def nearest(column: Tensor, i: int) -> Tensor:
+        turned = (None if part is None else part[:, :, i].transpose(0, 1) for part in (scale, zero))
+        return torch.as_tensor(fake_quantize(column.transpose(0, 1), *turned, args).transpose(0, 1))
+
+    return nearest
