@@ -1,3 +1,1 @@
-"""Training with TRL: its arguments checked, rows in its columns, the loop with checkpoints, the reference's
-log-probabilities.
-"""
+"""Training with TRL: checked arguments, rows as columns, the loop with checkpoints, the reference model."""

@@ -1,9 +1,9 @@
-"""What a training run shows while it works, and when it is stopped because nothing can come of it.
+"""Report the progress of a training run, and stop a run that cannot learn anything.
 
-Three ends that would otherwise cost a night: a loss or gradient that is not finite (TRL trains on), a
-gradient that is zero from the start (nothing to learn in the data), and rewards that are equal within every
-group from the start (GRPO's advantage is then zero). Only a training that *never* had a signal is stopped:
-one that has learnt all there is to learn ends normally.
+Three states stop a run early: a loss or gradient that is not finite (TRL would continue), a gradient that is
+zero from the start (the data contains nothing to learn), and rewards that are equal within every group from
+the start (GRPO's advantage is then zero). Only a run that *never* had a signal is stopped. A run that has
+learnt everything ends normally.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from ptx.hooks.run import Run
 if TYPE_CHECKING:
     from transformers import TrainerControl, TrainerState, TrainingArguments
 
-#: steps without any signal, from the first one on, after which a training is stopped
+#: a training without any signal in this many first steps is stopped
 PATIENCE = 10
 
-#: below this a gradient is rounding: two equal sides of a pair leave about 1e-8
+#: a gradient norm below this is rounding error: two equal sides of a pair give about 1e-8
 NOISE = 1e-6
 
-#: what TRL calls it -> what ptx calls it
+#: TRL's name of a number -> ptx's name
 NAMES = {"num_tokens": "tokens", "train_loss": "mean_loss", "train_runtime": "seconds"}
-#: of no use while it runs
+#: numbers of TRL that are not shown
 LEFT_OUT = ("total_flos", "train_steps_per_second", "train_samples_per_second", "epoch", "step_time")
 
 
 class Watch(TrainerCallback):  # type: ignore[misc]
-    """Reports every log of a trainer to ``run`` and raises StepError where training is pointless.
+    """Reports every log of a trainer to ``run``, and raises StepError when training cannot succeed.
 
-    ``explain`` gives a method's own words for a missing signal (an example of a completion and its reward).
+    ``explain`` returns a method's explanation of a missing signal: an example completion and its reward.
     """
 
     def __init__(self, run: Run, explain: Callable[[], str] | None = None) -> None:
@@ -48,7 +48,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """The clock starts here, also when training is resumed."""
+        """Start the clock, also when training is resumed."""
         self.started = self.last = time.perf_counter()
         self.first_step = state.global_step
 
@@ -60,7 +60,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         logs: dict[str, Any] | None = None,
         **_: Any,
     ) -> None:
-        """Show the numbers; stop on nonsense."""
+        """Report the numbers, and raise StepError when they show that training cannot succeed."""
         numbers = {key: float(value) for key, value in (logs or {}).items() if isinstance(value, int | float)}
         stop_if_not_finite(numbers, state.global_step)
         stop_without_signal(state.log_history, state.global_step, state.max_steps, self.explain)
@@ -88,7 +88,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
 
 
 def _rank(name: str) -> int:
-    """What a reader looks for comes first: a terminal's line is short."""
+    """The position of a number in a line: the most important come first, since a terminal's line is short."""
     first = (
         "loss",
         "reward",
@@ -103,7 +103,7 @@ def _rank(name: str) -> int:
 
 
 def stop_if_not_finite(numbers: dict[str, float], step: int) -> None:
-    """StepError when the loss or the gradient's norm is inf or nan."""
+    """Raise StepError when the loss or the gradient norm is inf or nan."""
     for name in ("loss", "grad_norm", "train_loss"):
         value = numbers.get(name, 0.0)
         if not math.isfinite(value):
@@ -119,20 +119,20 @@ def stop_if_not_finite(numbers: dict[str, float], step: int) -> None:
 def stop_without_signal(
     history: list[dict[str, Any]], step: int, total: int, explain: Callable[[], str] | None
 ) -> None:
-    """StepError when no step so far had a gradient: PATIENCE steps, or all of a shorter training."""
+    """Raise StepError when no step so far had a gradient, after PATIENCE steps or a shorter training."""
     if step < min(PATIENCE, total):
         return
     spread = [entry["frac_reward_zero_std"] for entry in history if "frac_reward_zero_std" in entry]
     if spread and min(spread) == 1.0:
         rewards = [entry["reward"] for entry in history if "reward" in entry]
-        same = f"({rewards[-1]:.4g}) " if len({round(reward, 6) for reward in rewards}) == 1 else ""
+        value = f"({rewards[-1]:.4g}) " if len({round(reward, 6) for reward in rewards}) == 1 else ""
         raise StepError(
-            f"all rewards were equal {same}within every group of completions for {step} steps: no gradient,"
-            " nothing is learnt. " + (explain() if explain else "")
+            f"all rewards were equal {value}within every group of completions for {step} steps: the gradient"
+            " is zero and nothing is learnt. " + (explain() if explain else "")
         )
     norms = [entry["grad_norm"] for entry in history if "grad_norm" in entry]
     if norms and max(norms) < NOISE and not spread:
         raise StepError(
-            f"the gradient has been zero for {step} steps: nothing in this data can be learnt (are all rows"
-            " cut to nothing by method.max_length, or both sides of each pair the same?)"
+            f"the gradient has been zero for {step} steps: this data contains nothing to learn (does"
+            " method.max_length cut away all answers, or are both sides of each pair the same?)"
         )

@@ -1,16 +1,15 @@
-"""Several processes (ranks) training one model together: below torchrun or ``accelerate launch``, which tell
-each its rank.
+"""Several processes (ranks) that train one model together, started by torchrun or ``accelerate launch``.
 
-``method.batch_size`` is what all ranks see in one optimizer step, so the losses are those of one process:
-TRL's trainer deals the batches of the same seeded order out to the ranks and averages their gradients. Sums
-are taken in another order, so the last digits differ. Runs here on the CPU over gloo; sharded models (FSDP2,
-ZeRO) need GPUs, and no test runs them.
+``method.batch_size`` counts the examples of all ranks in one optimizer step, so the losses equal those of one
+process: TRL's trainer distributes the batches of the same seeded order over the ranks and averages their
+gradients. The sums are computed in another order, so the last digits differ. Tests run this on the CPU over
+gloo; sharded models (FSDP2, ZeRO) need GPUs, and no test runs them.
 """
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ptx.config import RunConfig
 from ptx.errors import Problem
@@ -18,29 +17,31 @@ from ptx.hooks.run import Run
 from ptx.lm.training.method import TrlMethod
 from ptx.machine import visible_gpus
 
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import Trainer
+
 
 def ranks() -> int:
-    """How many processes train together with this one, which is counted."""
+    """The number of processes that train together, including this one."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def is_main_rank() -> bool:
-    """Whether this process is the one that writes: rank 0, or the only one."""
+    """Whether this process writes the results: rank 0, or the only process."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def assign_gpu(run: Run) -> None:
-    """Give this rank its GPU, before the first model is loaded; a process that trains alone sees one GPU."""
+    """Give this rank its GPU before the first model is loaded; a single process gets one visible GPU."""
     if "ACCELERATE_MIXED_PRECISION" in os.environ:
-        os.environ["ACCELERATE_MIXED_PRECISION"] = (
-            "no"  # method.dtype decides, and goes into the trainer's arguments
-        )
+        # method.dtype decides instead, through the trainer's arguments
+        os.environ["ACCELERATE_MIXED_PRECISION"] = "no"
     if run.device != "cuda":
         return
     if ranks() == 1:
-        os.environ["CUDA_VISIBLE_DEVICES"] = (visible_gpus() or ["0"])[
-            0
-        ]  # TRL refuses to train in a process that sees several
+        # TRL refuses to train in a single process that sees several GPUs
+        os.environ["CUDA_VISIBLE_DEVICES"] = (visible_gpus() or ["0"])[0]
         return
     import torch
 
@@ -48,7 +49,7 @@ def assign_gpu(run: Run) -> None:
 
 
 def rank_problems(config: RunConfig) -> list[Problem]:
-    """What is wrong with ``launch=`` for a TRL method, before anything starts."""
+    """The problems of ``launch=`` with a TRL method, found before anything starts."""
     method, launch = config.method, config.launch
     if launch is None or not isinstance(method, TrlMethod):
         return []
@@ -57,7 +58,7 @@ def rank_problems(config: RunConfig) -> list[Problem]:
         fitting = max(method.batch_size // count, 1) * count
         what = (
             f"method.batch_size={method.batch_size} is shared by launch.processes={count} and cannot be"
-            " divided among them"
+            " divided evenly among them"
         )
         found.append(Problem(what, f"try method.batch_size={fitting}", fields=("method.batch_size",)))
     elif method.micro_batch and (method.batch_size // count) % min(
@@ -73,7 +74,7 @@ def rank_problems(config: RunConfig) -> list[Problem]:
             )
         )
     if launch.shards and getattr(method, "cache_reference", False):
-        what = "the reference is scored before the training by one rank, which has only a shard of the model"
+        what = "one rank computes the reference before the training, and it has only a shard of the model"
         found.append(
             Problem(
                 f"method.cache_reference=true: {what}",
@@ -84,8 +85,8 @@ def rank_problems(config: RunConfig) -> list[Problem]:
     return found
 
 
-def is_sharded(trainer: Any) -> bool:
-    """Whether no rank has the whole model: FSDP, or ZeRO's third stage."""
+def is_sharded(trainer: Trainer) -> bool:
+    """Whether each rank holds only a part of the model: FSDP, or ZeRO stage 3."""
     accelerator = trainer.accelerator
     plugin = getattr(accelerator.state, "deepspeed_plugin", None)
     return str(accelerator.distributed_type).endswith("FSDP") or (
@@ -93,11 +94,11 @@ def is_sharded(trainer: Any) -> bool:
     )
 
 
-def gather_state(trainer: Any) -> dict[str, Any]:
-    """All weights of a sharded model, on rank 0 and on the CPU. Every rank must call it. Needs GPUs."""
-    state: dict[str, Any] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
+def gather_state(trainer: Trainer) -> dict[str, Tensor]:
+    """All weights of a sharded model, on the CPU of rank 0; every rank must call it. Needs GPUs."""
+    state: dict[str, Tensor] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     if trainer.is_deepspeed_enabled:
         from transformers.integrations.deepspeed import unset_hf_deepspeed_config
 
-        unset_hf_deepspeed_config()  # what is loaded from here on is loaded whole
+        unset_hf_deepspeed_config()  # models that are loaded from here on are not sharded
     return state

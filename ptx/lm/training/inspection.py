@@ -1,18 +1,21 @@
-"""What SFT rows came to as tokens, looked at before the first step.
+"""Inspect tokenised SFT rows before the first step.
 
-Most mistakes in supervised data train to the end without a word: everything cut off, an end token outside the
-loss (the model never learns to stop), a beginning-of-text token that stands twice. Here they are counted and
-said, or stop the run.
+Most mistakes in supervised data cause no error: all answers cut off, an end token outside the loss (the model
+never learns to stop), two beginning-of-text tokens. Here such rows are counted, and either reported or
+refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
 from ptx.hooks.run import Run
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 MASKED = -100
 #: tokens after the end token that a template may add (a newline)
@@ -21,19 +24,26 @@ TRAILING = 3
 
 @dataclass(frozen=True)
 class Counts:
-    """Of the rows that are left after tokenisation."""
+    """Numbers of rows after tokenisation."""
 
     rows: int
-    cut: int  # as long as allowed: their end is missing
+    cut: int  # rows of the maximal length: their end is missing
     whole: int
-    stopped: int  # whole ones that train an end token
-    double_start: int
+    stopped: int  # whole rows with an end token in the loss
+    double_start: int  # rows that begin with two beginning-of-text tokens
 
 
 def count(
     examples: Iterable[dict[str, list[int]]], length: int | None, start: int | None, stops: set[int]
 ) -> Counts:
-    """Count what matters in examples of ``input_ids`` and ``labels`` (MASKED where not trained)."""
+    """Count the kinds of examples.
+
+    Args:
+        examples: ``input_ids`` and ``labels``, MASKED where a token is not trained.
+        length: the maximal number of tokens.
+        start: the beginning-of-text token.
+        stops: the tokens that end a generation.
+    """
     rows = cut = whole = stopped = double = 0
     for example in examples:
         rows += 1
@@ -48,15 +58,19 @@ def count(
     return Counts(rows, cut, whole, stopped, double)
 
 
-def check_rows(run: Run, trainer: Any, rows: list[dict[str, Any]]) -> None:
-    """Say what was cut or dropped; StepError where training would be pointless or teach the wrong thing."""
+def check_rows(run: Run, trainer: Trainer, rows: list[dict[str, Any]]) -> None:
+    """Report rows that were cut or dropped.
+
+    Raises:
+        StepError: most rows were dropped, a row begins with two start tokens, or no row trains an end token.
+    """
     length = trainer.args.max_length
     tokenizer = trainer.processing_class
     lost = len(rows) - len(trainer.train_dataset)
     if not trainer.args.packing and 2 * lost > len(rows):
         raise StepError(
-            f"{lost} of {len(rows)} rows have no token left to train on after being cut to {length} tokens:"
-            " their prompts alone are as long; try a larger method.max_length, a model with a longer"
+            f"{lost} of {len(rows)} rows have no token left to train on after being cut to {length} tokens,"
+            " because their prompts are that long; try a larger method.max_length, a model with a longer"
             " context, or shorter prompts"
         )
     if trainer.args.packing:
@@ -81,19 +95,19 @@ def check_rows(run: Run, trainer: Any, rows: list[dict[str, Any]]) -> None:
     if counts.stopped < counts.whole:
         run.say(
             f"{counts.whole - counts.stopped} of {len(rows)} rows do not train an end token: the model learns"
-            " to go on after them"
+            " to continue after them"
         )
 
 
-def stop_tokens(model: Any, tokenizer: Any) -> set[int]:
-    """The tokens at which generation stops."""
+def stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """The ids of the tokens at which generation stops."""
     found = {tokenizer.eos_token_id}
     also = getattr(model.generation_config, "eos_token_id", None)
     found |= set(also if isinstance(also, list) else [also])
     return found - {None}
 
 
-def _never_stops(tokenizer: Any, stops: set[int], example: dict[str, list[int]]) -> str:
+def _never_stops(tokenizer: PreTrainedTokenizerBase, stops: set[int], example: dict[str, list[int]]) -> str:
     trained = [label for label in example["labels"] if label != MASKED]
     ends = ", ".join(repr(token) for token in tokenizer.convert_ids_to_tokens(sorted(stops)))
     return (

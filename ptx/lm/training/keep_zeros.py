@@ -1,14 +1,13 @@
-"""Training a pruned model without refilling what was pruned: weights that came as exact zeros stay exact
-zeros.
+"""Train a pruned model without refilling it: weights that are exact zeros at the start stay exact zeros.
 
-Healing after unstructured or n:m pruning would otherwise end with a dense model: AdamW moves every weight at
-every step. The gradients of pruned weights are set to zero before they are clipped (a norm over weights that
-cannot move would scale down the ones that can), and the weights themselves after every optimizer step,
-whatever the optimizer has done. With adapters the base does not move; the product of the adapter is a dense
-matrix, so its share at pruned weights is dropped when it is merged.
+Without this, training after unstructured or n:m pruning would end with a dense model, because AdamW changes
+every weight at every step. The gradients of pruned weights are set to zero before the clipping (weights that
+stay fixed must not enlarge the norm by which the others are scaled down). The weights themselves are set to
+zero after every optimizer step, whatever the optimizer has done. With adapters the base does not change; the
+product of the adapter's matrices is dense, so its values at pruned weights are dropped when it is merged.
 
-A model counts as pruned where at least PRUNED of a linear layer's weights are exact zeros: a dense layer has
-next to none.
+A linear layer counts as pruned when at least the fraction PRUNED of its weights are exact zeros; a dense
+layer has almost none.
 """
 
 from __future__ import annotations
@@ -24,15 +23,16 @@ from ptx.hooks.run import Run
 from ptx.lm.training.distributed import is_sharded
 
 if TYPE_CHECKING:
-    from transformers import TrainerControl, TrainerState, TrainingArguments
+    from transformers import PreTrainedModel, Trainer, TrainerControl, TrainerState, TrainingArguments
 
 PRUNED = 0.01
-Masks = dict[str, Tensor]  # name of a linear layer -> where its weight is to stay zero, bool, as the weight
+Masks = dict[str, Tensor]  # name of a linear layer -> bool, shape of its weight: True where it stays zero
 
 
-def zero_masks(network: Any) -> Masks:
-    """The exact zeros of every pruned linear layer but the output layer, by the layer's name; an adapter's
-    own layers are not looked at.
+def zero_masks(network: PreTrainedModel) -> Masks:
+    """The exact zeros of every pruned linear layer, by the layer's name.
+
+    The output layer and the layers of an adapter are left out.
     """
     output = network.get_output_embeddings()
     found = {}
@@ -50,25 +50,25 @@ def zero_masks(network: Any) -> Masks:
     return found
 
 
-def blank(network: Any, masks: Masks) -> None:
-    """Set the masked weights of ``network`` to zero again."""
+def set_masked_to_zero(network: nn.Module, masks: Masks) -> None:
+    """Set the masked weights of ``network`` to zero in place."""
     with torch.no_grad():
         for name, mask in masks.items():
             weight = network.get_submodule(name).weight
             weight.masked_fill_(mask.to(weight.device), 0)
 
 
-def share(masks: Masks) -> float:
-    """Zeros over all weights of the masked layers."""
+def masked_share(masks: Masks) -> float:
+    """The fraction of masked weights over all weights of the masked layers."""
     return float(
         sum(int(mask.sum()) for mask in masks.values()) / max(sum(mask.numel() for mask in masks.values()), 1)
     )
 
 
 class KeepZeros(TrainerCallback):  # type: ignore[misc]
-    """Holds ``masks`` while ``network`` is trained whole."""
+    """Keeps the weights in ``masks`` at zero while all weights of ``network`` are trained."""
 
-    def __init__(self, network: Any, masks: Masks) -> None:
+    def __init__(self, network: nn.Module, masks: Masks) -> None:
         self.network, self.masks = network, masks
         for name, mask in masks.items():
             weight = network.get_submodule(name).weight
@@ -80,24 +80,28 @@ class KeepZeros(TrainerCallback):  # type: ignore[misc]
     def on_optimizer_step(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        """Every optimizer step is followed by this."""
-        blank(self.network, self.masks)
+        """Set the masked weights to zero after every optimizer step."""
+        set_masked_to_zero(self.network, self.masks)
 
 
-def hold(run: Run, trainer: Any) -> None:
-    """Have ``trainer`` keep the zeros that its model came with; does nothing for a dense model."""
+def add_keep_zeros(run: Run, trainer: Trainer) -> None:
+    """Let ``trainer`` keep the zeros of its model; does nothing for a dense model.
+
+    Raises:
+        StepError: the model is pruned and sharded.
+    """
     network = trainer.accelerator.unwrap_model(trainer.model)
     masks = zero_masks(network)
     if not masks:
         return
     if is_sharded(trainer):
         raise StepError(
-            "the pruned weights of a sharded model cannot be held at zero; try launch=torchrun, or"
+            "the pruned weights of a sharded model cannot be kept at zero; try launch=torchrun, or"
             " method.keep_zeros=false"
         )
-    what = f"{len(masks)} linear layers came pruned ({share(masks):.1%} zeros)"
+    what = f"{len(masks)} linear layers are pruned ({masked_share(masks):.1%} zeros)"
     if hasattr(network, "merge_and_unload"):
-        run.say(f"{what}: their zeros are set again when the adapter is merged")
+        run.say(f"{what}: their zeros are restored when the adapter is merged")
         return
-    run.say(f"{what}: their zeros are held (method.keep_zeros)")
+    run.say(f"{what}: their zeros stay zero (method.keep_zeros)")
     trainer.add_callback(KeepZeros(network, masks))

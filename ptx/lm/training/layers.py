@@ -1,7 +1,6 @@
-"""A model with fewer layers, made of another one's: the way a student is begun (DistilBERT, Sanh et al.
-2019).
+"""Make a model from some of the layers of another, to start a student (DistilBERT, Sanh et al. 2019).
 
-The result is a plain model of the same architecture: the configuration says how many layers there are, so
+The result is an ordinary model of the same architecture: its configuration states the number of layers, so
 ``from_pretrained`` loads it.
 """
 
@@ -22,8 +21,9 @@ LAYER = re.compile(r"^(?P<before>[^0-9]*\.)(?P<layer>\d+)(?P<after>\..+)$")
 
 
 def evenly_spaced_layers(count: int, wanted: int) -> list[int]:
-    """``wanted`` of ``count`` layers, the first and the last among them and the others evenly between; 12 ->
-    6: 0 2 4 7 9 11, as Sanh et al.
+    """The numbers of ``wanted`` layers out of ``count``: the first, the last, and others evenly between.
+
+    6 of 12 layers are 0 2 4 7 9 11, as in Sanh et al.
     """
     if wanted == 1:
         return [0]
@@ -31,28 +31,27 @@ def evenly_spaced_layers(count: int, wanted: int) -> list[int]:
 
 
 def with_layers(network: PreTrainedModel, kept: Sequence[int]) -> PreTrainedModel:
-    """A new model that has the layers ``kept`` of ``network``, in this order, and everything beside the
-    layers.
+    """A new model with the layers ``kept`` of ``network``, in this order, and all parameters outside layers.
 
     Raises:
-        StepError: the architecture has no row of layers that can be told from the names of its parameters.
+        StepError: the names of the parameters do not show a sequence of layers.
     """
     from transformers import AutoModelForCausalLM
 
     config = copy.deepcopy(network.config)
     text = config.get_text_config()
     count = text.num_hidden_layers
-    for name, value in text.to_dict().items():  # layer_types and other lists with an entry per layer
+    for name, value in text.to_dict().items():  # layer_types and other lists with one entry per layer
         if isinstance(value, list) and len(value) == count and "layer" in name:
             setattr(text, name, [value[layer] for layer in kept])
     text.num_hidden_layers = len(kept)
     made: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=network.dtype)
     state = _renamed(network.state_dict(), {layer: place for place, layer in enumerate(kept)})
-    lacking = made.state_dict().keys() ^ state.keys()
-    if lacking:
+    different = made.state_dict().keys() ^ state.keys()
+    if different:
         raise StepError(
-            f"{type(network).__name__} cannot be made of fewer layers: {', '.join(sorted(lacking)[:3])} would"
-            " be left over or missing"
+            f"{type(network).__name__} cannot be built with fewer layers: {', '.join(sorted(different)[:3])}"
+            " would be left over or missing"
         )
     made.load_state_dict(state)
     made.generation_config = copy.deepcopy(network.generation_config)
@@ -60,9 +59,7 @@ def with_layers(network: PreTrainedModel, kept: Sequence[int]) -> PreTrainedMode
 
 
 def _renamed(state: dict[str, Any], places: dict[int, int]) -> dict[str, Any]:
-    """The parameters of the layers in ``places`` under their new numbers; what belongs to no layer stays as
-    it is.
-    """
+    """The parameters of the layers in ``places`` under their new numbers; others keep their names."""
     found = {}
     for name, tensor in state.items():
         layer = LAYER.match(name)

@@ -1,9 +1,9 @@
-"""The settings that the four TRL methods share, and their checks. Imports no ML library: plugins derive their
-config from this.
+"""The settings that all TRL methods share, and their checks.
 
-The words are ptx's, not TRL's: ``batch_size`` is what one optimizer step sees, however it is cut up for
-memory (``micro_batch``), and every other TRL argument can be given in ``args``, checked by
-:mod:`ptx.lm.training.trl_args`.
+Plugins derive their configuration from :class:`TrlMethod`; this module imports no ML library. The names are
+ptx's, not TRL's: ``batch_size`` counts the examples of one optimizer step, whatever the number that goes
+through the model at a time (``micro_batch``). Every other TRL argument can be given in ``args``, which
+:mod:`ptx.lm.training.trl_args` checks.
 """
 
 from __future__ import annotations
@@ -21,29 +21,32 @@ DEFAULT_LENGTH = 1024
 
 @dataclass
 class TrlMethod(Method):
-    """A method that a TRL trainer carries out."""
+    """A method that trains with a TRL trainer."""
 
     learning_rate: float = setting(2e-5, "peak learning rate of AdamW")
     epochs: float = setting(1.0, "passes over the data")
-    max_steps: int = setting(-1, "optimizer steps; -1: epochs decide")
+    max_steps: int = setting(-1, "optimizer steps; -1: as many as epochs gives")
     batch_size: int = setting(16, "examples per optimizer step")
     micro_batch: int | None = setting(
         None, "examples per forward pass, to save memory; must divide batch_size (default: all of them)"
     )
     warmup: float = setting(
-        0.03, "warm-up of the learning rate: a share of all steps below 1, a number of steps from 1 on"
+        0.03, "warm-up of the learning rate: below 1 a fraction of all steps, from 1 on a number of steps"
     )
-    scheduler: str = setting("linear", f"course of the learning rate: {', '.join(SCHEDULERS)}")
+    scheduler: str = setting("linear", f"learning rate schedule: {', '.join(SCHEDULERS)}")
     weight_decay: float = setting(0.0, "weight decay of AdamW")
     dtype: str = setting(
         "auto",
-        "of the weights in training; auto: float32, or on a GPU float32 under bfloat16 autocast (LoRA:"
+        "dtype of the weights in training; auto: float32, on a GPU with bfloat16 autocast (LoRA on a GPU:"
         " bfloat16)",
     )
     keep_zeros: bool = setting(
-        True, "weights of linear layers that came as exact zeros stay zero: a pruned model stays pruned"
+        True,
+        "weights of linear layers that are exact zeros at the start stay zero: a pruned model stays pruned",
     )
-    checkpoint_every: int = setting(200, "steps between checkpoints for resuming; 0: none", identity=False)
+    checkpoint_every: int = setting(
+        200, "steps between checkpoints for resuming; 0: no checkpoints", identity=False
+    )
     args: dict[str, Any] = setting(
         {}, "any other argument of the TRL config: method.args={max_grad_norm: 0.5}"
     )
@@ -73,8 +76,9 @@ class TrlMethod(Method):
             )
 
     def shares(self, ranks: int = 1) -> tuple[int, int]:
-        """(Examples per forward pass, forward passes per optimizer step) for each of ``ranks`` processes; all
-        of them make ``batch_size``.
+        """(Examples per forward pass, forward passes per optimizer step) of each of ``ranks`` processes.
+
+        Over all ranks and passes the examples add up to ``batch_size``.
         """
         mine = self.batch_size // ranks
         micro = min(self.micro_batch or mine, mine)
@@ -82,21 +86,21 @@ class TrlMethod(Method):
 
 
 def above(bound: float, config: Any, name: str, example: str) -> None:
-    """Refuse a field that is not greater than ``bound``."""
+    """Raise ValueError unless a field is greater than ``bound``; ``example`` is a valid value."""
     value = getattr(config, name)
-    if not value > bound:  # also refuses nan
+    if not value > bound:  # true for nan too
         what = "positive" if bound == 0 else f"greater than {bound}"
         field = f"method.{name}"
         raise SettingError(f"{field} must be {what}, got {value}; try {field}={example}", field)
 
 
 def at_least(bound: float, config: Any, name: str, example: str) -> None:
-    """Refuse a field below ``bound``."""
+    """Raise ValueError when a field is below ``bound``; ``example`` is a valid value."""
     must_be_at_least(f"method.{name}", getattr(config, name), bound, example)
 
 
 def one_of(known: tuple[str, ...], config: Any, name: str) -> None:
-    """Refuse a field that is none of the ``known`` words."""
+    """Raise ValueError when the value of a field is not among ``known``."""
     value = getattr(config, name)
     if value not in known:
         hint = did_you_mean(str(value), known)

@@ -1,20 +1,20 @@
-"""Log-probabilities of a reference, the model as it came, under which preference training compares answers.
+"""Log-probabilities of answers under the reference model, for preference training.
 
-They depend on the answers and on the model, not on beta, the learning rate, the loss, the seed or the adapter
-that is trained, so a sweep over those needs them once: they are a product of their own in the store
-(:meth:`ptx.Run.product`). TRL 1.16 has a cache for them and it is not used: it misses when only beta, the
-learning rate or the output folder changes, and after a change of ``ld_alpha``, or of ``max_length`` with
-``truncation_mode=keep_end``, it answers with the wrong numbers.
+The reference is the model before training. Its log-probabilities depend on the answers and on the model, but
+not on beta, the learning rate, the loss, the seed or the trained adapter. So a sweep over those computes them
+once and keeps them as a product in the store (:meth:`ptx.Run.product`). TRL 1.16 has a cache of its own,
+which is not used here: it misses when only beta, the learning rate or the output folder changes, and it
+returns wrong numbers after a change of ``ld_alpha``, or of ``max_length`` with ``truncation_mode=keep_end``.
 
-Every answer is scored by itself, one sequence without padding. In a batch the last digits of a
-log-probability depend on the company: the padded length and the number of rows decide how kernels split their
-sums, and both follow from the seed and the batch size. Numbers scored in TRL's batches could therefore either
-not be shared between seeds or not be those of a run without the store. Scored alone they are a function of
-the answer, so that ``cache_reference=false`` (the reference stays in memory and is asked in every batch)
-gives the same losses to the last digit. Batches of equal length, without padding, do not do: with stories260K
-in float32 on a CPU one or two of eight answers come out with other last digits than alone. They differ from
-TRL's own in-batch numbers by rounding only. The price: a GPU is used less well for short answers; the gain:
-the pass is made once per sweep, and neither memory nor time for a reference is needed while training.
+Every answer is scored alone, as one sequence without padding. In a batch, the last digits of a
+log-probability depend on the other rows: the padded length and the number of rows determine how kernels split
+their sums, and both follow from the seed and the batch size. Numbers from TRL's batches could therefore not
+be shared between seeds, or would differ from those of a run without the store. Scored alone, they are a
+function of the answer. So ``cache_reference=false``, with which the reference stays in memory and scores
+every batch, gives the same losses to the last digit. Batches of equal length without padding are not enough:
+with stories260K in float32 on a CPU, one or two of eight answers get other last digits than alone. The
+numbers differ from TRL's own only by rounding. The cost: a GPU is used less well for short answers. The gain:
+one pass per sweep, and training needs neither memory nor time for a reference.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -36,11 +36,14 @@ from ptx.lm.progress import replaced
 from ptx.lm.training.method import TrlMethod
 from ptx.records import ModelRef
 
-#: count of changes in how the numbers are computed
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, Trainer
+
+#: raised whenever the numbers are computed in another way
 VERSION = 1
 LIBRARIES = ("torch", "transformers", "trl")
-#: arguments of TRL's configs that no forward pass of the reference depends on; every other one in
-#: ``method.args`` is in the key
+#: arguments of TRL's configs that do not change a forward pass of the reference; every other argument in
+#: ``method.args`` is part of the key
 FREE_ARGS = frozenset(
     [
         *(
@@ -68,24 +71,24 @@ FREE_ARGS = frozenset(
             "label_smoothing_factor",
         ),
         *("gradient_checkpointing", "gradient_checkpointing_kwargs", "neftune_noise_alpha"),
-        *("max_length", "truncation_mode", "ld_alpha"),  # they stand in the key as what they come to
+        *("max_length", "truncation_mode", "ld_alpha"),  # their effect is in the key: tokens, bounds, tail
     ]
 )
 
 
 class Answer(NamedTuple):
-    """A prompt and its answer as the model reads them, cut to the method's length."""
+    """The token ids of a prompt and its answer, cut to the method's length."""
 
     ids: tuple[int, ...]
-    start: int  # where the answer begins; at least 1, since nothing predicts the first token
-    whole: int  # tokens of the answer that count in full; those behind them count ``tail`` (``ld_alpha``)
+    start: int  # index of the answer's first token; at least 1, since nothing predicts the first token
+    whole: int  # number of answer tokens with weight 1; later ones have the weight ``tail`` (``ld_alpha``)
 
 
 Values = dict[Answer, float]
 
 
 def answers_of(batch: dict[str, Any], prefix: str = "") -> list[Answer]:
-    """The sequences of a padded batch as TRL's collators make it, so that what is cut is cut by TRL."""
+    """The answers in a padded batch that TRL's collator made and cut."""
     found = []
     parts = (batch[f"{prefix}{name}"].tolist() for name in ("input_ids", "attention_mask", "completion_mask"))
     for ids, real, answer in zip(*parts, strict=True):
@@ -96,8 +99,9 @@ def answers_of(batch: dict[str, Any], prefix: str = "") -> list[Answer]:
 
 
 def pair_columns(batch: dict[str, Any], *, tails: bool) -> dict[str, list[Answer]]:
-    """DPO's columns. With ``tails`` (LD-DPO, Liu et al. 2024) what a side is longer than the other counts
-    less.
+    """DPO's columns of answers.
+
+    With ``tails`` (LD-DPO, Liu et al. 2024) the tokens by which one side is longer have less weight.
     """
     answers = answers_of(batch)
     half = len(answers) // 2
@@ -113,24 +117,22 @@ def pair_columns(batch: dict[str, Any], *, tails: bool) -> dict[str, list[Answer
 
 # KTO has no tails
 def thumb_columns(batch: dict[str, Any], *, tails: bool) -> dict[str, list[Answer]]:  # noqa: ARG001
-    """KTO's columns: the answers, and under the KL term each prompt with its neighbour's answer."""
+    """KTO's columns: the answers, and for the KL term each prompt with the answer of another row."""
     other = {"ref_KL_logps": answers_of(batch, "KL_")} if "KL_input_ids" in batch else {}
     return {"ref_logps": answers_of(batch)} | other
 
 
-#: trainer -> how its batches become columns of answers, and which columns make one product. KTO's KL pairs
-#: follow the seed's order of the rows and the size of a batch; kept apart, they leave the answers themselves
-#: to be shared.
+#: trainer -> (function from a batch to columns of answers, product -> its columns). KTO's pairs for the KL
+#: term depend on the seed's order of the rows and on the batch size, so they are a separate product: the
+#: answers themselves can then be shared between seeds.
 COLUMNS: dict[str, tuple[Callable[..., dict[str, list[Answer]]], dict[str, tuple[str, ...]]]] = {
     "DPOTrainer": (pair_columns, {"reference": ("ref_chosen_logps", "ref_rejected_logps")}),
     "KTOTrainer": (thumb_columns, {"reference": ("ref_logps",), "reference_kl": ("ref_KL_logps",)}),
 }
 
 
-def log_probability(model: Any, answer: Answer, tail: float | None) -> float:
-    """Log-probability of an answer in nats, through the head that TRL trains with (it never builds the
-    logits).
-    """
+def log_probability(model: PreTrainedModel, answer: Answer, tail: float | None) -> float:
+    """The log-probability of an answer in nats, with the fused head that TRL trains with."""
     ids = torch.tensor([answer.ids], device=model.device)  # (1, T)
     labels = ids.clone()
     labels[:, : answer.start] = -100
@@ -143,31 +145,36 @@ def log_probability(model: Any, answer: Answer, tail: float | None) -> float:
 
 
 @contextlib.contextmanager
-def reference_model(trainer: Any) -> Iterator[Any]:
-    """The reference of a trainer, ready to be asked: its second model, or the one it trains with the adapter
-    switched off.
+def reference_model(trainer: Trainer) -> Iterator[PreTrainedModel]:
+    """The reference model of a trainer in evaluation mode, without gradients.
+
+    It is the trainer's second model, or the trained model with its adapter disabled.
     """
     model = getattr(trainer, "ref_model", None) or trainer.accelerator.unwrap_model(trainer.model)
     training = model.training
-    switched_off = model.disable_adapter() if hasattr(model, "disable_adapter") else contextlib.nullcontext()
+    disabled = model.disable_adapter() if hasattr(model, "disable_adapter") else contextlib.nullcontext()
     try:
-        with torch.no_grad(), switched_off, trainer.accelerator.autocast():
+        with torch.no_grad(), disabled, trainer.accelerator.autocast():
             yield model.eval()
     finally:
         model.train(training)
 
 
 def score(
-    trainer: Any, answers: Iterable[Answer], tail: float | None, seen: Callable[[int], None] = lambda _: None
+    trainer: Trainer,
+    answers: Iterable[Answer],
+    tail: float | None,
+    on_progress: Callable[[int], None] = lambda _: None,
 ) -> Values:
-    """Every answer's log-probability; ``seen`` is told how many are done. Repeated ones are scored again, so
-    that sharded ranks keep step.
+    """The log-probability of every answer; ``on_progress`` gets the number of answers scored so far.
+
+    Repeated answers are scored again, so that all ranks of a sharded model run the same number of passes.
     """
     values: Values = {}
     with reference_model(trainer) as model:
         for done, answer in enumerate(answers, 1):
             values[answer] = log_probability(model, answer, tail)
-            seen(done)
+            on_progress(done)
     return values
 
 
@@ -175,14 +182,15 @@ def stored(
     run: Run,
     method: TrlMethod,
     model: ModelRef,
-    trainer: Any,
+    trainer: Trainer,
     answers: Iterable[Answer],
     *,
     tail: float | None = None,
     name: str = "reference",
 ) -> Values:
-    """The same from the store; scored by ``trainer``'s reference, before it has been trained, where the store
-    lacks them.
+    """The log-probability of every answer, from the store.
+
+    Those that the store lacks are scored by the reference of ``trainer``, which must not have trained yet.
     """
     distinct = sorted(set(answers))
     folder = run.product(
@@ -193,22 +201,22 @@ def stored(
     return dict(zip(distinct, read_json(folder / "values.json"), strict=True))
 
 
-def _build(run: Run, trainer: Any, answers: list[Answer], tail: float | None, folder: Path) -> None:
-    run.say(f"the reference scores {len(answers)} answers, once for all runs that share them")
+def _build(run: Run, trainer: Trainer, answers: list[Answer], tail: float | None, folder: Path) -> None:
+    run.say(f"the reference scores {len(answers)} answers once for all runs that share them")
     shown = max(len(answers) // 100, 1)
 
-    def seen(done: int) -> None:
+    def on_progress(done: int) -> None:
         if done % shown == 0:
             run.event("progress", what="reference", step=done, total=len(answers))
             run.console.progress(f"{run.label} reference", {}, done, len(answers))
 
-    write_json(folder / "values.json", list(score(trainer, answers, tail, seen).values()))
+    write_json(folder / "values.json", list(score(trainer, answers, tail, on_progress).values()))
 
 
 def ingredients(
-    run: Run, method: TrlMethod, model: ModelRef, trainer: Any, answers: list[Answer], tail: float | None
+    run: Run, method: TrlMethod, model: ModelRef, trainer: Trainer, answers: list[Answer], tail: float | None
 ) -> dict[str, Any]:
-    """All that decides the numbers: the key. Nothing of what is trained, how, or in which order."""
+    """The key of the product: everything that determines the numbers, and nothing about the training."""
     network = trainer.accelerator.unwrap_model(trainer.model)
     base = network.get_base_model() if hasattr(network, "get_base_model") else network
     config = base.config
@@ -231,7 +239,7 @@ def ingredients(
 
 
 def weights_digest(model: ModelRef) -> str:
-    """What the reference computes with: the folder, and below an adapter that of its base."""
+    """The digest of a model folder; for an adapter it includes the digest of its base."""
     digest = model.digest or ModelRef.of(model.path).digest
     return (
         digest_of([digest, weights_digest(ModelRef.of(base_of(model.path)))])
@@ -241,11 +249,10 @@ def weights_digest(model: ModelRef) -> str:
 
 
 def trainer_with_reference(kind: str, run: Run, method: Any, model: ModelRef) -> type:
-    """TRL's trainer ``kind`` (DPOTrainer, KTOTrainer), whose reference is scored answer by answer, from the
-    store or in every batch.
+    """A subclass of TRL's trainer ``kind`` (DPOTrainer, KTOTrainer) with this module's log-probabilities.
 
-    With ``method.cache_reference`` the rows get their numbers before the training begins and no reference
-    model is kept.
+    With ``method.cache_reference`` they are added to the rows before training, from the store, and no
+    reference model is kept in memory. Without it every batch is scored.
     """
     import trl
 
@@ -254,18 +261,16 @@ def trainer_with_reference(kind: str, run: Run, method: Any, model: ModelRef) ->
     tail: float | None = method.args.get("ld_alpha")
 
     class WithReference(base):  # type: ignore[misc]
-        """The trainer of TRL with ptx's numbers for the reference."""
+        """TRL's trainer with the log-probabilities of this module."""
 
         def __init__(self, *args: Any, **options: Any) -> None:
-            with replaced(
-                sys.modules[base.__module__], "hash_module", lambda _: ""
-            ):  # of all weights, for a key that is not used
+            # TRL would hash all weights for the key of its cache, which is not used
+            with replaced(sys.modules[base.__module__], "hash_module", lambda _: ""):
                 super().__init__(*args, **options)
-            self.precompute_ref_logps = (
-                True  # the loss is to take the numbers from its inputs, and gets them there in both ways
-            )
+            # the loss then reads the numbers from its inputs, where both ways put them
+            self.precompute_ref_logps = True
 
-        # TRL's interface
+        # overrides TRL's method
         def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
             answers: dict[str, list[Answer]] = {}
             for row in dataset:

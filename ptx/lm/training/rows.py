@@ -1,8 +1,8 @@
-"""ptx's rows as the columns that TRL's trainers take, and nothing else.
+"""Convert ptx's rows to the columns of TRL's trainers.
 
-Where the model has a chat template, texts become turns, so that data written as plain prompt and reply trains
-the format in which the model will be asked. Where it has none, everything stays text. Further columns (skill,
-language, ...) are left out: TRL gives some names a meaning of its own (``images``, ``tools``, ``input_ids``).
+If the model has a chat template, texts become turns. So data with plain prompts and replies trains the format
+in which the model will be used. Without a template everything stays text. Other columns (skill, language,
+...) are dropped, because TRL gives a meaning to some names (``images``, ``tools``, ``input_ids``).
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from typing import Any
 Row = dict[str, Any]
 Turns = list[dict[str, Any]]
 
-#: shape -> column -> the role that a text in it has in a conversation
+#: shape -> column -> role of its text in a conversation
 ROLES: dict[str, dict[str, str]] = {
     "completions": {"prompt": "user", "completion": "assistant"},
     "pairs": {"prompt": "user", "chosen": "assistant", "rejected": "assistant"},
     "thumbs": {"prompt": "user", "completion": "assistant"},
     "prompts": {"prompt": "user"},
 }
-#: columns that go through as they are
+#: shape -> columns that are passed on unchanged
 KEPT: dict[str, tuple[str, ...]] = {
     "messages": ("messages",),
     "text": ("text",),
@@ -29,7 +29,7 @@ KEPT: dict[str, tuple[str, ...]] = {
 
 
 def trl_rows(shape: str, rows: list[Row], *, chat: bool) -> list[Row]:
-    """Rows of ``shape`` for TRL; ``chat`` says whether the model has a chat template."""
+    """Rows of ``shape`` in TRL's columns; ``chat`` means that the model has a chat template."""
     roles, kept = ROLES.get(shape, {}), KEPT.get(shape, ())
     made = []
     for row in rows:
@@ -44,14 +44,12 @@ def trl_rows(shape: str, rows: list[Row], *, chat: bool) -> list[Row]:
 
 
 def as_turns(value: str | Turns, role: str) -> Turns:
-    """A text as one turn; turns as they are."""
+    """A text as a list of one turn; a list of turns is returned unchanged."""
     return [{"role": role, "content": value}] if isinstance(value, str) else value
 
 
 def as_text(value: str | Turns) -> str:
-    """What a conversation says, for scorers: the text of a single turn, else all turns, each with its
-    role.
-    """
+    """A conversation as text for scorers: the text of a single turn, else all turns with their roles."""
     if isinstance(value, str):
         return value
     if len(value) == 1:
@@ -60,7 +58,7 @@ def as_text(value: str | Turns) -> str:
 
 
 def needs_template(shape: str, rows: list[Row]) -> bool:
-    """Whether these rows can only be written down with a chat template."""
+    """Whether these rows can only be rendered with a chat template."""
     if shape == "messages":
         return True
     return any(not isinstance(row[column], str) for row in rows for column in ROLES.get(shape, {}))

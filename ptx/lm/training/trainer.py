@@ -1,9 +1,8 @@
-"""One training run around a TRL trainer: the model in, checkpoints and resuming, the model out.
+"""Run a TRL trainer: load the model, train with checkpoints, resume, and save the result.
 
-A method's ``train.py`` makes rows and a trainer; everything that is the same for all of them happens here.
-TRL decides the losses; ptx decides which weights go in, that a killed run goes on where it stopped, that the
-result is a whole model folder in the number format it came in, and that mistakes which TRL trains through are
-said or stop the run.
+A method's ``train.py`` makes the rows and the trainer; this module does what is the same for all methods. TRL
+computes the losses. ptx loads the weights, resumes a killed run at its last checkpoint, saves a complete
+model folder in the dtype of the original, and reports or refuses mistakes that TRL would ignore.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ptx.config import Lora
 from ptx.errors import StepError
@@ -27,46 +26,53 @@ from ptx.models import inspection
 from ptx.records import ModelRef
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    import torch
+    from peft import PeftModel
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
-#: what a checkpoint must hold to be resumed from; TRL's Trainer writes trainer_state.json last
+#: the files of a complete checkpoint; the trainer writes trainer_state.json last
 CHECKPOINT = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
 
 
-def length_of(method: Any, model: Path) -> int:
-    """``method.max_length``, or as much of 1024 tokens as the model's context holds."""
+class WithMaxLength(Protocol):
+    """Settings with a maximal number of tokens."""
+
+    max_length: int | None
+
+
+def length_of(method: WithMaxLength, model: Path) -> int:
+    """``method.max_length``, by default 1024 tokens or the model's context length if that is smaller."""
     if method.max_length is not None:
-        return int(method.max_length)
+        return method.max_length
     return min(DEFAULT_LENGTH, context_of(model) or DEFAULT_LENGTH)
 
 
 def context_of(model: Path) -> int | None:
-    """The longest text that a model (or the base of an adapter) takes, in tokens; None where it does not
-    say.
-    """
+    """The context length in tokens of a model or of an adapter's base; None if the config has none."""
     return inspection.inspect(weights_of(model)).max_positions
 
 
 def load_policy(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel:
-    """The model to train. An adapter folder is merged into its base first: the new training starts from what
-    it was.
-    """
+    """The model to train; an adapter is merged into its base first."""
     options: dict[str, Any] = {}
     if method.lora is not None and method.lora.quantize:
         options["quantization_config"] = _four_bits()
-    device = run.device if ranks() == 1 else "cpu"  # of several ranks each is given its part by the trainer
+    device = run.device if ranks() == 1 else "cpu"  # the trainer moves each rank's part to its device
     policy = load_model(model, _dtype(run, method), device, **options)
     return policy.merge_and_unload().requires_grad_(True) if is_adapter(model.path) else policy
 
 
 def load_reference(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel | None:
-    """A second copy of the model as it came; None with adapters, which TRL switches off to get the same."""
+    """A second copy of the original model; None with an adapter, which TRL disables to get the original."""
     return None if method.lora is not None else load_policy(run, method, model)
 
 
 def _dtype(run: Run, method: TrlMethod) -> str:
-    """float32 weights under autocast when all are trained (an update of bfloat16 weights is often rounded
-    away), else bfloat16.
+    """The dtype in which the weights are loaded.
+
+    With ``auto`` it is bfloat16 for LoRA on a GPU, else float32: small updates of bfloat16 weights are often
+    lost to rounding. float16 training uses float32 weights under autocast.
     """
     if method.dtype != "auto":
         return "float32" if method.dtype == "float16" and method.lora is None else method.dtype
@@ -74,9 +80,7 @@ def _dtype(run: Run, method: TrlMethod) -> str:
 
 
 def _four_bits() -> Any:
-    """QLoRA's storage (Dettmers et al. 2023): 4-bit NormalFloat with double quantisation. Needs a GPU, so no
-    test here runs it.
-    """
+    """QLoRA's storage (Dettmers et al. 2023): 4-bit NormalFloat with double quantisation. Needs a GPU."""
     import torch
     from transformers import BitsAndBytesConfig
 
@@ -89,7 +93,7 @@ def _four_bits() -> Any:
 
 
 def peft_config(lora: Lora | None) -> Any:
-    """The peft config of a Lora; None stays None."""
+    """The peft configuration of a Lora; None for None."""
     if lora is None:
         return None
     from peft import LoraConfig
@@ -111,13 +115,22 @@ def make_trainer(
     kind: str | Callable[..., Any],
     method: TrlMethod,
     model: ModelRef,
-    tokenizer: Any,
+    tokenizer: PreTrainedTokenizerBase,
     rows: list[dict[str, Any]],
     args: Any,
     **extra: Any,
 ) -> Any:
-    """TRL's trainer ``kind`` (``DPOTrainer``, or what makes one derived from it) for the model to train and
-    rows in TRL's columns.
+    """A TRL trainer with the model to train.
+
+    Args:
+        run: the current run.
+        kind: the name of TRL's class, as ``DPOTrainer``, or a subclass of one.
+        method: the settings of the method.
+        model: the model to train.
+        tokenizer: its tokenizer.
+        rows: the data in TRL's columns.
+        args: the TRL config.
+        extra: further arguments of the trainer.
     """
     from datasets import Dataset
 
@@ -133,23 +146,27 @@ def make_trainer(
 
 
 def run_trainer(
-    run: Run, trainer: Any, method: TrlMethod, model: ModelRef, explain: Callable[[], str] | None = None
+    run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef, explain: Callable[[], str] | None = None
 ) -> ModelRef:
-    """Train, resuming where a killed run stopped, and write the result to ``run.folder / "model"``."""
+    """Train, from the last checkpoint if there is one, and write the result to ``run.folder / "model"``.
+
+    Raises:
+        StepError: the GPU's memory is full, or training cannot succeed (see ``callbacks``).
+    """
     import torch
     from transformers import PrinterCallback, ProgressCallback
 
     from ptx.lm.training.callbacks import Watch
-    from ptx.lm.training.keep_zeros import hold
+    from ptx.lm.training.keep_zeros import add_keep_zeros
 
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(Watch(run, explain))
     if method.keep_zeros:
-        hold(run, trainer)
+        add_keep_zeros(run, trainer)
     checkpoint = latest_checkpoint(run.checkpoints)
     if checkpoint is not None:
-        run.say(f"goes on from step {checkpoint.name.rpartition('-')[2]}")
+        run.say(f"resuming from step {checkpoint.name.rpartition('-')[2]}")
     try:
         with report_trl_warnings(run):
             run.host.first(
@@ -161,25 +178,25 @@ def run_trainer(
             f"the GPU's memory is full; try method.micro_batch={smaller}, lora=lora, or a shorter"
             " method.max_length"
         ) from error
-    return _result(run, trainer, method, model)
+    return _save_result(run, trainer, method, model)
 
 
 def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest whole checkpoint; one that was being written when the process died is passed over."""
+    """The newest complete checkpoint; one that was being written when the process died is skipped."""
     steps = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
     steps.sort(key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    return next((path for path in steps if _is_whole(path)), None)
+    return next((path for path in steps if _is_complete(path)), None)
 
 
-def _is_whole(checkpoint: Path) -> bool:
-    plain = all((checkpoint / name).is_file() for name in CHECKPOINT) and list(
+def _is_complete(checkpoint: Path) -> bool:
+    unsharded = all((checkpoint / name).is_file() for name in CHECKPOINT) and list(
         checkpoint.glob("*.safetensors")
     )
     sharded = (checkpoint / CHECKPOINT[0]).is_file() and [
         *checkpoint.glob("optimizer_0"),
         *checkpoint.glob("global_step*"),
     ]
-    if not (plain or sharded):
+    if not (unsharded or sharded):
         return False
     try:
         read_json(checkpoint / "trainer_state.json")
@@ -188,22 +205,21 @@ def _is_whole(checkpoint: Path) -> bool:
     return True
 
 
-def _result(run: Run, trainer: Any, method: TrlMethod, model: ModelRef) -> ModelRef:
+def _save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) -> ModelRef:
     folder = run.folder / "model"
-    tokenizer = load_tokenizer(
-        model.path
-    )  # as it came: trainers change the padding side and template of theirs
+    # the original one: trainers change the padding side and the template of theirs
+    tokenizer = load_tokenizer(model.path)
     lora = method.lora
     state = gather_state(trainer) if is_sharded(trainer) else None
     trainer.accelerator.wait_for_everyone()
     if not trainer.is_world_process_zero():
-        return ModelRef(folder)  # rank 0 writes
+        return ModelRef(folder)  # only rank 0 writes
     trained = (
         trainer.accelerator.unwrap_model(trainer.model)
         if state is None
         else _reassembled(method, model, state)
     )
-    trained.config.use_cache = True  # trainers switch it off, and the saved model would generate slowly
+    trained.config.use_cache = True  # trainers disable it, and the saved model would generate slowly
     if lora is not None and not lora.merge:
         save_adapter(trained, tokenizer, folder, model)
         return ModelRef.of(folder, "adapter")
@@ -213,23 +229,24 @@ def _result(run: Run, trainer: Any, method: TrlMethod, model: ModelRef) -> Model
     return ModelRef.of(folder)
 
 
-def _reassembled(method: TrlMethod, model: ModelRef, state: dict[str, Any]) -> Any:
-    """What was trained in shards, as a whole model on the CPU. Needs GPUs to get here, so no test does."""
+def _reassembled(method: TrlMethod, model: ModelRef, state: dict[str, Tensor]) -> PreTrainedModel:
+    """The full model on the CPU with the weights of a sharded training. Needs GPUs, so it is not tested."""
     whole = load_model(model, "float32", "cpu")
     whole = whole.merge_and_unload() if is_adapter(model.path) else whole
     if method.lora is not None:
         from peft import get_peft_model
 
         whole = get_peft_model(whole, peft_config(method.lora))  # type: ignore[assignment]
-    whole.load_state_dict(state, strict=False)  # tied weights stand there once
+    whole.load_state_dict(state, strict=False)  # the state has tied weights only once
     return whole
 
 
-def _merged(run: Run, trained: Any, method: TrlMethod, model: ModelRef) -> Any:
-    """The adapter in the weights. Of a 4-bit base the weights are read again in full: merging into 4 bits
-    would round it away.
+def _merged(run: Run, trained: PeftModel, method: TrlMethod, model: ModelRef) -> PreTrainedModel:
+    """The trained adapter merged into the base.
+
+    The weights of a 4-bit base are read again in full: in 4 bits the adapter would be lost to rounding.
     """
-    from ptx.lm.training.keep_zeros import blank, zero_masks
+    from ptx.lm.training.keep_zeros import set_masked_to_zero, zero_masks
 
     if not method.lora.quantize:
         masks = zero_masks(trained) if method.keep_zeros else {}
@@ -243,12 +260,12 @@ def _merged(run: Run, trained: Any, method: TrlMethod, model: ModelRef) -> Any:
         masks = zero_masks(base) if method.keep_zeros else {}
         merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
         shutil.rmtree(adapter)
-    blank(merged, masks)
+    set_masked_to_zero(merged, masks)
     return merged
 
 
-def result_dtype(method: TrlMethod, model: ModelRef) -> Any:
-    """The result is as big as what came in, unless a dtype was asked for."""
+def result_dtype(method: TrlMethod, model: ModelRef) -> torch.dtype:
+    """The dtype of the saved model: ``method.dtype``, by default that of the original model."""
     import torch
 
     if method.dtype != "auto":

@@ -1,9 +1,9 @@
 """``method.args``: any argument of a TRL config, checked by name and type before a weight is loaded.
 
-TRL's configs have up to 190 fields with union types that OmegaConf's structured configs cannot hold, and some
-of them mean nothing here or contradict ptx (where results go, seeds, trackers). So ptx has its own fields for
-what people set, this free dictionary for the rest, and a list of arguments that are ptx's to set, each with
-what to type instead.
+TRL's configs have up to 190 fields, with union types that OmegaConf's structured configs cannot hold. Some
+fields have no effect here or conflict with ptx (output folder, seeds, trackers). So ptx has its own fields
+for the common settings, this free dictionary for the others, and a list of arguments that only ptx sets, each
+with the ptx setting to use instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ptx.lm.load import quiet
 from ptx.lm.training.distributed import assign_gpu, ranks
 from ptx.lm.training.method import TrlMethod
 
-#: TRL argument -> the ptx setting that decides it ("": nothing to set)
+#: TRL argument -> the ptx setting to use instead ("": there is none)
 OWNED = {
     "output_dir": "out",
     "overwrite_output_dir": "",
@@ -62,12 +62,12 @@ OWNED = {
     "do_predict": "eval",
     "eval_strategy": "eval",
     "eval_on_start": "eval",
-    "precompute_ref_log_probs": "",  # TRL's cache of it returns wrong values after some changes of settings
+    "precompute_ref_log_probs": "",  # TRL's cache returns wrong values after some changes of settings
 }
 
 
 def problems(method: TrlMethod, name: str, config_name: str, owned: dict[str, str]) -> list[Problem]:
-    """What is wrong with ``method.args`` for ``method=name``; imports TRL only when there are any."""
+    """The problems of ``method.args`` with ``method=name``; TRL is imported only when there are arguments."""
     if not method.args:
         return []
     hints = _hints(config_name)
@@ -76,8 +76,9 @@ def problems(method: TrlMethod, name: str, config_name: str, owned: dict[str, st
 
 
 def trl_class(name: str) -> Any:
-    """A class of TRL by its name; ``gold.GOLDConfig`` is that of ``trl.experimental.gold``. Quiets TRL before
-    its first import.
+    """A class of TRL by its name; ``gold.GOLDConfig`` is the one in ``trl.experimental.gold``.
+
+    It calls :func:`ptx.lm.load.quiet` before TRL is imported.
     """
     quiet()
     folder, _, last = name.rpartition(".")
@@ -103,7 +104,7 @@ def _problem(key: str, value: Any, name: str, hints: dict[str, Any], owned: dict
         hint = did_you_mean(key, free) if did_you_mean(key, free).startswith("did") else ""
         fields = tuple(dict.fromkeys(filter(None, owned.values())))
         what = f"no TRL argument {key!r} for method={name}"
-        return Problem(what, hint or _hint_of_owned(key, owned), fields=fields)
+        return Problem(what, hint or _owned_hint(key, owned), fields=fields)
     if not fits(value, hints[key]):
         return Problem(
             f"method.args.{key} must be {wanted(hints[key])}, got {value!r} ({type(value).__name__})",
@@ -113,18 +114,19 @@ def _problem(key: str, value: Any, name: str, hints: dict[str, Any], owned: dict
     return None
 
 
-def _hint_of_owned(key: str, owned: dict[str, str]) -> str:
-    """A misspelt argument that ptx has a field for: name the field."""
+def _owned_hint(key: str, owned: dict[str, str]) -> str:
+    """The hint for a misspelt argument that ptx has a field for: it names the field."""
     hint = did_you_mean(key, list(owned))
     if not hint.startswith("did"):
-        return "its arguments are in TRL's documentation of the trainer"
+        return "TRL's documentation of the trainer lists its arguments"
     meant = hint.split("'")[1]
     return f"did you mean '{meant}'?" + (f" Use {owned[meant]}=... for that" if owned[meant] else "")
 
 
 def fits(value: Any, hint: Any) -> bool:  # noqa: PLR0911 (one line for each kind of hint)
-    """Whether a plain value (from YAML) is of a field's type; an int is a float, a bool is no number, text is
-    an enum's value.
+    """Whether a plain value from YAML has the type of a field.
+
+    An int is also a float, a bool is not a number, and an enum accepts the text of its values.
     """
     if hint is Any:
         return True
@@ -150,14 +152,14 @@ def fits(value: Any, hint: Any) -> bool:  # noqa: PLR0911 (one line for each kin
 
 
 def _options(hint: Any) -> list[Any]:
-    """The members of a union; the text that stands beside an enum is only its value, not any text."""
+    """The members of a union; without ``str`` when there is an enum, whose values it stands for."""
     options = list(typing.get_args(hint))
     enums = any(isinstance(option, type) and issubclass(option, enum.Enum) for option in options)
     return [option for option in options if not (enums and option is str)]
 
 
 def wanted(hint: Any) -> str:
-    """A type in words."""
+    """A description of a type in words."""
     options = _options(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else [hint]
     words = []
     for option in options:
@@ -195,13 +197,12 @@ def trl_config(run: Run, method: TrlMethod, config_name: str, **extra: Any) -> A
         "weight_decay": method.weight_decay,
         "save_strategy": "steps" if method.checkpoint_every else "no",
         "save_steps": method.checkpoint_every or 1,
-        "save_total_limit": 2,  # the last may be half-written when the process is killed
+        "save_total_limit": 2,  # the last one may be incomplete when the process is killed
         "report_to": [],
         "disable_tqdm": True,
-        "logging_nan_inf_filter": (
-            False
-        ),  # the default replaces a loss that is nan by the average of those before
-        # not part of the result: shorter or longer waits between two lines, memory against time
+        # TRL's default replaces a loss of nan by the average of the earlier losses
+        "logging_nan_inf_filter": False,
+        # these do not change the result: how often numbers are logged, memory against time
         "logging_steps": 0.005,
         "gradient_checkpointing": gpu,
         "dataloader_pin_memory": gpu,

@@ -1,4 +1,4 @@
-"""What TRL warns of, in the run's own words and record instead of loose lines on stderr."""
+"""Send TRL's warnings to the console and the event log of a run instead of stderr."""
 
 from __future__ import annotations
 
@@ -6,31 +6,33 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from typing_extensions import override
+
 from ptx.hooks.run import Run
 
-#: TRL repeats this at every step; ptx counts such answers and says so once
+#: TRL repeats this warning at every step; ptx counts such answers and reports them once
 LEFT_OUT = "All reward functions returned None"
 
 
-class _Says(logging.Handler):
-    """Says every distinct warning once."""
+class _ReportOnce(logging.Handler):
+    """Reports every distinct warning to the run once."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(logging.WARNING)
-        self.run, self.told = run, set[str]()
+        self.run, self.reported = run, set[str]()
 
+    @override
     def emit(self, record: logging.LogRecord) -> None:
-        """Hand a warning on."""
         text = record.getMessage().removeprefix("[RANK 0] ")
-        if text not in self.told and LEFT_OUT not in text:
-            self.told.add(text)
+        if text not in self.reported and LEFT_OUT not in text:
+            self.reported.add(text)
             self.run.say(f"TRL: {text}")
 
 
 @contextmanager
 def report_trl_warnings(run: Run) -> Iterator[None]:
-    """While this is open, TRL's warnings are said by ``run`` and printed nowhere else."""
-    logger, handler = logging.getLogger("trl"), _Says(run)
+    """Report TRL's warnings through ``run.say`` while the context is open, and print them nowhere else."""
+    logger, handler = logging.getLogger("trl"), _ReportOnce(run)
     before = logger.propagate
     logger.addHandler(handler)
     logger.propagate = False

@@ -1,28 +1,32 @@
-"""What preference rows and prompts came to as tokens: cut, dropped, or begun twice. TRL does all three
-without a word.
-"""
+"""Report prompts and preference rows that TRL cuts, drops, or starts with two start tokens, all silently."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
 from ptx.hooks.run import Run
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase, Trainer
 
-def report_truncation(run: Run, trainer: Any, given: int, sides: tuple[str, ...]) -> None:
-    """Say how many rows lost their end or were left out; StepError when most were, or when prompts begin
-    twice.
 
-    ``trainer`` holds tokenised rows (``prompt_ids`` and the columns in ``sides``), which its collator will
-    cut to ``max_length``.
+def report_truncation(run: Run, trainer: Trainer, given: int, sides: tuple[str, ...]) -> None:
+    """Report how many of the ``given`` rows were dropped, and how many will lose the end of an answer.
+
+    ``trainer`` holds the tokenised rows (``prompt_ids`` and the columns in ``sides``); its collator cuts them
+    to ``max_length``.
+
+    Raises:
+        StepError: most rows were dropped, or prompts begin with two beginning-of-text tokens.
     """
     rows, length = trainer.train_dataset, trainer.args.max_length
     lost = given - len(rows)
     if 2 * lost > given:
         raise StepError(
-            f"{lost} of {given} rows have prompts of {length} tokens or more, so nothing of their answers is"
-            " left; try a larger method.max_length, a model with a longer context, or shorter prompts"
+            f"{lost} of {given} rows have prompts of {length} tokens or more, so nothing is left of their"
+            " answers; try a larger method.max_length, a model with a longer context, or shorter prompts"
         )
     if lost:
         run.say(
@@ -40,8 +44,8 @@ def report_truncation(run: Run, trainer: Any, given: int, sides: tuple[str, ...]
     refuse_double_start(trainer.processing_class, rows["prompt_ids"])
 
 
-def refuse_double_start(tokenizer: Any, prompts: Any) -> None:
-    """StepError when tokenised prompts begin with the beginning-of-text token twice."""
+def refuse_double_start(tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[int]]) -> None:
+    """Raise StepError when tokenised prompts begin with two beginning-of-text tokens."""
     start = tokenizer.bos_token_id
     double = sum(list(ids[:2]) == [start, start] for ids in prompts) if start is not None else 0
     if double:
@@ -52,16 +56,24 @@ def refuse_double_start(tokenizer: Any, prompts: Any) -> None:
 
 
 def drop_long_prompts(
-    run: Run, tokenizer: Any, rows: list[dict[str, Any]], context: int | None, answer: int
+    run: Run,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: list[dict[str, Any]],
+    context: int | None,
+    answer: int,
 ) -> list[dict[str, Any]]:
-    """The rows whose prompt leaves room for an ``answer`` of so many tokens in the model's context; TRL would
-    sample past its end.
+    """The rows whose prompt leaves room for ``answer`` tokens in the model's ``context``.
+
+    TRL would generate beyond the end of the context.
+
+    Raises:
+        StepError: most rows have no room, or prompts begin with two beginning-of-text tokens.
     """
-    lengths = [prompt_ids(tokenizer, row["prompt"]) for row in rows]
-    refuse_double_start(tokenizer, lengths)
+    prompts = [prompt_ids(tokenizer, row["prompt"]) for row in rows]
+    refuse_double_start(tokenizer, prompts)
     if context is None:
         return rows
-    kept = [row for row, ids in zip(rows, lengths, strict=True) if len(ids) <= context - answer]
+    kept = [row for row, ids in zip(rows, prompts, strict=True) if len(ids) <= context - answer]
     lost = len(rows) - len(kept)
     if 2 * lost > len(rows):
         raise StepError(
@@ -76,8 +88,8 @@ def drop_long_prompts(
     return kept
 
 
-def prompt_ids(tokenizer: Any, prompt: Any) -> list[int]:
-    """A prompt as the tokens that TRL will make of it."""
+def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str | list[dict[str, Any]]) -> list[int]:
+    """The token ids that TRL will make from a prompt, a text or turns."""
     if isinstance(prompt, str):
         return list(tokenizer(prompt)["input_ids"])
     return list(

@@ -1,6 +1,4 @@
-"""What can be told about a training run before a weight is loaded; each TRL method's ``ptx_validate`` asks
-here.
-"""
+"""Check a training run before a weight is loaded; the ``ptx_validate`` of every TRL method calls this."""
 
 from __future__ import annotations
 
@@ -24,22 +22,23 @@ NO_TEMPLATE = (
 
 
 def shape_of(method: TrlMethod, data: DataSet | None) -> str | None:
-    """The shape that the method takes of this data; None when there is none (the core says so)."""
+    """The shape of the data that the method uses; None if it has none (the core reports that)."""
     return next((shape for shape in method.needs if data is not None and shape in data.shapes), None)
 
 
 def problems(
     config: RunConfig, name: str, config_name: str, owned: dict[str, str], model: Path, data: DataSet | None
 ) -> list[Problem]:
-    """Everything that is wrong for ``method=name``, TRL's ``config_name``, whose own arguments ``owned`` are
-    ptx's to set.
+    """All problems of a run with ``method=name``.
+
+    ``config_name`` is the method's TRL config, and ``owned`` the arguments of it that only ptx sets.
     """
     method = config.method
     found = args_problems(method, name, config_name, owned) + rank_problems(config)
     if isinstance(method.lora, Lora):
         found += _lora_problems(method.lora, config, model)
     if inspection.problems(model):
-        return found  # the core shows them
+        return found  # the core reports them
     facts = inspection.inspect(model)
     if facts.quantized:
         found.append(
@@ -73,9 +72,7 @@ def problems(
         and not facts.has_chat_template
         and needs_template(shape, data.rows(shape))
     ):
-        what = (
-            f"{data.name} holds conversations ({shape}) and {model} has no chat template to write them with"
-        )
+        what = f"{data.name} holds conversations ({shape}), and {model} has no chat template to render them"
         found.append(Problem(what, NO_TEMPLATE))
     return found
 

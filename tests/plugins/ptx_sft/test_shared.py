@@ -58,4 +58,4 @@ def test_conversations_for_a_model_without_template_say_what_is_missing(make_dat
     (problem,) = ptx_sft.ptx_validate(
         config=RunConfig(method=SFT()), model=MODEL, data=make_data("chats", rows)
     )
-    assert "has no chat template to write them with" in problem.what
+    assert "has no chat template to render them" in problem.what

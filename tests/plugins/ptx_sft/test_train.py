@@ -177,7 +177,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     (torn / "trainer_state.json").write_text('{"global_step": 5, "epo')
     resumed = make_run(broken.config, [ptx_sft], "broken")
     again = train(resumed, chat_model, data)
-    assert "step: goes on from step 4" in resumed.console.lines
+    assert "step: resuming from step 4" in resumed.console.lines
     assert losses_of(resumed) == losses_of(whole)[4:]
     assert again.digest == result.digest
 

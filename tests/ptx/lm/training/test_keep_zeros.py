@@ -58,7 +58,7 @@ def test_every_pruned_weight_is_still_zero_and_the_others_have_moved(heal, prune
     assert zeros_left(pruned, result.path) == 1.0
     moved = [bool((new[name] != weight)[weight != 0].any()) for name, weight in old.items()]
     assert all(moved)
-    assert any("14 linear layers came pruned" in line for line in run.console.lines)
+    assert any("14 linear layers are pruned" in line for line in run.console.lines)
 
 
 @pytest.mark.parametrize("more", [{}, {"lora": Lora(r=4)}], ids=str)

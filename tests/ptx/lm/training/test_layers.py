@@ -1,4 +1,4 @@
-"""Models of fewer layers: which, that the rest stays what it was, and that plain loading finds it."""
+"""Models with fewer layers: which layers stay, what else stays, and that plain loading works."""
 
 import pytest
 import torch
@@ -93,5 +93,5 @@ def test_an_unknown_architecture_is_refused():
     network.state_dict = lambda: {
         name.replace("backbone.layers.0.", "backbone.first."): value for name, value in state.items()
     }
-    with pytest.raises(StepError, match="MambaForCausalLM cannot be made of fewer layers"):
+    with pytest.raises(StepError, match="MambaForCausalLM cannot be built with fewer layers"):
         with_layers(network, [1])

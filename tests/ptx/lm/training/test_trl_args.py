@@ -1,4 +1,4 @@
-"""method.args: every key by name, by type, and by whose it is to set."""
+"""method.args: each key is checked by name and type, and arguments that ptx sets are refused."""
 
 import enum
 from typing import Any, Literal
@@ -50,7 +50,7 @@ def test_arguments_of_trl_pass():
         ),
         (
             {"xyzzy": 1},
-            "no TRL argument 'xyzzy' for method=sft; its arguments are in TRL's documentation of the trainer",
+            "no TRL argument 'xyzzy' for method=sft; TRL's documentation of the trainer lists its arguments",
         ),
         ({"learning_rate": 0.1}, "method.args.learning_rate is for ptx to set; use method.learning_rate=..."),
         ({"output_dir": "x"}, "method.args.output_dir is for ptx to set; use out=..."),
