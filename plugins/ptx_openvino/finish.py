@@ -1,24 +1,22 @@
-"""What the other environment wrote, opened here and held against the model."""
+"""Open the package from the other environment here, and compare it with the model."""
 
 from __future__ import annotations
 
-from ptx.errors import StepError
-from ptx.hooks.run import Run
-from ptx.lm.serving.exported import compare_and_describe
-from ptx.records import ModelRef
+from ptx import ModelRef, Run, StepError
+from ptx.lm.serving.exported import Limit, compare_and_describe
 from ptx_openvino import OpenVino
 from ptx_openvino.model import GRAPH, OpenVinoLanguageModel
 
 
 def finish(run: Run, config: OpenVino, model: ModelRef, made: ModelRef) -> ModelRef:
-    """Compare, and describe the package.
+    """Compare the package with the model, and describe it.
 
     Raises:
-        StepError: the package is not the model (the figures are in the text).
+        StepError: the package does not equal the model (with the figures).
     """
     if not (made.path / GRAPH).is_file():
         raise StepError(f"the export left no {GRAPH} in its folder")
-    told = f", {config.properties}".replace("{", "{{").replace("}", "}}") if config.properties else ""
+    options = f", {config.properties}".replace("{", "{{").replace("}", "}}") if config.properties else ""
     return compare_and_describe(
         run,
         "openvino",
@@ -26,11 +24,13 @@ def finish(run: Run, config: OpenVino, model: ModelRef, made: ModelRef) -> Model
         made,
         OpenVinoLanguageModel(made.path, config.properties),
         kind=config.precision,
-        most=config.max_perplexity_ratio,
-        instead="runtime.precision=int8, runtime.algorithm=gptq or runtime.max_perplexity_ratio=2",
+        limit=Limit(
+            config.max_perplexity_ratio,
+            "runtime.precision=int8, runtime.algorithm=gptq or runtime.max_perplexity_ratio=2",
+        ),
         facts={
             "precision": config.precision,
-            "serve": f'openvino.Core().compile_model("{{folder}}/{GRAPH}", "CPU"{told})',
+            "serve": f'openvino.Core().compile_model("{{folder}}/{GRAPH}", "CPU"{options})',
             "properties": config.properties,
         },
     )

@@ -1,3 +1,1 @@
-"""What serves a model: token-level runtimes, decoding, log-likelihoods, and how far a package is from its
-model.
-"""
+"""Serving models: token-level runtimes, decoding, log-likelihoods, the fidelity of exported packages."""

@@ -1,21 +1,23 @@
-"""What every runtime does between two tokens and after the last one: noise, stop strings, the reply's text.
-Torch-free.
+"""Decoding that all runtimes share: sampling noise, stop strings, the text of a reply. Imports no torch.
 
-Sampling is an argmax over ``scores / temperature + Gumbel noise`` (Gumbel 1954: the same distribution as
-drawing from the softmax). Every prompt has a generator of its own, seeded by the call's seed and the prompt's
-place: what it gets does not depend on its batch, and two runtimes that are asked with one seed meet the same
-noise.
+Sampling takes the argmax of ``scores / temperature + Gumbel noise``, which has the same distribution as
+sampling from the softmax (Gumbel 1954). Every prompt has its own generator, seeded by the call's seed and the
+prompt's place. So the noise of a prompt does not depend on its batch, and two runtimes with the same seed use
+the same noise.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-LOOKBACK = 8  # tokens decoded beyond the stop string's length: a character may take several byte tokens
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+LOOKBACK = 8  # more tokens to decode than the stop string has characters: one may need several byte tokens
 
 
 class Noise:
@@ -26,35 +28,35 @@ class Noise:
         self.temperature = temperature
 
     def perturb(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Scores (B, V) whose argmax is a draw."""
+        """The scores (B, V) with temperature and the next noise applied; their argmax is a sample."""
         return np.asarray(
             scores.astype(np.float64) / self.temperature + self.draw(scores.shape[-1]), dtype=np.float32
         )
 
     def draw(self, width: int) -> NDArray[np.float64]:
-        """The next noise of every prompt, (B, width)."""
+        """The next noise values of every prompt, (B, width)."""
         uniform = np.stack([one.random(width) for one in self.generators])
         return np.asarray(-np.log(-np.log(np.maximum(uniform, np.finfo(np.float64).tiny))))
 
 
 def prompt_seeds(seed: int, places: Iterable[int]) -> list[int]:
-    """The seed of each prompt, by its place in the call."""
+    """The seed of each prompt, from the call's seed and the prompt's place in the call."""
     return [hash((seed, place)) for place in places]
 
 
 class Stops:
-    """Tells whether a stop string stands in the text made so far."""
+    """Finds stop strings in generated tokens."""
 
-    def __init__(self, tokenizer: Any, stop: Sequence[str]) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, stop: Sequence[str]) -> None:
         self.tokenizer, self.stop = tokenizer, list(stop)
         self.tail = max((len(text) for text in self.stop), default=0) + LOOKBACK
 
     def met(self, new: Sequence[int]) -> bool:
-        """Whether the end of the new tokens holds one; asked after every token."""
+        """Whether there is a stop string at the end of the new tokens; called after every token."""
         return bool(self.stop) and self._inside(list(new[-self.tail :]))
 
     def cut(self, new: Sequence[int]) -> list[int]:
-        """The tokens up to and with the one that completes a stop string."""
+        """The tokens up to and including the one that completes a stop string."""
         if not self.stop or not self._inside(list(new)):
             return list(new)
         return list(new[: next(count for count in range(len(new) + 1) if self._inside(list(new[:count])))])
@@ -64,9 +66,12 @@ class Stops:
         return any(text in decoded for text in self.stop)
 
 
-def reply_text(tokenizer: Any, new: Sequence[int], ends: Sequence[int], stop: Sequence[str]) -> str:
-    """The reply in the new tokens: up to its end token, without special tokens, cut before a stop string
-    (which may be a special token).
+def reply_text(
+    tokenizer: PreTrainedTokenizerBase, new: Sequence[int], ends: Sequence[int], stop: Sequence[str]
+) -> str:
+    """The text of the new tokens up to the first token in ``ends``, without special tokens.
+
+    It is cut before the first stop string, which may be a special token.
     """
     kept = list(new)[: next((place for place, token in enumerate(new) if token in ends), len(new))]
     reply = str(tokenizer.decode(Stops(tokenizer, stop).cut(kept), skip_special_tokens=True))

@@ -1,12 +1,13 @@
-"""A model folder as plain weights: adapters merged, quantised checkpoints unpacked. What converters to other
-formats can read.
+"""Convert a model folder to plain weights: merge adapters, unpack quantised checkpoints.
+
+Converters to other formats can read only plain weights.
 """
 
 from __future__ import annotations
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,9 +19,12 @@ from ptx.lm.progress import compressed_tensors_bars
 from ptx.lm.quanto import MAP, is_packed, unpack
 from ptx.records import ModelRef
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 
 def quantization_of(folder: Path) -> dict[str, Any]:
-    """The ``quantization_config`` of a model folder (of an adapter: of its base); empty for plain weights."""
+    """The ``quantization_config`` of a model folder or of an adapter's base; empty for plain weights."""
     config = read_json(weights_of(folder) / "config.json")
     return dict(
         config.get("quantization_config")
@@ -30,12 +34,12 @@ def quantization_of(folder: Path) -> dict[str, Any]:
 
 
 def is_plain(model: ModelRef) -> bool:
-    """Whether the folder holds ordinary weights already."""
+    """Whether the folder holds plain weights already."""
     return not is_adapter(model.path) and not quantization_of(model.path)
 
 
-def open_plain(model: ModelRef, dtype: str = "float32") -> Any:
-    """The network on the CPU with its full weights in memory, an adapter merged."""
+def open_plain(model: ModelRef, dtype: str = "float32") -> PreTrainedModel:
+    """The network on the CPU with unpacked weights; an adapter is merged."""
     with compressed_tensors_bars():
         network = load_model(model, dtype=dtype).eval()
         if hasattr(network, "merge_and_unload"):
@@ -44,28 +48,26 @@ def open_plain(model: ModelRef, dtype: str = "float32") -> Any:
             unpack(network)
         elif quantization_of(model.path):
             with torch.no_grad():
-                network(
-                    input_ids=torch.tensor([[0]])
-                )  # a compressed-tensors checkpoint unpacks itself when it is first used
+                # a compressed-tensors checkpoint unpacks its weights in the first forward pass
+                network(input_ids=torch.tensor([[0]]))
     return network
 
 
-def open_original(run: Run, model: ModelRef) -> tuple[Any, Any]:
-    """The network that a package is made of and held against, and its tokenizer; what no package takes over
-    is told.
+def open_original(run: Run, model: ModelRef) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The network and the tokenizer of ``model``, to make a package from and to compare it with.
+
+    If the model rounds activations, the run reports that the package will not.
     """
     if rounded := rounded_activations(weights_of(model.path)):
         run.say(
-            f"the checkpoint rounds activations to {rounded} while it computes, the package does not: its"
-            " weights alone are taken over"
+            f"the checkpoint rounds activations to {rounded} while it computes, the package does not: only"
+            " the weights are exported"
         )
     return open_plain(model), load_tokenizer(model.path)
 
 
 def rounded_activations(folder: Path) -> str:
-    """What a quantised model's layers round their inputs to, as ``int8``; empty where they compute with them
-    as they are.
-    """
+    """The type to which a quantised model rounds the inputs of its layers, as ``int8``; empty if none."""
     if is_packed(folder):
         return ", ".join(
             sorted(
@@ -79,7 +81,7 @@ def rounded_activations(folder: Path) -> str:
 
 
 def write_plain(model: ModelRef, folder: Path) -> Path:
-    """Write ``model`` to ``folder`` as an ordinary model folder that computes what ``model`` does."""
+    """Write ``model`` to ``folder`` with plain weights that compute the same function."""
     network = open_plain(model, dtype="auto")
     if quantization_of(model.path):
         network = _without_scales(network)
@@ -87,10 +89,8 @@ def write_plain(model: ModelRef, folder: Path) -> Path:
     return folder
 
 
-def _without_scales(network: Any) -> Any:
-    """The same architecture from its configuration, with the unpacked weights and none of the checkpoint's
-    own.
-    """
+def _without_scales(network: PreTrainedModel) -> PreTrainedModel:
+    """The same architecture with the unpacked weights, without the scales and codes of the checkpoint."""
     config = copy.deepcopy(network.config)
     del config.quantization_config
     with torch.device("meta"):

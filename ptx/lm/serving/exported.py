@@ -1,10 +1,11 @@
-"""A package that another environment wrote: opened here, held against the model, and described; the figures
-go into the record and the package.
+"""Compare a package that another environment has written with its model, and describe it.
+
+The numbers go into the record of the run and into the package.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ptx.hooks.run import Run
@@ -16,6 +17,14 @@ from ptx.models.package import read_package, write_package
 from ptx.records import ModelRef
 
 
+@dataclass(frozen=True)
+class Limit:
+    """How much a package may differ from its model."""
+
+    perplexity_ratio: float  # perplexity of the package over that of the model
+    instead: str  # what the user can try if it is larger
+
+
 def compare_and_describe(
     run: Run,
     runtime: str,
@@ -24,25 +33,23 @@ def compare_and_describe(
     opened: TokenModel,
     *,
     kind: str,
-    most: float,
-    instead: str,
+    limit: Limit,
     facts: dict[str, Any],
 ) -> ModelRef:
-    """Compare, close, and describe the package.
+    """Compare the package with ``model``, close it, and write ``package.json``.
 
     Args:
-        run: the run under way.
-        runtime: the choice that serves it.
-        model: what it was made of.
+        run: the current run.
+        runtime: the choice that serves the package.
+        model: the original model.
         made: the folder that the other environment wrote.
-        opened: the same, opened by the runtime.
-        kind: what was made, as in ``int8``; ``fp32`` must be the model exactly.
-        most: how many times the model's perplexity it may have.
-        instead: what to try where it has more.
-        facts: what ``package.json`` says besides.
+        opened: the same folder opened by the runtime.
+        kind: the number format, as ``int8``; ``fp32`` must equal the model.
+        limit: the largest allowed perplexity, and what to try if it is exceeded.
+        facts: further entries of ``package.json``.
 
     Raises:
-        StepError: the package is not the model (the figures are in the text).
+        StepError: the package differs too much from the model; the message holds the numbers.
     """
     try:
         network, tokenizer = open_original(run, model)
@@ -50,7 +57,7 @@ def compare_and_describe(
     finally:
         opened.close()
     run.say(f"{kind}: {found.figures}")
-    check(found, f"the {kind} package", most, instead, exact=kind == "fp32")
+    check(found, f"the {kind} package", limit.perplexity_ratio, limit.instead, exact=kind == "fp32")
     facts = {
         **facts,
         "parameters": inspect(model.path).parameters,

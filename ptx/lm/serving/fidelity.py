@@ -1,11 +1,11 @@
-"""How far a served artifact is from the model it was made of, measured on text that the model writes itself.
+"""Measure how far a served artifact is from its original model, on text that the model generates itself.
 
-Texts are drawn from the model p at temperature 1, half of them from the beginning-of-text token alone and,
-where there is a chat template, half from an opened user turn (Xu et al. 2024, Magpie: the model writes the
-question too). The mean over their tokens of KL(p(.|x) || q(.|x)) is then an unbiased estimate of the
-divergence of the two distributions over texts, per token; no data is needed, and ``exp`` of it is how many
-times larger the artifact's perplexity on the model's own text is than the model's. A *flip* is a token at
-which the two would greedily say something else.
+Texts are sampled from the model p at temperature 1. They start with the beginning-of-text token; if there is
+a chat template, half of them start with an opened user turn instead, so that the model writes the question
+too (Magpie, Xu et al. 2024). The mean of KL(p(.|x) || q(.|x)) over their tokens is an unbiased estimate of
+the divergence of the two distributions over texts, per token. No data is needed. ``exp`` of it is the ratio
+of the artifact's perplexity to the model's on the model's own text. A *flip* is a token at which greedy
+decoding of the two would differ.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -28,9 +28,12 @@ from ptx.lm.tokens import encode, first_token
 from ptx.records import Metric
 from ptx.stats import mean_interval, proportion
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 ROWS, TOKENS = 32, 48
-EXACT_KL = 1e-6  # nats per token: what float32 in another order of additions costs is around 1e-12
-MARK = "\N{WHITE CIRCLE}"  # stands for the user's words while the template around them is looked up
+EXACT_KL = 1e-6  # nats per token; another order of additions in float32 gives about 1e-12
+MARK = "\N{WHITE CIRCLE}"  # a placeholder for the user's text, to find the template around it
 Row = Sequence[int]
 
 
@@ -43,16 +46,16 @@ class Fidelity:
 
     @property
     def perplexity_ratio(self) -> float:
-        """The artifact's perplexity on the model's own text over the model's."""
+        """The artifact's perplexity on the model's own text divided by the model's."""
         return math.exp(min(self.kl.value, 700.0)) if math.isfinite(self.kl.value) else math.inf
 
     @property
     def figures(self) -> str:
-        """Both in words."""
+        """Both numbers in a sentence."""
         return f"KL {self.kl.value:.3g} nats per token, {self.flips.value:.1%} of {self.kl.n} tokens flip"
 
     def numbers(self) -> dict[str, float]:
-        """As a step's metrics."""
+        """Both numbers with their intervals as the metrics of a step."""
         found: dict[str, float] = {}
         for metric in (self.kl, self.flips):
             found |= {
@@ -64,11 +67,13 @@ class Fidelity:
 
 
 def own_text(
-    network: Any, tokenizer: Any, seed: int, rows: int = ROWS, tokens: int = TOKENS
+    network: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    seed: int,
+    rows: int = ROWS,
+    tokens: int = TOKENS,
 ) -> list[list[int]]:
-    """Rows of token ids that ``network`` (a transformers model) writes: an opening, and up to ``tokens``
-    drawn at temperature 1.
-    """
+    """Rows of token ids from ``network``: an opening, and up to ``tokens`` sampled at temperature 1."""
     generator = torch.Generator(network.device).manual_seed(seed)
     starts = openings(tokenizer)
     longest = getattr(network.config.get_text_config(), "max_position_embeddings", None) or ROWS * TOKENS
@@ -84,9 +89,11 @@ def own_text(
     return texts
 
 
-def openings(tokenizer: Any) -> list[list[int]]:
-    """What the texts begin with: the beginning-of-text token (else the end-of-text token), and a user's turn
-    as far as its first word.
+def openings(tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
+    """The token ids with which the texts begin.
+
+    One opening is the beginning-of-text token, else the end-of-text token. With a chat template there is a
+    second one: a user's turn up to its first word.
     """
     begin = first_token(tokenizer)
     found = [[int(begin) if begin is not None else 0]]
@@ -98,7 +105,9 @@ def openings(tokenizer: Any) -> list[list[int]]:
     return found
 
 
-def _drawn(network: Any, start: torch.Tensor, tokens: int, generator: torch.Generator) -> list[list[int]]:
+def _drawn(
+    network: PreTrainedModel, start: torch.Tensor, tokens: int, generator: torch.Generator
+) -> list[list[int]]:
     ids, step, past = start, start, None  # (B, T)
     with torch.inference_mode():
         for _ in range(tokens):
@@ -109,9 +118,10 @@ def _drawn(network: Any, start: torch.Tensor, tokens: int, generator: torch.Gene
     return [[int(token) for token in row] for row in ids.tolist()]
 
 
-def logits_of(network: Any) -> Callable[[Row], NDArray[np.float32]]:
-    """Scores of the next token after each token of a row, as :meth:`ptx.LanguageModel.logits` gives them:
-    float32 (T, V).
+def logits_of(network: PreTrainedModel) -> Callable[[Row], NDArray[np.float32]]:
+    """A function from a row to the scores of the next token after each of its tokens: float32 (T, V).
+
+    They are the same as those of :meth:`ptx.LanguageModel.logits`.
     """
 
     def ask(row: Row) -> NDArray[np.float32]:
@@ -123,8 +133,9 @@ def logits_of(network: Any) -> Callable[[Row], NDArray[np.float32]]:
 
 
 def compare(expected: Callable[[Row], NDArray[Any]], lm: LanguageModel, rows: Sequence[Row]) -> Fidelity:
-    """KL(model || artifact) and flips over every token of ``rows``; intervals over rows, since the tokens of
-    a row depend on each other.
+    """KL(model || artifact) and flips over all tokens of ``rows``.
+
+    The intervals are over rows, because the tokens of a row depend on each other.
     """
     found = [
         _row(expected(row), np.asarray(served)) for row, served in zip(rows, lm.logits(rows), strict=True)
@@ -137,11 +148,10 @@ def compare(expected: Callable[[Row], NDArray[Any]], lm: LanguageModel, rows: Se
 def compare_drawn(
     expected: Callable[[Row], NDArray[Any]], lm: TokenModel, rows: Sequence[Row], starts: Sequence[Row]
 ) -> Fidelity:
-    """KL(model || artifact) from the tokens alone that the model drew, and flips: for a runtime that gives no
-    scores of a whole vocabulary.
+    """KL(model || artifact) and flips, for a runtime that gives no scores over the whole vocabulary.
 
-    The mean of ``log p(x) - log q(x)`` over x drawn from p has KL(p || q) as its expectation. ``starts`` are
-    the openings, which nobody drew.
+    The mean of ``log p(x) - log q(x)`` over tokens x sampled from p has the expectation KL(p || q).
+    ``starts`` are the openings, which were not sampled.
     """
     ratios, flips, count = [], [], 0
     for row in rows:
@@ -163,17 +173,17 @@ def compare_drawn(
 
 
 def check(found: Fidelity, what: str, most: float, instead: str, *, exact: bool = False) -> None:
-    """An artifact that is not the model must not be measured as if it were.
+    """Refuse an artifact that differs too much from its model.
 
     Args:
-        found: how far it is from the model.
+        found: the measured divergence.
         what: the artifact, as in "the int4 package".
-        most: how many times the model's perplexity it may have.
-        instead: what to try where it has more.
-        exact: nothing was rounded, so only the order of additions may differ.
+        most: the largest allowed ratio of its perplexity to the model's.
+        instead: what the user can try if the ratio is larger.
+        exact: whether only the order of additions may differ, because nothing was rounded.
 
     Raises:
-        StepError: it is further away than that (the figures are in the text).
+        StepError: the divergence is larger than allowed; the message holds the numbers.
     """
     if exact and not found.kl.value <= EXACT_KL:
         raise StepError(
@@ -188,8 +198,9 @@ def check(found: Fidelity, what: str, most: float, instead: str, *, exact: bool 
 
 
 def _row(expected: NDArray[Any], served: NDArray[Any]) -> tuple[float, float]:
-    """Mean KL and share of flips of one row, from (T, V) and (T, V'); a runtime may pad its vocabulary, or
-    cut unused ids off.
+    """Mean KL and fraction of flips of one row, from scores (T, V) and (T, V').
+
+    V and V' can differ, because a runtime may pad its vocabulary or drop unused ids.
     """
     if served.shape[0] != expected.shape[0]:
         raise ValueError(f"the runtime gave scores for {served.shape[0]} of {expected.shape[0]} tokens")
@@ -207,8 +218,9 @@ def _metric(name: str, unit: str, per_row: Sequence[float], count: int, least: f
 
 
 def _at_least_wilson(share: Metric) -> Metric:
-    """Rows without a flip have no spread, and yet say little about rare ones: the interval is at least that
-    of independent tokens.
+    """``share`` with an interval at least as wide as Wilson's for independent tokens.
+
+    If no row has a flip, the variance over rows is zero, although rare flips may have been missed.
     """
     if math.isnan(share.value):
         return share

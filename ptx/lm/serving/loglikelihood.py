@@ -1,21 +1,21 @@
-"""Log-likelihoods of continuations, with what requests share read once and its keys and values used again.
+"""Log-likelihoods of continuations with a prefix cache: tokens that requests share are processed once.
 
-In three stages: a header, once for all rows that begin with it; the stems behind it, in batches; the tails,
-in batches over the stems' keys and values. The products have other shapes than in a plain pass, so that
-scores move in their last digits (1e-6 relative in float32): asked for, never the default. Rows are padded on
-the right. A stem's padding stays in the cache between it and its tails; there it is masked, and positions are
-given, so that nothing sees it.
+There are three stages. A header is processed once for all rows that begin with it; then the stems after it,
+in batches; then the tails, in batches that reuse the keys and values of the stems. The matrix products have
+other shapes than in a plain forward pass, so scores differ in their last digits (1e-6 relative in float32).
+The cache is therefore optional and never the default. Rows are padded on the right. The padding of a stem
+stays in the cache between the stem and its tails; it is masked and positions are passed explicitly, so it has
+no effect.
 
-Only for models whose cache keeps every position as it was (no sliding window, no state that is overwritten).
-That is not read off a list of architectures but tried: :func:`refusal_reason` scores a few made-up requests
-both ways.
+This works only for models whose cache keeps every position unchanged (no sliding window, no overwritten
+state). There is no list of architectures: :func:`refusal_reason` scores a few made-up requests both ways.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -25,18 +25,22 @@ from transformers.cache_utils import DynamicLayer
 
 from ptx.lm.serving.prefixes import Stem, Tokens, headers, stems
 
+if TYPE_CHECKING:
+    from transformers import Cache, PreTrainedModel
+
 Answer = tuple[float, bool]  # log-probability in nats, and whether greedy decoding gives the continuation
 Pair = tuple[Sequence[int], Sequence[int]]  # tokens of the context, tokens of the continuation
-#: how far the scores of the trial may lie apart, in nats: rounding, not another position or a forgotten token
+#: largest difference between the scores of the trial, in nats: enough for rounding, too small for an error
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 COARSE = 0.1
 
 
 def shared_answers(
-    model: Any, pairs: Sequence[Pair], most: int, batch_size: int
+    model: PreTrainedModel, pairs: Sequence[Pair], most: int, batch_size: int
 ) -> Iterator[list[tuple[int, Answer]]]:
-    """(Place of a request, its answer), batch by batch; ``most`` is the model's context, ``batch_size``
-    counts rows of a forward pass.
+    """(Place of a request, its answer), batch by batch.
+
+    ``most`` is the model's context length; ``batch_size`` counts the rows of a forward pass.
     """
     found = stems(pairs, most)
     for length, places in headers([stem.tokens for stem in found], [stem.wanted for stem in found]):
@@ -46,8 +50,8 @@ def shared_answers(
             yield _batch(model, group[start : start + batch_size], length, header, batch_size)
 
 
-def plain_answers(model: Any, pairs: Sequence[Pair], most: int) -> list[Answer]:
-    """The same, one request at a time and nothing shared: what sharing is held against."""
+def plain_answers(model: PreTrainedModel, pairs: Sequence[Pair], most: int) -> list[Answer]:
+    """The same answers without sharing, one request at a time: the reference for a comparison."""
     answers = []
     for place, stem in enumerate(stems([pair], most)[0] for pair in pairs):
         target = next(iter(stem.continuations.values()))
@@ -57,17 +61,17 @@ def plain_answers(model: Any, pairs: Sequence[Pair], most: int) -> list[Answer]:
     return answers
 
 
-def refusal_reason(model: Any) -> str:
-    """Why the model's cache cannot be used so, in a sentence; empty where it can, which is tried."""
+def refusal_reason(model: PreTrainedModel) -> str:
+    """Why the model's cache cannot be shared, in a sentence; empty if a trial shows that it can."""
     try:
         with torch.inference_mode():
             cache = model(_ids(model, [(1, 2)]), use_cache=True).past_key_values
     except (TypeError, AttributeError) as error:
-        return f"the model keeps no keys and values: {error}"
+        return f"the model does not return keys and values: {error}"
     kinds = {type(layer).__name__ for layer in getattr(cache, "layers", ())}
     if kinds != {DynamicLayer.__name__}:
         return (
-            f"the model's cache is made of {', '.join(sorted(kinds)) or type(cache).__name__}, which does not"
+            f"the model's cache is a {', '.join(sorted(kinds)) or type(cache).__name__}, which does not"
             " keep every position"
         )
     size = model.get_input_embeddings().weight.shape[0]
@@ -80,7 +84,7 @@ def refusal_reason(model: Any) -> str:
     try:
         ours = dict(entry for batch in shared_answers(model, trial, len(context) + 4, 4) for entry in batch)
     except TypeError as error:
-        return f"the model's forward does not take what it needs: {error}"
+        return f"the model's forward lacks an argument: {error}"
     gap = max(
         abs(ours[place][0] - score)
         for place, (score, _) in enumerate(plain_answers(model, trial, len(context) + 4))
@@ -91,9 +95,9 @@ def refusal_reason(model: Any) -> str:
 
 
 def _batch(
-    model: Any, group: Sequence[Stem], length: int, header: Any, batch_size: int
+    model: PreTrainedModel, group: Sequence[Stem], length: int, header: Cache | None, batch_size: int
 ) -> list[tuple[int, Answer]]:
-    """The answers of some stems behind one header of ``length`` tokens, the longest stem first."""
+    """The answers of the stems in ``group``, longest first, after a header of ``length`` tokens."""
     before = _repeated(header, [0] * len(group)) if header is not None else None
     tails = sorted(
         ((row, tail) for row, stem in enumerate(group) for tail in stem.tails if tail),
@@ -117,11 +121,9 @@ def _batch(
 
 
 def _tails(
-    model: Any, group: Sequence[Stem], part: Sequence[tuple[int, Tokens]], cache: Any
+    model: PreTrainedModel, group: Sequence[Stem], part: Sequence[tuple[int, Tokens]], cache: Cache
 ) -> Iterator[Tensor]:
-    """Logits (C, V) of each tail of ``part``, (row of the cache, tokens): after its stem, past the stem's
-    padding.
-    """
+    """Logits (C, V) of each tail in ``part``, given as (row of the cache, tokens)."""
     kept, width = len(group[0].tokens), max(len(tail) for _, tail in part)
     starts = torch.tensor([len(group[row].tokens) for row, _ in part], device=model.device)
     lengths = torch.tensor([len(tail) for _, tail in part], device=model.device)
@@ -131,8 +133,8 @@ def _tails(
         logits = model(
             _ids(model, [tail for _, tail in part]),
             attention_mask=torch.cat([stems_seen, steps < lengths[:, None]], dim=1).long(),
-            position_ids=starts[:, None]
-            + torch.minimum(steps, lengths[:, None] - 1),  # padding too stays inside the context
+            # padding gets valid positions too
+            position_ids=starts[:, None] + torch.minimum(steps, lengths[:, None] - 1),
             past_key_values=_repeated(cache, [row for row, _ in part]),
             use_cache=True,
         ).logits
@@ -140,14 +142,21 @@ def _tails(
 
 
 def _forward(
-    model: Any, rows: Sequence[Tokens], wanted: Sequence[int], cache: Any = None, *, keep: bool = True
+    model: PreTrainedModel,
+    rows: Sequence[Tokens],
+    wanted: Sequence[int],
+    cache: Cache | None = None,
+    *,
+    keep: bool = True,
 ) -> tuple[list[Tensor], Any]:
-    """(The last ``wanted`` logits of each row (C, V), the cache with the rows in it). No token sees the
-    padding on its right.
+    """(The last ``wanted`` logits of each row (C, V), the cache extended by the rows).
+
+    Padding is on the right, so no token attends to it.
     """
     places = [range(len(row) - count, len(row)) for row, count in zip(rows, wanted, strict=True)]
-    kept = sorted(set().union(*places)) if _leaves_out(model) else range(max(map(len, rows)))
-    chosen = {"logits_to_keep": torch.tensor(kept, device=model.device)} if _leaves_out(model) else {}
+    selects = _selects_logits(model)
+    kept = sorted(set().union(*places)) if selects else range(max(map(len, rows)))
+    chosen = {"logits_to_keep": torch.tensor(kept, device=model.device)} if selects else {}
     with torch.inference_mode():
         made = model(_ids(model, rows), past_key_values=cache, use_cache=keep or cache is not None, **chosen)
     at = {place: index for index, place in enumerate(kept)}
@@ -156,19 +165,19 @@ def _forward(
     ], made.past_key_values
 
 
-def _leaves_out(model: Any) -> bool:
-    """Whether the model can be told where its output layer is wanted."""
+def _selects_logits(model: PreTrainedModel) -> bool:
+    """Whether the model can compute its output layer at selected positions only."""
     return "logits_to_keep" in inspect.signature(model.forward).parameters
 
 
-def _ids(model: Any, rows: Sequence[Tokens]) -> Tensor:
+def _ids(model: PreTrainedModel, rows: Sequence[Tokens]) -> Tensor:
     return pad_sequence(
         [torch.tensor(row, dtype=torch.long, device=model.device) for row in rows], batch_first=True
     )
 
 
-def _repeated(cache: Any, rows: Sequence[int]) -> DynamicCache:
-    """A cache of its own with these rows of another."""
+def _repeated(cache: Cache, rows: Sequence[int]) -> DynamicCache:
+    """A new cache with the given rows of ``cache``; a row may occur several times."""
     chosen = torch.tensor(rows, device=cache.layers[0].keys.device)
     return DynamicCache(
         [(layer.keys.index_select(0, chosen), layer.values.index_select(0, chosen)) for layer in cache.layers]
@@ -176,7 +185,7 @@ def _repeated(cache: Any, rows: Sequence[int]) -> DynamicCache:
 
 
 def _answer(logits: Tensor, continuation: Sequence[int]) -> Answer:
-    """Of a continuation (C,) under the logits (C, V) of its places."""
+    """The answer for a continuation (C,) with the logits (C, V) at its positions."""
     target = torch.tensor(continuation, device=logits.device)
     log_probs = torch.log_softmax(logits[-len(target) :].float(), dim=-1)
     return float(log_probs.gather(1, target[:, None]).sum()), bool((log_probs.argmax(dim=-1) == target).all())
