@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from ptx.errors import ConfigError
+from ptx.files import write_json
 from ptx.report import build, load_records
 
 
@@ -84,3 +85,8 @@ def test_a_broken_sweep_file_does_not_hide_its_runs(sweep):
 def test_a_path_that_is_no_folder_says_what_to_give():
     with pytest.raises(ConfigError, match="give a run's or a sweep's folder"):
         load_records(["/nonexistent-folder-of-runs"])
+
+
+def test_runs_of_an_earlier_plan_of_the_same_sweep_are_left_out(sweep):
+    write_json(sweep.folder / "sweep.json", {"name": "demo", "runs": ["baseline", "dpo"]})
+    assert ids(load_records([sweep.folder])) == ["baseline", "dpo"]

@@ -1,4 +1,4 @@
-"""What means hide: segments that fall, items without a score, models measured on other items."""
+"""Cautions about means: segments that get worse, items without a score, other items."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def report_of(tmp_path):
                 "error": None,
                 "seconds": 1.0,
             }
-            told = [vars(metric) | {"evaluator": "quiz"} for metric in metrics] + [
+            written = [vars(metric) | {"evaluator": "quiz"} for metric in metrics] + [
                 vars(metric) | {"evaluator": "prose"} for metric in read
             ]
-            write_json(folder / "result.json", result | {"metrics": told})
+            write_json(folder / "result.json", result | {"metrics": written})
         write_json(tmp_path / "sweep" / "sweep.json", {"name": "s", "runs": ["baseline", "sft"], "axes": {}})
         return build([tmp_path / "sweep"], tmp_path / "report").markdown.read_text()
 
@@ -76,11 +76,13 @@ def test_a_segment_that_falls_while_the_mean_rises_is_named(report_of):
 
 def test_a_segment_that_falls_with_the_mean_is_no_news(report_of):
     base = right(100, 200, "en") + right(40, 50, "de", start=200)
-    assert "Worse in some segments" not in report_of(base, right(60, 200, "en") + right(15, 50, "de", start=200))
+    assert "Worse in some segments" not in report_of(
+        base, right(60, 200, "en") + right(15, 50, "de", start=200)
+    )
 
 
 def test_a_segment_of_another_evaluator_is_no_news_because_the_headline_rises(report_of):
-    """Text that is predicted worse as a whole is told as that, and not again for each of its parts."""
+    """Text that is predicted worse overall is reported as such, and not again for each of its segments."""
     quiz = right(100, 200, "en"), right(170, 200, "en")
     texts = [
         [
@@ -112,8 +114,8 @@ def test_items_without_a_score_are_counted_and_bounded(report_of):
     ]
     text = report_of(base, ours)
     assert (
-        "**sft**: 10 unparsable of 100 items of quiz have no score; depending on their scores, quiz accuracy is"
-        " between 0.600 and 0.700." in text
+        "**sft**: 10 unparsable of 100 items of quiz have no score; depending on their scores, quiz accuracy"
+        " is between 0.600 and 0.700." in text
     )
     assert "quiz/unscored" in text
 
@@ -151,10 +153,7 @@ def test_times_of_two_machines_share_no_column_and_no_comparison(new_sweep):
     assert not dpo.metric(name)
     assert dpo.metric(there)
     assert dpo.metric("size/bytes_on_disk")  # of no machine
-    assert (
-        "**2 machines**; times and memory measured on Another CPU, 4 cores have their own columns"
-        in text
-    )
+    assert "**2 machines**; times and memory measured on Another CPU, 4 cores have their own columns" in text
     comparisons = compare_all(made.frame)
     assert (sft.number, name, "") in comparisons
     assert (dpo.number, there, "") not in comparisons

@@ -1,16 +1,31 @@
-"""A report against a run that is not the baseline: every difference, and every word about it, is about that
-run.
-"""
-
-from __future__ import annotations
+"""References of rows: the baseline of their model, a declared run, or the run that the user names."""
 
 import pytest
 
 from ptx.errors import ConfigError
-from ptx.files import read_json, write_json, write_rows
-from ptx.records import Metric
+from ptx.files import read_json, write_json
 from ptx.report import build, load_records, make_frame
 from ptx.report.table.compare import compare_all
+from tests.ptx.report.pages import texts
+
+
+def test_without_a_baseline_the_first_row_stands_in_and_the_report_says_so(new_sweep, tmp_path):
+    sweep = new_sweep()
+    sweep.run({"method": "sft"}, skill=0.3)
+    sweep.run({"method": "dpo"}, skill=0.8)
+    _, markdown = texts(build([sweep.folder], tmp_path / "out"))
+    assert "1 run is compared with sft (the first, as none is the untouched model)" in markdown
+    assert "1 better, 0 worse" in markdown
+
+
+def test_rows_are_compared_with_the_baseline_of_their_own_model(new_sweep, tmp_path):
+    one, other = new_sweep(name="one", model="tiny"), new_sweep(name="other", model="larger")
+    for sweep in (one, other):
+        sweep.run({}, baseline=True, label=f"baseline model={sweep.model}")
+        sweep.run({"model": sweep.model, "method": "sft"}, skill=0.7)
+    rows = build([tmp_path / "runs"], tmp_path / "out").frame.rows
+    references = {row.label: row.reference.label for row in rows if row.reference}
+    assert references == {"tiny · sft": "baseline model=tiny", "larger · sft": "baseline model=larger"}
 
 
 @pytest.fixture
@@ -71,58 +86,3 @@ def test_a_name_that_no_row_has_is_refused_and_nothing_is_written(sweep, tmp_pat
     with pytest.raises(ConfigError, match="is none of the runs"):
         build([sweep.folder], tmp_path / "out", against="method=dpo")
     assert not (tmp_path / "out").exists()
-
-
-def test_an_uncompressed_run_among_runtimes_says_that_it_is_one(new_sweep):
-    sweep = new_sweep()
-    for compress in ("[]", "[sparsegpt,gptq]"):
-        sweep.run({"compress": compress, "runtime": "onnx_int8"})
-    assert [row.label for row in make_frame(load_records([sweep.folder])).rows] == [
-        "uncompressed · onnx_int8",
-        "sparsegpt+gptq · onnx_int8",
-    ]
-
-
-def ratio(value):
-    return [Metric("latency/request_ratio", value, "ratio", "lower", value * 0.98, value * 1.02, 20)]
-
-
-def serve(folder, **config):
-    run = read_json(folder / "run.json")
-    write_json(folder / "run.json", run | {"config": run["config"] | config})
-
-
-def test_ratios_to_different_baselines_are_neither_compared_nor_drawn(new_sweep, tmp_path):
-    sweep = new_sweep()
-    for compress, runtime, value in (("[]", "hf", 1.0), ("[gptq]", "hf", 1.5), ("[gptq]", "onnx", 0.6)):
-        serve(
-            sweep.run({"compress": compress, "runtime": runtime}, extra=ratio(value)),
-            runtime={"choice": f"runtime={runtime}"},
-        )
-    frame = make_frame(load_records([sweep.folder]), "compress=[] runtime=hf")
-    found = compare_all(frame)
-    assert found[2, "latency/request_ratio", ""].verdict == "worse"
-    assert (3, "latency/request_ratio", "") not in found
-    assert frame.cost == "latency/request_seconds"
-    for path in sweep.folder.glob("*/run.json"):
-        serve(path.parent, baseline_runtime={"choice": "runtime=hf"})
-    frame = make_frame(load_records([sweep.folder]), "compress=[] runtime=hf")
-    assert compare_all(frame)[3, "latency/request_ratio", ""].verdict == "better"
-    assert frame.cost == "latency/request_ratio"
-
-
-def test_rows_that_lack_an_evaluator_for_one_reason_share_a_sentence(new_sweep, tmp_path):
-    sweep = new_sweep()
-    for compress in ("[]", "[rtn]", "[gptq]"):
-        folder = sweep.run({"compress": compress})
-        if compress != "[]":
-            row = {
-                "item": "latency",
-                "scores": {},
-                "segments": {},
-                "status": "emulated",
-                "reason": "it is unpacked first",
-            }
-            write_rows(folder / "evaluations" / "latency.jsonl", [row])
-    markdown = build([sweep.folder], tmp_path / "out").markdown.read_text()
-    assert "**rtn, gptq** have no latency: it is unpacked first." in markdown

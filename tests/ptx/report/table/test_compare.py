@@ -1,0 +1,112 @@
+"""Comparisons of rows: paired, in turns, exact, or none where a difference would mean nothing."""
+
+import random
+
+import pytest
+
+from ptx.files import read_json, write_json
+from ptx.records import Metric
+from ptx.report import build, load_records, make_frame
+from ptx.report.table.compare import compare_all
+from ptx.stats import quantile_interval
+from tests.ptx.report.pages import table, texts
+from tests.ptx.report.runs import write_run, write_sweep
+
+NAME = "latency/request_seconds"
+
+
+def test_a_few_bytes_are_neither_better_nor_worse(new_sweep, tmp_path):
+    sweep = new_sweep()
+    sweep.run({}, baseline=True, size=1_000_000)
+    sweep.run({"method": "sft"}, size=999_000)
+    sweep.run({"method": "sft", "compress": "[gptq]"}, size=900_000)
+    report = build([sweep.folder], tmp_path / "out")
+    on_disk = report.frame.columns.index("size/bytes_on_disk") + 2
+    marks = ["".join(row[on_disk]) for row in table(texts(report)[0], 'id="results"')]
+    assert ["=" in text for text in marks] == [False, True, False]
+    assert ["▲" in text for text in marks] == [False, False, True]
+
+
+def ratio(value):
+    return [Metric("latency/request_ratio", value, "ratio", "lower", value * 0.98, value * 1.02, 20)]
+
+
+def serve(folder, **config):
+    run = read_json(folder / "run.json")
+    write_json(folder / "run.json", run | {"config": run["config"] | config})
+
+
+def test_ratios_to_different_baselines_are_neither_compared_nor_drawn(new_sweep, tmp_path):
+    sweep = new_sweep()
+    for compress, runtime, value in (("[]", "hf", 1.0), ("[gptq]", "hf", 1.5), ("[gptq]", "onnx", 0.6)):
+        serve(
+            sweep.run({"compress": compress, "runtime": runtime}, extra=ratio(value)),
+            runtime={"choice": f"runtime={runtime}"},
+        )
+    frame = make_frame(load_records([sweep.folder]), "compress=[] runtime=hf")
+    found = compare_all(frame)
+    assert found[2, "latency/request_ratio", ""].verdict == "worse"
+    assert (3, "latency/request_ratio", "") not in found
+    assert frame.cost == "latency/request_seconds"
+    for path in sweep.folder.glob("*/run.json"):
+        serve(path.parent, baseline_runtime={"choice": "runtime=hf"})
+    frame = make_frame(load_records([sweep.folder]), "compress=[] runtime=hf")
+    assert compare_all(frame)[3, "latency/request_ratio", ""].verdict == "better"
+    assert frame.cost == "latency/request_ratio"
+
+
+@pytest.fixture
+def sweep_of(tmp_path):
+    """``sweep_of(speedup, busy)``: a sweep of a baseline and one run, measured in turns with the baseline.
+
+    The machine is ``busy`` times as slow while the run is measured.
+    """
+
+    def make(speedup, busy):
+        generator = random.Random(0)
+        for ident, speed, load in (("baseline", 1.0, 1.0), ("sft", speedup, busy)):
+            noise = [load * generator.lognormvariate(0, 0.05) for _ in range(20)]
+            rows = [
+                {
+                    "item": f"request:{number}",
+                    "scores": {NAME: 0.1 * factor / speed},
+                    "beside": {NAME: 0.1 * factor * generator.lognormvariate(0, 0.01)},
+                    "segments": {},
+                }
+                for number, factor in enumerate(noise)
+            ]
+            seconds = quantile_interval([row["scores"][NAME] for row in rows], 0.5)
+            ratio = quantile_interval([row["scores"][NAME] / row["beside"][NAME] for row in rows], 0.5)
+            metrics = [
+                Metric(name, value, unit, "lower", low, high, 20)
+                for name, unit, (value, low, high) in (
+                    (NAME, "seconds", seconds),
+                    ("latency/request_ratio", "ratio", ratio),
+                )
+            ]
+            write_run(tmp_path / "sweep" / ident, "latency", rows, metrics, baseline=ident == "baseline")
+        return write_sweep(tmp_path / "sweep", "baseline", "sft")
+
+    return make
+
+
+def verdicts(folder):
+    frame = build([folder], folder / "report").frame
+    found = compare_all(frame)
+    return {name: found[2, name, ""].verdict for name in (NAME, "latency/request_ratio")}
+
+
+def test_the_same_model_on_a_machine_that_became_half_as_fast_is_not_called_slower(sweep_of):
+    assert verdicts(sweep_of(speedup=1.0, busy=2.0)) == {NAME: "same", "latency/request_ratio": "same"}
+
+
+def test_a_model_that_is_faster_is_called_so_although_the_machine_became_slower(sweep_of):
+    folder = sweep_of(speedup=1.5, busy=2.0)
+    assert verdicts(folder) == {NAME: "better", "latency/request_ratio": "better"}
+    assert "\N{MULTIPLICATION SIGN} faster than" in (folder / "report" / "report.md").read_text()
+    seconds = [
+        metric["value"]
+        for metric in read_json(folder / "sft" / "result.json")["metrics"]
+        if metric["name"] == NAME
+    ]
+    assert seconds[0] > 0.1

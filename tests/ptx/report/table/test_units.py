@@ -1,0 +1,57 @@
+"""Numbers as text."""
+
+import pytest
+
+from ptx.report.table.units import SPACE, TIMES, duration, ratio_text, scale_of
+
+
+@pytest.mark.parametrize(
+    ("unit", "value", "text"),
+    [
+        ("fraction", 0.7123, "0.712"),
+        ("seconds", 0.01234, "12.3 ms"),
+        ("seconds", 0.0000123, "12.3 µs"),
+        ("s", 3.5, "3.50 s"),
+        ("bytes", 1_700_000, "1.70 MB"),
+        ("bytes", 2_480, "2.48 kB"),
+        ("bytes", 12.0, "12.0 B"),
+        ("parameters", 2_457_600, "2.46 M"),
+        ("tokens/s", 3820.4, "3,820 tok/s"),
+        ("%", 12.5, "12.5 %"),
+        ("furlongs", 3.2, "3.20 furlongs"),
+        ("nats", -0.25, "\N{MINUS SIGN}0.250 nats"),
+    ],
+)
+def test_units_are_written_for_people(unit, value, text):
+    assert scale_of(unit, [value]).text(value) == text.replace(" ", SPACE)
+
+
+def test_a_column_has_one_unit_and_enough_decimals_for_its_smallest_value():
+    scale = scale_of("bytes", [9_800_000, 1_700_000, 260_000])
+    assert [scale.text(value) for value in (9_800_000, 260_000)] == [f"9.80{SPACE}MB", f"0.26{SPACE}MB"]
+
+
+def test_a_difference_has_a_sign_and_zero_has_none():
+    scale = scale_of("fraction", [0.5])
+    assert [scale.number(value, sign=True) for value in (0.1, -0.1, 0.0, -0.00001)] == [
+        "+0.100",
+        "\N{MINUS SIGN}0.100",
+        "0.000",
+        "0.000",
+    ]
+
+
+def test_durations_are_written_for_people():
+    assert [duration(seconds) for seconds in (0.84, 42, 200, 7500)] == [
+        f"0.8{SPACE}s",
+        f"42{SPACE}s",
+        f"3{SPACE}min{SPACE}20{SPACE}s",
+        f"2{SPACE}h{SPACE}05{SPACE}min",
+    ]
+
+
+def test_ratios_say_in_which_direction():
+    assert ratio_text(1.7, 9.8, "smaller", "larger") == f"5.8{TIMES} smaller"
+    assert ratio_text(3.0, 2.0, "smaller", "larger") == f"1.50{TIMES} larger"
+    assert ratio_text(2.0, 2.0, "smaller", "larger") == ""
+    assert ratio_text(0.0, 2.0, "smaller", "larger") == ""
