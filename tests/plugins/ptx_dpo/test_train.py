@@ -1,7 +1,6 @@
 """DPO: TRL's losses, its reference, adapters, resuming, and rows that are cut."""
 
 import math
-import re
 import shutil
 
 import pytest
@@ -144,32 +143,3 @@ def test_a_prompt_that_begins_twice_stops_the_run(dpo, make_data, chat_model, tm
     )
     with pytest.raises(StepError, match=r"24 prompts begin with '<\|bos\|>' twice"):
         dpo(model, make_data("pairs", PAIRS))
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"beta": -1.0}, "method.beta must be positive, got -1.0; try method.beta=0.1"),
-        ({"loss": "sigmod"}, "there is no method.loss 'sigmod'; did you mean 'sigmoid'?"),
-        ({"label_smoothing": 0.5}, r"method.label_smoothing must lie in \[0, 0.5\), got 0.5"),
-        ({"loss": "exo_pair"}, "exo_pair needs label smoothing, got 0.0; try method.label_smoothing=0.001"),
-        ({"learning_rate": 0.0}, "method.learning_rate must be positive, got 0.0"),
-        (
-            {"batch_size": 16, "micro_batch": 5},
-            "method.micro_batch must divide method.batch_size=16, got 5; try method.micro_batch=4",
-        ),
-        ({"scheduler": "cosin"}, "did you mean 'cosine'?"),
-        ({"max_steps": 0}, "method.max_steps must be positive, got 0"),
-        ({"max_length": 0}, "method.max_length must be positive, got 0"),
-    ],
-)
-def test_a_wrong_setting_says_what_would_be_right(settings, message):
-    with pytest.raises(ValueError, match=message):
-        DPO(**settings)
-
-
-def test_the_names_of_losses_are_those_that_trl_names():
-    from trl import DPOConfig
-
-    named = re.findall(r"`'(\w+)'`", DPOConfig.__dataclass_fields__["loss_type"].metadata["help"])
-    assert set(ptx_dpo.LOSSES) == set(named)

@@ -1,0 +1,36 @@
+"""Runs of ``method=grpo`` with scorers by name."""
+
+import pytest
+
+import ptx_grpo
+import ptx_scorers
+from ptx import RunConfig
+from ptx_grpo import GRPO
+from ptx_scorers import Exact, Length, Numeric, Regex
+
+QUICK = {
+    "learning_rate": 1e-3,
+    "batch_size": 8,
+    "num_generations": 4,
+    "max_completion_length": 8,
+    "max_steps": 3,
+    "warmup": 0.0,
+}
+SCORERS = {
+    "numeric": Numeric(),
+    "exact": Exact(),
+    "vowel": Regex(pattern="[aeiou]", full=False),
+    "length": Length(words=1),
+}
+
+
+@pytest.fixture
+def grpo(make_run, train):
+    """``grpo(model, data, rewards=["exact"])``: the run and its result."""
+
+    def start(model, data, name="step", seed=0, scorers=SCORERS, **settings):
+        method = GRPO(**{**QUICK, "rewards": ["vowel"], **settings})
+        run = make_run(RunConfig(method=method, scorer=scorers), [ptx_grpo, ptx_scorers], name, seed)
+        return run, train(run, model, data)
+
+    return start

@@ -1,0 +1,46 @@
+"""The losses in training: their sum, their parts, micro batches, and the reference pass."""
+
+import math
+
+import pytest
+
+from ptx.store.store import Store
+from tests.plugins.ptx_mix.conftest import MESSAGES, SAFETY, chat
+
+
+def shown(run, name):
+    return [numbers[name] for numbers in run.console.progressed if name in numbers]
+
+
+def test_the_loss_is_the_weighted_sum_of_the_three(mix, losses_of):
+    run, result = mix(lambda_pref=0.5, lambda_safe=0.25)
+    parts = zip(*(shown(run, f"{name}_loss") for name in ("sft", "pref", "safety")), strict=True)
+    assert losses_of(run) == pytest.approx(
+        [sft + 0.5 * pref + 0.25 * safety for sft, pref, safety in parts], rel=1e-5
+    )
+    assert result.kind == "full"
+
+
+def test_the_parts_of_the_first_step_are_those_of_plain_trl(mix, trl_losses, chat_model):
+    run, _ = mix(max_steps=1)
+    asked = [chat(row["prompt"], row["reference"]) for row in SAFETY]
+    same = {"per_device_train_batch_size": 8, "max_steps": 1, "assistant_only_loss": True, "seed": 0}
+    assert shown(run, "sft_loss") == pytest.approx(trl_losses("SFT", chat_model, MESSAGES, **same), rel=1e-5)
+    assert shown(run, "safety_loss") == pytest.approx(
+        trl_losses("SFT", chat_model, asked, **same), rel=1e-5
+    )  # all 8 rows, in any order
+    assert shown(run, "pref_loss") == pytest.approx([math.log(2)], rel=1e-5)
+
+
+def test_micro_batches_give_the_same_preference_and_sft_losses(mix):
+    whole, _ = mix("whole", lambda_safe=0)
+    parts, _ = mix("parts", lambda_safe=0, micro_batch=2)
+    for name in ("sft_loss", "pref_loss"):
+        assert shown(parts, name) == pytest.approx(shown(whole, name), rel=1e-4)
+
+
+def test_a_sweep_over_the_weights_makes_one_reference_pass(mix, tmp_path):
+    store = Store(tmp_path / "store")
+    for number, weight in enumerate((0.1, 0.5, 1.0)):
+        mix(f"run-{number}", store=store, lambda_pref=weight, max_steps=1, seed=number)
+    assert [entry.ingredients["choice"] for entry in store.entries()] == ["reference"]
