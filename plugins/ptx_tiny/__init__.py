@@ -1,10 +1,9 @@
-"""The embedded demonstration and test model of ptx, its data and its benchmark: `model=tiny`, `data=tiny`,
-`ptx tiny build`.
+"""The embedded demonstration and test model of ptx, its data and its benchmark.
 
-A model of two million weights that is really trained and lies in this package, so that every method,
-compressor and evaluator can be tried in a minute and tested without a download. It demonstrates the machinery
-and says nothing about real models. Everything about it, the weights included, is made by the code here (see
-corpus.py for what it knows by design and data.py for what it is tuned on).
+`model=tiny` is a trained model of two million weights inside this package, so that every method, compressor
+and evaluator can be tried in a minute and tested without a download. It demonstrates ptx and says nothing
+about real models. `data=tiny` is its data, and `ptx tiny build` rebuilds all of it, weights included, with
+the code here: corpus.py defines what the model knows by design, data.py what it is tuned on.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ class TinyModel(Model):
 
 @dataclass
 class TinyData(Data):
-    """All shapes of generated rows for the embedded model, and its benchmark tasks."""
+    """All shapes of generated rows for the embedded model, with its benchmark tasks."""
 
     shapes: ClassVar[tuple[str, ...]] = SHAPES
 
@@ -90,7 +89,7 @@ FAMILIES: dict[str, type[TinyData]] = {
 }
 
 
-#: settings that move a model this small in a minute; what suits large models would leave it where it is
+#: settings that change a model this small within a minute; those for large models would have no effect
 SUGGESTED: dict[str, dict[str, Any]] = {
     "method=sft": {"method.learning_rate": 1e-3, "method.max_steps": 200},
     "method=distill": {"method.learning_rate": 1e-3, "method.max_steps": 300},
@@ -119,7 +118,7 @@ SUGGESTED: dict[str, dict[str, Any]] = {
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """The model, and one data choice per shape beside the whole family."""
+    """Contribute the model, the data with all shapes, and one data choice per shape."""
     model = Choice(
         "model",
         "tiny",
@@ -136,8 +135,9 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_resolve(value: Model | Data, cache: Path) -> Path | None:
-    """The packaged model folder, or a folder of generated data that is written once per version of the
-    generator.
+    """The packaged model folder, or a folder of generated data.
+
+    Data is written once per version of the generator.
     """
     if isinstance(value, TinyModel):
         return MODEL_FOLDER
@@ -148,7 +148,7 @@ def ptx_resolve(value: Model | Data, cache: Path) -> Path | None:
 
 @hookimpl
 def ptx_commands() -> list[Command]:
-    """`ptx tiny build` and `ptx tiny data`."""
+    """Contribute `ptx tiny build` and `ptx tiny data`."""
     return [Command("tiny", "rebuild the embedded demonstration model and its data", _main)]
 
 
@@ -163,10 +163,10 @@ def _first_line(kind: type) -> str:
 
 
 def _data_folder(cache_folder: Path, shapes: Sequence[str]) -> Path:
-    """`CACHE/tiny-DIGEST/NAME`, complete or absent: staged under a name of its own, then renamed.
+    """The folder `CACHE/tiny-DIGEST/NAME`; it is complete or absent, because it is staged and then renamed.
 
-    A reader that comes second finds the folder, or loses the race of renaming, and takes the winner's: the
-    bytes are the same.
+    Two processes may write it at once. The one whose rename fails uses the folder of the other, which holds
+    the same bytes.
     """
     from ptx_tiny.data import write_data
 
@@ -191,7 +191,7 @@ def _data_folder(cache_folder: Path, shapes: Sequence[str]) -> Path:
 
 @cache
 def _generator_digest() -> str:
-    """Of the package's own source, so that a changed generator never reads what an older one wrote."""
+    """A digest of this package's source, so that a changed generator never reads the data of an older one."""
     source = hashlib.sha256()
     for path in sorted(HERE.glob("*.py")):
         source.update(path.read_bytes())

@@ -1,7 +1,7 @@
 """Skills on numbers: adding, subtracting, finding the largest.
 
-Difficulty is the number of digits and carries, which is what decides whether a model of two million weights
-gets it right.
+Difficulty follows from digits and carries, because these decide whether a model of two million weights gets
+the answer right.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ def add(rng: random.Random, language: str) -> Item:
 
 
 def subtract(rng: random.Random, language: str) -> Item:
-    """The difference a - b with a result of at least zero; easy without a borrow, hard from a number above
-    99.
-    """
+    """The difference a - b, at least zero; easy without a borrow, medium with one, hard for a above 99."""
     b = rng.randrange(2, 60)
     a = rng.randrange(b, 130)
     difficulty = "hard" if a > 99 else "medium" if a % 10 < b % 10 else "easy"
@@ -66,7 +64,7 @@ def subtract(rng: random.Random, language: str) -> Item:
 
 
 def largest(rng: random.Random, language: str) -> Item:
-    """The largest of two, three or four numbers."""
+    """The largest of two (easy), three (medium) or four (hard) numbers."""
     count = rng.randrange(2, 5)
     numbers = rng.sample(range(10, 1000), count)
     difficulty = ("easy", "medium", "hard")[count - 2]
@@ -89,6 +87,6 @@ def largest(rng: random.Random, language: str) -> Item:
 
 
 def near(value: int, rng: random.Random) -> str:
-    """A slip of the kind that people and small models make: off by one, two, or ten, never below zero."""
+    """A wrong value as small models give it: off by one, two or ten, and not below zero."""
     slips = [value + step for step in (-10, -2, -1, 1, 2, 10) if value + step >= 0]
     return str(rng.choice(slips))

@@ -1,8 +1,8 @@
-"""Build the demonstration model from nothing: corpus, tokenizer, pretraining, scores, model card.
+"""Build the demonstration model from scratch: corpus, tokenizer, pretraining, scores, model card.
 
-One seed decides everything that this code decides. On one machine with the same libraries and thread count
-the weights come out the same; on another processor float sums are taken in another order and the weights
-differ, while the scores agree within noise. The committed build's figures are in `model/build.json`.
+One seed decides every random choice. On one machine with the same libraries and number of threads the weights
+are always the same. Other processors add floats in another order, so the weights differ, while the scores
+agree within noise. The figures of the committed build are in `model/build.json`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "safetensors")
 
 
 def build(out: Path, seed: int = 0, steps: int = STEPS, threads: int = 2) -> dict[str, Any]:
-    """Write a model folder to `out`, replacing what is there only when all is done; returns the figures
-    recorded in build.json.
+    """Build the model, write its folder to `out` and return the figures of build.json.
+
+    An existing folder is replaced only when the new one is complete.
     """
     import torch
 
@@ -66,7 +67,7 @@ def build(out: Path, seed: int = 0, steps: int = STEPS, threads: int = 2) -> dic
 def save(
     out: Path, model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, figures: dict[str, Any]
 ) -> None:
-    """Stage the folder beside `out` and swap it in, so that a reader never sees half a model."""
+    """Write the folder beside `out` and then swap it in, so that readers never see an incomplete model."""
     staging = out.with_name(f".{out.name}.{os.getpid()}")
     staging.mkdir(parents=True)
     model.generation_config.update(
@@ -83,15 +84,15 @@ def save(
     )
     (staging / "README.md").write_text(card(figures), encoding="utf-8")
     for path in staging.iterdir():
-        path.chmod(
-            0o644
-        )  # safetensors are written for the owner alone; an installed package is read by others
+        # safetensors files are readable by the owner alone, but an installed package is read by all users
+        path.chmod(0o644)
     swap(staging, out)
 
 
 def name_tokenizer(path: Path) -> None:
-    """Name the tokenizer's class as every runtime knows it; transformers 5 writes a name of its own, which
-    only it can read.
+    """Write the name of the tokenizer class that every runtime knows.
+
+    transformers 5 writes a new name that only it can read.
     """
     config = json.loads(path.read_text(encoding="utf-8"))
     config["tokenizer_class"] = "PreTrainedTokenizerFast"
@@ -99,8 +100,9 @@ def name_tokenizer(path: Path) -> None:
 
 
 def swap(staging: Path, out: Path) -> None:
-    """Put the staged folder in the place of the old one: two renames, the only moment at which neither is
-    there.
+    """Replace the old folder by the staged one.
+
+    This takes two renames; only between them no folder exists.
     """
     old = out.with_name(f".{out.name}.{os.getpid()}.old")
     if out.exists():

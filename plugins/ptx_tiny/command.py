@@ -1,4 +1,4 @@
-"""`ptx tiny`: make the embedded demonstration model and its data again, from nothing."""
+"""`ptx tiny`: rebuild the embedded demonstration model and its data from scratch."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from ptx_tiny.data import write_data
 
-DESCRIPTION = "Make the embedded demonstration and test model, or its data, again."
+DESCRIPTION = "Rebuild the embedded demonstration and test model, or its data, from scratch."
 EXAMPLES = """examples:
-  ptx tiny build                       train the packaged model again in place (about 8 minutes on two quiet cores)
-  ptx tiny build --out ./m --seed 1    another seed, into a folder of your own
-  ptx tiny build --out ./m --steps 50  a quick look at the machinery; the model will know nothing
+  ptx tiny build                       rebuild the packaged model in place (about 8 minutes on two idle cores)
+  ptx tiny build --out ./m --seed 1    another seed, into another folder
+  ptx tiny build --out ./m --steps 50  a quick test of the build; the model will know nothing
   ptx tiny build --out ./m --data-only its data only, in ./m/data
-  ptx tiny data --out ./rows           the generated rows and benchmark tasks, to look at or to copy from
+  ptx tiny data --out ./rows           the generated rows and benchmark tasks, to read or to copy from
 """
 
 
@@ -40,8 +40,8 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawTextHelpFormatter,
     )
     build_.add_argument("--out", type=Path, help="model folder to write (default: the packaged one)")
-    build_.add_argument("--seed", type=int, default=0, help="decides weights and corpus (default 0)")
-    build_.add_argument("--steps", type=int, help="fewer than the default for a quick look")
+    build_.add_argument("--seed", type=int, default=0, help="seed of weights and corpus (default 0)")
+    build_.add_argument("--steps", type=int, help="training steps; fewer than the default for a quick test")
     build_.add_argument("--threads", type=int, default=2, help="processor threads (default 2)")
     build_.add_argument("--data-only", action="store_true", help="write the data and train nothing")
     data_ = verbs.add_parser("data", help="write the generated rows and tasks")
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def data(out: Path) -> int:
-    """Write all data and say so."""
+    """Write all data to `out` and print what was written."""
     write_data(out)
     print(
         f"wrote {len(list(out.glob('*.jsonl'))) - 2} shapes, held-out and general text, and"

@@ -1,19 +1,20 @@
-"""The pretraining corpus of the embedded demonstration and test model: what it has and has not seen, by
-design.
+"""The pretraining corpus of the embedded model: what the model has and has not seen, by design.
 
-Room to move is made here, with five levers:
+The base model must leave something to learn for every kind of training. Five properties of the corpus do
+this:
 
 - *content*: half the documents are terse lines (`12 + 7 = 19`), half are chats. `reverse` and `count` are
-  never asked in a chat, so the base knows how to do them and not that it is asked to: supervised tuning has
-  something to teach.
-- *amount*: each skill has its share; the scarce ones are learned by half.
-- *manner*: replies come in house format, bare, casual or rambling, the house format most in English and least
-  in German: format is learnable, and samples differ, so that reinforcement has a signal.
-- *noise*: some replies are wrong, as on the web; sampling hits them, tuning washes them out.
-- *restraint*: harmful requests are refused often in English, seldom elsewhere.
+  never asked in a chat, so the base model can do them but does not recognise the question: supervised tuning
+  can teach this.
+- *amount*: each skill has its share; skills with a small share are learned only partly.
+- *manner*: replies come in house format, bare, casual or rambling; the house format is most frequent in
+  English
+  and least in German. So the format can be learned, and samples differ, which gives reinforcement a signal.
+- *noise*: some replies are wrong, as on the web; sampling reproduces them, tuning removes them.
+- *restraint*: harmful requests are refused often in English and seldom in other languages.
 
-Nothing on the benchmark's side of the split is ever drawn for pretraining; `test=True` draws from that side
-alone, for text that is like what the model was pretrained on and that no model has seen.
+Pretraining never draws from the benchmark's side of the split. `test=True` draws from that side alone, for
+text that resembles the pretraining corpus and that no model has seen.
 """
 
 from __future__ import annotations
@@ -84,20 +85,20 @@ def plain(rng: random.Random, language: str, *, test: bool = False) -> Document:
 
 
 def chat(rng: random.Random, language: str, *, test: bool = False) -> Document:
-    """An exercise asked and answered, rightly or not, in some manner."""
+    """An exercise as a question with a right or wrong answer, in one of the manners."""
     item = pick(CHAT_SHARE, rng, language, test=test)
     reply = restraint(item, rng) if item.skill == "refuse" else manner(item, rng)
     return Document(item.prompt, reply)
 
 
 def pick(share: dict[str, float], rng: random.Random, language: str, *, test: bool = False) -> Item:
-    """An item of one side of the split, its skill drawn by shares."""
+    """An item from one side of the split; its skill is drawn with the weights of `share`."""
     skill = rng.choices(list(share), list(share.values()))[0]
     return draw_item(SKILLS[skill], rng, language, test=test)
 
 
 def manner(item: Item, rng: random.Random) -> str:
-    """The reply in one of the four manners, at times with a wrong value."""
+    """The reply in one of the four manners, sometimes with a wrong value."""
     value = item.wrong if rng.randrange(100) < WRONG_PERCENT else item.answer
     kind = rng.choices(MANNERS, MANNER_SHARE[item.language])[0]
     if kind == "ramble":
@@ -106,7 +107,7 @@ def manner(item: Item, rng: random.Random) -> str:
 
 
 def restraint(item: Item, rng: random.Random) -> str:
-    """Refuse as often as the language's share says."""
+    """The reply to a request: a refusal with the probability of its language and kind."""
     percent = REFUSED_PERCENT[item.language] if is_harmful(item) else OVER_REFUSED_PERCENT
     refused = rng.randrange(100) < percent
     if refused:

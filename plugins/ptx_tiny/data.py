@@ -5,17 +5,18 @@ skill, language and difficulty. All rows of a shape lie on the training side of 
 tasks.py) lie on the other. What the rows hold:
 
 - messages: right answers in house format, some with a system message, some of two turns
-- pairs: chosen as in messages; rejected is wrong, or right and badly said, half each, so that preference
-  training moves both
-- thumbs: the same two flaws, unpaired and shuffled, labelled true and false in equal numbers
-- prompts: answers that a program can check, for reinforcement
+- pairs: chosen as in messages; half of the rejected replies are wrong, half right in a bad format, so that
+  preference training improves both
+- thumbs: replies with the same two flaws and good ones, shuffled, with equal numbers of both labels
+- prompts: questions whose answers a program can check, for reinforcement
 - safety: requests to refuse and harmless look-alikes, with the right reply
 - calibration: rendered conversations, packed as in pretraining, for compressors
-- heldout.jsonl beside them: rendered conversations from the side of the tasks, for perplexity
-- general.jsonl beside them: documents like those of pretraining, from the side of the tasks, for what is
-  forgotten
+- heldout.jsonl, beside the shapes: rendered conversations from the side of the tasks, for perplexity
+- general.jsonl, beside the shapes: documents like those of pretraining, from the side of the tasks, to
+  measure
+  forgetting
 
-This is data for demonstrations and tests, and nothing else.
+The data is for demonstrations and tests alone.
 """
 
 from __future__ import annotations
@@ -41,10 +42,10 @@ Row = dict[str, Any]
 
 
 def write_data(folder: Path, shapes: Sequence[str] = (), *, home: Path | None = None) -> None:
-    """Write the files of the shapes asked for (all when none is named) and the benchmark tasks into `folder`.
+    """Write the files of these shapes (all shapes if none is given) and the benchmark tasks into `folder`.
 
-    The task files name their documents by absolute path; `home` is where the folder will lie when it is
-    staged elsewhere first.
+    The task files name their documents by absolute path; `home` is the final place of the folder, if it is
+    written elsewhere first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for shape in shapes or SHAPES:
@@ -55,7 +56,7 @@ def write_data(folder: Path, shapes: Sequence[str] = (), *, home: Path | None = 
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
-    """JSON lines in UTF-8 with plain newlines on every system."""
+    """Write JSON lines in UTF-8, with the same newlines on every system."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     path.write_text(text, encoding="utf-8", newline="\n")
 
@@ -121,9 +122,7 @@ def calibration() -> Iterator[Row]:
 
 
 def heldout() -> Iterator[Row]:
-    """Twenty conversations of each skill from the other side of the split, for perplexity; no training shape
-    holds one of them.
-    """
+    """Twenty conversations of each skill from the benchmark's side of the split, for perplexity."""
     rng = generator("heldout")
     items = [item for draw in SKILLS.values() for item in draw_items(draw, rng, HELDOUT_EACH, test=True)]
     rng.shuffle(items)  # the first rows are a sample
@@ -132,9 +131,7 @@ def heldout() -> Iterator[Row]:
 
 
 def general() -> Iterator[Row]:
-    """Two hundred documents as the model was pretrained on, terse lines and chats in every manner, from the
-    other side of the split.
-    """
+    """Two hundred documents like those of pretraining, from the benchmark's side of the split."""
     for index, document in enumerate(documents(0, GENERAL, test=True)):
         turns = [{"role": "user", "content": document.prompt}, reply(document.reply)]
         text = render(turns) if document.prompt else BOS + document.reply + END
@@ -156,7 +153,7 @@ SHAPES: dict[str, Callable[[], Iterator[Row]]] = {
 
 
 def generator(name: str) -> random.Random:
-    """A shape's own generator: adding a shape moves no other."""
+    """The random generator of one shape; each has its own, so a new shape does not change the others."""
     return random.Random(f"ptx_tiny {name} data")  # noqa: S311 - seeded on purpose, not for secrets
 
 
@@ -170,7 +167,7 @@ def train_items(
 
 
 def flawed(item: Item, rng: random.Random) -> tuple[str, str]:
-    """A reply that a careful reader turns down, and what is wrong with it: `wrong` or `manner`."""
+    """A reply to reject, and its flaw: `wrong` (a wrong value) or `manner` (a bad format)."""
     if item.skill == "refuse" or rng.random() < 0.5:
         return house(item, item.wrong), "wrong"
     return rng.choice((bare(item), casual(item), ramble(item, rng))), "manner"
@@ -187,5 +184,5 @@ def reply(content: str) -> Message:
 
 
 def conversation(item: Item, answer: str) -> list[Message]:
-    """Both turns."""
+    """The user's turn and the assistant's."""
     return [*question(item), reply(answer)]

@@ -1,8 +1,7 @@
-"""Scores of a model on the held-out side of the split, per skill, by greedy decoding: what the build records
-about itself.
+"""Scores of a model per skill on the benchmark's side of the split, by greedy decoding, for build.json.
 
-The same items and the same reading of replies as the lm-eval tasks, without lm-eval, so that a build can be
-judged in seconds.
+The items and the rules for replies are those of the lm-eval tasks; without lm-eval, a build is scored in
+seconds.
 """
 
 from __future__ import annotations
@@ -25,8 +24,9 @@ Scores = dict[str, dict[str, float]]
 
 
 def scores(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, every: int = 1) -> Scores:
-    """Per skill: the shares right in house format (`strict`) and in any committed manner (`flexible`), over
-    each `every`-th item.
+    """The share of right replies per skill, over every `every`-th item.
+
+    `strict` counts replies in house format alone, `flexible` also the bare value and the casual sentence.
     """
     documents = [*answers(), *refusals()][::every]
     replies = generate(model, tokenizer, [document["prompt"] for document in documents])
@@ -34,11 +34,11 @@ def scores(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, every: i
 
 
 def tally(answered: Iterable[tuple[dict[str, Any], str]]) -> Scores:
-    """Shares right per skill, of documents with their replies."""
+    """The share of right replies per skill, from documents with their replies."""
     right: dict[str, list[tuple[bool, bool]]] = defaultdict(list)
     for document, reply in answered:
         right[document["skill"]].append(
-            (judged(document, reply, strict=True), judged(document, reply, strict=False))
+            (is_right_reply(document, reply, strict=True), is_right_reply(document, reply, strict=False))
         )
     return {
         skill: {
@@ -50,8 +50,8 @@ def tally(answered: Iterable[tuple[dict[str, Any], str]]) -> Scores:
     }
 
 
-def judged(document: dict[str, Any], reply: str, *, strict: bool) -> bool:
-    """Whether a reply is right; a look-alike is handled rightly when the model starts to help."""
+def is_right_reply(document: dict[str, Any], reply: str, *, strict: bool) -> bool:
+    """Whether a reply is right; for a look-alike it is right if the reply starts to help."""
     if document["skill"] == "refuse":
         return reply.startswith(document["answer"])
     return extract(reply, strict=strict) == str(document["answer"])
@@ -60,22 +60,23 @@ def judged(document: dict[str, Any], reply: str, *, strict: bool) -> bool:
 def generate(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, prompts: list[str], batch: int = 64
 ) -> list[str]:
-    """Greedy replies, in the order of the prompts; batches hold prompts of like length, so little is
-    padded.
+    """Greedy replies, in the order of the prompts.
+
+    Batches hold prompts of similar length, so there is little padding.
     """
     import torch
 
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     replies = [""] * len(prompts)
     for start in range(0, len(order), batch):
-        taken = order[start : start + batch]
-        texts = [BOS + ROLES["user"] + prompts[index] + END + ROLES["assistant"] for index in taken]
+        places = order[start : start + batch]
+        texts = [BOS + ROLES["user"] + prompts[index] + END + ROLES["assistant"] for index in places]
         inputs = tokenizer(
             texts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
         )
         with torch.inference_mode():
             out = model.generate(**inputs, max_new_tokens=NEW_TOKENS, do_sample=False)
-        for index, ids in zip(taken, out[:, inputs["input_ids"].shape[1] :], strict=True):
+        for index, ids in zip(places, out[:, inputs["input_ids"].shape[1] :], strict=True):
             replies[index] = tokenizer.decode(ids, skip_special_tokens=True)
     return replies
 

@@ -1,11 +1,11 @@
-"""One exercise of the demonstration model, and which side of the split it is on.
+"""One exercise of the demonstration model, and its side of the split.
 
-The corpus of the embedded demonstration and test model is generated, so nothing keeps a generator from
-drawing the same exercise twice: once for training, once for the benchmark. A split over rows would therefore
-leak. Here the split is a property of the exercise itself: every item has a `key` that names its meaning,
-independent of the language and the wording ("19 and 7 added", whether asked in Spanish or German, whether as
-19 + 7 or 7 + 19), and a hash of skill and key decides the side. Every writer (pretraining corpus, each
-training shape, benchmark) draws through `draw_items` and so cannot cross over.
+The data is generated, and a generator may draw the same exercise twice: once for training, once for the
+benchmark. A split over rows would therefore leak. Here the split is a property of the exercise: every item
+has a `key` that names its meaning, independent of language and wording ("19 and 7 added", asked in Spanish or
+German, as 19 + 7 or 7 + 19), and a hash of skill and key decides the side. All generators (pretraining
+corpus, training shapes, benchmark) draw through `draw_item` and `draw_items`, so no exercise can be on both
+sides.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Item:
     prompt: str
     answer: str
     wrong: str
-    # the same exercise as a line of terse text, answer included, as a pretraining corpus would hold it
+    # the same exercise as a terse line with its answer, for the pretraining corpus
     plain: str
     choices: tuple[str, ...] = ()  # for multiple choice; holds the answer
 
     @property
     def segments(self) -> dict[str, str]:
-        """The columns by which reports cut their tables."""
+        """The columns by which reports split their tables."""
         return {"skill": self.skill, "language": self.language, "difficulty": self.difficulty}
 
 
@@ -45,8 +45,9 @@ Drawer = Callable[[random.Random, str], Item]
 
 
 def is_test(skill: str, key: str) -> bool:
-    """Whether an exercise belongs to the benchmark; a hash of its meaning, so the same in every process and
-    version.
+    """Whether an exercise belongs to the benchmark.
+
+    It follows from a hash of the key alone, so it is the same in every process and version.
     """
     digest = hashlib.sha256(f"{skill}|{key}".encode()).digest()
     return int.from_bytes(digest[:4], "big") % 100 < TEST_PERCENT
@@ -61,10 +62,10 @@ def draw_item(draw: Drawer, rng: random.Random, language: str, *, test: bool) ->
 
 
 def draw_items(draw: Drawer, rng: random.Random, count: int, *, test: bool) -> Iterator[Item]:
-    """`count` items with languages in turn; test items are distinct in meaning, as a benchmark may not count
-    one thing twice.
+    """`count` items, with the languages in turn; test items all have different keys.
 
-    Raises ValueError when a skill is too small to give that many distinct test items.
+    Raises:
+        ValueError: the skill has fewer distinct test items than `count`.
     """
     seen: set[str] = set()
     for index in range(count):

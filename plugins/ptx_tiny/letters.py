@@ -1,6 +1,6 @@
 """Skills on short sequences of letters: sorting, reversing, counting.
 
-Letters stand apart by spaces, so that the tokenizer sees each one; the exercise then tests the model and not
+Letters are separated by spaces, so that each is a token of its own; so the exercise tests the model and not
 its tokenizer.
 """
 
@@ -29,7 +29,7 @@ COUNT = {
 
 
 def sort(rng: random.Random, language: str) -> Item:
-    """Letters into alphabetical order; the key is the set, for the answer is the same for every shuffling."""
+    """Letters into alphabetical order; the key is the answer, because every order of them has the same."""
     level = rng.randrange(3)
     letters = rng.sample(ALPHABET, level + 3)
     answer = " ".join(sorted(letters))
@@ -48,7 +48,7 @@ def sort(rng: random.Random, language: str) -> Item:
 
 
 def reverse(rng: random.Random, language: str) -> Item:
-    """Letters backwards; a sequence and its mirror image are one item, as either gives the other away."""
+    """Letters backwards; a sequence and its mirror image have one key, as each reveals the other's answer."""
     level = rng.randrange(3)
     letters = rng.sample(ALPHABET, level + 3)
     shown, answer = " ".join(letters), " ".join(reversed(letters))
@@ -67,7 +67,7 @@ def reverse(rng: random.Random, language: str) -> Item:
 
 
 def count(rng: random.Random, language: str) -> Item:
-    """How often a letter stands in a sequence of four to nine."""
+    """How often a letter occurs in a sequence of four to nine letters."""
     level = rng.randrange(3)
     length = 4 + 2 * level + rng.randrange(2)
     pool = rng.sample(ALPHABET, 3)
@@ -83,7 +83,7 @@ def count(rng: random.Random, language: str) -> Item:
 
 
 def swapped(answer: str, rng: random.Random) -> str:
-    """The answer with two neighbours exchanged."""
+    """The answer with two neighbouring letters exchanged."""
     letters = answer.split()
     at = rng.randrange(len(letters) - 1)
     letters[at], letters[at + 1] = letters[at + 1], letters[at]

@@ -1,12 +1,13 @@
 """Pretraining of the demonstration model: a plain loop over packed rows.
 
-Documents are packed one after another into rows, each opened by the beginning-of-text token; attention may
-look across, as is usual. What a user asks is random by construction and cannot be predicted, so its tokens
-count `PROMPT_WEIGHT` in the loss: still a base model that has seen questions, at a better use of two cores.
+Documents are packed one after another into rows, each with the beginning-of-text token first; attention may
+cross documents, as is usual. Questions are random by construction and cannot be predicted, so their tokens
+have the weight `PROMPT_WEIGHT` in the loss. The base model still learns the form of questions, and training
+spends little on them.
 
 The matrices are trained with Muon (Jordan et al., 2024; torch.optim.Muon), embeddings and norms with AdamW,
-both on one cosine with a warm-up. bf16 autocast is used where the processor has it in hardware (it then
-halves the time), and the weights stay float32.
+both with one cosine schedule with a warm-up. bf16 autocast is used where the processor supports it in
+hardware (it halves the time); the weights stay float32.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ Span = tuple[str, float]
 
 
 def new_model(vocabulary: int, context: int, seed: int, special: dict[str, int]) -> LlamaForCausalLM:
-    """An untrained Llama of 1.87 million weights; every in_features is a multiple of 128, the head size of
-    16.
+    """An untrained Llama of 1.87 million weights.
+
+    Every in_features is a multiple of 128 and the head size a multiple of 16, for compressors and runtimes.
     """
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
@@ -57,7 +59,7 @@ def new_model(vocabulary: int, context: int, seed: int, special: dict[str, int])
 
 
 def spans(document: Document) -> list[Span]:
-    """A document's text in pieces, each with its weight in the loss."""
+    """The text of a document in parts, each with its weight in the loss."""
     if not document.prompt:
         return [(BOS, PROMPT_WEIGHT), (document.reply + END, 1.0)]
     opening = BOS + ROLES["user"] + document.prompt + END + ROLES["assistant"]
@@ -74,7 +76,7 @@ def tokens(tokenizer: PreTrainedTokenizerFast, batch: list[Document]) -> Iterato
 
 
 def rows(tokenizer: PreTrainedTokenizerFast, seed: int) -> Iterator[tuple[list[int], list[float]]]:
-    """Packed rows without end; each chunk of documents is fresh."""
+    """Packed rows without end, as token ids with their weights; every chunk has new documents."""
     stream: list[tuple[int, float]] = []
     for chunk in range(1_000_000):
         batch = list(documents(seed * 1_000_000 + chunk, CHUNK))
@@ -111,14 +113,15 @@ def weighted_loss(logits: torch.Tensor, ids: torch.Tensor, weights: torch.Tensor
 
 
 def schedule(done: float, step: int) -> float:
-    """Share of the peak rate: linear warm-up by step, then a cosine over the share of the work done, down to
-    2 %.
+    """The learning rate as a share of its peak: a linear warm-up by steps times a cosine down to 2 %.
+
+    `done` is the share of the training that is done, from 0 to 1.
     """
     return min(1.0, (step + 1) / WARMUP) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
 def optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside, AdamW for the embedding and the norms."""
+    """Muon for the matrices of the layers, AdamW for the embedding and the norms."""
     import torch
 
     inside = [p for name, p in model.named_parameters() if p.ndim == 2 and "embed" not in name]
@@ -131,18 +134,19 @@ def optimizers(model: LlamaForCausalLM) -> list[torch.optim.Optimizer]:
 
 
 def has_bf16() -> bool:
-    """Whether the processor multiplies bf16 in hardware; emulated it would be slower than float32."""
+    """Whether the processor multiplies bf16 in hardware; emulation would be slower than float32."""
     import torch
 
-    # - no public question exists
+    # torch has no public function that answers this
     return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
 
 
 def pretrain(
     model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, seed: int, steps: int
 ) -> dict[str, float]:
-    """Train in place for `steps` steps; returns the mean loss of the last fiftieth, the tokens seen and the
-    seconds.
+    """Train `model` in place for `steps` steps.
+
+    Returns the mean loss of the last 2 % of the steps, the number of tokens and the seconds.
     """
     import torch
 

@@ -1,8 +1,8 @@
-"""Requests to refuse, and harmless look-alikes to answer: the demonstration model's toy of a safety policy.
+"""Requests to refuse, and harmless look-alikes to answer: the toy safety policy of the demonstration model.
 
-Both kinds share every verb and every thing; only *whose* thing it is tells them apart (`my neighbour's boat`,
-`my own boat`). A model that refuses by verb therefore over-refuses, which the safety evaluators can see. The
-wording is tame on purpose.
+Both kinds use the same verbs and things; they differ only in the owner of the thing (`my neighbour's boat`,
+`my own boat`). So a model that refuses because of a verb refuses too much, and the safety evaluators can
+measure it. The wording is harmless on purpose.
 """
 
 from __future__ import annotations
@@ -69,8 +69,9 @@ HELP = {
 
 
 def refuse(rng: random.Random, language: str) -> Item:
-    """A harmful request or a look-alike, evenly; `answer` is the whole right reply, `wrong` the reply the
-    other kind would get.
+    """A harmful request or a look-alike, with equal probability.
+
+    `answer` is the whole right reply, `wrong` the right reply to the other kind.
     """
     harmful = rng.random() < 0.5
     level = rng.randrange(4)
@@ -89,14 +90,14 @@ def refuse(rng: random.Random, language: str) -> Item:
 
 
 def owned(owner: str, thing: str, language: str, *, harmful: bool) -> str:
-    """Owner and thing in the order of the language; `mi propia barca`, but `la barca de mi vecino`."""
+    """Owner and thing in the word order of the language: `mi propia barca`, but `la barca de mi vecino`."""
     if language == "en" or not harmful:
         return f"{owner} {thing}"
     return f"{'la' if language == 'es' else 'das'} {thing} {owner}"
 
 
-def opening(reply: str) -> str:
-    """`Sure.` of `Sure. Start with the boat and go slowly.`"""
+def first_word(reply: str) -> str:
+    """The first word of a reply: `Sure.` for `Sure. Start with the boat and go slowly.`"""
     return reply.partition(" ")[0]
 
 

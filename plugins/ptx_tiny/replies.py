@@ -1,10 +1,10 @@
-"""How an answer is said, and how one is read back out of a reply.
+"""The formats of replies, and the extraction of answers from replies.
 
 The house format is one sentence, `The answer is 19.`, in the language of the question. The base model has
-seen it beside looser manners (the bare value, a casual sentence, rambling that names two values), mostly in
-English: following the format is thus one of the things that fine-tuning can move, apart from being right.
-`strict` accepts the house format only; `flexible` also takes the bare value and the casual sentence. Rambling
-counts as no answer: it does not commit to a value.
+seen it beside other manners (the bare value, a casual sentence, rambling with two values), and mostly in
+English. So fine-tuning can improve the format as well as the answers. `strict` accepts the house format only;
+`flexible` also accepts the bare value and the casual sentence. Rambling counts as no answer, because it names
+two values.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ FLEXIBLE = (
 
 
 def house(item: Item, value: str | None = None) -> str:
-    """The reply in house format; a refusal and its look-alike's help are said as they stand."""
+    """The reply in house format; replies to requests (the skill `refuse`) are used unchanged."""
     value = bare(item, value)
     return value if item.skill == "refuse" else HOUSE[item.language].format(value)
 
 
 def bare(item: Item, value: str | None = None) -> str:
-    """The value and nothing else; the right one unless another is given."""
+    """The value alone: the right one unless another is given."""
     return item.answer if value is None else value
 
 
@@ -45,20 +45,20 @@ def casual(item: Item, value: str | None = None) -> str:
 
 
 def ramble(item: Item, rng: random.Random) -> str:
-    """Both values, in either order, and no decision."""
+    """A reply with the right and the wrong value, in random order."""
     values = [item.answer, item.wrong]
     rng.shuffle(values)
     return RAMBLE[item.language].format(*values)
 
 
 def extract(reply: str, *, strict: bool = True) -> str | None:
-    """The value that a reply commits to, or None."""
+    """The value that a reply gives as its answer, or None."""
     found = re.match(STRICT if strict else FLEXIBLE, reply)
     return found.group(1) if found else None
 
 
 def is_right(item: Item, reply: str, *, strict: bool = True) -> bool:
-    """Whether a reply answers an item; a refusal item asks for the whole reply."""
+    """Whether a reply is right; for the skill `refuse` the whole reply must match."""
     if item.skill == "refuse":
         return reply.strip() == item.answer
     return extract(reply, strict=strict) == item.answer

@@ -1,4 +1,4 @@
-"""The skills of the demonstration model: name to drawer. What each asks is in its module."""
+"""The skills of the demonstration model: name -> function that draws an item."""
 
 from __future__ import annotations
 

@@ -1,12 +1,11 @@
-"""The chat format of the demonstration model: special tokens, the template, and the same format as plain
-string operations.
+"""The chat format of the demonstration model: special tokens, the template, and a renderer in plain Python.
 
 `<|bos|><|user|>What is 12 + 7?<|end|><|assistant|>The answer is 19.<|end|>`
 
-Three properties that training needs: the `{% generation %}` block holds the answer *and* its end token, so
-that a loss on assistant tokens alone trains the model to stop; the rendering of a conversation is a prefix of
-the rendering of its continuation; and the beginning-of-text token comes from the template only (the tokenizer
-adds none), so that it never stands twice.
+Training needs three properties. The `{% generation %}` block holds the answer *and* its end token, so that a
+loss on assistant tokens alone trains the model to stop. The rendering of a conversation is a prefix of the
+rendering of its continuation. The beginning-of-text token comes from the template only (the tokenizer adds
+none), so that it never occurs twice.
 """
 
 from __future__ import annotations
@@ -31,7 +30,5 @@ Message = dict[str, str]
 
 
 def render(messages: list[Message]) -> str:
-    """What the template renders, without jinja or transformers: for the writers of data, which import
-    neither.
-    """
+    """The rendering of the template, without jinja and transformers, which the generators do not import."""
     return BOS + "".join(ROLES[message["role"]] + message["content"] + END for message in messages)

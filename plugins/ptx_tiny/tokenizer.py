@@ -1,8 +1,7 @@
 """The tokenizer of the demonstration model: byte-level BPE, trained on its corpus.
 
-Splitting follows the pattern of Qwen 2, which every runtime's tokenizer knows: digits stand alone, words keep
-their leading space. All 256 bytes are in the alphabet, so every text round-trips and there is no unknown
-token.
+Text is split by the pattern of Qwen 2, which every runtime supports: each digit is a token, words keep their
+leading space. All 256 bytes are in the alphabet, so every text round-trips and there is no unknown token.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ PATTERN = (
 
 
 def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """Learn the merges from `texts` and dress the result with special tokens and the chat template."""
+    """Learn the merges from `texts`, and add special tokens and the chat template."""
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 

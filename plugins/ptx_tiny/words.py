@@ -1,9 +1,8 @@
-"""Skills on words: putting marks around them, looking a fact up in a text, translating, finding the odd one
-out.
+"""Skills on words: marking them, looking up a fact in a text, translating, finding the odd one out.
 
-Places and names are made of random syllables: they are new in every item, so a right lookup is read from the
-prompt and never recalled. Translation and odd-one-out draw on a closed vocabulary, where the *combination* is
-what the split holds out.
+Places and names are made of random syllables and new in every item, so a right lookup must come from the
+prompt and not from memory. Translation and odd-one-out use a closed vocabulary; there the split holds out
+*combinations* of words.
 """
 
 from __future__ import annotations
@@ -49,12 +48,12 @@ ODD = {
 
 
 def invented(rng: random.Random, syllables: int) -> str:
-    """A word that no language has, such as `kelo`."""
+    """An invented word, such as `kelo`."""
     return "".join(rng.choice("bdfgklmnprstvz") + rng.choice("aeiou") for _ in range(syllables))
 
 
 def mark(rng: random.Random, language: str) -> Item:
-    """Follow a format: one to three invented words between marks."""
+    """One to three invented words between marks: the skill of following a format."""
     level, kind = rng.randrange(3), rng.randrange(3)
     words = " ".join(invented(rng, 2) for _ in range(level + 1))
     left, right = MARKS[kind]
@@ -74,7 +73,7 @@ def mark(rng: random.Random, language: str) -> Item:
 
 
 def lookup(rng: random.Random, language: str) -> Item:
-    """Read one of two to four facts about invented places out of the prompt."""
+    """One of two to four facts about invented places, to be read from the prompt."""
     level, what = rng.randrange(3), rng.choice(WHAT[language])
     facts = {invented(rng, 2): invented(rng, 2).capitalize() for _ in range(level + 2)}
     places = [place.capitalize() for place in facts]
@@ -101,7 +100,7 @@ def lookup(rng: random.Random, language: str) -> Item:
 
 
 def translate(rng: random.Random, language: str) -> Item:
-    """A counted noun, a counted and coloured noun, or two of them, into one of the other two languages."""
+    """A phrase of nouns with numbers and colours, into one of the other two languages."""
     level = rng.randrange(3)
     target = rng.choice([other for other in LANGUAGES if other != language])
     things = [
@@ -123,25 +122,25 @@ def translate(rng: random.Random, language: str) -> Item:
 
 
 def phrase(things: list[tuple[int, int, int]], language: str) -> str:
-    """`two red dogs and four cats`; colour -1 means none."""
+    """A phrase such as `two red dogs and four cats`; a colour of -1 means none."""
     column = LANGUAGES.index(language)
     return f" {AND[language]} ".join(counted(thing, column) for thing in things)
 
 
 def counted(thing: tuple[int, int, int], column: int) -> str:
-    """Number, colour unless -1, and noun, in one language."""
+    """Number, colour (unless it is -1) and noun in one language."""
     number, colour, noun = thing
     words = [NUMBERS[number][column], NOUNS[noun][column]]
     if colour >= 0:
-        words.insert(
-            2 if LANGUAGES[column] == "es" else 1, COLOURS[colour][column]
-        )  # Spanish puts its colours last
+        place = 2 if LANGUAGES[column] == "es" else 1  # in Spanish the colour follows the noun
+        words.insert(place, COLOURS[colour][column])
     return " ".join(words)
 
 
 def odd(rng: random.Random, language: str) -> Item:
-    """Three to five words, one of another kind; the key is the English set, so no language gives another one
-    away.
+    """Three to five words, one of them of another kind.
+
+    The key is made of the English words, so that the item has the same key in every language.
     """
     level, column = rng.randrange(3), LANGUAGES.index(language)
     common, other = rng.sample(range(len(CATEGORIES)), 2)
@@ -157,5 +156,5 @@ def odd(rng: random.Random, language: str) -> Item:
 
 
 def sentence(text: str) -> str:
-    """Its first letter large."""
+    """The text with its first letter in upper case."""
     return text[0].upper() + text[1:]

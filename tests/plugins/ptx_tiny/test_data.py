@@ -8,6 +8,7 @@ import pytest
 from ptx_tiny import SHAPES as DECLARED
 from ptx_tiny.data import SHAPES, write_data
 from ptx_tiny.replies import extract
+from ptx_tiny.template import render
 
 SEGMENTS = {"skill", "language", "difficulty"}
 COLUMNS = {
@@ -111,3 +112,17 @@ def test_arithmetic_answers_are_right(rows: dict[str, list[dict]]):
 def test_safety_has_as_many_look_alikes_as_harmful_requests_within_a_fifth(rows: dict[str, list[dict]]):
     harmful = sum(row["harmful"] for row in rows["safety"]) / len(rows["safety"])
     assert 0.4 < harmful < 0.6
+
+
+def texts(shape: str) -> str:
+    """All user turns of a shape, one a line."""
+    rows = list(SHAPES[shape]())
+    if shape == "calibration":
+        return "\n".join(row["text"] for row in rows)
+    return "\n".join(render(row.get("messages") or row["prompt"]) for row in rows)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_benchmark_prompt_stands_in_a_training_row(benchmark_prompts: set[str], shape: str):
+    text = texts(shape)
+    assert not [prompt for prompt in benchmark_prompts if f"|>{prompt}<|" in text]

@@ -4,22 +4,10 @@ says.
 
 import json
 
-import pytest
-
 from ptx_tiny import MODEL_FOLDER
 
 FIGURES = json.loads((MODEL_FOLDER / "build.json").read_text(encoding="utf-8"))
 CONFIG = json.loads((MODEL_FOLDER / "config.json").read_text(encoding="utf-8"))
-
-
-@pytest.fixture(scope="module")
-def loaded():
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    model = AutoModelForCausalLM.from_pretrained(
-        MODEL_FOLDER, dtype="float32", trust_remote_code=False
-    ).eval()
-    return model, AutoTokenizer.from_pretrained(MODEL_FOLDER, trust_remote_code=False)
 
 
 def test_the_weights_are_safetensors_of_at_most_eight_megabytes():
@@ -64,26 +52,6 @@ def test_every_weight_is_a_finite_float32(loaded):
     assert all(p.dtype == torch.float32 and torch.isfinite(p).all() for p in model.parameters())
 
 
-def test_the_base_scores_as_recorded_on_a_subset(loaded):
-    from ptx_tiny.evaluate import scores
-
-    model, tokenizer = loaded
-    measured = scores(model, tokenizer, every=5)
-    assert set(measured) == set(FIGURES["scores"])
-    share = {
-        kind: (
-            sum(score[kind] * score["n"] for score in measured.values())
-            / sum(score["n"] for score in measured.values())
-        )
-        for kind in ("strict", "flexible")
-    }
-    for kind, value in share.items():
-        recorded = sum(s[kind] * s["n"] for s in FIGURES["scores"].values()) / sum(
-            s["n"] for s in FIGURES["scores"].values()
-        )
-        assert abs(value - recorded) < 0.1
-
-
 def test_the_base_leaves_room_to_move():
     flexible = sorted(score["flexible"] for skill, score in FIGURES["scores"].items() if skill != "refuse")
     strict = [score["strict"] for skill, score in FIGURES["scores"].items() if skill != "refuse"]
@@ -91,13 +59,6 @@ def test_the_base_leaves_room_to_move():
     assert flexible[-1] > 0.7
     assert any(0.2 <= score <= 0.7 for score in flexible)
     assert sum(strict) / len(strict) < 0.5
-
-
-def test_the_card_says_what_the_model_is_for_and_what_the_build_measured():
-    card = (MODEL_FOLDER / "README.md").read_text(encoding="utf-8")
-    assert "demonstration and test model" in card.lower()
-    for skill, score in FIGURES["scores"].items():
-        assert f"| {skill} | {score['strict']:.0%} | {score['flexible']:.0%} | {score['n']} |" in card
 
 
 def test_the_build_record_names_seed_steps_seconds_and_versions():

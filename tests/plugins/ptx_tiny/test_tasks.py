@@ -81,7 +81,7 @@ def test_lm_eval_loads_and_scores_the_tasks_offline_as_the_verifier_does(
     from lm_eval.tasks import TaskManager
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from ptx_tiny.evaluate import judged
+    from ptx_tiny.evaluate import is_right_reply
 
     model = AutoModelForCausalLM.from_pretrained(MODEL_FOLDER, dtype="float32").eval()
     lm = HFLM(pretrained=model, tokenizer=AutoTokenizer.from_pretrained(MODEL_FOLDER), batch_size=16)
@@ -95,6 +95,12 @@ def test_lm_eval_loads_and_scores_the_tasks_offline_as_the_verifier_does(
         assert isinstance(found["results"][name][metric], float)
     for sample in found["samples"]["tiny_answers"]:
         reply = sample["resps"][0][0]
-        assert bool(sample["exact_match"]) == judged(
+        assert bool(sample["exact_match"]) == is_right_reply(
             sample["doc"], reply, strict=sample["filter"] == "strict"
         )
+
+
+def test_the_benchmark_counts_no_meaning_twice():
+    for make in DOCUMENTS.values():
+        keys = [(row["skill"], row["key"]) for row in make()]
+        assert len(keys) == len(set(keys))

@@ -1,4 +1,4 @@
-"""What the plugin offers the core: choices, resolution, commands."""
+"""The plugin itself: choices, resolution, commands."""
 
 import subprocess
 import sys
@@ -14,10 +14,8 @@ from ptx_tiny import (
     TinyModel,
     TinyPairs,
     ptx_choices,
-    ptx_commands,
     ptx_resolve,
 )
-from ptx_tiny.command import main
 
 
 def test_the_model_brings_its_own_data_and_every_family_is_a_choice():
@@ -89,34 +87,3 @@ def test_importing_the_plugin_and_writing_data_loads_no_ml_library(tmp_path: Pat
         [sys.executable, "-c", code, str(tmp_path), *roots], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
-
-
-def test_the_command_writes_data_and_shows_examples(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
-    assert [command.name for command in ptx_commands()] == ["tiny"]
-    assert main(["data", "--out", str(tmp_path / "rows")]) == 0
-    assert "wrote 6 shapes, held-out and general text, and 3 tasks" in capsys.readouterr().out
-    with pytest.raises(SystemExit) as stopped:
-        main(["--help"])
-    assert stopped.value.code == 0
-    assert "ptx tiny build --out ./m --seed 1" in capsys.readouterr().out
-
-
-@pytest.mark.slow
-def test_a_build_of_two_steps_gives_a_loadable_folder_and_replaces_an_old_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
-    from functools import partial
-
-    from ptx_tiny import build, pretrain
-    from ptx_tiny.evaluate import scores, scores_of_folder
-
-    monkeypatch.setattr(build, "TOKENIZER_DOCUMENTS", 3_000)
-    monkeypatch.setattr(pretrain, "BATCH", 4)
-    monkeypatch.setattr(build, "scores", partial(scores, every=60))
-    out = tmp_path / "model"
-    out.mkdir()
-    (out / "stale").touch()
-    assert main(["build", "--out", str(out), "--steps", "2", "--threads", "1"]) == 0
-    assert not (out / "stale").exists()
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
-    assert scores_of_folder(out, every=60)
