@@ -1,4 +1,4 @@
-"""The data that each step of a run reads, and what is wrong with the run before a weight is loaded."""
+"""The data that each step of a run reads, and the problems of the run that need no weights to be found."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ptx.hooks.host import Host
 from ptx.plan.keys import reads_of
 from ptx.plan.model_inputs import Further
 from ptx.plan.preflight import (
+    configs_by_method,
     environment_problems,
     package_problems,
-    parts_of,
     place_of,
     scorer_problems,
     serving_problems,
@@ -23,7 +23,7 @@ from ptx.records import ModelRef
 
 
 class Feeds:
-    """``by_step`` holds the data of each step that reads some; ``problems`` and ``notes`` what was found."""
+    """The data of each step that reads some (``by_step``), and the ``problems`` and ``notes`` of the run."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Feeds:
         self._ask_plugins(model, data, further)
 
     def _feed(self, name: str, step: Any, data: DataSet | None) -> None:
-        """Give a step its data, and check the rows that it will read."""
+        """Assign the data to a step, and check the rows that it will read."""
         choice = self.host.choice_of(step)
         who = f"{choice.group}={choice.name}"
         if data is None:
@@ -71,7 +71,7 @@ class Feeds:
         return data.only(wanted, f"recipe.steps.{name}") if wanted else data
 
     def _check(self, data: DataSet, needs: Sequence[str], who: str) -> None:
-        """Whether the data has one of the shapes, and what is wrong with its rows."""
+        """Add the problems of the data: none of the shapes is there, or its rows have faults."""
         try:
             shape = data.require(needs, who, fits=self._methods_by_shape())
         except ConfigError as error:
@@ -90,10 +90,12 @@ class Feeds:
         return fits
 
     def _ask_plugins(self, model: ModelRef, data: DataSet | None, further: dict[str, Further]) -> None:
-        """What the plugins find wrong (``ptx_validate``), once per training step."""
-        for name, part in parts_of(self.config):
-            beside = further.get(name, {}).items()
-            there = {role: ref.path for role, ref in beside if isinstance(ref, ModelRef)}
+        """Add the problems that plugins find (``ptx_validate``), asked once per training step."""
+        for name, part in configs_by_method(self.config):
+            read = further.get(name, {}).items()
+            existing = {role: ref.path for role, ref in read if isinstance(ref, ModelRef)}
             place = place_of(name, self.config)
-            for found in self.host.hook.ptx_validate(config=part, model=model.path, data=data, models=there):
+            for found in self.host.hook.ptx_validate(
+                config=part, model=model.path, data=data, models=existing
+            ):
                 self.problems += [problem.at(place) for problem in found]

@@ -1,6 +1,6 @@
-"""The models and data that jobs name: each distinct value is resolved and opened once.
+"""The models and data of the jobs: each distinct value is resolved and opened once.
 
-What is wrong with a value is named once too, by the first job that has it.
+The problems of a value are also reported once, for the first job that has it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ptx.records import ModelRef
 
 
 def open_choice(host: Host, value: Any) -> DataSet:
-    """Resolve and open a ``data=`` choice."""
+    """The data set of a ``data=`` choice, resolved and opened."""
     path = host.first("ptx_resolve", value=value, cache=cache_folder())
     extra = {name: getattr(value, name) for name in ("columns", "shape") if getattr(value, name, None)}
     return open_data(host.name_of(value), path, limit=value.limit, **extra)
 
 
 class Inputs:
-    """Resolves values, and collects what is wrong with them in ``problems``.
+    """Resolves models and data, and collects their ``problems``.
 
-    ``resolved`` may be carried over from one plan to the next: a search plans trial by trial, and its models
-    and data are to stay what they were.
+    ``resolved`` may be carried from one plan to the next: a search plans trial by trial, and all its trials
+    must have the same models and data.
     """
 
     def __init__(self, host: Host, resolved: dict[str, Any] | None = None) -> None:
@@ -40,17 +40,17 @@ class Inputs:
         self._resolved: dict[str, Any] = {} if resolved is None else resolved
 
     def model(self, value: Any) -> tuple[ModelRef, ModelFacts] | None:
-        """The folder of a ``model=`` choice and what it holds; None when something is wrong with it."""
+        """The folder of a ``model=`` choice and its facts; None when it has a problem."""
         found: tuple[ModelRef, ModelFacts] | None = self._once(value, self._resolve_model)
         return found
 
     def data(self, value: Any) -> DataSet | None:
-        """The opened data of a ``data=`` choice; None when there is none, or something is wrong with it."""
+        """The opened data of a ``data=`` choice; None when there is none, or when it has a problem."""
         found: DataSet | None = self._once(value, lambda value: open_choice(self.host, value))
         return found
 
     def further(self, config: RunConfig, model: ModelRef) -> dict[str, Further]:
-        """The models that the steps read beside their input."""
+        """The models that the steps read in addition to their input, by step."""
         try:
             return further_models(self.host, config, model, lambda value: (self.model(value) or (None,))[0])
         except ConfigError as error:

@@ -1,5 +1,6 @@
-"""What decides a result, part by part: the ingredients that a key is the digest of (DESIGN: a step's identity
-is its content).
+"""The ingredients of keys: everything that decides the result of a step or an evaluation.
+
+A key is the digest of its ingredients, so that equal work has an equal key, wherever and whenever it is done.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ptx.store.store import Identity
 
 @dataclass(frozen=True)
 class Ingredients:
-    """Those of the parts of one run."""
+    """The ingredients of the steps and evaluations of one run."""
 
     host: Host
     config: RunConfig
@@ -30,8 +31,10 @@ class Ingredients:
     def of_step(
         self, kind: str, step: Any, name: str, artifact: dict[str, Any], fed: DataSet | None
     ) -> dict[str, Any]:
-        """A step's: its settings, what it is given, the data that it is fed, and where it runs as far as that
-        decides.
+        """The ingredients of a step.
+
+        They are its settings, its input (``artifact``), the rows of its data, its environment, and the part
+        of ``launch=`` that decides the result.
         """
         found = self.of(kind, step) | environment_of(step) | {"input": artifact}
         launch = self.config.launch
@@ -48,12 +51,13 @@ class Ingredients:
 
     @property
     def baseline_runtime(self) -> Any:
-        """What serves the model as it came: what is declared, else the run's own."""
+        """The runtime of the baseline: ``baseline_runtime=`` where it is given, else that of the run."""
         return self.config.runtime if self.config.baseline_runtime is None else self.config.baseline_runtime
 
     def reference(self, model: ModelRef) -> Step:
-        """The model as it came, exported to the runtime that serves it: the step that its baseline run takes
-        too.
+        """The export of the model as it came, to the runtime of the baseline.
+
+        It is the same step as that of the baseline run.
         """
         runtime = self.baseline_runtime
         ingredients = (
@@ -68,7 +72,7 @@ class Ingredients:
         )
 
     def measure(self, name: str, artifact: dict[str, Any], baseline: str) -> Measure:
-        """An evaluation with its identity; ``baseline`` stands for the model that it may be compared with."""
+        """An evaluation; ``baseline`` is the key or digest of the model that it may compare with."""
         evaluator = self.config.eval[name]
         found = self.of("evaluate", evaluator)
         found |= {
@@ -90,46 +94,44 @@ class Ingredients:
         return Measure(name, evaluator, Identity("evaluations", found))
 
     def of(self, kind: str, part: Part) -> dict[str, Any]:
-        """Those of any configured part: the plugin that answers for it, its settings, libraries, files and
-        scorers.
-        """
+        """The ingredients of any configured part: its plugin, settings, libraries, files and scorers."""
         found = {
             "kind": kind,
             "config": identity_of(part),
             "device": self.device,
             "seed": self.config.seed,
-        } | self._made_by(part)
+        } | self._origin(part)
         if isinstance(part, Runtime) and kind == "load" and (served := part.served()):
             found["served"] = served.identity()
         if isinstance(part, Method) and part.qat is not None:
-            found["qat"] = self._made_by(part.qat)
+            found["qat"] = self._origin(part.qat)
         if isinstance(part, Scorer | Runtime) and (files := part.inputs()):
             found["inputs"] = digests(files)
         if scorers := part.scorers():
             found["scorers"] = {name: self.of("score", self.config.scorer[name]) for name in scorers}
         return found
 
-    def _made_by(self, part: Any) -> dict[str, Any]:
-        """The choice, with the versions of its plugin and libraries."""
+    def _origin(self, part: Any) -> dict[str, Any]:
+        """The choice of a part, with the versions of its plugin and libraries."""
         choice, owner = self.host.choice_of(part), self.host.owner_of(part)
         plugin = f"{owner.name} {owner.version} {choice.version}"
         return {"choice": choice.name, "plugin": plugin, "libraries": machine.versions(choice.libraries)}
 
 
 def environment_of(step: Part) -> dict[str, Any]:
-    """What decides the result in the environment that a step runs in, where that is not this one.
+    """The ingredient for the environment of a step; empty where it runs in this one.
 
-    A package that was made there is opened here, so no evaluation has this in its key.
+    It is not in the keys of evaluations: a package that was exported there is opened here.
     """
     outside = step.outside()
     return {} if outside is None else {"outside": outside.identity()}
 
 
 def digests(paths: Sequence[Path]) -> list[str]:
-    """The contents of files and folders."""
+    """The digests of files and folders."""
     return [ModelRef.of(path).digest if path.is_dir() else file_digest(path) for path in paths]
 
 
 def reads_of(step: Part) -> list[tuple[str]]:
-    """The shapes that a step reads beside the one it works on, each as a need of its own."""
+    """The shapes that a step reads in addition to the one it works on, each as a need of its own."""
     return [(shape,) for shape in step.reads]

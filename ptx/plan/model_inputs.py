@@ -1,9 +1,8 @@
-"""The models that a step reads beside its input (a teacher), as its settings name them: the run's own,
-another step's, or any model.
+"""The models that a step reads in addition to its input, such as a teacher.
 
-What comes out goes into the step's key: the digest of a folder, or the key of the step that makes the model.
-So a teacher that is given as another path with the same files shares the step, and a teacher that has changed
-does not.
+The settings of the step name them: the run's own model, the result of an earlier step, or any other model.
+Each goes into the key of the step, as the digest of its folder or as the key of the step that makes it. So a
+teacher at another path with the same files gives the same step, and a teacher that has changed another one.
 """
 
 from __future__ import annotations
@@ -19,38 +18,41 @@ from ptx.hooks.host import Host
 from ptx.records import ModelRef
 
 START, INPUT = "start", "input"
-#: what a step calls a model -> the model, or the name of the earlier step that makes it
+#: role of a model in a step -> the model, or the name of the earlier step that makes it
 Further = Mapping[str, ModelRef | str]
 
 
 def further_models(
     host: Host, config: RunConfig, model: ModelRef, resolve: Callable[[Model], ModelRef | None]
 ) -> dict[str, Further]:
-    """Per step that reads some. ``resolve`` makes a model choice a folder; what it cannot resolve is left
-    out.
+    """The further models by step, for the steps that read some.
+
+    ``resolve`` gives the folder of a model choice; a model that it cannot resolve is left out.
 
     Raises:
-        ConfigError: a name that is neither a step's nor a model's.
+        ConfigError: for a name that is neither an earlier step nor a model.
     """
     found: dict[str, Further] = {}
     before: dict[str, Any] = {}
     for name, step in config.chain().items():
         roles = {
-            role: _there(host, value, before, model, resolve) for role, value in step.models(before).items()
+            role: _model_of(host, value, before, model, resolve)
+            for role, value in step.models(before).items()
         }
-        if kept := {role: there for role, there in roles.items() if there is not None}:
-            found[name] = kept
+        if resolved := {role: ref for role, ref in roles.items() if ref is not None}:
+            found[name] = resolved
         before[name] = step
     return found
 
 
-def _there(
+def _model_of(
     host: Host,
     value: str,
     before: Mapping[str, Any],
     model: ModelRef,
     resolve: Callable[[Model], ModelRef | None],
 ) -> ModelRef | str | None:
+    """The model that ``value`` names, or the name of the earlier step that makes it."""
     if value == INPUT:
         value = next(reversed([*before]), START)
     if value == START:
@@ -59,16 +61,18 @@ def _there(
 
 
 def model_choice(host: Host, value: str, also: list[str]) -> Model:
-    """The model choice that ``value`` stands for: a name, a path or a hub id; ``also`` are further words that
-    could have been meant.
+    """The model choice that ``value`` names: a choice, a path or an id of the hub.
+
+    Raises:
+        ConfigError: when it names none; ``also`` are further words that the user may have meant.
     """
     named = host.choices.get(("model", value))
     if named is not None and value not in ("path", "hub"):
-        made: Model = named.config_type()
+        choice: Model = named.config_type()
     elif is_path("model", value):
-        made = host.choices["model", "path"].config_type(path=str(Path(value).expanduser()))
+        choice = host.choices["model", "path"].config_type(path=str(Path(value).expanduser()))
     elif HUB_ID.fullmatch(value) and ("model", "hub") in host.choices:
-        made = host.choices["model", "hub"].config_type(id=value)
+        choice = host.choices["model", "hub"].config_type(id=value)
     else:
         known = [*also, *(name for name in host.names("model") if name not in ("path", "hub"))]
         hint = did_you_mean(value, known)
@@ -78,4 +82,4 @@ def model_choice(host: Host, value: str, also: list[str]) -> Model:
                 f"{hint} Write a path as ./{value}, an id of the hub as org/name",
             )
         )
-    return made
+    return choice

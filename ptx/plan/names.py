@@ -1,5 +1,6 @@
-"""Names of runs and sweeps, made from what was typed: the same command gives the same names, so that asking
-again continues.
+"""Names of runs and sweeps, made from the words of the command.
+
+The same command gives the same names, so that it resumes its sweep when it is typed again.
 """
 
 from __future__ import annotations
@@ -15,25 +16,25 @@ from ptx.plan.plan import Work
 
 
 def run_id(label: str, work: Work) -> str:
-    """The name of a run's folder: its label, and what tells it from another run of that label."""
+    """The name of the folder of a run: its label, and a digest that distinguishes runs of equal labels."""
     keys = [[step.key for step in work.steps], [measure.key for measure in work.evaluations]]
     return f"{slug(label)}-{digest_of([label, *keys])[:8]}"
 
 
 def _group(line: str) -> str:
-    """``method`` of ``method.beta=0.1``."""
+    """The group of a word: ``method`` for ``method.beta=0.1``."""
     return line.partition("=")[0].partition(".")[0]
 
 
 def label_of(job: Job) -> str:
-    """What tells this run from its neighbours: the swept values, or for a single run what was typed."""
+    """The label of a run: its swept values, or all words of a command that has a single run."""
     if job.varied:
         return " ".join(f"{key}={value}" for key, value in job.varied.items())
     return " ".join(line for line in job.overrides if _group(line) not in NEUTRAL) or "defaults"
 
 
 def slug(label: str) -> str:
-    """A folder name out of a label: its values, joined by dashes."""
+    """A folder name for a label: its values, joined by dashes."""
     values = []
     for word in label.split():
         key, _, value = word.rpartition("=")
@@ -47,7 +48,7 @@ def slug(label: str) -> str:
 
 
 def sweep_name(verb: str, jobs: Sequence[Job]) -> str:
-    """The same command gives the same name, so that asking again continues."""
+    """The name of a sweep: the verb, the choices of a single run, and a digest of all its words."""
     lines = [sorted(line for line in job.overrides if _group(line) not in NEUTRAL) for job in jobs]
     chosen = [
         line

@@ -1,7 +1,7 @@
-"""The plan: every run, step and measurement with its key, made and checked before the first of them starts.
+"""The values of a plan: every run, step and measurement, each with its key.
 
-Keys chain: a step's input is named by the key of the step before it, so all keys are known here, and with
-them what is shared between runs and what lies in the store already.
+Keys form a chain: the input of a step is named by the key of the step before it. So all keys are known before
+the first step runs, and with them the steps that runs share and those that the store holds already.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from ptx.store.store import Identity, Store
 
 @dataclass(frozen=True)
 class Step:
-    """One transformation model -> model."""
+    """One transformation of a model.
 
-    kind: str  # train, compress or export
+    ``kind`` is ``train``, ``compress`` or ``export``. ``models`` are those that it reads in addition to its
+    input, by role; a text is the name of the step that makes the model.
+    """
+
+    kind: str
     name: str
     config: Any
-    data: DataSet | None  # what it is fed
+    data: DataSet | None
     identity: Identity
-    models: Mapping[str, ModelRef | str] = field(
-        default_factory=dict
-    )  # what it reads beside its input; a text: what that step makes
+    models: Mapping[str, ModelRef | str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -40,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Measure:
-    """One evaluator on one artifact."""
+    """One evaluation of one artifact."""
 
     name: str
     config: Any
@@ -54,7 +56,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Work:
-    """What a run does: its steps in order, then its measurements.
+    """The work of a run: its steps in order, then its measurements.
 
     ``reference`` is the export of the model as it came, for evaluators that compare on a runtime with
     packages.
@@ -84,17 +86,17 @@ class RunPlan:
     baseline: bool = False
 
     def measuring(self, evaluations: tuple[Measure, ...]) -> RunPlan:
-        """The same run with these measurements."""
+        """The same run with other measurements."""
         return replace(self, work=replace(self.work, evaluations=evaluations))
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """Its steps, in order."""
+        """The steps of the run, in order."""
         return self.work.steps
 
     @property
     def evaluations(self) -> tuple[Measure, ...]:
-        """Its measurements."""
+        """The measurements of the run."""
         return self.work.evaluations
 
     @property
@@ -104,7 +106,7 @@ class RunPlan:
 
     @property
     def device(self) -> str:
-        """Where it runs: ``cpu`` or ``cuda``."""
+        """The device that the run uses: ``cpu`` or ``cuda``."""
         return self.work.device
 
 
@@ -122,20 +124,20 @@ class SweepPlan:
 
     @property
     def folder(self) -> Path:
-        """Where the records lie."""
+        """The folder of the records."""
         return self.out / "runs" / self.name
 
     @property
     def is_sweep(self) -> bool:
-        """Whether several runs were asked for, baselines not counted."""
+        """Whether the command has several runs, without counting baselines."""
         return sum(not run.baseline for run in self.runs) > 1
 
     @property
     def store(self) -> Store:
-        """Where finished steps and evaluations lie."""
+        """The store of finished steps and evaluations."""
         return Store(self.out.absolute() / "store")
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """The command as it can be typed again."""
+    """The command line, quoted for a shell."""
     return shlex.join(["ptx", *arguments])

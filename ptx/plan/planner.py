@@ -1,4 +1,4 @@
-"""Making the plan: resolve, check and key every job, and report everything that is wrong at once."""
+"""Makes the plan: resolves, checks and keys every job, and reports all problems at once."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ EXAMPLES = {"tasks": "[./folder,arc_easy]", "texts": "[./held-out.txt]"}
 def make_plan(
     host: Host, verb: str, jobs: Sequence[Job], command: str, resolved: dict[str, Any] | None = None
 ) -> SweepPlan:
-    """Resolve, check and key every job.
+    """The plan of a command, with every job resolved, checked and keyed.
 
-    ``resolved`` is carried from plan to plan by a search (:class:`Inputs`).
+    ``resolved`` is carried from plan to plan by a search (:class:`ptx.plan.inputs.Inputs`).
 
     Raises:
-        ConfigError: with everything that is wrong.
+        ConfigError: with every problem of every job.
     """
     planner = _Planner(host, verb, jobs[0].config.name or sweep_name(verb, jobs), resolved)
     runs = [run for job in jobs for run in planner.runs(job)]
@@ -45,14 +45,14 @@ def make_plan(
 
 
 def _check_against(against: str, runs: Sequence[RunPlan]) -> None:
-    """``against=`` must name one of the runs."""
+    """Raise ConfigError unless ``against=`` names one of the runs."""
     if against:
         rows = {tuple(pair for pair in run.varied.items() if pair[0] != "seed"): run for run in runs}
         find(against, [Named(run.varied, run.label, [run.id]) for run in rows.values()])
 
 
 def _axes(jobs: Sequence[Job]) -> dict[str, list[str]]:
-    """What is varied over the jobs, with the values in the order in which they were typed."""
+    """The settings that vary over the jobs, with their values in the order in which they were typed."""
     axes: dict[str, list[str]] = {}
     for job in jobs:
         for key, value in job.varied.items():
@@ -63,7 +63,7 @@ def _axes(jobs: Sequence[Job]) -> dict[str, list[str]]:
 
 
 class _Planner:
-    """Plans the jobs of one command and collects what is wrong with them."""
+    """Plans the jobs of one command and collects their problems."""
 
     def __init__(self, host: Host, verb: str, sweep: str, resolved: dict[str, Any] | None) -> None:
         self.host, self.verb, self.sweep = host, verb, sweep
@@ -73,16 +73,16 @@ class _Planner:
 
     @property
     def problems(self) -> list[Problem]:
-        """Everything that was found wrong so far."""
+        """The problems that were found so far."""
         return [*self.inputs.problems, *self._problems]
 
     def runs(self, job: Job) -> list[RunPlan]:
-        """The run of a job, and before it that of its baseline; none when something is wrong with the job."""
+        """The baseline run of a job, if it needs one, and its own run; none when the job has problems."""
         before = len(self.problems)
         self.notes += job.notes
         model, data = self.inputs.model(job.config.model), self.inputs.data(job.config.data)
         if model is None or (data is None and job.config.data is not None):
-            return []  # the first job with this model or data has named the problem
+            return []  # its problem was reported for the first job with this model or data
         config = self._with_content(job, data)
         ref, facts = model
         further = self.inputs.further(config, ref)
@@ -122,9 +122,9 @@ class _Planner:
         ]
 
     def _with_content(self, job: Job, data: DataSet | None) -> RunConfig:
-        """Fill the empty fields of evaluators with what came with the data.
+        """Fill the empty fields of evaluators with the files beside the data (tasks, texts).
 
-        An evaluator for which nothing came is left out, with a note; one that was asked for is a problem.
+        An evaluator without any is left out, with a note; if the user named it, that is a problem.
         """
         chosen = {}
         for name, config in job.config.eval.items():
@@ -135,10 +135,10 @@ class _Planner:
             elif found is not None:
                 chosen[name] = dataclasses.replace(config, **{part: [str(found)]})
             elif "eval" in job.given:
-                where = f"data={data.name} brings none" if data else "no data is given"
+                where = f"data={data.name} has none" if data else "no data is given"
                 fix = (
-                    f"name them: eval.{name}.{part}={EXAMPLES[part]}, or data that brings some (data=tiny for"
-                    " the embedded model and what was made of it)"
+                    f"name them: eval.{name}.{part}={EXAMPLES[part]}, or choose data that has some (data=tiny"
+                    " for the embedded model and models made from it)"
                 )
                 self._problems.append(Problem(f"eval.{name} has no {part}: {where}", fix))
             else:
@@ -149,7 +149,7 @@ class _Planner:
 
 
 def _has_baseline(config: RunConfig, run: RunPlan) -> bool:
-    """Whether the model as it came is measured beside a run: where that differs from the run itself."""
+    """Whether a baseline is measured as well: where the model as it came differs from the run's result."""
     differs = config.chain() or config.baseline_runtime not in (None, config.runtime)
     return bool(config.baseline and run.evaluations and differs)
 
@@ -164,6 +164,6 @@ def _baseline_of(config: RunConfig) -> RunConfig:
 
 
 def _varied_of_baseline(config: RunConfig, varied: dict[str, str]) -> dict[str, str]:
-    """Those of a run's varied values that its baseline has as well."""
+    """The varied values of a run that its baseline has too."""
     groups = {"model", "runtime", "decode", "eval"} - ({"runtime"} if config.baseline_runtime else set())
     return {key: value for key, value in varied.items() if key.partition(".")[0] in groups}

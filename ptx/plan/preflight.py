@@ -1,6 +1,4 @@
-"""What is wrong with a run that is known before a weight is loaded, beside what the plugins find
-(``ptx_validate``).
-"""
+"""Checks before weights are loaded: the problems that the core finds (plugins: ``ptx_validate``)."""
 
 from __future__ import annotations
 
@@ -17,12 +15,12 @@ from ptx.plan.plan import RunPlan
 from ptx.records import ModelRef
 from ptx.store.store import Store
 
-#: a training step holds its model, and at most two checkpoints with two moments per weight, in 4-byte floats
+#: a training step writes its model, and at most two checkpoints with two moments per weight, as 4-byte floats
 BYTES_PER_TRAINED_PARAMETER = 4 * (1 + 2 * 3)
 
 
 def environment_problems(step: Part) -> Sequence[Problem]:
-    """What is wrong with the environment that a step is to run in."""
+    """The problems of the environment that a step runs in; none where that is this one."""
     try:
         if outside := step.outside():
             outside.identity()
@@ -32,7 +30,7 @@ def environment_problems(step: Part) -> Sequence[Problem]:
 
 
 def scorer_problems(config: RunConfig) -> list[Problem]:
-    """Scorers that a step, an evaluator or the decoding asks, and that the configuration does not have."""
+    """The scorers that a step, an evaluator or the decoding needs and that are not configured."""
     parts = [*config.chain().values(), *config.eval.values(), *filter(None, [config.decode])]
     asked = [name for part in parts for name in part.scorers()]
     unknown = [name for name in dict.fromkeys(asked) if name not in config.scorer]
@@ -40,19 +38,21 @@ def scorer_problems(config: RunConfig) -> list[Problem]:
 
 
 def serving_problems(config: RunConfig, host: Host) -> list[Problem]:
-    """A runtime that only exports has nothing to measure."""
+    """The problem of evaluators on a runtime that only exports."""
     if not config.eval or config.runtime.serves:
         return []
     what = (
         f"runtime={host.choice_of(config.runtime).name} is exported, not served:"
         f" eval=[{','.join(config.eval)}] has nothing to measure"
     )
-    return [Problem(what, "write eval=[], or take another runtime")]
+    return [Problem(what, "write eval=[], or choose another runtime")]
 
 
-def parts_of(config: RunConfig) -> list[tuple[str, RunConfig]]:
-    """The run as the plugins check it: one method at a time, since a recipe may hold several; each with the
-    name of its step.
+def configs_by_method(config: RunConfig) -> list[tuple[str, RunConfig]]:
+    """(name of the step, configuration with this method only) for every method of the run.
+
+    Plugins check one method at a time, and a recipe may hold several. The first configuration also has the
+    compressors.
     """
     chain = config.chain()
     methods = {name: step for name, step in chain.items() if isinstance(step, Method)}
@@ -77,9 +77,7 @@ def place_of(name: str, config: RunConfig) -> str:
 
 
 def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Problem]:
-    """A runtime package is what comes out at the end: it can be measured on its own runtime and nothing
-    else.
-    """
+    """The problems of a run that starts from a package, which can only be measured, on its own runtime."""
     if model.kind != "package":
         return []
     package, runtime = read_package(model.path), host.choice_of(config.runtime).name
@@ -88,7 +86,7 @@ def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Pro
         what = (
             f"{model.path} is a package of runtime={package['runtime']}: it cannot be trained or compressed"
         )
-        found.append(Problem(what, "start from the model it was made of"))
+        found.append(Problem(what, "start from the model that it was exported from"))
     if runtime != package["runtime"]:
         what = (
             f"{model.path} is a package of runtime={package['runtime']}, and runtime={runtime} cannot open it"
@@ -98,12 +96,13 @@ def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Pro
         what = (
             f"{model.path} is a package of runtime={package['runtime']}, and baseline_runtime= cannot open it"
         )
-        found.append(Problem(what, "leave baseline_runtime out, or start from the model it was made of"))
+        fix = "leave baseline_runtime out, or start from the model that it was exported from"
+        found.append(Problem(what, fix))
     return found
 
 
 def disk_problems(runs: Sequence[RunPlan], out: Path) -> list[Problem]:
-    """Compare what the steps not yet in the store may write with the room there is."""
+    """The problem of a disk with less room than the steps may need that are not in the store yet."""
     store, needed = Store(out.absolute() / "store"), 0
     todo = {step.key: (step, run) for run in runs for step in run.steps if store.find(step.identity) is None}
     largest = 0
@@ -122,6 +121,6 @@ def disk_problems(runs: Sequence[RunPlan], out: Path) -> list[Problem]:
     return [
         Problem(
             f"{len(todo)} steps may write {needed / 1e6:,.0f} MB, {folder} has {free / 1e6:,.0f} MB free",
-            "free some room, or write elsewhere with out=/another/disk/ptx-out",
+            "free some space, or write elsewhere with out=/another/disk/ptx-out",
         )
     ]

@@ -1,4 +1,4 @@
-"""The plan of one recorded run again, in another process and without Hydra: what a worker is handed."""
+"""The plan of one recorded run, made again in another process (a worker) without Hydra."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ptx.plan.work import work_of
 
 
 def replan(host: Host, record: dict[str, Any]) -> RunPlan:
-    """The plan of one run from its frozen record (run.json).
+    """The plan of one run from its record (run.json).
 
     Raises:
-        ConfigError: a key came out otherwise than when it was frozen, since an input has changed in between.
+        ConfigError: when a key differs from the recorded one, since an input has changed in between.
     """
     inputs = Inputs(host)
     config = thaw(record["config"], host)
@@ -36,7 +36,7 @@ def replan(host: Host, record: dict[str, Any]) -> RunPlan:
         if part.key != frozen[part.name]["key"]:
             changed = differences(frozen[part.name]["ingredients"], part.identity.ingredients)
             what = f"{record['id']}: {part.name} has changed since it was planned: {changed}"
-            raise ConfigError(Problem(what, "start the command again"))
+            raise ConfigError(Problem(what, "run the command again"))
     return RunPlan(
         **{name: record[name] for name in ("id", "label", "verb", "sweep", "varied", "baseline")},
         config=config,
@@ -49,7 +49,7 @@ def replan(host: Host, record: dict[str, Any]) -> RunPlan:
 
 
 def differences(before: Any, after: Any, where: str = "") -> str:
-    """``config.beta 0.1 -> 0.2, libraries.trl ...``: the leaves that differ."""
+    """The leaves of two nested values that differ: ``config.beta 0.1 -> 0.2, libraries.trl ...``."""
     if isinstance(before, dict) and isinstance(after, dict):
         found = [
             differences(before.get(key), after.get(key), f"{where}.{key}" if where else key)

@@ -1,6 +1,6 @@
-"""Configurations as plain data and back: what ``run.json`` keeps and a worker thaws, without Hydra.
+"""Configurations as plain data for ``run.json``, and back again, without Hydra.
 
-A plugin's dataclass becomes a mapping of its fields with ``choice: GROUP=NAME`` in front.
+The dataclass of a choice becomes a mapping of its fields, with ``choice: GROUP=NAME`` as the first entry.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ptx.hooks.host import Host
 
 
 def plain(value: Any, host: Host) -> Any:
-    """A configuration as JSON-able data."""
+    """A configuration as plain data that JSON can hold."""
     if dataclasses.is_dataclass(value):
         fields = {field.name: plain(getattr(value, field.name), host) for field in dataclasses.fields(value)}
         named = {choice.config_type: f"{choice.group}={choice.name}" for choice in host.choices.values()}
@@ -26,7 +26,7 @@ def plain(value: Any, host: Host) -> Any:
 
 
 def thaw(frozen: dict[str, Any], host: Host) -> RunConfig:
-    """The configuration that :func:`plain` was made of."""
+    """The configuration that :func:`plain` was given."""
     known = {field.name for field in dataclasses.fields(RunConfig)}
     return RunConfig(**{name: _thawed(value, host) for name, value in frozen.items() if name in known})
 
@@ -42,8 +42,8 @@ def _thawed(value: Any, host: Host) -> Any:
     if choice is None:
         raise ConfigError(
             Problem(
-                f"the run uses {group}={name}, which no loaded plugin gives",
-                "install the plugin, or bring its ptxfile.py",
+                f"the run uses {group}={name}, which no loaded plugin contributes",
+                "install the plugin, or copy its ptxfile.py to this folder",
             )
         )
     return choice.config_type(**fields)

@@ -1,4 +1,4 @@
-"""The steps and measurements of one run, each with its key: a step's input is named by the step before it."""
+"""The steps and measurements of one run, each with its key; the input of a step is the step before it."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def work_of(
 
     Args:
         host: the plugins.
-        config: the run, resolved.
+        config: the configuration of the run.
         model: the folder that the run starts from.
-        feeds: the data of each step that reads some, by the step's name.
-        further: the models that steps read beside their input, by the step's name.
+        feeds: the data of each step that reads some, by the name of the step.
+        further: the models that steps read in addition to their input, by the name of the step.
     """
     ingredients = Ingredients(host, config, machine.resolve_device(config.device))
     is_package = model.kind == "package"
@@ -62,7 +62,7 @@ def work_of(
 
 
 def kind_of(step: Any) -> str:
-    """``train``, ``compress`` or ``export``; a compressor that trains is a method too, and trains."""
+    """The kind of a step: ``train``, ``compress`` or ``export``; a compressor that trains has ``train``."""
     if isinstance(step, Method):
         return "train"
     return "compress" if isinstance(step, Compressor) else "export"

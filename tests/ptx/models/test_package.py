@@ -164,8 +164,8 @@ def test_a_package_is_nothing_to_train_or_compress_and_no_other_runtime_opens_it
         planned(host, "model=./pkg", "compress=[halve]", "runtime=hf", "eval=[latency]")
     assert [str(problem) for problem in caught.value.problems] == [
         (
-            "pkg is a package of runtime=boxed: it cannot be trained or compressed; start from the model it"
-            " was made of"
+            "pkg is a package of runtime=boxed: it cannot be trained or compressed; start from the model that"
+            " it was exported from"
         ),
         "pkg is a package of runtime=boxed, and runtime=hf cannot open it; type runtime=boxed",
     ]

@@ -1,4 +1,4 @@
-"""Models that a step reads beside its input: named, resolved, keyed by content, and handed over."""
+"""Models that a step reads in addition to its input: named, resolved, keyed by content, and passed on."""
 
 from __future__ import annotations
 
@@ -132,7 +132,8 @@ toy, taught = ToyPlugin(), Plugin()
 
 @ptx.hookimpl
 def ptx_choices():
-    return [choice for choice in toy.ptx_choices() if choice.group in ("method", "compress")] + taught.ptx_choices()
+    ours = [choice for choice in toy.ptx_choices() if choice.group in ("method", "compress")]
+    return ours + taught.ptx_choices()
 
 @ptx.hookimpl
 def ptx_train(run, method, model, data):
@@ -140,11 +141,12 @@ def ptx_train(run, method, model, data):
 
 @ptx.hookimpl
 def ptx_compress(run, compressor, model):
-    return toy.ptx_compress(run, compressor, model) if type(compressor).__name__ in ("Halve", "Round") else None
+    known = type(compressor).__name__ in ("Halve", "Round")
+    return toy.ptx_compress(run, compressor, model) if known else None
 """
 
 
-def test_a_step_in_a_process_of_its_own_is_handed_the_model_too(desk):
+def test_a_step_in_a_process_of_its_own_gets_the_model_too(desk):
     (desk / "ptxfile.py").write_text(PTXFILE)
     (desk / "conf" / "recipe").mkdir(parents=True)
     (desk / "conf" / "recipe" / "two.yaml").write_text(
