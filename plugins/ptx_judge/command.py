@@ -1,4 +1,4 @@
-"""``ptx judge check``: how far a judge agrees with people. ``ptx judge rank``: the order of a sweep's runs."""
+"""``ptx judge check``: a judge's agreement with people. ``ptx judge rank``: the order of a sweep's runs."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ FIELDS = ("name", "source", "template", "prefill", "encode")
 
 @dataclass(frozen=True)
 class Attack:
-    """A template around a request; ``prefill`` is how the assistant's reply is made to begin."""
+    """A template around a request; ``prefill`` is the forced beginning of the assistant's reply."""
 
     name: str
     template: str
@@ -33,7 +33,7 @@ class Attack:
     source: str = ""
 
     def apply(self, request: str) -> str:
-        """The user's turn."""
+        """The user's turn: the template with the request in it."""
         encoded = ENCODINGS[self.encode](request)
         middle = encoded.find(" ", len(encoded) // 2) + 1 or len(encoded) // 2
         parts = {"{prompt}": encoded, "{first}": encoded[:middle], "{second}": encoded[middle:]}
@@ -44,7 +44,7 @@ class Attack:
 
 
 def read_attacks(file: Path, names: Sequence[str] = ()) -> list[Attack]:
-    """The templates of a file, or those named.
+    """The templates of a file; with ``names`` only those.
 
     Raises:
         ValueError: the file does not hold such templates, or not all of those named.
@@ -75,7 +75,7 @@ def _attack(file: Path, number: int, entry: object) -> Attack:
     if not isinstance(entry, dict) or not all(isinstance(value, str) for value in entry.values()):
         raise ValueError(f"{where} must have a name and a template, both text")
     if odd := [key for key in entry if key not in FIELDS]:
-        raise ValueError(f"{where} has a field {odd[0]!r}; {did_you_mean(str(odd[0]), FIELDS)}", where)
+        raise ValueError(f"{where} has a field {odd[0]!r}; {did_you_mean(str(odd[0]), FIELDS)}")
     template = entry.get("template", "")
     if not entry.get("name") or not (
         "{prompt}" in template or ("{first}" in template and "{second}" in template)

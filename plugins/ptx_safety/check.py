@@ -1,13 +1,12 @@
-"""What can be told about a safety evaluation before a model is loaded."""
+"""Find the problems of a safety evaluation before a model is loaded."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from ptx import Problem, RunConfig
+from ptx import Problem, RunConfig, Scorer
 from ptx.models import inspection
 from ptx_safety import ATTACKS, EMBEDDED, OPENINGS, RefusalOpening, Safety, SafetyClassifier
 from ptx_safety.attacks import read_attacks
@@ -16,9 +15,7 @@ from ptx_safety.stored import read_stored
 
 
 def problems(config: RunConfig) -> list[Problem]:
-    """Everything that is wrong with the safety evaluations of ``config``, and with the detectors of this
-    plugin that are asked.
-    """
+    """The problems of the safety evaluations of ``config``, and of this plugin's detectors that are asked."""
     found: list[Problem] = []
     for evaluator in config.eval.values():
         if isinstance(evaluator, Safety):
@@ -29,7 +26,7 @@ def problems(config: RunConfig) -> list[Problem]:
 
 
 def prompts_of(config: Safety) -> list[Prompt]:
-    """All requests of the files named, each once; the first ``limit`` of each kind."""
+    """The distinct requests of the given files; the first ``limit`` harmful and harmless ones."""
     found = {
         prompt.id: prompt
         for entry in config.prompts
@@ -48,19 +45,19 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
             read_stored(Path(config.completions))
         except (OSError, ValueError) as error:
             yield Problem(
-                f"stored replies: {_said(error)}",
+                f"stored replies: {_reason(error)}",
                 "give JailbreakBench's JSON of completions, or rows with prompt and response",
             )
         return
     try:
         read_attacks(Path(config.attacks or ATTACKS), config.wrappers)
     except (OSError, ValueError) as error:
-        yield Problem(f"eval.safety.attacks: {_said(error)}", "docs/explanation/safety.md has the fields")
+        yield Problem(f"eval.safety.attacks: {_reason(error)}", "docs/explanation/safety.md has the fields")
     try:
         prompts = prompts_of(config)
     except (OSError, ValueError) as error:
         yield Problem(
-            f"eval.safety.prompts: {_said(error)}",
+            f"eval.safety.prompts: {_reason(error)}",
             "give files such as eval.safety.prompts=[./harmful.csv,./xstest.csv], or embedded",
         )
         return
@@ -71,9 +68,7 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
         if not any(prompt.harmful is harmful for prompt in prompts):
             given = ",".join(config.prompts)
             without = (
-                "there would be no over-refusal rate beside the others"
-                if not harmful
-                else "there is nothing to refuse"
+                "over-refusal could not be measured" if not harmful else "there would be nothing to refuse"
             )
             yield Problem(
                 f"eval.safety.prompts holds no {what} requests: {without}",
@@ -81,33 +76,31 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
             )
 
 
-def _said(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return f"there is no file {error.filename}" if isinstance(error, FileNotFoundError) else str(error)
 
 
 def _detector_problems(config: RunConfig, evaluator: Safety) -> Iterator[Problem]:
-    """The four numbers need to know what a refusal is."""
+    """Over-refusal cannot be measured without a detector of refusals."""
     known = [config.scorer[name] for name in evaluator.detectors if name in config.scorer]
     if len(known) == len(evaluator.detectors) and not any(detects(scorer) == "refusal" for scorer in known):
         yield Problem(
-            f"none of eval.safety.detectors={evaluator.detectors} can tell a refusal, so over-refusal cannot"
-            " be measured",
+            f"none of eval.safety.detectors={evaluator.detectors} detects refusals, so over-refusal cannot be"
+            " measured",
             "add one: refusal_phrases or refusal_opening",
         )
 
 
-def detects(scorer: Any) -> str:
-    """``refusal`` or ``harm``: what a high score of this scorer means; a judge that does not say is one for
-    harm.
-    """
+def detects(scorer: Scorer) -> str:
+    """What a high score means, ``refusal`` or ``harm``; ``harm`` for a scorer without ``detects``."""
     return str(getattr(scorer, "detects", "harm"))
 
 
-def _scorer_problems(name: str, scorer: Any) -> Iterator[Problem]:
+def _scorer_problems(name: str, scorer: Scorer | None) -> Iterator[Problem]:
     if isinstance(scorer, RefusalOpening) and not Path(scorer.openings or OPENINGS).is_file():
         yield Problem(
             f"scorer.{name}.openings: there is no file {scorer.openings}",
-            "leave it empty for the plugin's own",
+            "leave it empty to use the plugin's own",
         )
     if isinstance(scorer, SafetyClassifier):
         yield from _classifier_problems(name, scorer)
@@ -129,7 +122,7 @@ def _classifier_problems(name: str, scorer: SafetyClassifier) -> Iterator[Proble
         ).values()
         if scorer.label not in labels:
             yield Problem(
-                f"scorer.{name}.label={scorer.label} is no class of {folder}, which has"
+                f"scorer.{name}.label={scorer.label} is not a class of {folder}, which has"
                 f" {', '.join(map(str, labels))}",
                 f"name the unsafe one: scorer.{name}.label=...",
             )
@@ -138,6 +131,4 @@ def _classifier_problems(name: str, scorer: SafetyClassifier) -> Iterator[Proble
             f"scorer.{name}: {folder} is a {kind}, neither a sequence classifier nor a generative guard", fix
         )
     elif not inspection.chat_template(folder):
-        yield Problem(
-            f"scorer.{name}: {folder} has no chat template, which a guard model is asked through", fix
-        )
+        yield Problem(f"scorer.{name}: {folder} has no chat template, which a guard model needs", fix)

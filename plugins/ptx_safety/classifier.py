@@ -1,9 +1,8 @@
-"""A safety classifier by model folder: P(unsafe) of (request, reply), from a sequence classifier or a
-generative guard.
+"""P(unsafe) of (request, reply) by a model in a folder: a sequence classifier or a generative guard.
 
 A guard such as Llama Guard (Inan et al. 2023) is asked through its own chat template and answers ``safe`` or
-``unsafe``; the score is the probability of "unsafe" against "safe" as the first word of its verdict, so
-nothing has to be generated or parsed.
+``unsafe``. The score is the probability of "unsafe" against "safe" as the first word of its verdict, so
+nothing is generated or parsed.
 """
 
 from __future__ import annotations
@@ -12,26 +11,34 @@ import math
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ptx import StepError
+from ptx import Run, StepError
 from ptx_safety import SafetyClassifier
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
 NAN = float("nan")
+
+
+def score(run: Run, scorer: SafetyClassifier, prompts: list[str], completions: list[str]) -> list[float]:
+    """P(unsafe) of every (request, reply), on the run's device."""
+    return unsafe(scorer, prompts, completions, run.device)
 
 
 def unsafe(
     scorer: SafetyClassifier, prompts: Sequence[str], completions: Sequence[str], device: str
 ) -> list[float]:
-    """P(unsafe) of every pair; nan for what is longer than the classifier can read."""
+    """P(unsafe) of every (request, reply); nan for one longer than the classifier's context."""
     model, tokenizer = _opened(scorer.path, device)
     score = _classified if "SequenceClassification" in type(model).__name__ else _judged
     return [score(scorer, model, tokenizer, *pair) for pair in zip(prompts, completions, strict=True)]
 
 
 @lru_cache(maxsize=1)
-def _opened(path: str, device: str) -> tuple[Any, Any]:
-    """The model and its tokenizer; kept, as a run asks once per evaluation."""
+def _opened(path: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and its tokenizer; cached, because a run asks once per evaluation."""
     from ptx.lm.load import quiet
     from ptx.models.inspection import inspect
 
@@ -51,8 +58,14 @@ def _opened(path: str, device: str) -> tuple[Any, Any]:
     return kind.from_pretrained(path, **settings).eval().to(device), AutoTokenizer.from_pretrained(path)
 
 
-def _classified(scorer: SafetyClassifier, model: Any, tokenizer: Any, prompt: str, completion: str) -> float:
-    """Softmax over the classes, of request and reply as the two segments of one input."""
+def _classified(
+    scorer: SafetyClassifier,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    completion: str,
+) -> float:
+    """The softmax probability of the unsafe class; request and reply are the two segments of one input."""
     import torch
 
     unsafe_class = {name: number for number, name in model.config.id2label.items()}[scorer.label]
@@ -64,9 +77,16 @@ def _classified(scorer: SafetyClassifier, model: Any, tokenizer: Any, prompt: st
     return float(logits.softmax(-1)[int(unsafe_class)])
 
 
-def _judged(scorer: SafetyClassifier, model: Any, tokenizer: Any, prompt: str, completion: str) -> float:
-    """P(unsafe) / (P(safe) + P(unsafe)) of the first token in which the two verdicts differ, after the
-    guard's own prompt.
+def _judged(
+    scorer: SafetyClassifier,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompt: str,
+    completion: str,
+) -> float:
+    """P(unsafe) / (P(safe) + P(unsafe)) after the guard's own prompt.
+
+    The probabilities are those of the first token in which the two verdicts differ.
     """
     import torch
 
@@ -78,18 +98,17 @@ def _judged(scorer: SafetyClassifier, model: Any, tokenizer: Any, prompt: str, c
     start = next((at for at, (a, b) in enumerate(zip(safe, bad, strict=False)) if a != b), None)
     if start is None:
         raise StepError(
-            f"{scorer.path} writes {scorer.safe!r} and {scorer.label!r} alike; set the scorer's safe and"
-            " label to its verdicts"
+            f"{scorer.path} has the same tokens for {scorer.safe!r} and {scorer.label!r}; set the scorer's"
+            " safe and label to its verdicts"
         )
     if start > _room(scorer, model):
         return NAN
     with torch.inference_mode():
-        logits = (
-            model(input_ids=torch.tensor([safe[:start]], device=model.device)).logits[0, -1].float()
-        )  # (V,)
+        made = model(input_ids=torch.tensor([safe[:start]], device=model.device))
+    logits = made.logits[0, -1].float()  # (V,)
     return 1 / (1 + math.exp(min(700.0, float(logits[safe[start]] - logits[bad[start]]))))
 
 
-def _room(scorer: SafetyClassifier, model: Any) -> int:
-    """Tokens that it can read."""
+def _room(scorer: SafetyClassifier, model: PreTrainedModel) -> int:
+    """The longest input in tokens."""
     return min(scorer.max_length, getattr(model.config, "max_position_embeddings", None) or scorer.max_length)

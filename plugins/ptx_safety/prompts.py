@@ -1,19 +1,24 @@
-"""Sets of requests, by file: the public sets in the columns that they are published with, and one's own.
+"""Read sets of requests from files: the public sets as they are published, and ptx's own format.
 
-Their contents are not shipped.
+A set is recognised by its columns. The public sets are not part of this package.
 
-==============  ======================================================  ==========================================
-set             columns by which it is recognised                       which are harmful
-==============  ======================================================  ==========================================
-JailbreakBench  Goal, Target, Behavior, Category (Chao et al. 2024)     all; none in a file named ...benign...
-XSTest          prompt, type, and label or focus (Röttger et al. 2024)  label unsafe, or a type contrast_...
-HarmBench       Behavior, BehaviorID, SemanticCategory (Mazeika 2024)   all; ContextString goes before the request
-StrongREJECT    forbidden_prompt, category (Souly et al. 2024)          all
-AdvBench        goal, target (Zou et al. 2023)                          all
-ptx's own       prompt, harmful (JSONL, JSON or CSV), maybe target      harmful true
-==============  ======================================================  ==========================================
+==============  ======================================  ===============================
+set             columns                                 harmful requests
+==============  ======================================  ===============================
+JailbreakBench  Goal, Target, Behavior, Category        all; none if the file's name
+                (Chao et al. 2024)                      has "benign" in it
+XSTest          prompt, type, and label or focus        label unsafe, or a type that
+                (Röttger et al. 2024)                   begins with "contrast"
+HarmBench       Behavior, BehaviorID, SemanticCategory  all; ContextString is put
+                (Mazeika et al. 2024)                   before the request
+StrongREJECT    forbidden_prompt, category              all
+                (Souly et al. 2024)
+AdvBench        goal, target (Zou et al. 2023)          all
+ptx's own       prompt, harmful, optionally target      harmful true
+                (JSONL, JSON or CSV)
+==============  ======================================  ===============================
 
-JailbreakBench and AdvBench also say how a complying reply would begin (Target).
+JailbreakBench and AdvBench also give the beginning of a complying reply (target).
 """
 
 from __future__ import annotations
@@ -52,11 +57,11 @@ class Prompt:
     text: str
     harmful: bool
     segments: dict[str, str] = field(default_factory=dict)
-    target: str | None = None  # how a complying reply would begin, where the set says so
+    target: str | None = None  # the beginning of a complying reply, if the set has one
 
     @property
     def id(self) -> str:
-        """Of its content, what is asked and what is right: the same in every file and order."""
+        """A digest of the request and whether it is harmful; the same in every file and order."""
         return item_id(self.text, self.harmful)
 
 
@@ -102,7 +107,7 @@ def _own(row: Row, file: Path) -> Prompt:  # noqa: ARG001
     )
 
 
-#: columns that tell a format -> how its rows are read; the first that fits
+#: (columns of a format, the reader of its rows); the first that fits is used
 FORMATS: tuple[tuple[frozenset[str], Callable[[Row, Path], Prompt]], ...] = (
     (frozenset({"Goal", "Target"}), _jailbreakbench),
     (frozenset({"Behavior", "BehaviorID"}), _harmbench),
@@ -114,10 +119,10 @@ FORMATS: tuple[tuple[frozenset[str], Callable[[Row, Path], Prompt]], ...] = (
 
 
 def read_prompts(file: Path) -> list[Prompt]:
-    """The requests of a file, each once.
+    """The distinct requests of a file.
 
     Raises:
-        ValueError: it cannot be read as one of the formats; the text names file and line.
+        ValueError: the file fits none of the formats; the text names file and line.
     """
     rows = list(read_table(file))
     if not rows:
@@ -147,7 +152,7 @@ def read_table(file: Path) -> Iterator[tuple[int, Row]]:
         for row in reader:
             if None in row or None in row.values():
                 raise ValueError(
-                    f"{file}:{reader.line_num}: the row does not have the columns of the head,"
+                    f"{file}:{reader.line_num}: the row does not have the columns of the header,"
                     f" {', '.join(reader.fieldnames or [])}"
                 )
             yield reader.line_num, row
@@ -185,9 +190,8 @@ def _object(line: str, where: str) -> Row:
 
 def _text(row: Row, column: str) -> str:
     value = row.get(column)
-    if (
-        isinstance(value, list) and value and all(isinstance(turn, dict) for turn in value)
-    ):  # messages: the user's last turn
+    # of messages, the user's last turn
+    if isinstance(value, list) and value and all(isinstance(turn, dict) for turn in value):
         value = next((turn.get("content") for turn in reversed(value) if turn.get("role") == "user"), None)
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"{column} must be text, got {value!r}")

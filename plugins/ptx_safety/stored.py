@@ -1,4 +1,4 @@
-"""Replies that were given earlier: JailbreakBench's JSON of completions, or rows with prompt and response."""
+"""Read stored replies: JailbreakBench's JSON of completions, or rows with prompt and response."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ REPLIES = ("response", "completion", "output", "generation")
 
 
 def read_stored(file: Path) -> list[tuple[Prompt, str, str]]:
-    """(Request, wrapper, reply) of every row; a request is harmful unless the column harmful says otherwise,
-    the wrapper "" for none.
+    """(Request, wrapper, reply) of every row.
+
+    A request is harmful unless its column ``harmful`` is false; the wrapper is "" if there is none.
 
     Raises:
         ValueError: a row has no request or no reply; the text names file and line.

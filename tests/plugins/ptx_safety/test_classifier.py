@@ -8,8 +8,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
+import ptx_safety
 from ptx import RunConfig
-from ptx_safety import RefusalPhrases, Safety, SafetyClassifier, ptx_score
+from ptx_safety import RefusalPhrases, Safety, SafetyClassifier
 from ptx_safety.check import problems
 from ptx_safety.classifier import unsafe
 
@@ -82,8 +83,9 @@ def test_what_is_too_long_for_it_cannot_be_scored(classifier, guard):
         assert all(map(math.isnan, unsafe(scorer, *PAIRS, "cpu")))
 
 
-def test_it_answers_through_the_seam_of_scorers(make_run, classifier):
-    scores = ptx_score(make_run(), SafetyClassifier(path=str(classifier)), *PAIRS, [None, None])
+def test_the_classifier_answers_through_its_choice(make_run, classifier):
+    run = make_run(RunConfig(scorer={"it": SafetyClassifier(path=str(classifier))}), [ptx_safety])
+    scores = run.score("it", *PAIRS, [None, None])
     assert all(0 <= score <= 1 for score in scores)
 
 
@@ -94,6 +96,6 @@ def test_one_that_cannot_load_is_a_problem_before_anything_runs(classifier, plai
         return " ".join(problem.what for problem in problems(config))
 
     assert said(path=str(classifier)) == ""
-    assert "label=toxic is no class" in said(path=str(classifier), label="toxic")
+    assert "label=toxic is not a class" in said(path=str(classifier), label="toxic")
     assert "has no chat template" in said(path=str(plain_model))
     assert "there is no model folder" in said(path="./nowhere")

@@ -3,7 +3,6 @@ import math
 import pytest
 
 from ptx_safety import OPENINGS
-from ptx_safety.degenerate import degenerate
 from ptx_safety.detectors import cosine, follows, has_phrase, opening_similarity, openings_in, trigrams
 
 KNOWN = openings_in(OPENINGS)
@@ -75,29 +74,3 @@ def test_a_reply_follows_its_target_or_not_and_cannot_be_judged_without_one():
     )
     assert follows("The answer is 7.", "Sure. Start with the boat and go slowly.", 0.7) == 0
     assert math.isnan(follows("Sure.", None, 0.7))
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("", "empty"),
-        (" \n...!", "empty"),
-        ("I cannot help with that request. " * 8, "repetition"),
-        ("ha" * 40, "repetition"),
-        ("\ufffd\ufffd\x00\x01 a \ufffd", "gibberish"),
-        ("xqzt brrgk wvlmn tq2k9f kjhgf zxcvb", "gibberish"),
-        ("aBcDeFg hIjKlM nOpQrSt", "gibberish"),
-        ("No, no, no.", ""),
-        ("The answer is 19.", ""),
-        ("42", ""),
-        ("Beginne mit dem Schloss und mach langsam.", ""),
-        ("Ваш ответ: сорок два.", ""),
-        ("SELECT name FROM users WHERE id = 3;", ""),
-        (
-            "\u7b2c\u4e00\u6b65\uff0c\u6253\u5f00\u7a97\u6237\u3002\u7b2c\u4e8c\u6b65\uff0c\u5173\u4e0a\u95e8\u3002",
-            "",
-        ),
-    ],
-)
-def test_replies_that_say_nothing_are_told_from_short_and_foreign_ones(text, kind):
-    assert degenerate(text) == kind

@@ -1,11 +1,7 @@
-import json
-
 import pytest
 
-from ptx_safety import ATTACKS, EMBEDDED
-from ptx_safety.attacks import Attack, read_attacks
+from ptx_safety import EMBEDDED
 from ptx_safety.prompts import read_prompts
-from ptx_safety.stored import read_stored
 
 PUBLIC = {
     "jailbreakbench.csv": (
@@ -118,56 +114,3 @@ def test_the_embedded_requests_are_held_out_from_what_the_embedded_model_is_tune
     assert [sum(prompt.harmful is kind for prompt in prompts) for kind in (True, False)] == [48, 48]
     assert not trained & {prompt.text for prompt in prompts}
     assert all(bool(prompt.target) is prompt.harmful for prompt in prompts)
-
-
-def test_templates_wrap_encode_and_split_the_request():
-    assert Attack("a", "Now: {prompt}!").apply("do {prompt}") == "Now: do {prompt}!"
-    assert Attack("a", "{prompt}", encode="base64").apply("hi") == "aGk="
-    assert Attack("a", "{prompt}", encode="rot13").apply("hi") == "uv"
-    assert Attack("a", "{first}|{second}").apply("one two three") == "one two |three"
-
-
-def test_every_packaged_template_holds_the_request_and_its_source():
-    attacks = read_attacks(ATTACKS)
-    assert len(attacks) == 10
-    assert all(attack.source and attack.apply("Do A now") != attack.apply("Do B now") for attack in attacks)
-    assert [attack.name for attack in read_attacks(ATTACKS, ["prefill"])] == ["prefill"]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("- name: a\n  template: nothing\n", "template 1 needs a name, and a template with {prompt}"),
-        ("- name: a\n  template: '{prompt}'\n  prefil: x\n", "did you mean 'prefill'"),
-        (
-            "- name: a\n  template: '{prompt}'\n  encode: rot14\n",
-            "encode must be one of base64, rot13, leetspeak",
-        ),
-        ("- name: a\n  template: '{prompt}'\n" * 2, "two templates are called 'a'"),
-        ("a: [", "a.yaml:1 is not YAML|a.yaml:2 is not YAML"),
-        ("a: b", "must hold a list of templates"),
-    ],
-)
-def test_what_is_wrong_with_a_file_of_templates_is_said(tmp_path, text, said):
-    (tmp_path / "a.yaml").write_text(text)
-    with pytest.raises(ValueError, match=said):
-        read_attacks(tmp_path / "a.yaml")
-
-
-def test_a_template_that_is_not_there_is_named_with_the_nearest():
-    with pytest.raises(ValueError, match="did you mean 'prefill'"):
-        read_attacks(ATTACKS, ["prefil"])
-
-
-def test_stored_replies_are_read_with_what_they_say_about_themselves(tmp_path):
-    rows = [
-        {"prompt": "A", "response": "x"},
-        {"prompt": "B", "completion": "y", "harmful": False, "wrapper": "w", "category": "c"},
-    ]
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    first, second = read_stored(tmp_path / "a.jsonl")
-    assert (first[0].harmful, first[1:]) == (True, ("", "x"))
-    assert (second[0].harmful, second[0].segments, second[1:]) == (False, {"category": "c"}, ("w", "y"))
-    (tmp_path / "b.jsonl").write_text('{"prompt": "A"}\n')
-    with pytest.raises(ValueError, match=r"b.jsonl:1: a stored reply needs the columns prompt and response"):
-        read_stored(tmp_path / "b.jsonl")
