@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-def first_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
+def first_token(tokenizer: PreTrainedTokenizerBase) -> Any:
     """The id of the token before a text: beginning-of-text, else end-of-text, else None."""
     return tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
 

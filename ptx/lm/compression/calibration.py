@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from typing_extensions import override
+
 from ptx.config import Compressor, setting
 from ptx.data import SHAPES, DataSet, open_data
 from ptx.errors import ConfigError, Problem, StepError, did_you_mean, must_be_at_least
@@ -69,10 +71,11 @@ class Calibrated(Compressor):
         return f"{self.where}.{name}"
 
     @property
-    def reads(self) -> tuple[str, ...]:
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # it depends on the instance's mix
         """The further shapes of the data that ``mix`` names."""
         return tuple(part for part in self.mix if not is_file(part))
 
+    @override
     def inputs(self) -> list[Path]:
         """The files that ``mix`` names."""
         return [Path(part) for part in self.mix if is_file(part)]

@@ -1,3 +1,1 @@
-"""What evaluators share: asking a model, reading its answers, rates with intervals, texts in windows, KL
-divergence.
-"""
+"""Code that evaluators share: questions, answers, rates with intervals, windows over texts, divergence."""

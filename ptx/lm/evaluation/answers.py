@@ -1,8 +1,7 @@
-"""What a reply answers: the value that it states, as text or as a number. Pure functions; imports no ML
-library.
+"""Extract the answer from a reply, as text or as a number. Imports no ML library.
 
-Scorers compare it with a reference, a vote counts how many replies state the same, reliability asks whether a
-source holds it.
+Scorers compare it with a reference, a vote counts the replies with the same answer, and reliability checks
+whether a source contains it.
 """
 
 from __future__ import annotations
@@ -11,15 +10,15 @@ import re
 import unicodedata
 from decimal import Decimal
 
-#: sign, currency, digits (thousands set off by commas, or not), decimals, exponent, denominator; not the
-#: inside of a word or of 1.2.3
+#: sign, currency, digits (with or without commas for thousands), decimals, exponent, denominator; not inside
+#: a word or a version such as 1.2.3
 NUMBER = re.compile(
     r"(?<![\w])(?<!\d\.)(?P<sign>[-+]?)[$€£]?"
     r"(?P<digits>(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,4})?|(?<!\.)\.\d+)"
     r"(?:/(?P<under>\d+)(?![\d./]))?"
 )
 FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*([-+]?[\d.,]+)\s*\}\s*\{\s*(\d+)\s*\}")
-#: where an answer says that it is one, the most explicit first
+#: marks of an answer, the most explicit first
 MARKS = (
     re.compile(r"####"),
     re.compile(r"\\boxed\s*\{"),
@@ -29,19 +28,20 @@ PLAIN = str.maketrans(
     {**dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-"), "\u2044": "/"}
 )  # minus signs, fraction slash
 EDGES = " .,;:!?\"'`*_()[]"
-#: numbers with more digits before or after the point are noise, and costly to compare
+#: numbers with more digits before or after the point are noise, and slow to compare
 DIGITS = 100
 
 
 def normal(text: str, *, case: bool = False) -> str:
-    """Unicode NFKC, runs of space as one, no punctuation at the ends, lower case unless ``case``."""
+    """The text in Unicode NFKC, spaces and punctuation at its ends normalised; lower case unless ``case``."""
     text = " ".join(unicodedata.normalize("NFKC", text).split()).strip(EDGES)
     return text if case else text.casefold()
 
 
 def stated(text: str) -> str:
-    """The answer that a text states: what follows its last mark on that line, without punctuation at the
-    ends; else all of it.
+    """The answer in a text: the rest of the line after its last mark, else the whole text.
+
+    Punctuation at the ends is removed.
     """
     plain = FRACTION.sub(r"\1/\2", text.translate(PLAIN))
     for mark in MARKS:
@@ -52,8 +52,9 @@ def stated(text: str) -> str:
 
 
 def number_in(text: str) -> Decimal | None:
-    r"""The number that a text answers with: the first one after its last mark (``####``, ``\boxed{``, "answer
-    is"), else the last.
+    r"""The number that a text gives as its answer; None if there is none.
+
+    It is the first number after the last mark (``####``, ``\boxed{``, "answer is"), else the last number.
     """
     text = FRACTION.sub(r"\1/\2", unicodedata.normalize("NFKC", text).translate(PLAIN))
     for mark in MARKS:
@@ -65,7 +66,7 @@ def number_in(text: str) -> Decimal | None:
 
 
 def numbers_in(text: str) -> list[Decimal]:
-    """All numbers of a text, in order."""
+    """All numbers in a text, in order."""
     found = (_decimal(match) for match in NUMBER.finditer(text))
     return [number for number in found if number is not None]
 
@@ -79,10 +80,11 @@ def _decimal(match: re.Match[str]) -> Decimal | None:
 
 
 def vote(text: str) -> str:
-    """What a reply votes for: its stated answer in a form in which equal answers are equal texts.
+    """The answer of a reply in a normal form, so that equal answers are equal texts.
 
-    ``19``, ``19.0``, ``$19`` and a sentence whose only number is 19 agree; without a number the words decide.
+    ``19``, ``19.0``, ``$19`` and a sentence whose only number is 19 are equal; without a number the
+    normalised words are compared.
     """
-    said = stated(text)
-    numbers = numbers_in(said)
-    return format(numbers[0].normalize(), "f") if len(numbers) == 1 else normal(said)
+    answer = stated(text)
+    numbers = numbers_in(answer)
+    return format(numbers[0].normalize(), "f") if len(numbers) == 1 else normal(answer)

@@ -1,5 +1,6 @@
-"""Putting questions to a model: as its chat template writes them, only where they fit, with progress. Imports
-no ML library.
+"""Ask a model questions in its chat template, if they fit into its context, and report progress.
+
+Imports no ML library.
 """
 
 from __future__ import annotations
@@ -11,25 +12,25 @@ from typing import Self
 from ptx.hooks.run import LanguageModel, Run
 from ptx.lm.progress import Pace
 
-CHUNK = 256  # questions per call of the runtime; progress is reported in between
+CHUNK = 256  # questions per call of the runtime; progress is reported after each call
 Turns = list[dict[str, str]]
 
 
 class Reply(str):
-    """What a model answered, and the ``seconds`` it took: its share of the call in which it was made."""
+    """The text of a reply and its ``seconds``: its share of the time of the call that generated it."""
 
     __slots__ = ("seconds",)
     seconds: float | None
 
     def __new__(cls, text: str, seconds: float | None = None) -> Self:
-        """``Reply("Yes.", 0.2)``."""
-        made = super().__new__(cls, text)
-        made.seconds = seconds
-        return made
+        """Make a reply: ``Reply("Yes.", 0.2)``."""
+        reply = super().__new__(cls, text)
+        reply.seconds = seconds
+        return reply
 
 
 def seconds_of(reply: str | None) -> float | None:
-    """What a reply took; None for one that was stored without it, or never made."""
+    """The seconds of a reply; None if there is no reply, or if it was stored without them."""
     return getattr(reply, "seconds", None)
 
 
@@ -42,14 +43,13 @@ def ask(
     prefills: Sequence[str] = (),
     temperature: float = 0.0,
 ) -> list[Reply | None]:
-    """A reply per chat; None where prompt and longest reply do not fit into the model's context (it would
-    lose its beginning).
+    """A reply to each chat; None if the prompt and the longest reply do not fit into the model's context.
 
-    ``prefills`` are how the replies are made to begin; they are not part of what is returned. A model without
-    a chat template reads the turns as plain lines, which is said.
+    Each reply begins with the text in ``prefills``, which is not part of the returned text. A model without a
+    chat template reads the turns as plain lines, and the run reports that.
     """
     if not getattr(lm.tokenizer, "chat_template", None):
-        run.say("the model has no chat template: questions are put to it as plain text")
+        run.say("the model has no chat template: questions are asked as plain text")
     texts = [as_text(lm, chat) + (prefills[place] if prefills else "") for place, chat in enumerate(chats)]
     fits = [place for place, text in enumerate(texts) if _tokens(lm, text) + max_new_tokens <= lm.max_length]
     replies: list[Reply | None] = [None] * len(texts)
@@ -68,7 +68,7 @@ def ask(
 
 
 def as_text(lm: LanguageModel, chat: Turns) -> str:
-    """What the model reads, up to where its reply begins."""
+    """The prompt for a chat, up to the start of the model's reply."""
     if not getattr(lm.tokenizer, "chat_template", None):
         return "".join(f"{turn['content']}\n" for turn in chat)
     return str(lm.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True))

@@ -1,5 +1,6 @@
-"""KL divergence from the likeliest words of each position, kept, and all others as one. Pure; arrays are
-numpy's.
+"""KL divergence from the most likely words of each position, with all other words summed into one.
+
+The functions are pure and work on numpy arrays.
 """
 
 from __future__ import annotations
@@ -7,10 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
-def likeliest(log_probs: Any, count: int) -> tuple[Any, Any]:
-    """(Words (T, K), their log-probabilities (T, K)), the likeliest first."""
+def likeliest(log_probs: NDArray[Any], count: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """(Ids (T, K), log-probabilities (T, K)) of the ``count`` most likely words, the likeliest first."""
     count = min(count, log_probs.shape[1])
     words = np.argpartition(-log_probs, count - 1, axis=1)[:, :count]
     order = np.argsort(-np.take_along_axis(log_probs, words, axis=1), axis=1, kind="stable")
@@ -18,20 +20,19 @@ def likeliest(log_probs: Any, count: int) -> tuple[Any, Any]:
     return words, np.take_along_axis(log_probs, words, axis=1)
 
 
-def kl(words: Any, base: Any, ours: Any) -> Any:
-    """KL(base || ours) in nats at each position, (T,): over the kept ``words`` (T, K) and all others as one
-    word.
+def kl(words: NDArray[Any], base: NDArray[Any], ours: NDArray[Any]) -> NDArray[Any]:
+    """KL(base || ours) in nats at each position, (T,), over ``words`` (T, K) and one word for all others.
 
-    ``base`` are the baseline's log-probabilities of these words (T, K), ``ours`` the model's of all words (T,
-    V). Putting words together can only lower a KL divergence (data processing inequality); with all words
-    kept it is exact.
+    ``base`` holds the baseline's log-probabilities of ``words`` (T, K), ``ours`` the model's of all words
+    (T, V). Summing words into one can only lower a KL divergence (data processing inequality); it is exact if
+    all words are kept.
     """
     chosen = np.take_along_axis(ours, words, axis=1)
     kept, left = np.exp(base), np.clip(1 - np.exp(base).sum(axis=1), 0.0, None)
     inside = (kept * (base - chosen)).sum(axis=1)
     if words.shape[1] == ours.shape[1]:
-        return np.maximum(inside, 0.0)
+        return np.asarray(np.maximum(inside, 0.0))
     others = np.clip(1 - np.exp(chosen).sum(axis=1), 1e-300, None)
     with np.errstate(divide="ignore", invalid="ignore"):
         outside = np.where(left > 1e-12, left * (np.log(left) - np.log(others)), 0.0)
-    return np.maximum(inside + outside, 0.0)
+    return np.asarray(np.maximum(inside + outside, 0.0))

@@ -1,7 +1,8 @@
-"""Rates with intervals from an evaluator's rows: of the whole and of every segment. Imports no ML library.
+"""Compute rates with intervals from an evaluator's rows, in total and per segment. Imports no ML library.
 
-A row whose score is nan (the model or the scorer failed) is in no rate, and is there so that two models' rows
-can be joined; how many there were is a rate of its own, and two bounds say what they could have changed.
+A row whose score is nan (the model or the scorer failed) counts in no rate; it stays among the rows so that
+the rows of two models can be joined. The fraction of such rows is a rate of its own, and two bounds show how
+much they could have changed a rate.
 """
 
 from __future__ import annotations
@@ -18,17 +19,17 @@ Row = Mapping[str, Any]
 
 
 def rate(name: str, rows: Iterable[Row], better: Better, unit: str = "fraction") -> list[Metric]:
-    """The mean of ``scores[name]`` over the rows that have it and not as nan, then over those of each
-    segment; no metric without rows.
+    """The mean of ``scores[name]`` over the rows where it exists and is not nan, then of each segment.
 
-    Rows of one ``cluster`` (the same request under several attacks) count for as much as they differ.
+    The result is empty if there are no such rows. Rows of one ``cluster`` (the same request under several
+    attacks) are treated as dependent in the intervals.
     """
     scored = [row for row in rows if _known(name, row)]
     return [_metric(name, part, better, unit, segment) for segment, part in _parts(scored)] if scored else []
 
 
 def unscored(name: str, rows: Iterable[Row]) -> list[Metric]:
-    """The share of rows whose ``status`` is not "ok"."""
+    """The fraction of rows whose ``status`` is not "ok"."""
     return rate(
         name,
         [{**row, "scores": {name: float(row.get("status", "ok") != "ok")}, "segments": {}} for row in rows],
@@ -37,13 +38,12 @@ def unscored(name: str, rows: Iterable[Row]) -> list[Metric]:
 
 
 def bounds(name: str, rows: Iterable[Row], better: Better) -> list[Metric]:
-    """What a rate would be if every row that it lacks were good, and if every one were bad; nothing where it
-    lacks none.
+    """The rate if every row without a score were good, and if every one were bad; empty if all have a score.
 
     Args:
-        name: of the rate; the bounds are ``name/at_best`` and ``name/at_worst``.
-        rows: all that ought to be in it.
-        better: of the rate.
+        name: the name of the rate; the bounds are ``name/at_best`` and ``name/at_worst``.
+        rows: all rows that should count in the rate.
+        better: the better direction of the rate.
     """
     rows = list(rows)
     if all(_known(name, row) for row in rows):

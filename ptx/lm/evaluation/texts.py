@@ -1,4 +1,4 @@
-"""Texts as rows: a document each where the file says where one ends, else blocks of whole lines."""
+"""Split text files into rows: documents if the file separates them, else blocks of whole lines."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ptx.data.read import SEPARATOR, read_table
 from ptx.stats.items import item_ids, segments_of
 
 SUFFIXES = (".txt", ".jsonl", ".json", ".csv")
-#: file names that say nothing without their folder's
+#: file names that need the name of their folder to tell texts apart
 GENERIC_NAMES = ("test", "valid", "validation", "train", "text", "data")
 
 
 @dataclass(frozen=True)
 class Text:
-    """One row: ``item`` follows from the text's name and the row's content."""
+    """One row; ``item`` is derived from the name of the text and the content of the row."""
 
     item: str
     text: str
@@ -28,12 +28,12 @@ class Text:
 
     @property
     def bytes(self) -> int:
-        """In UTF-8."""
+        """The number of bytes in UTF-8."""
         return len(self.text.encode())
 
 
 def name_of(file: str) -> str:
-    """What a text is called in metrics: ``tiny_stories``, ``wikitext2_test``."""
+    """The name of a text in metrics: ``tiny_stories``, ``wikitext2_test``."""
     path = Path(file).expanduser().resolve()
     return f"{path.parent.name}_{path.stem}" if path.stem in GENERIC_NAMES else path.stem
 
@@ -41,11 +41,14 @@ def name_of(file: str) -> str:
 def read(
     file: str, *, block: int, separator: str = "", limit: int | None = None, segments: Sequence[str] = ()
 ) -> list[Text]:
-    """The rows of a file; raises ConfigError where it cannot be read or holds no text.
+    """The rows of a file.
 
-    ``separator`` (a regular expression) ends a document of a .txt file; without one ``<|endoftext|>`` does,
-    where it is there; else rows are lines put together until they have ``block`` bytes. ``segments`` are the
-    columns of other files by which results are split.
+    In a .txt file the regular expression ``separator`` ends a document, by default ``<|endoftext|>`` if the
+    file contains it. Otherwise lines are joined until a row has ``block`` bytes. ``segments`` are the columns
+    of other files by which results are split.
+
+    Raises:
+        ConfigError: the file cannot be read, or holds no text.
     """
     path = Path(file).expanduser()
     found = _pieces(path, block, separator) if path.suffix == ".txt" else _documents(path, segments)
@@ -65,7 +68,7 @@ def _pieces(path: Path, block: int, separator: str) -> Iterator[tuple[str, dict[
 
 
 def _blocks(whole: str, least: int) -> list[str]:
-    """Lines until there are ``least`` bytes; a short rest joins the block before it."""
+    """Blocks of whole lines with at least ``least`` bytes; a short last block joins the one before it."""
     blocks, block, size = [], "", 0
     for line in whole.splitlines(keepends=True):
         block, size = block + line, size + len(line.encode())
@@ -101,7 +104,7 @@ def _documents(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, dict[s
 def problems(
     evaluator: str, texts: Sequence[str], *, block: int, separator: str = "", segments: Sequence[str] = ()
 ) -> list[Problem]:
-    """What is wrong with the texts of ``eval.EVALUATOR``."""
+    """The problems with the texts of ``eval.EVALUATOR``."""
     found = []
     names = Counter(name_of(file) for file in texts)
     for file in texts:

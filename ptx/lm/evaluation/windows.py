@@ -1,25 +1,23 @@
-"""Windows over the tokens of a text, and the log-probabilities of its tokens out of logits. Pure; numpy
-only.
-"""
+"""Windows over the tokens of a text, and log-probabilities of tokens from logits. Needs only numpy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-SLICE = 256  # positions whose softmax is taken at once: with 150,000 words in double precision 300 MB
+SLICE = 256  # positions per softmax: with 150,000 words in double precision 300 MB
 
 
 def windows(
     tokens: Sequence[int], prefix: int, size: int, overlap: int
 ) -> Iterator[tuple[list[int], list[int]]]:
-    """(Tokens read, tokens predicted at the end of them), each token predicted once; lm-eval's
-    ``get_rolling_token_windows``.
+    """Yield (tokens read, tokens predicted) of each window; every token is predicted once.
 
-    The first window begins with ``prefix``; each further one reads the ``overlap`` tokens before those it
-    predicts, the last one as many as fit.
+    The windows are those of lm-eval's ``get_rolling_token_windows``. The first one begins with ``prefix``.
+    Each further one also reads the ``overlap`` tokens before the predicted ones, and the last one as many as
+    fit.
     """
     first = min(size, len(tokens))
     if first:
@@ -31,9 +29,10 @@ def windows(
         done = end
 
 
-def log_probs(logits: Any, targets: Sequence[int]) -> Any:
-    """Log-probability in nats of each target (C,) under the last C rows of ``logits`` (T, V)."""
-    chosen = np.asarray(logits)[len(logits) - len(targets) :]
+def log_probs(logits: ArrayLike, targets: Sequence[int]) -> NDArray[np.float64]:
+    """The log-probability in nats of each target (C,), from the last C rows of ``logits`` (T, V)."""
+    scores = np.asarray(logits)
+    chosen = scores[len(scores) - len(targets) :]
     found = np.empty(len(targets))
     for start in range(0, len(targets), SLICE):
         part = chosen[start : start + SLICE].astype(np.float64)

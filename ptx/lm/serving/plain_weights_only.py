@@ -1,6 +1,4 @@
-"""What an exporter in another environment, which reads plain weights alone, must refuse; said before a weight
-is loaded. Torch-free.
-"""
+"""Checks for exporters in another environment that can read only plain weights. Imports no torch."""
 
 from __future__ import annotations
 
@@ -15,10 +13,9 @@ from ptx.models.package import read_package
 
 
 def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: str) -> list[Problem]:
-    """Everything that is wrong with serving ``model``, as the recipe leaves it, on ``runtime``, which serves
-    with ``library`` on the CPU.
+    """All problems with serving ``model``, after the steps of the recipe, on ``runtime``.
 
-    ``extra`` is the part of ptx that installs the library.
+    The runtime serves with ``library`` on the CPU; ``extra`` is the extra of ptx that installs the library.
     """
     plain, found = f"runtime={runtime} exports plain weights", []
     if find_spec(library) is None:
@@ -27,7 +24,7 @@ def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: 
         found.append(
             Problem(
                 f"runtime={runtime} serves on the CPU, and device=cuda is given",
-                "leave device= out, or take runtime=hf or runtime=vllm",
+                "leave device= out, or use runtime=hf or runtime=vllm",
             )
         )
     if read_package(model):
@@ -35,7 +32,7 @@ def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: 
     if (model / "adapter_config.json").exists():
         return [
             *found,
-            Problem(f"{plain}, and {model} is an adapter", "merge it first, or take runtime=onnx"),
+            Problem(f"{plain}, and {model} is an adapter", "merge it first, or use runtime=onnx"),
         ]
     if model_problems(model):
         return found
@@ -43,20 +40,18 @@ def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: 
         found.append(
             Problem(
                 f"{plain}, and those of {model} are packed",
-                "take runtime=onnx, which unpacks them or takes them over",
+                "use runtime=onnx, which exports packed weights",
             )
         )
     for name, step in config.chain().items():
         if isinstance(step, Compressor) and step.promise().bits is not None:
-            found.append(
-                Problem(f"{plain}, and {name} packs them", f"leave {name} out, or take runtime=onnx")
-            )
+            found.append(Problem(f"{plain}, and {name} packs them", f"leave {name} out, or use runtime=onnx"))
         lora = getattr(step, "lora", None)
         if lora is not None and not lora.merge:
             found.append(
                 Problem(
                     f"{plain}, and {name} leaves an adapter (lora.merge=false)",
-                    "merge it, or take runtime=onnx",
+                    "merge it, or use runtime=onnx",
                 )
             )
     return found

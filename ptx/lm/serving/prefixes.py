@@ -1,10 +1,11 @@
-"""Which of many requests begin alike, so that what they share is read once. Pure; imports no ML library.
+"""Find the common prefixes of many requests, so that each is processed once. Imports no ML library.
 
-Log-likelihood requests are (context, continuation) pairs of token ids, and they share twice: the choices of
-one item have its context in common, and the items of a few-shot task the examples before them. The first kind
-is a :class:`Stem` with several tails (lm-eval's cache of one-token continuations is the case in which every
-tail is empty), the second a header (:func:`headers`). Two levels and no deeper tree (Zheng et al. 2024,
-"SGLang", keep a radix tree of any depth): each further level is a forward pass of its own over fewer rows.
+Log-likelihood requests are (context, continuation) pairs of token ids. They share tokens in two ways: the
+choices of one item have the same context, and the items of a few-shot task have the same examples before
+them. The first way is a :class:`Stem` with several tails (lm-eval's cache of one-token continuations is the
+case in which every tail is empty). The second is a header (:func:`headers`). There are only these two levels,
+because each further level would be another forward pass over fewer rows; SGLang (Zheng et al. 2024) keeps a
+radix tree of any depth.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 Tokens = tuple[int, ...]
-FEWEST = 8  # rows that a header must serve: fewer make small batches, which lose more than the header saves
-SHORTEST = 16  # tokens of a header worth a forward pass of its own
+FEWEST = 8  # rows a header must have: with fewer, small batches cost more time than the header saves
+SHORTEST = 16  # tokens a header must have to be worth a forward pass
 
 
 @dataclass
 class Stem:
-    """What some requests begin with, and how each goes on: tail -> the requests' places.
+    """The common prefix of some requests, and how they continue: tail -> places of the requests.
 
-    The last token of a continuation is only predicted, never read, so it is in none of them;
-    ``continuations`` says what each place predicts.
+    The last token of a continuation is predicted but never read, so neither stem nor tails contain it.
+    ``continuations`` holds the predicted tokens of each place.
     """
 
     tokens: Tokens
@@ -32,18 +33,19 @@ class Stem:
 
     @property
     def wanted(self) -> int:
-        """How many of its last tokens' scores are needed: what follows several tails, only the first of the
-        continuation.
+        """The number of last tokens whose scores are needed.
+
+        It is 1 when tails follow: the stem then predicts only the first token of each continuation.
         """
         return 1 if any(self.tails) else max(map(len, self.continuations.values()))
 
     def add(self, place: int, tail: Tokens, continuation: Tokens) -> None:
-        """One more request."""
+        """Add a request."""
         self.tails.setdefault(tail, []).append(place)
         self.continuations[place] = continuation
 
     def joined(self) -> Stem:
-        """The same as one row, where only one tail follows: there is nothing to share."""
+        """The stem and its tail as one row if there is only one tail, because nothing is shared."""
         if len(self.tails) > 1:
             return self
         ((tail, places),) = self.tails.items()
@@ -51,14 +53,15 @@ class Stem:
 
 
 def stems(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], most: int) -> list[Stem]:
-    """The requests by what they begin with; of one that is longer than ``most`` tokens the beginning is lost,
-    as it is without sharing.
+    """The requests grouped by their prefix.
+
+    A request longer than ``most`` tokens loses its beginning, as without sharing.
     """
     found: dict[Tokens, Stem] = {}
     for place, (context, continuation) in enumerate(pairs):
         row = tuple([*context, *continuation][-(most + 1) :][:-1])
         target = tuple(continuation)[-len(row) :]
-        cut = len(row) - (len(target) - 1)  # the stem's last token predicts the first of the continuation
+        cut = len(row) - (len(target) - 1)  # the stem's last token predicts the continuation's first
         found.setdefault(row[:cut], Stem(row[:cut])).add(place, row[cut:], target)
     return [stem.joined() for stem in found.values()]
 
@@ -66,11 +69,10 @@ def stems(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], most: int) -> li
 def headers(
     rows: Sequence[Tokens], own: Sequence[int], fewest: int = FEWEST, shortest: int = SHORTEST
 ) -> list[tuple[int, list[int]]]:
-    """(Length of a shared beginning, places of the rows that have it); those that share nothing worth the
-    while come last, with 0.
+    """(Length of a shared prefix, places of its rows); rows without a useful prefix come last, with length 0.
 
-    ``own`` says how many tokens of each row must stay behind its header, as their scores are wanted. A set of
-    rows is divided where its parts, each with its own longer beginning, save more tokens than the whole.
+    ``own`` holds how many tokens of each row must come after its header, because their scores are needed. A
+    group of rows is split when the parts, each with a longer prefix, save more tokens than the whole group.
     """
     order = sorted(range(len(rows)), key=lambda place: rows[place])
     common = [shared(rows[a], rows[b]) for a, b in itertools.pairwise(order)]
@@ -97,7 +99,7 @@ def headers(
 
 
 def _parts(common: Sequence[int], start: int, end: int) -> list[tuple[int, int]]:
-    """The stretch divided wherever neighbours share the least."""
+    """The range from ``start`` to ``end``, split wherever neighbouring rows share the fewest tokens."""
     inside = common[start : end - 1]
     least = min(inside, default=0)
     cuts = [start, *(start + place + 1 for place, length in enumerate(inside) if length == least), end]
@@ -105,7 +107,7 @@ def _parts(common: Sequence[int], start: int, end: int) -> list[tuple[int, int]]
 
 
 def shared(a: Sequence[int], b: Sequence[int]) -> int:
-    """How many tokens two rows begin with in common."""
+    """The length of the common prefix of two rows."""
     return next(
         (place for place, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b))
     )

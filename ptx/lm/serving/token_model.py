@@ -1,9 +1,9 @@
-"""What a runtime that works on token ids does to be a :class:`ptx.LanguageModel`: prompts to rows of one
-length, rows to replies and scores.
+"""A base class for runtimes that work on token ids; it makes them a :class:`ptx.LanguageModel`.
 
-A runtime derives from :class:`TokenModel`, says what it opened, and brings two things: ``prefill``, the
-scores after every token of some rows, and ``steps``, what follows them token by token. It is asked with rows
-of one length only, which needs no padding, so a row's result does not depend on its neighbours. Torch-free.
+A runtime derives from :class:`TokenModel` and implements two methods: ``prefill``, which gives the scores
+after every token of some rows, and ``steps``, which generates the following tokens. All rows of a call have
+the same length. So no padding is needed, and the result of a row does not depend on the others. Imports no
+torch.
 """
 
 from __future__ import annotations
@@ -14,24 +14,28 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from ptx.lm.serving.decoding import Noise, Stops, log_softmax, prompt_seeds, reply_text
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Rows = Sequence[Sequence[int]]
 Scored = list[tuple[float, int]]
 
 
 class TokenModel(ABC):
-    """A folder opened by a library that answers in token ids; implements :class:`ptx.LanguageModel`."""
+    """A model folder opened by a library that works on token ids; implements :class:`ptx.LanguageModel`."""
 
     emulated = ""
-    concurrent = False  # whether several threads may ask at once; to be said by who knows the library
+    concurrent = False  # whether several threads may call it at once; set by runtimes whose library allows it
 
     def __init__(
         self,
@@ -55,24 +59,22 @@ class TokenModel(ABC):
     def steps(
         self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False
     ) -> Iterator[NDArray[Any]]:
-        """The next token of each of ``rows``, all of one length: (B,), ``most`` times, greedily over the
-        scores or over those with ``noise``.
+        """Yield the next token of each of ``rows``, all of one length: (B,), up to ``most`` times.
 
-        Who asks stops when every row has ended; with ``endless`` an end token must not be one.
+        Each is the argmax of the scores, or of the scores with ``noise``. The caller stops when every row has
+        ended; with ``endless`` an end token must not end a row.
         """
 
     @cached_property
-    def tokenizer(self) -> Any:
-        """The folder's tokenizer, read when it is first asked for: a process that measures time and memory
-        needs none.
-        """
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The folder's tokenizer, loaded on first use: a process that measures time and memory needs none."""
         from ptx.lm.load import load_tokenizer
 
         return load_tokenizer(self.folder)
 
     @cached_property
     def ends(self) -> list[int]:
-        """The tokens that end a reply."""
+        """The ids of the tokens that end a reply."""
         return sorted(
             {int(token) for token in (*self._ends, self.tokenizer.eos_token_id) if token is not None}
         )
@@ -86,7 +88,7 @@ class TokenModel(ABC):
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[str]:
-        """Continue each prompt; a prompt too long for the model loses its beginning."""
+        """Generate a reply to each prompt; a prompt too long for the context loses its beginning."""
         room = max(1, self.max_length - max_new_tokens)
         encoded = [encode(self.tokenizer, prompt)[-room:] or [self.ends[0]] for prompt in prompts]
         answers = [""] * len(encoded)
@@ -98,8 +100,9 @@ class TokenModel(ABC):
         return answers
 
     def complete(self, rows: Rows, most: int, stop: Sequence[str], noise: Noise | None) -> list[list[int]]:
-        """At most ``most`` new tokens of each of ``rows``, all of one length, up to and with its end token or
-        the one that completes a stop string.
+        """At most ``most`` new tokens for each of ``rows``, all of one length.
+
+        The last one is an end token, or the token that completes a stop string.
         """
         stops, ends = Stops(self.tokenizer, stop), set(self.ends)
         made: list[list[int]] = [[] for _ in rows]
@@ -114,9 +117,9 @@ class TokenModel(ABC):
         return made
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
-        """Log-probability in nats of each continuation, and whether greedy decoding gives it."""
+        """The log-probability in nats of each continuation, and whether greedy decoding produces it."""
         encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
-        # the last token is only predicted, never read; what is too long loses its beginning
+        # the last token is predicted but never read; a pair that is too long loses its beginning
         inputs = [
             (context + continuation)[-(self.max_length + 1) :][:-1] for context, continuation in encoded
         ]
@@ -134,10 +137,9 @@ class TokenModel(ABC):
         return scores
 
     def scored(self, rows: Rows, targets: Rows) -> list[Scored]:
-        """Log-probability in nats of each target, and the likeliest token in its place: those of a row follow
-        its last C tokens, one each.
+        """(Log-probability in nats, most likely token) for each token of the targets.
 
-        Rows are all of one length.
+        All rows have one length. The C targets of a row are the tokens after each of its last C tokens.
         """
         answers: list[Scored] = []
         for predicted, row in zip(self.prefill(rows), targets, strict=True):
@@ -148,13 +150,14 @@ class TokenModel(ABC):
         return answers
 
     def logits(self, rows: Rows) -> Iterator[Any]:
-        """Scores of the next token after each token, one row at a time: float32 (T, V)."""
+        """Yield for each row the scores of the next token after each of its tokens: float32 (T, V)."""
         for row in rows:
             yield self.prefill([row])[0]
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that
-        never ends early.
+        """(Seconds to the first new token, seconds from there to the last) of a request of random tokens.
+
+        The request never ends early.
         """
         rows = np.random.default_rng(0).integers(0, self.vocabulary, (batch_size, prompt_tokens)).tolist()
         started = time.perf_counter()
@@ -166,38 +169,37 @@ class TokenModel(ABC):
         return first - started, time.perf_counter() - first
 
     def close(self) -> None:
-        """Free the memory."""
+        """Release the model and free its memory."""
         self.model = None
         release_memory()
 
 
 class Reader(Protocol):
-    """Rows of one length that are being read; what was read is kept."""
+    """Reads tokens of some rows and keeps them in a cache."""
 
     def read(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Append (B, T) tokens; the scores after each of them, (B, T, V), which the next call may
-        overwrite.
+        """Append tokens (B, T) and return the scores after each, (B, T, V).
+
+        The next call may overwrite the returned array.
         """
 
 
 class ReadingModel(TokenModel):
-    """One that reads tokens into a cache of their own: ``prefill`` and ``steps`` follow from that, with any
-    number of readers at once.
-    """
+    """A token model with a separate cache per call; it implements ``prefill`` and ``steps`` with readers."""
 
     concurrent = True
 
     @abstractmethod
     def reader(self, count: int) -> Reader:
-        """A new one for ``count`` rows."""
+        """A new reader for ``count`` rows."""
 
+    @override
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
-        """Scores after every token of ``rows``, all of one length: (B, T, V)."""
-        reader = self.reader(
-            len(rows)
-        )  # held until the scores are copied: its memory may be another's afterwards
+        # the variable keeps the reader alive until the scores are copied out of its memory
+        reader = self.reader(len(rows))
         return reader.read(np.array(rows)).copy()
 
+    @override
     def steps(
         self,
         rows: Rows,
@@ -206,7 +208,6 @@ class ReadingModel(TokenModel):
         *,
         endless: bool = False,
     ) -> Iterator[NDArray[Any]]:
-        """The next token of each row, ``most`` times."""
         reader, given = self.reader(len(rows)), np.array(rows)
         for _ in range(most):
             scores = reader.read(given)[:, -1]  # (B, V)
@@ -216,20 +217,19 @@ class ReadingModel(TokenModel):
 
 
 def threads() -> int:
-    """The number of threads this process was given, for libraries that do not ask for it themselves; 0: none
-    was said.
-    """
+    """OMP_NUM_THREADS, for libraries that do not read it themselves; 0 if it is not set."""
     return int(os.environ.get("OMP_NUM_THREADS") or 0)
 
 
 def batches(rows: Rows, size: int) -> Iterator[list[int]]:
-    """Places of rows with the same number of tokens, at most ``size`` together, the longest first; empty rows
-    are left out.
+    """Yield places of rows with the same number of tokens, at most ``size`` at a time, the longest first.
+
+    Empty rows are left out.
     """
-    alike: dict[int, list[int]] = {}
+    by_length: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
-        alike.setdefault(len(row), []).append(place)
-    alike.pop(0, None)
-    for _, places in sorted(alike.items(), reverse=True):
+        by_length.setdefault(len(row), []).append(place)
+    by_length.pop(0, None)
+    for _, places in sorted(by_length.items(), reverse=True):
         for start in range(0, len(places), size):
             yield places[start : start + size]

@@ -57,9 +57,7 @@ def test_a_chat_is_put_to_the_model_as_its_template_renders_it(run):
 def test_without_a_template_the_turns_are_lines_and_the_run_says_so(run):
     lm = Echo(Words(None))
     assert ask(run, lm, questions("what is it?"), 4) == ["at is it?\n"]
-    assert run.console.lines == [
-        "step: the model has no chat template: questions are put to it as plain text"
-    ]
+    assert run.console.lines == ["step: the model has no chat template: questions are asked as plain text"]
 
 
 def test_a_prompt_that_leaves_no_room_for_the_reply_is_not_asked(run):

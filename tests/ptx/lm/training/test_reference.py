@@ -91,21 +91,17 @@ def test_no_reference_model_is_loaded_and_no_pass_made_a_second_time(dpo, shelf,
 
 
 SAME = [
-    *(
-        {"beta": 0.5},
-        {"learning_rate": 1e-2},
-        {"loss": "ipo"},
-        {"seed": 1},
-        {"lora": Lora(r=4)},
-        {"lora": Lora(r=8, alpha=4)},
-    ),
-    *(
-        {"batch_size": 4},
-        {"micro_batch": 2},
-        {"max_length": 200},
-        {"args": {"max_grad_norm": 0.5}},
-        {"label_smoothing": 0.1},
-    ),
+    {"beta": 0.5},
+    {"learning_rate": 1e-2},
+    {"loss": "ipo"},
+    {"seed": 1},
+    {"lora": Lora(r=4)},
+    {"lora": Lora(r=8, alpha=4)},
+    {"batch_size": 4},
+    {"micro_batch": 2},
+    {"max_length": 200},
+    {"args": {"max_grad_norm": 0.5}},
+    {"label_smoothing": 0.1},
 ]
 
 
@@ -255,16 +251,8 @@ def test_a_sweep_over_beta_and_rate_makes_one_pass_and_its_losses_are_those_with
     tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    words = [
-        "model=tiny",
-        "data=tiny",
-        "data.limit=8",
-        "method=dpo",
-        "method.max_steps=2",
-        "method.batch_size=4",
-        "eval=[]",
-        "device=cpu",
-    ]
+    words = ["model=tiny", "data=tiny", "data.limit=8", "method=dpo", "eval=[]", "device=cpu"]
+    words += ["method.max_steps=2", "method.batch_size=4"]
     axes = ["method.beta=0.1,0.5", "method.learning_rate=1e-4,1e-3"]
 
     def sweep(out, *more):
