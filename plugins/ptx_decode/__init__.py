@@ -1,28 +1,26 @@
-"""``decode=``: answers that take more compute at the time they are asked for: majority vote and best of n.
+"""``decode=``: test-time compute, by majority vote or best of n.
 
-The same trade-off as compression from the other side: quality bought with latency. It wraps whatever the
-runtime has opened, so it works on every runtime; every evaluator that generates text gets its answers;
-log-likelihoods stay the model's own. A latency evaluator's request is the n generations of one answer.
+It is the opposite trade-off to compression: better quality at a higher latency. It wraps the opened model, so
+it works on every runtime. Every evaluator that generates text gets its answers, and log-likelihoods stay the
+model's own. For the latency evaluator one request is the n generations of one answer.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Any
 
-from ptx import Choice, Decode, Run, hookimpl, setting
+from ptx import Choice, Decode, LanguageModel, Run, hookimpl, setting
 
 
 @dataclass
 class Majority(Decode):
-    """Self-consistency (Wang et al. 2023): sample n replies, answer with the first of those that state the
-    commonest answer.
-    """
+    """Self-consistency (Wang et al. 2023): of n samples, the first one that states the most common answer."""
 
-    n: int = setting(5, "replies sampled per answer")
-    temperature: float = setting(0.7, "of the sampling")
+    n: int = setting(5, "samples per answer")
+    temperature: float = setting(0.7, "temperature of the samples")
     pattern: str = setting(
-        "", "regular expression whose first group is what votes; empty: the answer that a reply states"
+        "", "regular expression whose first group is the vote; empty: the answer that a reply states"
     )
 
     def __post_init__(self) -> None:
@@ -32,14 +30,12 @@ class Majority(Decode):
 
 @dataclass
 class BestOf(Decode):
-    """Best of n (Stiennon et al. 2020): sample n replies, answer with the one that a scorer likes best, the
-    first of equals.
-    """
+    """Best of n (Stiennon et al. 2020): of n samples, the first one with the highest score."""
 
-    n: int = setting(4, "replies sampled per answer")
-    temperature: float = setting(0.7, "of the sampling")
+    n: int = setting(4, "samples per answer")
+    temperature: float = setting(0.7, "temperature of the samples")
     scorer: str = setting(
-        "", "name of the scorer that chooses; it sees the prompt as the model does, and no reference"
+        "", "name of the scorer that chooses; it gets the prompt as the model reads it, and no reference"
     )
 
     def __post_init__(self) -> None:
@@ -59,23 +55,21 @@ def _check(name: str, n: int, temperature: float) -> None:
         raise ValueError(f"decode.n must be at least 1, got {n}; try decode={name} decode.n=4")
     if not temperature > 0:
         raise ValueError(
-            f"decode.temperature must be positive, got {temperature}: n equal replies would be drawn; try"
+            f"decode.temperature must be positive, got {temperature}, because all samples would be equal; try"
             " decode.temperature=0.7"
         )
 
 
 def _check_pattern(pattern: str) -> None:
-    import re
-
     try:
         groups = re.compile(pattern).groups
     except re.error as error:
         raise ValueError(
-            f"decode.pattern is no regular expression: {error}, got {pattern!r}; try 'answer is (.+)'"
+            f"decode.pattern is not a regular expression: {error}, got {pattern!r}; try 'answer is (.+)'"
         ) from error
     if pattern and not groups:
         raise ValueError(
-            f"decode.pattern must have a group for what votes, got {pattern!r}; try 'answer is (.+)'"
+            f"decode.pattern must have a group for the vote, got {pattern!r}; try 'answer is (.+)'"
         )
 
 
@@ -84,13 +78,13 @@ def ptx_choices() -> list[Choice]:
     """``decode=majority|best_of``."""
     return [
         Choice("decode", "majority", Majority, "majority vote over n samples (self-consistency)"),
-        Choice("decode", "best_of", BestOf, "the best of n samples, as a scorer says"),
+        Choice("decode", "best_of", BestOf, "the best of n samples by a scorer"),
     ]
 
 
 @hookimpl
-def ptx_decode(run: Run | None, decode: Decode, lm: Any) -> Any | None:
-    """Wrap the model."""
+def ptx_decode(run: Run | None, decode: Decode, lm: LanguageModel) -> LanguageModel | None:
+    """Wrap the model; without a run (where latency is measured) the seed is 0."""
     from ptx_decode.sampled import BestOfModel, MajorityModel
 
     if isinstance(decode, Majority):

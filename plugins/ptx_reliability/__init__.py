@@ -1,30 +1,23 @@
-"""``eval=[reliability]``: whether a model's answers can be relied on, over questions that carry what it takes
-to tell.
+"""``eval=[reliability]``: whether a model's answers can be relied on.
 
-Five parts, each on where the questions have what it needs (and it says which have not): hallucination
-(answers that the reference does not support), citations (sources named, and rightly), format (JSON schema or
-pattern), instructions (IFEval's verifiable ones, by lm-eval's checkers), and self-consistency (k samples: how
-many agree, and whether their majority is right).
+There are five parts. Each is measured if the questions have the columns that it needs; a message names the
+parts that are left out.
+
+- hallucination: answers that the reference does not support;
+- citations: whether sources are named, and whether they are the right ones;
+- format: a JSON schema or a pattern;
+- instructions: IFEval's verifiable ones, by lm-eval's checkers;
+- self-consistency: of k samples, how many agree, and whether their majority is right.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from ptx import (
-    Choice,
-    Evaluation,
-    Evaluator,
-    Problem,
-    Run,
-    RunConfig,
-    Scorer,
-    hookimpl,
-    must_be_at_least,
-    setting,
-)
+from ptx import Choice, Evaluator, Problem, RunConfig, Scorer, hookimpl, must_be_at_least, setting
 
 EMBEDDED = Path(__file__).parent / "data" / "questions.jsonl"
 
@@ -34,17 +27,40 @@ class Reliability(Evaluator):
     """Hallucination, citations, format, instructions, self-consistency."""
 
     seeded: ClassVar[bool] = True
+    metrics: ClassVar[Mapping[str, str]] = {
+        "reliability/hallucination_rate": "The fraction of answers that the reference does not support;"
+        " lower is better.",
+        "reliability/supported_rate": "The fraction of answers that the reference supports; higher is"
+        " better.",
+        "reliability/abstention_rate": "The fraction of replies that decline to answer; lower is better.",
+        "reliability/citation_rate": "The fraction of answers that cite a source; higher is better.",
+        "reliability/citation_correctness": "The fraction of an answer's citations that are right; higher is"
+        " better.",
+        "reliability/format_valid_rate": "The fraction of replies with the required form; higher is better.",
+        "reliability/instructions/{level}": "The fraction of prompts or instructions that are followed, as"
+        " IFEval counts; higher is better.",
+        "reliability/self_consistency": "The fraction of samples that state the most common answer; higher is"
+        " better.",
+        "reliability/majority_accuracy": "The fraction of questions whose most common answer is right;"
+        " higher is better.",
+        "reliability/sample_accuracy": "The fraction of samples that are right; higher is better.",
+        "reliability/unscored_rate": "The fraction of questions with a score missing; lower is better.",
+        "reliability/hallucination_rate/at_best": "The rate if every question without a verdict were"
+        " supported; lower is better.",
+        "reliability/hallucination_rate/at_worst": "The rate if every question without a verdict were"
+        " unsupported; lower is better.",
+    }
     questions: list[str] = setting(
         ["embedded"],
-        "JSONL files of questions (docs/reliability.md has the columns; IFEval's as it is), or embedded",
+        "JSONL files of questions (columns: docs/explanation/reliability.md; IFEval's as it is), or embedded",
     )
-    support: str = setting("answer", "scorer that tells whether a reply is what the row's answer says")
-    grounding: str = setting("word_support", "scorer that tells whether a source supports a sentence")
-    abstention: str = setting("abstention", "scorer that tells a reply that declines to answer")
+    support: str = setting("answer", "scorer that decides whether a reply agrees with the row's answer")
+    grounding: str = setting("word_support", "scorer that decides whether a source supports a sentence")
+    abstention: str = setting("abstention", "scorer that decides whether a reply declines to answer")
     samples: int = setting(
-        5, "replies per question with an answer, for self-consistency; 0 leaves the part out"
+        5, "samples per question with an answer, for self-consistency; 0 leaves the part out"
     )
-    temperature: float = setting(0.7, "of those samples")
+    temperature: float = setting(0.7, "temperature of those samples")
     limit: int | None = setting(None, "only the first N questions")
     max_new_tokens: int = setting(256, "longest reply, in tokens")
 
@@ -63,7 +79,7 @@ class Reliability(Evaluator):
             must_be_at_least(f"eval.reliability.{name}", getattr(self, name), 1, 64)
 
     def scorers(self) -> list[str]:
-        """Those that tell what is supported, and what declines."""
+        """The scorers of support, grounding and abstention."""
         return list(dict.fromkeys([self.support, self.grounding, self.abstention]))
 
     def inputs(self) -> list[Path]:
@@ -73,8 +89,9 @@ class Reliability(Evaluator):
 
 @dataclass
 class Abstention(Scorer):
-    """1 when the reply says that it does not know or cannot answer; else 0. English, Spanish, German and
-    French phrases.
+    """1 if the reply says that it does not know or cannot answer; else 0.
+
+    The phrases are English, Spanish, German and French.
     """
 
     also: list[str] = setting([], "further phrases")
@@ -82,13 +99,13 @@ class Abstention(Scorer):
 
 @dataclass
 class WordSupport(Scorer):
-    """1 when every number of the reply and enough of its content words stand in the reference; else 0.
+    """1 if the reference holds every number of the reply and enough of its content words; else 0.
 
-    A likeness of words: it finds what a source does not mention, and misses what it says otherwise. nan
-    without a reference, or for a reply of no content words.
+    Only words are compared: it finds what a source does not mention, and misses what it states in other
+    words. nan without a reference, or for a reply without content words.
     """
 
-    share: float = setting(0.75, "least share of content words that must stand in the reference")
+    share: float = setting(0.75, "least share of content words that the reference must hold")
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -110,15 +127,28 @@ def ptx_choices() -> list[Choice]:
             "hallucination, citations, format, instructions, self-consistency",
             libraries,
             version="2",
+            calls="ptx_reliability.evaluate:evaluate",
         ),
-        Choice("scorer", "abstention", Abstention, "the reply declines to answer"),
-        Choice("scorer", "word_support", WordSupport, "the reply's numbers and words stand in the reference"),
+        Choice(
+            "scorer",
+            "abstention",
+            Abstention,
+            "the reply declines to answer",
+            calls="ptx_reliability.grounded:abstention",
+        ),
+        Choice(
+            "scorer",
+            "word_support",
+            WordSupport,
+            "the reference holds the reply's numbers and words",
+            calls="ptx_reliability.grounded:word_support",
+        ),
     ]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
-    """Questions that cannot be read, schemas and patterns that are none."""
+    """Report questions that cannot be read, and invalid schemas and patterns."""
     from ptx_reliability.questions import problems
 
     return [
@@ -127,29 +157,3 @@ def ptx_validate(config: RunConfig) -> list[Problem]:
         if isinstance(evaluator, Reliability)
         for problem in problems(evaluator)
     ]
-
-
-@hookimpl
-def ptx_evaluate(run: Run, evaluator: Evaluator, lm: Any | None) -> Evaluation | None:
-    """Ask, and check the replies."""
-    if not isinstance(evaluator, Reliability):
-        return None
-    from ptx_reliability.evaluate import evaluate
-
-    return evaluate(run, evaluator, lm)
-
-
-@hookimpl
-def ptx_score(scorer: Scorer, completions: list[str], references: list[str | None]) -> list[float] | None:
-    """Score with one of the two."""
-    from ptx_reliability import grounded
-
-    match scorer:
-        case Abstention():
-            return [float(grounded.abstains(text, scorer.also)) for text in completions]
-        case WordSupport():
-            return [
-                grounded.supported(text, source, scorer.share)
-                for text, source in zip(completions, references, strict=True)
-            ]
-    return None

@@ -1,4 +1,4 @@
-"""Asking, checking part by part, counting."""
+"""Ask the questions, check the replies part by part, and make metrics and rows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ptx import Evaluation, LanguageModel, Metric, Run
+from ptx import Better, Evaluation, LanguageModel, Metric, Run
 from ptx.lm.evaluation.answers import vote
 from ptx.lm.evaluation.ask import ask, seconds_of
 from ptx.lm.evaluation.rates import bounds, rate, unscored
-from ptx.records import Better
 from ptx.stats.items import latency_column
 from ptx_reliability import Reliability
 from ptx_reliability.formats import wrong_form, wrong_json
@@ -40,47 +39,43 @@ BETTER: dict[str, Better] = {
     MAJORITY: "higher",
     SINGLE: "higher",
 }
-YES = 0.5  # score from which a scorer says yes
+YES = 0.5  # a scorer's score from here on counts as yes
 SHOWN = 4000  # characters of a prompt or a reply that a row keeps
 
-#: name of a scorer, prompts, replies, references -> a score each
+#: name of a scorer, prompts, replies, references -> a score per reply
 Score = Callable[[str, list[str], list[str], list[str | None]], list[float]]
 Row = dict[str, Any]
 
 
-def evaluate(run: Run, config: Reliability, lm: LanguageModel | None) -> Evaluation:
+def evaluate(run: Run, evaluator: Reliability, lm: LanguageModel | None) -> Evaluation:
     """Ask every question once, those with an answer k more times, and check the replies."""
     assert lm is not None  # Reliability.opens_model
-    questions = questions_of(config)
+    questions = questions_of(evaluator)
     missing = [part for part, count in counts(questions) if not count]
-    missing += ["self-consistency"] if config.samples == 0 and "self-consistency" not in missing else []
+    missing += ["self-consistency"] if evaluator.samples == 0 and "self-consistency" not in missing else []
     if missing:
-        run.say(f"left out, as no question has what it needs: {', '.join(missing)}")
-    replies = ask(run, lm, [question.turns for question in questions], config.max_new_tokens)
+        run.say(f"not measured, because no question has the columns for it: {', '.join(missing)}")
+    replies = ask(run, lm, [question.turns for question in questions], evaluator.max_new_tokens)
     rows = [
-        new_row(question, reply, sampled=config.samples > 0)
+        new_row(question, reply, sampled=evaluator.samples > 0)
         for question, reply in zip(questions, replies, strict=True)
     ]
     answered = [
         (question, row) for question, row in zip(questions, rows, strict=True) if row["status"] == "ok"
     ]
-    grounded(config, run.score, answered)
-    cited(config, run.score, answered)
+    check_support(evaluator, run.score, answered)
+    check_citations(evaluator, run.score, answered)
     for question, row in answered:
-        formed(question, row)
-        followed(question, row)
+        check_format(question, row)
+        check_instructions(question, row)
     if lost := sum("punkt" in row["status"] for row in rows):
         run.say(
-            f"{lost} questions have instructions that need nltk's punkt_tab, which is not here, and no score;"
-            f" get it with: {FETCH}"
+            f"{lost} questions have no score, because their instructions need nltk's punkt_tab, which is not"
+            f" installed; get it with: {FETCH}"
         )
-    if config.samples:
-        consistent(
-            run,
-            config,
-            lm,
-            [pair for pair in zip(questions, rows, strict=True) if pair[1]["status"] != "too long"],
-        )
+    if evaluator.samples:
+        fitting = [pair for pair in zip(questions, rows, strict=True) if pair[1]["status"] != "too long"]
+        check_consistency(run, evaluator, lm, fitting)
     metrics = measured(rows)
     return Evaluation(
         metrics, [row | {"prompt": row["prompt"][:SHOWN], "output": row["output"][:SHOWN]} for row in rows]
@@ -88,7 +83,7 @@ def evaluate(run: Run, config: Reliability, lm: LanguageModel | None) -> Evaluat
 
 
 def new_row(question: Question, reply: str | None, *, sampled: bool) -> Row:
-    """What is known before any check."""
+    """The row of a question before any check."""
     status = "too long" if reply is None else "empty" if not reply.strip() else "ok"
     prompt = "\n".join(turn["content"] for turn in question.turns)
     asked_for = {
@@ -108,7 +103,7 @@ def new_row(question: Question, reply: str | None, *, sampled: bool) -> Row:
 
 
 def due(question: Question, *, sampled: bool) -> list[str]:
-    """The scores that a question ought to have; nan stays where one cannot be given."""
+    """The scores that a question should have; they start as nan, which stays if one cannot be given."""
     names = [HALLUCINATION, SUPPORTED, ABSTAINED] if question.has_reference else []
     names += [CITED, CITATION] if question.sources else []
     names += [CONSISTENCY, MAJORITY, SINGLE] if question.answer is not None and sampled else []
@@ -120,9 +115,10 @@ def due(question: Question, *, sampled: bool) -> list[str]:
     )
 
 
-def grounded(config: Reliability, score: Score, answered: Sequence[tuple[Question, Row]]) -> None:
-    """Supported, unsupported or abstained: against the answer where the row has one, else against its sources
-    together.
+def check_support(config: Reliability, score: Score, answered: Sequence[tuple[Question, Row]]) -> None:
+    """Fill in whether each reply is supported, unsupported or an abstention.
+
+    Support is decided by the row's answer, or by all its sources together if it has no answer.
     """
     part = [(question, row) for question, row in answered if question.has_reference]
     declined = asked(score, config.abstention, part, [None] * len(part))
@@ -154,9 +150,10 @@ def asked(
     return score(name, [row["prompt"] for _, row in part], [row["output"] for _, row in part], references)
 
 
-def cited(config: Reliability, score: Score, answered: Sequence[tuple[Question, Row]]) -> None:
-    """Whether an answer cites, and what share of its citations is right: a source that is there and holds
-    what is said.
+def check_citations(config: Reliability, score: Score, answered: Sequence[tuple[Question, Row]]) -> None:
+    """Fill in whether each answer cites, and the share of its citations that are right.
+
+    A citation is right if its source exists and supports the sentence.
     """
     part = [
         (question, row)
@@ -184,8 +181,8 @@ def cited(config: Reliability, score: Score, answered: Sequence[tuple[Question, 
             row["status"] = "unscorable"
 
 
-def formed(question: Question, row: Row) -> None:
-    """Whether the reply has the wanted form."""
+def check_format(question: Question, row: Row) -> None:
+    """Fill in whether the reply has the required form."""
     wrong = []
     if question.schema is not None:
         wrong.append(wrong_json(row["output"], question.schema))
@@ -196,8 +193,8 @@ def formed(question: Question, row: Row) -> None:
         row["wrong_format"] = next(filter(None, wrong), "")
 
 
-def followed(question: Question, row: Row) -> None:
-    """lm-eval's four IFEval scores."""
+def check_instructions(question: Question, row: Row) -> None:
+    """Fill in lm-eval's four IFEval scores."""
     if question.instructions is None:
         return
     found = checked(question.instructions, row["output"])
@@ -213,12 +210,10 @@ def followed(question: Question, row: Row) -> None:
     }
 
 
-def consistent(
+def check_consistency(
     run: Run, config: Reliability, lm: LanguageModel, fitting: Sequence[tuple[Question, Row]]
 ) -> None:
-    """Several samples of every question with an answer: the share that states the commonest answer, and
-    whether that one is right.
-    """
+    """Sample every question with an answer several times and fill in the scores of :func:`agreeing`."""
     part = [(question, row) for question, row in fitting if question.answer is not None]
     if not part:
         return
@@ -237,8 +232,9 @@ def consistent(
 
 
 def agreeing(replies: Sequence[str], right: Sequence[float]) -> dict[str, float]:
-    """Scores of one question's samples; a majority that the scorer could not judge is neither right nor
-    wrong.
+    """The scores of one question's samples: self-consistency, and whether majority and samples are right.
+
+    A majority that the scorer could not judge has no score.
     """
     votes = [vote(reply) for reply in replies]
     counted = Counter(votes)
@@ -249,7 +245,7 @@ def agreeing(replies: Sequence[str], right: Sequence[float]) -> dict[str, float]
 
 
 def measured(rows: Sequence[Row]) -> list[Metric]:
-    """Every part's rates that the questions allow, and what could not be scored."""
+    """The rates of every part that the questions allow, and the share without a score."""
     metrics = [metric for name, better in BETTER.items() for metric in rate(name, rows, better)]
     for level in LEVELS:
         metrics += rate(
@@ -265,7 +261,7 @@ def measured(rows: Sequence[Row]) -> list[Metric]:
 
 
 def by_instruction(rows: Sequence[Row], level: str) -> list[Row]:
-    """A row per instruction, those of one question in a cluster: lm-eval's mean over instructions."""
+    """A row per instruction, those of one question in a cluster, for lm-eval's mean over instructions."""
     return [
         {
             "item": f"{row['item']}:{place}",

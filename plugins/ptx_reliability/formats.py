@@ -1,4 +1,4 @@
-"""Whether a reply has the wanted form: JSON of a schema, or a pattern. Pure functions."""
+"""Whether a reply has the required form: JSON of a schema, or a pattern. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ FENCE = re.compile(r"```(?:json)?\s*\n(.*?)\n?```", re.DOTALL)
 
 
 def wrong_json(reply: str, schema: Any) -> str:
-    """Why a reply is no JSON of the schema; "" when it is. One code fence around it is allowed, other words
-    are not.
+    """Why a reply is not JSON of the schema; "" if it is.
+
+    One code fence around it is allowed, other text is not.
     """
     fenced = FENCE.fullmatch(reply.strip())
     try:
@@ -28,5 +29,5 @@ def wrong_json(reply: str, schema: Any) -> str:
 
 
 def wrong_form(reply: str, pattern: str) -> str:
-    """Why a reply does not match; "" when it does, but for space at its ends."""
+    """Why a reply does not match; "" if it does. White space at its ends is ignored."""
     return "" if re.fullmatch(pattern, reply.strip()) else "does not match the pattern"

@@ -1,4 +1,7 @@
-"""Whether a reply declines, whether a source supports it, and what it cites. Pure functions on text."""
+"""Whether a reply declines, whether a source supports it, and which sources it cites, from text alone.
+
+The two functions that the choices name come first; the others are pure functions on text.
+"""
 
 from __future__ import annotations
 
@@ -6,37 +9,53 @@ import re
 from collections.abc import Mapping, Sequence
 
 from ptx.lm.evaluation.answers import numbers_in
+from ptx_reliability import Abstention, WordSupport
 
 NAN = float("nan")
 PHRASES = (
-    "i don't know", "i do not know", "i'm not sure", "i am not sure", "cannot be determined", "can't be determined", "cannot answer",
-    "can't answer", "not enough information", "no information", "not mentioned", "does not say", "doesn't say", "unable to answer",
-    "no lo sé", "no sé", "no puedo responder", "no se menciona", "ich weiß nicht", "ich weiß es nicht", "kann ich nicht beantworten",
-    "wird nicht erwähnt", "je ne sais pas", "je ne peux pas répondre",
+    "i don't know", "i do not know", "i'm not sure", "i am not sure", "cannot be determined",
+    "can't be determined", "cannot answer", "can't answer", "not enough information", "no information",
+    "not mentioned", "does not say", "doesn't say", "unable to answer", "no lo sé", "no sé",
+    "no puedo responder", "no se menciona", "ich weiß nicht", "ich weiß es nicht",
+    "kann ich nicht beantworten", "wird nicht erwähnt", "je ne sais pas", "je ne peux pas répondre",
 )  # fmt: skip
 FUNCTION_WORDS = frozenset(
     {
-        "a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "from", "and", "or", "but", "not", "is", "are", "was",
-        "were", "be", "been", "it", "its", "this", "that", "these", "those", "as", "which", "who", "what", "i", "you", "he", "she",
-        "they", "we", "answer", "think", "el", "la", "los", "las", "un", "una", "de", "del", "en", "y", "o", "es", "son", "que", "se",
-        "lo", "su", "por", "con", "para", "respuesta", "creo", "der", "die", "das", "ein", "eine", "einen", "dem", "den", "des", "und",
-        "oder", "ist", "sind", "im", "von", "mit", "zu", "auf", "für", "antwort", "ich", "glaube", "le", "les", "une", "et", "ou",
-        "est", "sont", "dans", "du", "au"
+        "a", "an", "the", "of", "in", "on", "at", "to", "for", "by", "with", "from", "and", "or", "but",
+        "not", "is", "are", "was", "were", "be", "been", "it", "its", "this", "that", "these", "those", "as",
+        "which", "who", "what", "i", "you", "he", "she", "they", "we", "answer", "think", "el", "la", "los",
+        "las", "un", "una", "de", "del", "en", "y", "o", "es", "son", "que", "se", "lo", "su", "por", "con",
+        "para", "respuesta", "creo", "der", "die", "das", "ein", "eine", "einen", "dem", "den", "des", "und",
+        "oder", "ist", "sind", "im", "von", "mit", "zu", "auf", "für", "antwort", "ich", "glaube", "le",
+        "les", "une", "et", "ou", "est", "sont", "dans", "du", "au",
     }
 )  # fmt: skip
 CITATION = re.compile(r"\[\s*([\w.-]+(?:\s*[,;]\s*[\w.-]+)*)\s*\]")
 SENTENCE_END = re.compile(r"(?<=[.!?])\s+(?!\[)")
 
 
+def abstention(scorer: Abstention, completions: list[str]) -> list[float]:
+    """1.0 for each completion that declines to answer, else 0.0."""
+    return [float(abstains(text, scorer.also)) for text in completions]
+
+
+def word_support(scorer: WordSupport, completions: list[str], references: list[str | None]) -> list[float]:
+    """:func:`supported` for each completion and its reference."""
+    return [
+        supported(text, source, scorer.share) for text, source in zip(completions, references, strict=True)
+    ]
+
+
 def abstains(text: str, also: Sequence[str] = ()) -> bool:
-    """Whether one of the phrases stands in the text."""
+    """Whether the text holds one of the phrases."""
     lowered = " ".join(text.casefold().replace("\u2019", "'").split())
     return any(phrase.casefold() in lowered for phrase in (*PHRASES, *also))
 
 
 def supported(text: str, source: str | None, share: float) -> float:
-    """1.0 when all numbers and at least ``share`` of the content words of ``text`` stand in ``source``, else
-    0.0; nan when neither is there.
+    """1.0 if ``source`` holds all numbers and at least ``share`` of the content words of ``text``, else 0.0.
+
+    nan without a source, or if the text has neither numbers nor content words.
     """
     said = content_words(CITATION.sub(" ", text))
     numbers = set(numbers_in(CITATION.sub(" ", text)))
@@ -48,7 +67,7 @@ def supported(text: str, source: str | None, share: float) -> float:
 
 
 def content_words(text: str) -> list[str]:
-    """Its words in lower case, without function words and numbers."""
+    """The words of a text in lower case, without function words and numbers."""
     return [word for word in re.findall(r"[^\W\d_]+", text.casefold()) if word not in FUNCTION_WORDS]
 
 
@@ -62,5 +81,5 @@ def citations(text: str) -> list[tuple[str, str]]:
 
 
 def with_sources(question: str, sources: Mapping[str, str]) -> str:
-    """The question as it is asked: the numbered sources stand before it."""
+    """The question as it is asked, with the numbered sources before it."""
     return "".join(f"[{name}] {text}\n" for name, text in sources.items()) + question

@@ -1,9 +1,9 @@
 """IFEval's verifiable instructions (Zhou et al. 2023), by lm-eval's own checkers, without a network.
 
 lm-eval downloads nltk's punkt_tab while it is imported; here nothing is downloaded. Two of the 25
-instructions need it (counting sentences, words in capitals): where it is not on the machine, replies to them
-have no score, and that is said. langdetect draws random numbers; its seed is set, so that a verdict is the
-same twice.
+instructions need it (counting sentences, words in capitals). If it is not on the machine, replies to them
+have no score, and a message says so. langdetect draws random numbers; its seed is set, so that verdicts are
+reproducible.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FETCH = "python -m nltk.downloader punkt_tab"
 
 @functools.cache
 def _checkers() -> Any:
-    """lm-eval's module."""
+    """lm-eval's module of checkers, imported without a download."""
     import langdetect
     import nltk
 
@@ -44,7 +44,7 @@ def known() -> frozenset[str]:
 
 @functools.cache
 def has_punkt() -> bool:
-    """Whether nltk's sentence splitter lies on this machine."""
+    """Whether nltk's sentence splitter is on this machine."""
     import nltk
 
     try:
@@ -55,8 +55,9 @@ def has_punkt() -> bool:
 
 
 def checked(row: dict[str, Any], reply: str) -> dict[str, Any] | None:
-    """lm-eval's scores of a reply, by :data:`LEVELS`: a bool per prompt, a list of bools per instruction;
-    None where punkt is missing.
+    """lm-eval's scores of a reply by :data:`LEVELS`; None if punkt is needed and missing.
+
+    Levels of prompts have a bool, those of instructions a list of bools.
     """
     if not has_punkt() and any(name in NEEDS_PUNKT for name in row["instruction_id_list"]):
         return None

@@ -1,18 +1,21 @@
-"""Questions by file: which columns a row may have, and what is wrong with it.
+"""Read questions from files, and check them.
 
-========================  ===================================================  ===================
-column                    what it holds                                        which part needs it
-========================  ===================================================  ===================
-prompt                    text, or messages                                    all
-answer                    the right answer, text or number                     hallucination, self-consistency
-answerable                false: the right reply is to decline                 hallucination
-sources                   list of texts, or object id -> text                  citations (hallucination, without an answer)
-cites                     ids of the sources that hold the answer              citations, instead of the scorer
-schema                    a JSON schema that the reply must satisfy            format
-pattern                   a regular expression that the whole reply matches    format
-instruction_id_list       IFEval's, with kwargs                                instructions
+========================  ============================================  ============================
+column                    content                                       parts that use it
+========================  ============================================  ============================
+prompt                    text, or messages                             all
+answer                    the right answer, text or number              hallucination,
+                                                                        self-consistency
+answerable                false if the right reply is to decline        hallucination
+sources                   a list of texts, or an object id -> text      citations; hallucination if
+                                                                        there is no answer
+cites                     ids of the sources that hold the answer       citations, instead of the
+                                                                        scorer
+schema                    a JSON schema that the reply must satisfy     format
+pattern                   a regular expression for the whole reply      format
+instruction_id_list       IFEval's, with kwargs                         instructions
 language, domain, ...     segments
-========================  ===================================================  ===================
+========================  ============================================  ============================
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from ptx_reliability.grounded import with_sources
 
 @dataclass(frozen=True)
 class Question:
-    """One row: what is asked, and what it takes to check the reply."""
+    """One row: the question, and everything needed to check the reply."""
 
     turns: list[dict[str, str]]
     answer: str | None = None
@@ -48,7 +51,7 @@ class Question:
 
     @property
     def id(self) -> str:
-        """Of its content: what is asked, and all that decides whether a reply is right."""
+        """A digest of the question and of everything that decides whether a reply is right."""
         instructions = self.instructions and (
             self.instructions["instruction_id_list"],
             self.instructions["kwargs"],
@@ -66,12 +69,12 @@ class Question:
 
     @property
     def has_reference(self) -> bool:
-        """Whether it can be told if a reply is made up."""
+        """Whether an unsupported reply can be detected."""
         return self.answer is not None or not self.answerable or bool(self.sources)
 
 
 def read_questions(file: Path) -> list[Question]:
-    """The questions of a JSONL file, each once.
+    """The distinct questions of a JSONL file.
 
     Raises:
         ValueError: with every row that is wrong, by file and line.
@@ -94,7 +97,7 @@ def read_questions(file: Path) -> list[Question]:
 
 
 def questions_of(config: Reliability) -> list[Question]:
-    """All questions of the files named, each once, up to the limit."""
+    """The distinct questions of the given files, up to the limit."""
     found = {
         question.id: question
         for entry in config.questions
@@ -104,7 +107,7 @@ def questions_of(config: Reliability) -> list[Question]:
 
 
 def problems(config: Reliability) -> list[Problem]:
-    """What is wrong with the files, by line."""
+    """The problems of the files, with line numbers."""
     try:
         questions = questions_of(config)
     except OSError as error:
@@ -115,13 +118,13 @@ def problems(config: Reliability) -> list[Problem]:
             )
         ]
     except ValueError as error:
-        return [Problem(line, "docs/reliability.md has the columns") for line in str(error).splitlines()]
+        return [Problem(line, "see docs/explanation/reliability.md") for line in str(error).splitlines()]
     if not any(q.has_reference or q.schema is not None or q.pattern or q.instructions for q in questions):
         what = (
             "eval.reliability.questions: no row has an answer, sources, a schema, a pattern or instructions,"
             " so nothing can be checked"
         )
-        return [Problem(what, "docs/reliability.md has the columns")]
+        return [Problem(what, "see docs/explanation/reliability.md")]
     return []
 
 
@@ -139,7 +142,7 @@ def _question(row: Mapping[str, Any]) -> Question:
         raise ValueError(f"answer must be text or a number, got {answer!r}")
     cites = [str(name) for name in row.get("cites") or []]
     if unknown := [name for name in cites if name not in sources]:
-        raise ValueError(f"cites names {unknown[0]!r}, which is none of the sources {', '.join(sources)}")
+        raise ValueError(f"cites names {unknown[0]!r}, which is not one of the sources {', '.join(sources)}")
     if not isinstance(row.get("answerable", True), bool):
         # callers handle one kind of error
         raise ValueError(f"answerable must be true or false, got {row['answerable']!r}")  # noqa: TRY004
@@ -184,7 +187,7 @@ def _schema(schema: Any) -> Any:
     try:
         jsonschema.validators.validator_for(schema).check_schema(schema)
     except (jsonschema.SchemaError, TypeError) as error:
-        raise ValueError(f"schema is no JSON schema: {str(error).splitlines()[0]}") from error
+        raise ValueError(f"schema is not a JSON schema: {str(error).splitlines()[0]}") from error
     return schema
 
 
@@ -194,7 +197,7 @@ def _pattern(pattern: Any) -> str | None:
     try:
         re.compile(pattern)
     except (re.error, TypeError) as error:
-        raise ValueError(f"pattern is no regular expression: {error}, got {pattern!r}") from error
+        raise ValueError(f"pattern is not a regular expression: {error}, got {pattern!r}") from error
     return str(pattern)
 
 
@@ -224,7 +227,7 @@ def _instructions(row: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def counts(questions: list[Question]) -> Iterator[tuple[str, int]]:
-    """How many questions each part has what it needs for."""
+    """(Part, number of questions that have the columns it needs)."""
     yield "hallucination", sum(question.has_reference for question in questions)
     yield "citations", sum(bool(question.sources) for question in questions)
     yield "format", sum(question.schema is not None or question.pattern is not None for question in questions)
