@@ -1,10 +1,9 @@
-"""Post-conditions of every compressor, the built-in ones and strangers' alike, as a wrapper around
-``ptx_compress``.
+"""Post-conditions of every compressor, built in or from another plugin: a wrapper around ``ptx_compress``.
 
-Whatever plugin answers, its folder is read back with plain ``from_pretrained`` and must be finite, complete,
-of the dtype it was, the model that was in memory when it was saved, other than its input, and all that its
-config promises (:class:`ptx.Promise`). A condition that does not hold fails the step with the figures; all
-figures are in the step's record. ``PTX_DISABLE=checks`` leaves them out.
+Whatever plugin answers, its folder is read back with plain ``from_pretrained``. The model must be finite,
+complete, of the same dtype, equal to the model in memory when it was saved, different from its input, and as
+its config promises (:class:`ptx.Promise`). A condition that does not hold fails the step with the figures;
+all figures are in the step's record. ``PTX_DISABLE=checks`` disables these checks.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from ptx.machine import release_memory
 def ptx_compress(
     run: Run, compressor: Compressor, model: ModelRef
 ) -> Generator[None, ModelRef | None, ModelRef | None]:
-    """Watch what is saved, then read it back and check it."""
+    """Record what is saved, then read it back and check it."""
     from ptx.lm.load import quiet
 
     quiet()

@@ -1,5 +1,6 @@
-"""Tensors of a model folder, one at a time: a folder of any size is compared in the memory of its largest
-tensor.
+"""Tensors of a model folder, read one at a time.
+
+Two folders of any size are compared in the memory of their largest tensor.
 """
 
 from __future__ import annotations
@@ -31,15 +32,17 @@ class Folder:
                 self.types[name], self.shapes[name], self._files[name] = dtype, shape, file
 
     def tensor(self, name: str) -> Tensor | None:
-        """Read one; None where there is none of that name."""
+        """Read one tensor; None where no tensor has this name."""
         if name not in self._files:
             return None
         with safe_open(self._files[name], "pt") as file:
             return torch.as_tensor(file.get_tensor(name))
 
     def bits(self, layer: str) -> tuple[float, float]:
-        """Stored bits of a layer: of its weights alone, and with scales, zero points and whatever else bears
-        its name; its bias is left out.
+        """Return the stored bits of a layer: of its weights alone, and of all its tensors.
+
+        All its tensors are the weights, the scales, the zero points and whatever else has its name, without
+        the bias.
         """
         found = {
             name: math.prod(self.shapes[name]) * BITS.get(self.types[name], 8) for name in self._of(layer)

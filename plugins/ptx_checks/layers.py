@@ -1,10 +1,10 @@
-"""A layer before and after, in figures."""
+"""The figures of a layer, before and after."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,15 @@ from ptx.lm.compression.sparsity import has_pattern
 from ptx.lm.quanto import dense as full
 from ptx_checks.folders import Folder
 
-PRUNED = 0.05  # a dense layer has next to no exact zeros; from this share on they are a mask
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+PRUNED = 0.05  # a dense layer has almost no exact zeros; from this share on they are a mask
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One linear layer: what there was, what there is. Shares are of its weights."""
+    """One linear layer before and after. Shares are of its weights."""
 
     name: str
     asked: bool  # not left out by ``skip``
@@ -37,9 +40,9 @@ class Layer:
 
 
 def inspect(
-    network: Any, before: Folder | None, after: Folder, skip: tuple[str, ...], pattern: str
+    network: PreTrainedModel, before: Folder | None, after: Folder, skip: tuple[str, ...], pattern: str
 ) -> list[Layer]:
-    """Every linear layer of the reloaded ``network``, but for the output embedding."""
+    """Return the figures of every linear layer of the reloaded ``network``, without the output embedding."""
     head = network.get_output_embeddings()
     found = []
     for name, module in network.named_modules():
@@ -62,18 +65,16 @@ def inspect(
             "bits": weights / dense.numel(),
             "bits_in_all": everything / dense.numel(),
         }
-        found.append(
-            Layer(
-                name,
-                **figures,
-                **compared(None if before is None else before.tensor(f"{name}.weight"), dense),
-            )
-        )  # type: ignore[arg-type]
+        old = None if before is None else before.tensor(f"{name}.weight")
+        found.append(Layer(name, **figures, **compared(old, dense)))  # type: ignore[arg-type]
     return found
 
 
 def compared(old: Tensor | None, new: Tensor) -> dict[str, Any]:
-    """What became of a weight, (rows, columns); nothing where it was not there, or of another shape."""
+    """Return how a weight (rows, columns) changed.
+
+    The result says only ``compared: False`` where there was no such weight, or one of another shape.
+    """
     if old is None or old.shape != new.shape:
         return {"compared": False}
     mask = old == 0
@@ -89,5 +90,5 @@ def compared(old: Tensor | None, new: Tensor) -> dict[str, Any]:
 
 
 def share(mask: Tensor) -> float:
-    """Share of what is true."""
+    """Return the share of true values."""
     return float(mask.float().mean(dtype=torch.float64))

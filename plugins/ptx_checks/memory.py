@@ -1,8 +1,8 @@
-"""What a model says on a fixed batch at the moment it is saved, whoever saves it.
+"""A model's predictions on a fixed batch at the moment it is saved, whoever saves it.
 
-While a step runs, ``PreTrainedModel.save_pretrained`` is a data descriptor: unlike a plain function it also
-catches the calls of those who put a ``save_pretrained`` of their own on the instance, as llm-compressor does,
-and before they pack the weights.
+While a step runs, ``PreTrainedModel.save_pretrained`` is a data descriptor. Unlike a plain function it also
+catches calls on instances that have a ``save_pretrained`` of their own, which llm-compressor puts there, and
+it runs before the weights are packed.
 """
 
 from __future__ import annotations
@@ -12,23 +12,29 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 ROWS, LENGTH = 4, 48  # tokens of the probe
 SEED = 20240229
 
 
 def probe(vocabulary: int, limit: int | None = None) -> Tensor:
-    """The fixed batch: random token ids, (4, 48) or shorter where the context is."""
+    """Return the fixed batch: random token ids, (4, 48), or shorter where the context is shorter."""
     length = min(LENGTH, limit or LENGTH)
     return torch.randint(vocabulary, (ROWS, length), generator=torch.Generator().manual_seed(SEED))
 
 
-def log_probabilities(network: Any) -> Tensor:
-    """Log-probabilities on the probe, row by row (no padding, any batch), float32 on the CPU, (4, T, V)."""
+def log_probabilities(network: PreTrainedModel) -> Tensor:
+    """Return the log-probabilities on the probe, (4, T, V), float32 on the CPU.
+
+    Rows are computed one by one, so there is no padding.
+    """
     config = network.config.get_text_config()
     ids = probe(config.vocab_size, getattr(config, "max_position_embeddings", None)).to(network.device)
     training = network.training
@@ -42,11 +48,11 @@ def log_probabilities(network: Any) -> Tensor:
 
 
 @contextmanager
-def undisturbed(network: Any) -> Iterator[None]:
-    """While this is open, activations are not quantised on the fly.
+def undisturbed(network: nn.Module) -> Iterator[None]:
+    """While the context is open, activations are not quantised dynamically.
 
-    Dynamic ranges depend on nothing that is stored, and in 4 bits they turn the last bit of a 16-bit sum into
-    a jump: two identical models would differ. Ranges that are stored (static ones) stay in force.
+    Dynamic ranges depend on nothing that is stored. In 4 bits they turn the last bit of a 16-bit sum into a
+    jump, so two identical models would differ. Stored (static) ranges stay in force.
     """
     schemes = {
         id(module.quantization_scheme): module.quantization_scheme
@@ -68,7 +74,7 @@ def undisturbed(network: Any) -> Iterator[None]:
 
 
 class Watched:
-    """Stands in for ``save_pretrained`` and notes what the model says before it is saved."""
+    """A replacement for ``save_pretrained`` that records the model's predictions before it is saved."""
 
     def __init__(self, original: Callable[..., Any], ignoring: Path) -> None:
         self.original, self.ignoring = original, ignoring.resolve()
@@ -95,16 +101,17 @@ class Watched:
     def __set__(self, network: Any, value: Any) -> None:
         network.__dict__["save_pretrained"] = value
 
-    def note(self, network: Any, folder: Path) -> None:
-        """Remember what ``network`` says; checkpoints on the way are of no interest."""
+    def note(self, network: PreTrainedModel, folder: Path) -> None:
+        """Record the predictions of ``network``, unless ``folder`` is a checkpoint of the step."""
         if not folder.is_relative_to(self.ignoring):
             self.saved[folder] = log_probabilities(network)
 
 
 @contextmanager
 def watched(ignoring: Path) -> Iterator[dict[Path, Tensor]]:
-    """While this is open, every model that is saved leaves its log-probabilities here, by folder; not below
-    ``ignoring``.
+    """While the context is open, record the log-probabilities of every model that is saved, by folder.
+
+    Folders below ``ignoring`` are left out.
     """
     from transformers import PreTrainedModel
 

@@ -1,4 +1,4 @@
-"""The post-conditions: all of them are looked at, all that fail are told together, with the figures."""
+"""The post-conditions: all are checked, and all that fail are reported together, with the figures."""
 
 from __future__ import annotations
 
@@ -25,21 +25,20 @@ from ptx_checks.memory import log_probabilities
 #: largest KL divergence (nats, over the positions of the probe) between the model in memory and the one on
 #: disk, by dtype
 PARITY = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 2e-2}
-SPARSITY_TOLERANCE = (
-    0.01  # of all weights: solvers round per block of columns, or down to whole columns of each row
-)
+# share of all weights: solvers round per block of columns, or down to whole columns of each row
+SPARSITY_TOLERANCE = 0.01
 MASK_TOLERANCE = 1e-3
 BITS_TOLERANCE = 1.5  # times the bits promised: packing words leaves gaps, twice as many is another format
 
 
 def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: Tensor | None) -> None:
-    """Check what a compressor made of ``model``; log the figures.
+    """Check the result of a compressor; log the figures.
 
     Args:
-        run: the step under way.
-        promise: what the compressor's config says of its result.
-        model: its input.
-        made: its result.
+        run: the current step.
+        promise: what the compressor's config promises.
+        model: the input.
+        made: the result.
         memory: log-probabilities of the model when it was saved; None when it was saved by other means than
             ``save_pretrained``.
 
@@ -65,19 +64,20 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
     run.log(figures, 1, 1)
     problems = [
         *wrong,
-        *_said(memory, disk, made),
+        *_output_problems(memory, disk, made),
         *_stored(promise, model, before, after, layers),
         *_kept_promises(promise, layers),
         *_size(promise, model, made),
     ]
     if problems:
-        raise StepError("what was made is not what was promised: " + "; ".join(problems))
+        raise StepError("the result is not what was promised: " + "; ".join(problems))
     run.say(summary(figures, layers, memory is not None))
 
 
 def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:
-    """The model as anybody would load it (what optimum-quanto packed: as ptx does), and what
-    ``from_pretrained`` had to make up or leave out.
+    """Load the model as any user would; return it with the tensors that ``from_pretrained`` could not load.
+
+    What optimum-quanto packed is loaded as ptx does.
     """
     from transformers import AutoModelForCausalLM
 
@@ -94,7 +94,7 @@ def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:
         )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise StepError(
-            f"what was made cannot be loaded by from_pretrained: {type(error).__name__}: {error}"
+            f"the result cannot be loaded by from_pretrained: {type(error).__name__}: {error}"
         ) from error
     wrong = [
         f"{len(info[kind])} {what}, first {min(map(str, info[kind]))}"
@@ -104,17 +104,17 @@ def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:
         )
         if info.get(kind)
     ]
-    if facts_of(
-        made.path
-    ).quantized:  # packed tensors of a mapped file would stay in memory beside what they are unpacked to
+    if facts_of(made.path).quantized:
+        # packed tensors of a mapped file would stay in memory beside the unpacked ones
         for tensor in (*network.parameters(), *network.buffers()):
             tensor.data = tensor.data.clone()
     return network.to(device).eval(), wrong
 
 
 def parity(memory: Tensor | None, disk: Tensor) -> dict[str, float]:
-    """How far apart the model in memory and the one on disk are, (B, T, V) log-probabilities each: KL in
-    nats, largest gap in nats.
+    """Return the largest KL and the largest gap, in nats, between the model in memory and the one on disk.
+
+    Both arguments are (B, T, V) log-probabilities. The result is empty where they cannot be compared.
     """
     if (
         memory is None
@@ -131,7 +131,7 @@ def parity(memory: Tensor | None, disk: Tensor) -> dict[str, float]:
 
 
 def measured(layers: list[Layer]) -> dict[str, float]:
-    """All layers together."""
+    """Return the figures of all layers together."""
     asked = [layer for layer in layers if layer.asked]
     if not asked:
         return {"layers": 0.0}
@@ -158,8 +158,8 @@ def _mean(pairs: list[tuple[float, float]]) -> float:
     return sum(value * weight for value, weight in pairs) / total if total else 0.0
 
 
-def _said(memory: Tensor | None, disk: Tensor, made: ModelRef) -> Iterator[str]:
-    """Finite, and the same as in memory."""
+def _output_problems(memory: Tensor | None, disk: Tensor, made: ModelRef) -> Iterator[str]:
+    """Check that the outputs are finite and the same as in memory."""
     if not bool(torch.isfinite(disk).all()):
         yield "its outputs are not finite after reloading"
         return
@@ -182,7 +182,7 @@ def _said(memory: Tensor | None, disk: Tensor, made: ModelRef) -> Iterator[str]:
 def _stored(
     promise: Promise, model: ModelRef, before: Folder | None, after: Folder, layers: list[Layer]
 ) -> Iterator[str]:
-    """What the files say: dtype kept, something changed, nothing else changed."""
+    """Check the files: dtype kept, something changed, nothing else changed."""
     if before is None:
         return
     asked = {f"{layer.name}.weight" for layer in layers if layer.asked}
@@ -191,7 +191,7 @@ def _stored(
         wanted = promise.dtype or FLOATS.get(before.types[name], "")
         if before.types[name] in FLOATS and FLOATS.get(after.types[name]) != wanted:
             yield (
-                f"{name} came as {FLOATS[before.types[name]]} and is stored as {after.types[name]} now, not"
+                f"{name} was {FLOATS[before.types[name]]} and is now stored as {after.types[name]}, not"
                 f" {wanted}"
             )
             break
@@ -233,7 +233,7 @@ def _kept_promises(promise: Promise, layers: list[Layer]) -> Iterator[str]:
 
 
 def _size(promise: Promise, model: ModelRef, made: ModelRef) -> Iterator[str]:
-    """The folder, as it lies on the disk, within its budget."""
+    """Check that the folder on disk is within its budget."""
     before = stored_bytes(model.path)
     if promise.max_bytes is not None and made.bytes > promise.max_bytes:
         yield f"at most {promise.max_bytes:,} bytes were asked for, and the folder has {made.bytes:,}"
@@ -245,7 +245,7 @@ def _size(promise: Promise, model: ModelRef, made: ModelRef) -> Iterator[str]:
 
 
 def _zeros(promise: Promise, asked: list[Layer]) -> Iterator[str]:
-    """The zeros that were to come, and those that were to stay."""
+    """Check the zeros that were promised, and the zeros that had to stay."""
     figures = measured(asked)
     tolerance = max(SPARSITY_TOLERANCE, _mean([(1 / layer.columns, layer.weights) for layer in asked]))
     if promise.sparsity is not None and figures["zeros"] < promise.sparsity - tolerance:
@@ -267,7 +267,7 @@ def _zeros(promise: Promise, asked: list[Layer]) -> Iterator[str]:
 
 
 def summary(figures: dict[str, float], layers: list[Layer], remembered: bool) -> str:
-    """A line for the user."""
+    """Return a line for the user."""
     same = (
         f"is what was in memory (KL {figures.get('reload_kl', 0):.1g})"
         if remembered

@@ -1,5 +1,6 @@
-"""``runtime=hf``: transformers serves the model folder as it is, on a CPU or a GPU. The reference that every
-other runtime is held to.
+"""``runtime=hf``: transformers serves the model folder unchanged, on a CPU or a GPU.
+
+It is the reference for every other runtime.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class HF(Runtime):
     dtype: str = setting("auto", "auto (float32 on a CPU, bfloat16 on a GPU), float32, bfloat16 or float16")
     batch_size: int = setting(32, "prompts per forward pass; padding moves the last digits of scores")
     prefix_cache: bool = setting(
-        False, "read once what log-likelihood requests begin with in common; moves the last digits of scores"
+        False, "read the common beginning of log-likelihood requests once; moves the last digits of scores"
     )
 
     def __post_init__(self) -> None:

@@ -1,16 +1,17 @@
 """A language model on transformers: batched generation and log-likelihood.
 
-Requests are sorted by length, the longest first (the least padding, and what does not fit into memory fails
-at once), and answered in the order they came. Sampling draws Gumbel noise from one generator per prompt,
-seeded by the call's seed and the prompt's place, and takes the argmax (Gumbel 1954: the same distribution as
-softmax sampling): what a prompt gets does not depend on its batch.
+Requests are sorted by length, the longest first, and answered in the order of the call. The longest come
+first because that needs the least padding, and because a batch that does not fit into memory then fails at
+once. Sampling draws Gumbel noise from one generator per prompt, seeded by the call's seed and the prompt's
+index, and takes the argmax (Gumbel 1954: the same distribution as softmax sampling). So the reply to a prompt
+does not depend on its batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -25,6 +26,9 @@ from ptx.machine import release_memory
 from ptx_hf import HF
 from ptx_hf.sampling import Gumbel, StopAt, StopWatch
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 Criterion = Callable[[Tensor, Tensor], Tensor]
 DEFAULT_LENGTH = 2048
 
@@ -33,7 +37,13 @@ class HFLanguageModel:
     """A model folder opened with transformers; implements :class:`ptx.LanguageModel`."""
 
     def __init__(
-        self, model: Any, tokenizer: Any, device: str, batch_size: int, *, prefix_cache: bool = False
+        self,
+        model: Any,
+        tokenizer: PreTrainedTokenizerBase,
+        device: str,
+        batch_size: int,
+        *,
+        prefix_cache: bool = False,
     ) -> None:
         self.model, self.tokenizer, self.device, self.batch_size = model, tokenizer, device, batch_size
         self.emulated = emulated(model)
@@ -52,7 +62,7 @@ class HFLanguageModel:
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[str]:
-        """Continue each prompt; a prompt too long for the model loses its beginning."""
+        """Continue each prompt; a prompt that is too long for the model is cut at its beginning."""
         room = max(1, self.max_length - max_new_tokens)
         encoded = [encode(self.tokenizer, prompt)[-room:] or [self._filler()] for prompt in prompts]
         answers = [""] * len(encoded)
@@ -67,7 +77,7 @@ class HFLanguageModel:
         return answers
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
-        """Log-probability in nats of each continuation, and whether greedy decoding gives it."""
+        """Return the log-probability in nats of each continuation, and whether greedy decoding gives it."""
         encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
         scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
         if self.prefix_cache:
@@ -86,15 +96,16 @@ class HFLanguageModel:
         return scores
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
-        """Scores of the next token after each token, one row at a time: float32 (T, V)."""
+        """Yield the scores of the next token after each token, one row at a time: float32 (T, V)."""
         for row in rows:
             with torch.inference_mode():
                 scores = self.model(input_ids=torch.tensor([list(row)], device=self.device)).logits[0]
             yield scores.float().cpu().numpy()
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that
-        never ends early.
+        """Return the seconds to the first new token, and from there to the last, of one request.
+
+        The request has random tokens and never ends early.
         """
         generator = torch.Generator().manual_seed(0)
         ids = torch.randint(
@@ -119,7 +130,7 @@ class HFLanguageModel:
             yield order[start : start + self.batch_size]
 
     def _filler(self) -> int:
-        """The token that pads; masked, so any will do."""
+        """Return the padding token; it is masked, so any token will do."""
         chosen = (self.tokenizer.pad_token_id, self.tokenizer.bos_token_id, self.tokenizer.eos_token_id)
         return next((int(token) for token in chosen if token is not None), 0)
 
@@ -132,8 +143,9 @@ class HFLanguageModel:
         *,
         ends: bool = True,
     ) -> Tensor:
-        """Generate greedily over the processed scores, whatever the model's own generation config would
-        sample: (B, T + new).
+        """Generate greedily over the processed scores, (B, T + new).
+
+        Sampling settings of the model's own generation config are not used.
         """
         from transformers import GenerationConfig, LogitsProcessorList, StoppingCriteriaList
 
@@ -162,7 +174,7 @@ class HFLanguageModel:
         return torch.as_tensor(made)
 
     def _ends(self) -> list[int]:
-        """The tokens that end a reply: those of the model's generation config and the tokenizer's."""
+        """Return the tokens that end a reply: those of the model's generation config and the tokenizer's."""
         given = self.model.generation_config.eos_token_id
         ends = given if isinstance(given, list) else [given]
         return sorted({int(token) for token in (*ends, self.tokenizer.eos_token_id) if token is not None})
@@ -187,8 +199,9 @@ class HFLanguageModel:
 
 
 def rotates_by_length(config: Any) -> bool:
-    """Whether the positions' frequencies are set anew for every text (dynamic NTK, LongRoPE): state of the
-    model that two threads would fight over.
+    """Return whether the positions' frequencies are recomputed for every text (dynamic NTK, LongRoPE).
+
+    They are state of the model, which two threads cannot share.
     """
     rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
     kinds = [rope, *(part for part in rope.values() if isinstance(part, dict))]
@@ -196,7 +209,7 @@ def rotates_by_length(config: Any) -> bool:
 
 
 def emulated(model: Any) -> str:
-    """Why the model's time and memory here are not those of its deployment; empty where they are."""
+    """Return why time and memory measured here differ from deployment; empty where they do not."""
     config = getattr(model.config, "quantization_config", None)
     method = config.get("quant_method") if isinstance(config, dict) else getattr(config, "quant_method", None)
     if method == "quanto":
@@ -210,7 +223,7 @@ def emulated(model: Any) -> str:
 
 
 def load(runtime: HF, model: ModelRef, device: str) -> HFLanguageModel:
-    """Open a model folder; a quantised one is unpacked now, so that the first request does not pay for it."""
+    """Open a model folder; unpack a quantised one now, so that the first request is not slower."""
     packed = (model.path / "config.json").is_file() and '"quantization_config"' in (
         model.path / "config.json"
     ).read_text(encoding="utf-8")

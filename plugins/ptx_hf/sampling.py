@@ -1,5 +1,6 @@
-"""What is done between two tokens: noise, stop strings, the clock. Plain callables, as transformers' generate
-takes them.
+"""What happens between two tokens: noise, stop strings, the clock.
+
+All are plain callables with the signatures that transformers' ``generate`` expects.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from ptx.lm.serving.decoding import Noise, Stops
 
 
 class Gumbel:
-    """Turns argmax into sampling: argmax(scores / temperature + Gumbel noise) is a draw from the softmax."""
+    """Turn argmax into sampling: argmax(scores / temperature + Gumbel noise) is a draw from the softmax."""
 
     def __init__(self, temperature: float, seeds: Sequence[int]) -> None:
         self.noise = Noise(seeds, temperature)
@@ -29,27 +30,27 @@ class Gumbel:
 
 
 class StopAt:
-    """Ends a row as soon as a stop string stands in its new text."""
+    """End a row as soon as its new text contains a stop string."""
 
     def __init__(self, tokenizer: Any, stop: Sequence[str], start: int) -> None:
         self.stops, self.start = Stops(tokenizer, stop), start
 
     # the signature is transformers'
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Which rows of ``input_ids`` (B, T) are done, (B,)."""
+        """Return which rows of ``input_ids`` (B, T) are done, (B,)."""
         new = input_ids[:, max(self.start, input_ids.shape[1] - self.stops.tail) :].tolist()
         return torch.tensor([self.stops.met(ids) for ids in new], device=input_ids.device)
 
 
 class StopWatch:
-    """Notes when each token was there; ends nothing."""
+    """Record the time of each token; end nothing."""
 
     def __init__(self, device: str) -> None:
         self.device = device
         self.times: list[float] = []
 
     def now(self) -> float:
-        """Seconds, once the device has done what it was asked."""
+        """Return the seconds on the clock, after the device has finished its work."""
         if self.device == "cuda":
             torch.cuda.synchronize()
         return time.perf_counter()

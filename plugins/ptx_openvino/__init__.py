@@ -1,10 +1,9 @@
-"""``runtime=openvino``: OpenVINO serves a package that optimum-intel has made of the model folder, on the
-CPU.
+"""``runtime=openvino``: OpenVINO serves a package made by optimum-intel, on the CPU.
 
-optimum-intel pins a transformers that cannot live beside that of ptx, so the export is taken in an
-environment of its own (``requirements.txt`` in this folder says which); the package needs none of it:
-OpenVINO opens it here. Against ``runtime=onnx`` it reads prompts faster and decodes no faster
-(docs/runtimes.md has the figures).
+optimum-intel pins a transformers version that conflicts with that of ptx, so the export runs in an
+environment of its own (``requirements.txt`` in this folder). The package needs none of it: OpenVINO opens it
+here. Compared with ``runtime=onnx`` it reads prompts faster and decodes at most as fast (figures:
+docs/explanation/runtimes.md).
 """
 
 from __future__ import annotations
@@ -37,8 +36,9 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 @dataclass
 class OpenVino(Runtime):
-    """OpenVINO on the CPU; threads follow ``threads=`` (``eval.latency.threads`` where latency is
-    measured).
+    """OpenVINO on the CPU.
+
+    The number of threads is ``threads=`` (``eval.latency.threads`` where latency is measured).
     """
 
     exports: ClassVar[bool] = True
@@ -49,7 +49,7 @@ class OpenVino(Runtime):
     )
     group_size: int = setting(
         32,
-        "int4: neighbouring weights that share a scale; a layer that it does not divide takes a smaller one",
+        "int4: neighbouring weights that share a scale; a layer that it does not divide has a smaller group",
     )
     symmetric: bool = setting(False, "no zero point; false stores one per scale")
     algorithm: str = setting(
@@ -62,13 +62,13 @@ class OpenVino(Runtime):
     )
     compute: str = setting(
         "auto",
-        "auto: as this CPU is fastest, activations rounded to int8 inside a product, and bfloat16 where it"
-        " has that; or float32",
+        "auto: the fastest on this CPU, with int8 activations inside a product and bfloat16 where the CPU has"
+        " it; or float32",
     )
     max_perplexity_ratio: float = setting(
         1.25,
-        "the step fails if the quantised package's perplexity on the model's own text is more than so many"
-        " times the model's",
+        "the step fails if the quantised package's perplexity on the model's own text, divided by the"
+        " model's, is larger",
     )
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
     python: str = setting(
@@ -90,8 +90,9 @@ class OpenVino(Runtime):
 
     @property
     def properties(self) -> dict[str, Any]:
-        """What OpenVINO is told when it opens the package. By itself it computes in bfloat16 where the CPU
-        has that, in float32 packages too.
+        """Return the properties with which OpenVINO opens the package.
+
+        By default it computes in bfloat16 where the CPU supports that, in float32 packages too.
         """
         if self.compute == "auto" and self.precision != "fp32":
             return {}
@@ -102,7 +103,7 @@ class OpenVino(Runtime):
         }
 
     def outside(self) -> Outside:
-        """The export's script, and the Python that takes it."""
+        """Return the export's script, and the Python that runs it."""
         return Outside(Path(__file__).with_name("elsewhere.py"), self.python, "runtime.python", REQUIREMENTS)
 
 
@@ -115,13 +116,13 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_searchpath() -> list[str]:
-    """``runtime=openvino_int4``, ...: settings under a name, which a sweep can mix."""
+    """``runtime=openvino_int4``, ...: named settings that a sweep can mix."""
     return [str(Path(__file__).parent / "conf")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
-    """What the other environment cannot read, and what is missing here."""
+    """Report what the other environment cannot read, and what is missing here."""
     if not isinstance(config.runtime, OpenVino):
         return []
     from ptx.lm.serving.plain_weights_only import problems
@@ -133,7 +134,7 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
 def ptx_export(
     run: Run, runtime: Runtime, model: ModelRef
 ) -> Generator[None, ModelRef | None, ModelRef | None]:
-    """What comes out of the other environment is opened here and compared with the model."""
+    """Open the package from the other environment here and compare it with the model."""
     made = yield
     if made is None or not isinstance(runtime, OpenVino):
         return made

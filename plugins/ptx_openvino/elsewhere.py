@@ -1,13 +1,12 @@
-"""The export, as the other environment's Python takes it: ``PYTHON elsewhere.py SPEC.json``. Nothing of ptx
-is imported here.
+"""The export script for the other environment: ``PYTHON elsewhere.py SPEC.json``. It imports nothing of ptx.
 
 optimum-intel traces the model into OpenVINO's format, with its cache inside, and NNCF rounds the weights.
-What they do unasked, and what is done about it:
+What they do by default, and what is done about it:
 
-- OpenVINO's converter and NNCF send usage data home unless they are told, before they are imported, that
-  nobody is there to be asked
-- a model of more than 1e9 weights is rounded to 8 bits when nothing is said of its precision: it is said
-- ``main_export`` takes a quantisation and leaves it out: the model class, which applies it, is used
+- OpenVINO's converter and NNCF send usage data unless the environment says, before they are imported, that
+  this is no interactive session
+- a model of more than 1e9 weights is rounded to 8 bits by default: the precision is always stated
+- ``main_export`` accepts a quantisation and ignores it: the model class, which applies it, is used
 - importing a torchvision that was built for another torch fails: a text model needs none
 """
 
@@ -61,7 +60,7 @@ def main(spec: dict[str, Any]) -> None:
 
 
 def rounding(config: dict[str, Any], source: Path, seed: int) -> Any:
-    """NNCF's settings; none for float32."""
+    """Return NNCF's settings; None for float32."""
     from optimum.intel import OVWeightQuantizationConfig
 
     if config["precision"] == "fp32":
@@ -84,7 +83,7 @@ def rounding(config: dict[str, Any], source: Path, seed: int) -> Any:
 
 
 def own_texts(source: Path, count: int, seed: int) -> list[str]:
-    """Texts that the model writes at temperature 1 from its beginning-of-text token."""
+    """Return texts that the model writes at temperature 1 from its beginning-of-text token."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 

@@ -1,4 +1,4 @@
-"""A language model on OpenVINO: a graph that keeps its cache inside, driven token by token from here."""
+"""A language model on OpenVINO: a graph that keeps its cache inside, run once per token from here."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import openvino
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from ptx.files import read_json
 from ptx.lm.serving.token_model import ReadingModel, threads
@@ -19,7 +20,7 @@ GRAPH = "openvino_model.xml"
 
 
 class OpenVinoLanguageModel(ReadingModel):
-    """A package opened with OpenVINO; ``properties`` are the runtime's own, by its names."""
+    """A package opened with OpenVINO; ``properties`` are OpenVINO's own, by its names."""
 
     def __init__(self, folder: Path, properties: Mapping[str, Any], batch_size: int = 8) -> None:
         described = read_json(folder / "config.json")
@@ -35,22 +36,21 @@ class OpenVinoLanguageModel(ReadingModel):
             batch_size=batch_size,
         )
         self.inputs = {one.get_any_name() for one in self.model.inputs}
-        self.idle: deque[Any] = (
-            deque()
-        )  # infer requests: making one costs as much as a few tokens of a small model
+        # idle infer requests: creating one takes as long as a few tokens of a small model
+        self.idle: deque[Any] = deque()
 
+    @override
     def reader(self, count: int) -> Cached:
-        """A new one for ``count`` rows."""
         return Cached(self, count)
 
+    @override
     def close(self) -> None:
-        """Free the memory."""
         self.idle.clear()
         super().close()
 
 
 class Cached:
-    """Rows that are being read; what was read stays in the infer request."""
+    """Rows that are being read; their cache is in the infer request."""
 
     def __init__(self, lm: OpenVinoLanguageModel, count: int) -> None:
         self.lm, self.length = lm, 0
@@ -63,7 +63,7 @@ class Cached:
         self.beams = np.arange(count, dtype=np.int32)
 
     def read(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Append (B, T) tokens; their scores, (B, T, V), until the next call."""
+        """Append (B, T) tokens; return their scores, (B, T, V), valid until the next call."""
         count, new = tokens.shape
         whole = self.length + new
         given = {

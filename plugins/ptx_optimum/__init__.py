@@ -1,10 +1,9 @@
-"""``runtime=onnx_optimum``: plain ONNX Runtime serves a package that optimum-onnx has made, with int8
-activations fixed beforehand or as they come.
+"""``runtime=onnx_optimum``: plain ONNX Runtime serves a package made by optimum-onnx.
 
-optimum-onnx pins a transformers that cannot live beside that of ptx, so the export is taken in an environment
-of its own (``requirements.txt`` in this folder says which); the package needs none of it: ONNX Runtime opens
-it here. Against ``runtime=onnx`` it reads prompts faster and decodes more slowly (docs/runtimes.md has the
-figures).
+Its activations are int8, in static ranges or in dynamic ones. optimum-onnx pins a transformers version that
+conflicts with that of ptx, so the export runs in an environment of its own (``requirements.txt`` in this
+folder). The package needs none of it: ONNX Runtime opens it here. Compared with ``runtime=onnx`` it reads
+prompts faster and decodes more slowly (figures: docs/explanation/runtimes.md).
 """
 
 from __future__ import annotations
@@ -35,24 +34,25 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 
 @dataclass
 class OnnxOptimum(Runtime):
-    """Plain ONNX Runtime on the CPU; threads follow ``threads=`` (``eval.latency.threads`` where latency is
-    measured).
+    """Plain ONNX Runtime on the CPU.
+
+    The number of threads is ``threads=`` (``eval.latency.threads`` where latency is measured).
     """
 
     exports: ClassVar[bool] = True
     mode: str = setting(
         "dynamic",
-        "int8 products whose activations are scaled as they come (dynamic) or by ranges from calibration"
-        " (static); or fp32",
+        "int8 products with activation ranges measured at run time (dynamic) or by calibration (static); or"
+        " fp32",
     )
     per_channel: bool = setting(True, "one scale per output of a matrix; false takes one per matrix")
     calibration_rows: int = setting(
-        32, "static: texts of 48 tokens, written by the model itself, from which ranges are taken"
+        32, "static: texts of 48 tokens, written by the model itself, for measuring the ranges"
     )
     max_perplexity_ratio: float = setting(
         1.25,
-        "the step fails if the quantised package's perplexity on the model's own text is more than so many"
-        " times the model's",
+        "the step fails if the quantised package's perplexity on the model's own text, divided by the"
+        " model's, is larger",
     )
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
     python: str = setting(
@@ -66,7 +66,7 @@ class OnnxOptimum(Runtime):
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
 
     def outside(self) -> Outside:
-        """The export's script, and the Python that takes it."""
+        """Return the export's script, and the Python that runs it."""
         return Outside(Path(__file__).with_name("elsewhere.py"), self.python, "runtime.python", REQUIREMENTS)
 
 
@@ -82,7 +82,7 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
-    """What the other environment cannot read, and what is missing here."""
+    """Report what the other environment cannot read, and what is missing here."""
     if not isinstance(config.runtime, OnnxOptimum):
         return []
     from ptx.lm.serving.plain_weights_only import problems
@@ -94,7 +94,7 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
 def ptx_export(
     run: Run, runtime: Runtime, model: ModelRef
 ) -> Generator[None, ModelRef | None, ModelRef | None]:
-    """What comes out of the other environment is opened here and compared with the model."""
+    """Open the package from the other environment here and compare it with the model."""
     made = yield
     if made is None or not isinstance(runtime, OnnxOptimum):
         return made

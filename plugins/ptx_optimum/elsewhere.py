@@ -1,14 +1,12 @@
-"""The export, as the other environment's Python takes it: ``PYTHON elsewhere.py SPEC.json``. Nothing of ptx
-is imported here.
+"""The export script for the other environment: ``PYTHON elsewhere.py SPEC.json``. It imports nothing of ptx.
 
-optimum-onnx traces the model with its cache as inputs and outputs, and hands the graph to ONNX Runtime's
-quantiser. Two things go wrong silently:
+optimum-onnx traces the model with its cache as inputs and outputs, and passes the graph to ONNX Runtime's
+quantiser. Two things would go wrong silently:
 
-- transformers 5 writes ``rope_parameters``, transformers 4 reads ``rope_theta`` and takes 10000 where there
-  is none: it is written too
-- calibration by a prefill alone would see no cached keys: the same texts are read with an empty cache, which
-  is all that ONNX Runtime's calibration, which knows no loops, can do; the ranges of attention's products are
-  therefore left alone (only ``MatMul`` by a weight is rounded)
+- transformers 5 writes ``rope_parameters``; transformers 4 reads ``rope_theta`` and uses 10000 where it is
+  missing: ``rope_theta`` is written too
+- ONNX Runtime's calibration cannot run a loop: the texts are read with an empty cache, so it sees no cached
+  keys. Therefore the products inside attention are not quantised (only ``MatMul`` by a weight is)
 """
 
 from __future__ import annotations
@@ -44,8 +42,9 @@ def main(spec: dict[str, Any]) -> None:
 
 
 def readable(model: Path, folder: Path) -> Path:
-    """The model as transformers 4 understands it: links to the files, and the configuration with the rotary
-    base at its old place.
+    """Return a folder that transformers 4 can read.
+
+    It has links to the model's files, and a configuration with the rotary base at its old place.
     """
     folder.mkdir(parents=True)
     for file in model.iterdir():
@@ -62,7 +61,7 @@ def readable(model: Path, folder: Path) -> Path:
 
 
 def traced(source: Path, folder: Path) -> Path:
-    """The float32 graph, with the cache as inputs and outputs."""
+    """Return the float32 graph, with the cache as inputs and outputs."""
     from optimum.exporters.onnx import main_export
 
     main_export(
@@ -78,7 +77,7 @@ def traced(source: Path, folder: Path) -> Path:
 
 
 def quantised(graph: Path, source: Path, config: dict[str, Any], seed: int, folder: Path) -> Path:
-    """The graph with 8-bit weights and 8-bit activations in every product by a weight."""
+    """Return the graph with 8-bit weights and 8-bit activations in every product by a weight."""
     from onnxruntime.quantization import CalibrationMethod
     from optimum.onnxruntime import ORTQuantizer
     from optimum.onnxruntime.configuration import AutoQuantizationConfig, CalibrationConfig
@@ -104,7 +103,7 @@ def quantised(graph: Path, source: Path, config: dict[str, Any], seed: int, fold
 
 
 def products(graph: Path) -> list[str]:
-    """Names of the products by a weight: what attention multiplies are two activations."""
+    """Return the names of the products by a weight; attention multiplies two activations."""
     import onnx
 
     held = onnx.load(graph, load_external_data=False).graph
@@ -118,7 +117,7 @@ def products(graph: Path) -> list[str]:
 
 
 class Rows:
-    """Texts as the quantiser reads them: one by one, with an empty cache."""
+    """Texts in the form that the quantiser reads: one by one, with an empty cache."""
 
     def __init__(self, texts: list[list[int]], graph: Path) -> None:
         import onnxruntime
@@ -147,7 +146,7 @@ class Rows:
 
 
 def own_text(source: Path, count: int, seed: int) -> list[list[int]]:
-    """Texts that the model writes at temperature 1 from its beginning-of-text token."""
+    """Return texts that the model writes at temperature 1 from its beginning-of-text token."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -1,8 +1,7 @@
-"""A language model on plain ONNX Runtime: a graph with its cache as inputs and outputs, driven token by token
-from here.
+"""A language model on plain ONNX Runtime: a graph with its cache as inputs and outputs.
 
-Unlike ONNX Runtime GenAI's graphs these know no fused attention: each step copies the cache to append one
-position to it.
+The graph is run once per token from here. Unlike ONNX Runtime GenAI's graphs it has no fused attention: each
+step copies the cache to append one position to it.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from ptx.files import read_json
 from ptx.lm.serving.token_model import ReadingModel, threads
@@ -38,15 +38,13 @@ class OrtLanguageModel(ReadingModel):
         self.past = [name for name in self.inputs if name.startswith("past_key_values")]
         self.outputs = ["logits", *(name.replace("past_key_values", "present") for name in self.past)]
 
+    @override
     def reader(self, count: int) -> Cached:
-        """A new one for ``count`` rows."""
         return Cached(self, count)
 
 
 class Cached:
-    """Rows that are being read: what the graph gave back as cache goes in again, without passing through
-    numpy.
-    """
+    """Rows that are being read; the cache goes from outputs to inputs without passing through numpy."""
 
     def __init__(self, lm: OrtLanguageModel, count: int) -> None:
         self.lm, self.length = lm, 0
@@ -57,7 +55,7 @@ class Cached:
         }
 
     def read(self, tokens: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Append (B, T) tokens; their scores, (B, T, V)."""
+        """Append (B, T) tokens; return their scores, (B, T, V)."""
         count, new = tokens.shape
         whole = self.length + new
         given = {
@@ -77,7 +75,7 @@ class Cached:
 
 
 def _options() -> Any:
-    """This process's number of threads; idle ones do not spin."""
+    """Return session options with this process's number of threads; idle ones do not spin."""
     options = ort.SessionOptions()
     options.log_severity_level = 3
     if (count := threads()) > 0:

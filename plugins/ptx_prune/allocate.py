@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -16,9 +16,12 @@ from ptx.lm.compression.oneshot import Batch
 from ptx_prune import OneShot
 from ptx_prune.solver import outlier_share, owl, wanda_scores
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 
 def sparsities(
-    run: Run, config: OneShot, network: Any, layers: Layers, batches: list[Batch]
+    run: Run, config: OneShot, network: PreTrainedModel, layers: Layers, batches: list[Batch]
 ) -> dict[str, float]:
     """Return the sparsity of each of ``layers``."""
     asked = named(layers, config.sparsity, config.layers)
@@ -59,7 +62,7 @@ def decoder_layer(name: str) -> str:
     return found[1] if found else name
 
 
-def input_norms(network: Any, layers: Layers, batches: list[Batch]) -> dict[str, Tensor]:
+def input_norms(network: PreTrainedModel, layers: Layers, batches: list[Batch]) -> dict[str, Tensor]:
     """Return ||X_j||_2 of every input feature, (columns,) for each layer.
 
     The norm is over all calibration tokens, in the uncompressed model.

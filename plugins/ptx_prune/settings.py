@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ptx import SettingError
 from ptx.lm.compression.sparsity import parse_pattern
 from ptx.lm.compression.targets import check_patterns
 
+if TYPE_CHECKING:
+    from ptx_prune import Magnitude, OneShot
 
-def check(name: str, config: Any) -> None:
+
+def check(name: str, config: OneShot | Magnitude) -> None:
     """Check sparsity, pattern, layers and skip, which every choice has."""
     where = f"compress.{name}"
     if not 0 < config.sparsity < 1:
@@ -33,7 +36,7 @@ def check(name: str, config: Any) -> None:
     _check_pattern(where, config)
 
 
-def _check_pattern(where: str, config: Any) -> None:
+def _check_pattern(where: str, config: OneShot | Magnitude) -> None:
     if config.pattern == "unstructured":
         return
     if not (found := re.fullmatch(r"(\d+):(\d+)", config.pattern)) or not 0 < int(found[1]) < int(found[2]):
@@ -56,7 +59,7 @@ def _check_pattern(where: str, config: Any) -> None:
         )
 
 
-def check_allocation(name: str, config: Any) -> None:
+def check_allocation(name: str, config: OneShot) -> None:
     """Check how sparsity is distributed over the layers."""
     where = f"compress.{name}"
     if config.allocation not in ("uniform", "owl"):

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ptx import ModelRef, StepError
 from ptx.files import files_of
@@ -18,6 +18,9 @@ from ptx.lm.load import stored_bytes
 from ptx_quant.checks import out_of_reach
 from ptx_quant.mixed import Mixed
 from ptx_quant.stored import CONFIG_BYTES, GROUP_BYTES, Stored, file_bytes, layer_bytes
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TYPES = {
     "float64": "F64",
@@ -49,7 +52,12 @@ class Budget:
 
 
 def budget_of(
-    config: Mixed, model: ModelRef, network: Any, tokenizer: Any, layers: Layers, groups: Mapping[str, int]
+    config: Mixed,
+    model: ModelRef,
+    network: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    layers: Layers,
+    groups: Mapping[str, int],
 ) -> Budget:
     """Return the budget of the settings.
 
@@ -86,7 +94,7 @@ def budget_of(
     return budget
 
 
-def rest_bytes(network: Any, tokenizer: Any, layers: set[str]) -> int:
+def rest_bytes(network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, layers: set[str]) -> int:
     """Return the folder's bytes without the weights of ``layers``.
 
     That is: other tensors (shared ones once), config, tokenizer, chat template.

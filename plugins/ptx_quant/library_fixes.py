@@ -73,8 +73,15 @@ def mask_held() -> Iterator[None]:
         masks[0] = mask_of(found[0])
         return found
 
-    # the library's names
-    def updated(W1: Tensor, Hinv1: Tensor, Q1: Tensor, Err1: Tensor, losses1: Tensor, **options: Any) -> None:  # noqa: N803
+    # the names are the library's, which passes them as keywords
+    def updated(
+        W1: Tensor,  # noqa: N803
+        Hinv1: Tensor,  # noqa: N803
+        Q1: Tensor,  # noqa: N803
+        Err1: Tensor,  # noqa: N803
+        losses1: Tensor,
+        **options: Any,
+    ) -> None:
         if masks[0] is None:
             update(W1, Hinv1, Q1, Err1, losses1, **options)
             return

@@ -8,7 +8,7 @@ That losses add up is an assumption; the predicted sum is in the record.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -22,12 +22,15 @@ from ptx_quant.budget import Budget
 from ptx_quant.mixed import Mixed
 from ptx_quant.solver import allocate
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
 TOKENS = 64  # of each probing row: log-probabilities of them are kept
 
 
 def chosen_bits(
     run: Run,
-    network: Any,
+    network: PreTrainedModel,
     layers: Layers,
     groups: Mapping[str, int],
     config: Mixed,
@@ -72,7 +75,12 @@ def _few(names: list[str]) -> str:
 
 
 def sensitivities(
-    run: Run, network: Any, layers: Layers, groups: Mapping[str, int], config: Mixed, batches: list[Batch]
+    run: Run,
+    network: PreTrainedModel,
+    layers: Layers,
+    groups: Mapping[str, int],
+    config: Mixed,
+    batches: list[Batch],
 ) -> dict[tuple[str, int], float]:
     """Return (layer, bits) -> mean KL of the predictions with that layer alone rounded, in nats per token."""
     rows = [row[:TOKENS] for batch in batches for row in batch["input_ids"]][: config.probes]
@@ -92,7 +100,7 @@ def sensitivities(
     return found
 
 
-def predictions(network: Any, row: Tensor) -> Tensor:
+def predictions(network: PreTrainedModel, row: Tensor) -> Tensor:
     """Return the log-probabilities after every token of a row (T,): float32 on the CPU, (T, V)."""
     with torch.no_grad():
         logits = network(input_ids=row[None].to(network.device), use_cache=False).logits[0]

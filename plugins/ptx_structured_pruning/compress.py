@@ -58,7 +58,7 @@ def compress(run: Run, compressor: Depth | Width, model: ModelRef, data: DataSet
     return saved
 
 
-def _probe(network: Any) -> Tensor:
+def _probe(network: PreTrainedModel) -> Tensor:
     """Return the row of tokens on which the two models are compared, (1, T)."""
     vocabulary, length = network.config.vocab_size, min(PROBE_TOKENS, network.config.max_position_embeddings)
     return torch.randint(vocabulary, (1, length), generator=torch.Generator().manual_seed(0))
@@ -75,7 +75,7 @@ def _compare(run: Run, saved: ModelRef, ids: Tensor, expected: Tensor, dtype: to
         )
 
 
-def _check(config: Depth | Width, network: Any, model: ModelRef) -> None:
+def _check(config: Depth | Width, network: PreTrainedModel, model: ModelRef) -> None:
     """Repeat the header checks for this step's input model.
 
     The checks before the run saw the recipe's first model only.
@@ -136,7 +136,7 @@ def chosen(scores: Scores, before: Sizes, after: Sizes) -> Kept:
     )
 
 
-def _state(network: Any) -> State:
+def _state(network: PreTrainedModel) -> State:
     """Return all tensors that are stored: an output layer tied to the embeddings is not."""
     tied = network.config.tie_word_embeddings
     return {
@@ -146,7 +146,7 @@ def _state(network: Any) -> State:
     }
 
 
-def _save(network: Any, changes: dict[str, Any], state: State, folder: Path) -> None:
+def _save(network: PreTrainedModel, changes: dict[str, Any], state: State, folder: Path) -> None:
     """Write the folder of a model with ``changes`` in its config.
 
     Raises:

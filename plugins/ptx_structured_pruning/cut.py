@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -12,10 +12,13 @@ from ptx_structured_pruning.layout import NORMS, Sizes
 from ptx_structured_pruning.masks import Kept
 from ptx_structured_pruning.solver import components
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel
+
 State = dict[str, Tensor]
 
 
-def config_without_layers(config: Any, gone: list[int]) -> dict[str, Any]:
+def config_without_layers(config: PreTrainedConfig, gone: list[int]) -> dict[str, Any]:
     """Return the changed config fields: the number of layers, and every list with one entry per layer.
 
     Such lists are ``layer_types``, ``no_rope_layers``, ...
@@ -66,7 +69,7 @@ def config_of(sizes: Sizes, before: Sizes, eps: float) -> dict[str, Any]:
     )
 
 
-def state_of(network: Any, kept: Kept, before: Sizes) -> State:
+def state_of(network: PreTrainedModel, kept: Kept, before: Sizes) -> State:
     """Return the tensors reduced to the kept units, contiguous.
 
     An output layer tied to the embeddings is left out, as it is on disk.
@@ -96,7 +99,7 @@ def _norm(weight: Tensor, factor: float, shift: float) -> Tensor:
     return ((weight.float() + shift) * factor - shift).to(weight.dtype)
 
 
-def _one_plus(network: Any) -> bool:
+def _one_plus(network: PreTrainedModel) -> bool:
     """Whether the norms multiply by (1 + weight), as Gemma's do."""
     return "gemma" in str(network.config.model_type)
 

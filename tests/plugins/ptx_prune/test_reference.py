@@ -13,10 +13,10 @@ LAYER = "model.layers.0.self_attn.q_proj"  # the first layer: what comes before 
 
 
 def slow_sparsegpt(weight, inputs, mask_of, block, dampening=0.01):
-    """Frantar and Alistarh 2023, algorithm 1, as equation (3) says it: column by column, the inverse of the
-    Hessian of what is left anew.
+    """Frantar and Alistarh 2023, algorithm 1, with equation (3) taken literally.
 
-    ``mask_of(scores)`` chooses what goes of a block, by w^2 / [H^-1]_jj (eq. 4).
+    The solve goes column by column and inverts the Hessian of the remaining columns anew each time.
+    ``mask_of(scores)`` chooses the weights of a block to remove, by w^2 / [H^-1]_jj (eq. 4).
     """
     weight, inputs = weight.double().clone(), inputs.double()
     hessian = inputs.T @ inputs

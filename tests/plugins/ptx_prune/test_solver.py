@@ -52,9 +52,7 @@ def test_owl_keeps_the_mean_and_the_range_and_spares_layers_with_outliers():
 
 
 def test_owl_agrees_with_the_authors_code():
-    """all_layer_ratio -> (x - min) * (1 / (max - min) * Lamda * 2), then x - mean + (1 - sparsity_ratio) is
-    the share kept.
-    """
+    """(x - min) * (1 / (max - min) * Lamda * 2) for all layers; x - mean + (1 - sparsity_ratio) is kept."""
     shares, sparsity, spread = [3.0, 1.0, 2.5, 1.2], 0.7, 0.08
     ratio = torch.tensor(shares, dtype=torch.float64)
     ratio = (ratio - ratio.min()) * (1 / (ratio.max() - ratio.min()) * spread * 2)

@@ -53,8 +53,9 @@ def squeeze(make_run, make_data, plain_model, texts):
 
 @pytest.fixture
 def plain_call(plain_model, texts, tmp_path):
-    """``plain_call(modifiers)``: llm-compressor as its documentation has it; returns the model in memory and
-    a folder once saved.
+    """``plain_call(modifiers)``: llm-compressor as its documentation has it.
+
+    Returns the model in memory, and the folder where it is saved.
     """
     quiet()
     from datasets import Dataset

@@ -1,6 +1,4 @@
-"""A budget of bytes: what is said beforehand is what lies on the disk afterwards, the folder is never larger,
-and never much smaller.
-"""
+"""A budget in bytes: the folder on disk has the predicted size, never more, and never much less."""
 
 import re
 

@@ -1,6 +1,4 @@
-"""The pure parts against slow references: GPTQ with a mask, rounding, and the choice of widths by brute
-force.
-"""
+"""The pure parts against slow references: GPTQ with a mask, rounding, and widths by brute force."""
 
 import itertools
 import random
@@ -32,8 +30,9 @@ def grid(weight, bits=3):
 
 
 def obs_reference(weight, hessian, nearest, pruned=None):
-    """GPTQ as the OBS equations say it (Frantar et al. 2023, eq. 2): after each column the inverse Hessian of
-    the rest is computed afresh.
+    """GPTQ by the OBS equations (Frantar et al. 2023, eq. 2).
+
+    After each column the inverse Hessian of the remaining columns is computed anew.
     """
     weight, rows, columns = weight.clone(), *weight.shape
     done = torch.zeros_like(weight)
@@ -84,9 +83,7 @@ def test_a_mask_holds_and_loses_less_than_masking_again_afterwards():
 
 
 def test_the_library_agrees_with_the_reference_and_with_the_mask_held():
-    """llm-compressor's GPTQ against the published formulas, and ptx's replacement of its block solve, two
-    blocks, columns reordered.
-    """
+    """llm-compressor's GPTQ and ptx's block solve against the formulas: two blocks, reordered columns."""
     from compressed_tensors.quantization import QuantizationArgs
     from llmcompressor.modifiers.gptq.gptq_quantize import quantize_weight
 
@@ -134,9 +131,7 @@ def test_the_library_agrees_with_the_reference_and_with_the_mask_held():
 
 
 def test_sparsegpt_of_the_library_agrees_with_the_published_equations():
-    """Frantar and Alistarh 2023, algorithm 1: the mask by w^2 / [H^-1]_jj^2 per block of columns, then OBS
-    updates.
-    """
+    """Frantar and Alistarh 2023, algorithm 1: the mask by w^2 / [H^-1]_jj^2 per block, then OBS updates."""
     from llmcompressor.modifiers.pruning.sparsegpt.sgpt_sparsify import sparsify_weight
 
     weight, hessian = problem(columns=32)
