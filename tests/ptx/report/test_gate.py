@@ -153,7 +153,7 @@ def test_a_violation_is_in_units_of_the_bound_and_not_positive_when_it_holds(tmp
     )
 
 
-def test_what_is_not_decided_counts_as_violated_for_an_optimiser(tmp_path):
+def test_an_undecided_constraint_counts_as_violated_for_an_optimiser(tmp_path):
     row = row_of(tmp_path, 0.6, low=math.inf)
     finding = judge(Gate("g", {"c": Constraint("bench/mean", at_least=0.5)}), row)[0]
     assert finding.verdict == "undecided"
@@ -161,7 +161,7 @@ def test_what_is_not_decided_counts_as_violated_for_an_optimiser(tmp_path):
     assert judge(Gate("g", {"c": Constraint("nothing/here", at_least=0.5)}), row)[0].violation > 0
 
 
-def test_everything_wrong_with_a_gate_is_said_at_once():
+def test_all_problems_of_a_gate_are_reported_at_once():
     given = {
         "a": {"metric": "m", "at_least": 1, "at_most": 2},
         "b": {"at_leest": 1},

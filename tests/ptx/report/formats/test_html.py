@@ -66,7 +66,7 @@ def test_the_page_is_well_formed(demo_report):
     assert parser.open_tags == []
 
 
-def test_sections_of_plugins_are_put_in_as_they_are(demo, tmp_path):
+def test_sections_of_plugins_are_inserted_unchanged(demo, tmp_path):
     asked = []
 
     def sections(records, folder):

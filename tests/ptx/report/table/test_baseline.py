@@ -54,7 +54,7 @@ def test_every_row_is_compared_with_the_run_that_is_named(sweep, tmp_path):
     assert found[3, "bench/mean", ""].how == "paired"
 
 
-def test_the_words_of_the_report_name_it(sweep, tmp_path):
+def test_the_texts_of_the_report_name_the_requested_run(sweep, tmp_path):
     built = build([sweep.folder], tmp_path / "out", against="sft")
     markdown, html = built.markdown.read_text(), built.html.read_text()
     assert "2 runs are compared with sft on bench mean" in markdown

@@ -82,7 +82,7 @@ def test_a_broken_sweep_file_does_not_hide_its_runs(sweep):
     assert "sweep.json is not JSON" in records[0].problems[0]
 
 
-def test_a_path_that_is_no_folder_says_what_to_give():
+def test_a_path_that_is_not_a_folder_is_refused_with_advice():
     with pytest.raises(ConfigError, match="give a run's or a sweep's folder"):
         load_records(["/nonexistent-folder-of-runs"])
 

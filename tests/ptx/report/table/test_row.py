@@ -51,10 +51,8 @@ def test_the_same_run_in_two_sweeps_counts_once(new_sweep, tmp_path):
     assert "Repeated with the same configuration and seed" in texts(report)[0]
 
 
-def test_what_took_turns_with_the_model_on_a_declared_runtime_is_compared(evaluated):
-    """``ptx eval model=A runtime=onnx baseline_runtime=hf``: no step was taken, and yet the two are not the
-    same thing.
-    """
+def test_a_model_measured_in_turns_with_a_declared_runtime_is_compared(evaluated):
+    """``ptx eval model=A runtime=onnx baseline_runtime=hf`` runs no step but compares two runtimes."""
     text = evaluated(
         "/a/base", "/b/slow", runtime={"choice": "onnx"}, baseline_runtime={"choice": "hf"}
     ).markdown.read_text()
@@ -62,7 +60,7 @@ def test_what_took_turns_with_the_model_on_a_declared_runtime_is_compared(evalua
     assert "Times were measured in a separate session" not in text
 
 
-def test_what_took_turns_with_itself_is_not(evaluated):
+def test_a_model_measured_in_turns_with_itself_is_not_compared(evaluated):
     text = evaluated(
         "/a/base", "/b/slow", runtime={"choice": "hf"}, baseline_runtime={"choice": "hf"}
     ).markdown.read_text()

@@ -22,7 +22,7 @@ from ptx.report.table.units import SPACE, TIMES, duration, ratio_text, scale_of
         ("nats", -0.25, "\N{MINUS SIGN}0.250 nats"),
     ],
 )
-def test_units_are_written_for_people(unit, value, text):
+def test_values_are_written_with_a_fitting_unit(unit, value, text):
     assert scale_of(unit, [value]).text(value) == text.replace(" ", SPACE)
 
 
@@ -41,7 +41,7 @@ def test_a_difference_has_a_sign_and_zero_has_none():
     ]
 
 
-def test_durations_are_written_for_people():
+def test_durations_are_written_with_a_fitting_unit():
     assert [duration(seconds) for seconds in (0.84, 42, 200, 7500)] == [
         f"0.8{SPACE}s",
         f"42{SPACE}s",

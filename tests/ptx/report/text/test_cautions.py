@@ -74,14 +74,14 @@ def test_a_segment_that_falls_while_the_mean_rises_is_named(report_of):
     assert "language=en (" not in text
 
 
-def test_a_segment_that_falls_with_the_mean_is_no_news(report_of):
+def test_a_segment_that_falls_with_the_mean_is_not_reported(report_of):
     base = right(100, 200, "en") + right(40, 50, "de", start=200)
     assert "Worse in some segments" not in report_of(
         base, right(60, 200, "en") + right(15, 50, "de", start=200)
     )
 
 
-def test_a_segment_of_another_evaluator_is_no_news_because_the_headline_rises(report_of):
+def test_a_segment_of_another_evaluator_is_not_reported_because_the_headline_rises(report_of):
     """Text that is predicted worse overall is reported as such, and not again for each of its segments."""
     quiz = right(100, 200, "en"), right(170, 200, "en")
     texts = [

@@ -13,7 +13,7 @@ from tests.ptx.report.runs import write_run, write_sweep
 TASK, MEAN = "bench/choices/acc", "bench/mean"
 
 
-def test_the_last_place_of_a_traceback_is_the_innermost_file():
+def test_the_last_location_of_a_traceback_is_the_innermost_file():
     trace = (
         'Traceback:\n  File "a.py", line 1, in f\n    g()\n  File "b.py", line 2, in g\n    raise X\nX:'
         " text\nwith two lines"
@@ -44,7 +44,7 @@ def test_failed_unfinished_and_planned_runs_are_shown_with_the_reason(new_sweep,
     }
 
 
-def test_flips_show_items_that_changed_sides(demo_report):
+def test_flips_explain_the_difference_in_right_answers(demo_report):
     html, _ = texts(demo_report)
     lost, gained = map(int, re.search(r"Flips against baseline: (\d+) lost, (\d+) gained", html).groups())
     # the plain difference in right answers is what the flips explain

@@ -63,7 +63,7 @@ def report_of(tmp_path):
     return make
 
 
-def test_what_training_has_cost_elsewhere_is_one_sentence_with_paired_intervals(report_of):
+def test_forgetting_is_one_sentence_with_paired_intervals(report_of):
     text = report_of(
         baseline=rows_of(0.0, 0.0), sft=rows_of(0.2), dpo=rows_of(-0.1, 0.05), kto=rows_of(0.0, 0.01)
     )

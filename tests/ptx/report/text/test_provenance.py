@@ -1,13 +1,48 @@
 """The provenance of a report."""
 
 from ptx.report import build
+from ptx.report.table.records import Record
+from ptx.report.text.provenance import provenance_of
 from tests.ptx.report.pages import texts
 
 
-def test_the_demonstration_model_is_called_what_it_is(demo_report, new_sweep, tmp_path):
+def finished(tmp_path, day, **run):
+    result = {"finished": f"2026-03-0{day}T10:00:00+00:00", "seconds": 30.0}
+    return Record(tmp_path, "done", run=run, result=result)
+
+
+def test_a_note_says_that_the_model_is_for_demonstration(demo_report, new_sweep, tmp_path):
     other = new_sweep(model="org/other")
     other.run({"method": "sft"})
     assert all("demonstration and test model" in text for text in texts(demo_report))
     assert not any(
         "demonstration and test model" in text for text in texts(build([other.folder], tmp_path / "out"))
     )
+
+
+def test_equal_facts_are_named_once_and_different_ones_all(tmp_path):
+    records = [
+        finished(
+            tmp_path,
+            day,
+            versions={"torch": "2.13.0", "ptx": "0.1.0"},
+            data={"name": name, "digest": "d" * 40},
+        )
+        for day, name in ((1, "a"), (2, "b"))
+    ]
+    lines = dict(provenance_of(records).lines)
+    assert lines["versions"] == ["ptx 0.1.0, torch 2.13.0"]
+    assert lines["data"] == ["a (dddddddddddd)", "b (dddddddddddd)"]
+    assert "machines" not in lines
+
+
+def test_the_date_is_that_of_the_latest_record(tmp_path):
+    found = provenance_of([finished(tmp_path, 3), finished(tmp_path, 1)])
+    assert found.date == "2026-03-03"
+    assert dict(found.lines)["finished"] == ["2026-03-01T10:00:00+00:00 to 2026-03-03T10:00:00+00:00"]
+    assert dict(found.lines)["time"][0].endswith("in 2 runs")
+
+
+def test_records_that_say_nothing_have_no_lines(tmp_path):
+    found = provenance_of([Record(tmp_path, "planned")])
+    assert (found.lines, found.notes, found.date) == ([], [], "")

@@ -8,7 +8,7 @@ from ptx.report.table.units import TIMES
 from tests.ptx.report.pages import table, texts
 
 
-def test_the_headline_says_what_came_out(demo_report):
+def test_the_summary_names_the_best_the_smallest_and_the_fastest(demo_report):
     html, markdown = texts(demo_report)
     for text in (html, markdown):
         assert "12 runs are compared with the untouched model on bench mean" in text
@@ -18,7 +18,7 @@ def test_the_headline_says_what_came_out(demo_report):
         assert re.search(r"Fastest:.* faster than the baseline", text)
 
 
-def test_the_headline_counts_are_those_of_the_table(demo_report):
+def test_the_counts_of_the_summary_are_those_of_the_table(demo_report):
     html, _ = texts(demo_report)
     better, worse, same = map(
         int, re.search(r"(\d+) better, (\d+) worse, (\d+) not measurably", html).groups()
@@ -59,7 +59,7 @@ def test_rows_that_lack_an_evaluator_for_one_reason_share_a_sentence(new_sweep, 
     assert "**rtn, gptq** have no latency: it is unpacked first." in markdown
 
 
-def test_a_model_by_itself_is_called_by_its_name_and_not_compared(evaluated):
+def test_a_single_model_is_labelled_by_its_name_and_not_compared(evaluated):
     report = evaluated("/somewhere/tiny")
     text = report.markdown.read_text()
     assert [row.label for row in report.frame.rows] == ["tiny"]
@@ -68,7 +68,7 @@ def test_a_model_by_itself_is_called_by_its_name_and_not_compared(evaluated):
     assert "Fastest" not in text
 
 
-def test_times_of_two_sittings_are_shown_and_not_compared(evaluated):
+def test_times_of_two_sessions_are_shown_and_not_compared(evaluated):
     report = evaluated("/a/base", "/b/slow")
     text = report.markdown.read_text()
     assert "Times were measured in a separate session per model and are not compared" in text
