@@ -1,4 +1,4 @@
-"""lm-eval's own time against that of ``eval=[bench]``, for the same model, tasks and batch size, in turns.
+"""Time of ``eval=[bench]`` beside lm-eval's own, for the same model, tasks and batch size, in turns.
 
     python benchmarks/bench_throughput.py --repeats 8 --limit 100
     python benchmarks/bench_throughput.py --arc ARC-Easy_test.json --shots 5 --repeats 8 --limit 100
@@ -50,7 +50,7 @@ def main() -> int:
     parser.add_argument("--batch-size", type=int, default=64)
     asked = parser.parse_args()
 
-    from ptx.hooks.host import get_host
+    from ptx import get_host
     from ptx.stats import quantile_interval
 
     host = get_host()
@@ -91,7 +91,7 @@ def main() -> int:
 
 
 def differing(direct, ours, shared) -> bool:
-    """Print how the scores compare; whether they do so badly."""
+    """Print how the scores compare; returns whether they differ too much."""
     unequal = {
         name: (value, ours[0].get(name)) for name, value in direct.items() if ours[0].get(name) != value
     }
@@ -108,9 +108,7 @@ def differing(direct, ours, shared) -> bool:
 
 
 def arc_task(file, shots, folder):
-    """A folder with one lm-eval task: question, then the answer by its text; every prompt begins with the
-    same examples.
-    """
+    """Write an lm-eval task of questions with answers as text; every prompt has the same examples."""
     docs = []
     for row in json.loads(file.read_text(encoding="utf-8")):
         found = ARC.search(row["instruction"])
@@ -154,20 +152,18 @@ def timed(side):
 
 
 def sides(host, model, tasks, limit, batch_size, folder):
-    """Name -> a function that evaluates; lm-eval's returns ``{metric: value}``, the others also ``{item:
-    output}``.
+    """Return name -> a function that evaluates the model on the tasks.
+
+    The function of lm-eval returns ``{metric: value}``, the others also ``{item: output}``.
     """
     import torch
 
     torch.set_num_threads(1)
-    from lm_eval import evaluator
-    from lm_eval.models.huggingface import HFLM
-
     from ptx import ModelRef, Run, RunConfig
     from ptx.lm.load import quiet
     from ptx.testing import Silent
     from ptx_bench import Bench
-    from ptx_bench.evaluate import evaluate, load, prepare, wants_template
+    from ptx_bench.evaluate import evaluate
 
     quiet()
     runtime = host.choices["runtime", "hf"].config_type()
@@ -183,43 +179,57 @@ def sides(host, model, tasks, limit, batch_size, folder):
         RunConfig(runtime=runtime), host, Silent(), folder, folder / "events.jsonl", folder, 0, "cpu", "bench"
     )
 
-    def direct():
-        found = load(tasks)
-        prepare(found["tasks"], config)
-        values = {}
-        for template in (False, True):
-            part = {
-                name: task
-                for name, task in found["tasks"].items()
-                if wants_template(task, config) is template
-            }
-            if part:
-                made = evaluator.evaluate(
-                    lm=HFLM(pretrained=lm.model, tokenizer=lm.tokenizer, batch_size=batch_size),
-                    task_dict={"tasks": part, "groups": {}},
-                    limit=limit,
-                    bootstrap_iters=0,
-                    log_samples=True,
-                    apply_chat_template=template,
-                    fewshot_as_multiturn=True,
-                )
-                for task, scores in made["results"].items():
-                    filters = {sample["filter"] for sample in made["samples"][task]}
-                    for key, value in scores.items():
-                        metric, comma, chosen = key.partition(",")
-                        if comma and "_stderr" not in metric:
-                            values[f"bench/{task}/{metric}" + (f".{chosen}" if len(filters) > 1 else "")] = (
-                                value
-                            )
-        return values
-
     def ours(opened):
         found = evaluate(run, config, opened)
         return {metric.name: metric.value for metric in found.metrics if not metric.segment}, {
             row["item"]: row["output"] for row in found.rows
         }
 
-    return {"lm-eval": direct, "ptx": lambda: ours(lm), "ptx with prefix cache": lambda: ours(shares)}
+    return {
+        "lm-eval": lambda: by_lm_eval(lm, config),
+        "ptx": lambda: ours(lm),
+        "ptx with prefix cache": lambda: ours(shares),
+    }
+
+
+def by_lm_eval(lm, config):
+    """Evaluate with lm-eval's own loop; returns ``{metric: value}``."""
+    from lm_eval import evaluator
+    from lm_eval.models.huggingface import HFLM
+
+    from ptx_bench.evaluate import load, prepare, wants_template
+
+    found = load(config.tasks)
+    prepare(found["tasks"], config)
+    values = {}
+    for template in (False, True):
+        part = {
+            name: task for name, task in found["tasks"].items() if wants_template(task, config) is template
+        }
+        if part:
+            made = evaluator.evaluate(
+                lm=HFLM(pretrained=lm.model, tokenizer=lm.tokenizer, batch_size=config.batch_size),
+                task_dict={"tasks": part, "groups": {}},
+                limit=config.limit,
+                bootstrap_iters=0,
+                log_samples=True,
+                apply_chat_template=template,
+                fewshot_as_multiturn=True,
+            )
+            values |= values_of(made)
+    return values
+
+
+def values_of(made):
+    """The metrics of lm-eval's results, under the names that ptx gives to them."""
+    values = {}
+    for task, scores in made["results"].items():
+        filters = {sample["filter"] for sample in made["samples"][task]}
+        for key, value in scores.items():
+            metric, comma, chosen = key.partition(",")
+            if comma and "_stderr" not in metric:
+                values[f"bench/{task}/{metric}" + (f".{chosen}" if len(filters) > 1 else "")] = value
+    return values
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Kill a sweep again and again, continue it each time, and compare what comes out with an undisturbed one.
+"""Kill a sweep again and again, continue it each time, and compare the results with an undisturbed sweep.
 
     python benchmarks/kill9.py --kills 30 --seed 0 --to kill9
 
@@ -44,7 +44,7 @@ WORDS = [
 ]
 
 EVALUATOR = '''\
-"""How many words an answer has: a second evaluator, and a deterministic one."""
+"""The number of words of an answer: a second evaluator, which is deterministic."""
 
 from dataclasses import dataclass
 
@@ -69,7 +69,8 @@ def ptx_evaluate(run, evaluator, lm):
     if not isinstance(evaluator, Brevity):
         return None
     chats = [[{"role": "user", "content": question}] for question in QUESTIONS]
-    prompts = [lm.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
+    apply = lm.tokenizer.apply_chat_template
+    prompts = [apply(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
     words = [float(len(answer.split())) for answer in lm.generate(prompts, max_new_tokens=16)]
     mean, low, high = mean_interval(words)
     rows = [{"item": q, "scores": {"brevity/words": n}, "segments": {}} for q, n in zip(QUESTIONS, words)]
@@ -119,7 +120,7 @@ def command(words: list[str], out: Path) -> list[str]:
 
 
 def finished(words: list[str], out: Path) -> float:
-    """Run to the end; seconds."""
+    """Run a command to its end; returns the seconds."""
     started = time.monotonic()
     with Path(f"{out}.log").open("a") as log:
         subprocess.run(command(words, out), check=True, stdout=log, stderr=log)
@@ -127,9 +128,7 @@ def finished(words: list[str], out: Path) -> float:
 
 
 def disturbed(words: list[str], out: Path, rng: random.Random, most: int, longest: float) -> tuple[int, int]:
-    """Kill and continue until the sweep has ended by itself, or ``most`` kills are made; returns kills and
-    faults.
-    """
+    """Kill and continue until the sweep ends by itself, or after ``most`` kills; returns kills and faults."""
     kills = faults = 0
     there: dict[str, str] = {}
     while kills < most:
@@ -158,9 +157,7 @@ def disturbed(words: list[str], out: Path, rng: random.Random, most: int, longes
 
 
 def killed_after(words: list[str], out: Path, seconds: float) -> bool:
-    """Start the command in a process group of its own and kill all of it after some CPU time; False when it
-    had ended before.
-    """
+    """Start the command in a process group and kill it after some CPU time; False if it ended before."""
     with Path(f"{out}.log").open("a") as log:
         process = subprocess.Popen(command(words, out), stdout=log, stderr=log, start_new_session=True)
     while (code := process.poll()) is None:
@@ -194,13 +191,13 @@ def made_at(out: Path) -> dict[str, str]:
 
 
 def books(out: Path) -> str:
-    """What sweep.json says of steps asked for, run and shared."""
+    """Return the counts of sweep.json: steps asked for, run and shared."""
     counts = json.loads((out / "runs" / "kill9" / "sweep.json").read_text())["books"]
     return ", ".join(f"{name.replace('_', ' ')} {number}" for name, number in counts.items())
 
 
 def results(out: Path) -> dict[str, object]:
-    """What a report is made of, per run: status, metrics, digest of the artifact."""
+    """Return for each run what a report shows: status, metrics, digest of the artifact."""
     found = {}
     for path in sorted((out / "runs" / "kill9").glob("*/result.json")):
         result = json.loads(path.read_text())
@@ -234,7 +231,7 @@ def compare(calm: Path, killed: Path) -> int:
 
 
 def finished_twice(out: Path) -> list[str]:
-    """Keys that more than one builder finished, told by the journals of all runs."""
+    """Return the keys that were built more than once, according to the events of all runs."""
     made: dict[str, int] = {}
     for journal in (out / "runs" / "kill9").glob("*/events.jsonl"):
         for line in journal.read_text().splitlines():

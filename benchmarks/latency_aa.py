@@ -27,8 +27,7 @@ def main() -> int:
     parser.add_argument("--width", type=int, default=512)
     asked = parser.parse_args()
 
-    from ptx import ModelRef, Run, RunConfig
-    from ptx.hooks.host import get_host
+    from ptx import ModelRef, Run, RunConfig, get_host
     from ptx.testing import Silent
 
     host = get_host()

@@ -1,9 +1,7 @@
-"""How much faster and smaller than transformers, at which loss of quality? The front of packages of the
-embedded model, and a 60 M shape's speed.
+"""Decode speed, size and quality of the embedded model's packages beside transformers; speed of a 60 M shape.
 
-    OMP_NUM_THREADS=1 python benchmarks/decode/run.py --out /tmp/decode            (quiet machine; about 20
-    minutes) OMP_NUM_THREADS=1 python benchmarks/decode/run.py --out /tmp/decode --rough    (a look at the
-    machinery)
+    OMP_NUM_THREADS=1 python benchmarks/decode/run.py --out /tmp/decode            quiet machine, 20 minutes
+    OMP_NUM_THREADS=1 python benchmarks/decode/run.py --out /tmp/decode --rough    a quick try
 
 Every package is made and scored by ptx's own command line; a second call takes what is there. Decode is timed
 in one process with one thread: in every turn each model answers the same request once, in an order that
@@ -148,9 +146,7 @@ def make(out: Path, name: str, words: list[str], verb: str | None = None) -> dic
 
 
 def random_shape(folder: Path) -> Path:
-    """A Llama of 60 M parameters with random weights and the embedded model's tokenizer: for speed, not for
-    words.
-    """
+    """Write a Llama of 60 M parameters with random weights, to measure speed."""
     if not folder.is_dir():
         import torch
         from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM

@@ -1,5 +1,6 @@
-"""Write a Llama with random weights and the embedded model's tokenizer: ``make.py FOLDER LAYERS HIDDEN
-FFN``.
+"""Write a Llama with random weights and the embedded model's tokenizer.
+
+python make.py FOLDER LAYERS HIDDEN FFN
 """
 
 from __future__ import annotations

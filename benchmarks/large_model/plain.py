@@ -20,9 +20,9 @@ from llmcompressor.modifiers.pruning import SparseGPTModifier
 from llmcompressor.pipelines.sequential import pipeline
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from ptx import get_host
 from ptx.data import open_data
 from ptx.files import cache_folder
-from ptx.hooks.host import get_host
 from ptx.lm.compression.oneshot import calibration_batches
 
 MODIFIERS: dict[str, Any] = {

@@ -1,10 +1,8 @@
-"""A 32-layer, 1B-shaped random model pruned and quantised layer by layer, by ptx and by llm-compressor's
-plain call.
+"""Prune and quantise a random model of 1B parameters layer by layer, by ptx and by llm-compressor.
 
-    python benchmarks/large_model/run.py                                     1.0 B parameters, 4 GB;
-    SparseGPT, then GPTQ python benchmarks/large_model/run.py --layers 4 --methods sparsegpt      a try python
-    benchmarks/large_model/run.py --kill 0.5                          ptx is killed (-9) half-way through, and
-    continued
+    python benchmarks/large_model/run.py                                   1.0 B parameters; both methods
+    python benchmarks/large_model/run.py --layers 4 --methods sparsegpt    a quick try
+    python benchmarks/large_model/run.py --kill 0.5                        kill ptx half-way and continue
 
 Every run has a process of its own; both see the same calibration tokens in the same order. Prints, per
 method, the wall time, the seconds per decoder layer (the first is left out: it holds the tracing), the peak
@@ -115,9 +113,7 @@ def per_layer(times: list[float]) -> float:
 
 
 def layer_times(out: Path) -> list[float]:
-    """When each stage ended, from the step's own events; without those that a resumed step took from its
-    checkpoints.
-    """
+    """Return when each stage ended, from the step's events, without the stages of its checkpoints."""
     (file,) = out.glob("store/steps/*/payload/events.jsonl")
     events: list[dict[str, Any]] = [json.loads(line) for line in file.read_text().splitlines()]
     return [event["time"] for event in events if event["event"] == "stage_finished" and not event["kept"]]

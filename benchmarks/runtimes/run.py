@@ -1,8 +1,9 @@
-"""Where do llama.cpp, OpenVINO, and plain ONNX Runtime on optimum-onnx's graphs, beat ONNX Runtime GenAI?
-First token, decode, bytes and KL, side by side.
+"""llama.cpp, OpenVINO and plain ONNX Runtime (on optimum-onnx's graphs) beside ONNX Runtime GenAI.
+
+It measures first token, decode, bytes and KL.
 
     OMP_NUM_THREADS=1 python benchmarks/runtimes/run.py --out /tmp/runtimes [--optimum VENV/bin/python]
-    [--openvino VENV/bin/python] [--model ./my-model]
+        [--openvino VENV/bin/python] [--model ./my-model]
 
 Packages are made by ``ptx export`` (plugins/ptx_optimum and plugins/ptx_openvino have a requirements.txt
 each, for a venv; what has none is left out); a second call takes what is there. All are opened in this
@@ -91,8 +92,7 @@ def make(options: argparse.Namespace, name: str, words: list[str], python: str) 
 
 
 def opened(folder: Path) -> Any:
-    from ptx import ModelRef
-    from ptx.hooks.host import get_host
+    from ptx import ModelRef, get_host
     from ptx.models.package import read_package
 
     host = get_host()

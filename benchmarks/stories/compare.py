@@ -1,9 +1,9 @@
-"""Runs of some sweeps against each other, row by row, and beside it what their own two intervals would have
-told.
+"""Compare runs of some sweeps row by row, and show beside it what their two separate intervals would show.
 
-    python benchmarks/stories/compare.py ptx-out/runs/prune_stories ptx-out/runs/heal_stories          every
-    run against every other python benchmarks/stories/compare.py --baseline ptx-out/runs/losses_stories
-    each against the original
+    python benchmarks/stories/compare.py ptx-out/runs/prune_stories ptx-out/runs/heal_stories
+        every run against every other
+    python benchmarks/stories/compare.py --baseline ptx-out/runs/losses_stories
+        every run against the original model
 
 Prints, per two runs and metric (bits per byte of every text; ``bench/mean`` where it was measured), first
 less second: the paired difference, the unpaired one, both with their 95 % intervals, and whether each is
@@ -68,7 +68,7 @@ def told(found: Difference) -> str:
 
 
 def lines(a: Measured, b: Measured) -> Iterator[str]:
-    """One run less another, a line per metric."""
+    """Subtract one run from another; returns a line for each metric."""
     for name, paired, unpaired in differences(a, b):
         yield f"{name}: {a.label} - {b.label}: paired {told(paired)}; unpaired {told(unpaired)}; n={paired.n}"
 

@@ -45,9 +45,7 @@ def write(path: Path, texts: Iterable[str]) -> None:
 
 
 def write_task(file: Path, to: Path) -> None:
-    """A BLiMP file as an lm-eval task: the good sentence of a pair must be the likelier one, each scored by
-    itself.
-    """
+    """Write a BLiMP file as an lm-eval task: the good sentence of a pair must be the likelier one."""
     task = {
         "task": f"blimp_{file.stem}",
         "dataset_path": "json",

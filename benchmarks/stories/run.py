@@ -1,8 +1,7 @@
-"""What compression costs a really pretrained model, and whether the better method is better: one command, all
-figures.
+"""What compression costs a small pretrained model, and which method is better: one command makes all figures.
 
     python benchmarks/stories/run.py STORIES260K TINY_STORIES.txt WIKITEXT2_TEST.txt --to stories-study
-    [--limit 100] [--steps 60]
+        [--limit 100] [--steps 60]
 
 Runs sweeps/{prune,quantise,distill}_stories.yaml one after the other in the folder ``--to`` (again:
 continues), makes one report of them, and prints the pairs that matter, row by row: bits per byte of the first

@@ -1,10 +1,9 @@
-"""One cell of the sweep as people write it without ptx: train with TRL, compress with llm-compressor,
-evaluate with lm-eval.
+"""One cell of the sweep as people write it without ptx: TRL, then llm-compressor, then lm-eval.
 
-    python cell.py '{"method": "dpo", "compression": "gptq", "seed": 0, "model": ..., "data": ..., "out": ...,
-    "result": ...}'
+    python cell.py '{"method": "dpo", "compression": "gptq", "seed": 0, "model": ..., "data": ...,
+        "out": ..., "result": ...}'
 
-Knows nothing of ptx: it is given a model folder and a folder of JSONL files, and writes its metrics to a JSON
+It does not use ptx: it is given a model folder and a folder of JSONL files, and writes its metrics to a JSON
 file.
 """
 

@@ -27,12 +27,12 @@ import sys
 import time
 from pathlib import Path
 
+from ptx import get_host
 from ptx.files import cache_folder
-from ptx.hooks.host import get_host
 
 QUESTIONS = ["What is 3 + 4?", "Which is larger: 12 or 21?", "Say hello.", "What is 9 - 5?"]
 PTXFILE = f'''\
-"""Words per answer: the second evaluator."""
+"""Words per answer: a second evaluator."""
 
 from dataclasses import dataclass
 
@@ -57,10 +57,12 @@ def ptx_evaluate(run, evaluator, lm):
     if not isinstance(evaluator, Brevity):
         return None
     chats = [[{{"role": "user", "content": question}}] for question in QUESTIONS]
-    prompts = [lm.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
+    apply = lm.tokenizer.apply_chat_template
+    prompts = [apply(chat, tokenize=False, add_generation_prompt=True) for chat in chats]
     words = [float(len(answer.split())) for answer in lm.generate(prompts, max_new_tokens=16)]
     mean, low, high = mean_interval(words)
-    rows = [{{"item": q, "scores": {{"brevity/words": n}}, "segments": {{}}}} for q, n in zip(QUESTIONS, words)]
+    pairs = zip(QUESTIONS, words)
+    rows = [{{"item": q, "scores": {{"brevity/words": n}}, "segments": {{}}}} for q, n in pairs]
     return ptx.Evaluation([ptx.Metric("brevity/words", mean, "words", "lower", low, high, len(words))], rows)
 '''
 GRPO = "defaults: [grpo]\nrewards: [length]\nmax_completion_length: 24\n"
@@ -117,7 +119,7 @@ def main() -> int:
 
 
 def measured(size: int, options: argparse.Namespace, inputs: dict[str, str]) -> str:
-    """One size by both ways; its line of the table."""
+    """Measure one size both ways; returns its line of the table."""
     methods, seeds = SIZES[size]
     cells = list(itertools.product(methods, COMPRESSIONS, range(seeds)))
     half = len(cells) // 2
@@ -138,7 +140,7 @@ def measured(size: int, options: argparse.Namespace, inputs: dict[str, str]) -> 
 def scripted(
     cell: tuple[str, str, int], size: int, options: argparse.Namespace, inputs: dict[str, str]
 ) -> tuple[float, float]:
-    """One process of the plain script; seconds, and those of CPU."""
+    """Run one cell by the plain script; returns its wall seconds and CPU seconds."""
     method, compression, seed = cell
     folder = Path(f"scripts-{size}") / "-".join(map(str, cell))
     folder.mkdir(parents=True)
@@ -165,7 +167,7 @@ def scripted(
 def swept(
     size: int, methods: list[str], seeds: int, options: argparse.Namespace, inputs: dict[str, str]
 ) -> tuple[float, float]:
-    """The whole sweep by ptx, from an empty store; seconds, and those of CPU."""
+    """Run the whole sweep by ptx, from an empty store; returns its wall seconds and CPU seconds."""
     names = ",".join("brief" if method == "grpo" else method for method in methods)
     words = [
         f"model={inputs['model']}",
@@ -191,7 +193,7 @@ def swept(
 
 
 def timed(command: list[str], log: Path) -> tuple[float, float]:
-    """Run a command to its end; seconds, and those of CPU."""
+    """Run a command to its end; returns its wall seconds and CPU seconds."""
     before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     with log.open("w") as out:
         subprocess.run(command, check=True, stdout=out, stderr=out)
@@ -202,7 +204,7 @@ def timed(command: list[str], log: Path) -> tuple[float, float]:
 
 
 def results_of(runs: Path) -> dict[tuple[str, str, int], dict]:
-    """Cell -> its result, told by the swept values."""
+    """Return cell -> its result; a cell is named by its swept values."""
     found = {}
     for path in runs.glob("*/run.json"):
         varied = json.loads(path.read_text())["varied"]
@@ -214,7 +216,7 @@ def results_of(runs: Path) -> dict[tuple[str, str, int], dict]:
 
 
 def own_compute(runs: Path) -> float:
-    """Seconds of the distinct steps and evaluations."""
+    """Return the seconds of the distinct steps and evaluations."""
     parts = [
         part for result in results_of(runs).values() for part in (*result["steps"], *result["evaluations"])
     ]
@@ -222,7 +224,7 @@ def own_compute(runs: Path) -> float:
 
 
 def agree(size: int, cells: list[tuple[str, str, int]], runs: Path) -> None:
-    """Say how many metrics of the two ways are equal, and the largest difference."""
+    """Print how many metrics of the two ways are equal, and the largest difference."""
     results, differences = results_of(runs), []
     for cell in cells:
         theirs = json.loads((Path(f"scripts-{size}") / "-".join(map(str, cell)) / "metrics.json").read_text())
