@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+
+from ptx import ModelRef, StepError
+from ptx.files import read_json
+from ptx.lm.load import load_model
+from ptx.lm.serving.exported import Limit, compare_and_describe
+from ptx.lm.serving.fidelity import logits_of
+
+LIMIT = Limit(1.2, "runtime.mode=dynamic")
+
+
+class Opened:
+    """A package whose scores are those of the model with ``noise`` added."""
+
+    def __init__(self, model, noise):
+        self.ask, self.noise, self.closed = logits_of(load_model(model)), noise, False
+        self.generator = np.random.default_rng(0)
+
+    def logits(self, rows):
+        for row in rows:
+            scores = self.ask(row)
+            yield scores + self.noise * self.generator.standard_normal(scores.shape).astype(np.float32)
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture
+def described(make_run, plain_model, tmp_path):
+    """``described(noise)``: the run, the opened package, and a function that compares and describes it."""
+
+    def make(noise=0.0, kind="int8", limit=LIMIT):
+        folder = tmp_path / "package"
+        shutil.copytree(plain_model, folder, dirs_exist_ok=True)
+        run, opened = make_run(), Opened(plain_model, noise)
+        model, made = ModelRef.of(plain_model), ModelRef.of(folder)
+        facts = {"mode": kind, "serve": "serve {folder}"}
+
+        def go():
+            return compare_and_describe(run, "onnx", model, made, opened, kind=kind, limit=limit, facts=facts)
+
+        return run, opened, go
+
+    return make
+
+
+def test_a_package_is_closed_and_described_with_its_fidelity(described, plain_model):
+    run, opened, go = described(noise=0.05)
+    package = go()
+    assert opened.closed
+    assert package.kind == "package"
+    facts = read_json(package.path / "package.json")
+    assert facts["mode"] == "int8"
+    assert facts["parameters"] > 0
+    assert [metric["name"] for metric in facts["fidelity"]] == ["kl", "flips"]
+    logged = run.console.progressed[-1]
+    assert 0 < logged["kl"] < 0.1
+    assert logged["bytes_before"] == ModelRef.of(plain_model).bytes
+    assert run.console.lines[-1].startswith("step: int8: KL ")
+
+
+def test_a_package_that_is_not_the_model_is_refused_and_closed(described):
+    _, opened, go = described(noise=3.0)
+    with pytest.raises(
+        StepError, match=r"the int8 package has .* allowed are 1\.2; try runtime\.mode=dynamic"
+    ):
+        go()
+    assert opened.closed
+
+
+def test_a_package_in_float32_must_be_the_model_exactly(described):
+    _, _, go = described(noise=0.0, kind="fp32")
+    assert go().kind == "package"
+    _, _, go = described(noise=0.05, kind="fp32")
+    with pytest.raises(StepError, match="the fp32 package is not the model"):
+        go()

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from ptx import Lora, ModelRef, StepError
+from ptx.lm.load import load_model
+from ptx.lm.training.method import TrlMethod
+from ptx.lm.training.trainer import (
+    context_of,
+    latest_checkpoint,
+    length_of,
+    load_policy,
+    load_reference,
+    peft_config,
+    result_dtype,
+    run_trainer,
+)
+
+
+def checkpoint(folder, step, *, left_out=()):
+    made = folder / f"checkpoint-{step}"
+    made.mkdir()
+    for name in ("trainer_state.json", "optimizer.pt", "scheduler.pt", "model.safetensors"):
+        if name not in left_out:
+            (made / name).write_text("{}")
+    return made
+
+
+def test_the_newest_complete_checkpoint_is_resumed_from(tmp_path):
+    assert latest_checkpoint(tmp_path) is None
+    checkpoint(tmp_path, 5)
+    complete = checkpoint(tmp_path, 20)
+    checkpoint(tmp_path, 100, left_out=["model.safetensors"])
+    checkpoint(tmp_path, 101, left_out=["optimizer.pt"])
+    (checkpoint(tmp_path, 102) / "trainer_state.json").write_text('{"global_st')
+    (tmp_path / "checkpoint-last").mkdir()
+    assert latest_checkpoint(tmp_path) == complete
+
+
+def test_a_sharded_checkpoint_has_a_folder_instead_of_weights(tmp_path):
+    sharded = checkpoint(tmp_path, 5, left_out=["model.safetensors", "optimizer.pt"])
+    assert latest_checkpoint(tmp_path) is None
+    (sharded / "optimizer_0").mkdir()
+    assert latest_checkpoint(tmp_path) == sharded
+
+
+@pytest.fixture
+def model(chat_model, tmp_path):
+    """``model(max_position_embeddings=64)``: a copy of the model with another config."""
+
+    def make(**config):
+        folder = tmp_path / "model"
+        shutil.copytree(chat_model, folder, dirs_exist_ok=True)
+        old = json.loads((chat_model / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps(old | config))
+        return folder
+
+    return make
+
+
+def test_the_length_is_the_methods_else_1024_or_the_context(model):
+    assert length_of(SimpleNamespace(max_length=300), model(max_position_embeddings=64)) == 300
+    assert length_of(SimpleNamespace(max_length=None), model(max_position_embeddings=64)) == 64
+    assert length_of(SimpleNamespace(max_length=None), model(max_position_embeddings=4096)) == 1024
+    assert length_of(SimpleNamespace(max_length=None), model(max_position_embeddings=None)) == 1024
+
+
+def test_the_context_of_an_adapter_is_that_of_its_base(model, tmp_path):
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    base = model(max_position_embeddings=64)
+    (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    assert context_of(adapter) == 64
+
+
+def test_the_result_has_the_dtype_of_the_original_unless_the_method_names_one(chat_model):
+    model = ModelRef(chat_model)
+    assert result_dtype(TrlMethod(), model) == torch.float32
+    assert result_dtype(TrlMethod(dtype="bfloat16"), model) == torch.bfloat16
+
+
+def test_a_lora_becomes_a_peft_config_with_its_targets():
+    assert peft_config(None) is None
+    assert peft_config(Lora(r=4, targets="all-linear")).target_modules == "all-linear"
+    made = peft_config(Lora(r=4, alpha=8, targets="q_proj, v_proj"))
+    assert made.target_modules == {"q_proj", "v_proj"}
+    assert (made.r, made.lora_alpha, made.task_type) == (4, 8, "CAUSAL_LM")
+
+
+def test_an_adapter_is_trained_further_as_full_weights_of_its_result(make_run, chat_model, tmp_path):
+    from peft import LoraConfig, get_peft_model
+
+    from ptx.lm.load import load_tokenizer, save_adapter
+
+    lora = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    adapted = get_peft_model(load_model(chat_model), lora)
+    save_adapter(adapted, load_tokenizer(chat_model), tmp_path / "adapter", ModelRef.of(chat_model))
+    policy = load_policy(make_run(), TrlMethod(), ModelRef.of(tmp_path / "adapter", "adapter"))
+    assert all(weight.requires_grad for weight in policy.parameters())
+    ids = torch.tensor([[1, 40, 41]])
+    with torch.no_grad():
+        assert torch.allclose(policy(ids).logits, adapted.eval()(ids).logits, atol=1e-5)
+        assert not torch.allclose(policy(ids).logits, load_model(chat_model)(ids).logits, atol=1e-3)
+
+
+def test_only_full_training_needs_a_second_copy_as_reference(make_run, chat_model):
+    run, model = make_run(), ModelRef(chat_model)
+    assert load_reference(run, TrlMethod(lora=Lora(r=4)), model) is None
+    assert load_reference(run, TrlMethod(), model) is not None
+
+
+def test_a_full_gpu_is_an_error_that_says_what_needs_less_memory(make_run, chat_model):
+    class Full:
+        def __init__(self):
+            self.accelerator, self.model = self, load_model(chat_model)
+
+        def remove_callback(self, _):
+            pass
+
+        add_callback = remove_callback
+
+        def unwrap_model(self, model):
+            return model
+
+    def fail(_name, **_):
+        raise torch.OutOfMemoryError
+
+    run = make_run()
+    object.__setattr__(run, "host", SimpleNamespace(first=fail))
+    with pytest.raises(StepError, match=r"GPU's memory is full; try method\.micro_batch=4, lora=lora"):
+        run_trainer(run, Full(), TrlMethod(batch_size=16, micro_batch=8), ModelRef(chat_model))
