@@ -1,7 +1,7 @@
-"""The core's own plugin: local paths as models and data, adapters, steps in an environment of their own, the
-last answer to ``ptx_run`` and ``ptx_fit``.
+"""The core plugin: paths as models and data, adapters, steps in other environments, functions of choices.
 
-It uses the same hooks as every other plugin; it stands in the core because no run works without it.
+It also gives the last answer to ``ptx_run`` and ``ptx_fit``. It uses the same hooks as every other plugin; it
+is part of the core because no run works without it.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ class PathData(Data):
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
-    """Paths, LoRA, and where things run."""
+    """Paths, LoRA, launchers and clusters."""
     return [
         Choice("model", "path", PathModel, "a model folder; written model=./folder"),
         Choice("data", "path", PathData, "a data file or folder; written data=./my.jsonl"),
         Choice("lora", "lora", Lora, "train low-rank adapters instead of all weights"),
-        Choice("launch", "inline", launchers.Inline, "a step runs in the process that takes the run"),
+        Choice("launch", "inline", launchers.Inline, "a step runs in the process that executes the run"),
         Choice("launch", "process", launchers.Process, "a step runs in a process of its own"),
         Choice("launch", "torchrun", launchers.Torchrun, "training by several ranks under torchrun (DDP)"),
         Choice(
@@ -73,33 +73,31 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
-    """What is wrong with where the steps are to run."""
+    """The problems of ``launch=``, ``cluster=`` and the devices."""
     return launchers.launch_problems(config) + launchers.accelerator_problems(config)
 
 
 @hookimpl(trylast=True)
 def ptx_resolve(value: Model | Data) -> Path | None:
-    """A path is what it is."""
+    """The path of a path choice."""
     return Path(value.path).expanduser() if isinstance(value, PathModel | PathData) else None
 
 
 @hookimpl(tryfirst=True)
 def ptx_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
-    """A method whose plugin wants it taken in another environment."""
+    """Train in another environment, where the method says so."""
     return _outside(run, "train", method, model, data)
 
 
 @hookimpl(tryfirst=True)
 def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
-    """A compressor likewise; the post-conditions are wrappers around this answer as around any other."""
+    """Compress in another environment, where the compressor says so; wrappers check the result as usual."""
     return _outside(run, "compress", compressor, model, data)
 
 
 @hookimpl(tryfirst=True)
 def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> ModelRef | None:
-    """An export likewise; the runtime's own plugin compares the package with the model in a wrapper around
-    this answer.
-    """
+    """Export in another environment, where the runtime says so; a wrapper of its plugin may check it."""
     return _outside(run, "export", runtime, model, None)
 
 
@@ -149,7 +147,7 @@ def call_score(
 
 @hookimpl(trylast=True)
 def ptx_run(run: Run) -> dict[str, Any]:
-    """Take the steps in order, then measure what came out."""
+    """Run the steps in order, then measure the result."""
     from ptx.execute.steps import execute
 
     return execute(run)
@@ -157,5 +155,5 @@ def ptx_run(run: Run) -> dict[str, Any]:
 
 @hookimpl(trylast=True)
 def ptx_fit(trainer: Any, checkpoint: Path | None) -> Any:
-    """The trainer's own loop."""
+    """Run the trainer's own loop."""
     return trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

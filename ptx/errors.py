@@ -1,8 +1,9 @@
-"""What can go wrong, said so that the reader knows what to type next.
+"""Errors that tell the user what to type next.
 
-A :class:`Problem` is one sentence of what is wrong (with the value) and one of what would be right. Problems
-found before the first step are collected and raised together as a :class:`ConfigError` (exit code 2, nothing
-written). What fails while a step runs is a :class:`StepError` (exit code 1, recorded in the run's folder).
+A :class:`Problem` is a sentence on what is wrong (with the value) and one on what would be right. Problems
+that are found before the first step are raised together as a :class:`ConfigError` (exit code 2, nothing
+written). A failure of a running step is a :class:`StepError` (exit code 1, recorded in the folder of the
+run).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong and how to mend it.
+    """One thing that is wrong, and how to correct it.
 
     ``fields`` are the settings that the text names, as they are typed where their choice stands alone
     (``method.beta``): in a recipe the same choice has another place, and :meth:`at` moves the text there.
@@ -25,7 +26,7 @@ class Problem:
     fields: tuple[str, ...] = field(default=(), compare=False)
 
     def at(self, place: str) -> Problem:
-        """The same problem of a method or compressor that stands at ``place``, such as ``recipe.steps.sft``."""
+        """The problem of a method or compressor that stands at ``place``, such as ``recipe.steps.sft``."""
         what, fix, fields = self.what, self.fix, []
         for name in sorted(self.fields, key=len, reverse=True):
             group, *words = name.split(".")
@@ -41,13 +42,13 @@ class Problem:
 
 
 class PtxError(Exception):
-    """Base of the errors that are shown to the user as text, without a traceback."""
+    """Base class of the errors that are shown to the user as text, without a traceback."""
 
     exit_code = 1
 
 
 class ConfigError(PtxError):
-    """Everything wrong with what was asked for; raised before a weight is loaded."""
+    """All problems of a command; raised before weights are loaded."""
 
     exit_code = 2
 
@@ -77,13 +78,11 @@ class StepError(PtxError):
 
 
 class StoppedError(PtxError):
-    """A run that was ended on purpose (early stopping): nothing failed, and nothing of the step in flight is
-    kept.
-    """
+    """A run that was ended on purpose (early stopping): nothing failed; the running step is discarded."""
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """``did you mean 'dpo'?`` when something known is close, else the list of what is known."""
+    """``did you mean 'dpo'?`` when a known word is close, else the list of all known words."""
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f"did you mean '{close[0]}'?"
@@ -91,23 +90,21 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
 
 
 def must_be_one_of(where: str, value: object, allowed: Sequence[object], instead: object) -> None:
-    """Refuse the value of the setting ``where`` unless it is allowed; ``instead`` is what to try. That it may
-    be left empty is not told.
+    """Refuse the value of the setting ``where`` unless it is one of ``allowed``.
 
     Raises:
-        SettingError: with all of that.
+        SettingError: with the allowed values (an empty one is not listed), and ``instead`` as what to try.
     """
     if value not in allowed:
-        shown = ", ".join(str(one) for one in allowed if one != "")
-        raise SettingError(f"{where} must be one of {shown}, got {value!r}; try {where}={instead}", where)
+        listed = ", ".join(str(one) for one in allowed if one != "")
+        raise SettingError(f"{where} must be one of {listed}, got {value!r}; try {where}={instead}", where)
 
 
 def must_be_at_least(where: str, value: float | None, least: float, instead: object) -> None:
-    """Refuse a number for the setting ``where`` that is below ``least``, or nan; one that may be left out is
-    None.
+    """Refuse a number for the setting ``where`` that is below ``least`` or nan; None passes.
 
     Raises:
-        SettingError: with what to try ``instead``.
+        SettingError: with ``instead`` as what to try.
     """
     if value is not None and not value >= least:
         raise SettingError(f"{where} must be at least {least:g}, got {value}; try {where}={instead}", where)
@@ -117,7 +114,7 @@ def must_be_more_than(where: str, value: float, bound: float, instead: object) -
     """Refuse a number for the setting ``where`` that is not above ``bound``.
 
     Raises:
-        SettingError: with what to try ``instead``.
+        SettingError: with ``instead`` as what to try.
     """
     if not value > bound:
         raise SettingError(f"{where} must be more than {bound:g}, got {value}; try {where}={instead}", where)

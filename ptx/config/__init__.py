@@ -1,9 +1,9 @@
-"""The types that a choice's configuration is made of.
+"""The types of configurations.
 
-A plugin contributes a dataclass per choice (``choice``), derived from one of the empty types (``kinds``, one
-per config group); the type is the dispatch key (the plugin whose hook recognises it answers). Fields are made
-with :func:`setting` (``settings``), so that ``ptx plugins NAME`` can explain them and a step's key knows
-which of them decide the result. A run's configuration (``run``) has a place for each group.
+A plugin contributes one dataclass per choice (``choice``), derived from the base type of its config group
+(``kinds``). The type is the dispatch key: the plugin whose hook recognises it answers. Fields are made with
+:func:`setting` (``settings``), so that ``ptx plugins NAME`` can explain them and the key of a step contains
+those that decide its result. The configuration of a run (``run``) has a field for each group.
 """
 
 from ptx.config.choice import Choice, Command

@@ -1,6 +1,4 @@
-"""Which run is meant by ``compress=[] runtime=hf``: the one that a report compares the others with, where
-that is not the baseline.
-"""
+"""Finds the run that ``against='compress=[] runtime=hf'`` names: a report compares all others with it."""
 
 from __future__ import annotations
 
@@ -9,12 +7,12 @@ from dataclasses import dataclass
 
 from ptx.errors import ConfigError, Problem
 
-MANY = 6
+LISTED = 6  # runs that an error lists
 
 
 @dataclass(frozen=True)
 class Named:
-    """A run by all its names: what was swept, its label, its id."""
+    """The names of a run: its varied values, its label, its ids."""
 
     varied: Mapping[str, str]
     label: str
@@ -22,11 +20,10 @@ class Named:
 
 
 def find(text: str, runs: Sequence[Named]) -> int:
-    """The position of the one run that ``text`` names: by label, by id, or by choices that no other run has
-    all of.
+    """The position of the run that ``text`` names: by label, by id, or by varied values that it alone has.
 
     Raises:
-        ConfigError: none or several do.
+        ConfigError: when it names no run, or several.
     """
     exact = [place for place, run in enumerate(runs) if text in (run.label, *run.ids)]
     choices = dict(word.partition("=")[::2] for word in text.split())
@@ -38,7 +35,8 @@ def find(text: str, runs: Sequence[Named]) -> int:
     if len(found) == 1:
         return found[0]
     shown = [runs[place].label for place in found] or [run.label for run in runs]
-    listed = "; ".join(shown[:MANY]) + (f"; and {len(shown) - MANY} more" if len(shown) > MANY else "")
+    listed = "; ".join(shown[:LISTED])
+    listed += f"; and {len(shown) - LISTED} more" if len(shown) > LISTED else ""
     if found:
         raise ConfigError(
             Problem(

@@ -1,10 +1,9 @@
-"""A step in an environment of its own: another Python, which need hold neither ptx nor any library that ptx
-pins.
+"""Steps in another environment: a Python that needs neither ptx nor any library that ptx pins.
 
-What passes between is files. A plugin's configuration says ``outside()``: which script takes the step, and
-with which Python. The script is called as ``PYTHON SCRIPT SPEC.json``;
-:func:`ptx.execute.process.run_in_environment` is the caller and says what stands in SPEC. The script's content, the
-Python's version and every distribution installed there decide the result, so they are in the step's key.
+The two sides exchange files. The ``outside()`` of a configuration names the script that runs the step and the
+Python that runs the script, as ``PYTHON SCRIPT SPEC.json``. :func:`ptx.execute.process.run_in_environment`
+calls it and documents SPEC. The content of the script, the version of Python and every distribution that is
+installed there decide the result, so they are in the key of the step.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ import importlib.metadata, json, platform
 found = {d.metadata["Name"]: d.version for d in importlib.metadata.distributions() if d.metadata["Name"]}
 print(json.dumps({"python": platform.python_version(), "distributions": dict(sorted(found.items()))}))
 """
-PATIENCE = 60.0  # seconds for a Python to say what it holds
+PROBE_TIMEOUT = 60.0  # seconds
 
 
 @dataclass(frozen=True)
 class Outside:
-    """Where a step is taken. ``python`` may be empty: then ``$PTX_STEP_PYTHON`` says it. ``field`` is what
-    the user would type to set it.
+    """The environment that a step runs in, and the script that runs it there.
 
-    ``requirements`` is a file for pip that makes the environment; where it is given, a missing environment is
-    refused with the way to it.
+    ``python`` is the interpreter; where it is empty, ``$PTX_STEP_PYTHON`` names it. ``field`` is the setting
+    with which the user names it. ``requirements`` is a file for pip; where it is given, the error for a
+    missing environment says how to make it.
     """
 
     script: Path
@@ -45,23 +44,24 @@ class Outside:
 
     @property
     def interpreter(self) -> Path:
-        """The Python that was asked for; ConfigError when none was, or it is not there."""
-        asked = self.python or os.environ.get(VARIABLE, "")
-        if not asked:
+        """The path of the interpreter.
+
+        Raises:
+            ConfigError: when none is named, or none exists there.
+        """
+        named = self.python or os.environ.get(VARIABLE, "")
+        advice = f"{self._instructions}{self.field}=/path/to/venv/bin/python"
+        if not named:
             what = f"{self.script.name} runs in an environment of its own, and none is named"
-            raise ConfigError(
-                Problem(what, f"{self._way}{self.field}=/path/to/venv/bin/python, or {VARIABLE}=...")
-            )
-        path = Path(asked).expanduser().absolute()  # not resolved: a venv's Python is a link
+            raise ConfigError(Problem(what, f"{advice}, or {VARIABLE}=..."))
+        path = Path(named).expanduser().absolute()  # not resolved: the Python of a venv is a link
         if not os.access(path, os.X_OK) or path.is_dir():
-            raise ConfigError(
-                Problem(f"there is no Python at {asked}", f"{self._way}{self.field}=/path/to/venv/bin/python")
-            )
+            raise ConfigError(Problem(f"there is no Python at {named}", advice))
         return path
 
     @property
-    def _way(self) -> str:
-        """How the environment is made, where the plugin says it."""
+    def _instructions(self) -> str:
+        """The commands that make the environment, where the plugin has a file of requirements."""
         return (
             f"python -m venv VENV && VENV/bin/pip install -r {self.requirements}, then "
             if self.requirements
@@ -70,34 +70,38 @@ class Outside:
 
     @staticmethod
     def variables() -> dict[str, str]:
-        """This process's variables without those that would lead the other Python to libraries from here."""
+        """The environment variables without those that lead the other Python to libraries of this one."""
         left_out = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
         return {name: value for name, value in os.environ.items() if name not in left_out}
 
     def identity(self) -> dict[str, Any]:
-        """What of it decides the result, for the step's key."""
+        """The ingredient of the step's key: the script, the version of Python, and all distributions."""
         python = self.interpreter
-        return {"script": file_digest(self.script), **held_by(python, _stamp(python))}
+        return {"script": file_digest(self.script), **_contents_of(python, _stamp(python))}
 
 
 def _stamp(python: Path) -> tuple[int, ...]:
-    """Changes when something is installed beside a Python."""
+    """Time stamps that change when a distribution is installed for an interpreter."""
     folders = sorted(python.parent.parent.glob("lib*/python*/site-packages"))
     return tuple(folder.stat().st_mtime_ns for folder in [python, *folders])
 
 
 @functools.cache
-def held_by(python: Path, _stamp: tuple[int, ...]) -> dict[str, Any]:
-    """The version of a Python and of everything installed for it."""
+def _contents_of(python: Path, _stamp: tuple[int, ...]) -> dict[str, Any]:
+    """The version of an interpreter and of every distribution that is installed for it."""
     try:
         done = subprocess.run(
-            [python, "-c", PROBE], capture_output=True, text=True, env=Outside.variables(), timeout=PATIENCE
+            [python, "-c", PROBE],
+            capture_output=True,
+            text=True,
+            env=Outside.variables(),
+            timeout=PROBE_TIMEOUT,
         )
         found: dict[str, Any] = json.loads(done.stdout)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise ConfigError(
             Problem(
-                f"{python} does not say what it holds ({type(error).__name__})",
+                f"{python} does not list its distributions ({type(error).__name__})",
                 "is it a Python 3.8 or newer?",
             )
         ) from error

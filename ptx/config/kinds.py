@@ -1,5 +1,6 @@
-"""The empty types, one per config group: a plugin derives its choices from them, and the type is the dispatch
-key.
+"""The base types of the config groups.
+
+A plugin derives its choices from them, and the type of a configuration is the dispatch key of the hooks.
 """
 
 from __future__ import annotations
@@ -21,21 +22,19 @@ if TYPE_CHECKING:
 
 @dataclass
 class Model:
-    """A ``model=`` choice; ``ptx_resolve`` makes a folder of it."""
+    """A ``model=`` choice; ``ptx_resolve`` gives its folder."""
 
 
 @dataclass
 class Data:
-    """A ``data=`` choice; ``ptx_resolve`` makes a file or a folder of it."""
+    """A ``data=`` choice; ``ptx_resolve`` gives its file or folder."""
 
     limit: int | None = setting(None, "use only the first N rows of each shape")
 
 
 @dataclass
 class Lora:
-    """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning; ``lora=lora`` puts it into
-    ``method.lora``.
-    """
+    """Low-rank adapters (Hu et al. 2021) instead of full fine-tuning; ``lora=lora`` sets ``method.lora``."""
 
     r: int = setting(8, "rank of the update")
     alpha: int = setting(16, "scale: the update is multiplied by alpha / r")
@@ -55,18 +54,17 @@ class Lora:
 
 @dataclass
 class Part:
-    """What the core asks of every configured part of a run: a method, compressor, evaluator, runtime, decoding
-    or scorer.
+    """What the core asks of every part of a run: method, compressor, evaluator, runtime, decoding or scorer.
 
     ``needs`` names the data shapes that a step can work on, the preferred one first; empty: it reads no data.
-    ``reads`` names further shapes of the same data, all of which it needs beside that one.
+    ``reads`` names further shapes of the same data, all of which it needs in addition.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
 
     def inputs(self) -> list[Path]:
-        """Files and folders, beside data and model, whose content decides the result."""
+        """Files and folders, in addition to data and model, whose content decides the result."""
         return []
 
     def scorers(self) -> list[str]:
@@ -74,12 +72,11 @@ class Part:
         return []
 
     def models(self, before: Mapping[str, Any]) -> dict[str, str]:
-        """Further models that a step reads, each by its role (``teacher``): ``run.models`` holds them, and their
-        content is in the step's key.
+        """Further models that a step reads, by role (``teacher``); ``run.models`` holds them.
 
-        A model is ``start`` (what the run started from), ``input`` (what the step is given), the name of an
-        earlier step (what that made), or whatever ``model=`` takes. ``before`` holds the earlier steps by name,
-        in order.
+        A model is ``start`` (that of the run), ``input`` (that of the step), the name of an earlier step (its
+        result), or any value of ``model=``. ``before`` holds the earlier steps by name, in order. The content
+        of the models is in the key of the step.
         """
         return {}
 
@@ -90,10 +87,9 @@ class Part:
 
 @dataclass
 class QAT:
-    """Quantisation-aware training (``qat=``): the grid that the weights will be rounded to; it goes into
-    ``method.qat``.
+    """Quantisation-aware training (``qat=``, in ``method.qat``): the grid that weights will be rounded to.
 
-    A wrapper of ``ptx_fit`` puts it on and takes it off again, around the loop of whatever method trains.
+    A wrapper of ``ptx_fit`` applies it during the training loop of any method and removes it afterwards.
     """
 
 
@@ -101,7 +97,7 @@ class QAT:
 class Method(Part):
     """A training method (``method=``).
 
-    ``parallel=True``: several ranks (``launch=torchrun``) can train it together; rank 0 alone writes.
+    ``parallel=True``: several ranks (``launch=torchrun``) can train together; only rank 0 writes.
     """
 
     parallel: ClassVar[bool] = False
@@ -111,39 +107,38 @@ class Method(Part):
 
 @dataclass(frozen=True)
 class Promise:
-    """What a compressor's result must show when it is read back from disk; the plugin ``ptx_checks`` fails
-    the step if it does not.
+    """The properties that the result of a compressor must have when it is read back from disk.
 
-    Everything has a default that suits a stranger: what is not promised is measured and told, not judged.
-    *Layers* are the linear layers but for the output embedding; shares are of their weights.
+    The plugin ``ptx_checks`` measures them, and fails the step where a promise is broken. A property that is
+    not promised is measured and reported only. *Layers* are the linear layers without the output embedding;
+    shares are shares of their weights.
     """
 
     sparsity: float | None = None  # share of zeros in the layers that ``skip`` leaves
     pattern: str = ""  # n:m: at least n zeros in every m neighbours of a row
     bits: float | None = None  # stored bits per weight, without scales
-    skip: tuple[str, ...] = ()  # regular expressions: these layers stay bit for bit what they were
-    every_layer: bool = False  # no layer that ``skip`` leaves stays what it was
-    nothing_else: bool = False  # embeddings, norms and the output layer stay bit for bit what they were
+    skip: tuple[str, ...] = ()  # regular expressions of layers that must not change by a bit
+    every_layer: bool = False  # all layers but those of ``skip`` must change
+    nothing_else: bool = False  # embeddings, norms and the output layer must not change by a bit
     keeps_zeros: bool = True  # weights that an earlier step pruned stay zero
-    dtype: str = ""  # what is not quantised is stored in this dtype; empty: in the one it came in
+    dtype: str = ""  # of the weights that are not quantised; empty: as in the input
     max_bytes: int | None = None  # of all files of the result
     size: float | None = (
-        # bytes of the result as a share of those of the model it was made of (of an adapter: of its base)
-        None
+        None  # bytes of the result as a share of the input's (an adapter counts with its base)
     )
 
 
 @dataclass
 class Compressor(Part):
-    """A compression step (``compress=[...]``). :meth:`promise` says what its result is checked for.
+    """A compression step (``compress=[...]``); its result is checked against :meth:`promise`.
 
-    One that trains derives from :class:`Method` too, and is asked by ``ptx_train``.
+    A compressor that trains derives from :class:`Method` too; then ``ptx_train`` is called for it.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("calibration",)
 
     def promise(self) -> Promise:
-        """What must be true of the result."""
+        """The properties that the result must have."""
         return Promise()
 
 
@@ -151,14 +146,16 @@ class Compressor(Part):
 class Evaluator(Part):
     """A measurement (``eval=[...]``).
 
-    The class says what its result depends on beside its settings and the artifact: ``opens_model=False``
-    loads the artifact by itself (``lm`` is None); ``timed=True`` depends on the machine; ``seeded=True`` on
-    the run's seed; ``compares=True`` on the baseline model. ``filled_from_data`` says which of its fields, where they
-    are empty, are filled with what came with the data (``tasks``, ``heldout``, ``general``), and
-    ``self_sufficient=True`` that it has content of its own where nothing came. ``default_for`` are kinds of
-    steps with which it is measured without being asked for, ``train``: whatever else is measured, unless
-    ``eval.NAME=false``. ``metrics`` declares what it measures, for the reference pages: a metric's name, with
-    placeholders in braces (``bench/{task}/{metric}``), and a sentence with its unit and its better direction.
+    Flags of the class say what the result depends on in addition to the settings and the model:
+    ``timed=True`` on the machine, ``seeded=True`` on the seed of the run, ``compares=True`` on the baseline
+    model. With ``opens_model=False`` the evaluator opens the model itself (``lm`` is None).
+
+    ``filled_from_data`` maps fields to files beside the data (``tasks``, ``heldout``, ``general``): an empty
+    field is filled with them. ``self_sufficient=True`` says that the evaluator has content of its own where
+    the data has no such file. ``default_for`` names kinds of steps; with ``train`` it is added whenever a run
+    trains and measures anything, unless ``eval.NAME=false``. ``metrics`` declares its metrics for the
+    reference pages: the name, with placeholders in braces (``bench/{task}/{metric}``), and a sentence with
+    the unit and the better direction.
     """
 
     opens_model: ClassVar[bool] = True
@@ -170,74 +167,73 @@ class Evaluator(Part):
     default_for: ClassVar[tuple[str, ...]] = ()
     metrics: ClassVar[Mapping[str, str]] = {}
 
-    # for those whose settings follow from the run
     def resolved(self, config: RunConfig) -> Evaluator:
-        """Itself with the settings that follow from the rest of the run, before its key is made."""
+        """The evaluator with the settings that follow from the rest of the run, before its key is made."""
         return self
 
 
 @dataclass
 class Runtime(Part):
-    """What serves a model (``runtime=``). ``exports=True``: a model folder must be exported first
-    (``ptx_export``).
+    """A runtime that serves models (``runtime=``).
 
-    ``serves=False``: it is only exported for, and nothing can be measured on it.
+    ``exports=True``: a model folder must be exported first (``ptx_export``). ``serves=False``: models are
+    only exported, and nothing can be measured.
     """
 
     exports: ClassVar[bool] = False
     serves: ClassVar[bool] = True
 
     def served(self) -> Outside | None:
-        """The environment that it is served from (:class:`ptx.Outside`), if not this one: it decides what is
-        measured.
+        """The environment that serves the model (:class:`ptx.Outside`), if not this one.
+
+        It decides what is measured, so it is in the keys of evaluations.
         """
         return None
 
 
 @dataclass
 class Decode(Part):
-    """How an answer is made of what a runtime generates (``decode=``): test-time compute. Without one, of one
-    generation.
+    """Test-time compute (``decode=``): makes an answer of several generations of a runtime.
 
-    It is the measured system's: every evaluator that generates text gets its answers, log-likelihoods stay
-    those of the model.
+    It belongs to the measured system: every evaluator that generates text gets its answers. Log-likelihoods
+    stay those of the model. Without it an answer is one generation.
     """
 
 
 @dataclass
 class Scorer(Part):
-    """Scores completions (``scorer.NAME``): rewards of GRPO, judges, safety classifiers. ``bounds`` are the
-    ends of its scale.
+    """Scores completions (``scorer.NAME``): rewards of GRPO, judges, safety classifiers.
+
+    ``bounds`` are the ends of its scale.
     """
 
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
     def comparing(self) -> Scorer | None:
-        """The same judge asked which is better: it scores 1 where the completion beats the reference, 0.5 for
-        a tie, 0 else.
+        """The same judge for comparisons: 1 where the completion beats the reference, 0.5 for a tie, else 0.
 
-        None: it has no such question, and who wants to compare two completions compares their scores.
+        None where it cannot compare; then two completions are compared by their scores.
         """
         return None
 
 
 @dataclass
 class Tracker:
-    """An observer of runs (``tracker=[...]``); write-only, may fail, never stops a run."""
+    """An observer of runs (``tracker=[...]``); it receives numbers only, and its errors never stop a run."""
 
 
 @dataclass
 class Launch:
-    """Where a step runs (``launch=``); without one, inside the process that takes the run.
+    """The place where steps run (``launch=``); without one, the process that executes the run.
 
-    ``kinds`` are the kinds of steps it is for (train, compress, export); all others run inline.
+    ``kinds`` are the kinds of steps that it applies to (train, compress, export); all others run inline.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ()
 
     @property
     def ranks(self) -> int:
-        """How many processes take the step together."""
+        """The number of processes that run the step together."""
         return 1
 
     @property
@@ -250,20 +246,20 @@ class Launch:
         return [sys.executable, "-m", *child]
 
     def decides(self) -> dict[str, Any]:
-        """What of it decides the result, for the step's key; empty: nothing."""
+        """The ingredients of the step's key that the launch decides; empty where the result is the same."""
         return {}
 
 
 @dataclass
 class Cluster:
-    """Where the runs of a sweep go (``cluster=``); without one, they stay on this machine."""
+    """The cluster that executes the runs of a sweep (``cluster=``); without one, this machine."""
 
     def problems(self, config: RunConfig) -> list[Problem]:
-        """What is wrong with sending this run there, found before anything is sent."""
+        """The problems of a run on this cluster, found before anything is submitted."""
         return []
 
 
-#: group -> the empty type its choices derive from, and whether several may be chosen at once
+#: group -> the base type of its choices, and whether several may be chosen at once
 GROUPS: dict[str, tuple[type, bool]] = {
     "model": (Model, False),
     "data": (Data, False),
@@ -281,6 +277,5 @@ GROUPS: dict[str, tuple[type, bool]] = {
 }
 #: former name of a group -> its present name; a word with the former name is answered with the present one
 FORMER_GROUPS = {"through": "qat"}
-#: groups that say how the method trains, with what is typed for them: a choice goes into the method's field
-#: of that name
+#: groups whose choice is the field of that name of a method -> the word that sets it
 IN_METHOD = {"lora": "lora=lora", "qat": "qat=NAME"}

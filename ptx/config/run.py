@@ -1,4 +1,4 @@
-"""The configuration of a run: one value or list per group, and what belongs to no choice."""
+"""The configuration of a run: one value or list per group, and the settings that belong to no choice."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ptx.config.settings import setting
 
 @dataclass
 class RunConfig:
-    """One run, resolved: what ``--cfg job`` prints and ``run.json`` keeps."""
+    """One run, resolved; ``--cfg job`` prints it, and ``run.json`` holds it."""
 
     model: Any = None
     data: Any = None
@@ -18,7 +18,7 @@ class RunConfig:
     method: Any = None
     compress: dict[str, Any] = field(default_factory=dict)
     runtime: Any = None
-    baseline_runtime: Any = None  # what the baseline is measured on; None: what the run is
+    baseline_runtime: Any = None  # the runtime of the baseline; None: that of the run
     decode: Any = None
     eval: dict[str, Any] = field(default_factory=dict)
     scorer: dict[str, Any] = field(default_factory=dict)
@@ -29,10 +29,10 @@ class RunConfig:
     device: str = setting("auto", "auto, cpu or cuda")
     threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)
     workers: int = setting(
-        0, "worker processes that take the runs; 0 runs them in this process", identity=False
+        0, "worker processes that execute the runs; 0: this process executes them", identity=False
     )
     baseline: bool = setting(
-        True, "also evaluate the model as it came, as the row everything is compared with", identity=False
+        True, "also evaluate the original model, as the row that all others are compared with", identity=False
     )
     against: str = setting(
         "",
@@ -53,8 +53,9 @@ class RunConfig:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}; try {name}=1")
 
     def chain(self) -> dict[str, Any]:
-        """The training and compression steps in order, by name: the recipe's, or those of ``method=`` and
-        ``compress=``.
+        """The training and compression steps by name, in order.
+
+        They are those of the recipe, or those of ``method=`` and ``compress=``.
         """
         if self.recipe:
             return dict(self.recipe["steps"])

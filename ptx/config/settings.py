@@ -1,4 +1,4 @@
-"""Fields of configuration dataclasses: each with a sentence of help, and whether it decides the result."""
+"""Fields of configuration classes: each has a sentence of help, and says whether it decides the result."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import MISSING, field
 from typing import Any
 
 
-# argparse's word
+# ``help`` is the word of argparse and click
 def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) -> Any:  # noqa: A002
     """A dataclass field with a sentence of help.
 
-    ``identity=False`` marks what does not change the result (a logging interval), and so stays out of the
-    step's key. Mutable defaults are copied per instance.
+    ``identity=False`` marks a field that does not change the result (a logging interval): it is not in the
+    key of a step. Mutable defaults are copied for each instance.
     """
     metadata = {"help": help, "identity": identity}
     if isinstance(default, list | dict):

@@ -1,4 +1,4 @@
-"""A step in an environment of its own: a real venv with a library that this one does not hold."""
+"""A step in another environment: a real venv with a library that this one does not have."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ spec = json.load(open(sys.argv[1]))
 if spec["config"]["share"] < 0:
     raise SystemExit("no negative share")
 with open(spec["messages"], "a") as messages:
-    messages.write(json.dumps({"say": f"otherlib {otherlib.VERSION}, {len(open(spec['data']).readlines())} rows"}) + "\\n")
+    rows = len(open(spec["data"]).readlines())
+    messages.write(json.dumps({"say": f"otherlib {otherlib.VERSION}, {rows} rows"}) + "\\n")
     messages.write(json.dumps({"log": [{"share": spec["config"]["share"]}, 1, 1]}) + "\\n")
 shutil.copytree(spec["model"], spec["folder"], dirs_exist_ok=True)
 weights = spec["folder"] + "/model.safetensors"
@@ -96,7 +97,7 @@ def plan(toy, host_with):
     return make
 
 
-def test_a_step_is_taken_where_its_library_is_and_reports_from_there(other, plan):
+def test_a_step_runs_where_its_library_is_and_reports_from_there(other, plan):
     with pytest.raises(ModuleNotFoundError):
         __import__("otherlib")
     host, made = plan(other)
@@ -122,7 +123,7 @@ def test_the_python_its_distributions_and_the_script_are_in_the_key_and_its_plac
     assert len({first.key, second.key, plan(other)[1].runs[0].steps[0].key}) == 3
 
 
-def test_no_environment_and_a_wrong_one_are_said_before_anything_starts(other, plan, desk):
+def test_a_missing_environment_and_a_wrong_one_are_reported_before_anything_starts(other, plan, desk):
     with pytest.raises(
         ConfigError,
         match=r"none is named; compress\.scale\.python=/path/to/venv/bin/python, or PTX_STEP_PYTHON=",
@@ -133,13 +134,13 @@ def test_no_environment_and_a_wrong_one_are_said_before_anything_starts(other, p
     (desk / "bin").mkdir()
     (desk / "bin" / "python").write_text("#!/bin/sh\necho no\n")
     (desk / "bin" / "python").chmod(0o755)
-    with pytest.raises(ConfigError, match="does not say what it holds"):
+    with pytest.raises(ConfigError, match="does not list its distributions"):
         plan(desk)
     assert not (desk / "ptx-out").exists()
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "message"),
     [
         (SCRIPT, "scale.py ended with exit code 1; the end of its output is in"),
         ("import sys", "scale.py ended with exit code 0 but wrote nothing"),
@@ -154,11 +155,11 @@ def test_no_environment_and_a_wrong_one_are_said_before_anything_starts(other, p
     ],
     ids=["raises", "writes nothing", "killed", "babbles"],
 )
-def test_a_script_that_fails_fails_its_run_with_the_reason(other, plan, desk, script, said):
+def test_a_script_that_fails_fails_its_run_with_the_reason(other, plan, desk, script, message):
     (desk / "scale.py").write_text(script)
     host, made = plan(other, "compress.scale.share=-1")
-    ((name, message),) = run_sweep(made, host, Silent()).failed
-    assert said in message
+    ((name, error),) = run_sweep(made, host, Silent()).failed
+    assert message in error
     if script == SCRIPT:
         assert "no negative share" in read_json(made.folder / name / "result.json")["error"]["traceback"]
     assert [
@@ -192,7 +193,7 @@ class Weigh(Evaluator):
 
 
 class BoxPlugin:
-    """Exports elsewhere, opens here; its wrappers see what comes from elsewhere."""
+    """Exports in another environment, opens in this one; its wrappers see every result."""
 
     def __init__(self):
         self.seen = []
@@ -251,7 +252,7 @@ def boxed(toy, host_with, other, desk):
     return host, plugin, make
 
 
-def test_an_export_taken_elsewhere_is_a_package_and_wrappers_see_what_comes_from_there(boxed, other, desk):
+def test_an_export_from_another_environment_is_a_package_and_wrappers_see_it(boxed, other, desk):
     host, plugin, make = boxed
     there = [f"runtime.python={other}/bin/python", f"compress.scale.python={other}/bin/python"]
     made = make("compress", "model=./model", "data=./text.jsonl", "compress=[scale]", *there)
@@ -264,9 +265,7 @@ def test_an_export_taken_elsewhere_is_a_package_and_wrappers_see_what_comes_from
     assert result["metrics"][0]["value"] == 4.0
 
 
-def test_a_package_made_elsewhere_is_opened_without_that_environment_and_made_only_with_it(
-    boxed, other, desk
-):
+def test_a_package_from_another_environment_is_opened_without_it_and_made_only_with_it(boxed, other, desk):
     host, _, make = boxed
     with pytest.raises(
         ConfigError, match=r"box\.py runs in .* VENV/bin/pip install -r box\.txt, then runtime\.python="
