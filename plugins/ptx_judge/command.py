@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ptx import ConfigError, Problem, Run, did_you_mean
 from ptx.cli.plugin_commands import Record, config_of, configured, load_records, running
@@ -40,10 +41,10 @@ def main(arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of ``ptx judge``."""
-    form = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EXAMPLES}
-    top = argparse.ArgumentParser("ptx judge", description=DESCRIPTION, **form)  # type: ignore[arg-type]
+    form: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EXAMPLES}
+    top = argparse.ArgumentParser("ptx judge", description=DESCRIPTION, **form)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
-    one = verbs.add_parser("check", help="agreement of people and judges, with intervals", **form)  # type: ignore[arg-type]
+    one = verbs.add_parser("check", help="agreement of people and judges, with intervals", **form)
     one.add_argument(
         "data",
         type=Path,
@@ -57,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="key=value",
         help="settings of the judge (scorer.NAME.FIELD=...), eval.judge.margin=...",
     )
-    two = verbs.add_parser("rank", help="round robin over the runs of a sweep", **form)  # type: ignore[arg-type]
+    two = verbs.add_parser("rank", help="round robin over the runs of a sweep", **form)
     two.add_argument("sweep", type=Path, help="the sweep's folder")
     return top
 

@@ -40,10 +40,9 @@ def length_controlled(outcomes: Array, ours: Array, theirs: Array) -> float | No
 
 
 def logistic(design: Array, outcomes: Array) -> Array | None:
-    """Maximum-likelihood coefficients (K,) of a logistic regression by Newton's method; design (N, K),
-    outcomes (N,) in [0, 1].
+    """Maximum-likelihood coefficients (K,) of a logistic regression by Newton's method.
 
-    None if the likelihood has no maximum.
+    ``design`` is (N, K), ``outcomes`` (N,) in [0, 1]. None if the likelihood has no maximum.
     """
     beta = np.zeros(design.shape[1])
     for _ in range(STEPS):
@@ -87,8 +86,9 @@ def controlled_interval(
 
 
 def bradley_terry(wins: Array) -> Array | None:
-    r"""Strengths (K,) in logits, mean 0, from wins (K, K): how often row beat column, a tie half for each
-    (Bradley and Terry 1952).
+    r"""Strengths (K,) in logits with mean 0, from wins (K, K) (Bradley and Terry 1952).
+
+    ``wins`` holds how often row beat column, a tie half for each.
 
     .. math:: P(i \text{ beats } j) = \sigma(s_i - s_j)
 

@@ -183,8 +183,8 @@ def _object(line: str, where: str) -> Row:
     except ValueError as error:
         raise ValueError(f"{where}: not JSON: {error}") from error
     if not isinstance(row, dict):
-        # callers handle one kind of error
-        raise ValueError(f"{where}: must be an object, got {type(row).__name__}")  # noqa: TRY004 (a row of a file, not an argument)
+        what = f"{where}: must be an object, got {type(row).__name__}"
+        raise ValueError(what)  # noqa: TRY004 (callers handle one kind of error)
     return row
 
 

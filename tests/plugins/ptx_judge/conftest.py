@@ -1,4 +1,4 @@
-"""A chat-completions server of the tests' own, which behaves as it is told, and judges that need no model."""
+"""A scripted chat-completions server, and judges and a runtime that need no model."""
 
 import json
 import threading
@@ -19,11 +19,11 @@ from ptx_judge.ledger import Check, keep
 
 
 class Server(ThreadingHTTPServer):
-    """Answers POST /v1/chat/completions. ``script`` says what becomes of the first requests; afterwards
-    everything is well.
+    """Answers POST /v1/chat/completions.
 
-    ``judge`` makes the reply of the request's messages. Every question is billed once: a request with a known
-    Idempotency-Key gets the reply that was made for it, as servers with that header do.
+    ``script`` names the handler's method for each of the first requests; all later ones succeed. ``judge``
+    makes the reply from the request's messages. Every question is billed once: a request with a known
+    Idempotency-Key gets the earlier reply, as on servers with that header.
     """
 
     daemon_threads = True
@@ -35,7 +35,7 @@ class Server(ThreadingHTTPServer):
         self.made, self.guard = {}, threading.Lock()
 
     def handle_error(self, request, client_address):
-        """A client that was killed is no news."""
+        """Print nothing about a client that was killed."""
 
     @property
     def url(self):
@@ -138,13 +138,14 @@ class Packaged(Canned):
 
 @dataclass
 class Shorter(Scorer):
-    """A stranger's judge that scores answers by themselves."""
+    """A judge of another plugin, which scores single answers."""
 
 
 @dataclass
 class Moody(Scorer):
-    """A judge that compares: it prefers the longer answer, says nothing sensible about "odd", and on "seat"
-    takes whoever sits first.
+    """A judge that compares and prefers the longer answer.
+
+    Its reply about "odd" cannot be parsed, and on "seat" it prefers whichever answer comes first.
     """
 
     compare: bool = setting(False, "compare")

@@ -178,8 +178,9 @@ SCRIPT = """
 
 @pytest.mark.slow
 def test_500_comparisons_with_a_kill_in_the_middle_ask_each_question_exactly_once(serve, tmp_path):
-    """Both orders are two questions: 1,000. The server bills by Idempotency-Key; without that, what was under
-    way would come twice.
+    """Both orders make 1,000 questions; the server bills each Idempotency-Key once.
+
+    Without that key the questions that were open at the kill would be billed twice.
     """
     server = serve(delay=0.005)
     command = [sys.executable, "-c", textwrap.dedent(SCRIPT), server.url, str(tmp_path)]
@@ -243,9 +244,7 @@ def transformers_server(tmp_path_factory):
 
 @pytest.mark.slow
 def test_transformers_serve_gives_the_replies_that_the_model_gives(transformers_server, judging, tmp_path):
-    """The embedded model is no judge: its replies hold no verdict, but they are its own, word for word, over
-    the real protocol.
-    """
+    """Replies over the real protocol are the embedded model's own, although they hold no verdict."""
     rubric = tmp_path / "plain.jinja"
     rubric.write_text(
         "{% block system %}Answer in one sentence.{% endblock %}{% block user %}{{ question }}{% endblock %}"

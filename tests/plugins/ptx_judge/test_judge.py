@@ -1,7 +1,3 @@
-"""The evaluation as a whole, on a runtime that reads its answers from a file; what is wrong is found
-before.
-"""
-
 import ptx_judge
 from ptx import RunConfig
 from ptx.testing import check_plugin, undeclared_metrics

@@ -9,9 +9,7 @@ PAUSE = 0.05
 
 
 class Busy:
-    """A runtime whose requests take a while, and that knows how many were under way at once; ``together``
-    wait for each other.
-    """
+    """A runtime with slow requests that counts the open ones; ``together`` wait for each other."""
 
     def __init__(self, concurrent, together=1):
         self.concurrent, self.now, self.most, self.lock = concurrent, 0, 0, threading.Lock()

@@ -21,9 +21,7 @@ class Tokenizer:
 
 
 class Playback:
-    """A language model whose replies are known, by the last line of the prompt; samples come one after the
-    other.
-    """
+    """A language model with given replies by the last line of the prompt; samples are taken in order."""
 
     tokenizer, max_length, emulated = Tokenizer(), 400, ""
 

@@ -30,9 +30,7 @@ def test_all_of_ifeval_s_instructions_are_known_without_a_network():
     not (SHARED / "data/ifeval/input_data.jsonl").is_file(), reason="needs the IFEval prompts of PTX_SHARED"
 )
 def test_stored_replies_score_as_in_lm_eval_s_own_run_item_by_item(tmp_path):
-    """lm-eval's evaluator with its own ifeval.yaml over the same documents, answered by a model that only
-    plays the replies back.
-    """
+    """lm-eval runs its own ifeval.yaml on the same documents, with the stored replies as a model."""
     from lm_eval import evaluator
     from lm_eval.api.model import LM
     from lm_eval.tasks import TaskManager, ifeval

@@ -1,6 +1,4 @@
-"""A sequence classifier and a generative guard, both with random weights: what they say is noise, how they
-are asked is not.
-"""
+"""A sequence classifier and a generative guard with random weights; the way they are asked is tested."""
 
 import math
 

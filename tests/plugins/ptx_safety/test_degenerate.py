@@ -19,10 +19,7 @@ from ptx_safety.degenerate import degenerate
         ("Beginne mit dem Schloss und mach langsam.", ""),
         ("Ваш ответ: сорок два.", ""),
         ("SELECT name FROM users WHERE id = 3;", ""),
-        (
-            "\u7b2c\u4e00\u6b65\uff0c\u6253\u5f00\u7a97\u6237\u3002\u7b2c\u4e8c\u6b65\uff0c\u5173\u4e0a\u95e8\u3002",
-            "",
-        ),
+        ("\u7b2c\u4e00\u6b65\uff0c\u6253\u5f00\u7a97\u6237\u3002\u5173\u4e0a\u95e8\u3002", ""),
     ],
 )
 def test_replies_that_say_nothing_are_told_from_short_and_foreign_ones(text, kind):
