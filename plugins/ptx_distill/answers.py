@@ -9,7 +9,7 @@ early.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,6 +20,9 @@ from ptx.lm.training.reference import weights_digest
 from ptx.lm.training.rows import as_turns
 from ptx.lm.training.truncation import prompt_ids
 from ptx_distill.settings import Sequence
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 VERSION = 1
 LIBRARIES = ("torch", "transformers")
@@ -79,10 +82,15 @@ def _completion(row: dict[str, Any], text: str) -> Any:
 
 
 def _write_answers(
-    run: Run, method: Sequence, teacher: ModelRef, tokenizer: Any, prompts: list[list[int]], folder: Path
+    run: Run,
+    method: Sequence,
+    teacher: ModelRef,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: list[list[int]],
+    folder: Path,
 ) -> None:
     run.say(f"the teacher answers {len(prompts)} prompts (once for all runs that share them)")
-    network: Any = load_model(teacher, "auto", run.device)
+    network = load_model(teacher, "auto", run.device)
     network = (network.merge_and_unload() if hasattr(network, "merge_and_unload") else network).eval()
     torch.manual_seed(run.seed)
     answers = [""] * len(prompts)
@@ -97,7 +105,12 @@ def _write_answers(
     write_json(folder / "answers.json", answers)
 
 
-def _generate(network: Any, tokenizer: Any, method: Sequence, prompts: list[list[int]]) -> list[str]:
+def _generate(
+    network: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    method: Sequence,
+    prompts: list[list[int]],
+) -> list[str]:
     """The answers to a batch of prompts, token ids each; "" for an answer that did not end."""
     width, filler = max(map(len, prompts)), tokenizer.pad_token_id
     ids = torch.tensor(

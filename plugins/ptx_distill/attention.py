@@ -82,8 +82,8 @@ class Recorder:
             self.widths[kind] = int(layer.out_features)
             layer.register_forward_hook(self._hook(kind))
 
-    def _hook(self, kind: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def record(_layer: nn.Module, _inputs: Any, output: Tensor) -> None:
+    def _hook(self, kind: str) -> Callable[[nn.Module, tuple[object, ...], Tensor], None]:
+        def record(_layer: nn.Module, _inputs: tuple[object, ...], output: Tensor) -> None:
             self.seen[kind] = output
 
         return record

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from ptx import Compressor, SettingError, setting
 from ptx.lm.training.method import TrlMethod, above, at_least, one_of
 
@@ -58,6 +60,7 @@ class Taught(TrlMethod, Compressor):
                 "method.keep_layers",
             )
 
+    @override
     def models(self, before: Mapping[str, Any]) -> dict[str, str]:
         """The names of the teacher, and of the student where it is not the step's input."""
         return {"teacher": self.teacher or uncompressed(before)} | (
@@ -150,6 +153,7 @@ class Distill(Taught):
             above(0, self, "max_length", "512")
 
     @property
+    @override
     def reads_tokens(self) -> bool:
         """Whether any loss but that of the data counts."""
         return bool(self.logits_weight or self.needs_states)
@@ -244,6 +248,7 @@ class Gold(Taught):
             above(0, self, "max_length", "512")
 
     @property
+    @override
     def reads_tokens(self) -> bool:
         """False: both models read the text with their own tokenizers."""
         return False

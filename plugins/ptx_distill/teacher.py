@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from ptx.files import digest_of, read_json, write_json
 from ptx.lm.load import dtype_of, load_model
 from ptx.lm.training.reference import weights_digest
 from ptx_distill.topk import Targets, targets
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 #: count of changes in how the numbers are computed
 VERSION = 1
@@ -81,10 +84,10 @@ class LiveTeacher:
 
     def __init__(self, run: Run, teacher: ModelRef, words: int, k: int) -> None:
         self.run, self.ref, self.words, self.k = run, teacher, words, k
-        self._network: Any = None
+        self._network: PreTrainedModel | None = None
 
     @property
-    def network(self) -> Any:
+    def network(self) -> PreTrainedModel:
         """The model, in evaluation mode and without gradients."""
         if self._network is None:
             network = load_model(self.ref, "auto", self.run.device)

@@ -14,7 +14,7 @@ Rows, tokens and labels are those of SFT. The loss of every trained token is
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,9 @@ from ptx_distill.facts import shape_of
 from ptx_distill.settings import Distill
 from ptx_distill.teacher import LiveTeacher, StoredTeacher, hidden_at, texts_of
 from ptx_distill.topk import student_at, targets, teacher_at
+
+if TYPE_CHECKING:
+    from transformers.utils import ModelOutput
 
 PROJECTIONS = "hint_projections"
 
@@ -89,8 +92,12 @@ class DistillTrainer(SFTTrainer):  # type: ignore[misc]
         return done
 
     def compute_loss(
-        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
         """The loss L, summed over the trained tokens and divided by their number in the whole step."""
         read = {name: inputs[name] for name in ("input_ids", "attention_mask")} | {"use_cache": False}
         mask = inputs["labels"][:, 1:] != -100  # (B, T - 1)
@@ -116,13 +123,15 @@ class DistillTrainer(SFTTrainer):  # type: ignore[misc]
         tokens = mask.sum() if num_items_in_batch is None else num_items_in_batch
         return total.sum() / torch.as_tensor(tokens).clamp(min=1)
 
-    def _run_teacher(self, read: dict[str, Any]) -> Any:
+    def _run_teacher(self, read: dict[str, Any]) -> ModelOutput:
         if self.attention is not None:
             self.attention.attach_teacher(self.teacher.network)
         with torch.no_grad():
             return self.teacher.network(**read, output_hidden_states=bool(self.how.features_weight))
 
-    def _divergence(self, inputs: dict[str, Any], scores: Tensor, mask: Tensor, teacher: Any) -> Tensor:
+    def _divergence(
+        self, inputs: dict[str, Any], scores: Tensor, mask: Tensor, teacher: ModelOutput | None
+    ) -> Tensor:
         """T^2 D, (N,).
 
         ``teacher`` is the output of the teacher on this batch if it was needed for hidden states, else None.
@@ -137,8 +146,9 @@ class DistillTrainer(SFTTrainer):  # type: ignore[misc]
         )
         return loss.gradient_scale(heat) * value
 
-    def _hints(self, out: Any, teacher: Any, mask: Tensor) -> Tensor:
+    def _hints(self, out: ModelOutput, teacher: ModelOutput | None, mask: Tensor) -> Tensor:
         """H, the mean over the student's layers, (N,)."""
+        assert teacher is not None
         own, other = hidden_at(out.hidden_states, mask), hidden_at(teacher.hidden_states, mask)
         heads = getattr(self.accelerator.unwrap_model(self.model), PROJECTIONS, None)
         found = [

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from typing_extensions import override
+
 from ptx import Choice, DataSet, Problem, RunConfig, SettingError, hookimpl, setting
 from ptx.lm.training.method import TrlMethod, above, at_least, one_of
 
@@ -86,8 +88,8 @@ class GRPO(TrlMethod):
                 "method.reward_weights",
             )
 
+    @override
     def scorers(self) -> list[str]:
-        """The scorers that the rewards come from."""
         return self.rewards
 
 

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ptx import ConfigError, Problem
 
@@ -164,7 +164,7 @@ def _explained(group: str, name: str, revision: str | None) -> Iterator[None]:
         raise ConfigError(_problem(error, group, name, revision)) from error
 
 
-def _problem(error: Any, group: str, name: str, revision: str | None) -> Problem:
+def _problem(error: Exception, group: str, name: str, revision: str | None) -> Problem:
     from datasets.exceptions import DatasetNotFoundError
     from huggingface_hub import errors, is_offline_mode
 
@@ -200,7 +200,7 @@ def _problem(error: Any, group: str, name: str, revision: str | None) -> Problem
     )
 
 
-def _first_line(error: Any) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 

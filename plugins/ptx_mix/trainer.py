@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from datasets import Dataset
-from torch import Tensor
+from torch import Tensor, nn
 from trl import DPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
@@ -82,8 +82,12 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         return Stream(prepared, self.args.per_device_train_batch_size, run.seed, "safety")
 
     def compute_loss(
-        self, model: Any, inputs: Row, return_outputs: bool = False, num_items_in_batch: Any = None
-    ) -> Any:
+        self,
+        model: nn.Module,
+        inputs: Row,
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
         """L_sft + lambda_pref L_pref + lambda_safe L_safe, scaled for accumulation as TRL scales L_sft."""
         sft = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
         number = self._number()
@@ -105,7 +109,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         passes = self.state.global_step * self.args.gradient_accumulation_steps + self._at[1]
         return int(passes * self.accelerator.num_processes + self.accelerator.process_index)
 
-    def _preference(self, model: Any, rows: list[Row]) -> Tensor:
+    def _preference(self, model: nn.Module, rows: list[Row]) -> Tensor:
         batch = self._prepare_inputs(self.pair_collator(rows))
         labels = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, -100)
         out = model(
@@ -126,7 +130,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         )
         return loss.preference(chosen, rejected, *references, self.mix.beta).mean()
 
-    def _imitation(self, model: Any, rows: list[Row]) -> Tensor:
+    def _imitation(self, model: nn.Module, rows: list[Row]) -> Tensor:
         out = model(**self._prepare_inputs(self.data_collator(rows)), use_cache=False, fused_lm_head=True)
         return loss.imitation(out.log_probs, out.label_mask)
 

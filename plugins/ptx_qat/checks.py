@@ -70,9 +70,9 @@ def _grid_problems(config: RunConfig, qat: RoundToNearest) -> Iterator[Problem]:
         )
 
 
-def _rounds(step: Any) -> bool:
+def _rounds(step: object) -> bool:
     return isinstance(step, Compressor) and not isinstance(step, Method) and step.promise().bits is not None
 
 
-def _typed(value: Any) -> str:
+def _typed(value: object) -> str:
     return f"[{','.join(value)}]" if isinstance(value, list) else str(value).lower()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the usual name)
@@ -27,13 +27,16 @@ from ptx.models.inspection import tensors_of, weight_files
 from ptx_qat import RoundToNearest
 from ptx_qat.straight import straight_through
 
+if TYPE_CHECKING:
+    from transformers import Trainer
+
 #: file beside the checkpoints: layer -> digest of its rounded weight, and its group size
 TRAINED = "qat.json"
 
 
 @contextmanager
 def rounded(
-    run: Run, method: TrlMethod, config: RoundToNearest, model: ModelRef, trainer: Any
+    run: Run, method: TrlMethod, config: RoundToNearest, model: ModelRef, trainer: Trainer
 ) -> Iterator[None]:
     """Within this context the linear layers of the trainer's model compute with rounded weights.
 

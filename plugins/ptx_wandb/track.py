@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 from ptx import Run
 
 if TYPE_CHECKING:
+    from wandb import Run as WandbRun
+
     from ptx_wandb import Wandb
 
 TABLE_ROWS = 500  # a larger table is not sent; the results of all examples are in the run's folder
@@ -28,7 +30,7 @@ LONGEST_NAME = 128  # characters that wandb's server accepts
 class Tracked:
     """An open wandb run, and the labels of the steps whose axis is defined already."""
 
-    to: Any
+    to: WandbRun
     curves: set[str] = field(default_factory=set)
 
 
@@ -46,7 +48,7 @@ def start(run: Run, settings: Wandb) -> Tracked | None:
     return tracked
 
 
-def _open(run: Run, settings: Wandb) -> Any:
+def _open(run: Run, settings: Wandb) -> WandbRun:
     mode = mode_of(settings.mode)
     try:
         return _init(run, settings, mode)
@@ -68,7 +70,7 @@ def mode_of(mode: str) -> str:
     return "online" if wandb.login(prompt=False, verify=False) else "offline"
 
 
-def _init(run: Run, settings: Wandb, mode: str) -> Any:
+def _init(run: Run, settings: Wandb, mode: str) -> WandbRun:
     import wandb
 
     folder = Path(run.config.out)
@@ -153,7 +155,7 @@ def _metric_name(metric: dict[str, Any]) -> str:
     return f"{name}/{metric['segment']}" if metric.get("segment") else name
 
 
-def _log_table(tracked: Any, result: dict[str, Any]) -> None:
+def _log_table(tracked: WandbRun, result: dict[str, Any]) -> None:
     import wandb
 
     metrics = result.get("metrics", ())

@@ -1,6 +1,4 @@
-"""What the tests of plugins share: a real run on a real host with the plugins named, and a tiny model with a
-chat template.
-"""
+"""What the tests of plugins share: a real run on a real host with some plugins, and two tiny models."""
 
 import os
 
@@ -29,7 +27,7 @@ SPECIAL = ["<|pad|>", "<|bos|>", "<|end|>", "<|user|>", "<|assistant|>", "<|syst
 
 @dataclass
 class Screen:
-    """A terminal that keeps what it was told."""
+    """A terminal that keeps all lines and progress."""
 
     lines: list[str] = field(default_factory=list)
     progressed: list[dict] = field(default_factory=list)
@@ -43,9 +41,7 @@ class Screen:
 
 @pytest.fixture
 def make_run(tmp_path, host_with):
-    """``make_run(config, [module, ...])``: a run on the CPU below tmp_path, with just these plugins
-    loaded.
-    """
+    """``make_run(config, [module, ...])``: a run on the CPU below tmp_path, with these plugins alone."""
 
     def make(config: RunConfig | None = None, plugins=(), name: str = "step", seed: int = 0) -> Run:
         host = host_with(**{module.__name__: module for module in plugins})
@@ -94,9 +90,7 @@ def losses_of():
 
 @pytest.fixture
 def trl_losses(tmp_path):
-    """``trl_losses("SFT", model, rows, ...)``: the loss of every step of plain TRL, without ptx, logging
-    every step.
-    """
+    """``trl_losses("SFT", model, rows, ...)``: the loss of every step of plain TRL, without ptx."""
 
     def measure(
         name: str, model: Path, rows: list[dict], peft_config=None, reward_funcs=None, **settings

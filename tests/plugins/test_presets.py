@@ -1,6 +1,4 @@
-"""Every preset that a plugin ships composes, under its own name, to a configuration that its choice
-accepts.
-"""
+"""Every preset of a plugin composes, by its own name, to a configuration that its choice accepts."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""Divergences, cross-entropy and hints: closed forms, directions of gradients, what is masked, and slow plain
-references.
-"""
+"""The losses: closed forms, directions of gradients, masking, and slow plain references."""
 
 import math
 
@@ -119,9 +117,7 @@ def test_jsd_is_that_of_trl_gkd(scores, beta):
 
 
 def test_the_squared_temperature_keeps_the_size_of_small_gradients(scores):
-    """For scores much smaller than T the gradient of T^2 KL is (q - p) / V, whatever T is (Hinton et al.
-    2015, equation 4).
-    """
+    """For scores far below T the gradient of T^2 KL is (q - p) / V (Hinton et al. 2015, equation 4)."""
     teacher, student = (part * 1e-3 for part in scores)
     gradients = []
     for temperature in (1.0, 4.0):
@@ -194,9 +190,7 @@ def states():
 
 
 def test_relations_by_hand():
-    """Two tokens: the first relates to itself alone, the second to both by softmax of s2.s1 and s2.s2 over
-    the root of the width.
-    """
+    """The first token relates to itself, the second to both: softmax of (s2.s1, s2.s2) / sqrt(width)."""
     found = loss.relations(torch.tensor([[[2.0, 0.0], [1.0, 1.0]]]), 1).exp()[0, 0]
     weights = [math.exp(2 / math.sqrt(2)), math.exp(2 / math.sqrt(2))]
     assert found[0].tolist() == [1.0, 0.0]

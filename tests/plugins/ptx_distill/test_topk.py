@@ -1,6 +1,4 @@
-"""The k likeliest words and the rest: exact where it should be, a lower bound elsewhere, one pass for all
-temperatures.
-"""
+"""The k likeliest words and the rest: exact at the nodes, and one pass for all temperatures."""
 
 import pytest
 import torch

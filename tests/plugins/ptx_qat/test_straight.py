@@ -1,6 +1,4 @@
-"""The straight-through estimator: its value is the rounded weight to the bit, its gradient that of the
-rounded weight.
-"""
+"""The straight-through estimator: the value of the rounded weight, and its gradient."""
 
 import torch
 

@@ -42,9 +42,7 @@ def test_other_methods_are_left_to_others(chat_model):
 
 
 def test_a_length_of_0_is_refused_with_what_would_be_right():
-    with pytest.raises(
-        ValueError, match=r"method\.max_length must be positive, got 0"
-    ):
+    with pytest.raises(ValueError, match=r"method\.max_length must be positive, got 0"):
         SFT(max_length=0)
 
 

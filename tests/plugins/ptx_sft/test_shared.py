@@ -1,6 +1,4 @@
-"""SFT on input that nobody here wrote: a pretrained model without a chat template, stories, and school
-maths.
-"""
+"""SFT on real input: a pretrained model without a chat template, stories, and school maths."""
 
 import json
 import os

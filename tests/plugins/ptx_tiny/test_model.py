@@ -1,6 +1,4 @@
-"""The packaged model folder: small, safe to load, fit for every compressor and runtime, and as good as it
-says.
-"""
+"""The packaged model folder: small, safe to load, fit for every compressor and runtime."""
 
 import json
 

@@ -1,6 +1,4 @@
-"""The benchmark as lm-eval loads it: offline, segmented, with standard errors, and scored as our own verifier
-scores.
-"""
+"""The benchmark as lm-eval loads it: offline, segmented, and scored as by ptx_tiny itself."""
 
 import json
 import re

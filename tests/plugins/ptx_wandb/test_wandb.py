@@ -33,8 +33,9 @@ def train(run):
 
 
 def kept(run, last):
-    """The offline run's file once ``last`` stands in it: finish() may return some 50 ms before wandb's
-    service has written it.
+    """The bytes of the offline run's file, once ``last`` is among them.
+
+    finish() may return some 50 ms before wandb's service has written the file.
     """
     (file,) = (run.record.parent / "out" / "wandb").glob("offline-run-*/*.wandb")
     deadline = time.monotonic() + 120
