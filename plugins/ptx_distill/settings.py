@@ -191,7 +191,7 @@ class Sequence(Distill):
 
 @dataclass
 class OnPolicy(Taught):
-    """The student answers, the teacher scores every token (Agarwal et al. 2024; TRL's DistillationTrainer)."""
+    """The student answers, the teacher scores every token (Agarwal et al. 2024; DistillationTrainer)."""
 
     needs: ClassVar[tuple[str, ...]] = ("prompts",)
 
