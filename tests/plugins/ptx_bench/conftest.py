@@ -85,17 +85,19 @@ def lm(chat_model):
 
 @pytest.fixture
 def values():
-    def values(evaluation):
+    """``values(evaluation)``: its metrics by name and segment."""
+
+    def make(evaluation):
         return {(metric.name, metric.segment): metric for metric in evaluation.metrics}
 
-    return values
+    return make
 
 
 @pytest.fixture
 def bare():
-    class Served:
-        """The same model behind nothing but ptx's own interface."""
+    """``bare(lm)``: the model behind nothing but ptx's own interface."""
 
+    class Served:
         def __init__(self, lm):
             self.tokenizer, self.generate, self.loglikelihood, self.max_length = (
                 lm.tokenizer,

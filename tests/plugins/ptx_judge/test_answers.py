@@ -2,6 +2,7 @@ import json
 
 from ptx import ModelRef
 from ptx_judge import Rule
+from ptx_judge.answers import prompt_for, weights
 
 
 def test_the_baseline_answers_once_for_all_that_are_held_against_it(scene):
@@ -32,3 +33,31 @@ def test_the_baseline_of_a_runtime_with_packages_is_exported_first(scene):
 def test_a_question_that_is_cut_is_told(scene):
     scene.judged(Rule())
     assert any("1 questions are longer than the 7 tokens" in line for line in scene.said)  # "shorter?"
+
+
+def test_a_model_without_a_chat_template_reads_the_question_unchanged():
+    class Plain:
+        chat_template = None
+
+    class Chat:
+        chat_template = "given"
+
+        def apply_chat_template(self, turns, tokenize, add_generation_prompt):
+            return f"<{turns[0]['role']}>{turns[0]['content']}" + "<assistant>" * add_generation_prompt
+
+    assert prompt_for(Plain(), "Why?") == "Why?"
+    assert prompt_for(Chat(), "Why?") == "<user>Why?<assistant>"
+
+
+def test_an_adapter_s_answers_depend_on_its_base_too(tmp_path):
+    for name in ("base", "other", "adapter"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(f'{{"name": "{name}"}}')
+    config = tmp_path / "adapter" / "adapter_config.json"
+    config.write_text(json.dumps({"base_model_name_or_path": str(tmp_path / "base")}))
+    adapter, base = ModelRef.of(tmp_path / "adapter", "adapter"), ModelRef.of(tmp_path / "base")
+    assert weights(base) == base.digest
+    first = weights(adapter)
+    assert first not in (adapter.digest, base.digest)
+    (tmp_path / "base" / "config.json").write_text('{"name": "changed"}')
+    assert weights(adapter) != first

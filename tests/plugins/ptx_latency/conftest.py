@@ -3,15 +3,19 @@ import pytest
 
 @pytest.fixture
 def by_name():
-    def by_name(metrics):
+    """``by_name(metrics)``: metrics by the name after ``latency/``."""
+
+    def make(metrics):
         return {metric.name.removeprefix("latency/"): metric for metric in metrics}
 
-    return by_name
+    return make
 
 
 @pytest.fixture
 def turns_of():
-    def turns_of(*blocks, seconds=None, joules=None):
+    """``turns_of([seconds, ...], ...)``: a turn per list of requests."""
+
+    def make(*blocks, seconds=None, joules=None):
         """Turns whose requests take so long, half of it to the first token."""
         return [
             {
@@ -22,4 +26,4 @@ def turns_of():
             for block in blocks
         ]
 
-    return turns_of
+    return make

@@ -21,7 +21,9 @@ def run(make_run):
 
 @pytest.fixture
 def verdicts():
-    def verdicts(replies, config=None):
+    """``verdicts([reply, ...])``: judged rows of a harmful and a harmless request per reply."""
+
+    def make(replies, config=None):
         """Rows of one harmful and one harmless request per reply, by the phrases and a mute judge."""
         config = config or Safety(detectors=["refusal_phrases", "mute"])
         cases = [
@@ -39,4 +41,4 @@ def verdicts():
 
         return judge(cases, config, ask, lambda name: "refusal")
 
-    return verdicts
+    return make
