@@ -1,4 +1,4 @@
-"""Models and tokenizers in and out of folders."""
+"""Loading models and tokenizers from folders, and saving them."""
 
 import importlib.util
 import json
@@ -62,14 +62,16 @@ def test_a_loaded_model_is_not_in_training(folder):
 def test_a_folder_without_the_weights_of_its_config_is_refused_and_not_drawn_at_random(folder, tmp_path):
     from safetensors.torch import save_file
 
-    hull = tmp_path / "hull"
-    shutil.copytree(folder, hull)
-    save_file({"model.norm.weight": torch.ones(16)}, hull / "model.safetensors", metadata={"format": "pt"})
+    incomplete = tmp_path / "incomplete"
+    shutil.copytree(folder, incomplete)
+    save_file(
+        {"model.norm.weight": torch.ones(16)}, incomplete / "model.safetensors", metadata={"format": "pt"}
+    )
     with pytest.raises(
         StepError,
-        match=r"hull holds no model: its config.json describes \d+ modules, and \d+ of them have no weights",
+        match=r"incomplete holds no model: its config.json describes \d+ modules, and \d+ of them have no",
     ):
-        load.load_model(hull)
+        load.load_model(incomplete)
 
 
 def test_a_tokenizer_without_padding_pads_with_its_end_token(folder):

@@ -3,11 +3,11 @@ import types
 from ptx.lm.progress import Bar, Pace, replaced, reported_bars
 
 
-def test_a_bar_counts_what_it_iterates_over_or_is_told():
+def test_a_bar_counts_what_it_iterates_over_or_is_updated_by():
     seen = []
-    bar = Bar([10, 20], desc="work", report=lambda *said: seen.append(said), disable=False)
+    bar = Bar([10, 20], desc="work", report=lambda *report: seen.append(report), disable=False)
     assert list(bar) == [10, 20]
-    manual = Bar(total=4, report=lambda *said: seen.append(said))
+    manual = Bar(total=4, report=lambda *report: seen.append(report))
     manual.update(3)
     manual.close()
     assert seen == [("work", 1, 2), ("work", 2, 2), ("", 3, 4)]
@@ -17,7 +17,7 @@ def test_a_librarys_bars_are_reported_while_the_context_lasts_and_restored_after
     library = types.ModuleType("library")
     library.tqdm = original = object()
     seen = []
-    with reported_bars(lambda *said: seen.append(said), library):
+    with reported_bars(lambda *report: seen.append(report), library):
         assert list(library.tqdm(range(2), desc="loading")) == [0, 1]
     assert library.tqdm is original
     assert seen[-1] == ("loading", 2, 2)

@@ -97,9 +97,9 @@ def test_a_mixture_takes_rows_by_weight_from_shapes_and_files(family, tokenizer,
     mixed = Calibrated(samples=8, mix={"text": 1, "messages": 2, str(tmp_path / "code.jsonl"): 1})
     sample = draw(family, tokenizer, mixed, 0)
     assert list(sample.parts.values()) == [2, 4, 2]
-    told = [tokenizer.decode(list(row)) for row in sample.rows]
-    assert sum("<|user|>ask" in text for text in told) == 4
-    assert sum("print" in text for text in told) == 2
+    texts = [tokenizer.decode(list(row)) for row in sample.rows]
+    assert sum("<|user|>ask" in text for text in texts) == 4
+    assert sum("print" in text for text in texts) == 2
     assert (
         sample.digest == draw(family, tokenizer, mixed, 0).digest != draw(family, tokenizer, mixed, 1).digest
     )

@@ -1,6 +1,4 @@
-"""The grid of integer weights is compressed-tensors' own, to the bit; zeros stay; groups that do not divide a
-layer give way.
-"""
+"""The grid equals compressed-tensors' own bit for bit, zeros stay zero, and group sizes adapt to layers."""
 
 import pytest
 import torch
@@ -41,7 +39,7 @@ def test_a_zero_stays_zero_on_every_grid():
         assert bool((round_to_nearest(weight, 3, 8, symmetric=symmetric)[:, ::2] == 0).all())
 
 
-def test_group_sizes_give_way_by_halves_and_that_is_told():
+def test_group_sizes_are_halved_until_they_divide_a_layer_and_that_is_described():
     assert [group_for(width, 128) for width in (256, 64, 96, 172, 128)] == [128, 64, 32, -1, 128]
     widths = {"a.q_proj": 256, "a.down_proj": 172, "a.o_proj": 96}
     groups = groups_for(widths, 128, fixed=False)

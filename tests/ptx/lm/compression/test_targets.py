@@ -4,7 +4,7 @@ from ptx.lm.compression.targets import check_patterns, linear_layers, quantised_
 from tests.plugins.conftest import save_tiny_llama
 
 
-def test_the_layers_are_told_from_the_files_and_a_pattern_that_matches_none_is_a_problem(tmp_path):
+def test_the_layers_are_read_from_the_files_and_a_pattern_that_matches_none_is_a_problem(tmp_path):
     model = save_tiny_llama(tmp_path / "model", None)
     layers = linear_layers(model)
     assert layers["model.layers.0.mlp.down_proj"] == (32, 64)

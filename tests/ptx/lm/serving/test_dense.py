@@ -1,4 +1,4 @@
-"""What a checkpoint computes beside its weights, which no package takes over."""
+"""The activations that a checkpoint rounds, which an exported package does not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def group(activations):
 
 
 @pytest.mark.parametrize(
-    ("groups", "told"),
+    ("groups", "expected"),
     [
         ({}, ""),
         ({"a": group(None)}, ""),
@@ -33,12 +33,12 @@ def group(activations):
         ),
     ],
 )
-def test_rounded_activations_of_a_compressed_tensors_checkpoint(tmp_path, groups, told):
+def test_rounded_activations_of_a_compressed_tensors_checkpoint(tmp_path, groups, expected):
     write_json(
         tmp_path / "config.json",
         {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": groups}},
     )
-    assert rounded_activations(tmp_path) == told
+    assert rounded_activations(tmp_path) == expected
 
 
 def test_a_plain_model_rounds_nothing(tmp_path):
@@ -47,10 +47,10 @@ def test_a_plain_model_rounds_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("activations", "told"), [("none", ""), ("qint8", "int8"), ("qfloat8_e4m3fn", "float8_e4m3fn")]
+    ("activations", "expected"), [("none", ""), ("qint8", "int8"), ("qfloat8_e4m3fn", "float8_e4m3fn")]
 )
-def test_rounded_activations_of_what_optimum_quanto_packed(tmp_path, activations, told):
+def test_rounded_activations_of_what_optimum_quanto_packed(tmp_path, activations, expected):
     write_json(
         tmp_path / MAP, {"model.layers.0.mlp.up_proj": {"weights": "qint8", "activations": activations}}
     )
-    assert rounded_activations(tmp_path) == told
+    assert rounded_activations(tmp_path) == expected

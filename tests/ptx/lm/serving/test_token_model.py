@@ -1,4 +1,4 @@
-"""With a runtime whose next token is the last one and one more, so that every reply is known beforehand."""
+"""Tests with a runtime that always continues with the next digit, so that every reply is known."""
 
 import itertools
 import math
@@ -48,7 +48,7 @@ class Counting(TokenModel):
             yield last
 
 
-def test_a_reply_goes_to_its_end_token_or_to_the_stop_string_and_no_step_is_taken_after():
+def test_a_reply_goes_to_its_end_token_or_to_the_stop_string_and_no_step_is_run_after():
     lm = Counting()
     assert lm.generate(["5", "7", "12"], 12) == ["678", "8", "345678"]
     assert lm.asked == [[2], [1, 1]]

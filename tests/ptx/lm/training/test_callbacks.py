@@ -1,4 +1,4 @@
-"""When a training is stopped, and when it is let be."""
+"""When a training is stopped, and when it continues."""
 
 import math
 

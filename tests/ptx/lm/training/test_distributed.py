@@ -1,6 +1,4 @@
-"""Two ranks train what one process trains: losses, the stop on nonsense, and what is refused before anything
-starts.
-"""
+"""Two ranks get the losses of one process; wrong settings are refused before anything starts."""
 
 from __future__ import annotations
 
@@ -65,9 +63,8 @@ def test_two_ranks_have_the_losses_of_one_process_with_the_same_global_batch(tmp
         assert got == pytest.approx(wanted, rel=2e-4, abs=1e-6)
     weights = [load_file(record / "model" / "model.safetensors") for record in (one, two)]
     assert all(weights[0][name].float().allclose(weights[1][name].float(), atol=2e-4) for name in weights[0])
-    assert (
-        len(list((tmp_path / "two").glob("**/run.json"))) == 1
-    )  # and no output folder per rank, as Hydra would make
+    # one record, and not an output folder per rank, which Hydra would make
+    assert len(list((tmp_path / "two").glob("**/run.json"))) == 1
     steps = [read_json(record / "run.json")["steps"][0] for record in (one, two)]
     assert steps[0]["key"] != steps[1]["key"]
     assert steps[1]["ingredients"]["launch"] == {"processes": 2}
@@ -89,7 +86,7 @@ def test_a_loss_that_is_not_finite_stops_all_ranks_and_fails_the_run_with_the_re
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (
             ["method=dpo", "data=tiny_pairs", "launch=torchrun", "launch.processes=3"],
@@ -111,23 +108,23 @@ def test_a_loss_that_is_not_finite_stops_all_ranks_and_fails_the_run_with_the_re
         ),
     ],
 )
-def test_what_ranks_cannot_do_is_said_before_anything_starts(tmp_path, words, said):
+def test_what_ranks_cannot_do_is_refused_before_anything_starts(tmp_path, words, message):
     with pytest.raises(ConfigError) as caught:
         plan_of(tmp_path, *words)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert not (tmp_path / "runs").exists()
 
 
-@pytest.mark.parametrize(("given", "taken"), [(None, "0"), ("2,3", "2"), ("GPU-8a3f", "GPU-8a3f")])
-def test_a_process_that_trains_alone_sees_one_gpu_of_several(monkeypatch, given, taken):
-    """TRL refuses to train where it sees more."""
+@pytest.mark.parametrize(("given", "visible"), [(None, "0"), ("2,3", "2"), ("GPU-8a3f", "GPU-8a3f")])
+def test_a_process_that_trains_alone_sees_one_gpu_of_several(monkeypatch, given, visible):
+    """TRL refuses to train in a single process that sees several GPUs."""
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", given or "")
     if given is None:
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
         monkeypatch.setattr("ptx.machine.gpus", lambda: ("H", "H"))
     assign_gpu(SimpleNamespace(device="cuda"))
-    assert os.environ["CUDA_VISIBLE_DEVICES"] == taken
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
 
 
 def test_a_process_without_a_gpu_is_left_as_it_is(monkeypatch):

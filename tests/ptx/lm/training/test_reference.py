@@ -39,24 +39,24 @@ QUICK = {"learning_rate": 1e-3, "batch_size": 8, "max_steps": 3, "warmup": 0.0}
 
 
 @pytest.fixture
-def shelf(tmp_path):
+def store(tmp_path):
     return Store(tmp_path / "store")
 
 
 @pytest.fixture
-def dpo(make_run, train, make_data, shelf, chat_model):
+def dpo(make_run, train, make_data, store, chat_model):
     """``dpo("a", beta=0.3)``: a run with a store; ``model``, ``rows`` and ``seed`` may be given too."""
 
     def start(name, model=None, rows=PAIRS, seed=0, **settings):
-        run = make_run(RunConfig(method=DPO(**{**QUICK, **settings})), [ptx_dpo], name, seed).at(store=shelf)
+        run = make_run(RunConfig(method=DPO(**{**QUICK, **settings})), [ptx_dpo], name, seed).at(store=store)
         train(run, model or chat_model, make_data(f"pairs-{name}", rows))
         return run
 
     return start
 
 
-def passes(shelf):
-    return [entry for entry in shelf.entries() if entry.kind == "products"]
+def passes(store):
+    return [entry for entry in store.entries() if entry.kind == "products"]
 
 
 EQUAL = [
@@ -70,16 +70,16 @@ EQUAL = [
 
 
 @pytest.mark.parametrize("settings", EQUAL, ids=str)
-def test_losses_with_the_store_are_those_without_it_to_the_last_digit(dpo, shelf, losses_of, settings):
+def test_losses_with_the_store_are_those_without_it_to_the_last_digit(dpo, store, losses_of, settings):
     with_store = dpo("with", **settings)
-    assert len(passes(shelf)) == 1
+    assert len(passes(store)) == 1
     without = dpo("without", cache_reference=False, **settings)
-    assert len(passes(shelf)) == 1
+    assert len(passes(store)) == 1
     assert len(losses_of(with_store)) == 3
     assert losses_of(with_store) == losses_of(without)
 
 
-def test_no_reference_model_is_loaded_and_no_pass_made_a_second_time(dpo, shelf, losses_of, monkeypatch):
+def test_no_reference_model_is_loaded_and_no_pass_made_a_second_time(dpo, store, losses_of, monkeypatch):
     first = dpo("first")
 
     def fail(*_):
@@ -105,11 +105,11 @@ SAME = [
 ]
 
 
-def test_beta_rate_loss_seed_adapter_and_batches_share_one_pass(dpo, shelf):
+def test_beta_rate_loss_seed_adapter_and_batches_share_one_pass(dpo, store):
     dpo("first", max_steps=1)
     for number, settings in enumerate(SAME):
         dpo(f"other-{number}", max_steps=1, **settings)
-        assert len(passes(shelf)) == 1, settings
+        assert len(passes(store)) == 1, settings
 
 
 MISSES = [
@@ -125,21 +125,21 @@ MISSES = [
 
 
 def test_every_change_of_data_cut_weights_dtype_tail_template_or_libraries_misses(
-    dpo, shelf, chat_model, tmp_path, monkeypatch
+    dpo, store, chat_model, tmp_path, monkeypatch
 ):
     dpo("first", max_steps=1)
     made = 1
     for number, settings in enumerate(MISSES):
         dpo(f"other-{number}", max_steps=1, **settings)
         made += 1
-        assert len(passes(shelf)) == made, settings
+        assert len(passes(store)) == made, settings
     dpo("weights", model=changed_weights(chat_model, tmp_path / "weights"), max_steps=1)
     dpo("template", model=changed_template(chat_model, tmp_path / "template"), max_steps=1)
-    assert len(passes(shelf)) == made + 2
+    assert len(passes(store)) == made + 2
     monkeypatch.setattr(reference.machine, "versions", lambda names: dict.fromkeys(names, "2000.1"))
     dpo("libraries", max_steps=1)
-    assert len(passes(shelf)) == made + 3
-    changed = {entry.ingredients["tokens"] for entry in passes(shelf)}
+    assert len(passes(store)) == made + 3
+    changed = {entry.ingredients["tokens"] for entry in passes(store)}
     # the first, two of data, two of cut, and one of the template, whose change is visible in the tokens too
     assert len(changed) == 6
 
@@ -221,9 +221,9 @@ def test_other_weights_below_the_same_adapter_are_another_reference(chat_model, 
 
 
 @pytest.mark.parametrize("tail", [None, 0.5])
-def test_the_numbers_are_those_of_a_plain_forward_pass(dpo, shelf, chat_model, tail):
+def test_the_numbers_are_those_of_a_plain_forward_pass(dpo, store, chat_model, tail):
     dpo("first", max_steps=1, args={} if tail is None else {"ld_alpha": tail})
-    (entry,) = passes(shelf)
+    (entry,) = passes(store)
     values = read_json(entry.payload / "values.json")
     model, tokenizer = load_model(chat_model), load_tokenizer(chat_model)
     expected = set()
@@ -290,17 +290,17 @@ def losses(folder):
 
 
 @pytest.fixture
-def kto(make_run, train, make_data, shelf, chat_model):
+def kto(make_run, train, make_data, store, chat_model):
     def start(name, seed=0, rows=PAIRS[:8], **settings):
-        run = make_run(RunConfig(method=KTO(**{**QUICK, **settings})), [ptx_kto], name, seed).at(store=shelf)
+        run = make_run(RunConfig(method=KTO(**{**QUICK, **settings})), [ptx_kto], name, seed).at(store=store)
         train(run, chat_model, make_data(f"pairs-{name}", rows))
         return run
 
     return start
 
 
-def products(shelf):
-    return sorted(entry.ingredients["choice"] for entry in shelf.entries() if entry.kind == "products")
+def products(store):
+    return sorted(entry.ingredients["choice"] for entry in store.entries() if entry.kind == "products")
 
 
 @pytest.mark.parametrize(
@@ -308,14 +308,14 @@ def products(shelf):
     [{}, {"lora": Lora(r=4)}, {"loss": "apo_zero_unpaired"}, {"micro_batch": 4, "seed": 2, "max_length": 30}],
     ids=str,
 )
-def test_losses_of_kto_with_the_store_are_those_without_it_to_the_last_digit(kto, shelf, losses_of, settings):
+def test_losses_of_kto_with_the_store_are_those_without_it_to_the_last_digit(kto, store, losses_of, settings):
     with_store, without = kto("with", **settings), kto("without", cache_reference=False, **settings)
-    assert products(shelf) == ["reference", "reference_kl"][: 1 + (settings.get("loss") is None)]
+    assert products(store) == ["reference", "reference_kl"][: 1 + (settings.get("loss") is None)]
     assert len(losses_of(with_store)) == 3
     assert losses_of(with_store) == losses_of(without)
 
 
-def test_kto_shares_both_passes_over_beta_rate_loss_and_adapter_and_the_answers_over_seeds(kto, shelf):
+def test_kto_shares_both_passes_over_beta_rate_loss_and_adapter_and_the_answers_over_seeds(kto, store):
     kto("first", max_steps=1)
     same = [
         {"beta": 0.5},
@@ -326,17 +326,17 @@ def test_kto_shares_both_passes_over_beta_rate_loss_and_adapter_and_the_answers_
     ]
     for number, settings in enumerate(same):
         kto(f"same-{number}", max_steps=1, **settings)
-    assert products(shelf) == ["reference", "reference_kl"]
+    assert products(store) == ["reference", "reference_kl"]
     kto("seed", seed=1, max_steps=1)
     kto("size", micro_batch=2, max_steps=1)
-    assert products(shelf) == ["reference", "reference_kl", "reference_kl", "reference_kl"]
+    assert products(store) == ["reference", "reference_kl", "reference_kl", "reference_kl"]
 
 
-def test_of_kto_changed_rows_or_lengths_miss(kto, shelf):
+def test_of_kto_changed_rows_or_lengths_miss(kto, store):
     kto("first", max_steps=1)
     kto("rows", rows=[*PAIRS[:7], {**PAIRS[7], "chosen": "it is four and ten"}], max_steps=1)
     kto("length", max_length=30, max_steps=1)
-    assert products(shelf).count("reference") == 3
+    assert products(store).count("reference") == 3
 
 
 def test_kto_loads_no_reference_model_and_makes_no_pass_a_second_time(kto, losses_of, monkeypatch):

@@ -41,8 +41,8 @@ def model(tmp_path):
 
 
 @pytest.fixture
-def said(tmp_path, model):
-    """``said(method, rows)``: the problems, as text."""
+def messages_of(tmp_path, model):
+    """``messages_of(method, rows)``: the problems, as text."""
 
     def ask(method, rows=None, device="cpu"):
         data = None
@@ -66,8 +66,8 @@ def said(tmp_path, model):
         (GRPO(max_completion_length=64), [{"prompt": "why? ", "answer": "so"}]),
     ],
 )
-def test_text_needs_no_template(said, method, rows):
-    assert said(method, rows) == []
+def test_text_needs_no_template(messages_of, method, rows):
+    assert messages_of(method, rows) == []
 
 
 @pytest.mark.parametrize(
@@ -79,17 +79,17 @@ def test_text_needs_no_template(said, method, rows):
         (GRPO(max_completion_length=64), [{"prompt": TURN, "answer": "so"}]),
     ],
 )
-def test_conversations_need_a_template(said, model, method, rows):
-    (message,) = said(method, rows)
+def test_conversations_need_a_template(messages_of, model, method, rows):
+    (message,) = messages_of(method, rows)
     assert f"and {model} has no chat template to render them; add one: a chat_template.jinja" in message
 
 
-def test_a_template_that_marks_the_answers_is_enough(said, model):
+def test_a_template_that_marks_the_answers_is_enough(messages_of, model):
     (model / "chat_template.jinja").write_text(MARKED)
-    assert said(SFT(), [CHAT]) == []
+    assert messages_of(SFT(), [CHAT]) == []
 
 
-def test_a_template_that_does_not_mark_them_can_only_train_on_all_tokens(said, model, tmp_path):
+def test_a_template_that_does_not_mark_them_can_only_train_on_all_tokens(messages_of, model, tmp_path):
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
 
@@ -98,13 +98,13 @@ def test_a_template_that_does_not_mark_them_can_only_train_on_all_tokens(said, m
     )
     tokenizer.chat_template = MARKED.replace("{% generation %}", "").replace("{% endgeneration %}", "")
     tokenizer.save_pretrained(model)
-    (message,) = said(SFT(), [CHAT])
+    (message,) = messages_of(SFT(), [CHAT])
     assert "does not mark the assistant's tokens ({% generation %} is missing)" in message
     assert message.endswith("train on all tokens with method.assistant_only=false")
-    assert said(SFT(assistant_only=False), [CHAT]) == []
+    assert messages_of(SFT(assistant_only=False), [CHAT]) == []
 
 
-def test_a_template_that_trl_knows_needs_no_mark(said, model):
+def test_a_template_that_trl_knows_needs_no_mark(messages_of, model):
     from tokenizers import Tokenizer, models
     from transformers import PreTrainedTokenizerFast
     from trl.chat_template_utils import qwen2_5_chat_template
@@ -115,38 +115,38 @@ def test_a_template_that_trl_knows_needs_no_mark(said, model):
     tokenizer.chat_template = qwen2_5_chat_template
     tokenizer.save_pretrained(model)
     assert "generation %}" not in qwen2_5_chat_template
-    assert said(SFT(), [CHAT]) == []
+    assert messages_of(SFT(), [CHAT]) == []
 
 
-def test_a_length_beyond_the_context_is_refused(said, model):
+def test_a_length_beyond_the_context_is_refused(messages_of, model):
     message = (
         "method.max_length=512 is more than the model's context of 128 tokens; try method.max_length=128"
     )
-    assert said(SFT(max_length=512)) == [message]
-    assert said(SFT(max_length=128)) == []
+    assert messages_of(SFT(max_length=512)) == [message]
+    assert messages_of(SFT(max_length=128)) == []
     assert model.is_dir()
 
 
-def test_an_answer_as_long_as_the_context_is_refused(said):
-    (message,) = said(GRPO(max_completion_length=128))
+def test_an_answer_as_long_as_the_context_is_refused(messages_of):
+    (message,) = messages_of(GRPO(max_completion_length=128))
     assert message.endswith("leaves no room for a prompt; try method.max_completion_length=64")
-    assert said(GRPO(max_completion_length=100)) == []
+    assert messages_of(GRPO(max_completion_length=100)) == []
 
 
-def test_a_quantised_model_is_refused(said, model):
+def test_a_quantised_model_is_refused(messages_of, model):
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(
         json.dumps(config | {"quantization_config": {"quant_method": "compressed-tensors"}})
     )
-    (message,) = said(DPO())
+    (message,) = messages_of(DPO())
     assert (
         message
         == f"{model} is quantised (compressed-tensors) and cannot be trained; train before you quantise"
     )
 
 
-def test_qlora_on_a_cpu_says_what_works_there(said):
-    assert said(DPO(lora=Lora(quantize=True))) == [
+def test_qlora_on_a_cpu_says_what_works_there(messages_of):
+    assert messages_of(DPO(lora=Lora(quantize=True))) == [
         (
             "method.lora.quantize=true (QLoRA) needs a GPU, and this run is on the CPU; leave it out:"
             " lora=lora alone works here"
@@ -154,8 +154,8 @@ def test_qlora_on_a_cpu_says_what_works_there(said):
     ]
 
 
-def test_adapter_targets_that_the_model_lacks_are_named(said, model):
-    assert said(KTO(lora=Lora(targets="q_proj, v_prj"))) == [
+def test_adapter_targets_that_the_model_lacks_are_named(messages_of, model):
+    assert messages_of(KTO(lora=Lora(targets="q_proj, v_prj"))) == [
         f"{model} has no module 'v_prj' for method.lora.targets; it has q_proj, or use all-linear"
     ]
 
@@ -179,8 +179,8 @@ def test_adapter_targets_that_the_model_lacks_are_named(said, model):
         ),
     ],
 )
-def test_args_are_checked_against_the_config_of_the_method(said, method, expected):
-    (message,) = said(method)
+def test_args_are_checked_against_the_config_of_the_method(messages_of, method, expected):
+    (message,) = messages_of(method)
     assert message.startswith(expected)
 
 
@@ -189,6 +189,6 @@ def test_other_methods_are_not_its_business(model):
     assert ptx_sft.ptx_validate(config=config, model=model, data=None) == []
 
 
-def test_a_broken_model_folder_is_left_to_the_core(said, model):
+def test_a_broken_model_folder_is_left_to_the_core(messages_of, model):
     shutil.rmtree(model)
-    assert said(SFT(), [CHAT]) == []
+    assert messages_of(SFT(), [CHAT]) == []
