@@ -31,16 +31,16 @@ def variance_of_mean(
     if clusters is None and weights is None:
         return (variance(values) / len(values), len(values) - 1.0) if len(values) > 1 else (math.inf, 1.0)
     groups = range(len(values)) if clusters is None else clusters
-    weigh = [1.0] * len(values) if weights is None else weights
-    if not len(groups) == len(weigh) == len(values):
+    item_weights = [1.0] * len(values) if weights is None else weights
+    if not len(groups) == len(item_weights) == len(values):
         raise ValueError(
             f"every value needs its cluster and weight, got {len(values)} values and {len(groups)} clusters,"
-            f" {len(weigh)} weights"
+            f" {len(item_weights)} weights"
         )
-    mean, whole = fmean(values, weigh), math.fsum(weigh)
+    mean, whole = fmean(values, item_weights), math.fsum(item_weights)
     sums: dict[Hashable, float] = {}
     shares: dict[Hashable, float] = {}
-    for value, cluster, weight in zip(values, groups, weigh, strict=True):
+    for value, cluster, weight in zip(values, groups, item_weights, strict=True):
         sums[cluster] = sums.get(cluster, 0.0) + weight * (value - mean) / whole
         shares[cluster] = shares.get(cluster, 0.0) + weight / whole
     if len(shares) < 2:

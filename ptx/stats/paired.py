@@ -131,18 +131,20 @@ def paired_across_seeds(
         return Difference(math.nan, -math.inf, math.inf, 0, 1.0, better, unscored=len(every), bounds=bounds)
     gaps = [fmean(one[item] for one in a) - fmean(one[item] for one in b) for item in items]
     groups = None if clusters is None else [clusters.get(item, item) for item in items]
-    weigh = None if weights is None else [weights.get(item, 1.0) for item in items]
-    seeds = [seed_variance([fmean([one[item] for item in items], weigh) for one in side]) for side in (a, b)]
+    item_weights = None if weights is None else [weights.get(item, 1.0) for item in items]
+    seeds = [
+        seed_variance([fmean([one[item] for item in items], item_weights) for one in side]) for side in (a, b)
+    ]
     binary = (
-        weigh is None
+        item_weights is None
         and len(a) == len(b) == 1
         and all(one[item] in (0, 1) for one in [*a, *b] for item in items)
     )
-    centre, parts = _binary_variance(gaps, groups) if binary else _real_variance(gaps, groups, weigh)
+    centre, parts = _binary_variance(gaps, groups) if binary else _real_variance(gaps, groups, item_weights)
     error, freedom = combine([parts, *seeds])
     half = t_quantile((1 + level) / 2, freedom) * error if error else 0.0
     limit = 1.0 if binary else math.inf
-    value = fmean(gaps, weigh)
+    value = fmean(gaps, item_weights)
     low, high = max(-limit, centre - half), min(limit, centre + half)
     p = (
         mcnemar(gaps.count(1), gaps.count(-1))

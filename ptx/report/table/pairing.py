@@ -59,7 +59,7 @@ def index_scores(rows: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, float
 
 def _is_mean(scores: Mapping[str, float], weights: Mapping[str, float] | None, value: float) -> bool:
     known = [item for item, score in scores.items() if not math.isnan(score)]
-    weigh = None if weights is None else [weights.get(item, 1.0) for item in known]
+    item_weights = None if weights is None else [weights.get(item, 1.0) for item in known]
     return bool(known) and math.isclose(
-        fmean([scores[item] for item in known], weigh), value, rel_tol=1e-6, abs_tol=1e-9
+        fmean([scores[item] for item in known], item_weights), value, rel_tol=1e-6, abs_tol=1e-9
     )

@@ -130,7 +130,7 @@ def load_records(paths: Iterable[Path]) -> list[Record]:
         if not records:
             raise ConfigError(
                 Problem(
-                    f"no runs in {path}", "a run is a folder with a run.json; runs lie in OUT/runs/SWEEP/RUN"
+                    f"no runs in {path}", "a run is a folder with a run.json; runs are in OUT/runs/SWEEP/RUN"
                 )
             )
         for record in records:
