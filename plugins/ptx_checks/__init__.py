@@ -28,6 +28,6 @@ def ptx_compress(
     with watched(ignoring=run.checkpoints) as saved:
         made = yield
     if made is not None:
-        release_memory()  # of the model that was compressed
+        release_memory()  # the compressed model's memory
         verify(run, compressor.promise(), model, made, saved.get(made.path.resolve()))
     return made

@@ -34,9 +34,9 @@ class Layer:
     compared: bool  # the input had this layer, in this shape and unquantised
     changed: bool = True
     zeros_before: float = 0.0
-    mask_kept: float = 1.0  # of the zeros that were a mask, those that still are
+    mask_kept: float = 1.0  # share of a mask's zeros that are still zero
     error: float = 0.0  # squared Frobenius norm of the change
-    norm: float = 0.0  # and of what was
+    norm: float = 0.0  # squared Frobenius norm of the weight before
 
 
 def inspect(

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-ROWS, LENGTH = 4, 48  # tokens of the probe
+ROWS, LENGTH = 4, 48  # the probe's size, in tokens
 SEED = 20240229
 
 

@@ -28,7 +28,7 @@ PARITY = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 2e-2}
 # share of all weights: solvers round per block of columns, or down to whole columns of each row
 SPARSITY_TOLERANCE = 0.01
 MASK_TOLERANCE = 1e-3
-BITS_TOLERANCE = 1.5  # times the bits promised: packing words leaves gaps, twice as many is another format
+BITS_TOLERANCE = 1.5  # times the promised bits: packed words have gaps; twice the bits are another format
 
 
 def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: Tensor | None) -> None:
@@ -57,7 +57,7 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
     before = None if is_adapter(model.path) or facts_of(model.path).quantized else Folder(model.path)
     after = Folder(made.path)
     layers = inspect(network, before, after, promise.skip, promise.pattern)
-    del network  # what follows reads tensors from the files, two at a time
+    del network  # the checks below read tensors from the files, two at a time
     release_memory()
     figures |= measured(layers) | parity(memory, disk)
     run.event("checked", **figures, per_layer=[dataclasses.asdict(layer) for layer in layers])
@@ -65,9 +65,9 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
     problems = [
         *wrong,
         *_output_problems(memory, disk, made),
-        *_stored(promise, model, before, after, layers),
-        *_kept_promises(promise, layers),
-        *_size(promise, model, made),
+        *_file_problems(promise, model, before, after, layers),
+        *_layer_problems(promise, layers),
+        *_size_problems(promise, model, made),
     ]
     if problems:
         raise StepError("the result is not what was promised: " + "; ".join(problems))
@@ -179,7 +179,7 @@ def _output_problems(memory: Tensor | None, disk: Tensor, made: ModelRef) -> Ite
         )
 
 
-def _stored(
+def _file_problems(
     promise: Promise, model: ModelRef, before: Folder | None, after: Folder, layers: list[Layer]
 ) -> Iterator[str]:
     """Check the files: dtype kept, something changed, nothing else changed."""
@@ -210,7 +210,7 @@ def _same(before: Folder, after: Folder, name: str) -> bool:
     return old is not None and new is not None and torch.equal(old, new)
 
 
-def _kept_promises(promise: Promise, layers: list[Layer]) -> Iterator[str]:
+def _layer_problems(promise: Promise, layers: list[Layer]) -> Iterator[str]:
     asked = [layer for layer in layers if layer.asked]
     compared = [layer for layer in layers if layer.compared]
     if (promise.every_layer or promise.bits or promise.sparsity) and not asked:
@@ -222,7 +222,7 @@ def _kept_promises(promise: Promise, layers: list[Layer]) -> Iterator[str]:
     touched = [layer.name for layer in compared if not layer.asked and layer.changed]
     if touched:
         yield f"{len(touched)} layers were to be left alone and changed, first {touched[0]}"
-    yield from _zeros(promise, asked)
+    yield from _zero_problems(promise, asked)
     if promise.bits is not None:
         heavy = [layer for layer in asked if layer.bits > promise.bits * BITS_TOLERANCE]
         if heavy:
@@ -232,7 +232,7 @@ def _kept_promises(promise: Promise, layers: list[Layer]) -> Iterator[str]:
             )
 
 
-def _size(promise: Promise, model: ModelRef, made: ModelRef) -> Iterator[str]:
+def _size_problems(promise: Promise, model: ModelRef, made: ModelRef) -> Iterator[str]:
     """Check that the folder on disk is within its budget."""
     before = stored_bytes(model.path)
     if promise.max_bytes is not None and made.bytes > promise.max_bytes:
@@ -244,7 +244,7 @@ def _size(promise: Promise, model: ModelRef, made: ModelRef) -> Iterator[str]:
         )
 
 
-def _zeros(promise: Promise, asked: list[Layer]) -> Iterator[str]:
+def _zero_problems(promise: Promise, asked: list[Layer]) -> Iterator[str]:
     """Check the zeros that were promised, and the zeros that had to stay."""
     figures = measured(asked)
     tolerance = max(SPARSITY_TOLERANCE, _mean([(1 / layer.columns, layer.weights) for layer in asked]))

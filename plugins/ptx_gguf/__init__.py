@@ -1,7 +1,7 @@
 """``runtime=gguf``: the model as one GGUF file, served by llama.cpp on the CPU.
 
-The file is written with llama.cpp's own ``gguf`` package, read back by another reader (transformers' GGUF
-loader), opened with llama.cpp (xllamacpp, its server as a library), and compared with the model in both.
+The file is written with llama.cpp's own ``gguf`` package. It is read by an independent reader (transformers'
+GGUF loader) and by llama.cpp (xllamacpp, its server as a library), and compared with the model in both.
 """
 
 from __future__ import annotations
@@ -24,27 +24,27 @@ from ptx import (
     setting,
 )
 
-#: what the gguf package can write; its k-quants can only be read
+#: types that the gguf package can write; it can only read k-quants
 TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
 
 
 @dataclass
 class Gguf(Runtime):
-    """One GGUF file with tokenizer and chat template; threads follow ``threads=`` (``eval.latency.threads``
-    where latency is measured).
+    """One GGUF file with tokenizer and chat template.
+
+    The number of threads is ``threads=`` (``eval.latency.threads`` where latency is measured).
     """
 
     exports: ClassVar[bool] = True
     type: str = setting("q8_0", f"of the weight matrices: {', '.join(TYPES)}; vectors stay f32")
     max_perplexity_ratio: float = setting(
         1.25,
-        "the step fails if the file's perplexity on the model's own text is more than so many times the"
-        " model's",
+        "the step fails if the file's perplexity on the model's own text, divided by the model's, is larger",
     )
     context: int = setting(
         4096,
-        "tokens of a request that memory is set aside for, at most as many as the model can read; longer"
-        " prompts lose their beginning",
+        "tokens per request for which memory is reserved, at most the model's context; longer prompts are cut"
+        " at their beginning",
     )
     slots: int = setting(1, "requests that are decoded together", identity=False)
 
@@ -64,13 +64,13 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_searchpath() -> list[str]:
-    """``runtime=gguf_q8_0``, ``gguf_q4_0``, ...: types under a name, which a sweep can mix."""
+    """``runtime=gguf_q8_0``, ``gguf_q4_0``, ...: named types that a sweep can mix."""
     return [str(Path(__file__).parent / "conf")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
-    """What cannot be written."""
+    """Report what cannot be written."""
     if not isinstance(config.runtime, Gguf):
         return []
     from ptx_gguf.checks import problems

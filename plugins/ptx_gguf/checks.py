@@ -1,4 +1,4 @@
-"""What can be said about a GGUF file before a weight is loaded."""
+"""Checks of a GGUF export, before a weight is loaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ARCHITECTURES = {
 
 
 def problems(config: RunConfig, model: Path) -> list[Problem]:
-    """Everything that is wrong with serving ``model`` on llama.cpp."""
+    """Return every problem of serving ``model`` on llama.cpp."""
     missing = [name for name in ("gguf", "xllamacpp") if find_spec(name) is None]
     found = (
         [Problem(f"runtime=gguf needs {' and '.join(missing)}", "pip install 'ptx[gguf]'")] if missing else []
@@ -59,7 +59,7 @@ def problems(config: RunConfig, model: Path) -> list[Problem]:
 
 
 def is_byte_level(model: Path) -> bool:
-    """Whether tokenizer.json holds a BPE over bytes (GPT-2's kind)."""
+    """Return whether tokenizer.json holds a BPE over bytes (GPT-2's kind)."""
     file = model / "tokenizer.json"
     if not file.is_file():
         return False
@@ -68,7 +68,7 @@ def is_byte_level(model: Path) -> bool:
 
 
 def kinds_of(part: dict[str, Any] | None) -> list[str]:
-    """The types of a (sequence of) pre-tokenizer."""
+    """Return the types of a pre-tokenizer, or of a sequence of them."""
     return (
         [kind for inner in part.get("pretokenizers", [part]) for kind in [str(inner["type"])]] if part else []
     )

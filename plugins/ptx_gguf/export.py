@@ -1,10 +1,11 @@
-"""Writing the GGUF file: llama.cpp's names, orders and formats come from the ``gguf`` package; the few rules
-that are not in it stand here.
+"""Write the GGUF file. Names, orders and formats come from llama.cpp's ``gguf`` package.
+
+The few rules that are missing there are implemented here:
 
 - llama's query and key rows are interleaved per head, because llama.cpp rotates neighbouring pairs and
   transformers rotates halves
 - vectors (norms, biases) stay float32; a matrix whose rows are no whole number of blocks stays float16, and
-  is named
+  the user is told its name
 - an output layer that is tied to the embedding is not written twice
 """
 
@@ -14,25 +15,26 @@ import shutil
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gguf
 import numpy as np
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter, LlamaFileType
 from numpy.typing import NDArray
 
-from ptx.errors import StepError
-from ptx.hooks.run import Run
+from ptx import ModelRef, Run, StepError
 from ptx.lm.load import weights_of
 from ptx.lm.serving.dense import open_original
 from ptx.lm.serving.fidelity import check, compare, compare_drawn, logits_of, openings, own_text
 from ptx.models.inspection import inspect
 from ptx.models.package import write_package
-from ptx.records import ModelRef
 from ptx_gguf import Gguf
 from ptx_gguf.checks import ARCHITECTURES
 from ptx_gguf.model import FILE, GgufLanguageModel
 from ptx_gguf.vocabulary import add_vocabulary
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SERVE = "llama-server -m {folder}/model.gguf"
 #: names in LlamaFileType; "mostly", because vectors keep their type
@@ -55,7 +57,7 @@ class ReadBack:
             ) from error
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
-        """Scores of the next token after each token, row by row."""
+        """Return the scores of the next token after each token, row by row."""
         ask = logits_of(self.network)
         return (ask(row) for row in rows)
 
@@ -64,7 +66,7 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
     """Write ``model`` as GGUF below ``run.folder``, read it back and compare.
 
     Raises:
-        StepError: it cannot be read back, or is not the model (the figures are in the text).
+        StepError: the file cannot be read back, or does not equal the model (with the figures).
     """
     network, tokenizer = open_original(run, model)
     folder = run.folder / "model"
@@ -78,7 +80,7 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
         )
     if pre == "default":
         run.say(
-            "llama.cpp has no pre-tokenizer that is surely this model's: its token boundaries are not assured"
+            "no pre-tokenizer of llama.cpp is certain to be this model's: token boundaries are not assured"
         )
     tokenizer.save_pretrained(folder)
     rows = own_text(network, tokenizer, run.seed)
@@ -110,8 +112,8 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
     return package
 
 
-def limits(network: Any) -> dict[str, Any]:
-    """What who serves the package must know."""
+def limits(network: PreTrainedModel) -> dict[str, Any]:
+    """Return the limits that a server of the package must know."""
     config = network.config.get_text_config()
     return {
         "context_length": config.max_position_embeddings,
@@ -120,9 +122,10 @@ def limits(network: Any) -> dict[str, Any]:
     }
 
 
-def tokenizer_folder(run: Run, model: ModelRef, tokenizer: Any) -> Path:
-    """A folder with the tokenizer as files, which is what ``gguf`` reads; an adapter's lies with its base or
-    beside it.
+def tokenizer_folder(run: Run, model: ModelRef, tokenizer: PreTrainedTokenizerBase) -> Path:
+    """Return a folder with the tokenizer's files, which ``gguf`` reads.
+
+    An adapter's tokenizer is with its base or beside it, so it is saved to a folder first.
     """
     if (model.path / "tokenizer.json").is_file():
         return model.path
@@ -131,10 +134,8 @@ def tokenizer_folder(run: Run, model: ModelRef, tokenizer: Any) -> Path:
     return folder
 
 
-def write(network: Any, vocabulary: Path, file: Path, kind: str) -> tuple[str, list[str]]:
-    """Write the file; returns the pre-tokenizer's name and the matrices that could not take the format
-    ``kind``.
-    """
+def write(network: PreTrainedModel, vocabulary: Path, file: Path, kind: str) -> tuple[str, list[str]]:
+    """Write the file; return the pre-tokenizer's name and the matrices that cannot have format ``kind``."""
     config = network.config.get_text_config()
     arch = ARCHITECTURES[next(name for name in network.config.architectures if name in ARCHITECTURES)]
     writer = GGUFWriter(None, arch)
@@ -156,11 +157,9 @@ def write(network: Any, vocabulary: Path, file: Path, kind: str) -> tuple[str, l
 
 
 def add_shape(writer: GGUFWriter, config: Any) -> None:
-    """The model's sizes."""
-    heads, head = (
-        config.num_attention_heads,
-        getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads,
-    )
+    """Write the model's sizes."""
+    heads = config.num_attention_heads
+    head = getattr(config, "head_dim", None) or config.hidden_size // heads
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
     writer.add_block_count(config.num_hidden_layers)
@@ -175,8 +174,8 @@ def add_shape(writer: GGUFWriter, config: Any) -> None:
     writer.add_vocab_size(config.vocab_size)
 
 
-def tensors_of(network: Any, arch: str, config: Any) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Every weight under llama.cpp's name, in its order of rows."""
+def tensors_of(network: PreTrainedModel, arch: str, config: Any) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Yield every weight with llama.cpp's name, in its order of rows."""
     archs = {name: key for key, name in gguf.MODEL_ARCH_NAMES.items()}
     names = gguf.get_tensor_name_map(archs[arch], config.num_hidden_layers)
     tied = config.tie_word_embeddings
@@ -194,15 +193,16 @@ def tensors_of(network: Any, arch: str, config: Any) -> Iterator[tuple[str, NDAr
 
 
 def interleaved(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
-    """Rows of each head (O / heads) from halves to neighbouring pairs: (first half, second half) -> pairs."""
+    """Reorder the rows of each head (O / heads) from (first half, second half) to neighbouring pairs."""
     outputs, inputs = weight.shape
     paired = weight.reshape(heads, 2, outputs // heads // 2, inputs).swapaxes(1, 2)
     return np.ascontiguousarray(paired.reshape(outputs, inputs))
 
 
 def type_of(name: str, shape: Sequence[int], kind: str) -> GGMLQuantizationType:
-    """The format of a tensor: vectors f32, matrices ``kind``, or f16 where their rows are no whole number of
-    its blocks.
+    """Return the format of a tensor.
+
+    Vectors are f32; matrices are ``kind``, or f16 where their rows are no whole number of its blocks.
     """
     if len(shape) < 2 or name.endswith("_norm.weight"):
         return GGMLQuantizationType.F32
@@ -210,5 +210,5 @@ def type_of(name: str, shape: Sequence[int], kind: str) -> GGMLQuantizationType:
 
 
 def block_of(kind: str) -> int:
-    """How many weights share a scale."""
+    """Return how many weights share a scale."""
     return int(GGML_QUANT_SIZES[GGMLQuantizationType[kind.upper()]][0])

@@ -1,18 +1,17 @@
-"""A GGUF file on llama.cpp, through its own server in this process (xllamacpp): generation, log-likelihood
-and scores of the file as it is served.
+"""A GGUF file on llama.cpp, through its own server in this process (xllamacpp).
 
-What the server offers, and what is made of it:
+What the server offers, and how it is used for generation, log-likelihood and scores:
 
-- it has no scores of a prompt's tokens, only of the token that comes next: a continuation is scored token by
-  token, each request going on from the cache of the one before
-- the log-probabilities that it gives are those of the raw scores, also where a bias made it choose: the token
-  to be scored is forced, and one request tells its log-probability and the likeliest token, whatever the size
-  of the vocabulary
-- it gives none for a token that is a part of a character: the end token is forced instead, and the part
+- it returns no scores of a prompt's tokens, only of the next token: a continuation is scored token by token,
+  and each request continues from the cache of the one before
+- its log-probabilities are those of the raw scores, also where a bias decided the choice: the token to be
+  scored is forced, and one request returns its log-probability and the likeliest token, whatever the size of
+  the vocabulary
+- it returns none for a token that is a part of a character: the end token is forced instead, and the part is
   looked up among all tokens
-- it keeps earlier texts, and takes from them what a new one shares: the first request of every text begins
-  afresh, so that an answer does not depend on what was asked before
-- it listens on a port of this machine: with a key that nobody has
+- it keeps earlier texts and reuses what a new text shares with them: the first request of every text starts
+  without a cache, so that an answer does not depend on earlier requests
+- it listens on a port of this machine: with a random key that nobody has
 """
 
 from __future__ import annotations
@@ -29,21 +28,22 @@ from typing import Any
 import numpy as np
 import xllamacpp
 from numpy.typing import NDArray
+from typing_extensions import override
 
-from ptx.errors import StepError
+from ptx import StepError
 from ptx.lm.serving.decoding import Noise
 from ptx.lm.serving.token_model import Rows, Scored, TokenModel, threads
 from ptx.models.package import read_package
 
 FILE = "model.gguf"
-FORCED = 1e6  # added to a token's score: it is chosen
+FORCED = 1e6  # added to a token's score, so that it is chosen
 QUIET = -1
 
 
 class GgufLanguageModel(TokenModel):
     """A package opened with llama.cpp."""
 
-    concurrent = True  # the server queues what it has no slot for
+    concurrent = True  # the server queues requests for which it has no slot
 
     def __init__(self, folder: Path, context: int, slots: int = 1) -> None:
         described = read_package(folder)
@@ -57,14 +57,14 @@ class GgufLanguageModel(TokenModel):
             batch_size=1,
         )
 
+    @override
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
-        """Log-probabilities after every token of ``rows``, all of one length: (B, T, V)."""
         return np.stack(
             [np.stack([self._all(row[: place + 1], place > 0) for place in range(len(row))]) for row in rows]
         )
 
     def scored(self, rows: Rows, targets: Rows) -> list[Scored]:
-        """Log-probability of each target, and the likeliest token in its place; one request per target."""
+        """Return each target's log-probability and the likeliest token there; one request per target."""
         return [
             [
                 self._scored(row[: len(row) - len(chosen) + 1 + place], token, place > 0)
@@ -73,10 +73,10 @@ class GgufLanguageModel(TokenModel):
             for row, chosen in zip(rows, targets, strict=True)
         ]
 
+    @override
     def steps(
         self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False
     ) -> Iterator[NDArray[Any]]:
-        """The next token of each row, ``most`` times."""
         texts = [list(row) for row in rows]
         for step in range(most):
             goes_on = step > 0 and len(texts) == 1
@@ -91,7 +91,7 @@ class GgufLanguageModel(TokenModel):
             yield tokens
 
     def _scored(self, row: Sequence[int], target: int, goes_on: bool) -> tuple[float, int]:
-        """Log-probability of ``target`` after ``row``, and the likeliest token."""
+        """Return the log-probability of ``target`` after ``row``, and the likeliest token."""
         try:
             found = self._ask(row, goes_on, target, 1)
             return float(found["logprob"]), int(found["top_logprobs"][0]["id"])
@@ -100,15 +100,16 @@ class GgufLanguageModel(TokenModel):
             return float(scores[target]), int(scores.argmax())
 
     def _all(self, row: Sequence[int], goes_on: bool) -> NDArray[np.float32]:
-        """Log-probabilities of all tokens after ``row``, (V,)."""
+        """Return the log-probabilities of all tokens after ``row``, (V,)."""
         scores = np.full(self.vocabulary, -np.inf, dtype=np.float32)
         for token in self._ask(row, goes_on, self.ends[0], self.vocabulary)["top_logprobs"]:
             scores[token["id"]] = token["logprob"]
         return scores
 
     def _ask(self, row: Sequence[int], goes_on: bool, forced: int, most: int) -> dict[str, Any]:
-        """What the server says of the token ``forced`` after ``row``, and of the ``most`` likeliest; it may
-        go on from the text of the request before.
+        """Return the server's answer for the token ``forced`` after ``row``, and for the ``most`` likeliest.
+
+        With ``goes_on`` the request may continue from the text of the request before.
         """
         request = {
             "prompt": list(row),
@@ -118,24 +119,23 @@ class GgufLanguageModel(TokenModel):
             "logit_bias": [[forced, FORCED]],
         }
         answer = self.model.handle_completions(request | {"cache_prompt": goes_on, "id_slot": 0})
-        refuse(answer)
-        told = answer["choices"][0]["logprobs"]
-        if not told:
+        raise_error(answer)
+        logprobs = answer["choices"][0]["logprobs"]
+        if not logprobs:
             raise PartOfCharacterError
-        content: dict[str, Any] = told["content"][0]
+        content: dict[str, Any] = logprobs["content"][0]
         return content
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that
-        never ends early.
+        """Return the seconds to the first new token, and from there to the last, of one request.
 
-        Asked without probabilities, for which the server sorts the vocabulary at every token.
+        The request has random tokens and never ends early. It asks for no probabilities: for these the server
+        would sort the vocabulary at every token.
         """
         rows = np.random.default_rng(0).integers(0, self.vocabulary, (batch_size, prompt_tokens)).tolist()
         started = time.perf_counter()
-        streams = [
-            Stream(self.model, row, new_tokens) for row in rows
-        ]  # all are under way before the first is read
+        # all requests run before the first one is read
+        streams = [Stream(self.model, row, new_tokens) for row in rows]
         parts = [stream.parts() for stream in streams]
         for part in parts:
             next(part)
@@ -147,11 +147,11 @@ class GgufLanguageModel(TokenModel):
 
 
 class PartOfCharacterError(Exception):
-    """The server tells nothing of a token that is only a part of a character."""
+    """The server returns nothing for a token that is only a part of a character."""
 
 
 class Stream:
-    """A request under way, read part by part."""
+    """A running request, read part by part."""
 
     def __init__(self, server: Any, row: Sequence[int], most: int) -> None:
         self.server = server
@@ -167,33 +167,37 @@ class Stream:
         threading.Thread(target=self._run, args=(request,), daemon=True, name="ptx-gguf").start()
 
     def parts(self) -> Iterator[dict[str, Any]]:
-        """What the server sends, until it has no more."""
+        """Yield what the server sends, until the end."""
         while (part := self.arrived.get()) is not None:
-            refuse(part)
+            raise_error(part)
             yield part
 
     def _run(self, request: dict[str, Any]) -> None:
         try:
-            self.server.handle_completions(request, self._take)
+            self.server.handle_completions(request, self._receive)
         finally:
             self.arrived.put(None)
 
-    def _take(self, part: dict[str, Any]) -> bool:
-        """Called by the server for every part; True would end the request."""
+    def _receive(self, part: dict[str, Any]) -> bool:
+        """Keep a part; the server calls this for each, and would end the request on True."""
         self.arrived.put(part)
         return False
 
 
 def serve(file: Path, context: int, slots: int) -> Any:
-    """llama.cpp's server for ``file``, with ``context`` tokens shared by ``slots`` requests and this
-    process's number of threads.
+    """Return llama.cpp's server for ``file``, with this process's number of threads.
+
+    ``slots`` requests share ``context`` tokens.
+
+    Raises:
+        StepError: llama.cpp cannot open the file.
     """
     settings = xllamacpp.CommonParams()
     settings.model.path = str(file)
     settings.n_ctx, settings.n_parallel = context, slots
     settings.n_gpu_layers = 0
-    settings.fit_params = False  # would choose another context
-    settings.cache_ram_mib = 0  # of texts that were answered
+    settings.fit_params = False  # true could change the context
+    settings.cache_ram_mib = 0  # no cache of earlier texts
     settings.verbosity = QUIET
     settings.api_keys = [secrets.token_hex()]
     count = threads() or os.cpu_count() or 1
@@ -204,7 +208,7 @@ def serve(file: Path, context: int, slots: int) -> Any:
         raise StepError(f"llama.cpp cannot open {file}: {error}") from error
 
 
-def refuse(answer: dict[str, Any]) -> None:
-    """Raise what the server says is wrong."""
+def raise_error(answer: dict[str, Any]) -> None:
+    """Raise the error in an answer, if there is one."""
     if "error" in answer:
         raise StepError(f"llama.cpp: {answer['error'].get('message', answer['error'])}")

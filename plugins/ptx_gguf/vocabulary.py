@@ -1,8 +1,7 @@
-"""The tokenizer as GGUF keeps it: tokens, kinds, merges, special tokens, and the name of the pre-tokenizer.
+"""The tokenizer in GGUF: tokens, kinds, merges, special tokens, and the name of the pre-tokenizer.
 
-llama.cpp knows pre-tokenizers by name and has each of them in its code. The name is found by the regular
-expression here; for one that is not known the file says ``default``, and the record that its token boundaries
-are not assured.
+llama.cpp knows pre-tokenizers by name; each is part of its code. The name is found by the regular expression.
+For an unknown one the file says ``default``, and the record says that its token boundaries are not assured.
 """
 
 from __future__ import annotations
@@ -23,14 +22,15 @@ WORDS = (
 #: regular expression of a Split -> llama.cpp's name (llama-vocab.cpp)
 SPLITS = {WORDS % r"\p{N}": "qwen2", WORDS % r"\p{N}{1,3}": "llama-bpe"}
 
-#: llama.cpp opens no vocabulary without merges; what this one makes is no token, and is taken apart into
-#: bytes again
+#: llama.cpp opens no vocabulary without merges; the result of this one is no token, so llama.cpp splits it
+#: into bytes again
 NO_MERGE = "\N{LATIN SMALL LETTER THORN} \N{LATIN SMALL LETTER Y WITH DIAERESIS}"
 
 
 def pre_tokenizer(folder: Path) -> str:
-    """llama.cpp's name of the pre-tokenizer of ``tokenizer.json``; ``default`` where it has none that is
-    surely the same.
+    """Return llama.cpp's name for the pre-tokenizer of ``tokenizer.json``.
+
+    The name is ``default`` where no other is certain to be the same.
     """
     part: dict[str, Any] = read_json(folder / "tokenizer.json").get("pre_tokenizer") or {}
     if kinds_of(part) == ["ByteLevel"]:
@@ -43,7 +43,7 @@ def pre_tokenizer(folder: Path) -> str:
 
 
 def add_vocabulary(writer: GGUFWriter, folder: Path, size: int) -> str:
-    """Write the tokenizer of ``folder``, padded to ``size`` tokens; returns the pre-tokenizer's name."""
+    """Write the tokenizer of ``folder``, padded to ``size`` tokens; return the pre-tokenizer's name."""
     tokenizer, name = load_tokenizer(folder), pre_tokenizer(folder)
     by_id = {index: token for token, index in tokenizer.get_vocab().items()}
     added = dict(tokenizer.added_tokens_decoder)

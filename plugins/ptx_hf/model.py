@@ -180,7 +180,7 @@ class HFLanguageModel:
         return sorted({int(token) for token in (*ends, self.tokenizer.eos_token_id) if token is not None})
 
     def _scores(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
-        # the last token is only predicted, never read; what is too long loses its beginning
+        # the last token is only predicted, never read; a row that is too long is cut at its beginning
         inputs = [(context + continuation)[-(self.max_length + 1) :][:-1] for context, continuation in rows]
         width, filler = max(map(len, inputs)), self._filler()
         ids = torch.tensor([row + [filler] * (width - len(row)) for row in inputs], device=self.device)

@@ -23,7 +23,7 @@ class Gumbel:
 
     # the signature is transformers'
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """``scores`` (B, V) with noise added, each row from its own generator."""
+        """Return ``scores`` (B, V) with noise added, each row's from its own generator."""
         return scores.double() / self.noise.temperature + torch.from_numpy(
             self.noise.draw(scores.shape[1])
         ).to(scores.device)
@@ -57,6 +57,6 @@ class StopWatch:
 
     # the signature is transformers'
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Note the time; no row of ``input_ids`` (B, T) is done."""
+        """Record the time; no row of ``input_ids`` (B, T) is done."""
         self.times.append(self.now())
         return torch.zeros(input_ids.shape[0], dtype=torch.bool, device=input_ids.device)

@@ -1,10 +1,9 @@
-"""``runtime=onnx``: ONNX Runtime GenAI serves a package that its own model builder has made of the model
-folder, on the CPU.
+"""``runtime=onnx``: ONNX Runtime GenAI serves a package, on the CPU, that its own model builder made.
 
-The export is a step: an adapter is merged first, the builder converts the folder offline, and the package is
-opened and compared with the model on text that the model writes itself. A checkpoint whose weights are packed
-already (GPTQ, AWQ as compressed-tensors) keeps its integers and scales where the builder's format has room
-for them (``weights=packed``); else they are unpacked and rounded again, and the record says so.
+The export is a step. An adapter is merged first, the builder converts the folder offline, and the package is
+opened and compared with the model on text that the model writes itself. A checkpoint with packed weights
+(GPTQ, AWQ as compressed-tensors) keeps its integers and scales where the builder's format can hold them
+(``weights=packed``). Otherwise they are unpacked and rounded again, and the record says so.
 """
 
 from __future__ import annotations
@@ -36,8 +35,9 @@ WEIGHTS = ("auto", "packed", "dense")
 
 @dataclass
 class Onnx(Runtime):
-    """ONNX Runtime GenAI on the CPU; threads follow ``threads=`` (``eval.latency.threads`` where latency is
-    measured).
+    """ONNX Runtime GenAI on the CPU.
+
+    The number of threads is ``threads=`` (``eval.latency.threads`` where latency is measured).
     """
 
     exports: ClassVar[bool] = True
@@ -66,13 +66,13 @@ class Onnx(Runtime):
     )
     weights: str = setting(
         "auto",
-        "of a packed checkpoint: packed keeps its integers, dense rounds again, auto takes what comes out"
-        " nearer",
+        "of a packed checkpoint: packed keeps its integers, dense rounds again, auto takes the one nearer to"
+        " the model",
     )
     max_perplexity_ratio: float = setting(
         1.25,
-        "the step fails if the quantised package's perplexity on the model's own text is more than so many"
-        " times the model's",
+        "the step fails if the quantised package's perplexity on the model's own text, divided by the"
+        " model's, is larger",
     )
     args: dict[str, Any] = setting({}, "further extra_options of the builder, such as fuse_mlp_gate_up: true")
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
@@ -89,12 +89,12 @@ class Onnx(Runtime):
             must_be_one_of(f"runtime.{name}", getattr(self, name), allowed, allowed[-1])
         if self.head not in ("auto", self.precision) and self.precision != "int4":
             raise ValueError(
-                f"runtime.head={self.head} goes with runtime.precision=int4, got {self.precision}; leave"
+                f"runtime.head={self.head} needs runtime.precision=int4, got {self.precision}; leave"
                 " runtime.head=auto"
             )
         if self.mixed and self.precision != "int4":
             raise ValueError(
-                f"runtime.mixed=true goes with runtime.precision=int4, got {self.precision}; leave it out"
+                f"runtime.mixed=true needs runtime.precision=int4, got {self.precision}; leave it out"
             )
         if (
             self.algorithm == "default"
@@ -102,7 +102,7 @@ class Onnx(Runtime):
             and (self.head == "int8" or not self.symmetric)
         ):
             what = "runtime.head=int8" if self.head == "int8" else "runtime.symmetric=false"
-            # builder 0.18 names the tied embedding's weights otherwise than its default algorithm does
+            # builder 0.18 and its default algorithm use different names for the tied embedding's weights
             raise ValueError(
                 f"{what} with runtime.algorithm=default gives a graph that cannot be loaded; try"
                 " runtime.algorithm=k_quant"
@@ -128,13 +128,13 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_searchpath() -> list[str]:
-    """``runtime=onnx_fp32``, ``onnx_int8``, ...: settings under a name, which a sweep can mix."""
+    """``runtime=onnx_fp32``, ``onnx_int8``, ...: named settings that a sweep can mix."""
     return [str(Path(__file__).parent / "conf")]
 
 
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
-    """What the builder would convert without a word, and what it cannot."""
+    """Report what the builder cannot convert, or would convert wrongly without a message."""
     if not isinstance(config.runtime, Onnx):
         return []
     from ptx_onnx.checks import problems

@@ -1,7 +1,7 @@
-"""Calling the model builder of onnxruntime-genai, in a process of its own.
+"""Run the model builder of onnxruntime-genai, in a process of its own.
 
-It prints, leaves modules with everyday names (``builders``, ``loaders``) on the import path, and keeps the
-model in memory; so it runs as ``python -m onnxruntime_genai.models.builder``, offline, and what it said is
+The builder prints, leaves modules with common names (``builders``, ``loaders``) on the import path, and keeps
+the model in memory. So it runs as ``python -m onnxruntime_genai.models.builder``, offline, and its output is
 shown only when it fails.
 """
 
@@ -13,17 +13,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ptx.errors import StepError
+from ptx import StepError
 from ptx.lm.load import environment
 from ptx_onnx import Onnx
 
 BUILDER = "onnxruntime_genai.models.builder"
-SHOWN = 12  # lines of a failed builder's last words
+SHOWN = 12  # last lines of a failed builder's output that are shown
 HEAD, EMBEDDING = "/lm_head/MatMul", "/model/embed_tokens/Gather"
 
 
 def options_of(config: Onnx) -> dict[str, Any]:
-    """``--extra_options`` of the builder for ``config``."""
+    """Return the builder's ``--extra_options`` for ``config``."""
     options: dict[str, Any] = {"hf_token": False}
     if config.precision == "fp32":
         return options
@@ -44,10 +44,10 @@ def options_of(config: Onnx) -> dict[str, Any]:
 
 
 def build(config: Onnx, source: Path, out: Path, extra: dict[str, Any], scratch: Path) -> None:
-    """Make a package in ``out`` of the model folder ``source``.
+    """Build a package in ``out`` from the model folder ``source``.
 
     Raises:
-        StepError: the builder failed; the end of what it said is in the text.
+        StepError: the builder failed; the message has the end of its output.
     """
     pairs = [
         f"{name}={str(value).lower() if isinstance(value, bool) else value}"

@@ -1,4 +1,4 @@
-"""What can be said about an export from ``config.json`` alone, before a weight is loaded."""
+"""Checks of an export that need only ``config.json``, before a weight is loaded."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ptx import Problem, RunConfig, did_you_mean
-from ptx.config import Compressor
+from ptx import Compressor, Problem, RunConfig, did_you_mean
 from ptx.files import read_json
 from ptx.models.inspection import problems as model_problems
 from ptx.models.package import read_package
 from ptx_onnx import BLOCKS, Onnx
 
-#: decoders of text that the builder of onnxruntime-genai 0.18 converts for the CPU; a test holds them against
+#: text decoders that the builder of onnxruntime-genai 0.18 converts for the CPU; a test compares them with
 #: its source
 ARCHITECTURES = (
     "Ernie4_5ForCausalLM",
@@ -46,7 +45,7 @@ MODULES = {
 
 
 def problems(config: RunConfig, runtime: Onnx, model: Path) -> list[Problem]:
-    """Everything that is wrong with serving ``model``, as the recipe leaves it, on ONNX Runtime."""
+    """Return every problem of serving ``model``, as the recipe leaves it, on ONNX Runtime."""
     found = []
     if missing := [name for module, name in MODULES.items() if find_spec(module) is None]:
         found.append(Problem(f"runtime=onnx needs {', '.join(missing)}", "pip install 'ptx[onnx]'"))
@@ -59,7 +58,7 @@ def problems(config: RunConfig, runtime: Onnx, model: Path) -> list[Problem]:
             )
         )
     if read_package(model) or model_problems(model):
-        return found  # a package is built already; what is wrong with a model the core says
+        return found  # a package is built already; the core reports the problems of a model
     described = read_json(model / "config.json")
     packs = "quantization_config" in described or any(
         isinstance(step, Compressor) for step in config.chain().values()
@@ -77,12 +76,12 @@ def problems(config: RunConfig, runtime: Onnx, model: Path) -> list[Problem]:
 
 
 def argument_problems(runtime: Onnx) -> list[Problem]:
-    """Names under ``runtime.args`` that the builder does not know; it would ignore them."""
+    """Report names under ``runtime.args`` that the builder does not know; it would ignore them."""
     builder = find_spec("onnxruntime_genai")
     if not runtime.args or builder is None or builder.origin is None:
         return []
-    told = (Path(builder.origin).parent / "models" / "builder.py").read_text(encoding="utf-8")
-    known = sorted(set(OPTION.findall(told)))  # its help has a line "name = what it does" for every option
+    source = (Path(builder.origin).parent / "models" / "builder.py").read_text(encoding="utf-8")
+    known = sorted(set(OPTION.findall(source)))  # its help has a line "name = what it does" for every option
     return [
         Problem(f"runtime.args: the model builder has no option {n!r}", did_you_mean(n, known))
         for n in runtime.args
@@ -91,7 +90,7 @@ def argument_problems(runtime: Onnx) -> list[Problem]:
 
 
 def architecture_problems(model: Path, described: dict[str, Any]) -> list[Problem]:
-    """An architecture that the builder does not know."""
+    """Report an architecture that the builder does not know."""
     names = [str(name) for name in described.get("architectures") or ["no architecture"]]
     if any(name in ARCHITECTURES for name in names):
         return []
@@ -105,8 +104,9 @@ def architecture_problems(model: Path, described: dict[str, Any]) -> list[Proble
 
 
 def head_problems(model: Path, described: dict[str, Any]) -> list[Problem]:
-    """The builder converts any head size; the attention kernel fails later, or is wrong, unless it is a
-    multiple of 16.
+    """Report an attention head size that is no multiple of 16.
+
+    The builder converts any size; the attention kernel fails later, or computes something else.
     """
     size = head_size(described)
     if size is None or size % HEAD_MULTIPLE == 0:
@@ -119,8 +119,10 @@ def head_problems(model: Path, described: dict[str, Any]) -> list[Problem]:
 
 
 def block_problems(runtime: Onnx, described: dict[str, Any]) -> list[Problem]:
-    """4-bit zero points are stored in pairs, and the quantiser of ONNX Runtime 1.31 fails on a row with an
-    odd number of them.
+    """Report rows with an odd number of blocks where they need zero points.
+
+    4-bit zero points are stored in pairs, and the quantiser of ONNX Runtime 1.31 fails on an odd number of
+    them.
     """
     if runtime.precision != "int4" or (runtime.algorithm != "k_quant" and runtime.symmetric):
         return []
@@ -155,7 +157,7 @@ def block_problems(runtime: Onnx, described: dict[str, Any]) -> list[Problem]:
 
 
 def head_size(described: dict[str, Any]) -> int | None:
-    """The size of an attention head, where config.json tells it."""
+    """Return the size of an attention head, where config.json states it."""
     if described.get("head_dim"):
         return int(described["head_dim"])
     try:

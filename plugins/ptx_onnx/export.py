@@ -1,8 +1,7 @@
-"""The export step: every way that applies is built, opened, and compared with the model; the nearest one
-becomes the package.
+"""The export step: build every way that applies, compare each with the model, keep the nearest.
 
-A way is what the builder is given: ``dense``, the model's plain weights, which it rounds itself, or
-``packed``, the integers of a checkpoint that was quantised before. Both can apply to a GPTQ checkpoint; which
+A *way* is the builder's input: ``dense``, the model's plain weights, which the builder rounds itself; or
+``packed``, the integers of a checkpoint that is already quantised. Both can apply to a GPTQ checkpoint. Which
 one serves it better is measured, not assumed.
 """
 
@@ -16,14 +15,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ptx.errors import StepError
-from ptx.hooks.run import Run
+from ptx import ModelRef, Run, StepError
 from ptx.lm.load import is_adapter, weights_of
 from ptx.lm.serving.dense import is_plain, open_original, quantization_of, write_plain
 from ptx.lm.serving.fidelity import Fidelity, check, compare, logits_of, own_text
 from ptx.models.inspection import inspect
 from ptx.models.package import write_package
-from ptx.records import ModelRef
 from ptx_onnx import Onnx
 from ptx_onnx.build import build
 from ptx_onnx.model import OnnxLanguageModel
@@ -35,11 +32,10 @@ Source = Callable[[], tuple[Path, dict[str, Any]]]
 
 
 def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
-    """Make a package of ``model`` below ``run.folder``.
+    """Build a package of ``model`` below ``run.folder``.
 
     Raises:
-        StepError: no way applies, the builder failed, or no package is the model (the figures are in the
-            text).
+        StepError: no way applies, the builder failed, or no package equals the model (with the figures).
     """
     config = as_stored(config, model)
     built = {}
@@ -67,9 +63,10 @@ def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
 
 
 def as_stored(config: Onnx, model: ModelRef) -> Onnx:
-    """``precision=auto`` as that of the model: fp32 for dense weights; for packed ones the narrowest that
-    holds their integers, which are taken over where they can be: weights that are rounded again are not as
-    stored.
+    """Return the config with ``precision=auto`` replaced by the model's own precision.
+
+    That is fp32 for dense weights. For packed ones it is the narrowest precision that holds their integers,
+    which are kept where that is possible: weights that are rounded again are not as stored.
     """
     if config.precision != "auto":
         return config
@@ -85,7 +82,7 @@ def as_stored(config: Onnx, model: ModelRef) -> Onnx:
 
 
 def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:
-    """What the builder can be given, by way; made when it is asked for."""
+    """Return the builder's inputs by way; each is made when it is called."""
     scratch = run.checkpoints
 
     def dense() -> tuple[Path, dict[str, Any]]:
@@ -108,24 +105,24 @@ def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:
     if config.weights == "packed":
         if against:
             raise StepError(
-                f"runtime.weights=packed cannot take over the checkpoint's integers: {against}; try"
+                f"runtime.weights=packed cannot keep the checkpoint's integers: {against}; try"
                 " runtime.weights=auto"
             )
         return {"packed": packed}
     if against:
-        run.say(f"the checkpoint's integers cannot be taken over: {against}")
+        run.say(f"the checkpoint's integers cannot be kept: {against}")
         return {"dense": dense}
     return {"packed": packed, "dense": dense}
 
 
 def fresh(folder: Path) -> Path:
-    """``folder`` without what a killed attempt left there."""
+    """Return ``folder`` after removing what a killed attempt left there."""
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 
 
 def make(run: Run, config: Onnx, way: str, source: Source) -> Path:
-    """Build the package of one way; its source is removed again where it was made for this."""
+    """Build the package of one way; remove its source again where the source was made for this."""
     folder, extra = source()
     out = fresh(run.folder / f"built-{way}")
     build(config, folder, out, extra, fresh(run.checkpoints / "scratch"))
@@ -135,7 +132,7 @@ def make(run: Run, config: Onnx, way: str, source: Source) -> Path:
 
 
 def measured(run: Run, model: ModelRef, built: dict[str, Path]) -> dict[str, Fidelity]:
-    """Each package against the model, on the same texts, which the model writes."""
+    """Compare each package with the model, on the same texts, which the model writes."""
     network, tokenizer = open_original(run, model)
     rows = own_text(network, tokenizer, run.seed)
     found = {}
@@ -149,12 +146,12 @@ def measured(run: Run, model: ModelRef, built: dict[str, Path]) -> dict[str, Fid
 
 
 def nan_last(value: float) -> float:
-    """NaN is no measurement and wins nothing."""
+    """Return infinity for NaN: it is no measurement, so it never wins."""
     return math.inf if math.isnan(value) else value
 
 
 def describe(way: str, found: Fidelity, *, chosen: bool) -> str:
-    """One line for the user."""
+    """Return one line for the user."""
     interval = f"[{found.kl.low:.3g}, {found.kl.high:.3g}]"
     return (
         f"{way}: KL to the model {found.kl.value:.3g} {interval} nats per token, {found.flips.value:.2%} of"
@@ -163,12 +160,12 @@ def describe(way: str, found: Fidelity, *, chosen: bool) -> str:
 
 
 def requantised(config: Onnx, model: ModelRef, way: str) -> bool:
-    """Whether the builder rounded the weights of a checkpoint that had been quantised before."""
+    """Return whether the builder rounded the weights of a checkpoint that was already quantised."""
     return way == "dense" and config.precision != "fp32" and bool(quantization_of(model.path))
 
 
 def facts(config: Onnx, model: ModelRef, way: str, found: dict[str, Fidelity]) -> dict[str, Any]:
-    """What ``package.json`` says beside what it is."""
+    """Return the further facts in ``package.json``."""
     return {
         "precision": config.precision,
         "parameters": inspect(weights_of(model.path)).parameters,

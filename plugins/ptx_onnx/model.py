@@ -1,12 +1,11 @@
-"""A language model on ONNX Runtime GenAI: batched generation, log-likelihood and logits of the package as it
-is served.
+"""A language model on ONNX Runtime GenAI: generation, log-likelihood and logits of the served package.
 
-What onnxruntime-genai 0.18 does on the CPU, and what is done about it here:
+What onnxruntime-genai 0.18 does on the CPU, and what is done here about it:
 
 - a batch padded on the left gives wrong scores for every row that is shorter than the longest (its attention
-  takes the padding for text): only prompts with the same number of tokens are served together
-- the number of threads is ONNX Runtime's own choice whatever OMP_NUM_THREADS says: it is passed on
-- usage is reported to its makers unless that is switched off: it is
+  treats padding as text): only prompts with the same number of tokens are served together
+- ONNX Runtime chooses the number of threads and ignores OMP_NUM_THREADS: the number is passed on
+- usage is reported to the library's makers by default: the reports are switched off
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 import onnxruntime_genai as og
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from ptx.files import read_json
 from ptx.lm.serving.decoding import Noise
@@ -28,7 +28,7 @@ from ptx.lm.serving.token_model import Rows, TokenModel, threads
 class OnnxLanguageModel(TokenModel):
     """A package opened with ONNX Runtime GenAI."""
 
-    concurrent = True  # a generator of its own for every request, the weights shared
+    concurrent = True  # every request has its own generator; they share the weights
 
     def __init__(self, folder: Path, batch_size: int = 8) -> None:
         og.disable_telemetry_events()
@@ -42,17 +42,17 @@ class OnnxLanguageModel(TokenModel):
             batch_size=batch_size,
         )
 
+    @override
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
-        """Scores after every token of ``rows``, all of one length: (B, T, V)."""
         generator = self._generator(rows, min(self.max_length, len(rows[0]) + 1))
         return np.array(
             generator.get_output("logits"), dtype=np.float32
         )  # a copy: the generator owns its buffer
 
+    @override
     def steps(
         self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False
     ) -> Iterator[NDArray[Any]]:
-        """The next token of each row, ``most`` times."""
         length = len(rows[0]) + most
         generator = self._generator(rows, length, length if endless else 0)
         for _ in range(most):
@@ -62,7 +62,7 @@ class OnnxLanguageModel(TokenModel):
             yield generator.get_next_tokens()
 
     def _generator(self, rows: Rows, max_length: int, min_length: int = 0) -> Any:
-        """A generator that has read ``rows``, all of one length, and has their scores ready."""
+        """Return a generator that has read ``rows``, all of one length, and has their scores ready."""
         params = og.GeneratorParams(self.model)
         params.set_search_options(
             max_length=max_length,
@@ -79,7 +79,7 @@ class OnnxLanguageModel(TokenModel):
 
 
 def _config(folder: Path) -> Any:
-    """The package's configuration with this process's number of threads."""
+    """Return the package's configuration with this process's number of threads."""
     config = og.Config(str(folder))
     if (count := threads()) > 0:
         options = {"intra_op_num_threads": count, "inter_op_num_threads": 1}

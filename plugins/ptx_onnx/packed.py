@@ -1,19 +1,19 @@
-"""Packed weights taken over exactly: a compressed-tensors checkpoint as Olive's, which the builder reads.
+"""Convert the packed weights of a compressed-tensors checkpoint, exactly, to Olive's format.
 
-Both say w = scale * (q - zero) with one scale and zero per group of neighbouring inputs; only the packing
-differs:
+The builder reads that format. Both say w = scale * (q - zero) with one scale and zero per group of
+neighbouring inputs; only the packing differs:
 
-=======  =====================================================  ================================================
-         compressed-tensors, pack-quantized                     Olive, and ONNX Runtime's MatMulNBits
-=======  =====================================================  ================================================
-weights  q + 2^(b-1) as b bits, dense over int32 words          unsigned, 8 / b values a byte, low bits first
-zeros    packed likewise, along the outputs; none if symmetric  unsigned, packed along the groups
-groups   any size, or one per output channel                    a power of two from 16 on
-widths   1 to 8 bits                                            2, 4 or 8 bits
-=======  =====================================================  ================================================
+=======  ==================================================  ===============================================
+         compressed-tensors, pack-quantized                  Olive, and ONNX Runtime's MatMulNBits
+=======  ==================================================  ===============================================
+weights  q + 2^(b-1) as b bits, dense over int32 words       unsigned, 8 / b values a byte, low bits first
+zeros    packed the same, along outputs; none if symmetric   unsigned, packed along the groups
+groups   any size, or one per output channel                 a power of two, at least 16
+widths   1 to 8 bits                                         2, 4 or 8 bits
+=======  ==================================================  ===============================================
 
-So 3 bits are stored in 4, and 5 to 7 bits in 8 (the same integers in a wider field); a group is cut into blocks
-that repeat its scale. Nothing is rounded.
+So 3 bits are stored in 4, and 5 to 7 bits in 8 (the same integers in a wider field). A group is cut into
+blocks that repeat its scale. Nothing is rounded.
 """
 
 from __future__ import annotations
@@ -29,16 +29,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ptx.errors import StepError
+from ptx import StepError
 from ptx.files import read_json, write_json
 from ptx.lm.serving.dense import quantization_of
 from ptx.models.inspection import TOKENIZERS, tensors_of, weight_files
 
 LEAST_BLOCK, LARGEST_BLOCK = 16, 256
 PACKED = ".weight_packed"
-DECODER = re.compile(
-    r"\.layers\.\d+\..*_proj\.weight$"
-)  # a linear layer of the decoder that was left as it was
+DECODER = re.compile(r"\.layers\.\d+\..*_proj\.weight$")  # a linear layer of the decoder that is not packed
 COPIED = (
     "generation_config.json",
     "tokenizer_config.json",
@@ -51,7 +49,7 @@ COPIED = (
 
 @dataclass(frozen=True)
 class Grid:
-    """A layer's integers as they were: ``q`` (O, I) and ``zero`` (O, G), signed; ``scale`` (O, G)."""
+    """A layer's stored integers: ``q`` (O, I) and ``zero`` (O, G), signed; ``scale`` (O, G)."""
 
     q: Tensor
     scale: Tensor
@@ -60,7 +58,7 @@ class Grid:
 
 
 def reason_against(folder: Path, precision: str) -> str:
-    """Why the packed weights in ``folder`` cannot be taken over; empty when they can."""
+    """Return why the packed weights in ``folder`` cannot be kept; empty when they can."""
     config = quantization_of(folder)
     if config.get("quant_method") != "compressed-tensors":
         return f"its format is {config.get('quant_method', 'dense')}, not compressed-tensors"
@@ -97,20 +95,21 @@ def _against_tensors(folder: Path) -> Iterator[str]:
 
 
 def stored_bits(bits: int) -> int:
-    """The width of the field that ``bits`` bits are kept in."""
+    """Return the width of the field that stores ``bits`` bits."""
     return next(width for width in (2, 4, 8) if bits <= width)
 
 
 def block_of(inputs: int, groups: int) -> int:
-    """The largest block that cuts a group of ``inputs / groups`` weights into equal parts: a power of two.
+    """Return the largest block that cuts a group of ``inputs / groups`` weights into equal parts.
+
+    It is a power of two.
 
     Raises:
-        StepError: not even blocks of 16 do.
+        StepError: not even blocks of 16 fit.
     """
     size = inputs // groups
-    block = math.gcd(
-        size, LARGEST_BLOCK
-    )  # 256 is a power of two, so this is the largest one that divides the group, up to 256
+    # 256 is a power of two, so this is the largest power of two up to 256 that divides the group
+    block = math.gcd(size, LARGEST_BLOCK)
     if inputs % groups or block < LEAST_BLOCK:
         raise StepError(
             f"groups of {size} of {inputs} weights cannot be cut into blocks of {LEAST_BLOCK}; try"
@@ -120,8 +119,10 @@ def block_of(inputs: int, groups: int) -> int:
 
 
 def to_olive(grid: Grid, block: int) -> dict[str, Tensor]:
-    """``qweight`` (O, I * b / 8) and ``qzeros`` (O, ceil(I / block * b / 8)) as uint8, ``scales`` (O, I /
-    block) as float32.
+    """Return a layer's tensors in Olive's format.
+
+    ``qweight`` (O, I * b / 8) and ``qzeros`` (O, ceil(I / block * b / 8)) are uint8; ``scales`` (O, I /
+    block) are float32.
     """
     _outputs, inputs = grid.q.shape
     bits, offset = stored_bits(grid.bits), 1 << (stored_bits(grid.bits) - 1)
@@ -134,7 +135,7 @@ def to_olive(grid: Grid, block: int) -> dict[str, Tensor]:
 
 
 def pack(values: Tensor, bits: int) -> Tensor:
-    """Unsigned integers (R, C) into bytes (R, ceil(C * bits / 8)), the first of each byte in its low bits."""
+    """Pack unsigned integers (R, C) into bytes (R, ceil(C * bits / 8)), the first in the low bits."""
     each = 8 // bits
     padded = torch.nn.functional.pad(values.to(torch.uint8), (0, -values.shape[1] % each))
     shifts = torch.arange(each, dtype=torch.uint8) * bits
@@ -143,8 +144,9 @@ def pack(values: Tensor, bits: int) -> Tensor:
 
 
 def grids_of(folder: Path) -> Iterator[tuple[str, Grid | Tensor]]:
-    """Every layer of a checkpoint with its integers, and every other tensor, by name; one file of weights in
-    memory at a time.
+    """Yield every layer of a checkpoint with its integers, and every other tensor, by name.
+
+    One file of weights is in memory at a time.
     """
     from safetensors import safe_open
 
@@ -168,7 +170,7 @@ PARTS = ("weight_packed", "weight_scale", "weight_shape", "weight_zero_point", "
 
 
 def unpacked(parts: dict[str, Tensor]) -> Grid:
-    """The integers of one layer, as compressed-tensors unpacks them."""
+    """Return the integers of one layer, as compressed-tensors unpacks them."""
     from compressed_tensors.compressors.pack_quantized.helpers import unpack_from_int32
 
     outputs, inputs = (int(size) for size in parts["weight_shape"])
@@ -181,9 +183,7 @@ def unpacked(parts: dict[str, Tensor]) -> Grid:
 
 
 def write_olive(folder: Path, out: Path) -> dict[str, Any]:
-    """Write the checkpoint in ``folder`` as Olive's to ``out``; returns the builder's options that go with
-    it.
-    """
+    """Write the checkpoint in ``folder`` to ``out`` in Olive's format; return the builder's options."""
     from safetensors.torch import save_file
 
     out.mkdir(parents=True)
@@ -210,11 +210,11 @@ def write_olive(folder: Path, out: Path) -> dict[str, Any]:
     for name in COPIED:
         if (folder / name).is_file():
             shutil.copyfile(folder / name, out / name)
-    return {"fuse_qkv": _alike(layers)}
+    return {"fuse_qkv": _same_grids(layers)}
 
 
-def _alike(layers: dict[str, dict[str, int]]) -> bool:
-    """Whether every layer's query, key and value share one grid, so that the builder may stack them."""
+def _same_grids(layers: dict[str, dict[str, int]]) -> bool:
+    """Return whether the builder may stack query, key and value: in each layer they have the same grid."""
     stacks: dict[str, set[tuple[int, ...]]] = {}
     for name, facts in layers.items():
         if name.endswith(("q_proj", "k_proj", "v_proj")):

@@ -84,7 +84,7 @@ class OpenVino(Runtime):
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         if self.algorithm != "rtn" and self.precision != "int4":
             raise ValueError(
-                f"runtime.algorithm={self.algorithm} goes with runtime.precision=int4, got {self.precision};"
+                f"runtime.algorithm={self.algorithm} needs runtime.precision=int4, got {self.precision};"
                 " leave runtime.algorithm=rtn"
             )
 

@@ -24,7 +24,7 @@ sys.modules["torchvision"] = None  # type: ignore[assignment]
 
 GRAPH = ("openvino_model.xml", "openvino_model.bin")
 TOKENS = 48
-WEIGHTS = (".safetensors", ".bin", ".index.json")  # they are in the graph
+WEIGHTS = (".safetensors", ".bin", ".index.json")  # endings of weight files, which are not copied
 PINNED = ("optimum-intel", "optimum", "openvino", "nncf", "transformers", "torch")
 
 

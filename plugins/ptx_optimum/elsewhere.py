@@ -19,7 +19,7 @@ from typing import Any
 
 GRAPH = "model.onnx"
 TOKENS = 48
-LEFT = (".safetensors", ".bin", ".index.json")  # weights: they are in the graph
+LEFT = (".safetensors", ".bin", ".index.json")  # endings of weight files, which are not copied
 PINNED = ("optimum-onnx", "optimum", "onnxruntime", "onnx", "transformers", "torch")
 
 

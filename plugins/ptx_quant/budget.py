@@ -42,7 +42,7 @@ class Budget:
     """
 
     total: int
-    costs: list[list[int]]  # a row per layer, a column per width
+    costs: list[list[int]]  # one row per layer, one column per width
     rest: int = 0
     unit: str = "bits"
 

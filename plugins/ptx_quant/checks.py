@@ -31,7 +31,7 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
 
             found += args_problems(step)
     first = next(iter(config.chain().values()), None)
-    if isinstance(first, Mixed):  # later steps get a model that is not known yet
+    if isinstance(first, Mixed):  # the input model of a later step is not known yet
         found += budget_problems(first, model)
     return [*found, *quantised_problems(list(chosen)[:1], model)]
 

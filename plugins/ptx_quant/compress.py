@@ -22,13 +22,11 @@ def quantise(run: Run, compressor: Quantizer, model: ModelRef, data: DataSet | N
     tokenizer = load_tokenizer(model.path)
     network = load_merged(run, model, "" if compressor.dtype == "keep" else compressor.dtype)
     layers = targeted_layers(network, compressor.skip)
-    groups = grouped(run, compressor, layers)
+    groups = group_sizes(run, compressor, layers)
     layers = {name: layers[name] for name in groups}
-    budget = (
-        budget_of(compressor, model, network, tokenizer, layers, groups)
-        if isinstance(compressor, Mixed)
-        else None
-    )
+    budget = None  # a budget that cannot be met is refused before calibration
+    if isinstance(compressor, Mixed):
+        budget = budget_of(compressor, model, network, tokenizer, layers, groups)
     batches = recorded_batches(run, data, tokenizer, compressor, context_of(network))
     if isinstance(compressor, Mixed) and budget:
         bits = chosen_bits(run, network, layers, groups, compressor, batches, budget)
@@ -38,14 +36,15 @@ def quantise(run: Run, compressor: Quantizer, model: ModelRef, data: DataSet | N
     with session(run), library_fixed(compressor, network):
         apply(run, network, tokenizer, recipe(compressor, ignore_patterns(network, layers), formats), batches)
         if rounding(compressor) != "none":
-            run.log({"quantised_layers": float(count_quantised(layers)), "bits": average(bits, layers)}, 1, 1)
+            quantised = float(count_quantised(layers))
+            run.log({"quantised_layers": quantised, "bits": average_bits(bits, layers)}, 1, 1)
         elif hasattr(network, "transform_config"):
             # fused rotations need no entry in config.json, and saving fails with one
             del network.transform_config
-        return save(run, network, tokenizer, **stored_as(compressor))
+        return save(run, network, tokenizer, **saving_options(compressor))
 
 
-def grouped(run: Run, config: Quantizer, layers: Layers) -> dict[str, int]:
+def group_sizes(run: Run, config: Quantizer, layers: Layers) -> dict[str, int]:
     """Return the group size of each layer that can be quantised.
 
     A group size that differs from the setting is shown to the user.
@@ -54,7 +53,7 @@ def grouped(run: Run, config: Quantizer, layers: Layers) -> dict[str, int]:
     groups = groups_for(
         widths, config.group, fixed=config.format.group > 0 and config.format.preset != "FP8_BLOCK"
     )
-    if isinstance(config, AutoRound):  # llm-compressor hands it one format for all layers
+    if isinstance(config, AutoRound):  # llm-compressor supports one format for all layers here
         # -1, a scale per channel, where one layer cannot have groups
         groups = dict.fromkeys(groups, min(groups.values()))
     if config.format.preset != "FP8_BLOCK" and (note := describe_group_sizes(widths, groups, config.group)):
@@ -83,12 +82,12 @@ def count_quantised(layers: Layers) -> int:
     return len(layers)
 
 
-def average(bits: dict[str, int], layers: Layers) -> float:
+def average_bits(bits: dict[str, int], layers: Layers) -> float:
     """Return the bits per weight over all layers, without scales."""
     sizes: dict[str, int] = {name: layer.weight.numel() for name, layer in layers.items()}
     return sum(bits[name] * size for name, size in sizes.items()) / sum(sizes.values())
 
 
-def stored_as(config: Quantizer) -> dict[str, Any]:
+def saving_options(config: Quantizer) -> dict[str, Any]:
     """Return the options for saving: llm-compressor stores w4afp8 in 8 bits by default."""
     return {"quantization_format": "pack-quantized"} if config.scheme in ("w4afp8", "w4a8") else {}

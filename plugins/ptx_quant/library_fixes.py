@@ -44,8 +44,8 @@ def library_fixed(config: Quantizer, network: PreTrainedModel) -> Iterator[None]
 
             stack.enter_context(replaced(base, "center_embeddings", lambda _: None))
         if isinstance(config, AutoRound):
-            importlib.import_module("auto_round.logger")  # its import sets the level; so it comes first
-            # it warns of the way llm-compressor calls it
+            importlib.import_module("auto_round.logger")  # its import sets the level, so it must come first
+            # auto_round warns about how llm-compressor calls it
             logging.getLogger("autoround").setLevel(logging.ERROR)
         if rounding(config) == "gptq":
             stack.enter_context(mask_held())
@@ -69,7 +69,7 @@ def mask_held() -> Iterator[None]:
     masks: list[Tensor | None] = [None]
 
     def ordered(weights: Tensor, hessians: Tensor, actorder: Any) -> Any:
-        found = order(weights, hessians, actorder)  # the columns in the order of the solve, (N, R, C)
+        found = order(weights, hessians, actorder)  # its first item: columns in the solve's order, (N, R, C)
         masks[0] = mask_of(found[0])
         return found
 

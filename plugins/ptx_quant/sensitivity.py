@@ -25,7 +25,7 @@ from ptx_quant.solver import allocate
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-TOKENS = 64  # of each probing row: log-probabilities of them are kept
+TOKENS = 64  # per probing row: their log-probabilities are kept in memory
 
 
 def chosen_bits(

@@ -21,8 +21,8 @@ class Quantizer(Calibrated):
     Without a named scheme: integer weights of ``bits``, unchanged activations.
     """
 
-    rounding: ClassVar[str] = "rtn"  # what finally rounds the weights
-    uses_data: ClassVar[bool] = True  # whatever the scheme
+    rounding: ClassVar[str] = "rtn"  # the algorithm that finally rounds the weights
+    uses_data: ClassVar[bool] = True  # with every scheme
     scheme: str = setting("", f"named scheme instead of bits and symmetric: {', '.join(SCHEMES)}")
     bits: int = setting(4, "bits per weight: 2 to 8")
     group_size: int = setting(
@@ -79,7 +79,7 @@ class Quantizer(Calibrated):
         return SCHEMES[self.scheme] if self.scheme else Scheme("", self.bits)
 
     @property
-    # of the instance: some schemes need no data
+    # a property of the instance: some schemes need no data
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Calibration data, where ranges or Hessians are measured on it."""
         measured = self.format.calibrated or self.kv_cache or self.observer == "imatrix_mse"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-MAX_STATES = 20_000  # of the knapsack; beyond, costs are rounded up to a grid
+MAX_STATES = 20_000  # of the knapsack; with more, costs are rounded up to a grid
 
 
 def gptq_block(

@@ -15,10 +15,10 @@ import json
 import math
 import re
 
-Stored = dict[str, tuple[str, list[int]]]  # name of a tensor -> type and shape, in safetensors' words
+Stored = dict[str, tuple[str, list[int]]]  # name of a tensor -> type and shape, as safetensors writes them
 
 BYTES = {"F64": 8, "I64": 8, "F32": 4, "I32": 4, "F16": 2, "BF16": 2, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
-OFFSET = 10**11 - 1  # no file has more bytes: offsets in headers have at most as many digits
+OFFSET = 10**11 - 1  # no file has more bytes, so offsets in headers have at most this number of digits
 # bytes of config.json for a group of layers with one format, without the layers' names
 GROUP_BYTES = 700
 # bytes of quantization_config without its groups, of a weight file's fixed beginning, and of its padding

@@ -62,7 +62,7 @@ class Quanto(Calibrated):
         check_patterns(self.at("skip"), self.skip)
 
     @property
-    # of the instance: weights alone need no data
+    # a property of the instance: weights alone need no data
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Calibration data, where ranges of activations are measured on it."""
         return ("calibration",) if self.activations else ()

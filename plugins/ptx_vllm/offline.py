@@ -1,5 +1,6 @@
-"""A language model on vLLM's offline engine (https://docs.vllm.ai, offline inference, multi-LoRA). vllm is
-imported when it is opened.
+"""A language model on vLLM's offline engine. vllm is imported when it is opened.
+
+Source: https://docs.vllm.ai, offline inference, multi-LoRA.
 """
 
 from __future__ import annotations
@@ -7,30 +8,37 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 from ptx import ModelRef
 from ptx.lm.load import load_tokenizer
 from ptx.machine import peak_bytes
 from ptx_vllm import Vllm
-from ptx_vllm.model import Rows, Told, VllmLanguageModel, adapters_of, arguments, chosen
+from ptx_vllm.model import Rows, TokenScores, VllmLanguageModel, adapters_of, arguments, chosen
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Offline(VllmLanguageModel):
-    """An engine in this process and those that it starts, and the adapter that answers."""
+    """An engine in this process (and the processes that it starts), and the adapter that answers."""
 
-    def __init__(self, engine: Any, tokenizer: Any, params: type, longest: int, adapter: Any = None) -> None:
+    def __init__(
+        self, engine: Any, tokenizer: PreTrainedTokenizerBase, params: type, longest: int, adapter: Any = None
+    ) -> None:
         super().__init__(tokenizer, longest)
         self.engine, self.params, self.adapter = engine, params, adapter
 
+    @override
     def texts(self, rows: Rows, wanted: Sequence[dict[str, Any]]) -> list[str]:
-        """What follows each of ``rows``."""
         return [
             str(answer.outputs[0].text) for answer in self._ask(rows, [self.params(**one) for one in wanted])
         ]
 
-    def told(self, rows: Rows, likeliest: int) -> Iterator[Told]:
-        """The scores of each row's tokens but the first."""
+    @override
+    def token_scores(self, rows: Rows, likeliest: int) -> Iterator[TokenScores]:
         for answer in self._ask(rows, self.params(max_tokens=1, temperature=0.0, prompt_logprobs=likeliest)):
             yield [
                 {token: (one.logprob, one.rank) for token, one in entry.items()}
@@ -38,11 +46,10 @@ class Offline(VllmLanguageModel):
             ]
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds to the first new token, and from there to the last, of one request of random tokens that
-        never ends early.
+        """Return the seconds to the first new token, and from there to the last, of one request.
 
-        The offline engine answers when it is done, so the first number is a request for one token and the
-        second what the whole one takes longer.
+        The request has random tokens and never ends early. The offline engine answers when it is done. So the
+        first number is a request for one token, and the second is the additional time of the whole request.
         """
         rows = self.random(2 * batch_size, prompt_tokens)
         seconds = []
@@ -55,10 +62,10 @@ class Offline(VllmLanguageModel):
     def time_clients(
         self, prompt_tokens: int, new_tokens: int, clients: int, each: int
     ) -> list[tuple[float, float]]:
-        """Per request its seconds to the first token, what it waited included, and from there to the last.
+        """Return each request's seconds to its first token, waiting included, and from there to its last.
 
-        Clients send ``each`` request after the answer to the one before; the engine batches what is there
-        (continuous batching).
+        Each client sends ``each`` requests, one after the answer to the one before; the engine batches the
+        requests that are waiting (continuous batching).
         """
         engine, params = (
             self.engine.llm_engine,
@@ -88,7 +95,7 @@ class Offline(VllmLanguageModel):
         return served
 
     def peak_memory(self) -> float:
-        """Bytes, of this process and the engine's."""
+        """Return the bytes of this process and the engine's."""
         return peak_bytes(os.getpid())
 
     def close(self) -> None:
@@ -105,9 +112,7 @@ class Offline(VllmLanguageModel):
 
 
 def load(runtime: Vllm, model: ModelRef) -> Offline:
-    """Start the engine on the model, or on the base of an adapter, with every adapter that is to be served on
-    it.
-    """
+    """Start the engine on the model, or on the base of an adapter, with all adapters."""
     from vllm import LLM, SamplingParams
     from vllm.lora.request import LoRARequest
 

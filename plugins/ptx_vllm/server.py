@@ -1,9 +1,9 @@
-"""A language model behind vLLM's own server (``vllm serve``): started here, in its own environment, and asked
-over HTTP as any client would ask it.
+"""A language model behind vLLM's own server (``vllm serve``).
 
-The server listens on a socket file, so that no port is taken and nobody else can reach it.
-https://docs.vllm.ai, OpenAI-compatible server: what is asked beyond OpenAI's API are vLLM's
-``prompt_logprobs``, ``min_tokens`` and ``ignore_eos``.
+The server is started here, in its own environment, and gets HTTP requests as from any client. It listens on a
+socket file, so that it needs no port and no other user can reach it. Besides OpenAI's API, vLLM's
+``prompt_logprobs``, ``min_tokens`` and ``ignore_eos`` are used (https://docs.vllm.ai, OpenAI-compatible
+server).
 """
 
 from __future__ import annotations
@@ -21,38 +21,42 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
+from typing_extensions import override
 
 from ptx import ModelRef, Outside, StepError
 from ptx.lm.load import load_tokenizer
 from ptx.machine import peak_bytes
 from ptx_vllm import Vllm
-from ptx_vllm.model import Rows, Told, VllmLanguageModel, adapters_of, arguments, chosen
+from ptx_vllm.model import Rows, TokenScores, VllmLanguageModel, adapters_of, arguments, chosen
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 BASE = "base"  # the name under which the model itself is served
-IN_FLIGHT = 32  # requests under way; the server batches what is there
-PATIENCE = 1800.0  # seconds to load the weights and compile
-GRACE = 30.0  # seconds to end
+IN_FLIGHT = 32  # requests at the same time; the server batches them
+PATIENCE = 1800.0  # seconds for loading the weights and compiling
+GRACE = 30.0  # seconds for ending
 POLL = 0.2
-SHOWN, LINES = 1500, 3  # characters of a server's last words, or the errors in them
+SHOWN, LINES = 1500, 3  # characters of the log's end, or errors in the log, that are shown
 ERROR = re.compile(r"\w*(Error|Exception): .*")
 
 
 @dataclass
 class Process:
-    """A server under way, with a folder for its socket and its log."""
+    """A running server, with a folder for its socket and its log."""
 
     popen: subprocess.Popen[bytes]
     client: httpx.Client
     folder: Path
 
     def longest(self) -> int:
-        """Wait until it answers; the context of what it serves, in tokens.
+        """Wait until the server answers; return the context of its model, in tokens.
 
         Raises:
-            StepError: it ended, or does not answer (its last words are in the text).
+            StepError: it ended, or does not answer; the message has the end of its log.
         """
         give_up = time.monotonic() + PATIENCE
         while self.popen.poll() is None and time.monotonic() < give_up:
@@ -68,13 +72,13 @@ class Process:
         raise StepError(f"vLLM's server {how}: {self.last_words()}")
 
     def last_words(self) -> str:
-        """The first errors that its log names, else its end."""
+        """Return the first errors in its log, else the end of the log."""
         log = (self.folder / "log").read_text(errors="replace").strip()
-        told = dict.fromkeys(found[0] for line in log.splitlines() if (found := ERROR.search(line)))
-        return "; ".join(list(told)[:LINES]) or log[-SHOWN:]
+        errors = dict.fromkeys(found[0] for line in log.splitlines() if (found := ERROR.search(line)))
+        return "; ".join(list(errors)[:LINES]) or log[-SHOWN:]
 
     def stop(self) -> None:
-        """End it: closing its standard input asks for that."""
+        """End the server; closing its standard input asks for that."""
         self.client.close()
         assert self.popen.stdin is not None
         with suppress(BrokenPipeError):
@@ -89,23 +93,23 @@ class Process:
 
 
 class Server(VllmLanguageModel):
-    """A server, and the name of who answers: the model, or an adapter on it."""
+    """A server, and the name of the model or adapter that answers."""
 
     concurrent = True
 
-    def __init__(self, process: Process, tokenizer: Any, longest: int, name: str) -> None:
+    def __init__(self, process: Process, tokenizer: PreTrainedTokenizerBase, longest: int, name: str) -> None:
         super().__init__(tokenizer, longest)
         self.process, self.name = process, name
 
     def texts(self, rows: Rows, wanted: Sequence[dict[str, Any]]) -> list[str]:
-        """What follows each of ``rows``; many are asked at once."""
+        """Return the continuation of each of ``rows``; many requests run at once."""
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
             return list(pool.map(lambda row, one: str(self._ask(row, **one)["text"]), rows, wanted))
 
-    def told(self, rows: Rows, likeliest: int) -> Iterator[Told]:
-        """The scores of each row's tokens but the first."""
+    @override
+    def token_scores(self, rows: Rows, likeliest: int) -> Iterator[TokenScores]:
 
-        def ask(row: Sequence[int]) -> Told:
+        def ask(row: Sequence[int]) -> TokenScores:
             found = self._ask(row, max_tokens=1, temperature=0.0, prompt_logprobs=likeliest)[
                 "prompt_logprobs"
             ]
@@ -118,8 +122,9 @@ class Server(VllmLanguageModel):
             yield from pool.map(ask, rows)
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
-        """Seconds until the first new token of every row has come, and from there to the last, as a client
-        sees them; no row ends early.
+        """Return the seconds until every row has its first new token, and from there to the last.
+
+        These are the times that a client sees; no row ends early.
         """
         rows, started = self.random(batch_size, prompt_tokens), time.perf_counter()
         if batch_size == 1:
@@ -131,7 +136,7 @@ class Server(VllmLanguageModel):
         return first - started, max(max(last for _, last in ends) - first, 1e-9)
 
     def peak_memory(self) -> float:
-        """Bytes, of the server's processes."""
+        """Return the bytes of the server's processes."""
         return peak_bytes(self.process.popen.pid)
 
     def close(self) -> None:
@@ -142,11 +147,11 @@ class Server(VllmLanguageModel):
         answer = self.process.client.post(
             "/v1/completions", json={"model": self.name, "prompt": list(row), **wanted}
         )
-        self._refused(answer)
+        self._raise_error(answer)
         return dict(answer.json()["choices"][0])
 
     def _stream(self, row: Sequence[int], tokens: int) -> tuple[float, float]:
-        """When the first and the last of ``tokens`` new tokens came."""
+        """Return the times of the first and the last of ``tokens`` new tokens."""
         wanted = {
             "max_tokens": tokens,
             "min_tokens": tokens,
@@ -157,21 +162,19 @@ class Server(VllmLanguageModel):
         with self.process.client.stream(
             "POST", "/v1/completions", json={"model": self.name, "prompt": list(row), **wanted}
         ) as answer:
-            self._refused(answer)
+            self._raise_error(answer)
             times = [time.perf_counter() for line in answer.iter_lines() if line.startswith("data: {")]
         return times[0], times[-1]
 
-    def _refused(self, answer: httpx.Response) -> None:
+    def _raise_error(self, answer: httpx.Response) -> None:
         if answer.is_error:
-            said = f"(HTTP {answer.status_code}): {answer.read().decode(errors='replace')[:SHOWN]}"
+            reply = f"(HTTP {answer.status_code}): {answer.read().decode(errors='replace')[:SHOWN]}"
             words = f"; its log: {self.process.last_words()}" if answer.is_server_error else ""
-            raise StepError(f"vLLM's server refuses {said}{words}")
+            raise StepError(f"vLLM's server refuses {reply}{words}")
 
 
 def load(runtime: Vllm, served: Outside, model: ModelRef) -> Server:
-    """Start a server on the model, or on the base of an adapter, with every adapter that is to be served on
-    it.
-    """
+    """Start a server on the model, or on the base of an adapter, with all adapters."""
     adapters, folder = adapters_of(runtime, model), Path(tempfile.mkdtemp(prefix="ptx-vllm-"))
     socket = folder / "socket"
     line: list[str | Path] = [
@@ -205,8 +208,10 @@ def load(runtime: Vllm, served: Outside, model: ModelRef) -> Server:
 
 
 def flags(runtime: Vllm, model: ModelRef, adapters: dict[str, Path]) -> list[str]:
-    """The command line of ``vllm serve``: the engine's arguments as options, and the names under which the
-    model and its adapters are served.
+    """Return the arguments of ``vllm serve``.
+
+    They are the engine's arguments as options, and the names under which the model and its adapters are
+    served.
     """
     given = arguments(runtime, model, adapters)
     found = [given.pop("model"), f"--served-model-name={BASE}"]

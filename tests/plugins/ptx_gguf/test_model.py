@@ -1,5 +1,6 @@
-"""A file on llama.cpp against the model it was made of on transformers. llama.cpp keeps its cache in 16 bits:
-scores are equal to about 1e-2.
+"""A file on llama.cpp against its model on transformers.
+
+llama.cpp keeps its cache in 16 bits: scores are equal to about 1e-2.
 """
 
 import math
@@ -77,9 +78,7 @@ def test_it_says_what_transformers_says_and_draws_with_the_same_noise(lm, hf):
 
 
 def test_an_answer_does_not_depend_on_what_was_asked_before(lm):
-    """The server takes what a new text shares with an earlier one from its cache, computed in other
-    pieces.
-    """
+    """The server reuses the texts it answered; their scores differ a little from those of a first reading."""
     first = lm.loglikelihood([(PROMPTS[0], " and")])
     lm.loglikelihood([("Once upon a tide", " and"), (PROMPTS[0] + " there", " was")])
     assert lm.loglikelihood([(PROMPTS[0], " and")]) == first

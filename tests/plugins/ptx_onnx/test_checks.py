@@ -8,7 +8,6 @@ import onnxruntime_genai as og
 import pytest
 
 from ptx import ModelRef, RunConfig
-from ptx.testing import check_plugin
 from ptx_onnx import Onnx, ptx_validate
 from ptx_onnx.build import build
 from ptx_onnx.checks import ARCHITECTURES, head_size
@@ -17,10 +16,6 @@ from tests.plugins.conftest import save_tiny_llama
 
 def said(runtime, model, **config):
     return [str(problem) for problem in ptx_validate(RunConfig(runtime=runtime, **config), model)]
-
-
-def test_the_plugin_conforms():
-    check_plugin("ptx_onnx")
 
 
 def test_a_sound_model_has_no_problems(chat_model):
@@ -116,24 +111,6 @@ def test_a_gpu_and_packed_weights_of_a_dense_model_are_refused_together(chat_mod
     assert len(found) == 2
     assert "serves on the CPU" in found[0]
     assert "nothing in the run quantises it" in found[1]
-
-
-@pytest.mark.parametrize(
-    ("settings", "match"),
-    [
-        ({"precision": "int3"}, "runtime.precision must be one of auto, fp32, int8, int4"),
-        ({"block_size": 48}, "runtime.block_size must be one of"),
-        ({"precision": "int8", "head": "int4"}, "goes with runtime.precision=int4"),
-        ({"precision": "fp32", "mixed": True}, "runtime.mixed=true goes with"),
-        ({"algorithm": "default", "symmetric": False}, "cannot be loaded"),
-        ({"algorithm": "default", "head": "int8"}, "cannot be loaded"),
-        ({"max_perplexity_ratio": 1.0}, "must be more than 1"),
-        ({"batch_size": 0}, "at least 1"),
-    ],
-)
-def test_values_that_make_no_sense_are_refused(settings, match):
-    with pytest.raises(ValueError, match=match):
-        Onnx(**settings)
 
 
 def test_a_package_needs_no_more_checking(fp32_package):

@@ -48,7 +48,5 @@ def test_values_that_make_no_sense_are_refused(settings):
 
 
 def test_an_algorithm_for_four_bits_is_refused_at_eight():
-    with pytest.raises(
-        ValueError, match=r"runtime.algorithm=gptq goes with runtime.precision=int4, got int8"
-    ):
+    with pytest.raises(ValueError, match=r"runtime.algorithm=gptq needs runtime.precision=int4, got int8"):
         OpenVino(algorithm="gptq")
