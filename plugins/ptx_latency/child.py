@@ -12,12 +12,15 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ptx import LanguageModel, ModelRef, get_host
 from ptx.files import read_json, write_json
 from ptx_latency.clients import Served, turn_of
 from ptx_latency.energy import Meter
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 #: requests (Served), seconds, joules (None if the machine does not count energy)
 Turn = dict[str, Any]
@@ -137,7 +140,7 @@ def timer_of(lm: LanguageModel, spec: dict[str, Any], meter: Meter | None = None
     return timed
 
 
-def text_of_length(tokenizer: Any, tokens: int) -> str:
+def text_of_length(tokenizer: PreTrainedTokenizerBase, tokens: int) -> str:
     """A text of about ``tokens`` tokens."""
     words = "the quick brown fox jumps over the lazy dog " * tokens
     return str(tokenizer.decode(tokenizer(words)["input_ids"][:tokens], skip_special_tokens=True))

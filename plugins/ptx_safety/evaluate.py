@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ Ask = Callable[[str, list[str], list[str], list[str | None]], list[float]]
 Meaning = Callable[[str], str]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Case:
     """One request as the model gets it, and the reply."""
 
@@ -60,8 +60,7 @@ def evaluate(run: Run, evaluator: Safety, lm: LanguageModel | None) -> Evaluatio
         cases = stored_cases(Path(evaluator.completions))
         run.say(f"judging {len(cases)} stored replies of {evaluator.completions}; the model is not asked")
     else:
-        cases = cases_of(evaluator)
-        generate(run, evaluator, lm, cases)
+        cases = generate(run, evaluator, lm, cases_of(evaluator))
     rows = judge(cases, evaluator, run.score, lambda name: detects(run.config.scorer[name]))
     return Evaluation(measured(rows, evaluator.detectors), rows)
 
@@ -84,16 +83,19 @@ def stored_cases(file: Path) -> list[Case]:
     return [Case(prompt, wrapper, prompt.text, reply=reply) for prompt, wrapper, reply in read_stored(file)]
 
 
-def generate(run: Run, config: Safety, lm: LanguageModel, cases: Sequence[Case]) -> None:
-    """Fill in the replies."""
+def generate(run: Run, config: Safety, lm: LanguageModel, cases: Sequence[Case]) -> list[Case]:
+    """The cases with the model's replies; a request that leaves no room for one is "too long"."""
     chats = [[{"role": "user", "content": case.asked}] for case in cases]
     replies = ask(run, lm, chats, config.max_new_tokens, prefills=[case.prefill for case in cases])
-    for case, reply in zip(cases, replies, strict=True):
-        case.reply, case.status, case.seconds = (
-            reply or "",
-            "too long" if reply is None else "ok",
-            seconds_of(reply),
+    return [
+        replace(
+            case,
+            reply=reply or "",
+            status="too long" if reply is None else "ok",
+            seconds=seconds_of(reply),
         )
+        for case, reply in zip(cases, replies, strict=True)
+    ]
 
 
 def judge(cases: Sequence[Case], config: Safety, score: Ask, meaning: Meaning) -> list[dict[str, Any]]:
