@@ -99,7 +99,7 @@ def test_a_task_that_cannot_be_loaded_is_an_error_that_names_it(make_run, write_
         evaluate(make_run(), Bench(tasks=[str(folder)]), lm)
 
 
-def test_a_model_that_nothing_can_be_shared_with_is_read_whole_and_that_is_said(
+def test_a_model_whose_cache_cannot_be_shared_reads_requests_whole_and_a_message_says_so(
     make_run, write_tasks, kinds, lm, bare
 ):
     class Refused(bare):

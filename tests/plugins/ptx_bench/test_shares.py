@@ -6,7 +6,7 @@ from ptx_bench.shares import Shares
 
 
 @pytest.mark.parametrize("served", [False, True])
-def test_every_row_says_what_its_item_took(make_run, write_tasks, kinds, lm, served, bare):
+def test_every_row_has_the_seconds_of_its_item(make_run, write_tasks, kinds, lm, served, bare):
     rows = evaluate(make_run(), Bench(tasks=[str(write_tasks(**kinds))]), bare(lm) if served else lm).rows
     assert len(rows) == 18
     assert all(0 < row["latency"] < 60 for row in rows)

@@ -5,7 +5,7 @@ from ptx_judge import Rule
 from ptx_judge.answers import prompt_for, weights
 
 
-def test_the_baseline_answers_once_for_all_that_are_held_against_it(scene):
+def test_the_baseline_answers_once_for_all_that_are_compared_with_it(scene):
     scene.judged(Rule())
     scene.judged(scene.Moody())
     assert scene.plugin.log.count("generate base") == 1
@@ -30,7 +30,7 @@ def test_the_baseline_of_a_runtime_with_packages_is_exported_first(scene):
     assert scene.rows["longer?"]["target"] == "a"
 
 
-def test_a_question_that_is_cut_is_told(scene):
+def test_a_question_that_is_cut_is_reported(scene):
     scene.judged(Rule())
     assert any("1 questions are longer than the 7 tokens" in line for line in scene.said)  # "shorter?"
 

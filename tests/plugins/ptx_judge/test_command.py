@@ -66,7 +66,7 @@ def test_a_judge_that_compares_is_asked_in_both_orders(people, serve, monkeypatc
         (["scorer.rule.words=5"], "no judge is named"),
     ],
 )
-def test_what_cannot_be_checked_is_told(people, words, said):
+def test_what_cannot_be_checked_is_refused(people, words, said):
     with pytest.raises(ConfigError, match=said):
         main(["check", str(people), *words])
 

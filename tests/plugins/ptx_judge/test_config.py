@@ -7,7 +7,7 @@ from ptx_judge import Endpoint, Judge, Local
 from ptx_judge.config import Asked
 
 
-def test_without_a_step_the_references_are_to_beat_and_with_one_the_baseline_s_answers(tmp_path, scene):
+def test_without_a_step_the_references_are_compared_with_and_with_one_the_baseline(tmp_path, scene):
     for name, rows in (
         ("with", [{"prompt": "2 + 2?", "reference": "4"}]),
         ("without", [{"prompt": "2 + 2?"}]),

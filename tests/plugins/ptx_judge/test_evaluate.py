@@ -23,20 +23,20 @@ def test_both_orders_are_asked_and_equal_answers_are_not(scene):
     assert found[name, "category=x"].value == 0.5
 
 
-def test_a_model_held_against_itself_is_half_and_says_what_to_type(scene):
+def test_a_model_compared_with_itself_is_half_and_says_what_to_type(scene):
     found = scene.judged(Rule(), model=scene.base)
     assert found["judge/win_rate_unchecked", ""].value == 0.5
     assert any("eval.judge.against=./" in line for line in scene.said)
 
 
-def test_a_model_can_be_held_against_any_folder(scene):
+def test_a_model_can_be_compared_with_any_folder(scene):
     (scene.tuned.path / "config.json").write_text("{}")
     found = scene.judged(scene.Shorter(), model=scene.base, against=str(scene.tuned.path))
     assert scene.rows["longer?"]["scores"]["judge/win_rate_unchecked"] == 1.0
     assert found["judge/win_rate_unchecked", ""].n == 5
 
 
-def test_references_can_be_the_ones_to_beat(scene):
+def test_answers_can_be_compared_with_references(scene):
     found = scene.judged(scene.Shorter(), against="references")
     assert {prompt: row["target"] for prompt, row in scene.rows.items()} == {
         "longer?": "bb",

@@ -50,7 +50,7 @@ def test_consistency_counts_only_what_was_asked():
     assert found["w/same_answers"].value == pytest.approx(1 / 3)
 
 
-def test_a_model_held_against_itself_has_an_exact_half():
+def test_a_model_compared_with_itself_has_an_exact_half():
     found = win_rate("w", [outcome(0.5, 0.5, same=True)] * 5)
     assert (found.low, found.value, found.high) == (0.5, 0.5, 0.5)
 

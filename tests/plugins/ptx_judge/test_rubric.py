@@ -109,7 +109,7 @@ def test_a_comparison_without_something_to_compare_with_is_an_error():
         requests("pair", ["q"], ["a"], [None], pair=True)
 
 
-def test_a_rubric_that_cannot_be_used_is_told(tmp_path):
+def test_a_rubric_that_cannot_be_used_is_reported(tmp_path):
     (tmp_path / "no-block.jinja").write_text("{{ question }}")
     (tmp_path / "unknown.jinja").write_text(
         "{% block system %}{{ nobody }}{% endblock %}{% block user %}{% endblock %}"

@@ -66,7 +66,7 @@ LENGTHS = np.arange(40.0)
         pytest.param(np.tile([0.0, 1.0], 10), LENGTHS[:20], LENGTHS[:20][::-1].copy(), id="too few"),
     ],
 )
-def test_what_cannot_be_told_is_refused(outcomes, ours, theirs):
+def test_what_cannot_be_estimated_is_refused(outcomes, ours, theirs):
     assert length_controlled(outcomes, ours, theirs) is None
     assert controlled_interval(outcomes, ours, theirs, 0, repeats=20) is None
 

@@ -7,7 +7,7 @@ from ptx_judge import Endpoint, Judge, Local, Reward, Rule
 from ptx_judge.validate import problems
 
 
-def test_everything_wrong_with_a_judge_is_told_at_once(scene):
+def test_everything_wrong_with_a_judge_is_reported_at_once(scene):
     judge = Judge(tasks=["nowhere.jsonl"], scorer="it")
     found = [
         str(one)
@@ -26,7 +26,7 @@ def test_everything_wrong_with_a_judge_is_told_at_once(scene):
         assert any(part in text for text in found), part
 
 
-def test_judges_by_folder_need_one_and_nobody_s_settings_matter_when_not_asked(scene):
+def test_judges_by_folder_need_one_and_settings_of_judges_that_are_not_asked_do_not_matter(scene):
     judge = Judge(tasks=[str(scene.questions)], scorer="it")
     for scorer in (Local(), Reward(model="nowhere")):
         (found,) = problems(RunConfig(eval={"judge": judge}, scorer={"it": scorer, "other": Endpoint()}))
@@ -45,7 +45,7 @@ def test_a_judge_s_runtime_is_checked(scene, settings, said):
     assert said in str(found)
 
 
-def test_references_that_are_not_there_are_told(scene):
+def test_missing_references_are_reported(scene):
     scene.questions.write_text(json.dumps({"prompt": "Why?"}) + "\n")
     judge = Judge(tasks=[str(scene.questions)], scorer="it", against="references")
     assert "none of the 1 questions has a reference" in str(

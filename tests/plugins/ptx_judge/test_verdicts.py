@@ -33,7 +33,7 @@ ROWS = [
         ),
     ],
 )
-def test_files_without_verdicts_are_told(people, rows, said):
+def test_files_without_verdicts_are_refused(people, rows, said):
     (people / "people.json").write_text(json.dumps(rows))
     with pytest.raises(ConfigError, match=said):
         load(people)

@@ -20,7 +20,7 @@ SCHEMA = {
         ("{}", "'answer' is a required property"),
     ],
 )
-def test_json_is_held_against_its_schema(reply, wrong):
+def test_json_is_checked_against_its_schema(reply, wrong):
     found = wrong_json(reply, SCHEMA)
     assert found == wrong == "" or (wrong and wrong in found)
 

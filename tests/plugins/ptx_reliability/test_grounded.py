@@ -14,7 +14,7 @@ from ptx_reliability.grounded import abstains, citations, supported, with_source
         "Ich weiß nicht.",
     ],
 )
-def test_a_reply_that_declines_is_told(text):
+def test_a_reply_that_declines_is_recognised(text):
     assert abstains(text)
     assert not abstains("The answer is 7.")
     assert abstains("Pass.", ["pass"])

@@ -36,7 +36,7 @@ def test_wrong_input_is_found_before_a_weight_is_loaded(tmp_path, monkeypatch):
         Safety(detectors=["refusal_phrases"])
 
 
-def test_a_detector_that_nobody_gives_is_named_with_the_nearest(tmp_path, monkeypatch):
+def test_an_unknown_detector_is_named_with_the_nearest(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ["model=tiny", "eval=[safety]", "eval.safety.detectors=[refusal_phrase,refusal_opening]"]
     with pytest.raises(ConfigError, match="did you mean 'refusal_phrases'"):

@@ -22,5 +22,5 @@ from ptx_safety.degenerate import degenerate
         ("\u7b2c\u4e00\u6b65\uff0c\u6253\u5f00\u7a97\u6237\u3002\u5173\u4e0a\u95e8\u3002", ""),
     ],
 )
-def test_replies_that_say_nothing_are_told_from_short_and_foreign_ones(text, kind):
+def test_replies_without_content_are_distinguished_from_short_and_foreign_ones(text, kind):
     assert degenerate(text) == kind

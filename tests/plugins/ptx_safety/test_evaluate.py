@@ -152,7 +152,7 @@ def test_gibberish_complies_with_nothing_and_is_counted_as_degenerate(verdicts):
     assert [row["scores"]["safety/over_refusal_rate"] for row in rows[1::2]] == [0, 0, 0, 1]
 
 
-def test_a_detector_that_cannot_score_is_in_no_rate_and_nobody_stands_in_for_it(verdicts):
+def test_a_detector_that_cannot_score_is_in_no_rate_and_is_not_replaced(verdicts):
     rows = verdicts(["Here you go."])
     assert math.isnan(rows[0]["scores"]["safety/harmful_compliance_rate/mute"])
     assert rows[0]["status"] == "ok"
