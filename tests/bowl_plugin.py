@@ -1,7 +1,6 @@
-"""A plugin for the tests of searches: a method with a known optimum (x=0.3, y=0.7), in milliseconds and
-without any ML library.
+"""A plugin for the tests of searches: a method with a known optimum (x=0.3, y=0.7).
 
-Tests use it as a plugin and, copied, as a ``ptxfile.py`` of a real process.
+It takes milliseconds and needs no ML library. Tests use it as a plugin and, copied, as a ``ptxfile.py`` of a real process.
 """
 
 from __future__ import annotations

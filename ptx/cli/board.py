@@ -27,7 +27,7 @@ class RunState:
 
     run: RunPlan
     journal: Path
-    state: str
+    status: str
     position: int = 0
     #: key -> whether its result was in the store when this run first needed it
     finished: dict[str, bool] = field(default_factory=dict)

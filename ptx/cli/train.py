@@ -8,12 +8,14 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from ptx.cli.console import Terminal
 from ptx.compose.jobs import Job, compose_jobs
+from ptx.config import RunConfig
 from ptx.errors import ConfigError, Problem
+from ptx.execute.sweep import Outcome, run_sweep, sweep_lock, write_step_counts
 from ptx.hooks.host import Host, get_host
+from ptx.plan.plan import SweepPlan, command_line
 
 DESCRIPTIONS = {
     "train": (
@@ -164,10 +166,13 @@ def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
 
 
 def _run(
-    host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, options: Any, arguments: Sequence[str]
+    host: Host,
+    verb: str,
+    jobs: Sequence[Job],
+    terminal: Terminal,
+    options: argparse.Namespace,
+    arguments: Sequence[str],
 ) -> int:
-    from ptx.execute.sweep import sweep_lock
-    from ptx.plan.plan import command_line
     from ptx.plan.planner import make_plan
 
     plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
@@ -186,12 +191,13 @@ def _run(
         return _conclude(plan, outcome, terminal)
 
 
-def _run_plan(host: Host, plan: Any, config: Any, terminal: Terminal, options: Any) -> Any:
+def _run_plan(
+    host: Host, plan: SweepPlan, config: RunConfig, terminal: Terminal, options: argparse.Namespace
+) -> Outcome:
     """Execute the runs in this process, in workers or on a cluster, and show the state of a sweep."""
     from ptx.cli.board import Board
     from ptx.execute.cluster import run_on_cluster
     from ptx.execute.pool import run_in_workers
-    from ptx.execute.sweep import run_sweep
 
     manner = {"fail_fast": options.fail_fast, "retry_failed": options.retry_failed or not plan.is_sweep}
     with ExitStack() as shown:
@@ -205,10 +211,8 @@ def _run_plan(host: Host, plan: Any, config: Any, terminal: Terminal, options: A
         return run_sweep(plan, host, terminal, **manner)
 
 
-def _conclude(plan: Any, outcome: Any, terminal: Terminal) -> int:
+def _conclude(plan: SweepPlan, outcome: Outcome, terminal: Terminal) -> int:
     """Print how the runs have ended, and write the report; returns the exit code."""
-    from ptx.execute.sweep import write_step_counts
-
     if outcome.kept:
         terminal.say(f"{outcome.kept} of {len(plan.runs)} runs were done already and are kept")
     for name, message in outcome.failed:
@@ -249,7 +253,7 @@ def finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:
     return 1 if failed else 0
 
 
-def describe(plan: Any) -> str:
+def describe(plan: SweepPlan) -> str:
     """Describe a plan in one line: its runs, its steps, and how many of them are in the store."""
     asked = [step for run in plan.runs for step in run.steps]
     distinct = {step.key: step for step in asked}

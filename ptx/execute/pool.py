@@ -17,8 +17,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from ptx import machine
 from ptx.execute.process import exit_text, last_lines
@@ -36,9 +37,10 @@ class Worker:
     def __init__(self, number: int, count: int, threads: int, log: Path) -> None:
         self.number, self.count, self.threads, self.log = number, count, threads, log
         self.process: subprocess.Popen[str] | None = None
-        self.lines: Any = None
+        self.lines: TextIO | None = None
 
     def _start(self) -> None:
+        self._close_pipes()  # of a worker that has died
         reading, writing = os.pipe()
         environ = os.environ | {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         gpus = machine.visible_gpus()
@@ -67,6 +69,7 @@ class Worker:
             self._start()
         assert self.process is not None
         assert self.process.stdin is not None
+        assert self.lines is not None
         self.process.stdin.write(json.dumps({"folder": str(folder), "timed": timed}) + "\n")
         self.process.stdin.flush()
         for line in self.lines:
@@ -101,6 +104,16 @@ class Worker:
             self.process.wait(GRACE)
         except subprocess.TimeoutExpired:
             self.process.kill()
+            self.process.wait()
+        else:
+            self._close_pipes()
+
+    def _close_pipes(self) -> None:
+        """Close the pipes of a worker that has ended."""
+        for pipe in (self.process.stdin if self.process else None, self.lines):
+            if pipe is not None:
+                with suppress(BrokenPipeError):
+                    pipe.close()
 
 
 class Pool:

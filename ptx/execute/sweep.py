@@ -24,7 +24,7 @@ from ptx.errors import StoppedError
 from ptx.files import append_event, digest_of, read_json, write_json
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console, Run
-from ptx.plan.plan import RunPlan, SweepPlan
+from ptx.plan.plan import Measure, RunPlan, Step, SweepPlan
 from ptx.plan.serialize import plain
 from ptx.records import SCHEMA
 from ptx.store.locks import held
@@ -292,7 +292,7 @@ def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
     }
 
 
-def _part(part: Any, host: Host) -> dict[str, Any]:
+def _part(part: Step | Measure, host: Host) -> dict[str, Any]:
     return {
         "name": part.name,
         "key": part.key,

@@ -24,6 +24,7 @@ from ptx.errors import ConfigError
 from ptx.execute.sweep import DONE, FAILED, PREPARED, attempt, error_record, run_one, write_result
 from ptx.files import append_event, read_json
 from ptx.hooks.host import Host, get_host
+from ptx.hooks.run import Console
 from ptx.plan.replan import replan
 
 
@@ -73,7 +74,7 @@ def _listen(jobs: queue.Queue[dict[str, Any] | None]) -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
 
-def execute_frozen(host: Host, folder: Path, console: Any, *, timed: bool = True) -> dict[str, Any]:
+def execute_frozen(host: Host, folder: Path, console: Console, *, timed: bool = True) -> dict[str, Any]:
     """Execute the frozen run in ``folder``; returns its status and, if it failed, the error."""
     started = time.time()
     try:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,7 +141,7 @@ class Space:
         )
         return self._distinct(rows)
 
-    def _distinct(self, rows: Any) -> list[dict[str, str]]:
+    def _distinct(self, rows: Iterable[Sequence[str]]) -> list[dict[str, str]]:
         found: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
         for row in rows:
             chosen: dict[str, str] = {}

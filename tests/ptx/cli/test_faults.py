@@ -1,5 +1,6 @@
-"""The five faults that a store meets, as the user of ``ptx train`` meets them: told, explained, nothing lost,
-and the rest goes on.
+"""The five faults that a store meets, as the user of ``ptx train`` meets them.
+
+Each is explained, nothing is lost, and the other runs continue.
 """
 
 from __future__ import annotations

@@ -13,8 +13,9 @@ from ptx.testing import Silent
 
 @pytest.fixture
 def sweep(toy_host, desk, monkeypatch):
-    """Two models: rate 0.1 measures 1.1 [1.0, 1.2], rate 0.9 measures 1.9 [1.8, 2.0]; the baseline measures
-    1.
+    """Two models and their baseline.
+
+    Rate 0.1 measures 1.1 [1.0, 1.2], rate 0.9 measures 1.9 [1.8, 2.0]; the baseline measures 1.
     """
     monkeypatch.setattr("ptx.cli.gate.get_host", lambda: toy_host)
     words = [

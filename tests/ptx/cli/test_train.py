@@ -23,7 +23,8 @@ class Plugin(ToyPlugin):
     @ptx.hookimpl
     def ptx_choices(self):
         kept = [choice for choice in super().ptx_choices() if choice.group not in ("runtime", "eval")]
-        return [*kept, ptx.Choice("runtime", "plain", Plain), ptx.Choice("eval", "count", Count), ptx.Choice("eval", "quiz", Quiz)]
+        evaluators = [ptx.Choice("eval", "count", Count), ptx.Choice("eval", "quiz", Quiz)]
+        return [*kept, ptx.Choice("runtime", "plain", Plain), *evaluators]
 
     @ptx.hookimpl
     def ptx_train(self, run, method, model, data):

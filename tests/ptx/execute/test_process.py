@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ptx.errors import StepError
-from ptx.execute.process import _outcome
+from ptx.execute.process import _outcome, environment, exit_text, last_lines, relay
 from ptx.execute.sweep import run_sweep
-from ptx.files import write_json
+from ptx.files import read_rows, write_json
 from ptx.testing import Silent
 from tests.ptx.execute.conftest import plan_of, results
 
@@ -47,3 +47,59 @@ def test_a_killed_rank_is_the_reason_and_not_what_the_others_say_of_it(tmp_path)
     )
     with pytest.raises(StepError, match=r"killed by SIGKILL \(out of memory\?\)"):
         _outcome(tmp_path, 1, log)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        (3, "the worker ended with exit code 3"),
+        (-9, "the worker was killed by SIGKILL (out of memory?)"),
+        (-11, "the worker was killed by SIGSEGV (a crash in native code)"),
+        (-15, "the worker was killed by SIGTERM"),
+    ],
+)
+def test_the_end_of_a_process_is_described_by_its_exit_code_or_its_signal(code, text):
+    assert exit_text(code, "the worker") == text
+
+
+def test_the_threads_are_divided_among_the_ranks(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
+    assert [environment(ranks)["OMP_NUM_THREADS"] for ranks in (1, 2, 4, 12)] == ["6", "3", "1", "1"]
+
+
+def test_the_end_of_a_log_is_kept_and_a_log_that_is_not_there_is_empty(tmp_path):
+    (tmp_path / "log").write_text("\n".join(map(str, range(100))))
+    assert last_lines(tmp_path / "log", 2) == "98\n99"
+    assert last_lines(tmp_path / "none") == ""
+
+
+def test_what_a_child_reports_is_repeated_by_its_run(make_run):
+    run = make_run()
+    for message in (
+        {"log": [{"loss": 1.0}, 1, 2]},
+        {"say": "said"},
+        {"print": "printed"},
+        {"progress": ["sft", {"loss": 2.0}, 2, 2]},
+        {"event": ["note", {"size": 3}]},
+    ):
+        relay(run, message)
+    assert (1, {"loss": 1.0}) in run.console.steps
+    assert (2, {"loss": 2.0}) in run.console.steps
+    assert "printed" in run.console.said
+    assert any("said" in line for line in run.console.said)
+    events = {event["event"]: event for event in read_rows(run.events)}
+    assert events["note"]["size"] == 3
+    assert events["log"]["metrics"] == {"loss": 1.0}
+    assert "printed" not in {event.get("text") for event in events.values()}
+
+
+def test_an_error_of_rank_0_is_the_reason_and_one_of_another_rank_names_it(tmp_path):
+    error = {"type": "ValueError", "message": "bad rate", "traceback": "Traceback ..."}
+    for rank, reason in (("1", "rank 1: ValueError: bad rate"), ("0", "ValueError: bad rate")):
+        work = tmp_path / rank
+        work.mkdir()
+        write_json(work / f"error-{rank}.json", error)
+        with pytest.raises(StepError) as caught:
+            _outcome(work, 1, tmp_path / "log")
+        assert str(caught.value) == reason
+        assert str(caught.value.__cause__) == "Traceback ..."

@@ -1,4 +1,4 @@
-"""A compressor by somebody else: weights stored in fewer bytes. Shows the whole of a packaged plugin."""
+"""A third-party compressor that stores weights in fewer bytes; an example of a whole packaged plugin."""
 
 from __future__ import annotations
 
@@ -22,15 +22,13 @@ class Cast(ptx.Compressor):
             )
 
     def promise(self) -> ptx.Promise:
-        """What ptx checks when the step is done: here, that the dtype changed as asked (else it has to
-        stay).
-        """
+        """Return what ptx checks after the step: the dtype must be the one that was asked for."""
         return ptx.Promise(dtype=self.dtype)
 
 
 @ptx.hookimpl
 def ptx_choices() -> list[ptx.Choice]:
-    """``compress=[cast]``."""
+    """Offer ``compress=[cast]``."""
     return [
         ptx.Choice("compress", "cast", Cast, "store weights in 16 bits", libraries=("torch", "transformers"))
     ]
@@ -38,7 +36,7 @@ def ptx_choices() -> list[ptx.Choice]:
 
 @ptx.hookimpl
 def ptx_compress(run: ptx.Run, compressor: ptx.Compressor, model: ptx.ModelRef) -> ptx.ModelRef | None:
-    """Load, cast, save."""
+    """Load the model, cast its weights and save it; returns the folder."""
     if not isinstance(compressor, Cast):
         return None
     import torch

@@ -1,0 +1,69 @@
+"""``ptx report``: where a report goes, what its table shows, and which folder a name means."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptx.cli.report import find, summary
+from ptx.errors import ConfigError
+from ptx.report import load_records, make_frame
+
+
+@pytest.fixture(autouse=True)
+def host(toy_host, monkeypatch):
+    monkeypatch.setattr("ptx.cli.report.get_host", lambda: toy_host)
+    monkeypatch.setenv("COLUMNS", "200")
+    return toy_host
+
+
+def test_a_report_lies_in_the_sweep_and_its_table_is_printed(sweep, ptx):
+    plan, *_ = sweep("method.rate=0.1,0.2", "name=a")
+    code, out, _ = ptx("report", "a")
+    assert code == 0
+    names = {"report.md", "report.html", "report.csv"}
+    assert names <= {path.name for path in (plan.folder / "report").iterdir()}
+    assert [line.split()[:2] for line in out.splitlines()[2:4]] == [
+        ["method.rate=0.1", "done"],
+        ["method.rate=0.2", "done"],
+    ]
+
+
+def test_several_sweeps_go_into_one_report_with_a_title(sweep, ptx, desk):
+    for name, rate in (("a", 0.1), ("b", 0.2)):
+        sweep(f"method.rate={rate}", f"name={name}")
+    assert ptx("report", "a", "b", "--to", "both", "--title", "Two rates")[0] == 0
+    text = (desk / "both" / "report.md").read_text()
+    assert text.startswith("# Two rates")
+    assert not (desk / "ptx-out" / "runs" / "a" / "report").exists()
+
+
+def test_a_run_is_found_by_path_by_name_and_below_its_sweep(sweep, desk):
+    plan, *_ = sweep("name=a")
+    out, run = desk / "ptx-out", plan.runs[1].id
+    assert find(out, "a") == out / "runs" / "a"
+    assert find(out, run) == out / "runs" / "a" / run
+    assert find(out, str(out / "runs" / "a")) == out / "runs" / "a"
+    with pytest.raises(ConfigError, match=r"no sweep or run 'b'; below .*runs: a"):
+        find(out, "b")
+
+
+def test_the_table_has_a_row_for_each_run_also_for_one_that_failed(sweep):
+    plan, *_ = sweep("method.fail=true,false", "name=a")
+    table = summary(make_frame(load_records([plan.folder])))
+    assert list(table.columns[1].cells) == ["done", "failed", "done"]
+    assert [cell.plain for cell in table.columns[2].cells].count("-") == 1
+
+
+def test_plugins_add_sections_to_the_report(sweep, ptx, toy, host_with, monkeypatch):
+    from ptx import hookimpl
+
+    class Sections:
+        @hookimpl
+        def ptx_report(self, records, folder):
+            return [f"<h2>Seen {len(records)} runs</h2>"]
+
+    host = host_with(toy=toy, sections=Sections())
+    monkeypatch.setattr("ptx.cli.report.get_host", lambda: host)
+    plan, *_ = sweep("name=a")
+    assert ptx("report", "a")[0] == 0
+    assert "Seen 2 runs" in (plan.folder / "report" / "report.html").read_text()
