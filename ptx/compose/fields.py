@@ -36,6 +36,11 @@ def set_field(node: DictConfig, key: str, value: Any) -> list[Problem]:
     return []
 
 
+def as_typed(value: Any) -> str:
+    """A value as the user writes it: ``[a,b]`` for a list."""
+    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
+
+
 def _child(node: Any, part: str) -> Any:
     return node[part] if isinstance(node, DictConfig) and part in node else None
 
@@ -56,7 +61,7 @@ def _unknown_field(node: DictConfig, path: list[str], key: str) -> Problem:
     where = ".".join(path[:-1]) or "the configuration"
     if len(path) < len(key.split(".")) and path[0] in OPEN_GROUPS and len(path) == 2:
         return Problem(
-            f"{key}: {path[1]!r} is not among {path[0]}={known}",
+            f"{key}: {path[1]!r} is not among {path[0]}={as_typed(known)}",
             f"add it: {path[0]}=[{','.join([*known, path[1]])}]",
         )
     if len(path) == 2 and path[0] == "method" and path[1] in IN_METHOD and path[1] in known:

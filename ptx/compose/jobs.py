@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ptx.compose.default_data import add_default_data
 from ptx.compose.default_evaluators import add_default_evaluators
-from ptx.compose.fields import OPEN_GROUPS, set_field
+from ptx.compose.fields import OPEN_GROUPS, as_typed, set_field
 from ptx.compose.former_names import without_former_names
 from ptx.compose.groups import hydra, known
 from ptx.compose.overrides import RUNTIME, choices_and_values, grid, read
@@ -157,7 +157,7 @@ def _apply(
     suggestions = [(key, value) for key, value in _suggestions(host, node, suggested) if key not in typed]
     if suggestions:
         notes.append(
-            f"suggested by the model: {' '.join(f'{key}={_word(value)}' for key, value in suggestions)}"
+            f"suggested by the model: {' '.join(f'{key}={as_typed(value)}' for key, value in suggestions)}"
         )
     later = [pair for pair in values if pair not in early]
     named = [value for key, value in later if key == BASELINE_RUNTIME and value is not None]
@@ -170,10 +170,6 @@ def _apply(
     return problems + [
         problem for key, value in [*suggestions, *later] for problem in set_field(node, key, value)
     ]
-
-
-def _word(value: Any) -> str:
-    return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)
 
 
 def _suggestions(

@@ -16,7 +16,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from ptx.compose.fields import OPEN_GROUPS
+from ptx.compose.fields import OPEN_GROUPS, as_typed
 from ptx.compose.groups import known
 from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import ConfigError, Problem, did_you_mean
@@ -119,7 +119,7 @@ def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tup
         return (
             [
                 Problem(
-                    f"{group} takes {'a list' if many else 'one value'}, got {group}={value}",
+                    f"{group} takes {'a list' if many else 'one value'}, got {group}={as_typed(value)}",
                     f"write {right}",
                 )
             ],
@@ -133,7 +133,7 @@ def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tup
     wrong = [name for name in names if str(name) not in known(group)]
     if len(set(map(str, names))) < len(names):
         return (
-            [Problem(f"{group}={value} names a choice twice", "to repeat a step write a recipe")],
+            [Problem(f"{group}={as_typed(value)} names a choice twice", "to repeat a step write a recipe")],
             None,
             [],
         )

@@ -28,7 +28,7 @@ def composed(host, *words):
     return job
 
 
-def test_the_model_of_a_run_is_measured_on_the_data_of_that_run_and_that_is_said(toy_host, made):
+def test_the_model_of_a_run_is_measured_on_the_data_of_that_run_and_a_note_says_so(toy_host, made):
     job = composed(toy_host, f"model={made({'choice': 'data=path', 'path': 'text.jsonl', 'limit': 3})}")
     assert (job.config.data.path, job.config.data.limit) == ("text.jsonl", None)
     assert job.notes == ("data=text.jsonl, as in the run that made runs/one/model",)
@@ -45,7 +45,7 @@ def test_data_that_is_named_or_refused_stays(toy_host, made):
 @pytest.mark.parametrize(
     "data", [None, {"choice": "data=path", "path": "gone.jsonl"}, {"choice": "data=of_a_stranger"}]
 )
-def test_data_that_is_not_here_is_nobodys(toy_host, made, data):
+def test_recorded_data_that_does_not_exist_any_more_is_not_used(toy_host, made, data):
     job = composed(toy_host, f"model={made(data)}")
     assert (job.config.data, job.notes) == (None, ())
 

@@ -54,7 +54,7 @@ def composed(host, verb, *words):
     return list(job.config.eval), job.notes
 
 
-def test_it_comes_along_where_a_step_trains_and_that_is_said(host):
+def test_a_default_evaluator_is_added_where_a_step_trains_and_a_note_says_so(host):
     measured, notes = composed(host, "train", "method=toy", "eval=[latency]")
     assert measured == ["latency", "watch"]
     assert notes == (
@@ -85,7 +85,7 @@ def test_a_compressor_that_trains_and_a_recipe_that_does_are_trainings(host, ver
         ("eval", ["eval=[latency]", "eval.watch=true"], ["latency", "watch"]),
     ],
 )
-def test_it_stays_away_where_nothing_trains_nothing_is_measured_or_it_is_not_wanted(
+def test_it_is_not_added_where_nothing_trains_nothing_is_measured_or_it_is_switched_off(
     host, verb, words, expected
 ):
     measured, notes = composed(host, verb, *words)
@@ -106,7 +106,7 @@ def test_a_misspelt_switch_is_answered_with_the_right_one(host):
         compose_jobs(host, "train", [*BASE, "method=toy", "eval.wotch=false"])
 
 
-def test_the_models_before_and_after_are_both_measured_on_the_text_that_came_with_the_data(host):
+def test_the_models_before_and_after_are_both_measured_on_the_text_beside_the_data(host):
     data = Path("family")
     data.mkdir()
     (data / "text.jsonl").write_text('{"text": "one two"}\n')

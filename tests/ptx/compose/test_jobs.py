@@ -73,7 +73,7 @@ def test_a_refused_value_carries_the_dataclass_message(toy_host, desk):
     ]
 
 
-def test_free_arguments_are_taken_whole_or_key_by_key(toy_host, desk):
+def test_free_arguments_are_set_as_a_whole_or_key_by_key(toy_host, desk):
     config = compose_jobs(toy_host, "train", [*BASE, "method.args={a: 1}", "method.args.b=x"])[0].config
     assert config.method.args == {"a": 1, "b": "x"}
 
@@ -86,7 +86,7 @@ def test_adapters_are_a_group_of_their_own(toy_host, desk):
     ]
 
 
-def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_method(qat_host, desk):
+def test_quantisation_aware_training_is_a_group_of_its_own_and_becomes_a_field_of_the_method(qat_host, desk):
     config = compose_jobs(qat_host, "train", [*BASE, "qat=coarse", "method.qat.digits=2"])[0].config
     assert (type(config.method.qat).__name__, config.method.qat.digits) == ("Coarse", 2)
     assert compose_jobs(qat_host, "train", BASE)[0].config.method.qat is None
@@ -99,7 +99,7 @@ def test_what_weights_are_seen_through_is_a_group_of_its_own_and_goes_into_the_m
     assert problems_of(qat_host, [*BASE, "qat=coarsly"]) == ["no qat 'coarsly'; did you mean 'coarse'?"]
 
 
-def test_what_weights_are_seen_through_is_in_the_steps_key_with_its_version(
+def test_quantisation_aware_training_is_in_the_key_of_the_step_with_its_version(
     qat_host, host_with, coarse, toy, desk
 ):
     def ingredients(host, *words):
@@ -120,7 +120,7 @@ def test_a_users_yaml_preset_wins_over_the_packaged_choice(toy_host, desk):
     assert (type(config.method).__name__, config.method.rate) == ("ToyMethod", 0.9)
 
 
-def test_an_unknown_choice_of_a_broken_plugin_names_the_plugin(host_with, toy, desk):
+def test_an_unknown_choice_is_answered_with_the_plugins_that_could_not_be_loaded(host_with, toy, desk):
     def explode():
         raise ImportError("no module named 'lost'")
 
@@ -133,7 +133,7 @@ def test_an_unknown_choice_of_a_broken_plugin_names_the_plugin(host_with, toy, d
     assert "plugin lost (their.module) is not loaded: ImportError" in found[1]
 
 
-def test_what_a_model_suggests_is_taken_where_nothing_was_typed_and_said(host_with, toy, desk):
+def test_the_suggestions_of_a_model_are_used_where_nothing_was_typed_and_a_note_says_so(host_with, toy, desk):
     from dataclasses import dataclass
 
     from ptx import Choice, Model, hookimpl

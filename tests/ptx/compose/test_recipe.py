@@ -1,4 +1,4 @@
-"""Recipes: steps in order, the same kind twice, every field in reach of the command line."""
+"""Recipes: steps in order, the same kind twice, every field can be set from the command line."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def refusals(host, *words):
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_the_steps_of_a_recipe_are_taken_in_order_and_a_kind_may_come_twice(toy_host, toy, recipes):
+def test_the_steps_of_a_recipe_run_in_order_and_a_kind_may_come_twice(toy_host, toy, recipes):
     plan = make_plan(toy_host, "train", jobs_of(toy_host, "recipe=twice"), "ptx test")
     assert [(step.kind, step.name) for step in plan.runs[-1].steps] == [
         ("train", "first"),
@@ -92,7 +92,7 @@ def test_the_ramp_starts_at_zero_and_ends_at_the_target():
     assert (ramp(0, 0.6), ramp(1, 0.6)) == (0, 0.6)
 
 
-def test_adapters_of_a_step_stand_in_the_step(toy_host, recipes):
+def test_adapters_of_a_step_are_written_in_the_step(toy_host, recipes):
     recipes("small", "steps:\n  tune: {method: toy, lora: {r: 4}}\n")
     assert jobs_of(toy_host, "recipe=small")[0].config.chain()["tune"].lora.r == 4
 
@@ -100,7 +100,7 @@ def test_adapters_of_a_step_stand_in_the_step(toy_host, recipes):
 @pytest.mark.parametrize(
     ("written", "digits"), [("coarse", 1), ("{coarse: {digits: 3}}", 3), ("{coarse: null}", 1)]
 )
-def test_what_a_steps_weights_are_seen_through_stands_in_the_step(qat_host, recipes, written, digits):
+def test_quantisation_aware_training_of_a_step_is_written_in_the_step(qat_host, recipes, written, digits):
     recipes("rounded", f"steps:\n  tune: {{method: toy, qat: {written}}}\n")
     assert jobs_of(qat_host, "recipe=rounded")[0].config.chain()["tune"].qat.digits == digits
     assert (
@@ -111,7 +111,7 @@ def test_what_a_steps_weights_are_seen_through_stands_in_the_step(qat_host, reci
     )
 
 
-def test_a_name_that_nothing_gives_is_refused_there_too(qat_host, recipes):
+def test_an_unknown_name_is_refused_there_too(qat_host, recipes):
     recipes("rounded", "steps:\n  tune: {method: toy, qat: corse}\n")
     with pytest.raises(ConfigError, match=r"recipe step 'tune': no qat 'corse'; did you mean 'coarse'\?"):
         jobs_of(qat_host, "recipe=rounded")
@@ -128,7 +128,7 @@ def test_a_step_may_learn_from_another_shape_of_the_family(toy_host, recipes, de
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("steps:\n  a: {method: tooy}\n", "recipe step 'a': no method 'tooy'; did you mean 'toy'?"),
         ("steps:\n  a: {method: toy, rte: 1}\n", "steps.a has no field 'rte'; did you mean 'rate'?"),
@@ -140,9 +140,9 @@ def test_a_step_may_learn_from_another_shape_of_the_family(toy_host, recipes, de
         ("stps:\n  a: {method: toy}\n", "a recipe has no field 'stps'; did you mean 'steps'?"),
     ],
 )
-def test_mistakes_in_a_recipe_are_named(toy_host, recipes, text, said):
+def test_mistakes_in_a_recipe_are_named(toy_host, recipes, text, message):
     recipes("wrong", text)
-    assert any(said in problem for problem in refusals(toy_host, "recipe=wrong"))
+    assert any(message in problem for problem in refusals(toy_host, "recipe=wrong"))
 
 
 def test_a_recipe_and_a_method_together_are_refused(toy_host, recipes):

@@ -25,7 +25,7 @@ def test_a_run_is_found_by_any_of_its_names(text, place):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (
             "compress=[gptq]",
@@ -40,10 +40,10 @@ def test_a_run_is_found_by_any_of_its_names(text, place):
         ),
     ],
 )
-def test_a_name_of_none_or_several_is_refused_with_what_there_is(text, said):
+def test_a_name_of_none_or_several_is_refused_with_the_names_that_exist(text, message):
     with pytest.raises(ConfigError, match=r"against=") as caught:
         find(text, RUNS)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_a_sweep_that_declares_a_run_it_does_not_have_is_refused_before_it_starts(toy_host, desk):
