@@ -384,6 +384,7 @@ def test_every_command_that_is_not_run_has_its_reason_beside_it(page):
             assert re.search(r"[Nn]ot run here", block.around), block.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "command"),
     [
