@@ -29,7 +29,7 @@ LIBRARIES = ("torch", "transformers")
 BATCH = 16  # prompts that are answered together
 
 
-def answered(
+def answer_prompts(
     run: Run, method: Sequence, teacher: ModelRef, rows: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Rows of prompt and completion, one for every prompt whose answer was finished.

@@ -63,7 +63,7 @@ class Taught(TrlMethod, Compressor):
     @override
     def models(self, before: Mapping[str, Any]) -> dict[str, str]:
         """The names of the teacher, and of the student where it is not the step's input."""
-        return {"teacher": self.teacher or uncompressed(before)} | (
+        return {"teacher": self.teacher or name_before_compression(before)} | (
             {"student": self.student} if self.student else {}
         )
 
@@ -73,7 +73,7 @@ class Taught(TrlMethod, Compressor):
         return True
 
 
-def uncompressed(before: Mapping[str, Any]) -> str:
+def name_before_compression(before: Mapping[str, Any]) -> str:
     """The name of the model before the first compression among the earlier steps.
 
     It is the step's own input where nothing was compressed.

@@ -47,6 +47,6 @@ def training_rows(
     shape = data.require(method.needs, "method=distill")
     if not isinstance(method, Sequence):
         return shape, data.rows(shape)
-    from ptx_distill.answers import answered
+    from ptx_distill.answers import answer_prompts
 
-    return "completions", answered(run, method, teacher, data.rows(shape))
+    return "completions", answer_prompts(run, method, teacher, data.rows(shape))

@@ -42,7 +42,7 @@ class DistillTrainer(SFTTrainer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, run: Run, method: Distill, teacher: ModelRef, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.how = method
+        self.method = method
         config = self.model.config.get_text_config()
         shape = shape_of(weights_of(teacher.path))
         self.words = min(config.vocab_size, shape.words or config.vocab_size)
@@ -76,7 +76,7 @@ class DistillTrainer(SFTTrainer):  # type: ignore[misc]
         the same.
         """
         rows, steps = len(self.train_dataset), self.args.max_steps
-        seen = steps * self.how.batch_size if steps > 0 else self.args.num_train_epochs * rows
+        seen = steps * self.method.batch_size if steps > 0 else self.args.num_train_epochs * rows
         if 2 * seen < rows:
             run.say(
                 f"the teacher runs in every batch: this training reads {seen} of {rows} rows, too few to"
@@ -101,17 +101,20 @@ class DistillTrainer(SFTTrainer):  # type: ignore[misc]
         """The loss L, summed over the trained tokens and divided by their number in the whole step."""
         read = {name: inputs[name] for name in ("input_ids", "attention_mask")} | {"use_cache": False}
         mask = inputs["labels"][:, 1:] != -100  # (B, T - 1)
-        out = model(**read, output_hidden_states=bool(self.how.features_weight))
-        teacher = self._run_teacher(read) if self.how.needs_states else None
+        out = model(**read, output_hidden_states=bool(self.method.features_weight))
+        teacher = self._run_teacher(read) if self.method.needs_states else None
         scores = out.logits[:, :-1][mask][:, : self.words]  # (N, V)
         parts: dict[str, tuple[float, Callable[[], Tensor]]] = {
-            "divergence": (self.how.logits_weight, lambda: self._divergence(inputs, scores, mask, teacher)),
+            "divergence": (
+                self.method.logits_weight,
+                lambda: self._divergence(inputs, scores, mask, teacher),
+            ),
             "data_loss": (
-                self.how.data_weight,
+                self.method.data_weight,
                 lambda: loss.imitation(scores, inputs["labels"][:, 1:][mask]),
             ),
-            "hint_loss": (self.how.features_weight, lambda: self._hints(out, teacher, mask)),
-            "relation_loss": (self.how.attention_weight, lambda: self._relations(mask)),
+            "hint_loss": (self.method.features_weight, lambda: self._hints(out, teacher, mask)),
+            "relation_loss": (self.method.attention_weight, lambda: self._relations(mask)),
         }
         total = scores.new_zeros(len(scores), dtype=torch.float32)
         for name, (weight, value) in parts.items():
@@ -127,7 +130,7 @@ class DistillTrainer(SFTTrainer):  # type: ignore[misc]
         if self.attention is not None:
             self.attention.attach_teacher(self.teacher.network)
         with torch.no_grad():
-            return self.teacher.network(**read, output_hidden_states=bool(self.how.features_weight))
+            return self.teacher.network(**read, output_hidden_states=bool(self.method.features_weight))
 
     def _divergence(
         self, inputs: dict[str, Any], scores: Tensor, mask: Tensor, teacher: ModelOutput | None
@@ -139,12 +142,15 @@ class DistillTrainer(SFTTrainer):  # type: ignore[misc]
         if teacher is None:
             found = self.outputs.targets(texts_of(inputs))
         else:
-            found = targets(teacher.logits[:, :-1][mask][:, : self.words], self.how.top_k)
-        heat = self.how.temperature
+            found = targets(teacher.logits[:, :-1][mask][:, : self.words], self.method.top_k)
+        temperature = self.method.temperature
         value = loss.divergence(
-            self.how.divergence, teacher_at(found, heat), student_at(scores, found, heat), self.how.beta
+            self.method.divergence,
+            teacher_at(found, temperature),
+            student_at(scores, found, temperature),
+            self.method.beta,
         )
-        return loss.gradient_scale(heat) * value
+        return loss.gradient_scale(temperature) * value
 
     def _hints(self, out: ModelOutput, teacher: ModelOutput | None, mask: Tensor) -> Tensor:
         """H, the mean over the student's layers, (N,)."""

@@ -46,7 +46,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         self.mix = method
         self.pairs = self._pairs(run, reference, pairs) if method.lambda_pref else None
         self.safety = self._safety(run, safety) if method.lambda_safe else None
-        self._at = (-1, 0)
+        self._last_pass = (-1, 0)
 
     def _pairs(self, run: Run, reference: ModelRef, rows: list[Row]) -> Stream[Row]:
         """A stream of tokenised pairs, each with the reference's log-probabilities of both answers."""
@@ -90,7 +90,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
     ) -> Tensor:
         """L_sft + lambda_pref L_pref + lambda_safe L_safe, scaled for accumulation as TRL scales L_sft."""
         sft = super().compute_loss(model, inputs, num_items_in_batch=num_items_in_batch)
-        number = self._number()
+        number = self._pass_number()
         found = {}
         if self.pairs is not None:
             found["pref"] = (self.mix.lambda_pref, self._preference(model, self.pairs.batch(number)))
@@ -99,14 +99,16 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         # With num_items_in_batch, TRL's loss is already the micro batch's share of the whole step, and the
         # trainer divides no further; so the other losses are divided here.
         steps = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
-        self._note(sft_loss=steps * sft, **{f"{name}_loss": value for name, (_, value) in found.items()})
+        self._log_numbers(
+            sft_loss=steps * sft, **{f"{name}_loss": value for name, (_, value) in found.items()}
+        )
         return loss.mixed(sft, *((weight / steps, value) for weight, value in found.values()))
 
-    def _number(self) -> int:
+    def _pass_number(self) -> int:
         """The number of this forward pass in the whole training, counted over all ranks and over resumes."""
-        step, micro = self._at
-        self._at = (self.state.global_step, micro + 1 if step == self.state.global_step else 0)
-        passes = self.state.global_step * self.args.gradient_accumulation_steps + self._at[1]
+        step, micro = self._last_pass
+        self._last_pass = (self.state.global_step, micro + 1 if step == self.state.global_step else 0)
+        passes = self.state.global_step * self.args.gradient_accumulation_steps + self._last_pass[1]
         return int(passes * self.accelerator.num_processes + self.accelerator.process_index)
 
     def _preference(self, model: nn.Module, rows: list[Row]) -> Tensor:
@@ -122,7 +124,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         chosen, rejected = loss.answer_log_probability(out.log_probs, out.label_mask).chunk(2)
         references = batch["ref_chosen_logps"], batch["ref_rejected_logps"]
         margins = (chosen - references[0]) - (rejected - references[1])
-        self._note(
+        self._log_numbers(
             **{
                 "rewards/margins": self.mix.beta * margins.mean(),
                 "rewards/accuracies": (margins > 0).float().mean(),
@@ -134,7 +136,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         out = model(**self._prepare_inputs(self.data_collator(rows)), use_cache=False, fused_lm_head=True)
         return loss.imitation(out.log_probs, out.label_mask)
 
-    def _note(self, **numbers: Tensor) -> None:
+    def _log_numbers(self, **numbers: Tensor) -> None:
         """Add numbers to the next line of the log, as TRL does with its own."""
         for name, value in numbers.items():
             self._metrics["train"][name].append(

@@ -50,7 +50,7 @@ def _grid_problems(config: RunConfig, qat: RoundToNearest) -> Iterator[Problem]:
     differing = {field: value for field, value in given.items() if value != wanted[field]}
     if differing:
         shown = ", ".join(f"{field}={value}" for field, value in differing.items())
-        typed = " ".join(f"{where}.{field}={_typed(wanted[field])}" for field in differing)
+        typed = " ".join(f"{where}.{field}={_as_typed(wanted[field])}" for field in differing)
         what = (
             f"qat=rtn trains for {', '.join(f'{field}={wanted[field]}' for field in differing)}, and"
             f" {name} rounds to {shown}"
@@ -74,5 +74,5 @@ def _rounds(step: object) -> bool:
     return isinstance(step, Compressor) and not isinstance(step, Method) and step.promise().bits is not None
 
 
-def _typed(value: object) -> str:
+def _as_typed(value: object) -> str:
     return f"[{','.join(value)}]" if isinstance(value, list) else str(value).lower()

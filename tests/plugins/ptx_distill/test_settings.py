@@ -3,13 +3,13 @@
 import pytest
 
 from ptx_distill import Distill, Gold, OnPolicy, Sequence
-from ptx_distill.settings import uncompressed
+from ptx_distill.settings import name_before_compression
 
 
 def test_without_any_compression_before_it_the_input_is_the_teacher():
-    assert uncompressed({}) == "input"
-    assert uncompressed({"sft": object()}) == "input"
-    assert uncompressed({"distill": Distill()}) == "start"
+    assert name_before_compression({}) == "input"
+    assert name_before_compression({"sft": object()}) == "input"
+    assert name_before_compression({"distill": Distill()}) == "start"
 
 
 @pytest.mark.parametrize(
