@@ -1,4 +1,4 @@
-"""A plugin without any ML library ("toy"), so that the step graph is tested in milliseconds."""
+"""A plugin without any ML library ("toy"), with which the core is tested in milliseconds."""
 
 from __future__ import annotations
 
@@ -39,11 +39,10 @@ from ptx.hooks import host as hosts
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Of several workers (``-n``) each begins with its share, since neighbours share fixtures, and steals
-    when it has none left.
+    """Distribute tests over workers (``-n``) by work stealing, and let SIGINT interrupt the tests.
 
-    A shell ignores SIGINT for what it starts in the background and children inherit that: the tests of Ctrl-C
-    would wait for ever.
+    Neighbouring tests share fixtures, so a worker begins with its own share and steals when that is done. A
+    shell ignores SIGINT for background jobs, and children inherit that: the tests of Ctrl-C would never end.
     """
     if config.getoption("dist", "no") == "load":
         config.option.dist = "worksteal"
@@ -52,17 +51,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Modules with many slow tests come first, whole (their fixtures are shared), so that no worker is alone
-    with them at the end.
-    """
+    """Put modules with many slow tests first, so that none of them is left for a single worker at the end."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(autouse=True, scope="session")
 def nothing_waits_for_the_disk() -> Iterator[None]:
-    """A quarter of the time of a toy run is fsync, which only a machine that loses its power misses; that it
-    is called is tested all the same.
+    """Replace fsync, which takes a quarter of a toy run and matters only when the power fails.
+
+    Tests of fsync itself patch it again.
     """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "fsync", lambda _: None)
@@ -71,8 +69,10 @@ def nothing_waits_for_the_disk() -> Iterator[None]:
 
 @pytest.fixture(autouse=True, scope="module")
 def imported_libraries_are_not_searched_for_garbage() -> None:
-    """ptx collects between models: among the half million objects of torch, TRL and llm-compressor that is
-    0.3 s each time.
+    """Exclude the objects of imported libraries from garbage collection.
+
+    ptx collects between models, and half a million objects of torch, TRL and llm-compressor cost 0.3 s each
+    time.
     """
     gc.collect()
     gc.freeze()
@@ -156,7 +156,7 @@ def read_model(folder: Path) -> float:
 
 
 class ToyPlugin:
-    """What a third-party plugin module holds; ``calls`` records the transcript of hooks."""
+    """The hooks of a third-party plugin; ``calls`` is the transcript of the calls."""
 
     def __init__(self) -> None:
         self.calls: list[str] = []
@@ -242,7 +242,7 @@ class Coarse(QAT):
 
 @pytest.fixture
 def coarse() -> Callable[..., Any]:
-    """``coarse("2")``: a plugin with something to train through, in its second version."""
+    """``coarse("2")``: the second version of a plugin with a choice of ``qat=``."""
 
     def make(version: str = "1") -> Any:
         class Plugin:

@@ -166,8 +166,8 @@ class DataSet:
         """The first shape of ``needs`` that the data can give.
 
         Raises:
-            ConfigError: when it can give none. The error names ``who`` needs the shape and, from ``fits``,
-                the choices that accept the shapes that are there.
+            ConfigError: when it can give none. The error names the choice that needs the shape (``who``) and
+                the choices that accept the shapes of this data (``fits``: shape -> choices).
         """
         for shape in needs:
             if shape in self.sources:

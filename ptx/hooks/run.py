@@ -97,7 +97,7 @@ class Run:
     plan: Any = None
     record: Path = Path()
     reported: set[str] = field(default_factory=set)
-    store: Any = None  # ptx.store.store.Store while a sweep runs; None outside of one
+    store: Any = None  # ptx.store.store.Store; None outside of a sweep
     models: Mapping[str, ModelRef] = field(default_factory=dict)  # those that the step names in ``models()``
 
     def log(self, metrics: dict[str, float], step: int, total: int | None = None) -> None:

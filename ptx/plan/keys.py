@@ -55,7 +55,7 @@ class Ingredients:
         return self.config.runtime if self.config.baseline_runtime is None else self.config.baseline_runtime
 
     def reference(self, model: ModelRef) -> Step:
-        """The export of the model as it came, to the runtime of the baseline.
+        """The export of the original model to the runtime of the baseline.
 
         It is the same step as that of the baseline run.
         """

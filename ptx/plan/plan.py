@@ -58,7 +58,7 @@ class Measure:
 class Work:
     """The work of a run: its steps in order, then its measurements.
 
-    ``reference`` is the export of the model as it came, for evaluators that compare on a runtime with
+    ``reference`` is the export of the original model, for evaluators that compare on a runtime with
     packages.
     """
 
@@ -101,7 +101,7 @@ class RunPlan:
 
     @property
     def reference(self) -> Step | None:
-        """The export of the model as it came, if evaluators compare with it."""
+        """The export of the original model, if evaluators compare with it."""
         return self.work.reference
 
     @property

@@ -149,7 +149,7 @@ class _Planner:
 
 
 def _has_baseline(config: RunConfig, run: RunPlan) -> bool:
-    """Whether a baseline is measured as well: where the model as it came differs from the run's result."""
+    """Whether a baseline is measured as well: where the original model differs from the run's result."""
     differs = config.chain() or config.baseline_runtime not in (None, config.runtime)
     return bool(config.baseline and run.evaluations and differs)
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
-from ptx import Choice, ConfigError, Method, setting
+from ptx import Choice, ConfigError, Method, hookimpl, setting
+from ptx.errors import PtxError
 from ptx.hooks import host as hosts
 from ptx.hooks.host import load_host
 
@@ -48,8 +51,6 @@ def test_a_broken_ptxfile_is_remembered_with_file_and_line_and_the_others_work(t
 
 
 def test_a_plugin_with_a_misspelt_hook_is_broken(host_with, module_named):
-    from ptx import hookimpl
-
     @hookimpl
     def ptx_trian(run):
         return None
@@ -61,8 +62,6 @@ def test_a_plugin_with_a_misspelt_hook_is_broken(host_with, module_named):
 
 
 def test_a_plugin_with_a_field_type_that_hydra_cannot_hold_is_broken(host_with, module_named):
-    from dataclasses import dataclass
-
     @dataclass
     class Odd(Method):
         field: complex = setting(1j, "odd")
@@ -97,3 +96,41 @@ def test_the_trace_prints_every_hook_call(tmp_path, capsys):
     host = load_host(tmp_path, {"PTX_TRACE": "1"})
     host.hook.ptx_commands()
     assert "[ptx trace] ptx_commands() -> " in capsys.readouterr().err
+
+
+def test_a_first_result_hook_that_nobody_answers_is_an_error_with_the_type(host_with, toy):
+    @dataclass
+    class Lonely(Method):
+        pass
+
+    class Plugin:
+        @hookimpl
+        def ptx_choices(self):
+            return [Choice("method", "lonely", Lonely)]
+
+    host = host_with(toy=toy, plugin=Plugin())
+    host.manager.unregister(name="builtin")
+    with pytest.raises(PtxError, match="no plugin answered ptx_fit for Lonely; its plugin must implement"):
+        host.first("ptx_fit", run=None, method=Lonely(), model=None, trainer=None, checkpoint=None)
+
+
+def test_a_configuration_leads_to_its_choice_and_plugin(toy_host):
+    method = toy_host.choices["method", "toy"].config_type()
+    assert toy_host.choice_of(method).name == "toy"
+    assert toy_host.owner_of(method).name == "toy"
+    assert toy_host.name_of(method) == "toy"
+    with pytest.raises(ConfigError, match="no plugin contributes the configuration type int"):
+        toy_host.choice_of(3)
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (Choice("mehtod", "odd", Method), "choice 'odd' names the unknown group 'mehtod'"),
+        (Choice("eval", "odd", Method), "Method must derive from ptx.Evaluator to be a eval"),
+    ],
+)
+def test_a_choice_of_a_wrong_group_or_type_makes_its_plugin_broken(host_with, module_named, choice, message):
+    host = host_with()
+    hosts._load(host, "odd", "odd", "1", lambda: module_named("odd", ptx_choices=lambda: [choice]))
+    assert message in host.broken[0].error

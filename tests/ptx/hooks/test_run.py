@@ -1,6 +1,4 @@
-"""By-products of steps in the store: built once, recorded, listed, explained, verified and kept while they
-are reachable.
-"""
+"""The run that plugins receive: its progress, and by-products that are built once and kept in the store."""
 
 from __future__ import annotations
 
@@ -88,7 +86,7 @@ def test_another_ingredient_makes_another_product(sharing, desk):
     assert len({entry.key for entry in products()}) == 2
 
 
-def test_a_step_from_the_store_brings_what_it_was_made_with(sharing, desk):
+def test_a_step_from_the_store_names_the_products_that_it_was_made_with(sharing, desk):
     host, built = sharing
     run(host, "name=a")
     plan, _ = run(host, "name=b")
@@ -139,14 +137,15 @@ def test_the_store_lists_explains_and_verifies_products(sharing, desk, capsys):
     assert "width  1 -> 2" in capsys.readouterr().out
     main(["store", "why", plan.runs[0].id])
     assert (
-        f"features  {first.key[:12]}  miss: was not in the store, this run built it" in capsys.readouterr().out
+        f"features  {first.key[:12]}  miss: was not in the store, this run built it"
+        in capsys.readouterr().out
     )
     (first.payload / "features.txt").write_text("3")
     assert main(["store", "verify"]) == 1
-    assert f"broken: products {first.key[:12]} (features)" in capsys.readouterr().out
+    assert f"damaged: products {first.key[:12]} (features)" in capsys.readouterr().out
 
 
-def test_gc_keeps_what_the_steps_of_a_sweep_were_made_with(sharing, desk):
+def test_gc_keeps_the_products_that_the_steps_of_a_sweep_were_made_with(sharing, desk):
     host, _ = sharing
     run(host, "name=kept")
     run(host, "name=gone", "method.args.width=2")
@@ -156,3 +155,36 @@ def test_gc_keeps_what_the_steps_of_a_sweep_were_made_with(sharing, desk):
     os.utime(products()[0].folder / "entry.sha256", (old, old))
     main(["store", "gc", "--older-than", "7d", "--yes"])
     assert products() == []
+
+
+def test_progress_goes_to_the_log_and_the_console_and_the_record_of_the_run(make_run, tmp_path):
+    run = make_run().at(label="toy", record=tmp_path)
+    run.log({"loss": 0.5}, 1, 2)
+    run.say("half way")
+    assert run.console.steps == [(1, {"loss": 0.5})]
+    assert run.console.said == ["toy: half way"]
+    assert [row["event"] for row in read_rows(run.events)] == ["log", "message"]
+    assert [row["label"] for row in read_rows(tmp_path / "events.jsonl")] == ["toy", "toy"]
+
+
+def test_a_waiting_run_says_who_builds_the_product(make_run):
+    class Busy:
+        def fetch(self, identity, build, waiting, noticed):
+            waiting("process 7 on there")
+            raise RuntimeError("enough")
+
+    run = make_run().at(store=Busy())
+    with pytest.raises(RuntimeError, match="enough"):
+        run.product("features", {}, lambda folder: None)
+    assert run.console.said == ["features: waiting for process 7 on there, which is building it"]
+
+
+def test_without_decoding_a_model_is_used_as_it_is(make_run):
+    run, lm = make_run(), object()
+    assert run.decoding(lm) is lm
+
+
+def test_the_baseline_is_measured_on_its_own_runtime_where_one_is_given(make_run):
+    run = make_run(runtime="onnx", baseline_runtime="hf")
+    assert run.of_baseline().config.runtime == "hf"
+    assert make_run(runtime="onnx").of_baseline().config.runtime == "onnx"
