@@ -1,6 +1,7 @@
 """A plugin for the tests of searches: a method with a known optimum (x=0.3, y=0.7).
 
-It takes milliseconds and needs no ML library. Tests use it as a plugin and, copied, as a ``ptxfile.py`` of a real process.
+It takes milliseconds and needs no ML library. Tests use it as a plugin and, copied, as a ``ptxfile.py`` of a
+real process.
 """
 
 from __future__ import annotations

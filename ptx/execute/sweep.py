@@ -199,7 +199,7 @@ def attempt(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[st
         }
     except StoppedError as error:
         result |= {"status": STOPPED, "error": error_record(error)}
-    except Exception as error:  # noqa: BLE001 (whatever a step raises is recorded, and the sweep goes on)
+    except Exception as error:  # noqa: BLE001 (whatever a step raises is recorded, and the sweep continues)
         result |= {"status": FAILED, "error": error_record(error)}
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

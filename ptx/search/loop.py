@@ -145,7 +145,7 @@ class Search:
             self._write(study, corners)
             raise ConfigError(
                 Problem(
-                    f"the search cannot go on: {record['reason']}",
+                    f"the search cannot continue: {record['reason']}",
                     "correct search.objectives or add the evaluator to eval=[...]",
                 )
             )

@@ -49,7 +49,7 @@ def here(*words):
 
 
 def refused(*words, run=here):
-    """Run a command that must fail with exit code 2, no traceback and nothing written; returns its message."""
+    """Run a command that must fail: exit code 2, no traceback, nothing written; returns its message."""
     before = {
         path: path.stat().st_mtime_ns for path in Path.cwd().rglob("*") if "__pycache__" not in path.parts
     }
