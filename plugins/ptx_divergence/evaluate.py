@@ -48,17 +48,17 @@ def evaluate(
         ingredients(run, evaluator, source, rows),
         lambda into: _build(run, evaluator, source, rows, into),
     )
-    base = np.load(folder / "log_probs.npz")
     found, pace = [], Pace(run)
     started = time.perf_counter()
-    for number, (text, tokens, logits) in enumerate(zip(texts, rows, lm.logits(rows), strict=True)):
-        seconds = time.perf_counter() - started
-        found.append(
-            _row(text, tokens, (base[f"w{number}"], base[f"p{number}"]), log_softmax(logits))
-            | latency_column(seconds)
-        )
-        pace.log({"texts": float(number + 1)}, number + 1, len(rows))
-        started = time.perf_counter()
+    with np.load(folder / "log_probs.npz") as base:
+        for number, (text, tokens, logits) in enumerate(zip(texts, rows, lm.logits(rows), strict=True)):
+            seconds = time.perf_counter() - started
+            found.append(
+                _row(text, tokens, (base[f"w{number}"], base[f"p{number}"]), log_softmax(logits))
+                | latency_column(seconds)
+            )
+            pace.log({"texts": float(number + 1)}, number + 1, len(rows))
+            started = time.perf_counter()
     metrics = [*measure(KL, "nats/token", "lower", found), *measure(FLIPS, "fraction", "lower", found)]
     return Evaluation(metrics, found)
 

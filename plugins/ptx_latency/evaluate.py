@@ -132,8 +132,9 @@ def call_child(run: Run, config: Latency, arguments: list[str]) -> None:
         )
         try:
             assert child.stdout is not None  # a pipe was asked for
-            for line in child.stdout:
-                show(run, line, config.warmup + config.repeats)
+            with child.stdout as lines:
+                for line in lines:
+                    show(run, line, config.warmup + config.repeats)
             code = child.wait()
         finally:
             child.kill()  # after Ctrl-C or an error here the child must not keep computing

@@ -172,7 +172,8 @@ def zeros(folder: Path) -> int:
     count = 0
     for file in inspection.weight_files(folder):
         entries, _ = inspection.header_of(file)
-        start = 8 + int.from_bytes(file.open("rb").read(8), "little")
+        with file.open("rb") as opened:
+            start = 8 + int.from_bytes(opened.read(8), "little")
         for entry in entries.values():
             mask = MAGNITUDE.get(entry["dtype"])
             if mask is None:
