@@ -138,7 +138,8 @@ def has_bf16() -> bool:
     import torch
 
     # torch has no public function that answers this
-    return bool(torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
+    there = torch.backends.mkldnn.is_available()
+    return bool(there and torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
 
 
 def pretrain(

@@ -75,6 +75,9 @@ class Search:
         jobs, self._corners = self.runner.check()
         return jobs, self._corners
 
+    def _say_waiting(self, owner: str) -> None:
+        self.console.say(f"waiting for {owner}, which is running this search")
+
     def run(self, *, retry_failed: bool = False, fail_fast: bool = False) -> SearchOutcome:
         """Run trials until there are enough.
 
@@ -90,8 +93,7 @@ class Search:
         corners = self._corners or self.check()[1]
         folder = corners.folder
         folder.mkdir(parents=True, exist_ok=True)
-        waiting = lambda owner: self.console.say(f"waiting for {owner}, which is running this search")  # noqa: E731
-        with held(folder / "search.lock", waiting):
+        with held(folder / "search.lock", self._say_waiting):
             study = Study(folder, corners.name, self.config)
             queued = study.recover(retry_failed=retry_failed)
             kept = study.records()

@@ -47,7 +47,9 @@ def fingerprint(module: nn.Module, tensor: Tensor) -> object:
     counter: a hash would read the whole embedding from the model's file.
     """
     # torch has no public name for the write counter
-    return (tensor.data_ptr(), tensor._version) if isinstance(module, nn.Embedding) else digest(tensor)  # noqa: SLF001
+    if isinstance(module, nn.Embedding):
+        return tensor.data_ptr(), tensor._version  # noqa: SLF001
+    return digest(tensor)
 
 
 @contextmanager
@@ -56,7 +58,8 @@ def resumable(run: Run, network: nn.Module) -> Iterator[None]:
     from llmcompressor.pipelines.sequential import pipeline
 
     # the pipeline has no public hook for this
-    stages = _Stages(run, network, pipeline._get_batches, pipeline.LifecycleCallbacks.sequential_epoch_end)  # noqa: SLF001
+    batches, ended = pipeline._get_batches, pipeline.LifecycleCallbacks.sequential_epoch_end  # noqa: SLF001
+    stages = _Stages(run, network, batches, ended)
 
     class Callbacks(pipeline.LifecycleCallbacks):  # type: ignore[misc]
         @classmethod

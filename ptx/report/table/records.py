@@ -215,7 +215,8 @@ def _add_metric(record: Record, entry: dict[str, Any]) -> None:
         }
         texts = {key: str(entry.get(key) or "") for key in ("name", "unit", "segment")}
         better = "lower" if entry.get("better") == "lower" else "higher"
-        metric = Metric(**texts, **numbers, better=better, n=int(entry.get("n") or 0))  # type: ignore[arg-type]
+        n = int(entry.get("n") or 0)
+        metric = Metric(**texts, **numbers, better=better, n=n)  # type: ignore[arg-type]
     except (ValueError, TypeError, AttributeError) as error:
         record.problems.append(f"result.json holds a broken metric: {error}")
         return
