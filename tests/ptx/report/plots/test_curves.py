@@ -29,9 +29,9 @@ def test_a_curve_knows_its_first_and_last_value(tmp_path):
 
 
 def test_the_exact_name_is_drawn_rather_than_a_longer_one(tmp_path):
-    events = [{"kl_loss": 1.0, "loss": 2.0, "reward_std": 0.1, "rewards": 3.0, "eval_loss": 4.0}] * 2
+    events = [{"kl_loss": 1.0, "loss": 2.0, "reward_std": 0.1, "reward_total": 3.0, "eval_loss": 4.0}] * 2
     found = sparks_of([logged(tmp_path / "a", "k", *events)])
-    assert [spark.metric for spark in found] == ["loss", "rewards"]
+    assert [spark.metric for spark in found] == ["loss", "reward_total"]
 
 
 def test_one_point_and_values_that_are_not_finite_make_no_curve(tmp_path):
