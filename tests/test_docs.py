@@ -235,14 +235,9 @@ def commands(block: Block) -> list[str]:
 
 #: what a command matches -> words that bound its sizes and leave alone what it does
 BOUNDS = {
-    r"ptx train (?!recipe)(?!.*method.max_steps)": "method.max_steps=2 method.batch_size=8",
-    r"ptx train (?!recipe)(?=.*method.max_steps=100)": "method.max_steps=2 method.batch_size=8",
-    r"recipe=sft_dpo_safety": " ".join(
-        f"recipe.steps.{step}.max_steps=2 recipe.steps.{step}.batch_size=8"
-        for step in ("sft", "dpo", "safety")
-    ),
+    r"ptx train (?!recipe)": "method.max_steps=1 method.batch_size=8",
     r"ptx (train|compress)(?!.*data.limit)": "data.limit=16",
-    r"ptx train(?!.*eval=\[\])": "eval.forgetting.limit=4",
+    r"ptx train(?!.*eval=\[\])": "eval.forgetting.limit=2",
     r"ptx (train|compress|eval)(?!.*eval=\[)": "eval.bench.limit=2",
     r"ptx (train|compress|eval).*eval=.*bench": "eval.bench.limit=2",
     r"ptx (train|compress|eval)((?!.*eval=\[)|.*eval=.*latency)": (
