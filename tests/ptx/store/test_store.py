@@ -214,7 +214,7 @@ def test_when_the_builder_is_killed_one_of_those_who_wait_takes_over(tmp_path):
     others = [start(tmp_path, seconds=0.1) for _ in range(3)]
     time.sleep(0.7)
     first.kill()
-    first.wait()
+    first.communicate()
     outputs = [process.communicate(timeout=300)[0] for process in others]
     assert [process.returncode for process in others] == [0] * 3
     assert len(calls(tmp_path)) == 2
