@@ -11,9 +11,10 @@ import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 
 def cache_folder() -> Path:
@@ -49,13 +50,13 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically: ``path`` holds either the old or the new text, also after a power cut."""
+@contextmanager
+def writing(path: Path) -> Iterator[TextIO]:
+    """A text file to write to; ``path`` holds either the old or the new text, also after a power cut."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with staged.open("w", encoding="utf-8") as file:
-            json.dump(value, file, indent=2, default=_plain, ensure_ascii=False)
-            file.write("\n")
+        with staged.open("w", encoding="utf-8", newline="\n") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         staged.replace(path)
@@ -64,18 +65,29 @@ def write_json(path: Path, value: Any) -> None:
     sync_folder(path.parent)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
+    with writing(path) as file:
+        file.write(text)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file, whole or not at all."""
+    with writing(path) as file:
+        json.dump(value, file, indent=2, default=_plain, ensure_ascii=False)
+        file.write("\n")
+
+
 def read_json(path: Path) -> Any:
     """The value of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON lines to a new file, one line per row; it is on the disk when this returns."""
-    with path.open("w", encoding="utf-8") as file:
+    """Write JSON lines, one line per row, whole or not at all."""
+    with writing(path) as file:
         for row in rows:
             file.write(json.dumps(row, default=_plain, ensure_ascii=False) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,6 @@ never ask a judge themselves.
 from __future__ import annotations
 
 import itertools
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,9 +38,7 @@ def keep(folder: Path, rounds: Sequence[Row]) -> Path:
     """Write the rounds of a sweep, whole or not at all."""
     path = folder / ROUNDS
     path.parent.mkdir(exist_ok=True)
-    staged = path.with_name(f".{path.name}.{os.getpid()}")
-    write_rows(staged, rounds)
-    staged.replace(path)
+    write_rows(path, rounds)
     return path
 
 

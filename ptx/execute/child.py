@@ -170,7 +170,7 @@ def step_and_data(
     data = data.only(wanted, f"recipe.steps.{key}") if wanted else data
     fed = {planned["data"]["shape"]: planned["data"]["digest"], **planned.get("reads", {})}
     if any(data.digest(shape) != digest for shape, digest in fed.items()):
-        raise StepError(f"{data.name} has changed since the run was planned; start the command again")
+        raise StepError(f"{data.name} has changed since the run was planned; run the command again")
     return step, data
 
 

@@ -100,10 +100,12 @@ class Host:
 
         None where the choice names no function, or where no plugin contributes the type of ``config``.
         """
-        choice = next((one for one in self.choices.values() if one.config_type is type(config)), None)
-        if choice is None or not choice.calls:
+        by_type = {choice.config_type: choice for choice in self.choices.values()}
+        found = (by_type[kind].calls for kind in type(config).__mro__ if kind in by_type)
+        calls = next(filter(None, found), "")
+        if not calls:
             return None
-        module, _, name = choice.calls.partition(":")
+        module, _, name = calls.partition(":")
         function = getattr(importlib.import_module(module), name)
         accepted = inspect.signature(function).parameters
         return function(**{key: value for key, value in arguments.items() if key in accepted})

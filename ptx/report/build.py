@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ptx.files import sync_folder
+from ptx.files import write_text
 from ptx.report.formats.html import render_html
 from ptx.report.formats.markdown import render_markdown
 from ptx.report.formats.metrics_csv import render_csv
@@ -83,17 +83,3 @@ def without_local_paths(text: str, records: list[Record]) -> str:
 def _title(records: list[Record]) -> str:
     sweeps = list(dict.fromkeys(record.sweep_name for record in records))
     return sweeps[0] if len(sweeps) == 1 else f"{len(sweeps)} sweeps, {len(records)} runs"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file so that ``path`` holds either the old or the new text."""
-    staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with staged.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        staged.replace(path)
-    finally:
-        staged.unlink(missing_ok=True)
-    sync_folder(path.parent)

@@ -90,6 +90,15 @@ def test_the_function_that_a_choice_names_does_the_work(host, run, tmp_path):
     assert run.score(Graded(), ["q", "q"], ["4", "5"], ["4", "4"]) == [1.0, 0.0]
 
 
+def test_a_choice_of_a_derived_type_is_done_by_the_function_of_its_base(host, run, tmp_path):
+    @dataclass
+    class Derived(Called):
+        pass
+
+    trained = host.first("ptx_train", run=run, method=Derived(), model=ModelRef(tmp_path), data=None)
+    assert trained.digest == "Derived"
+
+
 def test_a_hook_of_a_plugin_answers_before_the_function_that_a_choice_names(host, run, tmp_path):
     class Other:
         @hookimpl

@@ -21,7 +21,6 @@ import torch
 import xxhash
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import set_seed
 
 from ptx.files import sync_folder
 from ptx.hooks.run import Run
@@ -123,6 +122,8 @@ class _Stages:
             self._restore(load_file(self.file()))
         else:
             before = {name: fingerprint(module, tensor) for module, name, tensor in self._tensors(modules)}
+            from transformers import set_seed
+
             set_seed(self.run.seed + self.stage)
             self.compress(modules)
             changed = {
