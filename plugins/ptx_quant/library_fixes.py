@@ -5,6 +5,8 @@
 - AWQ pins memory for an accelerator and fails where there is none: on a CPU nothing is pinned
 - SpinQuant subtracts the mean from every embedding. Only layer norms are invariant to that: before RMS norms
   the subtraction is left out
+- AutoRound computes in float32 on a processor without bfloat16 instructions, and the model's 16-bit layers then
+  refuse its activations: torch computes bfloat16 on every processor, so it may
 """
 
 from __future__ import annotations
@@ -47,6 +49,9 @@ def library_fixed(config: Quantizer, network: PreTrainedModel) -> Iterator[None]
             importlib.import_module("auto_round.logger")  # its import sets the level, so it must come first
             # auto_round warns about how llm-compressor calls it
             logging.getLogger("autoround").setLevel(logging.ERROR)
+            from auto_round.utils.device_manager import CpuARDevice
+
+            stack.enter_context(replaced(CpuARDevice, "supports_bf16", lambda _: True))
         if rounding(config) == "gptq":
             stack.enter_context(mask_held())
         yield
