@@ -56,7 +56,7 @@ class Shave(Compressor):
 
 
 @dataclass
-class Distance(Evaluator):
+class Gap(Evaluator):
     opens_model = False
     noise: float = setting(0.001, "half width of the interval")
     nan_above: float = setting(math.inf, "an x above it cannot be measured")
@@ -68,7 +68,7 @@ def ptx_choices() -> list[Choice]:
         Choice("method", "bowl", Bowl, "a bowl"),
         Choice("method", "flat", Flat, "a plain"),
         Choice("compress", "shave", Shave, "smaller"),
-        Choice("eval", "distance", Distance, "how far from the optimum"),
+        Choice("eval", "gap", Gap, "how far from the optimum"),
     ]
 
 
@@ -109,7 +109,7 @@ def distance(x: float, y: float) -> float:
 
 @hookimpl
 def ptx_evaluate(evaluator: Any, model: ModelRef) -> Evaluation | None:
-    if not isinstance(evaluator, Distance):
+    if not isinstance(evaluator, Gap):
         return None
     file = model.path / "point.json"
     point = json.loads(file.read_text()) if file.exists() else {"x": 1.0, "y": 1.0, "size": 1.0, "seed": 0}
@@ -119,8 +119,8 @@ def ptx_evaluate(evaluator: Any, model: ModelRef) -> Evaluation | None:
     noise = evaluator.noise
     return Evaluation(
         [
-            Metric("distance/mean", value, "", "lower", value - noise, value + noise, 50),
-            Metric("distance/x", point["x"], "", "lower", point["x"], point["x"], 1),
+            Metric("gap/mean", value, "", "lower", value - noise, value + noise, 50),
+            Metric("gap/x", point["x"], "", "lower", point["x"], point["x"], 1),
             Metric("size/left", point["size"], "", "lower", point["size"], point["size"], 1),
         ]
     )

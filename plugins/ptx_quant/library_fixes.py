@@ -5,8 +5,8 @@
 - AWQ pins memory for an accelerator and fails where there is none: on a CPU nothing is pinned
 - SpinQuant subtracts the mean from every embedding. Only layer norms are invariant to that: before RMS norms
   the subtraction is left out
-- AutoRound computes in float32 on a processor without bfloat16 instructions, and the model's 16-bit layers then
-  refuse its activations: torch computes bfloat16 on every processor, so it may
+- AutoRound computes in float32 on a processor without bfloat16 instructions, and the model's 16-bit layers
+  then refuse its activations: torch computes bfloat16 on every processor, so AutoRound is told that it can
 """
 
 from __future__ import annotations

@@ -39,6 +39,13 @@ def digest(tensor: Tensor) -> str:
     return xxhash.xxh3_128_hexdigest(memoryview(plain.view(torch.uint8).numpy()))
 
 
+def set_seed(seed: int) -> None:
+    """Seed every generator that a compressor draws from."""
+    import transformers  # not at the top: whoever imports it first should have made it quiet
+
+    transformers.set_seed(seed)
+
+
 def fingerprint(module: nn.Module, tensor: Tensor) -> object:
     """A value that differs after compression if ``tensor`` was changed.
 
@@ -122,8 +129,6 @@ class _Stages:
             self._restore(load_file(self.file()))
         else:
             before = {name: fingerprint(module, tensor) for module, name, tensor in self._tensors(modules)}
-            from transformers import set_seed
-
             set_seed(self.run.seed + self.stage)
             self.compress(modules)
             changed = {

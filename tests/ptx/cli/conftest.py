@@ -98,7 +98,7 @@ def use(step, days):
 
 
 BOWL = Path(__file__).parents[2] / "bowl_plugin.py"
-SEARCH = {"trials": 3, "space": {"method.x": "interval(0, 1)"}, "objectives": {"distance/mean": "minimize"}}
+SEARCH = {"trials": 3, "space": {"method.x": "interval(0, 1)"}, "objectives": {"gap/mean": "minimize"}}
 
 
 @pytest.fixture
@@ -114,7 +114,7 @@ def bowl_host(toy, host_with, desk, monkeypatch):
 
 
 def write_study(**study):
-    study = {"overrides": ["model=./model", "method=bowl", "eval=[distance]"], **study}
+    study = {"overrides": ["model=./model", "method=bowl", "eval=[gap]"], **study}
     Path("study.yaml").write_text(
         json.dumps({key: value for key, value in study.items() if value is not None})
     )

@@ -15,7 +15,7 @@ def test_a_search_runs_reports_and_names_the_best_trial(bowl_host, desk, capsys)
     write_study(search=SEARCH)
     assert main(["sweep", "study.yaml"]) == 0
     said = capsys.readouterr().out
-    assert "search study: 3 trials by tpe over 1 axes; minimize distance/mean" in said
+    assert "search study: 3 trials by tpe over 1 axes; minimize gap/mean" in said
     assert "3 trials: 3 done, 0 stopped early, 0 failed" in said
     assert "best: trial" in said
     folder = desk / "ptx-out" / "runs" / "study"

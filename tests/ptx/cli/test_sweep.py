@@ -17,9 +17,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_a_grid_runs_every_combination(bowl_host, desk):
-    write_study(
-        name="grid", overrides=["model=./model", "method=bowl", "eval=[distance]", "method.x=0.1,0.2"]
-    )
+    write_study(name="grid", overrides=["model=./model", "method=bowl", "eval=[gap]", "method.x=0.1,0.2"])
     assert main(["sweep", "study.yaml"]) == 0
     assert len(read_json(desk / "ptx-out" / "runs" / "grid" / "sweep.json")["runs"]) == 3
 
@@ -50,7 +48,7 @@ def test_what_is_wrong_with_a_sweep_file_is_said_with_exit_code_two(
 def test_a_study_brings_presets_of_its_own(bowl_host, desk):
     (desk / "mine" / "method").mkdir(parents=True)
     (desk / "mine" / "method" / "far.yaml").write_text("defaults: [bowl]\nx: 0.7\n")
-    write_study(config_dir="mine", overrides=["model=./model", "method=bowl,far", "eval=[distance]"])
+    write_study(config_dir="mine", overrides=["model=./model", "method=bowl,far", "eval=[gap]"])
     assert main(["sweep", "study.yaml"]) == 0
     found = [
         read_json(path)["config"]["method"]

@@ -90,7 +90,7 @@ def test_data_that_has_changed_since_the_plan_is_refused(folder, host, frozen):
     config = thaw(content["config"], host)
     assert step_and_data(host, content, config, "toy")[1].rows("text")
     (folder / "text.jsonl").write_text('{"text": "changed"}\n')
-    with pytest.raises(StepError, match="has changed since the run was planned; start the command again"):
+    with pytest.raises(StepError, match="has changed since the run was planned; run the command again"):
         step_and_data(host, content, config, "toy")
 
 

@@ -14,9 +14,9 @@ from ptx.testing import Silent
 
 BOWL = Path(__file__).parents[2] / "bowl_plugin.py"
 ROOT = Path(__file__).parents[3]
-FIXED = ["name=study", "model=./model", "method=bowl", "eval=[distance]"]
+FIXED = ["name=study", "model=./model", "method=bowl", "eval=[gap]"]
 SPACE = {"method.x": "interval(0, 1)", "method.y": "interval(0, 1)"}
-GOAL = {"distance/mean": "minimize"}
+GOAL = {"gap/mean": "minimize"}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def trained():
     return Path("trained.log").read_text().splitlines() if Path("trained.log").exists() else []
 
 
-def value(trial, name="distance/mean"):
+def value(trial, name="gap/mean"):
     """The value of a metric in a trial's record."""
     return trial["metrics"][name]["value"]
 

@@ -16,7 +16,7 @@ def test_everything_wrong_with_a_search_is_said_at_once(host, desk):
         sampler="tpee",
         trials=0,
         space={"method.x": "interval(2, 1)", "method.y": "5", "method.z": "tag(log, interval(0, 1))"},
-        objectives={"distance/mean": "lower"},
+        objectives={"gap/mean": "lower"},
         seeds=[0, 0],
         early_stopping={"metric": "loss", "factor": 1},
         gate="shipp",
@@ -28,7 +28,7 @@ def test_everything_wrong_with_a_search_is_said_at_once(host, desk):
         "search.space.method.x: interval(2, 1) is empty",
         "search.space.method.y: '5' is one value",
         "search.space.method.z: tag(log, interval(0, 1)) starts at or below zero",
-        "search.objectives.distance/mean is 'lower'",
+        "search.objectives.gap/mean is 'lower'",
         "search.seeds must be a list of different whole numbers, got [0, 0]",
         "search.early_stopping.factor must be a whole number of at least 2, got 1",
         "no gate 'shipp'; did you mean 'ship'?",
@@ -49,7 +49,7 @@ def test_the_definition_holds_what_must_not_change_and_leaves_out_what_may(host,
 def test_a_gate_stands_in_the_definition_with_its_bounds_so_that_a_moved_bound_is_noticed(host, desk):
     given = {"space": SPACE, "objectives": GOAL, "trials": 5}
     near, far = (
-        read_search(host, given | {"gate": {"large": {"metric": "distance/x", "at_least": bound}}}, [])
+        read_search(host, given | {"gate": {"large": {"metric": "gap/x", "at_least": bound}}}, [])
         for bound in (0.5, 0.6)
     )
     assert near.definition["gate"]["large"]["at_least"] == 0.5
@@ -57,7 +57,7 @@ def test_a_gate_stands_in_the_definition_with_its_bounds_so_that_a_moved_bound_i
 
 
 def test_directions_say_which_way_each_objective_is_better(host, desk):
-    objectives = {"distance/mean": "minimize", "size/left": "maximize"}
+    objectives = {"gap/mean": "minimize", "size/left": "maximize"}
     config = read_search(host, {"space": SPACE, "objectives": objectives, "trials": 1}, [])
     assert config.directions == ["lower", "higher"]
 

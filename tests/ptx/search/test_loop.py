@@ -36,11 +36,11 @@ def test_two_objectives_give_a_front_on_which_no_trial_beats_another(host, desk,
         sampler=sampler,
         trials=14,
         space={"method.x": "interval(0, 0.5)"},
-        objectives={**GOAL, "distance/x": "minimize"},
+        objectives={**GOAL, "gap/x": "minimize"},
     ).run()
     front = [trial for trial in outcome.trials if trial["number"] in outcome.best]
     assert len(front) > 2
-    by_x = sorted(front, key=lambda trial: value(trial, "distance/x"))
+    by_x = sorted(front, key=lambda trial: value(trial, "gap/x"))
     distances = [value(trial) for trial in by_x]
     assert distances == sorted(distances, reverse=True)
 
@@ -49,7 +49,7 @@ def test_an_objective_that_is_better_high_is_maximized(host, desk):
     outcome = search(
         host,
         space={"method.x": "choice(0.3, 0.9)"},
-        objectives={"distance/mean": "maximize"},
+        objectives={"gap/mean": "maximize"},
         trials=20,
         sampler="random",
     ).run()
@@ -69,24 +69,24 @@ def test_the_same_command_again_does_nothing_and_more_trials_continue(host, desk
 
 def test_an_objective_that_nothing_measures_ends_the_search_after_one_trial(host, desk):
     with pytest.raises(ConfigError) as caught:
-        search(host, objectives={"distance/meen": "minimize"}).run()
-    assert "no evaluator measured distance/meen; did you mean 'distance/mean'?" in str(caught.value)
+        search(host, objectives={"gap/meen": "minimize"}).run()
+    assert "no evaluator measured gap/meen; did you mean 'gap/mean'?" in str(caught.value)
     assert len(trained()) == 1
     assert search(host, trials=3).run().count("done") == 3  # mended, the same search begins
 
 
 def test_the_gate_decides_which_trials_can_be_best(host, desk):
-    gate = {"large": {"metric": "distance/x", "at_least": 0.6}}
+    gate = {"large": {"metric": "gap/x", "at_least": 0.6}}
     outcome = search(host, gate=gate, trials=16, space={"method.x": "interval(0, 1)"}, startup=5).run()
     best = outcome.trials[outcome.best[0] - 1]
-    assert 0.6 <= value(best, "distance/mean") ** 0.5 + 0.3 < 0.75
+    assert 0.6 <= value(best, "gap/mean") ** 0.5 + 0.3 < 0.75
     fit = [trial["gate"]["large"] == "holds" for trial in outcome.trials]
     assert sum(fit[8:]) > 5  # the sampler was told, and stays where the gate holds
     assert all(fit[number - 1] for number in outcome.best)
 
 
 def test_a_gate_that_nothing_passes_leaves_no_best_trial_and_names_the_closest(host, desk):
-    given = search(host, gate={"far": {"metric": "distance/x", "at_least": 7}}, trials=4)
+    given = search(host, gate={"far": {"metric": "gap/x", "at_least": 7}}, trials=4)
     outcome = given.run()
     assert outcome.best == []
     assert "no trial passes gate inline" in conclusion(outcome, given.config)[1]
@@ -109,7 +109,7 @@ def ended(number, mean, half=0.01, state="done", verdict="holds", repeats=None):
         "number": number,
         "repeats": repeats,
         "state": state,
-        "metrics": {"distance/mean": metric},
+        "metrics": {"gap/mean": metric},
         "gate": {"large": verdict},
     }
 

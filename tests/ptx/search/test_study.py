@@ -36,7 +36,7 @@ def test_tpe_comes_nearer_to_a_known_optimum_than_chance(host, desk):
 
 @pytest.mark.slow  # Optuna's Gaussian process is written in torch
 def test_gp_searches_numbers_and_keeps_to_the_gate(host, desk):
-    gate = {"large": {"metric": "distance/x", "at_least": 0.6}}
+    gate = {"large": {"metric": "gap/x", "at_least": 0.6}}
     outcome = search(
         host, sampler="gp", startup=4, trials=8, gate=gate, space={"method.x": "interval(0, 1)"}
     ).run()
@@ -102,7 +102,7 @@ def written(folder, **search):
         "overrides": [
             "model=./model",
             "method=bowl",
-            "eval=[distance]",
+            "eval=[gap]",
             "method.steps=4",
             "method.sleep=0.02",
         ],
@@ -144,7 +144,7 @@ def test_a_search_that_is_killed_again_and_again_ends_as_if_nothing_had_happened
 def test_a_search_with_other_objectives_does_not_continue_the_first(host, desk):
     search(host, trials=2).run()
     with pytest.raises(ConfigError, match="was started with objectives"):
-        search(host, trials=2, objectives={"distance/x": "minimize"}).run()
+        search(host, trials=2, objectives={"gap/x": "minimize"}).run()
 
 
 def test_optuna_that_is_not_installed_is_named_with_its_remedy(host, desk, monkeypatch):
@@ -160,7 +160,7 @@ def study(host, folder, **given):
 
 def ended(state, words, **fields):
     metric = {"value": 0.5, "low": 0.4, "high": 0.6}
-    metrics = {"distance/mean": metric} if state == "done" else {}
+    metrics = {"gap/mean": metric} if state == "done" else {}
     return {"state": state, "words": words, "metrics": metrics, "violations": {}, "rungs": {}, **fields}
 
 
@@ -209,5 +209,5 @@ def test_failed_trials_are_queued_again_only_on_request(host, tmp_path):
 
 def test_a_changed_definition_starts_anew_only_while_no_trial_is_done(host, tmp_path):
     finished(study(host, tmp_path), "failed")
-    other = study(host, tmp_path, objectives={"distance/x": "minimize"})
+    other = study(host, tmp_path, objectives={"gap/x": "minimize"})
     assert other.records() == []

@@ -35,10 +35,10 @@ def test_a_failing_trial_is_recorded_and_the_search_goes_on(host, desk):
 
 
 def test_a_metric_that_is_not_a_number_fails_its_trial(host, desk):
-    outcome = search(host, "eval.distance.nan_above=0.5", trials=10, sampler="random").run()
+    outcome = search(host, "eval.gap.nan_above=0.5", trials=10, sampler="random").run()
     failed = [trial for trial in outcome.trials if trial["state"] == "failed"]
     assert failed
-    assert {trial["reason"] for trial in failed} == {"distance/mean is not a number"}
+    assert {trial["reason"] for trial in failed} == {"gap/mean is not a number"}
 
 
 def test_the_objective_is_the_mean_over_the_seeds_with_its_interval(host, desk):
@@ -47,7 +47,7 @@ def test_the_objective_is_the_mean_over_the_seeds_with_its_interval(host, desk):
     trial = outcome.trials[0]
     x, y = float(trial["words"]["method.x"]), float(trial["words"]["method.y"])
     assert value(trial) == pytest.approx((x - 0.3) ** 2 + (y - 0.7) ** 2 + 0.01)
-    metric = trial["metrics"]["distance/mean"]
+    metric = trial["metrics"]["gap/mean"]
     assert metric["high"] - metric["low"] > 0.02  # seeds differ by 0.01, which one seed cannot know
     assert len(trial["runs"]) == 4
 
@@ -71,7 +71,7 @@ def test_a_value_that_a_method_refuses_is_found_at_the_end_of_its_interval(host,
 DONE = {
     "state": "done",
     "reason": "",
-    "metrics": {"distance/mean": {"value": 0.12345, "low": 0.1, "high": 0.2}},
+    "metrics": {"gap/mean": {"value": 0.12345, "low": 0.1, "high": 0.2}},
     "gate": {"large": "fails", "small": "holds"},
 }
 
@@ -79,9 +79,9 @@ DONE = {
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({}, "distance/mean 0.1235 [0.1, 0.2], gate: large fails"),
-        ({"gate": {"small": "holds"}}, "distance/mean 0.1235 [0.1, 0.2], gate: ships"),
-        ({"gate": {}}, "distance/mean 0.1235 [0.1, 0.2]"),
+        ({}, "gap/mean 0.1235 [0.1, 0.2], gate: large fails"),
+        ({"gate": {"small": "holds"}}, "gap/mean 0.1235 [0.1, 0.2], gate: ships"),
+        ({"gate": {}}, "gap/mean 0.1235 [0.1, 0.2]"),
         ({"state": "failed", "reason": "no room"}, "failed: no room"),
     ],
 )
