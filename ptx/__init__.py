@@ -1,6 +1,7 @@
 """ptx: train, compress and evaluate language models in sweeps, and report what each choice costs and gives.
 
-The names here are all a plugin needs; everything else is internal. Importing ptx loads no ML library.
+These names are what most plugins need; the further public modules stand in docs/reference/public-face.md.
+Importing ptx loads no ML library.
 """
 
 from ptx.config import (

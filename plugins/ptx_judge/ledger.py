@@ -50,7 +50,7 @@ def identity(scorer: Scorer) -> dict[str, Any]:
 
 
 def key_of(scorer: Scorer) -> str:
-    """Twelve hex digits that identify a judge; of its comparing form if it has one."""
+    """Twelve hex digits that identify a judge: its comparing form, if it can compare two answers directly."""
     return digest_of(identity(scorer.comparing() or scorer))[:12]
 
 
@@ -60,7 +60,7 @@ def checks_of(name: str) -> Path:
 
 
 def find(name: str, scorer: Scorer, margin: float) -> Check | None:
-    """The check of this judge, if it was checked with the same margin."""
+    """The check of this judge; the margin must be the same, unless the judge compares answers directly."""
     path = checks_of(name) / f"{key_of(scorer)}.json"
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""The bytes of a folder with mixed widths, computed before a weight is rounded.
+"""How many bytes a folder with layers of several bit widths will have, computed before a weight is rounded.
 
 A budget in bytes is divided among the layers by these numbers.
 

@@ -1,11 +1,11 @@
 """Run a step in a process of its own: the parent's side.
 
-The parent has composed and frozen everything. The child (:mod:`ptx.execute.child`) reads one JSON file that
-names the frozen run, the step and the folders; it does not use Hydra. The child reports line by line through
-a file, not through a pipe, because launchers (torchrun, accelerate) do not pass descriptors on. The parent
-repeats each report as if the step ran in its own process, so the record, the terminal, the trackers and early
-stopping work in the same way. The standard input of every rank is a pipe that only the parent holds open:
-when it closes, on purpose or because the parent was killed, all ranks exit.
+The parent has written the full configuration of the run (run.json). The child (:mod:`ptx.execute.child`)
+reads one JSON file that names the frozen run, the step and the folders; it does not use Hydra. The child
+reports line by line through a file, not through a pipe, because launchers (torchrun, accelerate) do not pass
+descriptors on. The parent repeats each report as if the step ran in its own process, so the record, the
+terminal, the trackers and early stopping work in the same way. The standard input of every rank is a pipe
+that only the parent holds open: when it closes, on purpose or because the parent was killed, all ranks exit.
 """
 
 from __future__ import annotations

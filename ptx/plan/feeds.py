@@ -1,4 +1,4 @@
-"""The data that each step of a run reads, and the problems of the run that need no weights to be found."""
+"""The data that each step of a run reads, and the problems that can be found without loading weights."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ class Feeds:
             self._check(self.by_step[name], needs, who)
 
     def _only(self, name: str, data: DataSet) -> DataSet:
-        """The shape of the data family that a recipe names for its step (safety rows for safety training)."""
+        """The data in the shape that a recipe names for its step (safety rows for safety training), else
+        all.
+        """
         wanted = self.config.recipe["data"].get(name) if self.config.recipe else None
         return data.only(wanted, f"recipe.steps.{name}") if wanted else data
 

@@ -133,5 +133,5 @@ def digests(paths: Sequence[Path]) -> list[str]:
 
 
 def reads_of(step: Part) -> list[tuple[str]]:
-    """The shapes that a step reads in addition to the one it works on, each as a need of its own."""
+    """The shapes that a step reads in addition to the one it works on, each as a tuple of one."""
     return [(shape,) for shape in step.reads]

@@ -1,8 +1,8 @@
 """The models that a step reads in addition to its input, such as a teacher.
 
 The settings of the step name them: the run's own model, the result of an earlier step, or any other model.
-Each goes into the key of the step, as the digest of its folder or as the key of the step that makes it. So a
-teacher at another path with the same files gives the same step, and a teacher that has changed another one.
+Each goes into the key of the step, as the digest of its folder or as the key of the step that makes it. So
+the same files at another path give the same key, and changed files give another key.
 """
 
 from __future__ import annotations

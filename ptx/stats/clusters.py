@@ -2,10 +2,10 @@
 
 Questions about one passage, or turns of one user, carry less information than the same number of independent
 items. The variance of a mean is computed from the sums of residuals per cluster (Liang and Zeger 1986), each
-enlarged to make up for the fitted mean (CR2: Bell and McCaffrey 2002, eq. 3). Intervals then use Student's t.
-Few or unequal clusters leave fewer degrees of freedom: the smaller of Bell and McCaffrey's numbers under
-independence and under full correlation within clusters. With clusters of one item each the results are the
-usual ones: s² / n, and n - 1.
+enlarged a little because the mean is estimated from the same values (CR2: Bell and McCaffrey 2002, eq. 3).
+Intervals then use Student's t. Few or unequal clusters leave fewer degrees of freedom: the smaller of Bell
+and McCaffrey's numbers under independence and under full correlation within clusters. With clusters of one
+item each the results are the usual ones: s² / n, and n - 1.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def variance_of_mean(
     """(Variance of the mean, degrees of freedom) of ``values``; (inf, 1) for one value or one cluster.
 
     With ``weights`` (the bytes of a text) the mean is the ratio sum of weight x value / sum of weights. Its
-    variance is linearised (Cochran 1977, 6.8), because both the weights and the values are a sample. An item
-    is then a cluster of that share.
+    variance is linearised (Cochran 1977, 6.8), because both the weights and the values are a sample. Each
+    item then counts as a cluster with its share of the total weight.
     """
     if clusters is None and weights is None:
         return (variance(values) / len(values), len(values) - 1.0) if len(values) > 1 else (math.inf, 1.0)

@@ -2,10 +2,10 @@
 
 Texts are sampled from the model p at temperature 1. They start with the beginning-of-text token; if there is
 a chat template, half of them start with an opened user turn instead, so that the model writes the question
-too (Magpie, Xu et al. 2024). The mean of KL(p(.|x) || q(.|x)) over their tokens is an unbiased estimate of
-the divergence of the two distributions over texts, per token. No data is needed. ``exp`` of it is the ratio
-of the artifact's perplexity to the model's on the model's own text. A *flip* is a token at which greedy
-decoding of the two would differ.
+too (Magpie, Xu et al. 2024). With q the artifact, the mean of KL(p(.|x) || q(.|x)) over the tokens is an
+unbiased estimate of the divergence of the two distributions over texts, per token. No data is needed. On the
+model's own text, exp(mean KL) is the artifact's perplexity divided by the model's. A *flip* is a token at
+which greedy decoding of the two would differ.
 """
 
 from __future__ import annotations
