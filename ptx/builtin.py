@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import MISSING
-
 from ptx.config import (
     Choice,
     Compressor,
@@ -38,14 +36,14 @@ from ptx.records import Evaluation, ModelRef
 class PathModel(Model):
     """A model folder on this machine: ``model=./folder``."""
 
-    path: str = setting(MISSING, "the folder")
+    path: str = setting(help="the folder")
 
 
 @dataclass
 class PathData(Data):
     """A data file, or a folder with one file per shape: ``data=./my.jsonl``."""
 
-    path: str = setting(MISSING, "the file or folder")
+    path: str = setting(help="the file or folder")
     columns: dict[str, str] = setting({}, "canonical column -> the file's column, such as prompt: question")
     shape: str | None = setting(None, "the shape, where the columns fit more than one")
 

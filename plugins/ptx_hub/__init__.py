@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import MISSING
-
 from ptx import Choice, Data, Model, hookimpl, setting
 
 
@@ -19,7 +17,7 @@ from ptx import Choice, Data, Model, hookimpl, setting
 class HubModel(Model):
     """A model on the hub; written ``model=ORG/NAME``."""
 
-    id: str = setting(MISSING, "ORG/NAME")
+    id: str = setting(help="ORG/NAME")
     revision: str | None = setting(None, "branch, tag or commit; default: the main branch")
 
 
@@ -27,7 +25,7 @@ class HubModel(Model):
 class HubData(Data):
     """A data set on the hub; written ``data=ORG/NAME``."""
 
-    id: str = setting(MISSING, "ORG/NAME")
+    id: str = setting(help="ORG/NAME")
     split: str = setting("train", "split, or a part of a split such as train[:1000]")
     subset: str | None = setting(None, "configuration, for data sets that have several")
     revision: str | None = setting(None, "branch, tag or commit; default: the main branch")

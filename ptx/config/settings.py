@@ -12,12 +12,13 @@ def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) ->
     """A dataclass field with a sentence of help.
 
     ``identity=False`` marks a field that does not change the result (a logging interval): it is not in the
-    key of a step. Mutable defaults are copied for each instance.
+    key of a step. Mutable defaults are copied for each instance. A field without a default must be
+    given, by its name.
     """
     metadata = {"help": help, "identity": identity}
     if isinstance(default, list | dict):
         return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, metadata=metadata)
+    return field(default=default, kw_only=default is MISSING, metadata=metadata)
 
 
 def identity_of(config: Any) -> dict[str, Any]:
