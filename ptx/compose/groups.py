@@ -11,7 +11,7 @@ from typing import Any
 from hydra import compose, initialize_config_module
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_search_path import ConfigSearchPath
-from hydra.core.config_store import ConfigStore
+from hydra.core.config_store import ConfigNode, ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
@@ -65,18 +65,34 @@ def _register(host: Host) -> None:
         _store(group, name, choice.config_type, package, host.owners[group, name].name)
 
 
+class _Typed(ConfigNode):
+    """A configuration type in Hydra's ConfigStore, built when it is read.
+
+    ``ConfigStore.store`` builds what it is given at once, and building all choices takes longer than the
+    rest of a composition, which reads a dozen of them.
+    """
+
+    def __init__(self, config_type: type, group: str, name: str, package: str | None, provider: str | None):
+        self.config_type = config_type
+        self.name, self.group, self.package, self.provider = f"{name}.yaml", group or None, package, provider
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "node":
+            raise AttributeError(name)
+        self.node = OmegaConf.structured(self.config_type)
+        return self.node
+
+
 def _store(
     group: str, name: str, config_type: type, package: str | None = None, provider: str | None = None
 ) -> None:
-    """Put a configuration type into Hydra's ConfigStore, unless it is there already.
-
-    A process may compose many times, and storing a hundred dataclasses takes a tenth of a second.
-    """
-    store = ConfigStore.instance()
-    stored = (store.repo.get(group, {}) if group else store.repo).get(f"{name}.yaml")
+    """Put a configuration type into Hydra's ConfigStore, unless it is there already."""
+    repo = ConfigStore.instance().repo
+    stored = (repo.setdefault(group, {}) if group else repo).get(f"{name}.yaml")
     wanted = (config_type, package, provider)
-    if stored is None or (OmegaConf.get_type(stored.node), stored.package, stored.provider) != wanted:
-        store.store(group=group or None, name=name, node=config_type, package=package, provider=provider)
+    if not isinstance(stored, _Typed) or (stored.config_type, stored.package, stored.provider) != wanted:
+        node = _Typed(config_type, group, name, package, provider)
+        (repo[group] if group else repo)[node.name] = node
 
 
 @functools.cache
