@@ -56,15 +56,10 @@ def load(folder: Path, device: str) -> PreTrainedModel:
     from transformers import AutoModelForSequenceClassification
 
     from ptx.lm.load import dtype_of
+    from ptx.lm.weights import open_weights
 
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(
-            folder,
-            dtype=dtype_of("auto", device),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-        )
+        model = open_weights(AutoModelForSequenceClassification, folder, dtype=dtype_of("auto", device))
     except (OSError, ValueError) as error:
         raise StepError(
             f"no reward model could be read from {folder}: {str(error).splitlines()[0]}"

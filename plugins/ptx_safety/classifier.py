@@ -40,6 +40,7 @@ def unsafe(
 def _opened(path: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and its tokenizer; cached, because a run asks once per evaluation."""
     from ptx.lm.load import quiet
+    from ptx.lm.weights import open_weights
     from ptx.models.inspection import inspect
 
     quiet()
@@ -50,12 +51,9 @@ def _opened(path: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenize
         if inspect(Path(path)).architecture.endswith("SequenceClassification")
         else AutoModelForCausalLM
     )
-    settings = {
-        "dtype": "float32" if device == "cpu" else "bfloat16",
-        "use_safetensors": True,
-        "trust_remote_code": False,
-    }
-    return kind.from_pretrained(path, **settings).eval().to(device), AutoTokenizer.from_pretrained(path)
+    dtype = "float32" if device == "cpu" else "bfloat16"
+    model = open_weights(kind, Path(path), dtype=dtype).eval().to(device)
+    return model, AutoTokenizer.from_pretrained(path, trust_remote_code=False)
 
 
 def _classified(

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
 from ptx.files import files_of, read_json, write_json
-from ptx.lm.missing_weights import refuse_missing_weights
+from ptx.guard.templates import BoundedSandbox
 from ptx.lm.quanto import is_packed, open_packed
+from ptx.lm.weights import open_weights
 from ptx.records import ModelRef
 
 if TYPE_CHECKING:
@@ -57,8 +58,13 @@ def quiet() -> None:
     warnings.filterwarnings(
         "ignore", category=FutureWarning, module=r"(transformers|trl|peft|accelerate|datasets|torch)\b"
     )
-    from transformers import utils
-    from transformers.utils import logging
+    from transformers import dynamic_module_utils, utils
+    from transformers.utils import chat_template_utils, logging
+
+    # a model folder's template is a stranger's: it ends, whatever it says; and nobody is asked whether a
+    # stranger's code may run
+    chat_template_utils.ImmutableSandboxedEnvironment = BoundedSandbox
+    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
 
     # transformers imports scikit-learn, scipy.stats and pandas for assisted generation only; that is a
     # quarter of the time until a model is loaded
@@ -132,16 +138,8 @@ def load_model(
         return _load_adapter(folder, dtype, device, **options)
     if is_packed(folder):
         return open_packed(folder, device)
-    refuse_missing_weights(folder)
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(
-            folder,
-            dtype=dtype_of(dtype, device),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            **options,
-        )
+        loaded = open_weights(AutoModelForCausalLM, folder, dtype=dtype_of(dtype, device), **options)
     except (OSError, ValueError) as error:
         raise StepError(
             f"no model could be read from {folder}: {_first_line(error)}; it needs config.json and"

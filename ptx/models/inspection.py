@@ -20,6 +20,7 @@ from typing import Any
 from ptx.errors import ConfigError, Problem
 from ptx.files import files_of
 from ptx.models.package import read_package
+from ptx.models.sizes import context
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -73,7 +74,7 @@ def inspect(path: Path) -> ModelFacts:
         has_tokenizer=_has_tokenizer(path),
         has_chat_template=bool(template),
         trains_on_assistant="{% generation" in template.replace("{%-", "{%"),
-        max_positions=_text_config(config).get("max_position_embeddings"),
+        max_positions=context(config),
         quantized=str((config.get("quantization_config") or {}).get("quant_method", "")),
         weight_files=tuple(file.name for file in weights),
     )
@@ -256,11 +257,6 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _config(path: Path) -> dict[str, Any]:
     return _read(path / "config.json")
-
-
-def _text_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The configuration of the language model; multimodal models nest it."""
-    return config.get("text_config") or config
 
 
 def _dtype(tensors: list[tuple[str, str, list[int]]]) -> str:
