@@ -1,31 +1,32 @@
 """Finds mistakes in rows that can be read, before training: with most of them training would not fail.
 
 A mistake is fatal (a :class:`~ptx.errors.Problem`) when it makes every result meaningless: identical sides of
-a pair, a single label, empty replies, an unknown role, labels that are not booleans. What may be intended is
-a warning.
+a pair, a single label, empty replies, an unknown role, numbers in place of texts. What may be intended is a
+note (:mod:`ptx.data.suspect`, :mod:`ptx.data.whole`). Either is told once for each kind, with the number of
+rows and the places of the first few.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ptx.data.dataset import DataSet
-from ptx.data.read import Record, Row
+from ptx.data.records import KINDS, Fault, Record, Row, findings
+from ptx.data.suspect import LONG, Sign, Texts, signs, texts_of
 from ptx.data.turns import ROLES, is_turns, shown
+from ptx.data.whole import notes
 from ptx.errors import Problem, did_you_mean
-from ptx.files import digest_of
 
-REPEATED = 0.1  # share of duplicate rows that is worth a warning: real data has a few
-LONG = 20  # characters; a shorter prompt may stand at the head of a reply by coincidence
-Fault = tuple[str, str]  # what is wrong, how to correct it
+Wrong = tuple[str, str]  # what is wrong, how to correct it
+INVISIBLE = " \t\r\n\u200b\u200c\u200d\u2060\ufeff\xa0"
 
 
 def check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
-    """Problems (fatal) and warnings of the rows of ``shape``.
+    """Problems (fatal) and notes on the rows of ``shape``.
 
-    Each kind is reported once, with the number of rows and the place of the first one.
+    Each kind is reported once, with the number of rows and the places of the first ones.
     """
     found: tuple[list[Problem], list[str]] = dataset.once("check", shape, lambda: _check(dataset, shape))
     return found
@@ -35,26 +36,31 @@ def _check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
     records = dataset.located(shape)
     if not records:
         return [Problem(f"{dataset.name} gives no rows of shape {shape}", "give it at least one")], []
-    where: dict[Fault, list[Record]] = defaultdict(list)
-    for record in records:
-        for fault in _faults(shape, record.row):
-            where[fault].append(record)
-    problems = [_problem(what, fix, found, len(records)) for (what, fix), found in where.items()]
-    if not problems:
-        problems += _problems_of_all(dataset.name, shape, records)
-    return problems, [*_warnings(shape, records)]
+    faults = [Fault(record, *wrong) for record in records for wrong in RULES[shape](record.row)]
+    problems = findings(faults, len(records)) or [*_problems_of_all(dataset.name, shape, records)]
+    if faults or shape == "calibration":
+        return problems, []
+    texts = [texts_of(shape, record.row) for record in records]
+    parts = dataset.sources[shape].form.parts
+    return problems, [*_suspicions(shape, records, texts), *notes(shape, records, texts, parts)]
 
 
-def _problem(what: str, fix: str, found: list[Record], total: int) -> Problem:
-    count = "" if len(found) == 1 else f" (and {len(found) - 1} more of {total} rows)"
-    return Problem(f"{found[0].place}: {what}{count}", fix)
+def _suspicions(shape: str, records: list[Record], texts: list[Texts]) -> list[str]:
+    """The signs that enough rows show, each once."""
+    found: list[tuple[Record, Sign]] = []
+    for record, text in zip(records, texts, strict=True):
+        kinds = {sign.what.partition(", got ")[0]: sign for sign in signs(shape, record.row, text)}
+        found += [(record, sign) for sign in kinds.values()]
+    least: dict[str, tuple[float, int]] = {}
+    for _, sign in found:
+        kind = sign.what.partition(", got ")[0]
+        least[kind] = (sign.share, least.get(kind, (0.0, 0))[1] + 1)
+    told = {kind for kind, (share, count) in least.items() if count >= share * len(records)}
+    faults = [Fault(record, sign.what) for record, sign in found if sign.what.partition(", got ")[0] in told]
+    return [str(problem) for problem in findings(faults, len(records))][:KINDS]
 
 
-def _faults(shape: str, row: Row) -> Iterable[Fault]:
-    return RULES[shape](row)
-
-
-def _messages(row: Row) -> Iterable[Fault]:
+def _messages(row: Row) -> Iterable[Wrong]:
     yield from _turns("messages", row["messages"])
     last = row["messages"][-1]
     if last["role"] in ROLES and last["role"] != "assistant":
@@ -62,16 +68,16 @@ def _messages(row: Row) -> Iterable[Fault]:
             f"the last message is the {last['role']}'s, so there is nothing to learn",
             "end with an assistant message",
         )
-    if last["role"] == "assistant" and not last["content"] and "tool_calls" not in last:
+    if last["role"] == "assistant" and _is_empty(last):
         yield "the last assistant message is empty", "fill it or delete the row"
 
 
-def _completions(row: Row) -> Iterable[Fault]:
+def _completions(row: Row) -> Iterable[Wrong]:
     yield from _value("prompt", row["prompt"])
     yield from _value("completion", row["completion"])
 
 
-def _pairs(row: Row) -> Iterable[Fault]:
+def _pairs(row: Row) -> Iterable[Wrong]:
     faults = [
         *_value("prompt", row["prompt"]),
         *_reply("chosen", row["chosen"]),
@@ -80,7 +86,7 @@ def _pairs(row: Row) -> Iterable[Fault]:
     yield from faults
     if faults:
         return
-    if row["chosen"] == row["rejected"]:
+    if _bare(row["chosen"]) == _bare(row["rejected"]):
         yield "chosen and rejected are identical", "delete the row, or give it two different replies"
         return
     repeats = [side for side in ("chosen", "rejected") if _begins_with(row[side], row["prompt"])]
@@ -91,38 +97,39 @@ def _pairs(row: Row) -> Iterable[Fault]:
         )
 
 
-def _thumbs(row: Row) -> Iterable[Fault]:
+def _thumbs(row: Row) -> Iterable[Wrong]:
     yield from _value("prompt", row["prompt"])
     yield from _reply("completion", row["completion"])
     yield from _boolean("label", row["label"])
 
 
-def _prompts(row: Row) -> Iterable[Fault]:
+def _prompts(row: Row) -> Iterable[Wrong]:
     yield from _value("prompt", row["prompt"])
     answer = row["answer"]
-    if not isinstance(answer, str | int | float | None) or isinstance(answer, bool):
+    finite = not isinstance(answer, float) or math.isfinite(answer)
+    if not isinstance(answer, str | int | float | None) or isinstance(answer, bool) or not finite:
         yield (
             f"answer must be text or a number, got {shown(answer)}",
             "write the value that a scorer compares with",
         )
 
 
-def _safety(row: Row) -> Iterable[Fault]:
+def _safety(row: Row) -> Iterable[Wrong]:
     yield from _value("prompt", row["prompt"])
     yield from _boolean("harmful", row["harmful"])
 
 
-def _text(row: Row) -> Iterable[Fault]:
+def _text(row: Row) -> Iterable[Wrong]:
     yield from _value("text", row["text"])
 
 
-def _calibration(row: Row) -> Iterable[Fault]:
+def _calibration(row: Row) -> Iterable[Wrong]:
     """A model does not learn from these rows, so a conversation may end with any role."""
     name = "messages" if "messages" in row else "text"
     yield from _value(name, row[name])
 
 
-RULES: dict[str, Callable[[Row], Iterable[Fault]]] = {
+RULES: dict[str, Callable[[Row], Iterable[Wrong]]] = {
     "messages": _messages,
     "completions": _completions,
     "pairs": _pairs,
@@ -134,7 +141,7 @@ RULES: dict[str, Callable[[Row], Iterable[Fault]]] = {
 }
 
 
-def _boolean(name: str, value: Any) -> Iterable[Fault]:
+def _boolean(name: str, value: Any) -> Iterable[Wrong]:
     if not isinstance(value, bool):
         yield (
             f"{name} must be true or false, got {shown(value)}",
@@ -142,16 +149,16 @@ def _boolean(name: str, value: Any) -> Iterable[Fault]:
         )
 
 
-def _value(name: str, value: Any) -> Iterable[Fault]:
+def _value(name: str, value: Any) -> Iterable[Wrong]:
     if is_turns(value):
         yield from _turns(name, value)
     elif not isinstance(value, str):
         yield f"{name} must be text, got {shown(value)}", "write it as text"
-    elif not value.strip():
+    elif not value.strip(INVISIBLE):
         yield f"{name} is empty", "fill it or delete the row"
 
 
-def _reply(name: str, value: Any) -> Iterable[Fault]:
+def _reply(name: str, value: Any) -> Iterable[Wrong]:
     """The faults of a reply, which must be text, or messages that begin with the assistant's."""
     faults = [*_value(name, value)]
     yield from faults
@@ -164,22 +171,37 @@ def _reply(name: str, value: Any) -> Iterable[Fault]:
         )
     if value[-1]["role"] != "assistant":
         yield f"{name} does not end with an assistant message", "end it with the model's reply"
-    elif not value[-1]["content"] and "tool_calls" not in value[-1]:
+    elif _is_empty(value[-1]):
         yield f"the reply in {name} is empty", "fill it or delete the row"
 
 
-def _turns(name: str, turns: list[Row]) -> Iterable[Fault]:
+def _turns(name: str, turns: list[Row]) -> Iterable[Wrong]:
     for turn in turns:
         role, content = turn["role"], turn["content"]
         if role not in ROLES:
-            yield f"{name} has the unknown role {role!r}", did_you_mean(str(role), ROLES)
+            yield f"{name} has an unknown role, got {role!r}", did_you_mean(str(role), ROLES)
         if not isinstance(content, str) and not (content is None and "tool_calls" in turn):
             yield (
-                f"a message in {name} has content that is not text: {shown(content)}",
+                f"a message in {name} has content that is not text, got {shown(content)}",
                 "write the content as text",
             )
-        elif role == "user" and isinstance(content, str) and not content.strip():
+        elif role == "user" and isinstance(content, str) and not content.strip(INVISIBLE):
             yield f"a user's message in {name} is empty", "fill it or delete the row"
+
+
+def _is_empty(turn: Row) -> bool:
+    """Whether a message says nothing and calls no tool."""
+    content = turn["content"]
+    return "tool_calls" not in turn and (
+        not content or (isinstance(content, str) and not content.strip(INVISIBLE))
+    )
+
+
+def _bare(value: Any) -> Any:
+    """A reply without what nobody sees, to compare it with another."""
+    if isinstance(value, str):
+        return value.strip(INVISIBLE)
+    return [{**turn, "content": _bare(turn["content"])} for turn in value] if is_turns(value) else value
 
 
 def _text_of(value: Any) -> str:
@@ -216,38 +238,3 @@ def _problems_of_all(name: str, shape: str, records: list[Record]) -> Iterable[P
                 f"{without[0].place}: answer is missing (in {len(without)} of {len(records)} rows)",
                 "give an answer to every prompt, or to none",
             )
-
-
-def _warnings(shape: str, records: list[Record]) -> Iterable[str]:
-    seen: dict[str, Record] = {}
-    twice: list[Record] = []
-    for record in records:
-        if seen.setdefault(digest_of(record.row), record) is not record:
-            twice.append(record)
-    if len(twice) >= REPEATED * len(records):
-        yield f"{len(twice)} of {len(records)} rows repeat an earlier one; the first is {twice[0].place}"
-    if shape == "prompts" and all(record.row["answer"] is None for record in records):
-        yield (
-            "the prompts have no answers: only scorers that need no reference (format, a judge) can give"
-            " rewards"
-        )
-    if shape == "thumbs":
-        yield from _imbalance(records)
-    if shape == "pairs":
-        both = [
-            record
-            for record in records
-            if all(_begins_with(record.row[side], record.row["prompt"]) for side in ("chosen", "rejected"))
-        ]
-        if both:
-            yield (
-                f"{len(both)} of {len(records)} pairs repeat the prompt in chosen and in rejected; the first"
-                f" is {both[0].place}"
-            )
-
-
-def _imbalance(records: list[Record]) -> Iterable[str]:
-    liked = sum(record.row["label"] is True for record in records)
-    disliked = sum(record.row["label"] is False for record in records)
-    if liked and disliked and max(liked, disliked) >= 10 * min(liked, disliked):
-        yield f"the labels are unbalanced: {liked} true, {disliked} false"

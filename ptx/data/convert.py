@@ -12,34 +12,90 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ptx.data.names import MEDIA, TRAINED_IF, WEIGHTS
 from ptx.data.read import Row
-from ptx.data.shapes import CONTEXTS, Form
-from ptx.data.turns import RowError, Turn, assistant, is_turns, shared_prefix, shown, to_turns, user
+from ptx.data.shapes import CONTEXTS, Form, has_value
+from ptx.data.turns import (
+    RowError,
+    Turn,
+    assistant,
+    history_turns,
+    is_turns,
+    shared_prefix,
+    shown,
+    to_turns,
+    tool_calls,
+    tool_definitions,
+    user,
+)
 
 
 def convert(form: Form, row: Row) -> Row:
     """A row of a file as a canonical row of the form's shape."""
+    _refuse_columns(form, row)
     for column in form.parts.values():
-        if row.get(column) is None and column not in ("system", *CONTEXTS):
+        if row.get(column) is None and column not in CONTEXTS:
             raise RowError(f"column {column} is {'empty (null)' if column in row else 'missing'}")
-    canonical = CONVERT[form.shape]({part: row.get(column) for part, column in form.parts.items()})
+    parts = {part: row.get(column) for part, column in (form.parts | form.beside).items()}
+    canonical = {**CONVERT[form.shape](parts), **_beside(parts)}
     return {
         **canonical,
-        **{name: value for name, value in row.items() if name not in form.columns and name not in canonical},
+        **{name: value for name, value in row.items() if name not in form.used and name not in canonical},
     }
 
 
+def _refuse_columns(form: Form, row: Row) -> None:
+    """Refuse columns that say that a row is more than its text, or is not trained like the others."""
+    for name in MEDIA if form.shape != "text" else ():
+        if has_value(row.get(name)):
+            fix = f"ptx trains text: leave these rows out, or train their text alone: data.drop=[{name}]"
+            raise RowError(f"column {name} holds media", fix)
+    for name in WEIGHTS:
+        value = row.get(name)
+        if isinstance(value, int | float) and value != 1:
+            fix = f"all rows count alike: leave rows out or repeat them, or data.drop=[{name}]"
+            raise RowError(f"column {name} weighs the row, got {value}", fix)
+    for name in TRAINED_IF:
+        if row.get(name) is False and name not in WEIGHTS:
+            raise RowError(
+                f"column {name} says that the row is not trained",
+                f"delete such rows, or data.drop=[{name}] trains them",
+            )
+
+
+def _beside(parts: Row) -> Row:
+    """The tools and the options of the chat template, under the names that TRL gives them."""
+    made: Row = {}
+    if tools := tool_definitions(parts.get("tools")):
+        made["tools"] = tools
+    if has_value(options := parts.get("options")):
+        if not isinstance(options, dict):
+            raise RowError(f"chat_template_kwargs must be an object, got {shown(options)}")
+        made["chat_template_kwargs"] = options
+    return made
+
+
 def _asked(parts: Row) -> Any:
-    """The prompt: a text with its context below it, or messages where it is a list or has a system text."""
-    prompt, context, system = parts["prompt"], parts.get("context"), parts.get("system")
-    if is_turns(prompt):
-        turns = to_turns(prompt, "prompt")
-    else:
+    """The prompt: a text with its context below it, or messages where it is a list or something precedes it."""
+    prompt, context = parts["prompt"], parts.get("context")
+    if not is_turns(prompt):
         prompt = f"{prompt}\n\n{context}" if context else prompt
-        if not system:
+        if not (has_value(parts.get("system")) or has_value(parts.get("history"))):
             return prompt
-        turns = [user(prompt)]
-    return [{"role": "system", "content": system}, *turns] if system else turns
+    return _preceded(parts, to_turns(prompt, "prompt") if is_turns(prompt) else [user(prompt)])
+
+
+def _preceded(parts: Row, turns: list[Turn]) -> list[Turn]:
+    """The turns behind the system text and the earlier turns of the row."""
+    if has_value(earlier := parts.get("history")):
+        turns = [*history_turns(earlier), *turns]
+    system = parts.get("system")
+    if not has_value(system) or turns[0] == {"role": "system", "content": system}:
+        return turns
+    if turns[0]["role"] == "system":
+        fix = "keep one of them; data.drop=[system] leaves the column out"
+        raise RowError("the system column and the first message are two system texts", fix)
+    return [{"role": "system", "content": system}, *turns]
 
 
 def _as_turns(prompt: Any, *replies: Any) -> list[Any]:
@@ -54,16 +110,17 @@ def _as_turns(prompt: Any, *replies: Any) -> list[Any]:
 
 
 def _messages(parts: Row) -> Row:
-    if "completion" in parts:
-        prompt = _asked(parts)
-        lead, reply = _as_turns(
-            to_turns(prompt, "prompt") if is_turns(prompt) else [user(prompt)], parts["completion"]
-        )
-        return {"messages": lead + reply}
-    turns = to_turns(parts["messages"], "messages")
-    return {
-        "messages": [{"role": "system", "content": parts["system"]}, *turns] if parts.get("system") else turns
-    }
+    if "messages" in parts:
+        return {"messages": _preceded(parts, to_turns(parts["messages"], "messages"))}
+    prompt = _asked(parts)
+    lead = to_turns(prompt, "prompt") if is_turns(prompt) else [user(prompt)]
+    if "calls" in parts:
+        reply = [{"role": "assistant", "content": None, "tool_calls": tool_calls(parts["calls"])}]
+    else:
+        reply = _as_turns(lead, parts["completion"])[1]
+    if has_value(thought := parts.get("reasoning")) and reply[-1]["role"] == "assistant":
+        reply = [*reply[:-1], {"reasoning_content": thought, **reply[-1]}]
+    return {"messages": lead + reply}
 
 
 def _completions(parts: Row) -> Row:
@@ -73,6 +130,11 @@ def _completions(parts: Row) -> Row:
 
 
 def _thumbs(parts: Row) -> Row:
+    if "messages" in parts:
+        turns = _preceded(parts, to_turns(parts["messages"], "messages"))
+        if len(turns) < 2 or turns[-1]["role"] != "assistant":
+            raise RowError("a labelled conversation must end with the reply that the label judges")
+        return {"prompt": turns[:-1], "completion": turns[-1:], "label": parts["label"]}
     prompt, completion = _as_turns(_asked(parts), parts["completion"])
     return {"prompt": prompt, "completion": completion, "label": parts["label"]}
 
@@ -90,6 +152,16 @@ def _text(parts: Row) -> Row:
 
 
 def _pairs(parts: Row) -> Row:
+    row = _split({**parts, "system": None, "history": None})
+    if not (has_value(parts.get("system")) or has_value(parts.get("history"))):
+        return row
+    prompt = _asked({**parts, "prompt": row["prompt"], "context": None})
+    prompt, chosen, rejected = _as_turns(prompt, row["chosen"], row["rejected"])
+    return {"prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def _split(parts: Row) -> Row:
+    """Prompt, chosen and rejected, where need be found in the two conversations."""
     chosen, rejected = parts["chosen"], parts["rejected"]
     if "prompt" not in parts:
         return _split_turns(None, chosen, rejected) if is_turns(chosen) else _split_text(chosen, rejected)

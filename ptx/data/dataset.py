@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ptx.data.derive import DERIVATIONS
+from ptx.data.names import MESSAGE_KEYS, USED
 from ptx.data.read import Record, Row, Table
 from ptx.data.shapes import COLUMNS, SHAPES, Form
+from ptx.data.turns import is_turns
 from ptx.errors import ConfigError, Problem
 from ptx.files import digest_of
 
@@ -41,6 +43,22 @@ class Source:
         """The native shape, and the shapes that follow from it."""
         return [self.native, *(shape for shape, origins in DERIVATIONS.items() if self.form.shape in origins)]
 
+    @property
+    def unused(self) -> list[str]:
+        """The columns and keys of messages that no training reads."""
+        columns = [column for column in self.table.columns if column not in self.form.used]
+        held = [name for name in COLUMNS.get(self.form.shape, ()) if name not in ("answer", "label")]
+        keys = dict.fromkeys(
+            key
+            for record in self.records
+            for name in held
+            if is_turns(record.row.get(name))
+            for turn in record.row[name]
+            for key in turn
+            if key not in MESSAGE_KEYS
+        )
+        return [*columns, *(f"{key} of messages" for key in keys)]
+
     def located(self, shape: str) -> list[Record]:
         """The canonical rows of ``shape``, each with its place in the file."""
         if shape == self.form.shape:
@@ -55,13 +73,11 @@ class Source:
         steps = [] if self.form.canonical == len(self.form.parts) else [str(self.form)]
         steps += dict.fromkeys([self.form.shape, shape])
         notes = [self.table.note] if self.table.note else []
-        if "system" in self.form.parts:
-            notes.append("column system as the first message")
+        notes += [f"column {column} {USED[part]}" for part, column in self.form.beside.items()]
         if "context" in self.form.parts:
             notes.append(f"column {self.form.parts['context']} put below the prompt")
-        extra = [column for column in self.table.columns if column not in self.form.columns]
-        if extra:
-            notes.append(f"further columns: {', '.join(extra)}")
+        if extra := self.unused:
+            notes.append(f"not trained on: {', '.join(extra)}")
         return f"{count} row{'s' * (count != 1)}: {' → '.join(steps)}" + (
             f" ({'; '.join(notes)})" if notes else ""
         )

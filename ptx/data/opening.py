@@ -5,14 +5,21 @@ All problems are reported at once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from ptx.data.choosing import choose
 from ptx.data.convert import convert, strip_repeated_prompts
 from ptx.data.dataset import DataSet, Source
 from ptx.data.derive import DERIVATIONS
-from ptx.data.read import Record, Table, find_files, read_table, summarise
-from ptx.data.shapes import NAMES, SHAPES, Form, recognise, refine
+from ptx.data.drop import without
+from ptx.data.files import find_files
+from ptx.data.message_table import conversations_of
+from ptx.data.labels import read_labels
+from ptx.data.read import read_table
+from ptx.data.records import Fault, Record, Table, findings
+from ptx.data.shapes import NAMES, SHAPES, Form, recognise
 from ptx.data.turns import RowError
 from ptx.errors import ConfigError, Problem, did_you_mean
 
@@ -26,6 +33,7 @@ def open_data(
     limit: int | None = None,
     columns: Columns | None = None,
     shape: str | None = None,
+    drop: Sequence[str] = (),
 ) -> DataSet:
     """Open a file or folder.
 
@@ -35,6 +43,7 @@ def open_data(
         limit: the number of rows that are used of each shape; later rows are not read.
         columns: canonical column -> the file's column (``{"prompt": "question"}``).
         shape: the shape that is meant, where the columns fit several.
+        drop: columns, or keys of messages, that are left out.
 
     Raises:
         ConfigError: with everything that is wrong with the data.
@@ -50,7 +59,8 @@ def open_data(
         files = {wanted: files[wanted] for wanted in files if shape in (None, wanted)} or files
     for wanted, found in files.items():
         try:
-            sources.append(_open(read_table(found, limit), columns, wanted, shape))
+            read = partial(_read, found, columns, drop, optional=bool(wanted))
+            sources += _open(read, limit, wanted, shape)
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -80,28 +90,60 @@ def _by_shape(sources: list[Source]) -> dict[str, Source]:
     return {**derived, **given}
 
 
-def _open(table: Table, columns: Columns, only: str, shape: str | None) -> Source:
-    table = _renamed(table, columns, optional=bool(only))
-    form = refine(_choose(table, only or shape), table.records[0].row)
-    if only and form.shape != only and form.shape not in DERIVATIONS.get(only, {}):
-        raise ConfigError(
-            Problem(
-                f"file {table.name} is called {only} but holds {form.shape} ({form})", f"call it {form.shape}"
-            )
-        )
+def _open(read: Callable[[int | None], Table], limit: int | None, only: str, shape: str | None) -> list[Source]:
+    """The rows of a file in each of the shapes that it holds."""
+    found = read(limit)
+    table = conversations_of(found)
+    if table is not found and limit is not None:
+        table = conversations_of(read(None))  # the limit counts conversations, not their messages
+    sources: list[Source] = []
+    for form in choose(table, only or shape):
+        if only and form.shape != only and form.shape not in DERIVATIONS.get(only, {}):
+            what = f"file {table.name} is called {only} but holds {form.shape} ({form})"
+            raise ConfigError(Problem(what, f"call it {form.shape}"))
+        sources.append(Source(table, form, _converted(table, form), only))
+    return sources
+
+
+def _converted(table: Table, form: Form) -> list[Record]:
+    """The canonical rows.
+
+    Raises:
+        ConfigError: with every row that does not fit the form.
+    """
+    table, faults = _with_labels(table, form)
     records: list[Record] = []
-    faults: list[tuple[str, str, str]] = []
     for record in table.records:
         try:
             records.append(record._replace(row=convert(form, record.row)))
         except RowError as fault:
-            faults.append((record.place, str(fault), f"rows of this file are read as {form.shape} ({form})"))
+            fix = fault.fix or f"rows of this file are read as {form.shape} ({form})"
+            faults.append(Fault(record, str(fault), fix))
     if faults:
-        raise ConfigError(summarise(faults))
+        raise ConfigError(findings(faults, len(table.records)))
     if form.shape == "pairs":
         rows = strip_repeated_prompts([record.row for record in records])
         records = [record._replace(row=row) for record, row in zip(records, rows, strict=True)]
-    return Source(table, form, records, only)
+    return records
+
+
+def _with_labels(table: Table, form: Form) -> tuple[Table, list[Fault]]:
+    """The table with true and false as its labels, and the rows whose label is neither."""
+    part = next((part for part in ("label", "harmful") if part in form.parts), "")
+    if not part:
+        return table, []
+    records, faults, note = read_labels(part, form.parts[part], table.records)
+    others = [shape for shape in ("messages", "completions", "prompts") if recognise(table.columns, shape)]
+    if others and part == "label":
+        fix = f"write true or false, or leave the label out: data.shape={others[0]}"
+        faults = [fault._replace(fix=fix) for fault in faults]
+    return Table(table.name, records, "; ".join(filter(None, (table.note, note)))), faults
+
+
+def _read(files: list[Path], columns: Columns, drop: Sequence[str], limit: int | None, *, optional: bool) -> Table:
+    """The first ``limit`` rows of a file with their columns renamed, and without those to drop."""
+    table = _renamed(read_table(files, limit), columns, optional=optional)
+    return table if not drop else without(table, drop, optional=optional)
 
 
 def _renamed(table: Table, columns: Columns, *, optional: bool) -> Table:
@@ -132,46 +174,3 @@ def _renamed(table: Table, columns: Columns, *, optional: bool) -> Table:
         for record in table.records
     ]
     return Table(table.name, records, table.note)
-
-
-def _choose(table: Table, shape: str | None) -> Form:
-    forms = recognise(table.columns, shape)
-    if len(forms) == 1:
-        return forms[0]
-    raise ConfigError(_ambiguous(table, forms) if forms else _unknown(table, shape))
-
-
-def _ambiguous(table: Table, forms: list[Form]) -> Problem:
-    readings = " or ".join(f"{form.shape} ({form})" for form in forms)
-    shapes = list(dict.fromkeys(form.shape for form in forms))
-    if len(shapes) > 1:
-        fix = "choose: " + " or ".join(f"data.shape={shape}" for shape in shapes)
-    else:
-        differing = [
-            (part, column)
-            for form in forms
-            for part, column in form.parts.items()
-            if any(other.parts.get(part) != column for other in forms)
-        ]
-        fix = "say which: " + " or ".join(
-            f"data.columns.{part}={column}" for part, column in dict.fromkeys(differing)
-        )
-    return Problem(f"{table.name} can be read as {readings} (columns {', '.join(table.columns)})", fix)
-
-
-def _unknown(table: Table, shape: str | None) -> Problem:
-    present = table.columns
-    close = [
-        (name, column)
-        for column in present
-        for name in NAMES
-        if name not in present and did_you_mean(column, [name]).startswith("did")
-    ]
-    if close:
-        hint = "did you mean " + " ".join(f"data.columns.{name}={column}" for name, column in close)
-    else:
-        hint = "name the columns, for example data.columns.prompt=COLUMN data.columns.completion=COLUMN"
-    what = f"cannot be read as {shape}" if shape else "fit no shape that ptx knows"
-    return Problem(
-        f"the columns of {table.name} {what}: {', '.join(present)}", f"{hint} (names: {', '.join(NAMES)})"
-    )

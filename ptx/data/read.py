@@ -1,322 +1,169 @@
 """Reads files into rows that carry their file and line.
 
-A data choice is a path: a file (.jsonl, .json, .csv, .parquet, .txt) or a folder. A folder whose files are
-named by shape (``pairs.jsonl``, ``messages.parquet``, ...) is a *family*. Any other folder stands for its
-``train`` file or shards (as downloads from the hub have them: ``data/train-00000-of-00002.parquet``) or for
-its only data file. Everything that cannot be read is reported at once, with file and line; no row is skipped
-silently.
+One reader for everything that takes data: ``ptx check``, the plan, calibration, evaluation texts. The format
+follows from the file's ending, and where endings are used loosely (JSON, separators, encodings, compression)
+from the content. What was found is said in the description of the data. Everything that cannot be read is
+reported at once, one finding for each kind; no row is skipped silently.
 """
 
 from __future__ import annotations
 
-import csv
-import json
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
+from ptx.data.delimited import dialect, read_cells
+from ptx.data.encoding import UTF8, Encoding, first_guess, open_bytes, open_text, second_guess
+from ptx.data.files import suffix_of
+from ptx.data.jsons import read_json
+from ptx.data.records import Fault, ReadError, Record, Row, Table, findings
+from ptx.data.values import clean
 from ptx.errors import ConfigError, Problem
 
-Row = dict[str, Any]
-SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".txt")
+__all__ = ["SEPARATOR", "ReadError", "Record", "Row", "Table", "read_table"]
+
 SEPARATOR = "<|endoftext|>"
-SHOWN = 5  # problems of one kind shown per file
+Item = tuple[int, Row] | ReadError
 
 
-class Record(NamedTuple):
-    """A row, and the file and line that it comes from."""
+class Found(NamedTuple):
+    """The rows of a file as they are read, the unit of their numbers, and notes on how they were read."""
 
-    file: str
-    line: int
-    row: Row
-
-    @property
-    def place(self) -> str:
-        """The position in words: ``file my.jsonl line 17``; formats without lines count rows."""
-        unit = "row" if self.file.endswith((".json", ".parquet")) else "line"
-        return f"file {self.file} {unit} {self.line}"
-
-
-@dataclass(frozen=True)
-class Table:
-    """The rows of one file (or of the shards of one split)."""
-
-    name: str
-    records: list[Record]
-    note: str = ""
-
-    @property
-    def columns(self) -> list[str]:
-        """Every column that a row has, in the order of appearance."""
-        return list(dict.fromkeys(column for record in self.records for column in record.row))
-
-
-class ReadError(ValueError):
-    """A fault of a file (line 0) or of one of its lines, and how to correct it."""
-
-    def __init__(self, what: str, line: int = 0, fix: str = "") -> None:
-        super().__init__(what)
-        self.line = line
-        self.fix = fix
-
-
-def find_files(path: Path, shapes: Iterable[str]) -> dict[str, list[Path]]:
-    """Shape -> files of a family; any other path gives a single entry under the empty name.
-
-    Raises:
-        ConfigError: when the path holds no data, or more than one choice of it.
-    """
-    if not path.exists():
-        raise ConfigError(Problem(f"there is no file or folder {path}", _nearby(path)))
-    if path.is_file():
-        if path.suffix.lower() not in SUFFIXES:
-            raise ConfigError(
-                Problem(
-                    f"cannot read {path.name}: its ending is not one of {', '.join(SUFFIXES)}",
-                    "convert it, or rename it",
-                )
-            )
-        return {"": [path]}
-    files = [file for file in sorted(path.iterdir()) if _is_data(file)]
-    family = _family(path, files, shapes)
-    return family or {
-        "": _only(path, files or [file for file in sorted(path.glob("data/*")) if _is_data(file)])
-    }
-
-
-def _is_data(file: Path) -> bool:
-    metadata = file.name.startswith((".", "dataset_info", "dataset_dict", "state.", "README"))
-    return file.is_file() and file.suffix.lower() in SUFFIXES and not metadata
-
-
-def _nearby(path: Path) -> str:
-    if not path.parent.is_dir():
-        return f"the folder {path.parent} does not exist either; type data=./FILE.jsonl"
-    beside = [file.name for file in sorted(path.parent.iterdir()) if file.suffix.lower() in SUFFIXES][:8]
-    return (
-        f"beside it: {', '.join(beside)}"
-        if beside
-        else f"{path.parent} holds no data file; type data=./FILE.jsonl"
-    )
-
-
-def _family(path: Path, files: list[Path], shapes: Iterable[str]) -> dict[str, list[Path]]:
-    known = set(shapes)
-    family: dict[str, list[Path]] = {}
-    for file in files:
-        if file.stem in known:
-            family.setdefault(file.stem, []).append(file)
-    twice = [
-        f"{shape}: {', '.join(file.name for file in found)}"
-        for shape, found in family.items()
-        if len(found) > 1
-    ]
-    if twice:
-        raise ConfigError(
-            Problem(f"folder {path} holds a shape twice ({'; '.join(twice)})", "keep one file of each")
-        )
-    train = [file.name for file in files if file.stem == "train"]
-    if family and train:
-        named = ", ".join(file.name for found in family.values() for file in found)
-        raise ConfigError(
-            Problem(
-                f"folder {path} holds files named by shape ({named}) and {train[0]}",
-                "rename it by its shape or move it away",
-            )
-        )
-    return family
-
-
-def _only(path: Path, files: list[Path]) -> list[Path]:
-    train = [file for file in files if re.fullmatch(r"train(-\d+-of-\d+)?", file.stem)]
-    if len(files) == 1 or (train and (len(train) == 1 or all("-of-" in file.stem for file in train))):
-        return train or files
-    if not files:
-        raise ConfigError(
-            Problem(
-                f"folder {path} holds no data file ({', '.join(SUFFIXES)})",
-                "put one there, or type data=./FILE.jsonl",
-            )
-        )
-    names = ", ".join(file.name for file in files[:8])
-    fix = f"type data={path / files[0].name}, or name the files by shape (messages.jsonl, pairs.jsonl, ...)"
-    raise ConfigError(Problem(f"folder {path} holds several data files and none called train: {names}", fix))
+    items: Iterator[Item]
+    unit: str = "line"
+    notes: tuple[str, ...] = ()
 
 
 def read_table(files: list[Path], limit: int | None) -> Table:
     """Read the first ``limit`` rows.
 
     Raises:
-        ConfigError: with every row that cannot be read.
+        ConfigError: with every kind of fault of the rows that cannot be read.
     """
     records: list[Record] = []
-    problems: list[Problem] = []
-    note = ""
+    faults: list[Fault] = []
+    notes: list[str] = []
     for file in files:
         room = None if limit is None else limit - len(records)
         if room is not None and room <= 0:
             break
-        found, wrong, note = _read(file, room)
+        found, wrong, said = _read(file, room)
         records += found
-        problems += wrong
+        faults += wrong
+        notes += said
+    problems = findings(faults)
     if not records and not problems:
         problems.append(Problem(f"file {files[0].name} holds no rows", "put at least one row into it"))
     if problems:
         raise ConfigError(problems)
-    return Table(
-        ", ".join(file.name for file in files[:2]) + (", ..." if len(files) > 2 else ""), records, note
-    )
+    name = ", ".join(file.name for file in files[:2]) + (", ..." if len(files) > 2 else "")
+    return Table(name, records, "; ".join(dict.fromkeys(notes)))
 
 
-def _read(file: Path, limit: int | None) -> tuple[list[Record], list[Problem], str]:
-    records: list[Record] = []
-    faults: list[ReadError] = []
-    note = ""
+Read = tuple[list[Record], list[Fault], tuple[str, ...]]
+
+
+def _read(file: Path, limit: int | None) -> Read:
+    """The rows of a file, its faults, and notes; a file that is not UTF-8 is read again in its encoding."""
     try:
-        if file.suffix.lower() == ".txt":
-            items, note = _texts(file)
-        else:
-            items = READERS[file.suffix.lower()](file)
-        for item in islice(items, limit):
-            if isinstance(item, ReadError):
-                faults.append(item)
-            elif not item[1]:
-                faults.append(ReadError("an empty row, {}", item[0], "fill it or delete it"))
-            else:
-                records.append(Record(file.name, *item))
-    except ReadError as fault:
-        faults.append(fault)
-    except (csv.Error, OSError) as error:
-        faults.append(ReadError(str(error)))
-    except UnicodeDecodeError as error:
-        faults.append(
-            ReadError(f"not UTF-8 at byte {error.start}", fix=f"convert it: iconv -t UTF-8 {file.name}")
-        )
-    return records, summarise([(_place(file, fault.line), str(fault), fault.fix) for fault in faults]), note
-
-
-def _place(file: Path, line: int) -> str:
-    return Record(file.name, line, {}).place if line else f"file {file.name}"
-
-
-def summarise(faults: list[tuple[str, str, str]]) -> list[Problem]:
-    """Problems for the first few faults (place, what, fix); the last one counts the others."""
-    problems = [Problem(f"{place}: {what}", fix) for place, what, fix in faults[:SHOWN]]
-    if len(faults) > SHOWN:
-        last = problems[-1]
-        problems[-1] = Problem(f"{last.what} (and {len(faults) - SHOWN} more rows)", last.fix)
-    return problems
-
-
-Item = tuple[int, Row] | ReadError
-
-
-def _jsonl(file: Path) -> Iterator[Item]:
-    with file.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            if line.strip():
-                yield _parsed(line, number)
-
-
-def _parsed(line: str, number: int) -> Item:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        around = line[max(0, error.pos - 20) : error.pos + 20].strip()
-        return ReadError(
-            f"not JSON: {error.msg} at column {error.colno}: ...{around}...",
-            number,
-            "each line must be one {...} object",
-        )
-    return _object(value, number)
-
-
-def _object(value: Any, number: int) -> Item:
-    if isinstance(value, dict):
-        return number, value
-    return ReadError(
-        f"a {type(value).__name__}, not an object: {str(value)[:40]}", number, 'write {"column": value, ...}'
-    )
-
-
-def _json(file: Path) -> Iterator[Item]:
-    text = file.read_text(encoding="utf-8-sig")
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        lines = error.msg == "Extra data" and text.lstrip().startswith("{")
-        fix = (
-            f"it looks like JSON lines: rename it to {file.stem}.jsonl"
-            if lines
-            else "it must be one list of objects: [{...}, {...}]"
-        )
-        raise ReadError(
-            f"not JSON: {error.msg} at line {error.lineno} column {error.colno}", fix=fix
-        ) from None
-    rows = value.get("data") if isinstance(value, dict) else value
-    if not isinstance(rows, list):
-        raise ReadError('neither a list of objects nor {"data": [...]}', fix="write [{...}, {...}]")
-    return (_object(row, number) for number, row in enumerate(rows, 1))
-
-
-def _csv(file: Path) -> Iterator[Item]:
-    csv.field_size_limit(2**31 - 1)
-    with file.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.DictReader(lines, strict=True)
-        for row in reader:
-            if None in row:
-                yield ReadError(
-                    f"more cells than the {len(reader.fieldnames or ())} columns",
-                    reader.line_num,
-                    "quote cells that hold commas",
-                )
-            else:
-                yield (
-                    reader.line_num,
-                    {column: _cell(column, value) for column, value in row.items() if column},
-                )
-
-
-def _cell(column: str, value: str | None) -> Any:
-    """The value of a CSV cell: booleans and message lists are written as text there."""
-    if value and column in ("label", "harmful") and value.lower() in ("true", "false"):
-        return value.lower() == "true"
-    if value and re.match(r'\[\s*\{\s*"(role|from|content|value)"', value):
+        if suffix_of(file) in BINARY:
+            return _collect(file, Found(BINARY[suffix_of(file)](file), "row"), limit)
+        encoding = first_guess(file)
         try:
-            return json.loads(value)
-        except json.JSONDecodeError:
-            return value
-    return value
+            return _read_text(file, encoding, limit)
+        except UnicodeDecodeError as error:
+            if encoding.codec not in (UTF8.codec, "utf-8-sig"):
+                what = f"not {encoding.note or 'UTF-8'}, as it begins: {error.reason}"
+                raise ReadError(what, fix="save it as UTF-8; it may have been cut short") from None
+            return _read_text(file, second_guess(file), limit)
+    except (ReadError, OSError, EOFError, UnicodeError) as error:
+        return [], [_fault_of_file(file, error)], ()
 
 
-def _parquet(file: Path) -> Iterator[Item]:
-    import pyarrow as pa
-    from pyarrow import parquet
+def _fault_of_file(file: Path, error: Exception) -> Fault:
+    """What is wrong with a file as a whole; the one place that puts the errors of libraries into words."""
+    if isinstance(error, ReadError):
+        return Fault(Record(file.name, error.line, {}), str(error), error.fix)
+    if isinstance(error, EOFError):
+        what, fix = "it ends before its content does", "copy or download it again"
+    elif isinstance(error, PermissionError):
+        what, fix = "you may not read it", f"chmod u+r {file}"
+    else:
+        what, fix = getattr(error, "strerror", None) or str(error), "copy or download it again"
+    return Fault(Record(file.name, 0, {}), f"cannot be read: {what}", fix)
 
+
+def _read_text(file: Path, encoding: Encoding, limit: int | None) -> Read:
+    with open_text(file, encoding) as stream:
+        found = TEXTUAL[suffix_of(file)](stream)
+        records, faults, notes = _collect(file, found, limit)
+    return records, faults, (*notes, *([encoding.note] if encoding.note else []))
+
+
+def _collect(file: Path, found: Found, limit: int | None) -> Read:
+    records: list[Record] = []
+    faults: list[Fault] = []
+    for item in islice(_until_refused(found.items), limit):
+        record = _checked(file, item, found.unit)
+        if isinstance(record, Fault):
+            faults.append(record)
+        else:
+            records.append(record)
+    return records, faults, found.notes
+
+
+def _until_refused(items: Iterator[Item]) -> Iterator[Item]:
+    """The items; an error behind which nothing more can be read is the last one."""
     try:
-        content = parquet.ParquetFile(file)
-    except pa.ArrowInvalid as error:
-        raise ReadError(f"not parquet: {error}", fix="write it again; it may have been cut short") from None
-    number = 0
-    for batch in content.iter_batches(batch_size=1024):
-        for row in batch.to_pylist():
-            number += 1
-            yield number, row
+        yield from items
+    except ReadError as fault:
+        yield fault
 
 
-def _texts(file: Path) -> tuple[Iterator[Item], str]:
-    """The rows of plain text, and a note on what separates them.
+def _checked(file: Path, item: Item, unit: str) -> Record | Fault:
+    """A row with plain values, or what is wrong with it."""
+    if isinstance(item, ReadError):
+        return Fault(Record(file.name, item.line, {}, unit), str(item), item.fix)
+    number, row = item
+    place = Record(file.name, number, {}, unit)
+    if not row:
+        return Fault(place, "an empty row", "fill it or delete it")
+    try:
+        return place._replace(row=clean(row))
+    except ReadError as error:
+        return Fault(place, str(error), error.fix)
+    except RecursionError:
+        return Fault(place, "its values are nested too deeply", "write flat values")
+
+
+def _json(stream: TextIO) -> Found:
+    return Found(*read_json(stream))
+
+
+def _cells(stream: TextIO) -> Found:
+    text = _seekable(stream)
+    separator, spaced, said = dialect(text)
+    return Found(read_cells(text, separator, spaced), notes=(f"separated by {said}s",) if said else ())
+
+
+def _seekable(stream: TextIO) -> TextIO:
+    """The stream itself, or its text in memory where it cannot be read from its start again."""
+    return stream if stream.seekable() else io.StringIO(stream.read(), newline="")
+
+
+def _texts(stream: TextIO) -> Found:
+    """Plain text.
 
     Rows end at ``<|endoftext|>`` where the text has one, else at blank lines, else at line ends.
     """
-    text = file.read_text(encoding="utf-8-sig")
-    for pattern, note in ((re.escape(SEPARATOR), SEPARATOR), (r"\n[ \t\r]*\n", "blank lines")):
+    text = stream.read().replace("\r\n", "\n").replace("\r", "\n")
+    for pattern, note in ((re.escape(SEPARATOR), SEPARATOR), (r"\n[ \t]*\n", "blank lines")):
         if re.search(pattern, text.strip()):
-            return _pieces(text, pattern), f"rows separated by {note}"
-    return _pieces(text, r"\n"), "one row per line"
+            return Found(_pieces(text, pattern), notes=(f"rows separated by {note}",))
+    return Found(_pieces(text, r"\n"), notes=("one row per line",))
 
 
 def _pieces(text: str, pattern: str) -> Iterator[Item]:
@@ -330,9 +177,48 @@ def _pieces(text: str, pattern: str) -> Iterator[Item]:
         start = after
 
 
-READERS: dict[str, Callable[[Path], Iterator[Item]]] = {
-    ".jsonl": _jsonl,
+def _parquet(file: Path) -> Iterator[Item]:
+    from pyarrow import parquet
+
+    yield from _arrow_rows(lambda: parquet.ParquetFile(file).iter_batches(batch_size=1024), "parquet")
+
+
+def _arrow(file: Path) -> Iterator[Item]:
+    """Arrow's file format, or its stream format (as ``datasets`` writes it)."""
+    import pyarrow as pa
+
+    def batches() -> Iterator[Any]:
+        content = open_bytes(file).read()
+        try:
+            reader = pa.ipc.open_file(pa.BufferReader(content))
+            return (reader.get_batch(number) for number in range(reader.num_record_batches))
+        except pa.ArrowInvalid:
+            return iter(pa.ipc.open_stream(pa.BufferReader(content)))
+
+    yield from _arrow_rows(batches, "Arrow data")
+
+
+def _arrow_rows(batches: Callable[[], Iterator[Any]], what: str) -> Iterator[Item]:
+    """The rows of record batches."""
+    import pyarrow as pa
+
+    number = 0
+    try:
+        for batch in batches():
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        said = str(error).partition("\n")[0]
+        raise ReadError(f"not {what}: {said}", fix="write it again; it may have been cut short") from None
+
+
+TEXTUAL: dict[str, Callable[[TextIO], Found]] = {
+    ".jsonl": _json,
+    ".ndjson": _json,
     ".json": _json,
-    ".csv": _csv,
-    ".parquet": _parquet,
+    ".csv": _cells,
+    ".tsv": _cells,
+    ".txt": _texts,
 }
+BINARY: dict[str, Callable[[Path], Iterator[Item]]] = {".parquet": _parquet, ".arrow": _arrow}

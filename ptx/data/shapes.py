@@ -8,10 +8,12 @@ columns wins. Two forms that use different columns are an ambiguity, which the u
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ptx.data.derive import DERIVATIONS
+from ptx.data.labels import PAIRS
+from ptx.data.names import COMPANIONS
 from ptx.data.read import Row
 from ptx.data.turns import is_turns
 
@@ -31,22 +33,45 @@ SHAPES = tuple(COLUMNS)
 PROMPTS = ("prompt", "question", "query", "instruction", "problem")
 COMPLETIONS = ("completion", "response", "answer", "output", "solution")
 CONTEXTS = ("input", "context")
+CONVERSATIONS = ("messages", "conversations", "conversation")
+LABELS = ("label", "kto_tag")
 
 #: what ``data.columns.NAME=...`` may set
-NAMES = (*dict.fromkeys(name for names in COLUMNS.values() for name in names), "system", "context")
+NAMES = (
+    *dict.fromkeys(name for names in COLUMNS.values() for name in names),
+    "context",
+    *(part for part in COMPANIONS if part != "options"),
+)
+#: shapes that say the same in different words: a file that fits two of them is ambiguous
+IMITATED = ("messages", "completions", "text")
+#: shape -> the parts beside it that are used
+BESIDE: dict[str, tuple[str, ...]] = {
+    "messages": ("system", "history", "tools", "options", "reasoning"),
+    "completions": ("system", "history", "tools", "options", "reasoning"),
+    **dict.fromkeys(("pairs", "thumbs", "prompts", "safety"), ("system", "history", "tools", "options")),
+}
 
 
 @dataclass(frozen=True)
 class Form:
-    """A layout: the native shape, and which column plays which part."""
+    """A layout: the native shape, and which column plays which part.
+
+    ``beside`` are the parts that change what the row means and may be absent (:data:`COMPANIONS`).
+    """
 
     shape: str
     parts: dict[str, str] = field(hash=False)
+    beside: dict[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def columns(self) -> frozenset[str]:
         """The columns that must be there."""
         return frozenset(self.parts.values())
+
+    @property
+    def used(self) -> frozenset[str]:
+        """All columns that a row is made of."""
+        return self.columns | frozenset(self.beside.values())
 
     @property
     def canonical(self) -> int:
@@ -58,11 +83,13 @@ class Form:
 
 
 def _forms() -> Iterable[Form]:
-    for name in ("messages", "conversations"):
+    for name in CONVERSATIONS:
         yield Form("messages", {"messages": name})
-        yield Form("messages", {"system": "system", "messages": name})
+        for label in LABELS:
+            yield Form("thumbs", {"messages": name, "label": label})
     yield Form("pairs", {"chosen": "chosen", "rejected": "rejected"})
     yield Form("pairs", {"prompt": "conversations", "chosen": "chosen", "rejected": "rejected"})
+    yield Form("messages", {"prompt": "query", "calls": "answers"})  # xLAM: answers holds tool calls
     yield Form("completions", {"prompt": "input", "completion": "output"})
     yield Form("text", {"text": "text"})
     asked = [{"prompt": name} for name in PROMPTS]
@@ -74,19 +101,15 @@ def _forms() -> Iterable[Form]:
 
 
 def _answered(prompt: dict[str, str]) -> Iterable[Form]:
-    system = {"system": "system", **prompt}
-    for lead in (prompt, system):
-        yield Form("pairs", {**lead, "chosen": "chosen", "rejected": "rejected"})
-        yield Form("safety", {**lead, "harmful": "harmful"})
+    yield Form("pairs", {**prompt, "chosen": "chosen", "rejected": "rejected"})
+    yield Form("safety", {**prompt, "harmful": "harmful"})
     for completion in COMPLETIONS:
         if (prompt["prompt"], completion) == ("prompt", "answer"):
             yield Form("prompts", {**prompt, "answer": completion})
-            yield Form("prompts", {**system, "answer": completion})
             continue
         yield Form("completions", {**prompt, "completion": completion})
-        yield Form("messages", {**system, "completion": completion})
-        yield Form("thumbs", {**prompt, "completion": completion, "label": "label"})
-        yield Form("thumbs", {**system, "completion": completion, "label": "label"})
+        for label in LABELS:
+            yield Form("thumbs", {**prompt, "completion": completion, "label": label})
 
 
 FORMS = tuple(_forms())
@@ -116,8 +139,34 @@ def _best(matched: list[Form]) -> list[Form]:
     return [form for form in widest if form.canonical == most[form.shape]]
 
 
-def refine(form: Form, row: Row) -> Form:
-    """The form that also the values of a row fit: a completion given as messages makes it a conversation."""
-    if form.shape == "completions" and is_turns(row.get(form.parts["completion"])):
-        return Form("messages", form.parts)
-    return form
+def refine(form: Form, rows: Sequence[Row]) -> Form:
+    """The form that also the values fit.
+
+    What stands beside a completion (a system text, earlier turns, tools, reasoning) makes it a conversation,
+    and so does a completion given as messages. A label that is no verdict is a column like others.
+    """
+    row = rows[0]
+    if form.shape == "thumbs" and "messages" in form.parts and not is_verdict(row.get(form.parts["label"])):
+        form = Form("messages", {"messages": form.parts["messages"]})
+    beside = {
+        part: column
+        for part in BESIDE.get(form.shape, ())
+        for column in reversed(COMPANIONS[part])
+        if column not in form.columns and any(has_value(row.get(column)) for row in rows)
+    }
+    if "messages" in form.parts:
+        beside.pop("reasoning", None)
+    if form.shape == "completions" and (beside or is_turns(row.get(form.parts["completion"]))):
+        return Form("messages", form.parts, beside)
+    return Form(form.shape, form.parts, beside)
+
+
+def is_verdict(value: object) -> bool:
+    """Whether a label says that a reply is liked or not."""
+    word = str(value).strip().lower().removesuffix(".0")
+    return any(word in pair for pair in PAIRS)
+
+
+def has_value(value: object) -> bool:
+    """Whether there is something in a column: not null, and no empty text, list or object."""
+    return value is not None and value not in ("", [], {}, "[]", "{}")

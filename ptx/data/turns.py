@@ -1,25 +1,43 @@
-"""Message lists: ``[{"role": "user", "content": "..."}, ...]``, also read from ShareGPT's from/value form."""
+"""Message lists: ``[{"role": "user", "content": "..."}, ...]``, and the other forms that files have them in.
+
+Read are OpenAI's messages, ShareGPT's ``from`` and ``value``, lists of ``input`` and ``output`` (Capybara,
+xtuner), lists of texts in turn (LIMA), and the roles that hold tool calls as JSON text. A canonical message
+has ``role``, ``content`` and, where there is something in them, ``reasoning_content``, ``tool_calls`` (each
+``{"type": "function", "function": {"name", "arguments"}}`` with the arguments as an object), ``train: false``
+where the file says that it is not trained, and the other keys of the file, which a chat template may know.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from typing import Any
 
+from ptx.data.names import (
+    CALLING_ROLES,
+    MEDIA,
+    REASONING,
+    ROLE_NAMES,
+    TRAINED_IF,
+    TRAINED_IN_PARTS,
+)
+
 Turn = dict[str, Any]
+Row = dict[str, Any]
 
 ROLES = ("system", "user", "assistant", "tool")
-
-#: names that ShareGPT files use for the roles
-SHAREGPT = {
-    "human": "user",
-    "gpt": "assistant",
-    "chatgpt": "assistant",
-    "bot": "assistant",
-    "observation": "tool",
-}
+#: keys of a message that are read into the canonical ones
+READ = ("role", "from", "content", "value", "text", "tool_calls", "function_call", *REASONING, *TRAINED_IF)
+TEXT_PARTS = ("text", "input_text", "output_text")
 
 
 class RowError(ValueError):
-    """A row that cannot be converted; the message says why."""
+    """A row that cannot be converted; the message says why, and ``fix`` what to do where that is known."""
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what)
+        self.fix = fix
 
 
 def user(content: str) -> Turn:
@@ -46,23 +64,225 @@ def to_turns(value: Any, column: str) -> list[Turn]:
     turns = [value] if isinstance(value, dict) else value
     if not isinstance(turns, list) or not turns:
         raise RowError(f"{column} must be a list of messages, got {shown(value)}")
-    return [_turn(turn, column) for turn in turns]
+    if len(turns) > 1 and all(isinstance(turn, str) for turn in turns):
+        return alternating(turns)
+    made: list[Turn] = []
+    for turn in turns:
+        for found in _turns_of(turn, column):
+            if found.pop("calling", False) and made and made[-1]["role"] == "assistant":
+                made[-1].setdefault("tool_calls", []).extend(found["tool_calls"])  # one message of several calls
+            else:
+                made.append(found)
+    return made
 
 
-def _turn(turn: Any, column: str) -> Turn:
+def alternating(texts: list[str]) -> list[Turn]:
+    """Texts of the user and of the model in turn."""
+    return [(user, assistant)[place % 2](text) for place, text in enumerate(texts)]
+
+
+def history_turns(value: Any) -> list[Turn]:
+    """Earlier turns: pairs of what the user said and what the model replied, or messages."""
+    value = _parsed(value)
+    if isinstance(value, list) and all(isinstance(pair, list | tuple) for pair in value):
+        said = [text for pair in value for text in pair]
+        if all(isinstance(pair[0], str) and len(pair) == 2 for pair in value) and all(
+            isinstance(text, str) for text in said
+        ):
+            return alternating(said)
+        raise RowError(f"history must hold pairs of a user's text and the reply, got {shown(value)}")
+    return to_turns(value, "history")
+
+
+def _turns_of(turn: Any, column: str) -> Iterator[Turn]:
     if not isinstance(turn, dict):
         raise RowError(f'{column} must hold {{"role", "content"}} objects, got {shown(turn)}')
-    if "role" in turn:
-        extra = {
-            key: value for key, value in turn.items() if value is not None and key not in ("role", "content")
-        }
-        return {"role": turn["role"], "content": turn.get("content"), **extra}
-    if "from" in turn:
-        return {"role": SHAREGPT.get(turn["from"], turn["from"]), "content": turn.get("value")}
-    raise RowError(
-        f'a message in {column} has the keys {", ".join(turn)}; it must have "role" and "content" (or "from"'
-        ' and "value")'
-    )
+    if "role" in turn or "from" in turn:
+        yield _turn(turn, column)
+    elif "input" in turn and "output" in turn:
+        if turn.get("system"):
+            yield {"role": "system", "content": turn["system"]}
+        if turn["input"]:
+            yield user(turn["input"])
+        yield {**assistant(turn["output"]), **({"train": False} if turn.get("output_with_loss") is False else {})}
+    else:
+        raise RowError(
+            f'a message in {column} has the keys {", ".join(turn)}; it must have "role" and "content" (or'
+            ' "from" and "value")'
+        )
+
+
+def _turn(turn: Row, column: str) -> Turn:
+    _refuse_keys(turn, column)
+    role = turn.get("role", turn.get("from"))
+    content = next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), None)
+    content, thought = _content(content)
+    reasoning = thought or next((turn[key] for key in REASONING if turn.get(key)), None)
+    calls = tool_calls(turn.get("tool_calls") or turn.get("function_call"))
+    calling = isinstance(role, str) and role.lower() in CALLING_ROLES
+    if calling:
+        role, calls, content = "assistant", tool_calls(content), ""
+    made: Turn = {"role": canonical_role(role), "content": content}
+    made |= {key: value for key, value in turn.items() if key not in READ and value not in (None, "", [])}
+    if made.get("refusal") and not content:
+        made["content"] = made.pop("refusal")  # OpenAI's reply that declines, beside an empty content
+    trained = trained_if(turn)
+    extra = {"reasoning_content": reasoning, "tool_calls": calls, "calling": calling}
+    made |= {key: value for key, value in extra.items() if value}
+    if trained is False or (trained and made["role"] != "assistant"):
+        made["train"] = trained
+    return made
+
+
+def _refuse_keys(turn: Row, column: str) -> None:
+    """Refuse what ptx would have to leave out of a message, and what no training here can follow."""
+    for key in (*MEDIA, "files", "attachments"):
+        if turn.get(key):
+            fix = f"ptx trains text: leave these rows out, or train their text alone: data.drop=[{key}]"
+            raise RowError(f"a message in {column} has {key}", fix)
+    for key in TRAINED_IN_PARTS:
+        if turn.get(key) is not None:
+            fix = f"say for whole messages whether they are trained (weight: 0 or 1), or data.drop=[{key}]"
+            raise RowError(f"a message in {column} trains parts of itself ({key}), which ptx does not", fix)
+    if turn.get("prefix"):
+        fix = "put prompt and reply into messages of their own, or data.drop=[prefix] trains it as a whole"
+        raise RowError(f"a message in {column} is marked as the beginning of the reply (prefix: true)", fix)
+
+
+def canonical_role(role: Any) -> Any:
+    """The role under its usual name; one that is not known stays as it is."""
+    if not isinstance(role, str):
+        return role
+    low = role.strip().lower()
+    return ROLE_NAMES.get(low, low if low in ROLES else role)
+
+
+def trained_if(turn: Row) -> bool | None:
+    """Whether the file says that a message is trained; None where it says nothing.
+
+    Raises:
+        RowError: for a weight between 0 and 1, or two keys that contradict each other.
+    """
+    said: dict[str, bool] = {}
+    for key in TRAINED_IF:
+        value = turn.get(key)
+        word = value.strip().lower() if isinstance(value, str) else value
+        if word is None:
+            continue
+        if word not in (0, 1, "0", "1", "true", "false"):
+            fix = (
+                "a message is trained (1) or not (0); to train all of them alike leave the key out:"
+                f" data.drop=[{key}]"
+            )
+            raise RowError(f"{key} of a message must be 0 or 1 (or true or false), got {shown(value)}", fix)
+        said[key] = word in (1, "1", "true")
+    if len(set(said.values())) > 1:
+        raise RowError(f"the keys {' and '.join(said)} of a message contradict each other", "keep one of them")
+    return next(iter(said.values()), None)
+
+
+def _content(content: Any) -> tuple[Any, str]:
+    """The text of a content that is a list of typed parts, and the thoughts in it; else the content."""
+    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
+        return content, ""
+    texts, thoughts = [], []
+    for part in content:
+        kind = part.get("type", "text")
+        if kind in TEXT_PARTS and isinstance(part.get("text"), str):
+            texts.append(part["text"])
+        elif kind in REASONING and isinstance(part.get(kind), str):
+            thoughts.append(part[kind])
+        else:
+            raise RowError(
+                f"the content of a message has a part of type {kind!r}",
+                "ptx trains text: write the content as text, or leave these rows out",
+            )
+    return "".join(texts), "".join(thoughts)
+
+
+def tool_calls(value: Any) -> list[Turn]:
+    """Tool calls, a list or its JSON text, in the form of OpenAI with the arguments as an object.
+
+    Raises:
+        RowError: when there is something that is no call.
+    """
+    calls = _parsed(value)
+    if not calls:
+        return []
+    calls = [calls] if isinstance(calls, dict) else calls
+    if not isinstance(calls, list):
+        raise RowError(f"tool calls must be a list of name and arguments, got {shown(value)}")
+    return [_call(call) for call in calls]
+
+
+def _call(call: Any) -> Turn:
+    inner = call.get("function", call) if isinstance(call, dict) else None
+    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
+        raise RowError(f"a tool call must have a name and arguments, got {shown(call)}")
+    given = inner.get("arguments", inner.get("parameters"))
+    arguments = _parsed(given)
+    kept = {"id": call["id"]} if call.get("id") else {}
+    return {
+        **kept,
+        "type": "function",
+        "function": {"name": inner["name"], "arguments": {} if arguments in (None, "") else arguments},
+    }
+
+
+def tool_definitions(value: Any) -> list[Turn]:
+    """Definitions of tools, a list or its JSON text, each ``{"type": "function", "function": {...}}``.
+
+    Raises:
+        RowError: when there is something that is no definition.
+    """
+    tools = _parsed(value)
+    if not tools:
+        return []
+    tools = [tools] if isinstance(tools, dict) else tools
+    if not isinstance(tools, list) or not all(
+        isinstance(tool, dict) and ("name" in tool or "type" in tool or "function" in tool) for tool in tools
+    ):
+        fix = "write a list of definitions with name, description and parameters, or data.drop=[tools]"
+        raise RowError(f"tools must hold definitions of tools, got {shown(value)}", fix)
+    return [
+        {"type": "function", "function": tool} if "name" in tool and "type" not in tool else tool
+        for tool in tools
+    ]
+
+
+def _parsed(value: Any) -> Any:
+    """The value of JSON text that holds a list or an object; anything else as it is."""
+    if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+#: Anthropic's HH-RLHF: "\n\nHuman: ...\n\nAssistant: ..."
+SPEAKER = re.compile(r"(?:\A\s*|\n\n)(Human|Assistant):")
+
+
+def dialogue(prompt: str) -> list[Turn]:
+    """The turns of a prompt written as in HH-RLHF, with the speakers in the text; [] for any other text."""
+    marks = [mark[1] for mark in SPEAKER.finditer(prompt)]
+    if marks[:1] != ["Human"] or "Assistant" not in marks or not prompt.lstrip().startswith("Human:"):
+        return []
+    turns = continued(prompt)
+    return turns if turns[-1]["content"] else turns[:-1]  # "Assistant:" ends the prompt
+
+
+def continued(text: str, role: str = "") -> list[Turn]:
+    """The turns of a text with speakers in it; what stands before the first one is said by ``role``."""
+    marks = list(SPEAKER.finditer(text))
+    starts, ends = [0, *(mark.end() for mark in marks)], [*(mark.start() for mark in marks), len(text)]
+    who = [role, *("user" if mark[1] == "Human" else "assistant" for mark in marks)]
+    said = [
+        {"role": speaker, "content": text[start:end].strip()}
+        for speaker, start, end in zip(who, starts, ends, strict=True)
+    ]
+    return said if role else said[1:]
 
 
 def shared_prefix(first: list[Turn], second: list[Turn]) -> int:

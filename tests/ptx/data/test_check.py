@@ -14,7 +14,7 @@ MISTAKES = [
     (
         "messages",
         {"messages": [ASK, {"role": "asistant", "content": "hello"}]},
-        "unknown role 'asistant'; did you mean 'assistant'?",
+        "unknown role, got 'asistant'; did you mean 'assistant'?",
     ),
     ("messages", {"messages": [ASK, SAY, ASK]}, "the last message is the user's"),
     (
@@ -22,7 +22,7 @@ MISTAKES = [
         {"messages": [ASK, {"role": "assistant", "content": ""}]},
         "the last assistant message is empty",
     ),
-    ("messages", {"messages": [ASK, {"role": "assistant", "content": 3}]}, "content that is not text: 3"),
+    ("messages", {"messages": [ASK, {"role": "assistant", "content": 3}]}, "content that is not text, got 3"),
     (
         "messages",
         {"messages": [{"role": "user", "content": " "}, SAY]},
@@ -53,14 +53,10 @@ MISTAKES = [
         {"prompt": [ASK], "chosen": [{"role": "assistant", "content": ""}], "rejected": [SAY]},
         "the reply in chosen is empty",
     ),
-    (
-        "thumbs",
-        {"prompt": "a", "completion": "b", "label": "good"},
-        "label must be true or false, got 'good'",
-    ),
-    ("thumbs", {"prompt": "a", "completion": "b", "label": 1}, "label must be true or false, got 1"),
     ("prompts", {"prompt": "a", "answer": ["4"]}, "answer must be text or a number, got ['4']"),
-    ("safety", {"prompt": "a", "harmful": "yes"}, "harmful must be true or false, got 'yes'"),
+    ("prompts", {"prompt": "a", "answer": float("inf")}, "answer must be text or a number, got inf"),
+    ("completions", {"prompt": "a", "completion": "\u200b\ufeff"}, "completion is empty"),
+    ("pairs", {"prompt": "a", "chosen": "b", "rejected": " b\n"}, "chosen and rejected are identical"),
     ("text", {"text": "  "}, "text is empty"),
 ]
 
@@ -99,12 +95,12 @@ def test_equal_mistakes_are_reported_once_and_counted(tmp_path):
     same = {"prompt": "a", "chosen": "b", "rejected": "b"}
     problems, _ = checked(tmp_path, "pairs", SOUND["pairs"], same, same, same)
     assert [problem.what for problem in problems] == [
-        "file my.jsonl line 2: chosen and rejected are identical (and 2 more of 4 rows)"
+        "file my.jsonl line 2: chosen and rejected are identical (and 2 more of 4 rows: lines 3, 4)"
     ]
 
 
 def test_thumbs_of_one_label_are_refused_and_unbalanced_ones_warned_about(tmp_path):
-    rows = [{"prompt": f"{i}", "completion": "b", "label": True} for i in range(20)]
+    rows = [{"prompt": f"{i}", "completion": f"b {i}", "label": True} for i in range(20)]
     problems, _ = checked(tmp_path, "thumbs", *rows)
     assert "all 20 labels of ./my.jsonl are true" in str(problems[0])
     problems, warnings = checked(

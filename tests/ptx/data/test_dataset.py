@@ -9,7 +9,7 @@ def test_columns_that_no_shape_uses_are_kept_and_named(tmp_path, opened):
     data = opened(tmp_path, {"question": "a", "answer": "b", "skill": "sums"})
     assert data.rows("completions") == [{"prompt": "a", "completion": "b", "skill": "sums"}]
     assert (
-        data.describe("prompts") == "1 row: question/answer → completions → prompts (further columns: skill)"
+        data.describe("prompts") == "1 row: question/answer → completions → prompts (not trained on: skill)"
     )
 
 

@@ -9,9 +9,9 @@ TURNS = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "he
 
 
 def test_named_columns_and_a_named_shape_settle_an_ambiguity(tmp_path, opened, refused):
-    both = {"prompt": "a", "chosen": "b", "rejected": "c", "messages": TURNS}
-    assert "data.shape=messages or data.shape=pairs" in refused(lambda: opened(tmp_path, both))
-    assert opened(tmp_path, both, shape="messages").rows("messages")[0]["messages"] == TURNS
+    both = {"prompt": "a", "completion": "b", "harmful": False}
+    assert "data.shape=completions or data.shape=safety" in refused(lambda: opened(tmp_path, both))
+    assert opened(tmp_path, both, shape="safety").rows("safety")[0]["harmful"] is False
     two = {"problem": "p", "solution": "s", "answer": "a"}
     assert "data.columns.completion=answer or data.columns.completion=solution" in refused(
         lambda: opened(tmp_path, two)
@@ -21,6 +21,15 @@ def test_named_columns_and_a_named_shape_settle_an_ambiguity(tmp_path, opened, r
     assert opened(tmp_path, two, columns={"completion": "solution"}).rows("prompts") == [
         {"prompt": "p", "answer": "a"}
     ]
+
+
+def test_pairs_beside_conversations_give_both_and_each_step_takes_what_it_needs(tmp_path, opened):
+    """UltraFeedback's columns: ``messages`` is the chosen conversation."""
+    row = {"prompt": "hi", "chosen": TURNS, "rejected": [TURNS[0], {**TURNS[1], "content": "go"}], "messages": TURNS}
+    data = opened(tmp_path, {**row, "score_chosen": 8.0})
+    assert data.rows("messages")[0]["messages"] == TURNS
+    assert data.rows("pairs")[0]["prompt"] == TURNS[:1]
+    assert opened(tmp_path, row, shape="messages").shapes == ("messages", "prompts", "calibration")
 
 
 def test_columns_can_be_swapped(tmp_path, opened):
@@ -47,8 +56,8 @@ def test_rows_that_lack_a_column_are_reported_with_their_line_and_counted(tmp_pa
     assert "file my.jsonl line 2: column completion is missing" in message
     assert "file my.jsonl line 3: column completion is empty (null)" in message
     many = refused(lambda: opened(tmp_path, rows[0], *[rows[1]] * 40))
-    assert "(and 35 more rows)" in many
-    assert len(many.splitlines()) == 5
+    assert "(and 39 more of 41 rows: lines 3, 4, 5, ...)" in many
+    assert len(many.splitlines()) == 1
 
 
 def test_rows_behind_the_limit_are_not_read(tmp_path):

@@ -14,7 +14,7 @@ def test_every_broken_line_is_reported_with_file_and_line(tmp_path, refused):
     path.write_text('{"text": "a"}\n\n{"text": b}\n[1]\n{}\n')
     message = refused(lambda: open_data("x", path))
     assert "file my.jsonl line 3: not JSON: Expecting value" in message
-    assert "file my.jsonl line 4: a list, not an object" in message
+    assert "file my.jsonl line 4: not an object but a list, got [1]" in message
     assert "file my.jsonl line 5: an empty row" in message
 
 
@@ -22,11 +22,9 @@ def test_an_empty_file_a_missing_one_and_an_unknown_ending_are_refused(tmp_path,
     assert "holds no rows" in refused(lambda: opened(tmp_path))
     assert "beside it: my.jsonl" in refused(lambda: open_data("x", tmp_path / "your.jsonl"))
     (tmp_path / "my.xml").write_text("x")
-    assert ".jsonl, .json, .csv, .parquet, .txt" in refused(lambda: open_data("x", tmp_path / "my.xml"))
+    assert ".jsonl, .ndjson, .json, .csv" in refused(lambda: open_data("x", tmp_path / "my.xml"))
     (tmp_path / "nul.csv").write_bytes(b'text\n"a\n')
     assert "unexpected end of data" in refused(lambda: open_data("x", tmp_path / "nul.csv"))
-    (tmp_path / "latin.jsonl").write_bytes(b'{"text": "\xe9"}')
-    assert "not UTF-8 at byte 10" in refused(lambda: open_data("x", tmp_path / "latin.jsonl"))
 
 
 @pytest.mark.parametrize("ending", ["json", "csv", "parquet", "wrapped.json"])
@@ -54,9 +52,17 @@ def test_messages_survive_a_csv_file(tmp_path):
     assert open_data("x", tmp_path / "my.csv").rows("messages") == [{"messages": TURNS}]
 
 
-def test_json_lines_called_json_are_answered_with_the_right_name(tmp_path, refused):
+def test_the_content_decides_whether_json_is_lines_or_a_list(tmp_path):
     (tmp_path / "my.json").write_text('{"text": "a"}\n{"text": "b"}\n')
-    assert "rename it to my.jsonl" in refused(lambda: open_data("x", tmp_path / "my.json"))
+    assert [record.place for record in open_data("x", tmp_path / "my.json").located("text")] == [
+        "file my.json line 1",
+        "file my.json line 2",
+    ]
+    (tmp_path / "my.jsonl").write_text('[{"text": "a"},\n {"text": "b"}]')
+    assert open_data("x", tmp_path / "my.jsonl").located("text")[1].place == "file my.jsonl row 2"
+
+
+def test_a_parquet_file_that_was_cut_is_refused(tmp_path, refused):
     (tmp_path / "cut.parquet").write_bytes(b"PAR1")
     assert "not parquet" in refused(lambda: open_data("x", tmp_path / "cut.parquet"))
 

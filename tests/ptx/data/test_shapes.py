@@ -74,5 +74,5 @@ def test_a_wanted_shape_that_no_column_gives_is_looked_for_where_it_can_be_deriv
 
 def test_a_completion_of_messages_makes_the_row_a_conversation():
     (form,) = recognise(["prompt", "completion"])
-    assert refine(form, {"prompt": "a", "completion": "b"}).shape == "completions"
-    assert refine(form, {"prompt": TURNS[:1], "completion": TURNS[1:]}).shape == "messages"
+    assert refine(form, [{"prompt": "a", "completion": "b"}]).shape == "completions"
+    assert refine(form, [{"prompt": TURNS[:1], "completion": TURNS[1:]}]).shape == "messages"

@@ -17,11 +17,15 @@ def test_a_single_message_is_a_list_of_one():
     assert to_turns(REPLY, "chosen") == [REPLY]
 
 
-def test_tool_calls_are_kept_and_empty_extras_are_dropped():
-    call = {"role": "assistant", "content": None, "tool_calls": [{"name": "add"}], "name": None}
-    assert to_turns([call], "messages") == [
-        {"role": "assistant", "content": None, "tool_calls": [{"name": "add"}]}
-    ]
+def test_tool_calls_get_one_form_with_their_arguments_as_an_object_and_empty_extras_are_dropped():
+    made = {"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
+    for call in (
+        {"name": "add", "arguments": {"a": 1}},
+        {"name": "add", "arguments": '{"a": 1}'},
+        {"type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}},
+    ):
+        turn = {"role": "assistant", "content": None, "tool_calls": [call], "name": None}
+        assert to_turns([turn], "messages") == [{"role": "assistant", "content": None, "tool_calls": [made]}]
 
 
 @pytest.mark.parametrize(

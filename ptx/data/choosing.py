@@ -1,0 +1,91 @@
+"""Chooses how a table is read: the forms that its columns and values fit, or the question to the user.
+
+A table may hold several shapes for different purposes (pairs beside conversations, as UltraFeedback has
+them): each step takes the shape that it needs. Where two forms say the same in different words
+(:data:`~ptx.data.shapes.IMITATED`), the one that holds the other's texts is used, and else nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ptx.data.records import Row, Table
+from ptx.data.shapes import IMITATED, NAMES, Form, recognise, refine
+from ptx.data.turns import is_turns
+from ptx.errors import ConfigError, Problem, did_you_mean
+
+#: shapes that a step may take from a table that also holds something to imitate
+BESIDE = ("pairs", "thumbs", "prompts")
+
+
+def choose(table: Table, shape: str | None) -> list[Form]:
+    """The forms that the table is read in, at most one of each purpose.
+
+    Raises:
+        ConfigError: no form fits, or several of one purpose do.
+    """
+    found = recognise(table.columns, shape)
+    if not found:
+        raise ConfigError(_unknown(table, shape))
+    rows = [record.row for record in table.records]
+    imitated = [form for form in found if form.shape in IMITATED]
+    others = [form for form in found if form.shape not in IMITATED]
+    if len(imitated) > 1:
+        imitated = [form for form in imitated if _holds(form, imitated, rows)][:1] or imitated
+    shapes = [form.shape for form in others]
+    apart = len(set(shapes)) == len(shapes) and all(one in BESIDE for one in shapes)
+    if len(imitated) > 1 or (len(found) > 1 and others and not apart):
+        raise ConfigError(_ambiguous(table, [*imitated, *others]))
+    return [refine(form, rows) for form in (*imitated, *others)]
+
+
+def _holds(form: Form, forms: Sequence[Form], rows: list[Row]) -> bool:
+    """Whether the conversations of ``form`` hold the texts of all other forms, in every row."""
+    column = form.parts.get("messages")
+    wanted = {name for other in forms if other is not form for name in other.columns}
+    return column is not None and all(_says(row, column, wanted) for row in rows)
+
+
+def _says(row: Row, column: str, wanted: set[str]) -> bool:
+    turns = row.get(column)
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) for turn in turns):
+        return False
+    said = [value for turn in turns for value in turn.values() if isinstance(value, str)]
+    texts = [row.get(name) for name in wanted]
+    return all(isinstance(text, str) and any(text.strip() in one for one in said) for text in texts if text)
+
+
+def _ambiguous(table: Table, forms: list[Form]) -> Problem:
+    readings = " or ".join(f"{form.shape} ({form})" for form in forms)
+    shapes = list(dict.fromkeys(form.shape for form in forms))
+    if len(shapes) > 1:
+        fix = "choose: " + " or ".join(f"data.shape={shape}" for shape in shapes)
+    else:
+        differing = [
+            (part, column)
+            for form in forms
+            for part, column in form.parts.items()
+            if any(other.parts.get(part) != column for other in forms)
+        ]
+        fix = "say which: " + " or ".join(
+            f"data.columns.{part}={column}" for part, column in dict.fromkeys(differing)
+        )
+    return Problem(f"{table.name} can be read as {readings} (columns {', '.join(table.columns)})", fix)
+
+
+def _unknown(table: Table, shape: str | None) -> Problem:
+    present = table.columns
+    close = [
+        (name, column)
+        for column in present
+        for name in NAMES
+        if name not in present and did_you_mean(column, [name]).startswith("did")
+    ]
+    if close:
+        hint = "did you mean " + " ".join(f"data.columns.{name}={column}" for name, column in close)
+    else:
+        hint = "name the columns, for example data.columns.prompt=COLUMN data.columns.completion=COLUMN"
+    what = f"cannot be read as {shape}" if shape else "fit no shape that ptx knows"
+    return Problem(
+        f"the columns of {table.name} {what}: {', '.join(present)}", f"{hint} (names: {', '.join(NAMES)})"
+    )

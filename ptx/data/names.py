@@ -1,0 +1,59 @@
+"""The names in a row that carry meaning: which are used, as what, and which are refused.
+
+The one list of them. A column that plays a part of a layout (``prompt``, ``chosen``, ...) stands in
+:mod:`ptx.data.shapes`; here stand the names that change what such a row means: columns beside it and keys of
+its messages. The rule: a name of this list is used, or the row is refused with what to do; every other column
+and key is named once as not trained on. ``data.drop=[NAME]`` says that one is left out on purpose.
+"""
+
+from __future__ import annotations
+
+#: part -> the columns that hold it beside a prompt or a conversation
+COMPANIONS: dict[str, tuple[str, ...]] = {
+    "system": ("system", "system_prompt", "system_message"),
+    "history": ("history",),
+    "tools": ("tools", "functions"),
+    "options": ("chat_template_kwargs",),
+    "reasoning": ("reasoning", "reasoning_content", "thinking"),
+}
+#: what is said of a part that is used
+USED: dict[str, str] = {
+    "system": "as the first message",
+    "history": "as earlier turns, trained like the last one",
+    "tools": "as the tools of the chat template",
+    "options": "as options of the chat template",
+    "reasoning": "as the reasoning of the reply",
+}
+
+#: column -> why rows with a value there are refused; what ptx trains has no place for it
+MEDIA = ("image", "images", "video", "videos", "audio", "audios")
+WEIGHTS = ("weight", "sample_weight", "loss_weight")
+
+#: keys of a message: whether its tokens are trained (OpenAI, ShareGPT, mistral: weight; Axolotl: train; ms-swift: loss)
+TRAINED_IF = ("weight", "train", "training", "loss", "trainable")
+#: keys of a message: parts of a turn that are trained differently
+TRAINED_IN_PARTS = ("train_detail", "training_detail", "loss_scale", "loss_mask")
+#: keys of a message: what was thought before the content; read under the first of these names
+REASONING = ("reasoning_content", "reasoning", "thinking")
+#: keys of a message that a template writes or that must not be lost; all others are named as not used
+MESSAGE_KEYS = ("role", "content", "reasoning_content", "tool_calls", "name", "tool_call_id", "train")
+
+#: names for the roles (lower case) that files use; the canonical ones are in ptx.data.turns.ROLES
+ROLE_NAMES: dict[str, str] = {
+    "human": "user",
+    "prompter": "user",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bot": "assistant",
+    "chatbot": "assistant",
+    "ai": "assistant",
+    "model": "assistant",
+    "developer": "system",
+    "observation": "tool",
+    "function": "tool",
+    "tool_response": "tool",
+    "tool_result": "tool",
+    "ipython": "tool",
+}
+#: roles whose content is the JSON of the assistant's tool calls (LLaMA-Factory, ms-swift)
+CALLING_ROLES = ("function_call", "tool_call", "tool_calls")

@@ -1,0 +1,225 @@
+"""Signs of a mistake in the texts of one row: what one would see if one read all rows.
+
+None of them is proof, so they are notes and stop nothing. A sign that good data shows now and then counts
+from a share of the rows on. Each rule first asks for a part of a string, which costs nothing on rows without
+it: 100,000 rows take seconds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from ptx.data.records import Row
+from ptx.data.turns import is_turns
+
+SOME = 0.01  # share of the rows from which on a sign is told that good data shows now and then
+MANY = 0.1
+MOST = 0.5
+LONG = 20  # characters; a shorter text may be repeated by coincidence
+
+
+class Sign(NamedTuple):
+    """What a row shows (with an example behind ``, got``), and from which share of rows on it is told."""
+
+    what: str
+    share: float = 0.0
+
+
+class Texts(NamedTuple):
+    """The texts of a row: what is asked, and what the model learns to say."""
+
+    asked: tuple[str, ...]
+    replies: tuple[str, ...]
+
+
+#: shape -> the columns that hold what is asked, and replies
+COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "completions": (("prompt",), ("completion",)),
+    "pairs": (("prompt",), ("chosen", "rejected")),
+    "thumbs": (("prompt",), ("completion",)),
+    "prompts": (("prompt",), ()),
+    "safety": (("prompt",), ()),
+    "text": ((), ("text",)),
+}
+
+NOTHING = {
+    "none",
+    "null",
+    "nan",
+    "n/a",
+    "na",
+    "undefined",
+    "#n/a",
+    "#ref!",
+    "#value!",
+    "#name?",
+    "[deleted]",
+    "[removed]",
+    "<na>",
+}
+TEMPLATE_TOKENS = re.compile(
+    r"<\|(?:im_start|im_end|endoftext|user|assistant|system|end|eot_id|start_header_id|end_header_id"
+    r"|begin_of_text|end_of_text)\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|^<s>|</s>$"
+    r"|^###? ?(?:Instruction|Response|Input):",
+    re.MULTILINE,
+)
+#: UTF-8 that was read as Windows-1252 or Latin-1
+MOJIBAKE = re.compile(
+    "\u00c3[\x80-\xbf\u0178\u201e\u2013\u0153\u2030\u02c6\u20ac]"
+    "|\u00e2\u20ac[\u2122\u0153\x9d\u201c\u201d\u02dc\u00a6\x80-\x9f]|\u00e2\x80[\x80-\xbf]"
+    "|\u00c2[\xa0\xa3\xb0\xa9\xae\xbb\xab\xb7]|\u00ef\u00bb\u00bf|\u00ef\u00bf\u00bd"
+)
+ENTITY = re.compile(r"&(?:amp|lt|gt|quot|nbsp|apos|#\d{2,5}|#x[0-9a-fA-F]+);")
+TAG = re.compile(r"</?(?:p|br|div|span|li|ul|ol|h[1-6]|td|tr|table|strong|em)(?:\s[^<>]*)?/?>", re.IGNORECASE)
+ESCAPED = re.compile(r"\\n(?:\\n|[^a-z\"'`)\]]|$)")
+SLOT = re.compile(
+    r"\{\{? ?(?:input|question|prompt|instruction|context|text|query|answer|response|output|name"
+    r"|user_input) ?\}?\}|\[(?:INSERT|YOUR)[ _][A-Z _]+\]"
+)
+FAILED = re.compile(
+    r"^(?:\s*\{\s*[\"']error[\"']\s*:|Error(?: code)?: \d{3}|Rate limit|HTTP (?:Error )?[45]\d\d"
+    r"|[45]\d\d (?:Bad Gateway|Internal Server Error|Too Many Requests|Service Unavailable"
+    r"|Gateway Time-?out)|Traceback \(most recent call last\)"
+    r"|.{0,40}(?:Read timed out|APIError|RateLimitError|Request timed out))",
+    re.IGNORECASE,
+)
+NEXT_TURN = re.compile(r"\n\s*(?:User|Human|USER|HUMAN|### ?(?:User|Human)|Q): ?\S")
+MARKED = re.compile(r"\s*(?:assistant|ai|bot|gpt|response|answer|output|chatbot)\s*:\s", re.IGNORECASE)
+PRINTED = re.compile(r"\s*\[\s*\{\s*['\"](?:role|from|content|value)['\"]\s*:|\s*\{\s*['\"]role['\"]\s*:")
+PRINTED_LIST = re.compile(r"\s*\[(?:'[^']*'|\"[^\"]*\")(?:,? *(?:'[^']*'|\"[^\"]*\"))*\]\s*$")
+IDENTIFIER = re.compile(
+    r"\s*(?:https?://\S+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{2,})*|\d{4,}|\S+\.(?:jpg|png|txt|json|wav|mp3))\s*"
+)
+CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\ufeff]")
+
+
+def texts_of(shape: str, row: Row) -> Texts:
+    """The texts of a row of ``shape``."""
+    if shape == "messages":
+        turns = row["messages"]
+        said = [(turn.get("role"), turn.get("content")) for turn in turns]
+        return Texts(
+            tuple(text for role, text in said if role != "assistant" and isinstance(text, str)),
+            tuple(text for role, text in said if role == "assistant" and isinstance(text, str)),
+        )
+    asked, replies = COLUMNS.get(shape, ((), ()))
+    return Texts(
+        tuple(text for name in asked for text in _contents(row[name])),
+        tuple(text for name in replies for text in _contents(row[name])),
+    )
+
+
+def _contents(value: Any) -> list[str]:
+    if not is_turns(value):
+        return [value] if isinstance(value, str) else []
+    return [turn["content"] for turn in value if isinstance(turn.get("content"), str)]
+
+
+def signs(shape: str, row: Row, texts: Texts) -> Iterator[Sign]:
+    """The signs of a mistake in a row; equal ones may come twice."""
+    for text in (*texts.asked, *texts.replies):
+        yield from _of_any(text, plain=shape == "text")
+    for text in texts.asked:
+        yield from _of_asked(text)
+    if shape != "text":
+        for text in texts.replies:
+            yield from _of_reply(text)
+    yield from _of_turns(shape, row)
+    if texts.asked and texts.replies and shape != "messages":
+        yield from _between(texts.asked[-1], texts.replies)
+
+
+def _found(pattern: re.Pattern[str], text: str, what: str, share: float = 0.0) -> Iterator[Sign]:
+    if match := pattern.search(text):
+        yield Sign(f"{what}, got {match.group().strip()[:40]!r}", share)
+
+
+def _of_any(text: str, *, plain: bool) -> Iterator[Sign]:
+    if not plain and any(part in text for part in ("<|", "INST]", "SYS>", "_of_turn>", "<s>", "</s>", "##")):
+        yield from _found(TEMPLATE_TOKENS, text, "a text holds tokens of a chat template")
+    if not text.isascii():
+        yield from _found(MOJIBAKE, text, "a text was read in a wrong encoding once")
+        if "\ufffd" in text:
+            yield Sign("a text holds � where letters were lost")
+    if not text.isprintable():
+        yield from _found(CONTROL, text, "a text holds control characters")
+    if "&" in text:
+        yield from _found(ENTITY, text, "texts hold HTML entities", SOME)
+    if "<" in text and "```" not in text:
+        yield from _found(TAG, text, "texts hold HTML", MANY)
+    if "\\n" in text and "\n" not in text:
+        yield from _found(ESCAPED, text, "texts hold \\n as two characters and no line break", SOME)
+
+
+def _of_asked(text: str) -> Iterator[Sign]:
+    if "{" in text or "[" in text:
+        yield from _found(SLOT, text, "a prompt holds a slot that was never filled")
+    if IDENTIFIER.fullmatch(text):
+        yield Sign(f"the prompt is an address, a number or an identifier, got {text[:40]!r}", MOST)
+    if text.strip().lower() in NOTHING:
+        yield Sign(f"a prompt is the word for nothing, got {text.strip()!r}")
+    if text.endswith(" ") and text.strip():
+        yield Sign("prompts end with a space, which tokenizers join with the next word", MANY)
+
+
+def _of_reply(text: str) -> Iterator[Sign]:
+    start = text[:80]
+    if start.strip().lower() in NOTHING:
+        yield Sign(f"a reply is the word for nothing, got {start.strip()!r}")
+    yield from _found(FAILED, start, "a reply is the error of a program")
+    if "\n" in text:
+        yield from _found(NEXT_TURN, text, "a reply goes on with the user's next turn", SOME)
+    if MARKED.match(start):
+        yield Sign(f"replies begin with the name of the speaker, got {start[:30]!r}", MANY)
+    if PRINTED.match(start):
+        yield Sign(f"a reply is a list of messages that was written as text, got {start[:30]!r}")
+    elif PRINTED_LIST.match(text):
+        yield Sign(f"replies are lists that were written as text, got {start[:30]!r}", MOST)
+    yield from _of_ends(text)
+
+
+def _of_ends(text: str) -> Iterator[Sign]:
+    if "<think>" in text and "</think>" not in text:
+        yield Sign("a reply ends inside <think>")
+    if text.count("```") % 2:
+        yield Sign("replies end inside a block of code (an odd number of ```)", SOME)
+    if text.endswith(("...", "…")):
+        yield Sign("replies end with three dots: they may be cut", MANY)
+    if len(text) > LONG and text[0] == text[-1] == '"' and '"' not in text[1:-1]:
+        yield Sign("replies stand in quotation marks", MOST)
+
+
+def _between(asked: str, replies: tuple[str, ...]) -> Iterator[Sign]:
+    question = asked.strip()
+    if len(question) < LONG:
+        return
+    for reply in replies:
+        answer = reply.strip()
+        if answer == question:
+            yield Sign("a reply is the prompt itself")
+        elif answer.startswith(question):
+            yield Sign("replies begin with the prompt")
+        elif len(answer) >= LONG and question.endswith(answer):
+            yield Sign("the prompt ends with the reply")
+
+
+def _of_turns(shape: str, row: Row) -> Iterator[Sign]:
+    name = "messages" if shape == "messages" else "prompt"
+    turns = row.get(name)
+    if not isinstance(turns, list):
+        return
+    roles = [turn.get("role") for turn in turns]
+    spoken = [role for role in roles if role in ("user", "assistant")]
+    if "system" in roles[1:]:
+        yield Sign(f"a system message stands behind the first message of {name}")
+    if spoken[:1] == ["assistant"]:
+        yield Sign(f"{name} begins with the assistant: nobody asked")
+    twice = {one for one, two in pairwise(roles) if one == two}
+    for role in ("user", "assistant"):
+        if role in twice:
+            yield Sign(f"two messages of the {role} follow each other in {name}")
+    if any(turn.get("role") == "system" and not str(turn.get("content") or "").strip() for turn in turns):
+        yield Sign(f"a system message in {name} is empty")

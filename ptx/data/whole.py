@@ -1,0 +1,206 @@
+"""Signs of a mistake that only all rows together show: repeats, contradictions, one reply for everything."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ptx.data.records import Record, more
+from ptx.data.suspect import LONG, MANY, MOST, Texts
+from ptx.files import digest_of
+
+ENOUGH = 20  # rows that a statement on a share needs
+#: columns that score the two sides of a pair
+SCORES = (
+    ("score_chosen", "score_rejected"),
+    ("chosen_score", "rejected_score"),
+    ("chosen-rating", "rejected-rating"),
+)
+
+
+def notes(
+    shape: str, records: Sequence[Record], texts: Sequence[Texts], parts: Mapping[str, str]
+) -> Iterator[str]:
+    """What the rows of ``shape`` show together.
+
+    ``texts`` are those of the records, in their order; ``parts`` says which column of the file plays which
+    part.
+    """
+    yield from _repeats(records)
+    if shape == "prompts" and all(record.row["answer"] is None for record in records):
+        yield (
+            "the prompts have no answers: only scorers that need no reference (format, a judge) can give"
+            " rewards"
+        )
+    if shape == "prompts":
+        yield from _told(records)
+    if shape == "thumbs":
+        yield from _imbalance(records)
+        yield from _torn(records)
+    if shape == "pairs":
+        yield from _both_repeat(records, texts)
+        yield from _contradictions(records)
+        yield from _lengths(texts)
+        yield from _scores(records, parts)
+    if shape in ("messages", "completions", "thumbs"):
+        yield from _uniform(texts)
+        yield from _cut(records, texts)
+    if shape in ("completions", "pairs", "thumbs", "prompts"):
+        yield from _one_prompt(texts)
+    if shape == "completions":
+        yield from _swapped(texts, parts)
+
+
+def _count(places: list[Record], what: str, total: int) -> str:
+    """A note on some of the rows: how many, what, where the first ones are."""
+    return f"{places[0].place}: {what}{more(places, total)}"
+
+
+def _repeats(records: Sequence[Record]) -> Iterator[str]:
+    seen: dict[str, Record] = {}
+    twice = [record for record in records if seen.setdefault(digest_of(record.row), record) is not record]
+    if len(twice) >= MANY * len(records):
+        yield f"{len(twice)} of {len(records)} rows repeat an earlier one; the first is {twice[0].place}"
+
+
+def _told(records: Sequence[Record]) -> Iterator[str]:
+    told = [record for record in records if _tells(record.row["prompt"], record.row["answer"])]
+    if told:
+        yield _count(told, "the prompt ends with its own answer", len(records))
+
+
+def _tells(prompt: Any, answer: Any) -> bool:
+    asked, wanted = _last(prompt).rstrip(" .\n"), str(answer if answer is not None else "").strip(" .\n")
+    if not wanted or not asked.endswith(wanted):
+        return False
+    before = asked[: -len(wanted)].rstrip().lower()
+    return len(wanted) >= LONG or before.endswith(("answer:", "answer is", "solution:", "a:", "####"))
+
+
+def _last(value: Any) -> str:
+    """A text, or the text of the last message of a list."""
+    return str(value if isinstance(value, str) else value[-1].get("content") or "")
+
+
+def _imbalance(records: Sequence[Record]) -> Iterator[str]:
+    liked = sum(record.row["label"] is True for record in records)
+    disliked = sum(record.row["label"] is False for record in records)
+    if liked and disliked and max(liked, disliked) >= 10 * min(liked, disliked):
+        yield f"the labels are unbalanced: {liked} true, {disliked} false"
+
+
+def _torn(records: Sequence[Record]) -> Iterator[str]:
+    """The same reply to the same prompt with both labels."""
+    labels: dict[str, bool] = {}
+    torn = []
+    for record in records:
+        key = digest_of([record.row["prompt"], record.row["completion"]])
+        if labels.setdefault(key, record.row["label"]) is not record.row["label"]:
+            torn.append(record)
+    if torn:
+        yield _count(torn, "the same reply to the same prompt has both labels", len(records))
+
+
+def _both_repeat(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[str]:
+    both = []
+    for record, text in zip(records, texts, strict=True):
+        asked = text.asked[-1].strip() if text.asked else ""
+        if len(asked) >= LONG and all(reply.lstrip().startswith(asked) for reply in text.replies):
+            both.append(record)
+    if both:
+        yield (
+            f"{len(both)} of {len(records)} pairs repeat the prompt in chosen and in rejected; the first is"
+            f" {both[0].place}"
+        )
+
+
+def _contradictions(records: Sequence[Record]) -> Iterator[str]:
+    """Two rows that prefer the other side of the same pair."""
+    seen: set[str] = set()
+    against = []
+    for record in records:
+        prompt, chosen, rejected = (record.row[name] for name in ("prompt", "chosen", "rejected"))
+        if digest_of([prompt, rejected, chosen]) in seen:
+            against.append(record)
+        seen.add(digest_of([prompt, chosen, rejected]))
+    if against:
+        yield _count(against, "prefers what an earlier row rejects of the same pair", len(records))
+
+
+def _lengths(texts: Sequence[Texts]) -> Iterator[str]:
+    """One side is always the longer one by far: its length alone tells them apart."""
+    sizes = [(len(text.replies[0]), len(text.replies[-1])) for text in texts if len(text.replies) > 1]
+    if len(sizes) < ENOUGH:
+        return
+    for side, longer in (("chosen", 0), ("rejected", 1)):
+        count = sum(pair[longer] > 2 * pair[1 - longer] for pair in sizes)
+        if count >= 0.95 * len(sizes):
+            yield (
+                f"{side} is more than twice as long in {count} of {len(sizes)} pairs: length alone tells the"
+                " sides apart"
+            )
+
+
+def _scores(records: Sequence[Record], parts: Mapping[str, str]) -> Iterator[str]:
+    for chosen, rejected in SCORES:
+        wrong = [
+            record
+            for record in records
+            if _is_number(record.row.get(chosen))
+            and _is_number(record.row.get(rejected))
+            and record.row[chosen] < record.row[rejected]
+        ]
+        if len(wrong) >= MANY * len(records):
+            what = f"{chosen} is less than {rejected}: the sides may be swapped"
+            yield f"{_count(wrong, what, len(records))}; {_swap(parts, 'chosen', 'rejected')}"
+
+
+def _swap(parts: Mapping[str, str], one: str, two: str) -> str:
+    first, second = parts.get(one, one), parts.get(two, two)
+    return f"data.columns.{one}={second} data.columns.{two}={first} swaps them"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _uniform(texts: Sequence[Texts]) -> Iterator[str]:
+    """One reply that answers most rows."""
+    replies = [text.replies[-1].strip() for text in texts if text.replies]
+    if len(replies) < 5:
+        return
+    reply, count = Counter(replies).most_common(1)[0]
+    if count == len(replies) or (count >= MOST * len(replies) and len(reply) >= LONG):
+        yield f"{count} of {len(replies)} rows have the same reply: {reply[:60]!r}"
+
+
+def _cut(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[str]:
+    """Many replies of exactly the greatest length, in the middle of a sentence: they were cut to it."""
+    replies = [text.replies[-1] if text.replies else "" for text in texts]
+    longest = max(map(len, replies), default=0)
+    cut = [
+        record
+        for record, reply in zip(records, replies, strict=True)
+        if len(reply) == longest and not reply.rstrip().endswith((".", "!", "?", '"', ")", "`", "。"))
+    ]
+    if longest >= 100 and len(cut) >= max(3, 0.02 * len(records)):
+        yield _count(
+            cut, f"the reply ends in the middle at {longest} characters, as the longest do", len(records)
+        )
+
+
+def _one_prompt(texts: Sequence[Texts]) -> Iterator[str]:
+    prompts = {text.asked[-1].strip() for text in texts if text.asked}
+    if len(texts) >= ENOUGH and len(prompts) == 1:
+        yield f"all {len(texts)} rows have the same prompt: {prompts.pop()[:60]!r}"
+
+
+def _swapped(texts: Sequence[Texts], parts: Mapping[str, str]) -> Iterator[str]:
+    """The replies ask and the prompts do not: the columns may be swapped."""
+    both = [(text.asked[-1], text.replies[0]) for text in texts if text.asked and text.replies]
+    asking = sum(reply.rstrip().endswith("?") for _, reply in both)
+    asked = sum("?" in prompt for prompt, _ in both)
+    if len(both) >= 5 and asking >= 0.8 * len(both) and asked <= 0.1 * len(both):
+        said = f"{asking} of {len(both)} replies end with a question mark, and {asked} prompts have one"
+        yield f"{said}; {_swap(parts, 'prompt', 'completion')}"
