@@ -14,7 +14,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
+
+from ptx.guard import reading
+from ptx.guard.secrets import Masking, masked
+
+MOST_RECORD_BYTES = 2**30  # a record of a run may hold answers; a device has no end
 
 
 def cache_folder() -> Path:
@@ -47,16 +52,20 @@ def folder_digest(folder: Path) -> str:
 def digest_of(value: Any) -> str:
     """sha256 of ``value`` as canonical JSON, hex."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[TextIO]:
-    """A text file to write to; ``path`` holds either the old or the new text, also after a power cut."""
+    """A text file to write to; ``path`` holds either the old or the new text, also after a power cut.
+
+    Secrets of the environment are written as references (:mod:`ptx.guard.secrets`). Half a surrogate pair is
+    written as JSON escapes it.
+    """
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with staged.open("w", encoding="utf-8", newline="\n") as file:
-            yield file
+        with staged.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            yield cast("TextIO", Masking(file))
             file.flush()
             os.fsync(file.fileno())
         staged.replace(path)
@@ -74,13 +83,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file, whole or not at all."""
     with writing(path) as file:
-        json.dump(value, file, indent=2, default=_plain, ensure_ascii=False)
-        file.write("\n")
+        file.write(json.dumps(value, indent=2, default=_plain, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
-    """The value of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """The value of a JSON file; whatever is wrong with it is an error that names it (a ValueError)."""
+    return reading.read_json(path, MOST_RECORD_BYTES)
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -110,7 +118,7 @@ def append_event(path: Path, event: str, **fields: Any) -> None:
         {"time": round(time.time(), 3), "event": event, **fields}, default=_plain, ensure_ascii=False
     )
     with path.open("ab", buffering=0) as file:
-        start, encoded = file.tell(), f"{line}\n".encode()
+        start, encoded = file.tell(), f"{masked(line)}\n".encode(errors="backslashreplace")
         if file.write(encoded) < len(encoded):  # the disk is full: half a line would spoil the next one
             file.truncate(start)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))

@@ -71,12 +71,12 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
     return make
 
 
-#: what a plugin may import of ptx: these modules, and what lies in the last three
+#: what a plugin may import of ptx: these modules, and what lies in the last four
 PUBLIC = (
     *("ptx", "ptx.files", "ptx.machine", "ptx.testing", "ptx.cli.plugin_commands"),
-    *("ptx.lm", "ptx.models", "ptx.stats"),
+    *("ptx.guard", "ptx.lm", "ptx.models", "ptx.stats"),
 )
-PUBLIC_ROOMS = ("ptx.lm.", "ptx.models.", "ptx.stats.")
+PUBLIC_ROOMS = ("ptx.guard.", "ptx.lm.", "ptx.models.", "ptx.stats.")
 
 
 def internal_imports(folder: Path) -> list[str]:

@@ -40,6 +40,9 @@ class Bench(Evaluator):
     chat_template: str = setting(
         "auto", "true, false, or auto: only for tasks whose metadata sets apply_chat_template: true"
     )
+    allow_code: bool = setting(
+        False, "run the Python that a task folder names (!function and the like); else such a task is refused"
+    )
 
     def __post_init__(self) -> None:
         self.chat_template = str(self.chat_template).lower()  # a command line's true arrives as True
@@ -53,7 +56,7 @@ class Bench(Evaluator):
 
     def inputs(self) -> list[Path]:
         """The files that define the tasks and hold their items."""
-        from ptx_bench.tasks import files_behind
+        from ptx_bench.definitions import files_behind
 
         return files_behind(self.tasks)
 

@@ -11,13 +11,17 @@ from typing import Any
 import datasets
 import numpy as np
 import torch
+from jinja2 import TemplateError
 from lm_eval import utils
 
 from ptx import Evaluation, LanguageModel, Run, StepError
+from ptx.guard.reading import reason
 from ptx.lm.progress import Pace, replaced, reported_bars
 from ptx_bench import Bench
+from ptx_bench.code import kept_from_running, lines_of_code
+from ptx_bench.definitions import definitions, split
 from ptx_bench.scores import Results, measured, rows
-from ptx_bench.tasks import default_manager, definitions, split
+from ptx_bench.tasks import default_manager
 
 # lm-eval's own defaults (lm_eval.defaults), so that a direct run draws the same few-shot examples
 SEED, OTHER_SEED = 0, 1234
@@ -25,10 +29,21 @@ MOST_NAMED = 8  # up to this many tasks are listed by name in a message
 
 
 def evaluate(run: Run, config: Bench, lm: LanguageModel | None) -> Evaluation:
-    """Run the tasks of ``config`` on ``lm``."""
+    """Run the tasks of ``config`` on ``lm``, their templates in a sandbox, and announce code that runs."""
     assert lm is not None  # Bench.opens_model
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     datasets.disable_progress_bars()
+    if config.allow_code:
+        for line in lines_of_code([one for path in split(config.tasks)[0] for one in definitions(path)]):
+            run.say(f"runs code of a task folder: {line}")
+    try:
+        with kept_from_running(allow=config.allow_code):
+            return _evaluated(run, config, lm)
+    except TemplateError as error:
+        raise StepError(f"a template of {', '.join(config.tasks)} fails: {reason(error)}") from error
+
+
+def _evaluated(run: Run, config: Bench, lm: LanguageModel) -> Evaluation:
     found = load(config.tasks)
     prepare(found["tasks"], config)
     model = harness_model(lm, config.batch_size, Pace(run))

@@ -49,7 +49,7 @@ class ReadBack:
 
         try:
             self.network = AutoModelForCausalLM.from_pretrained(
-                folder, gguf_file=FILE, dtype="float32", local_files_only=True
+                folder, gguf_file=FILE, dtype="float32", local_files_only=True, trust_remote_code=False
             ).eval()
         except (ValueError, NotImplementedError, KeyError, RuntimeError, OSError) as error:
             raise StepError(

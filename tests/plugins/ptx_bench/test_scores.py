@@ -125,5 +125,6 @@ def test_a_task_that_judges_with_python_of_its_own_is_named_by_whole_documents(
     (folder / "generated.yaml").write_text(text.replace('"!function judge.judged"', "!function judge.judged"))
     docs = [{"question": "Say cat.", "answer": "cat", "rule": rule} for rule in ("cat", "dog")]
     (folder / "docs.jsonl").write_text("".join(json.dumps(doc) + "\n" for doc in docs))
-    names = [row["item"] for row in evaluate(make_run(), Bench(tasks=[str(folder)]), lm).rows]
+    config = Bench(tasks=[str(folder)], allow_code=True)
+    names = [row["item"] for row in evaluate(make_run(), config, lm).rows]
     assert len({name.removesuffix(":2") for name in names}) == 2

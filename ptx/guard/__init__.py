@@ -1,0 +1,1 @@
+"""What stands between ptx and input that it did not write: files, names, templates and secrets."""

@@ -1,0 +1,111 @@
+"""Secrets that stand in environment variables: they are never written and never printed.
+
+A variable is a secret by its name (``OPENAI_API_KEY``, ``HF_TOKEN``, ``DB_PASSWORD``). Wherever ptx writes or
+prints a text, the value of such a variable is replaced by its reference, ``${oc.env:NAME}``; a configuration
+keeps the reference too, and :func:`resolved` gives the value where it is used, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+WORDS = (
+    *("KEY", "KEYS", "APIKEY", "TOKEN", "TOKENS", "SECRET", "SECRETS", "PASSWORD", "PASSWD", "PASSPHRASE"),
+    *("PASS", "PWD", "CREDENTIAL", "CREDENTIALS", "AUTH", "BEARER", "PAT", "DSN", "COOKIE"),
+)
+NAME = re.compile(rf"(?:^|_)(?:{'|'.join(WORDS)})(?:_|\d|$)|APIKEY|SECRET|PASSWORD", re.IGNORECASE)
+NO_SECRETS = ("PWD", "OLDPWD")  # the shell's folders
+SHORTEST = 6  # characters; a shorter value would be found in any text
+SHORTEST_WORD = 10  # letters only: DB_PASSWORD=postgres is a word of many texts
+REFERENCE = re.compile(r"\$\{\s*oc\.env\s*:\s*['\"]?(\w+)['\"]?\s*(?:,[^{}]*)?\}")
+
+
+def is_secret(name: str, value: str = "") -> bool:
+    """Whether an environment variable holds a secret, by its name; a path that exists is none."""
+    if name in NO_SECRETS or not NAME.search(name):
+        return False
+    return not (value.startswith(("/", "~", ".")) and Path(value).expanduser().exists())
+
+
+def secrets(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Secret value -> the variable that holds it, the longest value first.
+
+    A value is also listed as it stands in JSON and in HTML, where that differs.
+    """
+    return _secrets(frozenset((os.environ if environ is None else environ).items()))
+
+
+@functools.lru_cache(maxsize=4)
+def _secrets(environ: frozenset[tuple[str, str]]) -> dict[str, str]:
+    found = {
+        written: name
+        for name, value in environ
+        if len(value) >= (SHORTEST_WORD if value.isalpha() else SHORTEST)
+        and not value.isdigit()
+        and is_secret(name, value)
+        for written in (value, json.dumps(value)[1:-1], html.escape(value))
+    }
+    return dict(sorted(found.items(), key=lambda pair: (-len(pair[0]), pair)))
+
+
+def reference(name: str) -> str:
+    """What stands in place of the value of a variable."""
+    return f"${{oc.env:{name}}}"
+
+
+def masked(text: str) -> str:
+    """The text with references in place of secret values."""
+    for value, name in secrets().items():
+        if value in text:
+            text = text.replace(value, reference(name))
+    return text
+
+
+def masked_inside(value: Any) -> Any:
+    """Plain data with :func:`masked` texts, keys included."""
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, dict):
+        return {masked_inside(key): masked_inside(inner) for key, inner in value.items()}
+    return [masked_inside(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def resolved(text: str) -> str:
+    """The text with the values of environment variables in place of their references."""
+    return REFERENCE.sub(lambda found: os.environ.get(found[1], ""), text)
+
+
+def resolved_inside(value: Any) -> Any:
+    """Plain data with :func:`resolved` texts: for a library's arguments, right before the call."""
+    if isinstance(value, str):
+        return resolved(value)
+    if isinstance(value, dict):
+        return {key: resolved_inside(inner) for key, inner in value.items()}
+    return [resolved_inside(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+class Masking:
+    """A text stream that masks secrets in what is written to it; all else is the stream's own."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the masked text; the length of what was given, as streams return it."""
+        self._stream.write(masked(text))
+        return len(text)
+
+    def writelines(self, lines: list[str]) -> None:
+        """Write several texts."""
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -1,0 +1,69 @@
+"""Secrets of the environment: found by the names of their variables, and written as references."""
+
+import io
+
+import pytest
+
+from ptx.guard.secrets import Masking, is_secret, masked, masked_inside, resolved, resolved_inside, secrets
+
+VALUE = "sk-proj-0123456789abcdef"
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", VALUE)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "OPENAI_API_KEY",
+            "HF_TOKEN",
+            "AWS_SECRET_ACCESS_KEY",
+            "DB_PASSWORD",
+            "WANDB_API_KEY",
+            "GITHUB_PAT",
+        ),
+        *("MYSQL_PWD", "SENTRY_DSN", "GOOGLE_CREDENTIALS", "KEY", "TOKEN2", "my_apikey", "BASIC_AUTH"),
+    ],
+)
+def test_a_variable_is_a_secret_by_its_name(name):
+    assert is_secret(name, "x")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["PATH", "HOME", "PWD", "OLDPWD", "KEYBOARD", "MONKEY", "TOKENIZERS_PARALLELISM", "PTX_CACHE", "LANG"],
+)
+def test_other_variables_are_none(name):
+    assert not is_secret(name, "x")
+
+
+def test_a_path_that_exists_and_a_short_or_plain_word_are_no_secrets(tmp_path):
+    environ = {"SSH_KEY": str(tmp_path), "A_TOKEN": "abc", "MAX_TOKENS": "4096000", "DB_PASSWORD": "postgres"}
+    assert secrets(environ) == {}
+
+
+def test_values_are_replaced_by_references_also_inside_and_as_json_and_html(monkeypatch):
+    assert masked(f"Bearer {VALUE}!") == "Bearer ${oc.env:OPENAI_API_KEY}!"
+    assert masked_inside({VALUE: [VALUE, 1]}) == {"${oc.env:OPENAI_API_KEY}": ["${oc.env:OPENAI_API_KEY}", 1]}
+    monkeypatch.setenv("DB_PASSWORD", 'p"a<s>s\\1')
+    for written in ('p"a<s>s\\1', 'p\\"a<s>s\\\\1', "p&quot;a&lt;s&gt;s\\1"):
+        assert masked(written) == "${oc.env:DB_PASSWORD}"
+
+
+def test_a_reference_gives_the_value_only_where_it_is_resolved(monkeypatch):
+    assert resolved("Bearer ${oc.env:OPENAI_API_KEY}") == f"Bearer {VALUE}"
+    assert resolved_inside({"a": ["${oc.env:OPENAI_API_KEY}", 1]}) == {"a": [VALUE, 1]}
+    monkeypatch.delenv("OPENAI_API_KEY")
+    assert resolved("${oc.env:OPENAI_API_KEY}") == ""
+
+
+def test_a_masking_stream_writes_no_secret_and_is_else_the_stream():
+    inner = io.StringIO()
+    stream = Masking(inner)
+    assert stream.write(f"{VALUE}\n") == len(VALUE) + 1
+    stream.writelines([VALUE])
+    assert inner.getvalue() == "${oc.env:OPENAI_API_KEY}\n${oc.env:OPENAI_API_KEY}"
+    assert stream.isatty() is False
