@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from ptx.files import sync_folder
 from ptx.hooks.run import Run
 from ptx.lm.progress import replaced
+from ptx.lm.seal import damage, seal
 from ptx.machine import trim_heap
 
 FILES = "layer-*.safetensors"
@@ -106,8 +107,22 @@ class _Stages:
         self.names = {id(module): name for name, module in network.named_modules()}
         self.original, self.compress = batches, compress
         self.stage = 0
+        self._put_aside_damaged()
         if finished := len(list(run.checkpoints.glob(FILES))):
             run.say(f"resuming after the {finished} stages that an earlier attempt finished")
+
+    def _put_aside_damaged(self) -> None:
+        """Rename the files of stages that have changed since they were written.
+
+        Only that stage is solved again: it gives the same tensors, so the files of later stages still hold. A
+        file without a seal is as new as the kill.
+        """
+        for file in sorted(self.run.checkpoints.glob(FILES)):
+            if not _seal_of(file).is_file():
+                file.unlink()
+            elif fault := damage(_seal_of(file)):
+                aside = file.rename(file.with_suffix(".damaged"))
+                self.run.say(f"a finished stage is damaged ({fault}) and solved again; it is kept in {aside}")
 
     def file(self) -> Path:
         """The file of the current stage."""
@@ -163,10 +178,15 @@ class _Stages:
 
 
 def _write(file: Path, tensors: dict[str, Tensor]) -> None:
-    """Write ``tensors`` to ``file`` atomically."""
+    """Write ``tensors`` to ``file`` atomically, and seal it."""
     part = file.with_suffix(".part")
     save_file({name: tensor.cpu().contiguous() for name, tensor in tensors.items()}, part)
     with part.open("rb") as stream:
         os.fsync(stream.fileno())
     part.rename(file)
     sync_folder(file.parent)
+    seal([file], _seal_of(file))
+
+
+def _seal_of(file: Path) -> Path:
+    return file.with_suffix(".seal.json")

@@ -7,7 +7,6 @@ model folder in the dtype of the original, and reports or refuses mistakes that 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ptx.config import Lora
 from ptx.errors import StepError
-from ptx.files import read_json
 from ptx.hooks.run import Run
 from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_adapter, save_model, weights_of
 from ptx.lm.training.distributed import gather_state, is_sharded, ranks
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
+from ptx.lm.training.rows import as_dataset
 from ptx.lm.training.trl_args import trl_class
 from ptx.lm.training.trl_warnings import report_trl_warnings
 from ptx.models import inspection
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
-
-#: the files of a complete checkpoint; the trainer writes trainer_state.json last
-CHECKPOINT = ("trainer_state.json", "optimizer.pt", "scheduler.pt")
 
 
 class WithMaxLength(Protocol):
@@ -132,13 +128,11 @@ def make_trainer(
         args: the TRL config.
         extra: further arguments of the trainer.
     """
-    from datasets import Dataset
-
     with report_trl_warnings(run):
         return (trl_class(kind) if isinstance(kind, str) else kind)(
             model=load_policy(run, method, model),
             args=args,
-            train_dataset=Dataset.from_list(rows),
+            train_dataset=as_dataset(rows),
             processing_class=tokenizer,
             peft_config=peft_config(method.lora),
             **extra,
@@ -157,16 +151,16 @@ def run_trainer(
     from transformers import PrinterCallback, ProgressCallback
 
     from ptx.lm.training.callbacks import Watch
+    from ptx.lm.training.checkpoints import Sealing, usable_checkpoint
     from ptx.lm.training.keep_zeros import add_keep_zeros
 
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(Watch(run, explain))
+    trainer.add_callback(Sealing())
     if method.keep_zeros:
         add_keep_zeros(run, trainer)
-    checkpoint = latest_checkpoint(run.checkpoints)
-    if checkpoint is not None:
-        run.say(f"resuming from step {checkpoint.name.rpartition('-')[2]}")
+    checkpoint = usable_checkpoint(run)
     try:
         with report_trl_warnings(run):
             run.host.first(
@@ -179,30 +173,6 @@ def run_trainer(
             " method.max_length"
         ) from error
     return _save_result(run, trainer, method, model)
-
-
-def latest_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint; one that was being written when the process died is skipped."""
-    steps = [path for path in folder.glob("checkpoint-*") if path.name.rpartition("-")[2].isdigit()]
-    steps.sort(key=lambda path: int(path.name.rpartition("-")[2]), reverse=True)
-    return next((path for path in steps if _is_complete(path)), None)
-
-
-def _is_complete(checkpoint: Path) -> bool:
-    unsharded = all((checkpoint / name).is_file() for name in CHECKPOINT) and list(
-        checkpoint.glob("*.safetensors")
-    )
-    sharded = (checkpoint / CHECKPOINT[0]).is_file() and [
-        *checkpoint.glob("optimizer_0"),
-        *checkpoint.glob("global_step*"),
-    ]
-    if not (unsharded or sharded):
-        return False
-    try:
-        read_json(checkpoint / "trainer_state.json")
-    except json.JSONDecodeError:
-        return False
-    return True
 
 
 def _save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) -> ModelRef:

@@ -178,6 +178,7 @@ def test_a_training_that_was_stopped_goes_on_as_if_it_had_not_been(
     resumed = make_run(broken.config, [ptx_sft], "broken")
     again = train(resumed, chat_model, data)
     assert "step: resuming from step 4" in resumed.console.lines
+    assert any("the checkpoint of step 5 is damaged (trainer_state" in line for line in resumed.console.lines)
     assert losses_of(resumed) == losses_of(whole)[4:]
     assert again.digest == result.digest
 

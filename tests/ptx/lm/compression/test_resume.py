@@ -97,13 +97,18 @@ def resumed_equals_whole(step, data, monkeypatch, work, settings):
         with pytest.raises(KeyboardInterrupt):
             compress(step("killed"))
     again = step("killed")
-    kept = sorted(path.name for path in again.checkpoints.iterdir())
+    kept = sorted(path.name for path in again.checkpoints.glob("*.safetensors"))
     assert kept == ["layer-0000.safetensors", "layer-0001.safetensors"]
+    damaged = again.checkpoints / kept[0]
+    flipped = bytearray(damaged.read_bytes())
+    flipped[-1] ^= 1
+    damaged.write_bytes(flipped)
     solved = []
     monkeypatch.setattr(resume, "set_seed", solved.append)
     resumed = compress(again)
-    assert solved == [2, 3]  # three layers and the head
-    assert any("resuming after the 2 stages" in line for line in again.console.lines)
+    assert solved == [0, 2, 3]  # three layers and the head
+    assert any("resuming after the 1 stages" in line for line in again.console.lines)
+    assert any("layer-0000.safetensors has other content than was written" in x for x in again.console.lines)
     ours, theirs = load_file(resumed.path / "model.safetensors"), load_file(whole.path / "model.safetensors")
     assert ours.keys() == theirs.keys()
     assert [name for name in ours if not torch.equal(ours[name], theirs[name])] == []

@@ -12,7 +12,6 @@ from ptx.lm.load import load_model
 from ptx.lm.training.method import TrlMethod
 from ptx.lm.training.trainer import (
     context_of,
-    latest_checkpoint,
     length_of,
     load_policy,
     load_reference,
@@ -20,33 +19,6 @@ from ptx.lm.training.trainer import (
     result_dtype,
     run_trainer,
 )
-
-
-def checkpoint(folder, step, *, left_out=()):
-    made = folder / f"checkpoint-{step}"
-    made.mkdir()
-    for name in ("trainer_state.json", "optimizer.pt", "scheduler.pt", "model.safetensors"):
-        if name not in left_out:
-            (made / name).write_text("{}")
-    return made
-
-
-def test_the_newest_complete_checkpoint_is_resumed_from(tmp_path):
-    assert latest_checkpoint(tmp_path) is None
-    checkpoint(tmp_path, 5)
-    complete = checkpoint(tmp_path, 20)
-    checkpoint(tmp_path, 100, left_out=["model.safetensors"])
-    checkpoint(tmp_path, 101, left_out=["optimizer.pt"])
-    (checkpoint(tmp_path, 102) / "trainer_state.json").write_text('{"global_st')
-    (tmp_path / "checkpoint-last").mkdir()
-    assert latest_checkpoint(tmp_path) == complete
-
-
-def test_a_sharded_checkpoint_has_a_folder_instead_of_weights(tmp_path):
-    sharded = checkpoint(tmp_path, 5, left_out=["model.safetensors", "optimizer.pt"])
-    assert latest_checkpoint(tmp_path) is None
-    (sharded / "optimizer_0").mkdir()
-    assert latest_checkpoint(tmp_path) == sharded
 
 
 @pytest.fixture
