@@ -85,13 +85,17 @@ def facts() -> dict[str, Any]:
 
 def versions(distributions: Iterable[str]) -> dict[str, str]:
     """The installed versions of distributions; one that is not installed is left out."""
-    found = {}
-    for name in sorted(set(distributions)):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: installed_version(name) for name in sorted(set(distributions))}
+    return {name: release for name, release in found.items() if release}
+
+
+@functools.cache
+def installed_version(distribution: str) -> str:
+    """The version of a distribution, empty if it is not installed. Every step of a plan asks for some."""
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return ""
 
 
 def release_memory() -> None:

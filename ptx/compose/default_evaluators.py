@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf, flag_override
 
 from ptx.config import Choice, Method
 from ptx.errors import Problem, did_you_mean
@@ -55,7 +55,7 @@ def add_default_evaluators(
 
 
 def _switch(node: DictConfig, choice: Choice, *, on: bool) -> None:
-    with open_dict(node.eval):
+    with flag_override(node.eval, ["struct", "no_deepcopy_set_nodes"], [False, True]):
         if on and choice.name not in node.eval:
             node.eval[choice.name] = OmegaConf.structured(choice.config_type)
         elif not on:

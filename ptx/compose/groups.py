@@ -72,7 +72,9 @@ class _Typed(ConfigNode):
     rest of a composition, which reads a dozen of them.
     """
 
-    def __init__(self, config_type: type, group: str, name: str, package: str | None, provider: str | None):
+    def __init__(
+        self, config_type: type, group: str, name: str, package: str | None, provider: str | None
+    ) -> None:
         self.config_type = config_type
         self.name, self.group, self.package, self.provider = f"{name}.yaml", group or None, package, provider
 

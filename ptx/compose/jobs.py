@@ -7,7 +7,6 @@ wrong type is found at once and named in full. A grid (``-m``) is composed job b
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -25,13 +24,14 @@ from ptx.compose.groups import hydra, known
 from ptx.compose.overrides import RUNTIME, choices_and_values, grid, read
 from ptx.compose.presets import insert_presets, set_second_choice, take_out_presets
 from ptx.compose.recipe import expand
+from ptx.compose.snapshot import Snapshot
 from ptx.config import IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem, SettingError
 from ptx.hooks.host import Host
 
 BASELINE_RUNTIME = "baseline_runtime"
 #: verb and choices -> the configuration that Hydra composes of them
-Frozen = dict[tuple[str, ...], DictConfig]
+Frozen = dict[tuple[str, ...], Snapshot]
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def _composed(verb: str, overrides: list[str], lists: dict[str, list[str]], froz
         node = compose(verb, overrides=overrides)
         if problems := insert_presets(node, lists):
             raise ConfigError(problems)
-        frozen[key] = node
-    return copy.deepcopy(frozen[key])
+        frozen[key] = Snapshot(node)
+    return frozen[key].copy()
 
 
 def _apply(
@@ -214,14 +214,12 @@ def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:
 
 
 def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
-    """The configuration as dataclasses; every part is converted, so that all refusals are reported."""
-    problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
-    if problems:
-        return None, problems
+    """The configuration as dataclasses; where one part refuses, all are asked, and all refusals reported."""
     try:
         config = OmegaConf.to_object(node)
     except (ValueError, OmegaConfBaseException) as error:
-        return None, [Problem(str(error).splitlines()[0])]
+        problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
+        return None, problems or [Problem(str(error).splitlines()[0])]
     assert isinstance(config, RunConfig)
     return config, []
 

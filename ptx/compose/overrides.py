@@ -6,6 +6,8 @@ A word names a choice (``method=dpo``) or sets a field (``method.beta=0.2``). A 
 
 from __future__ import annotations
 
+import copy
+import functools
 import itertools
 import re
 from collections.abc import Iterator, Sequence
@@ -93,12 +95,11 @@ def grid(overrides: list[Override]) -> Iterator[list[tuple[str, bool]]]:
 
 def choices_and_values(words: list[str]) -> tuple[dict[str, str], list[tuple[str, Any]], list[Problem]]:
     """The words as choices of groups and values of fields, and the problems of the choices."""
-    parser = OverridesParser.create()
     choices: dict[str, str] = {}
     values: list[tuple[str, Any]] = []
     problems: list[Problem] = []
-    for override in (parser.parse_override(word) for word in words):
-        key, value = override.key_or_group, override.value()
+    for override in map(_override, words):
+        key, value = override.key_or_group, copy.deepcopy(override.value())
         if key not in GROUPS and not known(key):
             values.append((key, value))
             continue
@@ -108,6 +109,12 @@ def choices_and_values(words: list[str]) -> tuple[dict[str, str], list[tuple[str
         if chosen is not None:
             choices[key] = chosen
     return choices, values, problems
+
+
+@functools.lru_cache(maxsize=4096)
+def _override(word: str) -> Override:
+    """A word as Hydra's override; the jobs of a grid share most of their words."""
+    return OverridesParser.create().parse_override(word)
 
 
 def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tuple[str, Any]]]:

@@ -162,7 +162,11 @@ class DataSet:
 
     def describe(self, shape: str) -> str:
         """A sentence on how the rows of ``shape`` are made."""
-        return self.sources[shape].describe(shape, len(self.located(shape)))
+        return str(
+            self.once(
+                "described", shape, lambda: self.sources[shape].describe(shape, len(self.located(shape)))
+            )
+        )
 
     def only(self, shape: str, who: str) -> DataSet:
         """The rows of one file of the family and what follows from them, as a data set of its own.
@@ -201,10 +205,12 @@ class DataSet:
         suits = ", ".join(choices) or f"every choice that accepts {', '.join(self.shapes)}"
         missing = min((self._lacks(shape) for shape in needs), key=len, default=[])
         lacking = f"; missing: {', '.join(missing)}" if missing else ""
+        used = {column for source in self.sources.values() for column in source.form.used}
+        free = [column for column in self.columns if column not in used]
         fix = "give data of that shape"
-        if missing:
+        if missing and len(free) >= len(missing):
             fix += (
-                ", or name the columns that hold it:"
+                f", or name the columns that hold it (of {', '.join(free)}):"
                 f" {' '.join(f'data.columns.{name}=COLUMN' for name in missing)}"
             )
         return Problem(f"{who} needs {wanted}; {holds}, which fits {suits}{lacking}", fix)

@@ -79,10 +79,10 @@ def no_cache():
 
 def test_a_named_device_is_kept_and_auto_needs_a_gpu_and_a_torch_that_can_use_it(monkeypatch):
     monkeypatch.setattr(machine, "gpus", lambda: ("a GPU",))
-    monkeypatch.setattr(machine, "version", lambda _: "2.9.0+cu128")
+    monkeypatch.setattr(machine, "installed_version", lambda _: "2.9.0+cu128")
     assert machine.resolve_device("auto") == "cuda"
     assert machine.resolve_device("cpu") == "cpu"
-    monkeypatch.setattr(machine, "version", lambda _: "2.9.0+cpu")
+    monkeypatch.setattr(machine, "installed_version", lambda _: "2.9.0+cpu")
     assert machine.resolve_device("auto") == "cpu"
     monkeypatch.setattr(machine, "gpus", tuple)
     assert machine.resolve_device("auto") == "cpu"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from collections import Counter
@@ -50,11 +51,27 @@ def read(
     Raises:
         ConfigError: the file cannot be read, or holds no text.
     """
+    state = Path(file).expanduser().stat()
+    stamp = (state.st_mtime_ns, state.st_size)
+    return list(_read(file, stamp, block=block, separator=separator, limit=limit, segments=tuple(segments)))
+
+
+@functools.lru_cache(maxsize=64)
+def _read(
+    file: str,
+    _stamp: tuple[int, int],
+    *,
+    block: int,
+    separator: str,
+    limit: int | None,
+    segments: tuple[str, ...],
+) -> tuple[Text, ...]:
+    """As :func:`read`, kept until the file changes (``_stamp``): every run of a sweep asks again."""
     path = Path(file).expanduser()
     found = _pieces(path, block, separator) if path.suffix == ".txt" else _documents(path, segments)
     kept = list(itertools.islice(((text, parts) for text, parts in found if text.strip()), limit))
     names = item_ids(name_of(file), ([text] for text, _ in kept))
-    texts = [Text(name, text, parts) for name, (text, parts) in zip(names, kept, strict=True)]
+    texts = tuple(Text(name, text, parts) for name, (text, parts) in zip(names, kept, strict=True))
     if not texts:
         raise ConfigError(Problem(f"{file} holds no text", "give a file with text in it"))
     return texts
