@@ -52,8 +52,14 @@ model=tiny is a small model for demonstrations and tests that ships with ptx.
 #: errors that the user can correct: no space, no permission, a read-only file system
 UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
-#: set before any library is imported: no telemetry, no forked-tokenizer warnings
-ENVIRONMENT = {"HF_HUB_DISABLE_TELEMETRY": "1", "TOKENIZERS_PARALLELISM": "false", "DO_NOT_TRACK": "1"}
+#: set before any library is imported: no telemetry, no forked-tokenizer warnings, and no child process
+#: imports a ``json.py`` that lies in the working folder
+ENVIRONMENT = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "DO_NOT_TRACK": "1",
+    "PYTHONSAFEPATH": "1",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

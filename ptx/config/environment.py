@@ -71,7 +71,7 @@ class Outside:
     @staticmethod
     def variables() -> dict[str, str]:
         """The environment variables without those that lead the other Python to libraries of this one."""
-        left_out = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV")
+        left_out = ("PYTHONPATH", "PYTHONHOME", "PYTHONSAFEPATH", "VIRTUAL_ENV")
         return {name: value for name, value in os.environ.items() if name not in left_out}
 
     def identity(self) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The plugin manager: loads every plugin separately, so that a broken one loses only its own choices.
 
 Sources, in this order: the entry points of the group ``ptx`` (the built-ins are found in the same way), then
-``./ptxfile.py``. ``PTX_DISABLE=a,b`` leaves plugins out by name; ``PTX_TRACE=1`` prints every hook call.
+``./ptxfile.py``, which is announced before it runs. ``PTX_DISABLE=a,b`` leaves plugins out by name
+(``ptxfile`` is that file); ``PTX_TRACE=1`` prints every hook call.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import importlib.util
 import inspect
 import os
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
@@ -26,9 +26,13 @@ import pluggy
 
 from ptx.config import GROUPS, Choice
 from ptx.errors import ConfigError, Problem, PtxError
+from ptx.guard.reading import reason
 from ptx.hooks import hookspecs
+from ptx.hooks.border import place_of, watch, wrong_answer
 
 PTXFILE = "ptxfile.py"
+LOCAL = "ptxfile"  # the name of the plugin that it is
+DISABLED = "disabled by PTX_DISABLE"
 #: annotations that Hydra can hold, with the types of their defaults. OmegaConf's own check of all built-in
 #: choices takes half of the time that ``ptx --help`` would need.
 HELD: dict[Any, tuple[type, ...]] = {
@@ -137,19 +141,29 @@ class Host:
 
 @functools.cache
 def get_host() -> Host:
-    """The host of this process; the plugins are loaded at the first call."""
-    return load_host(Path.cwd(), os.environ)
+    """The host of this process; the plugins are loaded at the first call.
+
+    Raises:
+        ConfigError: the ``ptxfile.py`` of the working folder cannot be loaded.
+    """
+    host = load_host(Path.cwd(), os.environ)
+    for plugin in host.broken:
+        if plugin.name == LOCAL and plugin.error != DISABLED:
+            what = f"{Path.cwd() / PTXFILE} cannot be loaded: {plugin.error}"
+            raise ConfigError(Problem(what, f"correct it, or leave it out: PTX_DISABLE={LOCAL}"))
+    return host
 
 
 def load_host(folder: Path, environ: Any = os.environ) -> Host:
     """A host with all installed plugins and the ``ptxfile.py`` of ``folder``."""
     manager = pluggy.PluginManager("ptx")
     manager.add_hookspecs(hookspecs)
+    watch(manager)
     host = Host(manager)
     disabled = {name.strip() for name in environ.get("PTX_DISABLE", "").split(",") if name.strip()}
     for name, origin, release, load in _sources(folder):
         if name in disabled:
-            host.plugins.append(Plugin(name, origin, release, error="disabled by PTX_DISABLE"))
+            host.plugins.append(Plugin(name, origin, release, error=DISABLED))
         else:
             _load(host, name, origin, release, load)
     if environ.get("PTX_TRACE"):
@@ -170,7 +184,7 @@ def _sources(folder: Path) -> list[tuple[str, str, str, Callable[[], Any]]]:
     local = folder / PTXFILE
     if local.is_file():
         content = hashlib.sha256(local.read_bytes()).hexdigest()[:12]
-        found.append(("ptxfile", f"./{PTXFILE}", content, functools.partial(_import_file, local)))
+        found.append((LOCAL, f"./{PTXFILE}", content, functools.partial(_import_file, local)))
     return found
 
 
@@ -188,11 +202,13 @@ def _version(distribution: Distribution) -> str:
 
 
 def _import_file(path: Path) -> Any:
-    spec = importlib.util.spec_from_file_location("ptxfile", path)
+    """Run the file as a module; it is code of this folder, so that is said, and how to prevent it."""
+    print(f"ptx: runs {path}; PTX_DISABLE={LOCAL} leaves it out", file=sys.stderr)
+    spec = importlib.util.spec_from_file_location(LOCAL, path)
     assert spec is not None  # a .py file always has a spec and a loader
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["ptxfile"] = module
+    sys.modules[LOCAL] = module
     spec.loader.exec_module(module)
     return module
 
@@ -205,14 +221,15 @@ def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], A
         host.manager.register(module, name=name)
         host.manager.check_pending()
         offered = module.ptx_choices() if hasattr(module, "ptx_choices") else []
+        if fault := wrong_answer("ptx_choices", offered):
+            raise TypeError(f"ptx_choices {fault}")
         _add_choices(host, plugin, offered)
     except ConfigError:
         raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 (an import may raise anything; the host keeps it)
         if host.manager.has_plugin(name):
             host.manager.unregister(name=name)
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        message = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+        message = f"{reason(error)} ({place_of(error, PTXFILE if name == LOCAL else '')})"
         host.plugins.append(Plugin(name, origin, release, error=message))
     else:
         host.plugins.append(plugin)

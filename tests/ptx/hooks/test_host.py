@@ -50,6 +50,29 @@ def test_a_broken_ptxfile_is_remembered_with_file_and_line_and_the_others_work(t
     assert "sft" in host.names("method")
 
 
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("import sys\nsys.exit(0)", r"SystemExit: 0 .ptxfile.py:2"),
+        ("x = (", r"SyntaxError: .*ptxfile.py:1"),
+        ("def ptx_choices(): return 3", "ptx_choices returned 3, not a list of Choice .ptxfile.py"),
+        ("def ptx_choices(): return [1]", "ptx_choices returned a list with 1, which is no Choice"),
+        ("{}['nope']", "there is no 'nope' .ptxfile.py:1"),
+    ],
+)
+def test_a_ptxfile_that_cannot_be_loaded_ends_the_command_with_file_and_line(
+    tmp_path, monkeypatch, capsys, text, fault
+):
+    (tmp_path / "ptxfile.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"{tmp_path}/ptxfile.py cannot be loaded: .*{fault}"):
+        hosts.get_host.__wrapped__()
+    assert capsys.readouterr().err.count("ptxfile.py; PTX_DISABLE=ptxfile leaves it out") == 1
+    monkeypatch.setenv("PTX_DISABLE", "ptxfile")
+    assert "sft" in hosts.get_host.__wrapped__().names("method")
+    assert capsys.readouterr().err == ""
+
+
 def test_a_plugin_with_a_misspelt_hook_is_broken(host_with, module_named):
     @hookimpl
     def ptx_trian(run):
