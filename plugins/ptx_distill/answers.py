@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ptx import ModelRef, Run, StepError, machine
+from ptx.data.conversations import as_turns
+from ptx.data.turns import assistant
 from ptx.files import digest_of, read_json, write_json
 from ptx.lm.load import dtype_of, load_model, load_tokenizer
 from ptx.lm.training.reference import weights_digest
-from ptx.lm.training.rows import as_turns
 from ptx.lm.training.truncation import prompt_ids
 from ptx_distill.settings import Sequence
 
@@ -40,7 +41,7 @@ def answer_prompts(
     tokenizer = load_tokenizer(teacher.path)
     chat = tokenizer.chat_template is not None
     prompts = [
-        prompt_ids(tokenizer, as_turns(row["prompt"], "user") if chat else row["prompt"]) for row in rows
+        prompt_ids(tokenizer, as_turns("prompts", row)["prompt"] if chat else row["prompt"]) for row in rows
     ]
     folder = run.product(
         "teacher_answers",
@@ -78,7 +79,7 @@ def answer_prompts(
 
 def _completion(row: dict[str, Any], text: str) -> Any:
     """The answer in the form of its prompt: a text, or a list of turns."""
-    return text if isinstance(row["prompt"], str) else as_turns(text, "assistant")
+    return text if isinstance(row["prompt"], str) else [assistant(text)]
 
 
 def _write_answers(

@@ -21,7 +21,7 @@ def train_on_policy(run: Run, method: OnPolicy, model: ModelRef, data: DataSet) 
     student, teacher = student_of(run, method, model), run.models["teacher"]
     tokenizer = load_tokenizer(student.path)
     shape = data.require(method.needs, "method=distill_onpolicy")
-    rows = trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None)
+    rows = trl_rows(shape, data.rows(shape), tokenizer)
     contexts = [context for context in (context_of(student.path), context_of(teacher.path)) if context]
     rows = drop_long_prompts(run, tokenizer, rows, min(contexts, default=None), method.max_completion_length)
     args = trl_config(
@@ -41,7 +41,7 @@ def train_across(run: Run, method: Gold, model: ModelRef, data: DataSet) -> Mode
     """Train the student with a teacher that has another tokenizer (TRL's GOLD) and return it."""
     student, teacher = student_of(run, method, model), run.models["teacher"]
     tokenizer = load_tokenizer(student.path)
-    rows = trl_rows("messages", data.rows("messages"), chat=True)
+    rows = trl_rows("messages", data.rows("messages"), tokenizer)
     args = trl_config(
         run,
         method,

@@ -8,7 +8,7 @@ from typing import Any
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_tokenizer
 from ptx.lm.training.inspection import check_rows
-from ptx.lm.training.rows import trl_rows
+from ptx.lm.training.tokens import token_rows
 from ptx.lm.training.trainer import context_of, length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
 from ptx_distill.settings import Distill, Sequence
@@ -20,7 +20,7 @@ def train(run: Run, method: Distill, model: ModelRef, data: DataSet) -> ModelRef
     student, teacher = student_of(run, method, model), run.models["teacher"]
     tokenizer = load_tokenizer(student.path)
     shape, found = training_rows(run, method, teacher, data)
-    rows = trl_rows(shape, found, chat=tokenizer.chat_template is not None)
+    rows = token_rows(shape, found, tokenizer, answers_only=method.assistant_only)
     length = length_of(method, student.path)
     if method.reads_tokens:
         length = min(length, context_of(teacher.path) or length)
@@ -29,8 +29,8 @@ def train(run: Run, method: Distill, model: ModelRef, data: DataSet) -> ModelRef
         method,
         "SFTConfig",
         max_length=length,
-        assistant_only_loss=method.assistant_only and shape == "messages",
-        completion_only_loss=method.assistant_only and shape == "completions",
+        assistant_only_loss=False,  # the rows come with their labels
+        completion_only_loss=False,
     )
     from ptx_distill.trainer import DistillTrainer  # TRL is imported after trl_config has quieted it
 

@@ -16,7 +16,7 @@ def train(run: Run, method: DPO, model: ModelRef, data: DataSet) -> ModelRef:
     """Train ``model`` on pairs and return the result."""
     tokenizer = load_tokenizer(model.path)
     shape = data.require(method.needs, "method=dpo")
-    rows = trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None)
+    rows = trl_rows(shape, data.rows(shape), tokenizer)
     args = trl_config(
         run,
         method,

@@ -16,7 +16,7 @@ def train(run: Run, method: GRPO, model: ModelRef, data: DataSet) -> ModelRef:
     """Train ``model`` on prompts and return the result."""
     tokenizer = load_tokenizer(model.path)
     shape = data.require(method.needs, "method=grpo")
-    rows = trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None)
+    rows = trl_rows(shape, data.rows(shape), tokenizer)
     rows = drop_long_prompts(run, tokenizer, rows, context_of(model.path), method.max_completion_length)
     args = trl_config(
         run,

@@ -19,7 +19,7 @@ def train(run: Run, method: KTO, model: ModelRef, data: DataSet) -> ModelRef:
     """Train ``model`` on rows of one answer and its label, and return the result."""
     tokenizer = load_tokenizer(model.path)
     shape = data.require(method.needs, "method=kto")
-    rows = shuffled(trl_rows(shape, data.rows(shape), chat=tokenizer.chat_template is not None), run.seed)
+    rows = shuffled(trl_rows(shape, data.rows(shape), tokenizer), run.seed)
     args = trl_config(
         run,
         method,

@@ -7,6 +7,7 @@ from functools import partial
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_tokenizer
 from ptx.lm.training.rows import trl_rows
+from ptx.lm.training.tokens import token_rows
 from ptx.lm.training.trainer import length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
 from ptx.lm.training.truncation import refuse_double_start
@@ -19,11 +20,12 @@ def train(run: Run, method: Mix, model: ModelRef, data: DataSet) -> ModelRef:
 
     tokenizer = load_tokenizer(model.path)
     args = trl_config(
-        run, method, "SFTConfig", max_length=length_of(method, model.path), assistant_only_loss=True
+        run, method, "SFTConfig", max_length=length_of(method, model.path), assistant_only_loss=False
     )
-    rows = trl_rows("messages", data.rows("messages"), chat=True)
-    pairs = trl_rows("pairs", data.rows("pairs"), chat=True)
-    safety = trl_rows("messages", data.only("safety", "method=mix").rows("messages"), chat=True)
+    rows = token_rows("messages", data.rows("messages"), tokenizer, answers_only=True)
+    pairs = trl_rows("pairs", data.rows("pairs"), tokenizer)
+    references = data.only("safety", "method=mix").rows("messages")
+    safety = token_rows("messages", references, tokenizer, answers_only=True)
     kind = partial(MixTrainer, run=run, method=method, reference=model, pairs=pairs, safety=safety)
     trainer = make_trainer(run, kind, method, model, tokenizer, rows, args)
     refuse_double_start(trainer.processing_class, trainer.train_dataset["input_ids"])

@@ -21,6 +21,7 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from ptx import ModelRef, Run
 from ptx.lm.training.reference import pair_columns, stored
+from ptx.lm.training.rows import as_dataset
 from ptx_mix import Mix, loss
 from ptx_mix.streams import Stream
 
@@ -54,7 +55,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
             dataset_num_proc=None, max_length=self.args.max_length, truncation_mode="keep_start"
         )
         tokens = DPOTrainer._prepare_dataset(  # noqa: SLF001 (tokenises as DPO does)
-            self, Dataset.from_list(rows), self.processing_class, cut, "pairs"
+            self, as_dataset(rows), self.processing_class, cut, "pairs"
         )
         self.pair_collator = DataCollatorForPreference(
             pad_token_id=self._tokenizer.pad_token_id, max_length=self.args.max_length

@@ -2,7 +2,7 @@
 
 A table may hold several shapes for different purposes (pairs beside conversations, as UltraFeedback has
 them): each step takes the shape that it needs. Where two forms say the same in different words
-(:data:`~ptx.data.shapes.IMITATED`), the one that holds the other's texts is used, and else nothing is guessed.
+(:data:`~ptx.data.shapes.IMITATED`), the one that holds the other's texts is used; else nothing is guessed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Sequence
 
 from ptx.data.records import Row, Table
 from ptx.data.shapes import IMITATED, NAMES, Form, recognise, refine
-from ptx.data.turns import is_turns
 from ptx.errors import ConfigError, Problem, did_you_mean
 
 #: shapes that a step may take from a table that also holds something to imitate

@@ -23,7 +23,7 @@ ROLES: dict[str, dict[str, str]] = {
 
 
 class Conversation(NamedTuple):
-    """The messages of a row, what its template is given beside them, and whether the model's reply follows."""
+    """The messages of a row, what the template gets beside them, and whether the model's reply follows."""
 
     record: Record
     turns: list[Turn]

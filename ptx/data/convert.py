@@ -76,7 +76,7 @@ def _beside(parts: Row) -> Row:
 
 
 def _asked(parts: Row) -> Any:
-    """The prompt: a text with its context below it, or messages where it is a list or something precedes it."""
+    """The prompt: a text with its context below it, or messages where something precedes it."""
     prompt, context = parts["prompt"], parts.get("context")
     if not is_turns(prompt):
         prompt = f"{prompt}\n\n{context}" if context else prompt

@@ -56,7 +56,7 @@ def _calibration(*parts: str) -> Callable[[Row], list[Row]]:
     def to_calibration(row: Row) -> list[Row]:
         values = [row[part] for part in parts]
         if is_turns(values[0]):
-            kept = {name: row[name] for name in ("tools", "chat_template_kwargs") if name in row}
+            kept: Row = {name: row[name] for name in ("tools", "chat_template_kwargs") if name in row}
             return [{"messages": [turn for value in values for turn in value], **kept}]
         joint = "" if len(values) < 2 or values[0][-1:].isspace() or values[1][:1].isspace() else "\n"
         return [{"text": joint.join(values)}]

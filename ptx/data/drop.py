@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ptx.data.names import REASONING
 from ptx.data.records import Table
 from ptx.errors import ConfigError, Problem, did_you_mean
 
@@ -16,6 +17,8 @@ def without(table: Table, names: Sequence[str], *, optional: bool) -> Table:
         ConfigError: the table has no such name (``optional``: another file of the family may have it).
     """
     dropped = frozenset(names)
+    if dropped & set(REASONING):
+        dropped |= set(REASONING)  # messages name it after the first of these, whatever the file says
     met: set[str] = set()
     records = [
         record._replace(
@@ -27,15 +30,21 @@ def without(table: Table, names: Sequence[str], *, optional: bool) -> Table:
         )
         for record in table.records
     ]
-    if not optional and (unknown := [name for name in names if name not in met]):
+    if not optional and (unknown := [name for name in names if name not in met | _aliases(met)]):
         known = [*table.columns, *_keys(table)]
         raise ConfigError(
             [
-                Problem(f"data.drop={name}: {table.name} has no column or key {name}", did_you_mean(name, known))
+                Problem(
+                    f"data.drop={name}: {table.name} has no column or key {name}", did_you_mean(name, known)
+                )
                 for name in unknown
             ]
         )
     return Table(table.name, records, table.note)
+
+
+def _aliases(met: set[str]) -> set[str]:
+    return set(REASONING) if met & set(REASONING) else set()
 
 
 def _pruned(value: Any, names: frozenset[str], met: set[str]) -> Any:
@@ -51,4 +60,6 @@ def _pruned(value: Any, names: frozenset[str], met: set[str]) -> Any:
 def _keys(table: Table) -> list[str]:
     """The keys of messages."""
     lists = [value for record in table.records for value in record.row.values() if isinstance(value, list)]
-    return list(dict.fromkeys(key for items in lists for item in items if isinstance(item, dict) for key in item))
+    return list(
+        dict.fromkeys(key for items in lists for item in items if isinstance(item, dict) for key in item)
+    )

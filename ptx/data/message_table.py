@@ -57,8 +57,8 @@ def conversations_of(table: Table) -> Table:
         raise ConfigError(
             Problem(
                 f"{what}, and no column says which of them belong together",
-                f"add a column conversation_id (known: {', '.join(CONVERSATIONS)}), or write each conversation"
-                " as one row with messages",
+                f"add a column conversation_id (known: {', '.join(CONVERSATIONS)}), or write each"
+                " conversation as one row with messages",
             )
         )
     order = _first(ORDERS, columns)
@@ -78,9 +78,7 @@ def _holds_roles(records: list[Record], column: str) -> bool:
     return len(roles) > 1 and all(role in (*ROLES, *CALLING_ROLES) for role in roles)
 
 
-def _grouped(
-    records: list[Record], group: str, order: str, keys: tuple[str, str]
-) -> Iterable[Record]:
+def _grouped(records: list[Record], group: str, order: str, keys: tuple[str, str]) -> Iterable[Record]:
     """One record per conversation, at the place of its first message.
 
     What all its messages share is a column of the conversation, everything else a key of the message.
@@ -88,7 +86,9 @@ def _grouped(
     found: dict[str, list[Record]] = {}
     for record in records:
         if record.row.get(group) is None:
-            raise ConfigError(Problem(f"{record.place}: column {group} is empty", "say which conversation it is"))
+            raise ConfigError(
+                Problem(f"{record.place}: column {group} is empty", "say which conversation it is")
+            )
         found.setdefault(str(record.row[group]), []).append(record)
     for members in found.values():
         if order:

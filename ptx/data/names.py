@@ -29,7 +29,7 @@ USED: dict[str, str] = {
 MEDIA = ("image", "images", "video", "videos", "audio", "audios")
 WEIGHTS = ("weight", "sample_weight", "loss_weight")
 
-#: keys of a message: whether its tokens are trained (OpenAI, ShareGPT, mistral: weight; Axolotl: train; ms-swift: loss)
+#: keys of a message: is it trained? (OpenAI, ShareGPT: weight; Axolotl: train; ms-swift: loss)
 TRAINED_IF = ("weight", "train", "training", "loss", "trainable")
 #: keys of a message: parts of a turn that are trained differently
 TRAINED_IN_PARTS = ("train_detail", "training_detail", "loss_scale", "loss_mask")

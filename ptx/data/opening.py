@@ -15,8 +15,8 @@ from ptx.data.dataset import DataSet, Source
 from ptx.data.derive import DERIVATIONS
 from ptx.data.drop import without
 from ptx.data.files import find_files
-from ptx.data.message_table import conversations_of
 from ptx.data.labels import read_labels
+from ptx.data.message_table import conversations_of
 from ptx.data.read import read_table
 from ptx.data.records import Fault, Record, Table, findings
 from ptx.data.shapes import NAMES, SHAPES, Form, recognise
@@ -90,7 +90,9 @@ def _by_shape(sources: list[Source]) -> dict[str, Source]:
     return {**derived, **given}
 
 
-def _open(read: Callable[[int | None], Table], limit: int | None, only: str, shape: str | None) -> list[Source]:
+def _open(
+    read: Callable[[int | None], Table], limit: int | None, only: str, shape: str | None
+) -> list[Source]:
     """The rows of a file in each of the shapes that it holds."""
     found = read(limit)
     table = conversations_of(found)
@@ -140,7 +142,9 @@ def _with_labels(table: Table, form: Form) -> tuple[Table, list[Fault]]:
     return Table(table.name, records, "; ".join(filter(None, (table.note, note)))), faults
 
 
-def _read(files: list[Path], columns: Columns, drop: Sequence[str], limit: int | None, *, optional: bool) -> Table:
+def _read(
+    files: list[Path], columns: Columns, drop: Sequence[str], limit: int | None, *, optional: bool
+) -> Table:
     """The first ``limit`` rows of a file with their columns renamed, and without those to drop."""
     table = _renamed(read_table(files, limit), columns, optional=optional)
     return table if not drop else without(table, drop, optional=optional)

@@ -70,7 +70,9 @@ def to_turns(value: Any, column: str) -> list[Turn]:
     for turn in turns:
         for found in _turns_of(turn, column):
             if found.pop("calling", False) and made and made[-1]["role"] == "assistant":
-                made[-1].setdefault("tool_calls", []).extend(found["tool_calls"])  # one message of several calls
+                made[-1].setdefault("tool_calls", []).extend(
+                    found["tool_calls"]
+                )  # one message of several calls
             else:
                 made.append(found)
     return made
@@ -104,7 +106,10 @@ def _turns_of(turn: Any, column: str) -> Iterator[Turn]:
             yield {"role": "system", "content": turn["system"]}
         if turn["input"]:
             yield user(turn["input"])
-        yield {**assistant(turn["output"]), **({"train": False} if turn.get("output_with_loss") is False else {})}
+        yield {
+            **assistant(turn["output"]),
+            **({"train": False} if turn.get("output_with_loss") is False else {}),
+        }
     else:
         raise RowError(
             f'a message in {column} has the keys {", ".join(turn)}; it must have "role" and "content" (or'
@@ -177,7 +182,9 @@ def trained_if(turn: Row) -> bool | None:
             raise RowError(f"{key} of a message must be 0 or 1 (or true or false), got {shown(value)}", fix)
         said[key] = word in (1, "1", "true")
     if len(set(said.values())) > 1:
-        raise RowError(f"the keys {' and '.join(said)} of a message contradict each other", "keep one of them")
+        raise RowError(
+            f"the keys {' and '.join(said)} of a message contradict each other", "keep one of them"
+        )
     return next(iter(said.values()), None)
 
 

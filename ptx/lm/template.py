@@ -1,28 +1,34 @@
-"""Check whether a model's chat template marks the assistant's tokens.
+"""The chat template that a training renders with, and whether it marks the assistant's tokens.
 
 Training on the answers of a conversation needs ``{% generation %}`` around them in the template. For
-well-known templates without it, TRL ships a version that has it and uses that for training only; the model
-keeps its own template.
+well-known templates without it, TRL ships a version that has it; it is used for training only, and the model
+keeps its own template. TRL's versions are read from its folder without importing it.
 """
 
 from __future__ import annotations
 
+import re
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ptx import Problem
-from ptx.models.inspection import inspect
+from ptx.models.chat import ChatTemplate, sources_of
 from ptx.models.inspection import problems as model_problems
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
 def problems(model: Path) -> list[Problem]:
-    """A problem if the template of ``model`` does not allow training on the assistant's tokens alone.
-
-    TRL is imported only for a template without ``{% generation %}``.
-    """
+    """A problem if the template of ``model`` does not allow training on the assistant's tokens alone."""
     if model_problems(model):
         return []
-    facts = inspect(model)
-    if not facts.has_chat_template or facts.trains_on_assistant or _known_to_trl(model):
+    sources = sources_of(model)
+    if not sources or all(GENERATION.search(training_source(source)) for source in sources.values()):
         return []
     return [
         Problem(
@@ -35,13 +41,29 @@ def problems(model: Path) -> list[Problem]:
     ]
 
 
-def _known_to_trl(model: Path) -> bool:
-    from ptx.lm.load import load_tokenizer
+def training_source(source: str) -> str:
+    """The template itself if it marks the assistant's tokens, else TRL's version of it where there is one."""
+    return source if GENERATION.search(source) else _versions().get(source, source)
 
-    tokenizer = load_tokenizer(model)
-    from trl.chat_template_utils import get_training_chat_template
 
-    try:
-        return get_training_chat_template(tokenizer) is not None
-    except ValueError:
-        return False
+@cache
+def _versions() -> dict[str, str]:
+    """Well-known templates -> the version of each with marks (TRL's ``NAME_training.jinja``)."""
+    trl = find_spec("trl")
+    found = {}
+    for folder in trl.submodule_search_locations or () if trl else ():
+        for file in Path(folder).glob("chat_templates/*_training.jinja"):
+            plain = file.with_name(file.name.replace("_training.jinja", ".jinja"))
+            if plain.exists():
+                found[plain.read_text(encoding="utf-8")] = file.read_text(encoding="utf-8")
+    return found
+
+
+def template_of(tokenizer: PreTrainedTokenizerBase, *, marked: bool) -> ChatTemplate:
+    """The template of a tokenizer; with ``marked`` the version that marks the assistant's tokens."""
+    own = tokenizer.chat_template
+    sources = own if isinstance(own, dict) else {"default": own}
+    if marked:
+        sources = {name: training_source(source) for name, source in sources.items()}
+    tokens = {name: value for name, value in tokenizer.special_tokens_map.items() if isinstance(value, str)}
+    return ChatTemplate(sources, tokens)

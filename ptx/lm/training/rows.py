@@ -1,24 +1,30 @@
 """Convert ptx's rows to the columns of TRL's trainers.
 
 If the model has a chat template, texts become turns. So data with plain prompts and replies trains the format
-in which the model will be used. Without a template everything stays text. Other columns (skill, language,
-...) are dropped, because TRL gives a meaning to some names (``images``, ``tools``, ``input_ids``).
+in which the model will be used. Without a template everything stays text. The messages have the form in which
+the template writes all of them (:meth:`ptx.models.chat.ChatTemplate.fit`), and tools and template options go
+with them. Other columns (skill, language, ...) are dropped, because TRL gives a meaning to some names
+(``images``, ``input_ids``).
 """
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ptx.data.conversations import ROLES, as_turns
+from ptx.lm.template import template_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+    from ptx.models.chat import ChatTemplate
 
 Row = dict[str, Any]
 Turns = list[dict[str, Any]]
 
-#: shape -> column -> role of its text in a conversation
-ROLES: dict[str, dict[str, str]] = {
-    "completions": {"prompt": "user", "completion": "assistant"},
-    "pairs": {"prompt": "user", "chosen": "assistant", "rejected": "assistant"},
-    "thumbs": {"prompt": "user", "completion": "assistant"},
-    "prompts": {"prompt": "user"},
-}
 #: shape -> columns that are passed on unchanged
 KEPT: dict[str, tuple[str, ...]] = {
     "messages": ("messages",),
@@ -28,24 +34,66 @@ KEPT: dict[str, tuple[str, ...]] = {
 }
 
 
-def trl_rows(shape: str, rows: list[Row], *, chat: bool) -> list[Row]:
-    """Rows of ``shape`` in TRL's columns; ``chat`` means that the model has a chat template."""
-    roles, kept = ROLES.get(shape, {}), KEPT.get(shape, ())
-    made = []
-    for row in rows:
-        values = {
-            column: as_turns(row[column], role) if chat else row[column] for column, role in roles.items()
-        }
-        made.append({**values, **{column: row.get(column) for column in kept}})
-    if shape == "prompts":
-        for row in made:
-            row["answer"] = None if row["answer"] is None else str(row["answer"])
+def trl_rows(shape: str, rows: list[Row], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
+    """Rows of ``shape`` in TRL's columns."""
+    chat = tokenizer.chat_template is not None
+    template = template_of(tokenizer, marked=False) if chat and shape != "text" else None
+    made = [_trl_row(shape, row, template) for row in rows]
+    if any(row.get("chat_template_kwargs") for row in rows):
+        for row, given in zip(made, rows, strict=True):
+            row["chat_template_kwargs"] = given.get("chat_template_kwargs") or {}
     return made
 
 
-def as_turns(value: str | Turns, role: str) -> Turns:
-    """A text as a list of one turn; a list of turns is returned unchanged."""
-    return [{"role": role, "content": value}] if isinstance(value, str) else value
+def _trl_row(shape: str, row: Row, template: ChatTemplate | None) -> Row:
+    kept: Row = {column: row.get(column) for column in KEPT.get(shape, ())}
+    if shape == "prompts":
+        kept["answer"] = None if row.get("answer") is None else str(row["answer"])
+    if template is None:
+        return {**{column: row[column] for column in ROLES.get(shape, ())}, **kept}
+    if row.get("tools"):
+        kept["tools"] = json.dumps(row["tools"], ensure_ascii=False)
+    if shape == "messages":
+        return {**kept, "messages": _fitted(row["messages"], row, template)}
+    columns = as_turns(shape, row)
+    if shape == "prompts":
+        return {"prompt": _fitted(columns["prompt"], row, template, ask=True), **kept}
+    asked = len(columns["prompt"])
+    whole = {
+        name: _fitted([*columns["prompt"], *reply], row, template)
+        for name, reply in columns.items()
+        if name != "prompt"
+    }
+    prompt = next(iter(whole.values()))[:asked]
+    return {"prompt": prompt, **{name: turns[asked:] for name, turns in whole.items()}, **kept}
+
+
+def _fitted(turns: Turns, row: Row, template: ChatTemplate, *, ask: bool = False) -> Turns:
+    options = row.get("chat_template_kwargs") or {}
+    return template.fit(turns, row.get("tools"), ask=ask, **options).turns
+
+
+def as_dataset(rows: Sequence[Row]) -> Dataset:
+    """The rows for a trainer, with nested values as JSON.
+
+    Arrow would give all rows the keys that one of them has (arguments of other tools, as null), and has no
+    type for an argument that is a number here and a text there.
+    """
+    from datasets import Dataset, Features, Json
+
+    nested = {name for name in rows[0] if any(_is_nested(row[name]) for row in rows)}
+    if not nested:
+        return Dataset.from_list(list(rows))
+    flat = [{name: value for name, value in row.items() if name not in nested} for row in rows]
+    types = Dataset.from_list(flat).features if flat[0] else {}
+    features = Features({name: Json() if name in nested else types[name] for name in rows[0]})
+    return Dataset.from_list(list(rows), features=features)
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(item, dict) for item in value)
+    )
 
 
 def as_text(value: str | Turns) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ptx.config import Lora, RunConfig
 from ptx.data import DataSet
+from ptx.data.records import more
 from ptx.errors import Problem
 from ptx.lm.training.distributed import rank_problems
 from ptx.lm.training.method import TrlMethod
@@ -14,6 +17,7 @@ from ptx.lm.training.rows import needs_template
 from ptx.lm.training.trl_args import problems as args_problems
 from ptx.machine import resolve_device
 from ptx.models import inspection
+from ptx.plan.rendering import rendering
 
 NO_TEMPLATE = (
     "add one: a chat_template.jinja in the model's folder (tokenizer.chat_template = ...;"
@@ -74,7 +78,49 @@ def problems(
     ):
         what = f"{data.name} holds conversations ({shape}), and {model} has no chat template to render them"
         found.append(Problem(what, NO_TEMPLATE))
+    if data is not None and shape is not None:
+        found += row_problems(data, shape, model, answers_only=getattr(method, "assistant_only", True))
     return found
+
+
+def row_problems(data: DataSet, shape: str, model: Path, *, answers_only: bool = True) -> list[Problem]:
+    """The rows that the chat template refuses or does not write in full, or that ask for what is not trained.
+
+    ``answers_only`` means that of conversations only the replies are trained.
+    """
+    found = [*rendering(data, shape, model, marked_for(shape, answers_only=answers_only))[0]]
+    untrained = [record for record in data.located(shape) if _leaves_out(shape, record.row)]
+    if untrained and not (shape == "messages" and answers_only):
+        what = (
+            f"{untrained[0].place}: a reply is marked as not trained (weight: 0 or train: false)"
+            f"{more(untrained, len(data.located(shape)))}, and here every token is trained"
+        )
+        fix = "train the replies of conversations alone (method=sft), or data.drop=[weight] trains all"
+        found.append(Problem(what, fix))
+    if shape == "prompts":
+        found += [
+            Problem(
+                f"{record.place}: the prompts have {name}, which this method does not give to the template",
+                f"leave them out on purpose: data.drop=[{name}]",
+            )
+            for name in ("tools", "chat_template_kwargs")
+            for record in [one for one in data.located(shape) if one.row.get(name)][:1]
+        ]
+    return found
+
+
+def marked_for(shape: str, *, answers_only: bool) -> Callable[[str], str]:
+    """What gives the template that rows of a shape are rendered with in training."""
+    from ptx.lm.template import training_source
+
+    return training_source if shape == "messages" and answers_only else str
+
+
+def _leaves_out(shape: str, row: dict[str, Any]) -> bool:
+    """Whether a reply that would be trained is marked as not trained."""
+    columns = {"messages": ["messages"], "pairs": ["chosen", "rejected"], "thumbs": ["completion"]}
+    turns = [turn for name in columns.get(shape, ()) if not isinstance(row[name], str) for turn in row[name]]
+    return any(turn.get("train") is False for turn in turns)
 
 
 def _lora_problems(lora: Lora, config: RunConfig, model: Path) -> list[Problem]:

@@ -25,7 +25,12 @@ def test_named_columns_and_a_named_shape_settle_an_ambiguity(tmp_path, opened, r
 
 def test_pairs_beside_conversations_give_both_and_each_step_takes_what_it_needs(tmp_path, opened):
     """UltraFeedback's columns: ``messages`` is the chosen conversation."""
-    row = {"prompt": "hi", "chosen": TURNS, "rejected": [TURNS[0], {**TURNS[1], "content": "go"}], "messages": TURNS}
+    row = {
+        "prompt": "hi",
+        "chosen": TURNS,
+        "rejected": [TURNS[0], {**TURNS[1], "content": "go"}],
+        "messages": TURNS,
+    }
     data = opened(tmp_path, {**row, "score_chosen": 8.0})
     assert data.rows("messages")[0]["messages"] == TURNS
     assert data.rows("pairs")[0]["prompt"] == TURNS[:1]

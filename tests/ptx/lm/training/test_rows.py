@@ -1,13 +1,18 @@
 """ptx's rows as TRL's columns."""
 
-from ptx.lm.training.rows import as_text, needs_template, trl_rows
+from types import SimpleNamespace
 
+from ptx.lm.training.rows import as_dataset, as_text, needs_template, trl_rows
+from tests.plugins.conftest import TEMPLATE
+
+CHAT = SimpleNamespace(chat_template=TEMPLATE, special_tokens_map={"bos_token": "<|bos|>"})
+PLAIN = SimpleNamespace(chat_template=None, special_tokens_map={})
 TURN = [{"role": "user", "content": "why?"}]
 
 
 def test_texts_become_turns_where_there_is_a_template():
     rows = [{"prompt": "why?", "chosen": "so", "rejected": "no", "skill": "reason"}]
-    assert trl_rows("pairs", rows, chat=True) == [
+    assert trl_rows("pairs", rows, CHAT) == [
         {
             "prompt": TURN,
             "chosen": [{"role": "assistant", "content": "so"}],
@@ -17,24 +22,24 @@ def test_texts_become_turns_where_there_is_a_template():
 
 
 def test_texts_stay_texts_where_there_is_none():
-    assert trl_rows("completions", [{"prompt": "why?", "completion": "so"}], chat=False) == [
+    assert trl_rows("completions", [{"prompt": "why?", "completion": "so"}], PLAIN) == [
         {"prompt": "why?", "completion": "so"}
     ]
 
 
 def test_turns_stay_turns():
     rows = [{"prompt": TURN, "completion": [{"role": "assistant", "content": "so"}], "label": True}]
-    assert trl_rows("thumbs", rows, chat=True) == rows
+    assert trl_rows("thumbs", rows, CHAT) == rows
 
 
 def test_columns_that_trl_gives_a_meaning_are_left_out():
-    rows = [{"text": "a", "images": ["x"], "input_ids": [1], "tools": "y"}]
-    assert trl_rows("text", rows, chat=True) == [{"text": "a"}]
+    rows = [{"text": "a", "images": ["x"], "input_ids": [1], "tools": [{"name": "y"}]}]
+    assert trl_rows("text", rows, CHAT) == [{"text": "a"}]
 
 
 def test_answers_become_text_and_may_be_absent():
     rows = [{"prompt": "one plus one", "answer": 2}, {"prompt": "who?", "answer": None}, {"prompt": "why?"}]
-    assert [row["answer"] for row in trl_rows("prompts", rows, chat=False)] == ["2", None, None]
+    assert [row["answer"] for row in trl_rows("prompts", rows, PLAIN)] == ["2", None, None]
 
 
 def test_only_conversations_need_a_template():
@@ -48,3 +53,39 @@ def test_a_scorer_reads_one_turn_as_its_text_and_several_with_their_roles():
     assert as_text(TURN) == "why?"
     assert as_text([{"role": "assistant", "content": None}]) == ""
     assert as_text([{"role": "system", "content": "be kind"}, *TURN]) == "system: be kind\n\nuser: why?"
+
+
+def test_a_dialogue_written_as_text_becomes_turns_only_where_there_is_a_template():
+    row = {
+        "prompt": "\n\nHuman: hi\n\nAssistant: yes?\n\nHuman: why?\n\nAssistant:",
+        "chosen": " so",
+        "rejected": " no\n\nHuman: oh\n\nAssistant: well",
+    }
+    (made,) = trl_rows("pairs", [row], CHAT)
+    hi, yes = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "yes?"}
+    assert made["prompt"] == [hi, yes, *TURN]
+    assert made["chosen"] == [{"role": "assistant", "content": "so"}]
+    assert [turn["content"] for turn in made["rejected"]] == ["no", "oh", "well"]
+    assert trl_rows("pairs", [row], PLAIN) == [row]
+
+
+def test_tools_and_template_options_go_with_every_row():
+    tool = {"type": "function", "function": {"name": "add"}}
+    source = "{{ tools | tojson if tools }}{% for m in messages %}{{ m.content }}{% endfor %}"
+    rows = [
+        {"prompt": "a", "completion": "b", "label": True, "tools": [tool]},
+        {"prompt": "a", "completion": "b", "label": False, "chat_template_kwargs": {"think": False}},
+    ]
+    made = trl_rows("thumbs", rows, SimpleNamespace(chat_template=source, special_tokens_map={}))
+    assert made[0]["tools"] == '[{"type": "function", "function": {"name": "add"}}]'
+    assert [row["chat_template_kwargs"] for row in made] == [{}, {"think": False}]
+
+
+def test_nested_values_reach_the_trainer_as_they_are_in_each_row():
+    """Arrow's own types would add the other row's argument as null, or fail on a number beside a text."""
+    rows = [
+        {"messages": [{"role": "assistant", "content": None, "arguments": arguments}], "label": True}
+        for arguments in ({"v": 0}, {"v": "t1", "unit": None}, {"w": [1, "a"]})
+    ]
+    assert list(as_dataset(rows)) == rows
+    assert as_dataset([{"text": "a"}])[0] == {"text": "a"}

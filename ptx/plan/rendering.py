@@ -1,0 +1,102 @@
+"""Renders every row with the model's chat template before anything is loaded.
+
+A template that refuses a row (a system text, roles that do not alternate) would stop the training in its
+middle, and one that does not know a key (tool calls, reasoning) would drop it without a word. Both are found
+here, with file and line; 50,000 short rows take a few seconds, without an ML library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ptx.data import DataSet
+from ptx.data.conversations import Conversation, conversations
+from ptx.data.records import Fault, findings
+from ptx.data.turns import shown
+from ptx.errors import Problem
+from ptx.models.chat import ChatTemplate, TemplateRefusalError
+from ptx.models.written import Loss
+
+ANOTHER = "another chat template that writes it (chat_template.jinja in the model's folder)"
+FIXES = {
+    "reasoning_content": "put it into content (<think>...</think>), take {another}, or leave it out"
+    " on purpose: data.drop=[reasoning_content]",
+    "the thoughts in content": "write them as reasoning_content if the template knows it, or take {another}",
+    "tool_calls": "take {another}, or write the calls as text into content",
+    "tools": "take {another}, or leave them out on purpose: data.drop=[tools]",
+    "content": "take {another}; with tool calls beside it, put the text into a message of its own",
+}
+THOUGHTS = ("reasoning_content", "the thoughts in content")
+Found = tuple[list[Problem], list[str]]
+
+
+def rendering(data: DataSet, shape: str, model: Path, source: Callable[[str], str] = str) -> Found:
+    """Problems (with file and line) and notes on how the model's chat template writes the rows.
+
+    ``source`` gives the template that a training uses in place of the model's own.
+    """
+    try:
+        template = ChatTemplate.of(model)
+    except TemplateRefusalError as error:
+        return [Problem(f"{model}: {error}", "correct its chat_template.jinja")], []
+    if template is None:
+        return [], []
+    used = ChatTemplate({name: source(text) for name, text in template.sources.items()}, template.tokens)
+    what = f"rendered by {sorted(used.sources.items())} {sorted(used.tokens.items())}"
+    found: Found = data.once(what, shape, lambda: _check(data, shape, model, used))
+    return found
+
+
+def _check(data: DataSet, shape: str, model: Path, template: ChatTemplate) -> Found:
+    records = data.located(shape)
+    faults: list[Fault] = []
+    thoughtless: set[str] = set()
+    for said in conversations(shape, records):
+        try:
+            fitted = template.fit(said.turns, said.tools, ask=said.ask, **said.options)
+        except TemplateRefusalError as refusal:
+            faults.append(_refused(said, model, str(refusal)))
+            continue
+        marks, replies = len(fitted.rendered.spans), [t for t in said.turns if t["role"] == "assistant"]
+        if marks not in (0, len(replies)) and any(turn.get("train") is False for turn in replies):
+            faults.append(_unmarked(said, model, marks))
+        for loss in fitted.lost:
+            if loss.key in THOUGHTS and not loss.last and template.knows_reasoning:
+                thoughtless.add(said.record.place)
+            else:
+                faults.append(_lost(said, model, loss))
+    notes = []
+    if thoughtless:
+        notes.append(
+            f"{data.name}: in {len(thoughtless)} of {len(records)} rows the chat template writes the"
+            " reasoning of the last reply alone; earlier replies are trained without theirs"
+        )
+    return findings(faults, len(records)), notes
+
+
+def _refused(said: Conversation, model: Path, why: str) -> Fault:
+    roles = ", ".join(str(turn.get("role")) for turn in said.turns)
+    return Fault(
+        said.record,
+        f"the chat template of {model} refuses the row ({why}), got {roles:.80}",
+        "change the row to what the template allows, delete it, or take another chat template",
+    )
+
+
+def _lost(said: Conversation, model: Path, loss: Loss) -> Fault:
+    return Fault(
+        said.record,
+        f"the chat template of {model} does not write {loss.key}, so it would be lost, got"
+        f" {shown(loss.value)}",
+        FIXES[loss.key].format(another=ANOTHER),
+    )
+
+
+def _unmarked(said: Conversation, model: Path, marks: int) -> Fault:
+    return Fault(
+        said.record,
+        f"a reply is not to be trained, and the chat template of {model} does not mark every reply once, got"
+        f" {marks} marks",
+        "put {% generation %}...{% endgeneration %} once around each reply in the template",
+    )

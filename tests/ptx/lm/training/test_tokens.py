@@ -1,0 +1,117 @@
+"""Ids and labels of supervised rows are TRL's, except for messages that a file does not train."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from ptx.errors import StepError
+from ptx.lm.load import load_tokenizer
+from ptx.lm.training.inspection import MASKED
+from ptx.lm.training.rows import trl_rows
+from ptx.lm.training.tokens import common_length, token_rows, trained_spans
+from tests.plugins.conftest import save_tiny_llama
+
+HI, HELLO = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello é"}
+MORE, BYE = {"role": "user", "content": "more?"}, {"role": "assistant", "content": "bye"}
+CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
+ROWS = {
+    "messages": [{"messages": [HI, HELLO, MORE, BYE]}, {"messages": [HI, BYE]}],
+    "completions": [{"prompt": "why?", "completion": "so"}, {"prompt": " a", "completion": "b<|end|>"}],
+    "text": [{"text": "once upon"}, {"text": "a time<|end|>"}],
+}
+
+
+def of_trl(shape, rows, tokenizer, *, answers_only):
+    """What TRL's SFTTrainer makes of the rows."""
+    from trl import SFTTrainer
+    from trl.chat_template_utils import get_training_chat_template, has_generation_markers
+
+    from ptx.lm.training.rows import as_dataset
+
+    only = answers_only and shape == "messages"
+    own = tokenizer.chat_template
+    trainer = SimpleNamespace(
+        chat_template=get_training_chat_template(tokenizer)
+        if only and not has_generation_markers(own)
+        else None,
+        _tokenizer=tokenizer,
+        completion_only_loss=answers_only and shape == "completions",
+    )
+    args = SimpleNamespace(
+        dataset_num_proc=None,
+        dataset_text_field="text",
+        assistant_only_loss=only,
+        max_length=None,
+        shuffle_dataset=False,
+    )
+    data = as_dataset(trl_rows(shape, rows, tokenizer))
+    made = SFTTrainer._prepare_dataset(trainer, data, tokenizer, args, False, None, "train")
+    return [(row["input_ids"], row["labels"]) for row in made]
+
+
+def of_ptx(shape, rows, tokenizer, *, answers_only):
+    made = token_rows(shape, rows, tokenizer, answers_only=answers_only)
+    return [(row["input_ids"].tolist(), row["labels"].tolist()) for row in made]
+
+
+@pytest.mark.parametrize("answers_only", [True, False])
+@pytest.mark.parametrize("shape", ROWS)
+def test_ids_and_labels_are_those_of_trl(shape, answers_only, chat_model, plain_model):
+    for model in (chat_model, plain_model) if shape != "messages" else (chat_model,):
+        tokenizer = load_tokenizer(model)
+        expected = of_trl(shape, ROWS[shape], tokenizer, answers_only=answers_only)
+        assert of_ptx(shape, ROWS[shape], tokenizer, answers_only=answers_only) == expected
+
+
+@pytest.mark.parametrize("name", ["qwen3", "qwen2_5", "llama3", "phi3", "deepseekv3"])
+def test_a_template_that_trl_marks_gives_trls_labels(name, tmp_path):
+    from trl import chat_template_utils
+
+    source = getattr(chat_template_utils, f"{name}_chat_template")
+    tokenizer = load_tokenizer(save_tiny_llama(tmp_path / name, source))
+    rows = [{"messages": [HI, {**HELLO, "content": "<think>\nhm\n</think>\n\nhello"}, MORE, BYE]}]
+    expected = of_trl("messages", rows, tokenizer, answers_only=True)
+    assert of_ptx("messages", rows, tokenizer, answers_only=True) == expected
+
+
+def test_the_tokens_of_a_message_that_is_not_trained_are_masked_and_still_read(chat_model):
+    tokenizer = load_tokenizer(chat_model)
+    whole = ROWS["messages"][:1]
+    marked = [{"messages": [HI, {**HELLO, "train": False}, MORE, BYE]}]
+    (ids, labels), (same, fewer) = (
+        of_ptx("messages", rows, tokenizer, answers_only=True)[0] for rows in (whole, marked)
+    )
+    assert ids == same
+    assert tokenizer.decode([one for one in labels if one != MASKED]) == "hello é<|end|>bye<|end|>"
+    assert tokenizer.decode([one for one in fewer if one != MASKED]) == "bye<|end|>"
+
+
+def test_a_template_that_marks_replies_together_cannot_leave_one_out():
+    turns = [HI, {**HELLO, "train": False}, BYE]
+    assert trained_spans([HI, HELLO, BYE], [(3, 9)]) == [(3, 9)]
+    with pytest.raises(StepError, match="marks 1 places for 2 replies"):
+        trained_spans(turns, [(3, 9)])
+
+
+def test_tools_and_template_options_reach_the_text(tmp_path):
+    source = (
+        "{{ tools | tojson if tools }}{{ 'T' if think }}{% for m in messages %}{% generation %}"
+        "{{ m.content }}{{ m.tool_calls | tojson if m.tool_calls }}{% endgeneration %}{% endfor %}"
+    )
+    tokenizer = load_tokenizer(save_tiny_llama(tmp_path / "tools", source))
+    row = {
+        "messages": [HI, {"role": "assistant", "content": None, "tool_calls": [CALL]}],
+        "tools": [{"type": "function", "function": {"name": "add"}}],
+        "chat_template_kwargs": {"think": True},
+    }
+    (ids, _) = of_ptx("messages", [row], tokenizer, answers_only=True)[0]
+    text = tokenizer.decode(ids)
+    assert text.startswith('[{"type": "function", "function": {"name": "add"}}]T')
+    assert '"arguments": {"a": 1}' in text
+    assert "None" not in text
+
+
+def test_the_common_head_of_two_rows_of_ids():
+    assert common_length([1, 2, 3], [1, 2, 4]) == 2
+    assert common_length([1], [1, 2]) == 1
+    assert common_length([], [1]) == 0
