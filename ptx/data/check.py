@@ -12,8 +12,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ptx.data.dataset import DataSet
-from ptx.data.records import KINDS, Fault, Record, Row, findings
+from ptx.data.dataset import DataSet, Source
+from ptx.data.records import KINDS, Fault, Record, Row, findings, kind_of
+from ptx.data.shapes import COLUMNS
 from ptx.data.suspect import LONG, Sign, Texts, signs, texts_of
 from ptx.data.turns import ROLES, is_turns, shown
 from ptx.data.whole import notes
@@ -33,30 +34,60 @@ def check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
 
 
 def _check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
+    source = dataset.sources[shape]
+    if shape != source.form.shape and (problems := _unreadable(source)):
+        return problems, []
     records = dataset.located(shape)
-    if not records:
-        return [Problem(f"{dataset.name} gives no rows of shape {shape}", "give it at least one")], []
-    faults = [Fault(record, *wrong) for record in records for wrong in RULES[shape](record.row)]
-    problems = findings(faults, len(records)) or [*_problems_of_all(dataset.name, shape, records)]
-    if faults or shape == "calibration":
+    problems = _problems(dataset, shape, records)
+    if problems or shape == "calibration":
         return problems, []
     texts = [texts_of(shape, record.row) for record in records]
-    parts = dataset.sources[shape].form.parts
-    return problems, [*_suspicions(shape, records, texts), *notes(shape, records, texts, parts)]
+    signs_ = _signs(dataset, source, shape, records, texts)
+    return [], [*signs_, *notes(shape, records, texts, source.form.parts)]
+
+
+def _unreadable(source: Source) -> list[Problem]:
+    """The values of the file that are no text: no other shape follows from them."""
+    names = [name for name in COLUMNS[source.form.shape] if name not in ("answer", "label", "harmful")]
+    faults = [
+        Fault(record, *wrong)
+        for record in source.records
+        for name in names
+        for wrong in _value(name, record.row[name])
+    ]
+    return findings(faults, len(source.records))
+
+
+def _signs(
+    dataset: DataSet, source: Source, shape: str, records: list[Record], texts: list[Texts]
+) -> list[str]:
+    """Looked for once in the rows of a file, and told of all shapes that follow from them."""
+    native = source.form.shape
+    if shape != native and dataset.sources.get(native) is source:
+        return check(dataset, native)[1]
+    return _suspicions(shape, records, texts)
+
+
+def _problems(dataset: DataSet, shape: str, records: list[Record]) -> list[Problem]:
+    if not records:
+        return [Problem(f"{dataset.name} gives no rows of shape {shape}", "give it at least one")]
+    faults = [Fault(record, *wrong) for record in records for wrong in RULES[shape](record.row)]
+    return findings(faults, len(records)) or [*_problems_of_all(dataset.name, shape, records)]
 
 
 def _suspicions(shape: str, records: list[Record], texts: list[Texts]) -> list[str]:
     """The signs that enough rows show, each once."""
-    found: list[tuple[Record, Sign]] = []
+    found: dict[str, list[tuple[Record, Sign]]] = {}
     for record, text in zip(records, texts, strict=True):
-        kinds = {sign.what.partition(", got ")[0]: sign for sign in signs(shape, record.row, text)}
-        found += [(record, sign) for sign in kinds.values()]
-    least: dict[str, tuple[float, int]] = {}
-    for _, sign in found:
-        kind = sign.what.partition(", got ")[0]
-        least[kind] = (sign.share, least.get(kind, (0.0, 0))[1] + 1)
-    told = {kind for kind, (share, count) in least.items() if count >= share * len(records)}
-    faults = [Fault(record, sign.what) for record, sign in found if sign.what.partition(", got ")[0] in told]
+        kinds = {kind_of(sign.what): sign for sign in signs(shape, record.row, text)}
+        for kind, sign in kinds.items():
+            found.setdefault(kind, []).append((record, sign))
+    faults = [
+        Fault(record, sign.what)
+        for rows in found.values()
+        if len(rows) >= rows[0][1].share * len(records)
+        for record, sign in rows
+    ]
     return [str(problem) for problem in findings(faults, len(records))][:KINDS]
 
 

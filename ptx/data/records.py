@@ -62,6 +62,11 @@ class Fault(NamedTuple):
     fix: str = ""
 
 
+def kind_of(what: str) -> str:
+    """What is wrong without the value of the row."""
+    return what.partition(", got ")[0]
+
+
 def findings(faults: Iterable[Fault], total: int = 0) -> list[Problem]:
     """One problem for each kind of fault: the first place and its value, the number of rows, a few places.
 
@@ -69,7 +74,7 @@ def findings(faults: Iterable[Fault], total: int = 0) -> list[Problem]:
     """
     kinds: dict[str, list[Fault]] = {}
     for fault in faults:
-        kinds.setdefault(f"{fault.place.file}\0{fault.what.partition(', got ')[0]}", []).append(fault)
+        kinds.setdefault(f"{fault.place.file}\0{kind_of(fault.what)}", []).append(fault)
     told = [_finding(found, total) for found in kinds.values()]
     if len(told) <= KINDS:
         return told

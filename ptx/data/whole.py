@@ -8,7 +8,6 @@ from typing import Any
 
 from ptx.data.records import Record, more
 from ptx.data.suspect import LONG, MANY, MOST, Texts
-from ptx.files import digest_of
 
 ENOUGH = 20  # rows that a statement on a share needs
 #: columns that score the two sides of a pair
@@ -46,10 +45,15 @@ def notes(
     if shape in ("messages", "completions", "thumbs"):
         yield from _uniform(texts)
         yield from _cut(records, texts)
-    if shape in ("completions", "pairs", "thumbs", "prompts"):
+    if shape in ("completions", "prompts"):
         yield from _one_prompt(texts)
     if shape == "completions":
         yield from _swapped(texts, parts)
+
+
+def _key(value: Any) -> int:
+    """Equal for equal values: a hash of 64 bits, a third of the time of a digest."""
+    return hash(repr(value))
 
 
 def _count(places: list[Record], what: str, total: int) -> str:
@@ -58,8 +62,8 @@ def _count(places: list[Record], what: str, total: int) -> str:
 
 
 def _repeats(records: Sequence[Record]) -> Iterator[str]:
-    seen: dict[str, Record] = {}
-    twice = [record for record in records if seen.setdefault(digest_of(record.row), record) is not record]
+    seen: dict[int, Record] = {}
+    twice = [record for record in records if seen.setdefault(_key(record.row), record) is not record]
     if len(twice) >= MANY * len(records):
         yield f"{len(twice)} of {len(records)} rows repeat an earlier one; the first is {twice[0].place}"
 
@@ -92,10 +96,10 @@ def _imbalance(records: Sequence[Record]) -> Iterator[str]:
 
 def _torn(records: Sequence[Record]) -> Iterator[str]:
     """The same reply to the same prompt with both labels."""
-    labels: dict[str, bool] = {}
+    labels: dict[int, bool] = {}
     torn = []
     for record in records:
-        key = digest_of([record.row["prompt"], record.row["completion"]])
+        key = _key([record.row["prompt"], record.row["completion"]])
         if labels.setdefault(key, record.row["label"]) is not record.row["label"]:
             torn.append(record)
     if torn:
@@ -117,13 +121,13 @@ def _both_repeat(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[
 
 def _contradictions(records: Sequence[Record]) -> Iterator[str]:
     """Two rows that prefer the other side of the same pair."""
-    seen: set[str] = set()
+    seen: set[int] = set()
     against = []
     for record in records:
         prompt, chosen, rejected = (record.row[name] for name in ("prompt", "chosen", "rejected"))
-        if digest_of([prompt, rejected, chosen]) in seen:
+        if _key([prompt, rejected, chosen]) in seen:
             against.append(record)
-        seen.add(digest_of([prompt, chosen, rejected]))
+        seen.add(_key([prompt, chosen, rejected]))
     if against:
         yield _count(against, "prefers what an earlier row rejects of the same pair", len(records))
 

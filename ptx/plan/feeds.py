@@ -36,6 +36,7 @@ class Feeds:
         self.host, self.config = host, config
         self.by_step: dict[str, DataSet] = {}
         self.notes: list[str] = []
+        self._faulty = False
         self.problems = [*serving_problems(config, host)]
         if wrong := package_problems(config, model, host):
             self.problems += wrong
@@ -47,7 +48,8 @@ class Feeds:
             if step.needs:
                 self._feed(name, step, data)
         self.problems += scorer_problems(config)
-        self._ask_plugins(model, data, further)
+        # rows with faults are told already, and plugins may rely on sound ones
+        self._ask_plugins(model, None if self._faulty else data, further)
 
     def _feed(self, name: str, step: Any, data: DataSet | None) -> None:
         """Assign the data to a step, and check the rows that it will read."""
@@ -81,6 +83,7 @@ class Feeds:
             return
         found, warnings = check(data, shape)
         self.problems += found
+        self._faulty |= bool(found)
         self.notes += [f"{data.name}: {warning}" for warning in warnings] + [data.describe(shape)]
 
     def _methods_by_shape(self) -> dict[str, list[str]]:

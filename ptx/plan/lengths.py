@@ -1,0 +1,207 @@
+"""The rows of a data set as tokens of a model: which are too long, and which have no embedding.
+
+Rows are rendered with the model's chat template, and counted with its ``tokenizer.json``, without an ML
+library. A token has at least one byte, so only rows with more bytes than the limit are counted: 100,000 short
+rows take no longer than one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ptx.data import DataSet
+from ptx.data.conversations import conversations
+from ptx.data.records import Fault, Record, findings, more
+from ptx.errors import Problem
+from ptx.models.chat import ChatTemplate, TemplateRefusalError
+from ptx.models.inspection import tensors_of, weight_files
+
+EMBEDDINGS = (
+    "embed_tokens.weight",
+    "wte.weight",
+    "word_embeddings.weight",
+    "embed_in.weight",
+    "embeddings.weight",
+)
+#: longest examples in tokens that training keeps where method.max_length is not set and the context allows it
+DEFAULT_LENGTH = 1024
+LONGEST = 200  # rows with the most bytes among which the one with the most tokens is looked for
+MANY = 0.1
+
+
+class Limit(NamedTuple):
+    """How many tokens a row may have, and who says so."""
+
+    tokens: int | None
+    who: str
+
+
+class Measured(NamedTuple):
+    """A sentence on the longest row, and what is wrong or remarkable."""
+
+    longest: str
+    problems: Sequence[Problem] = ()
+    notes: Sequence[str] = ()
+
+
+class Example(NamedTuple):
+    """A row as text, and the part of it that is asked."""
+
+    record: Record
+    text: str
+    asked: str
+
+
+def limit_of(method: Any, context: int | None) -> Limit:
+    """The length at which a method cuts its rows; without a method (None) the model's context."""
+    if method is None or not hasattr(method, "max_length"):
+        return Limit(context, "the model's context")
+    if method.max_length is not None:
+        return Limit(method.max_length, "method.max_length")
+    return Limit(min(DEFAULT_LENGTH, context or DEFAULT_LENGTH), "the default of method.max_length")
+
+
+def lengths(data: DataSet, shape: str, model: Path, limit: Limit) -> Measured:
+    """The rows of ``shape`` as tokens of ``model``."""
+    tokenizer = _tokenizer(model)
+    if tokenizer is None:
+        return Measured(f"not counted, because {model} has no tokenizer.json")
+    examples = [*_examples(data, shape, model)]
+    if not examples:
+        return Measured("no row can be rendered")
+    problems, notes = _too_long(tokenizer, examples, limit) if limit.tokens else ([], [])
+    problems += _without_embedding(model, tokenizer, examples)
+    notes += _joined(examples) if ChatTemplate.of(model) is None else []
+    notes += _begun_twice(tokenizer, examples) if shape == "text" else []
+    return Measured(_longest(tokenizer, examples, limit), problems, notes)
+
+
+def _tokenizer(model: Path) -> Any:
+    file = model / "tokenizer.json"
+    if not file.is_file():
+        return None
+    from tokenizers import Tokenizer
+
+    return Tokenizer.from_file(str(file))
+
+
+def _examples(data: DataSet, shape: str, model: Path) -> Iterator[Example]:
+    """The rows as text; rows that the template refuses are told elsewhere (:mod:`ptx.plan.rendering`)."""
+    template = ChatTemplate.of(model)
+    records = data.located(shape)
+    if shape == "text":
+        yield from (Example(record, record.row["text"], "") for record in records)
+    elif template is None:
+        yield from _plain(records)
+    else:
+        for said in conversations(shape, records):
+            try:
+                text = template.fit(said.turns, said.tools, ask=said.ask, **said.options).rendered.text
+                asked = template.fit(said.turns[:-1], said.tools, ask=True, **said.options).rendered.text
+            except (TemplateRefusalError, IndexError):
+                continue
+            yield Example(said.record, text, text if said.ask else asked)
+
+
+def _plain(records: Sequence[Record]) -> Iterator[Example]:
+    for record in records:
+        prompt = record.row.get("prompt")
+        if isinstance(prompt, str):
+            replies = [record.row.get(name) for name in ("completion", "chosen", "rejected")]
+            for reply in [reply for reply in replies if isinstance(reply, str)] or [""]:
+                yield Example(record, prompt + reply, prompt)
+
+
+def _count(tokenizer: Any, texts: Sequence[str]) -> list[int]:
+    return [len(found.ids) for found in tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+
+
+def _longest(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> str:
+    """A sentence on the longest row, so that one sees what the limit leaves free."""
+    widest = sorted(examples, key=lambda one: len(one.text), reverse=True)[:LONGEST]
+    counts = _count(tokenizer, [example.text for example in widest])
+    most = max(counts)
+    place = widest[counts.index(most)].record.place
+    bound = f"; {limit.who} is {limit.tokens}" if limit.tokens else ""
+    return f"{len(examples)} examples, the longest with {most} tokens ({place}){bound}"
+
+
+def _too_long(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> tuple[list[Problem], list[str]]:
+    """Rows that are cut: a note; where nothing of most replies is left, a problem."""
+    tokens = limit.tokens or 0
+    wide = [example for example in examples if len(example.text.encode()) > tokens]
+    counts = _count(tokenizer, [example.text for example in wide])
+    cut = [example for example, count in zip(wide, counts, strict=True) if count > tokens]
+    if not cut:
+        return [], []
+    asked = _count(tokenizer, [example.asked for example in cut])
+    lost = [example for example, count in zip(cut, asked, strict=True) if count >= tokens and example.asked]
+    places = [example.record for example in cut]
+    what = f"longer than {limit.who} ({tokens} tokens), so it is cut"
+    notes = [f"{places[0].place}: {what}{more(places, len(examples))}"]
+    if 2 * len(lost) <= len(examples):
+        return [], notes
+    empty = [example.record for example in lost]
+    said = f"the prompt alone fills {limit.who} ({tokens} tokens), so nothing of the reply is trained"
+    fix = f"raise method.max_length (longest prompt: {max(asked)} tokens), or shorten the prompts"
+    return [Problem(f"{empty[0].place}: {said}{more(empty, len(examples))}", fix)], []
+
+
+def _without_embedding(model: Path, tokenizer: Any, examples: Sequence[Example]) -> Iterator[Problem]:
+    """Rows with tokens that the model has no embedding for: its forward pass would end in an index error."""
+    rows = _embeddings(model)
+    highest = max(tokenizer.get_vocab(with_added_tokens=True).values(), default=0)
+    if rows is None or highest < rows:
+        return
+    faults = []
+    found = tokenizer.encode_batch_fast([example.text for example in examples], add_special_tokens=True)
+    for example, tokens in zip(examples, found, strict=True):
+        beyond = next((token for token in tokens.ids if token >= rows), None)
+        if beyond is not None:
+            what = f"a token of it has no embedding in {model} ({rows} rows)"
+            got = f"{what}, got {tokenizer.id_to_token(beyond)!r} (id {beyond})"
+            faults.append(Fault(example.record, got, "resize the model's embeddings, or take the token out"))
+    yield from findings(faults, len(examples))
+
+
+def _embeddings(model: Path) -> int | None:
+    """The number of rows of the embedding, from the headers of the weights, else from config.json."""
+    for file in weight_files(model):
+        for name, _, shape in tensors_of(file):
+            if name.endswith(EMBEDDINGS) and len(shape) == 2 and "position" not in name:
+                return shape[0]
+    size = json.loads((model / "config.json").read_text(encoding="utf-8")).get("vocab_size")
+    return size if isinstance(size, int) else None
+
+
+def _joined(examples: Sequence[Example]) -> list[str]:
+    """Without a chat template prompt and reply are one text: often they need a space or a line break."""
+    tight = [one for one in examples if one.asked and _is_tight(one.asked[-1], one.text[len(one.asked) :])]
+    if not tight or len(tight) < MANY * len(examples):
+        return []
+    first = tight[0]
+    seam = first.text[max(0, len(first.asked) - 12) : len(first.asked) + 12]
+    places = [one.record for one in tight]
+    what = f"prompt and reply are joined without a space, got {seam!r}"
+    return [f"{places[0].place}: {what}{more(places, len(examples))}"]
+
+
+def _is_tight(before: str, reply: str) -> bool:
+    return bool(reply) and not before.isspace() and not reply[0].isspace()
+
+
+def _begun_twice(tokenizer: Any, examples: Sequence[Example]) -> list[str]:
+    """Texts that write out the token that the tokenizer puts before every text."""
+    starts = tokenizer.encode_batch_fast([one.text[:40] for one in examples], add_special_tokens=True)
+    twice = [
+        one.record
+        for one, found in zip(examples, starts, strict=True)
+        if len(found.ids) > 1 and found.ids[0] == found.ids[1] and one.text.startswith("<")
+    ]
+    if not twice:
+        return []
+    what = "begins with the beginning-of-text token, which the tokenizer adds once more"
+    return [f"{twice[0].place}: {what}{more(twice, len(examples))}"]
