@@ -15,7 +15,8 @@ from typing import Any
 from typing_extensions import override
 
 from ptx import LanguageModel, Run, StepError
-from ptx.lm.evaluation.answers import normal, vote
+from ptx.lm.evaluation.answers import normal
+from ptx.lm.evaluation.equality import ballots
 from ptx_decode import BestOf, Majority
 
 SPREAD = 1_000_003  # a prime that keeps the seeds of two calls apart
@@ -83,14 +84,14 @@ class MajorityModel(Sampled):
 
     @override
     def choose(self, prompts: Sequence[str], groups: Sequence[Sequence[str]]) -> list[int]:
-        return [majority([self.ballot(reply) for reply in group]) for group in groups]
+        return [majority(self.ballots(group)) for group in groups]
 
-    def ballot(self, reply: str) -> str | None:
-        """The answer that a reply votes for; None if it has none, or the pattern finds nothing."""
+    def ballots(self, replies: Sequence[str]) -> list[str | None]:
+        """The answers that the replies vote for; None if one has none, or the pattern finds nothing."""
         if self.pattern is None:
-            return vote(reply) or None
-        found = self.pattern.search(reply)
-        return normal(found.group(1) or "") if found else None
+            return ballots(replies)
+        found = [self.pattern.search(reply) for reply in replies]
+        return [normal(match.group(1) or "") if match else None for match in found]
 
 
 class BestOfModel(Sampled):

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ptx import Better, Evaluation, LanguageModel, Metric, Run
-from ptx.lm.evaluation.answers import vote
 from ptx.lm.evaluation.ask import ask, seconds_of
+from ptx.lm.evaluation.equality import ballots
 from ptx.lm.evaluation.rates import bounds, rate, unscored
 from ptx.stats.items import latency_column
 from ptx_reliability import Reliability
@@ -236,7 +236,7 @@ def agreeing(replies: Sequence[str], right: Sequence[float]) -> dict[str, float]
 
     A majority that the scorer could not judge has no score.
     """
-    votes = [vote(reply) for reply in replies]
+    votes = ballots(replies)
     counted = Counter(votes)
     most = max(counted.values())
     leader = next(place for place, one in enumerate(votes) if counted[one] == most)

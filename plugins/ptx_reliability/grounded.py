@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ptx.lm.evaluation.answers import numbers_in
+from ptx.lm.evaluation.quantities import numbers_in
 from ptx_reliability import Abstention, WordSupport
 
 NAN = float("nan")

@@ -1,4 +1,4 @@
-"""Scorers that need no model: right answers (text or number), a format, a length.
+"""Scorers that need no model: right answers (numbers, formulas, words), a format, a length.
 
 GRPO takes its rewards from them by name. To add a scorer, write a plugin with a dataclass derived from
 ``ptx.Scorer``, a ``Choice("scorer", name, ...)`` and a ``ptx_score`` hook that recognises the dataclass.
@@ -16,12 +16,17 @@ from ptx import Choice, Scorer, hookimpl, must_be_at_least, setting
 class Answer(Scorer):
     r"""1 when the reply's answer is the reference's; else 0.
 
-    The answer is what follows ``####``, ``\boxed{`` or "answer is" (also in Spanish and German); without any
-    of these it is the whole text. If the reference's answer is a number, numbers are compared as in
-    ``numeric``; otherwise texts are compared as in ``exact``.
+    The answer is what follows ``####``, stands in the last ``\boxed{}``, or follows "answer is" (also in
+    Spanish, German and French); without any of these it is the whole text, or its last number or formula.
+    Compared are numbers (with units, percent, currency, thousands), formulas (by math-verify: ``(x-1)(x+1)``
+    is ``x^2-1``), tuples, sets, intervals, matrices, choices (A to J), and words. Several answers where the
+    reference has one ("5 or 6") score 0.
     """
 
-    tolerance: float = setting(1e-6, "largest difference between numbers that still counts as equal")
+    tolerance: float = setting(
+        1e-6,
+        "largest difference between numbers that still counts as equal; below 1 relative to the reference",
+    )
 
     def __post_init__(self) -> None:
         must_be_at_least("scorer.answer.tolerance", self.tolerance, 0, "1e-6")
@@ -38,11 +43,13 @@ class Exact(Scorer):
 class Numeric(Scorer):
     r"""1 when the answer's number equals the reference's; else 0.
 
-    It is the number after ``####``, in ``\boxed{}`` or after "answer is"; without any of these the last
-    number.
+    It is the number after ``####``, in the last ``\boxed{}`` or after "answer is"; without any of these the
+    last number. A number inside a formula is no answer: ``\boxed{x^{2}+1}`` states none.
     """
 
-    tolerance: float = setting(1e-6, "largest difference that still counts as equal")
+    tolerance: float = setting(
+        1e-6, "largest difference that still counts as equal; below 1 relative to the reference"
+    )
 
     def __post_init__(self) -> None:
         must_be_at_least("scorer.numeric.tolerance", self.tolerance, 0, "1e-6")
@@ -79,9 +86,16 @@ class Length(Scorer):
 def ptx_choices() -> list[Choice]:
     """Contribute ``scorer=answer|exact|numeric|regex|length``."""
     return [
-        Choice("scorer", "answer", Answer, "the reply's answer equals the reference's, as number or text"),
+        Choice(
+            "scorer",
+            "answer",
+            Answer,
+            "the reply's answer equals the reference's: numbers, formulas, sets, choices, words",
+            ("math-verify", "sympy"),
+            version="2",
+        ),
         Choice("scorer", "exact", Exact, "the answer equals the reference as text"),
-        Choice("scorer", "numeric", Numeric, "the answer's number equals the reference's"),
+        Choice("scorer", "numeric", Numeric, "the answer's number equals the reference's", version="2"),
         Choice("scorer", "regex", Regex, "the answer matches a regular expression"),
         Choice("scorer", "length", Length, "a penalty for long answers"),
     ]

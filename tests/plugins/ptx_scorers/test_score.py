@@ -1,7 +1,9 @@
 """Scores in closed form, with what models really write."""
 
 import math
-from decimal import Decimal
+import time
+from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
@@ -48,7 +50,58 @@ from ptx_scorers import score
 )
 def test_the_number_that_a_text_answers_with(text, number):
     found = score.number_in(text)
-    assert found == (None if number is None else Decimal(number))
+    assert found == (None if number is None else Fraction(number))
+
+
+GOLDEN = [
+    [cell.replace("⏎", "\n") for cell in line.split("\t")]
+    for line in (Path(__file__).parent / "golden_answers.tsv").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("# ")
+]
+
+
+def test_the_golden_table_is_long_and_has_both_kinds():
+    assert len(GOLDEN) > 250
+    assert min(sum(row[2] == kind for row in GOLDEN) for kind in "01") > 100
+
+
+@pytest.mark.parametrize(("reference", "completion", "expected"), GOLDEN)
+def test_right_answers_are_paid_and_wrong_ones_near_them_are_not(reference, completion, expected):
+    assert score.answer(completion, reference) == float(expected)
+
+
+def test_a_reference_without_an_answer_cannot_be_scored():
+    essay = "First one thing happened. Then another did. " * 20
+    assert math.isnan(score.answer("5", essay))
+    assert math.isnan(score.answer("5", ""))
+    assert score.answer(r"\boxed{12\pi}", essay + r"So the area is $12\pi$.") == 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "9" * 10_000,
+        r"\boxed{" + "9" * 10_000 + "}",
+        r"\boxed{" + "(" * 5000 + "1" + ")" * 5000 + "}",
+        r"\boxed{" + r"\frac{1}{" * 60 + "2" + "}" * 61,
+        "\\boxed{" * 5000 + "1" + "}" * 5000,
+        "\0\ud800 \\boxed{\ud800}",
+        r"\boxed{__import__('os').abort()}",
+        "The answer is " + " (aaa" * 20_000,
+        "1/" * 30_000,
+    ],
+)
+def test_hostile_text_is_scored_in_bounded_time_and_raises_nothing(text):
+    began = time.perf_counter()
+    for reference in ("42", r"\frac{x+1}{2}", "(1,2)", "B", "yes"):
+        assert score.answer(text, reference) == 0.0
+    assert time.perf_counter() - began < 20
+
+
+def test_numeric_takes_no_number_out_of_a_formula():
+    assert score.numeric(r"\boxed{x^{2}+1}", "2") == 0.0
+    assert score.numeric(r"\boxed{x^{2}+1}", "1") == 0.0
+    assert score.numeric(r"\boxed{x = 12}", "12") == 1.0
 
 
 def test_numeric_compares_values_and_not_spellings():
