@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -99,21 +100,38 @@ def _fits(name: str, word: str) -> bool:
 
 def _draw(curve: Curve, title: str) -> str:
     xs, ys = [x for x, _ in curve], [y for _, y in curve]
-    wide, tall = (max(xs) - min(xs)) or 1.0, (max(ys) - min(ys)) or 1.0
-    dots = [
-        (
-            MARGIN + (x - min(xs)) / wide * (WIDTH - 2 * MARGIN),
-            HEIGHT - MARGIN - (y - min(ys)) / tall * (HEIGHT - 2 * MARGIN),
-        )
-        for x, y in curve
-    ]
+    left, low, highest = min(xs), min(ys), max(ys)
+    wide, tall = (max(xs) - left) or 1.0, (highest - low) or 1.0
+    dots = _thinned(
+        [
+            (
+                MARGIN + (x - left) / wide * (WIDTH - 2 * MARGIN),
+                HEIGHT - MARGIN - (y - low) / tall * (HEIGHT - 2 * MARGIN),
+            )
+            for x, y in curve
+        ]
+    )
     line = " ".join(f"{x:.1f},{y:.1f}" for x, y in dots)
     text = escape(
-        f"{title}: {ys[0]:.4g} at step {xs[0]:g} to {ys[-1]:.4g} at step {xs[-1]:g}, lowest {min(ys):.4g},"
-        f" highest {max(ys):.4g}"
+        f"{title}: {ys[0]:.4g} at step {xs[0]:g} to {ys[-1]:.4g} at step {xs[-1]:g}, lowest {low:.4g},"
+        f" highest {highest:.4g}"
     )
     end = f'<circle cx="{dots[-1][0]:.1f}" cy="{dots[-1][1]:.1f}" r="2.4"/>'
     return (
         f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"><title>{text}</title><polyline'
         f' points="{line}"/>{end}</svg>'
     )
+
+
+def _thinned(dots: Curve) -> Curve:
+    """The first, lowest, highest and last dot of each column of pixels: the line looks the same."""
+    kept: Curve = []
+    for _, column in itertools.groupby(dots, key=lambda dot: round(dot[0])):
+        same = list(enumerate(column))
+        ends = {
+            0,
+            len(same) - 1,
+            *(pick(same, key=lambda one: one[1][1])[0] for pick in (min, max)),
+        }
+        kept += [dot for index, dot in same if index in ends]
+    return kept

@@ -1,7 +1,10 @@
 """Training curves."""
 
+import json
+import re
+
 from ptx.files import append_event
-from ptx.report.plots.curves import sparks_of
+from ptx.report.plots.curves import MARGIN, WIDTH, sparks_of
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 from tests.ptx.report.pages import texts
@@ -42,3 +45,19 @@ def test_one_point_and_values_that_are_not_finite_make_no_curve(tmp_path):
 def test_the_label_of_a_step_is_escaped(tmp_path):
     (spark,) = sparks_of([logged(tmp_path / "a", "k", {"loss": 1.0}, {"loss": 0.5}, label="<b>")])
     assert "<b>" not in spark.svg
+
+
+def test_a_curve_of_many_points_keeps_its_peaks_and_few_dots(tmp_path):
+    values = [1.0 - i / 1e5 for i in range(50_000)]
+    values[33_333] = 5.0
+    row = logged(tmp_path / "long", "k", {"loss": 1.0})
+    with (tmp_path / "long" / "events.jsonl").open("a") as file:
+        for step, value in enumerate(values, 1):
+            event = {"event": "log", "step": step, "metrics": {"loss": value}, "label": "sft"}
+            file.write(json.dumps(event) + "\n")
+    (spark,) = sparks_of([row])
+    heights = [float(y) for y in re.findall(r"[\d.]+,([\d.]+)", spark.svg)]
+    assert spark.points == 50_001
+    assert len(heights) <= 4 * (WIDTH + 1)
+    assert min(heights) == MARGIN  # the peak
+    assert "highest 5" in spark.svg
