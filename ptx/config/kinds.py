@@ -30,6 +30,7 @@ class Data:
     """A ``data=`` choice; ``ptx_resolve`` gives its file or folder."""
 
     limit: int | None = setting(None, "use only the first N rows of each shape")
+    drop: list[str] = setting([], "columns, and keys of messages, that are left out on purpose")
 
 
 @dataclass
