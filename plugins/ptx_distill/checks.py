@@ -57,6 +57,8 @@ def problems(config: RunConfig, model: Path, data: DataSet | None, models: dict[
     found = validate.problems(config, name, trl_name, OWNED, student, data)
     if getattr(method, "assistant_only", True) and validate.shape_of(method, data) == "messages":
         found += template.problems(student)
+    if isinstance(method, Gold) and data is not None and "messages" in data.shapes:
+        found += validate.left_out_problems(data, "messages") + validate.ungiven_problems(data, "messages")
     if any(type(method) is type(other) for other in config.compress.values()):
         found.append(
             Problem(

@@ -73,7 +73,11 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
     from ptx.lm.training import validate
 
     found = validate.problems(config, "mix", "SFTConfig", OWNED, model, data) + template.problems(model)
-    return found + (_data_problems(data) if data is not None else [])
+    if data is None:
+        return found
+    if "pairs" in data.sources:
+        found += validate.row_problems(data, "pairs", model)
+    return found + _data_problems(data)
 
 
 def _data_problems(data: DataSet) -> list[Problem]:

@@ -101,6 +101,12 @@ def _messages(row: Row) -> Iterable[Wrong]:
         )
     if last["role"] == "assistant" and _is_empty(last):
         yield "the last assistant message is empty", "fill it or delete the row"
+    replies = [turn for turn in row["messages"] if turn["role"] == "assistant"]
+    if replies and not any(turn.get("train", True) for turn in replies):
+        yield (
+            "no reply of the row is trained (weight: 0 or train: false)",
+            "delete the row, or let one reply be trained",
+        )
 
 
 def _completions(row: Row) -> Iterable[Wrong]:

@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ptx.data.records import Row, Table
-from ptx.data.shapes import IMITATED, NAMES, Form, recognise, refine
+from ptx.data.shapes import (
+    COMPLETIONS,
+    CONVERSATIONS,
+    IMITATED,
+    NAMES,
+    PROMPTS,
+    Form,
+    recognise,
+    refine,
+)
 from ptx.errors import ConfigError, Problem, did_you_mean
 
 #: shapes that a step may take from a table that also holds something to imitate
@@ -80,6 +89,13 @@ def _unknown(table: Table, shape: str | None) -> Problem:
         for name in NAMES
         if name not in present and did_you_mean(column, [name]).startswith("did")
     ]
+    other_case = [
+        (part, column)
+        for part, known in (("prompt", PROMPTS), ("completion", COMPLETIONS), ("messages", CONVERSATIONS))
+        for column in present
+        if column not in known and column.strip().lower() in known
+    ]
+    close = other_case or close
     if close:
         hint = "did you mean " + " ".join(f"data.columns.{name}={column}" for name, column in close)
     else:

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ptx.data.names import MEDIA, TRAINED_IF, WEIGHTS
+from ptx.data.names import MEDIA, MEDIA_PLACE, TRAINED_IF, WEIGHTS
 from ptx.data.read import Row
 from ptx.data.shapes import CONTEXTS, Form, has_value
 from ptx.data.turns import (
     RowError,
     Turn,
     assistant,
+    defines,
     history_turns,
     is_turns,
     shared_prefix,
@@ -36,8 +37,9 @@ def convert(form: Form, row: Row) -> Row:
     for column in form.parts.values():
         if row.get(column) is None and column not in CONTEXTS:
             raise RowError(f"column {column} is {'empty (null)' if column in row else 'missing'}")
-    parts = {part: row.get(column) for part, column in (form.parts | form.beside).items()}
-    canonical = {**CONVERT[form.shape](parts), **_beside(parts)}
+    parts = _unwrapped({part: row.get(column) for part, column in (form.parts | form.beside).items()})
+    canonical = CONVERT[form.shape](parts)
+    canonical |= _beside(parts, _system_text(canonical))
     return {
         **canonical,
         **{name: value for name, value in row.items() if name not in form.used and name not in canonical},
@@ -47,7 +49,7 @@ def convert(form: Form, row: Row) -> Row:
 def _refuse_columns(form: Form, row: Row) -> None:
     """Refuse columns that say that a row is more than its text, or is not trained like the others."""
     for name in MEDIA if form.shape != "text" else ():
-        if has_value(row.get(name)):
+        if has_value(row.get(name)) and _points_at_media(row):
             fix = f"ptx trains text: leave these rows out, or train their text alone: data.drop=[{name}]"
             raise RowError(f"column {name} holds media", fix)
     for name in WEIGHTS:
@@ -63,10 +65,34 @@ def _refuse_columns(form: Form, row: Row) -> None:
             )
 
 
-def _beside(parts: Row) -> Row:
-    """The tools and the options of the chat template, under the names that TRL gives them."""
+def _points_at_media(row: Row) -> bool:
+    """Whether a text of the row has the place of a picture or a recording; without one the column is a link."""
+    return any(MEDIA_PLACE.search(str(value)) for value in row.values() if isinstance(value, str | list))
+
+
+def _unwrapped(parts: Row) -> Row:
+    """OpenAI's preference rows hold the messages and the tools of the prompt in one object."""
+    prompt = parts.get("prompt")
+    if isinstance(prompt, dict) and "messages" in prompt:
+        return {**parts, "prompt": prompt["messages"], "tools": parts.get("tools") or prompt.get("tools")}
+    return parts
+
+
+def _system_text(canonical: Row) -> str:
+    """The text of the first message where it is the system's."""
+    turns = canonical.get("messages") or canonical.get("prompt")
+    first = turns[0] if isinstance(turns, list) and turns else {}
+    return str(first.get("content") or "") if first.get("role") == "system" else ""
+
+
+def _beside(parts: Row, system: str) -> Row:
+    """The tools and the options of the chat template, under the names that TRL gives them.
+
+    Tools that the system text already defines (Hermes) are not given twice.
+    """
     made: Row = {}
-    if tools := tool_definitions(parts.get("tools")):
+    tools = tool_definitions(parts.get("tools"))
+    if tools and not all(defines(system, tool) for tool in tools):
         made["tools"] = tools
     if has_value(options := parts.get("options")):
         if not isinstance(options, dict):
@@ -162,6 +188,9 @@ def _pairs(parts: Row) -> Row:
 
 def _split(parts: Row) -> Row:
     """Prompt, chosen and rejected, where need be found in the two conversations."""
+    if "messages" in parts:
+        turns = to_turns(parts["messages"], "messages")
+        return {"prompt": turns[:-1], "chosen": turns[-1:], "rejected": [assistant(parts["rejected"])]}
     chosen, rejected = parts["chosen"], parts["rejected"]
     if "prompt" not in parts:
         return _split_turns(None, chosen, rejected) if is_turns(chosen) else _split_text(chosen, rejected)

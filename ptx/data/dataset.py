@@ -15,7 +15,7 @@ from typing import Any
 from ptx.data.derive import DERIVATIONS
 from ptx.data.names import MESSAGE_KEYS, USED
 from ptx.data.read import Record, Row, Table
-from ptx.data.shapes import COLUMNS, SHAPES, Form
+from ptx.data.shapes import COLUMNS, SHAPES, Form, has_value
 from ptx.data.turns import is_turns
 from ptx.errors import ConfigError, Problem
 from ptx.files import digest_of
@@ -46,7 +46,9 @@ class Source:
     @property
     def unused(self) -> list[str]:
         """The columns and keys of messages that no training reads."""
-        columns = [column for column in self.table.columns if column not in self.form.used]
+        rest = [column for column in self.table.columns if column not in self.form.used]
+        rows = [record.row for record in self.table.records]
+        columns = [column for column in rest if any(has_value(row.get(column)) for row in rows)]
         held = [name for name in COLUMNS.get(self.form.shape, ()) if name not in ("answer", "label")]
         keys = dict.fromkeys(
             key

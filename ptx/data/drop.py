@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ptx.data.names import REASONING
+from ptx.data.names import REASONING, TRAINED_IF
 from ptx.data.records import Table
 from ptx.errors import ConfigError, Problem, did_you_mean
+
+#: keys that say the same: messages name them after the first one, whatever the file calls it
+GROUPS = (frozenset(REASONING), frozenset(TRAINED_IF))
 
 
 def without(table: Table, names: Sequence[str], *, optional: bool) -> Table:
@@ -17,8 +20,8 @@ def without(table: Table, names: Sequence[str], *, optional: bool) -> Table:
         ConfigError: the table has no such name (``optional``: another file of the family may have it).
     """
     dropped = frozenset(names)
-    if dropped & set(REASONING):
-        dropped |= set(REASONING)  # messages name it after the first of these, whatever the file says
+    for group in GROUPS:
+        dropped |= group if dropped & group else frozenset()
     met: set[str] = set()
     records = [
         record._replace(
@@ -30,7 +33,7 @@ def without(table: Table, names: Sequence[str], *, optional: bool) -> Table:
         )
         for record in table.records
     ]
-    if not optional and (unknown := [name for name in names if name not in met | _aliases(met)]):
+    if not optional and (unknown := [name for name in names if name not in _known(met)]):
         known = [*table.columns, *_keys(table)]
         raise ConfigError(
             [
@@ -43,8 +46,8 @@ def without(table: Table, names: Sequence[str], *, optional: bool) -> Table:
     return Table(table.name, records, table.note)
 
 
-def _aliases(met: set[str]) -> set[str]:
-    return set(REASONING) if met & set(REASONING) else set()
+def _known(met: set[str]) -> set[str]:
+    return met.union(*(group for group in GROUPS if met & group))
 
 
 def _pruned(value: Any, names: frozenset[str], met: set[str]) -> Any:

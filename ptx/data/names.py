@@ -8,6 +8,8 @@ and key is named once as not trained on. ``data.drop=[NAME]`` says that one is l
 
 from __future__ import annotations
 
+import re
+
 #: part -> the columns that hold it beside a prompt or a conversation
 COMPANIONS: dict[str, tuple[str, ...]] = {
     "system": ("system", "system_prompt", "system_message"),
@@ -20,13 +22,15 @@ COMPANIONS: dict[str, tuple[str, ...]] = {
 USED: dict[str, str] = {
     "system": "as the first message",
     "history": "as earlier turns, trained like the last one",
-    "tools": "as the tools of the chat template",
+    "tools": "as the tools of the chat template, where the system text does not define them",
     "options": "as options of the chat template",
     "reasoning": "as the reasoning of the reply",
 }
 
 #: column -> why rows with a value there are refused; what ptx trains has no place for it
 MEDIA = ("image", "images", "video", "videos", "audio", "audios")
+#: how a text says where such a thing stands: LLaVA's <image>, Qwen's <|vision_start|>, [IMG]
+MEDIA_PLACE = re.compile(r"<\|?(?:image|video|audio|vision)|\[(?:image|img|video|audio)\]", re.IGNORECASE)
 WEIGHTS = ("weight", "sample_weight", "loss_weight")
 
 #: keys of a message: is it trained? (OpenAI, ShareGPT: weight; Axolotl: train; ms-swift: loss)

@@ -134,8 +134,8 @@ def _turn(turn: Row, column: str) -> Turn:
     trained = trained_if(turn)
     extra = {"reasoning_content": reasoning, "tool_calls": calls, "calling": calling}
     made |= {key: value for key, value in extra.items() if value}
-    if trained is False or (trained and made["role"] != "assistant"):
-        made["train"] = trained
+    if trained is not None and trained != (made["role"] == "assistant"):
+        made["train"] = trained  # otherwise it says what is the case anyway
     return made
 
 
@@ -255,6 +255,15 @@ def tool_definitions(value: Any) -> list[Turn]:
         {"type": "function", "function": tool} if "name" in tool and "type" not in tool else tool
         for tool in tools
     ]
+
+
+def defines(text: str, tool: Turn) -> bool:
+    """Whether a text holds the definition of a tool: its name, its description and all its parameters."""
+    inner = tool.get("function", tool)
+    parameters = inner.get("parameters") or {}
+    names = parameters.get("properties", parameters) if isinstance(parameters, dict) else {}
+    wanted = [inner.get("name"), inner.get("description"), *names]
+    return bool(text) and all(str(word) in text for word in wanted if word)
 
 
 def _parsed(value: Any) -> Any:

@@ -19,6 +19,7 @@ from ptx.plan.preflight import (
     scorer_problems,
     serving_problems,
 )
+from ptx.plan.rendering import rendering
 from ptx.records import ModelRef
 
 
@@ -33,7 +34,7 @@ class Feeds:
         data: DataSet | None,
         further: dict[str, Further],
     ) -> None:
-        self.host, self.config = host, config
+        self.host, self.config, self.model = host, config, model
         self.by_step: dict[str, DataSet] = {}
         self.notes: list[str] = []
         self._faulty = False
@@ -65,7 +66,7 @@ class Feeds:
             self.problems += error.problems
             return
         for needs in (step.needs, *reads_of(step)):
-            self._check(self.by_step[name], needs, who)
+            self._check(self.by_step[name], needs, who, trained=choice.group == "method")
 
     def _only(self, name: str, data: DataSet) -> DataSet:
         """The data in the shape that a recipe names for its step (safety rows for safety training), else
@@ -74,7 +75,7 @@ class Feeds:
         wanted = self.config.recipe["data"].get(name) if self.config.recipe else None
         return data.only(wanted, f"recipe.steps.{name}") if wanted else data
 
-    def _check(self, data: DataSet, needs: Sequence[str], who: str) -> None:
+    def _check(self, data: DataSet, needs: Sequence[str], who: str, *, trained: bool) -> None:
         """Add the problems of the data: none of the shapes is there, or its rows have faults."""
         try:
             shape = data.require(needs, who, fits=self._methods_by_shape())
@@ -84,6 +85,8 @@ class Feeds:
         found, warnings = check(data, shape)
         self.problems += found
         self._faulty |= bool(found)
+        if trained and not found:
+            warnings = [*warnings, *rendering(data, shape, self.model.path)[1]]
         self.notes += [f"{data.name}: {warning}" for warning in warnings] + [data.describe(shape)]
 
     def _methods_by_shape(self) -> dict[str, list[str]]:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from ptx.data import DataSet
 from ptx.data.conversations import Conversation, conversations
-from ptx.data.records import Fault, findings
-from ptx.data.turns import shown
+from ptx.data.records import Fault, Record, findings, more
+from ptx.data.turns import Turn, shown
 from ptx.errors import Problem
 from ptx.models.chat import ChatTemplate, TemplateRefusalError
 from ptx.models.written import Loss
@@ -27,6 +27,9 @@ FIXES = {
     "tools": "take {another}, or leave them out on purpose: data.drop=[tools]",
     "content": "take {another}; with tool calls beside it, put the text into a message of its own",
 }
+EARLIER = (
+    "the chat template writes the reasoning of the last reply alone; earlier ones are trained without theirs"
+)
 THOUGHTS = ("reasoning_content", "the thoughts in content")
 Found = tuple[list[Problem], list[str]]
 
@@ -51,7 +54,7 @@ def rendering(data: DataSet, shape: str, model: Path, source: Callable[[str], st
 def _check(data: DataSet, shape: str, model: Path, template: ChatTemplate) -> Found:
     records = data.located(shape)
     faults: list[Fault] = []
-    thoughtless: set[str] = set()
+    notes: dict[str, list[Record]] = {}
     for said in conversations(shape, records):
         try:
             fitted = template.fit(said.turns, said.tools, ask=said.ask, **said.options)
@@ -63,16 +66,28 @@ def _check(data: DataSet, shape: str, model: Path, template: ChatTemplate) -> Fo
             faults.append(_unmarked(said, model, marks))
         for loss in fitted.lost:
             if loss.key in THOUGHTS and not loss.last and template.knows_reasoning:
-                thoughtless.add(said.record.place)
+                notes.setdefault(EARLIER, []).append(said.record)
             else:
                 faults.append(_lost(said, model, loss))
-    notes = []
-    if thoughtless:
-        notes.append(
-            f"{data.name}: in {len(thoughtless)} of {len(records)} rows the chat template writes the"
-            " reasoning of the last reply alone; earlier replies are trained without theirs"
+        for note in _unheeded(said.turns, fitted.rendered.text):
+            notes.setdefault(note, []).append(said.record)
+    told = [f"{found[0].place}: {note}{more(found, len(records))}" for note, found in notes.items()]
+    return findings(faults, len(records)), told
+
+
+def _unheeded(turns: list[Turn], text: str) -> set[str]:
+    """What is said in a conversation and changes nothing, without a loss of text."""
+    found = {
+        f"the chat template does not write {key} of messages"
+        for turn in turns
+        for key in ("name", "tool_call_id")
+        if turn.get(key) and str(turn[key]) not in text
+    }
+    if any(turn.get("train") and turn["role"] != "assistant" for turn in turns):
+        found.add(
+            "a message that is not the assistant's is marked as trained; of conversations replies alone are"
         )
-    return findings(faults, len(records)), notes
+    return found
 
 
 def _refused(said: Conversation, model: Path, why: str) -> Fault:

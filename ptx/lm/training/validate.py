@@ -89,23 +89,33 @@ def row_problems(data: DataSet, shape: str, model: Path, *, answers_only: bool =
     ``answers_only`` means that of conversations only the replies are trained.
     """
     found = [*rendering(data, shape, model, marked_for(shape, answers_only=answers_only))[0]]
-    untrained = [record for record in data.located(shape) if _leaves_out(shape, record.row)]
-    if untrained and not (shape == "messages" and answers_only):
-        what = (
-            f"{untrained[0].place}: a reply is marked as not trained (weight: 0 or train: false)"
-            f"{more(untrained, len(data.located(shape)))}, and here every token is trained"
-        )
-        fix = "train the replies of conversations alone (method=sft), or data.drop=[weight] trains all"
-        found.append(Problem(what, fix))
-    if shape == "prompts":
-        found += [
-            Problem(
-                f"{record.place}: the prompts have {name}, which this method does not give to the template",
-                f"leave them out on purpose: data.drop=[{name}]",
-            )
-            for name in ("tools", "chat_template_kwargs")
-            for record in [one for one in data.located(shape) if one.row.get(name)][:1]
-        ]
+    if not (shape == "messages" and answers_only):
+        found += left_out_problems(data, shape)
+    return found + (ungiven_problems(data, shape) if shape == "prompts" else [])
+
+
+def left_out_problems(data: DataSet, shape: str) -> list[Problem]:
+    """A problem if replies are marked as not trained, for a training that reads no such marks."""
+    records = data.located(shape)
+    marked = [record for record in records if _leaves_out(shape, record.row)]
+    if not marked:
+        return []
+    what = (
+        f"{marked[0].place}: a reply is marked as not trained (weight: 0 or train: false)"
+        f"{more(marked, len(records))}, and this method trains every token of it"
+    )
+    fix = "train the replies of conversations alone (method=sft), or data.drop=[weight] trains all"
+    return [Problem(what, fix)]
+
+
+def ungiven_problems(data: DataSet, shape: str) -> list[Problem]:
+    """Problems if rows have tools or template options, for a training that does not pass them on."""
+    found = []
+    for name in ("tools", "chat_template_kwargs"):
+        records = [record for record in data.located(shape) if record.row.get(name)]
+        if records:
+            what = f"{records[0].place}: this method does not give {name} to the chat template"
+            found.append(Problem(f"{what}{more(records)}", f"leave them out on purpose: data.drop=[{name}]"))
     return found
 
 
