@@ -16,6 +16,7 @@ from lm_eval.api.task import ConfigurableTask
 
 from ptx import Better, Metric, stats
 from ptx.stats.items import item_ids, latency_column
+from ptx_bench.cuts import Cuts
 from ptx_bench.shares import Shares
 
 SEGMENTS = ("skill", "language", "difficulty")
@@ -147,11 +148,10 @@ def interval(score: Score, task: Any) -> tuple[float, float]:
 
 
 def mean_bounds(values: Sequence[float]) -> tuple[float, float]:
-    """Wilson's interval for right or wrong, else Student's, kept within [0, 1] where the values are."""
-    if all(value in (0, 1) for value in values):
-        return stats.proportion(sum(values), len(values))
-    _, low, high = stats.mean_interval([float(value) for value in values])
-    return (max(0.0, low), min(1.0, high)) if all(0 <= value <= 1 for value in values) else (low, high)
+    """The interval of a mean of scores, which lie between 0 and 1 if all values do."""
+    inside = all(0 <= value <= 1 for value in values)
+    scores = [float(value) for value in values]
+    return stats.score_interval(scores, span=(0.0, 1.0) if inside else None)[1:]
 
 
 def by_segment(score: Score, task: Any) -> Iterator[Metric]:
@@ -249,7 +249,7 @@ def stratified(name: str, value: float, parts: Sequence[tuple[Score, float]]) ->
     )
 
 
-def rows(results: Results, shares: Shares) -> list[dict[str, Any]]:
+def rows(results: Results, shares: Shares, cuts: Cuts) -> list[dict[str, Any]]:
     """One row per task and example, the same item for every model."""
     scores = [score for task in results.tasks for score in scores_of(results, task)]
     main = primaries(scores)
@@ -266,6 +266,8 @@ def rows(results: Results, shares: Shares) -> list[dict[str, Any]]:
                 made[item] = new_row(item, example, results.tasks[score.task]) | latency_column(
                     shares.of(example["arguments"])
                 )
+                if lost := cuts.of(example["arguments"]):
+                    made[item]["cut"] = lost
             if isinstance(value, int | float):
                 made[item]["scores"][score.name] = float(value)
                 made[item]["scores"] |= {MEAN: float(value) * share} if share else {}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from statistics import fmean
 
 from ptx import Better, Metric, stats
 
@@ -69,17 +68,10 @@ def win_rate(name: str, outcomes: Sequence[Outcome], segment: str = "") -> Metri
 
 
 def share(name: str, values: Sequence[float], better: Better, segment: str = "") -> Metric:
-    """The mean of values between 0 and 1.
-
-    Its interval is Student's, or Wilson's if all values are equal or all are 0 or 1.
-    """
+    """The mean of values between 0 and 1."""
     if not values:
         return Metric(name, math.nan, "fraction", better, -math.inf, math.inf, 0, segment)
-    mean = fmean(values)
-    if len(set(values)) == 1 or all(value in (0, 1) for value in values):
-        low, high = stats.proportion(math.fsum(values), len(values))
-    else:
-        _, low, high = stats.mean_interval(values)
+    mean, low, high = stats.score_interval(values, span=(0.0, 1.0))
     return Metric(
         name,
         mean,

@@ -21,6 +21,7 @@ from ptx.report.table.compare import difference_of
 from ptx.report.table.row import Row
 from ptx.report.table.units import duration, metric_text, scale_of
 
+UNDECIDED = {"same": "no difference beyond noise", "too few": "too few items to say"}
 EXAMPLES = """\
 examples:
   ptx runs ls
@@ -227,13 +228,6 @@ def _diff_metrics(before: Row, after: Row) -> None:
         gap = [] if one is None else [scale.text(one.difference.value, sign=True)]
         if one is not None and one.how != "exact":
             gap.append(scale.interval(one.difference.low, one.difference.high, sign=True))
-        verdict = (
-            ""
-            if one is None
-            else (
-                f"{one.mark} {'no difference beyond noise' if one.verdict == 'same' else one.verdict}"
-                f" ({one.how})"
-            )
-        )
+        verdict = "" if one is None else (f"{one.mark} {UNDECIDED.get(one.verdict, one.verdict)} ({one.how})")
         rows.append([name, *cells, " ".join(gap), verdict])
     print_table(["metric", "A", "B", "B - A", ""], rows)

@@ -6,10 +6,10 @@ function is for:
 =========================  ====================================  ==========================================
 function                   for                                   source
 =========================  ====================================  ==========================================
-proportion                 right or wrong, counted               Wilson 1927; Brown, Cai and DasGupta 2001
-mean_interval              the mean of real scores               Student 1908; clusters: CR2 (Bell and
-                                                                 McCaffrey 2002)
-score_interval             either of the two, by the values      Wilson or Student; clusters: Korn and
+proportion                 right or wrong, counted               Clopper and Pearson 1934
+mean_interval              the mean of measured scores           Student 1908, Hall 1992; clusters: CR2 (Bell
+                                                                 and McCaffrey 2002)
+score_interval             either of the two, by the values      clusters of counted scores: Korn and
                                                                  Graubard 1998
 quantile_interval          medians, p95 of latencies             order statistics, distribution-free
                                                                  (David and Nagaraja 2003, 7.1)
@@ -19,7 +19,7 @@ unscored_bounds            the effect of unscored items          Manski 1989 (wo
 paired_difference          model against baseline, item by item  Student's paired t; Bonett and Price 2012
                                                                  for right/wrong
 mcnemar                    right/wrong pairs, an exact test      McNemar 1947, binomial
-unpaired_difference        metrics without shared items          Welch 1947
+unpaired_difference        metrics without shared items          Zou and Donner 2008
 across_seeds               the same run under several seeds      two variance components, Satterthwaite
                                                                  1946
 holm                       many comparisons, one baseline        Holm 1979
@@ -32,7 +32,8 @@ krippendorff_alpha         several raters, missing ratings       Krippendorff 20
 
 ``clusters`` names the group in which each item was drawn (a passage, a user); without it, intervals of
 grouped items are too narrow. :attr:`Difference.verdict` applies one rule everywhere: a difference whose
-interval contains zero is "same" (:attr:`Difference.tied`), never a win.
+interval contains zero is "same" (:attr:`Difference.tied`), never a win; one over fewer than
+:data:`FEWEST` items is "too few".
 """
 
 from ptx.stats.agreement import cohen_kappa, fleiss_kappa, krippendorff_alpha
@@ -56,9 +57,11 @@ from ptx.stats.paired import (
     paired_difference,
     unpaired_difference,
 )
-from ptx.stats.seeds import FRACTIONS, across_seeds
+from ptx.stats.seeds import FRACTIONS, across_seeds, span_of
+from ptx.stats.skewness import FEWEST
 
 __all__ = [
+    "FEWEST",
     "FRACTIONS",
     "LEVEL",
     "Difference",
@@ -82,6 +85,7 @@ __all__ = [
     "proportion",
     "quantile_interval",
     "score_interval",
+    "span_of",
     "t_quantile",
     "t_tail",
     "unpaired_difference",

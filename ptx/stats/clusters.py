@@ -30,6 +30,23 @@ def variance_of_mean(
     """
     if clusters is None and weights is None:
         return (variance(values) / len(values), len(values) - 1.0) if len(values) > 1 else (math.inf, 1.0)
+    parts = parts_of(values, clusters, weights)
+    if len(parts) < 2:
+        return math.inf, 1.0
+    shares = [share for _, share in parts]
+    total = math.fsum(part * part / (1 - share) for part, share in parts)
+    return total, min(_freedom_if_independent(shares), _freedom_if_equal(shares))
+
+
+def parts_of(
+    values: Sequence[float],
+    clusters: Sequence[Hashable] | None = None,
+    weights: Sequence[float] | None = None,
+) -> list[tuple[float, float]]:
+    """Per unit (a cluster, else a value) its part of the mean's error, and its share of the total weight.
+
+    The parts sum to zero: a part is the sum of weight x (value - mean) / total weight.
+    """
     groups = range(len(values)) if clusters is None else clusters
     item_weights = [1.0] * len(values) if weights is None else weights
     if not len(groups) == len(item_weights) == len(values):
@@ -43,12 +60,7 @@ def variance_of_mean(
     for value, cluster, weight in zip(values, groups, item_weights, strict=True):
         sums[cluster] = sums.get(cluster, 0.0) + weight * (value - mean) / whole
         shares[cluster] = shares.get(cluster, 0.0) + weight / whole
-    if len(shares) < 2:
-        return math.inf, 1.0
-    total = math.fsum(
-        gap * gap / (1 - share) for gap, share in zip(sums.values(), shares.values(), strict=True)
-    )
-    return total, min(_freedom_if_independent([*shares.values()]), _freedom_if_equal([*shares.values()]))
+    return list(zip(sums.values(), shares.values(), strict=True))
 
 
 def _freedom_if_independent(shares: Sequence[float]) -> float:
@@ -75,20 +87,3 @@ def _freedom_if_equal(shares: Sequence[float]) -> float:
     everywhere = s * s * b0 * b0 + 2 * b0 * b2 - 4 * s * b0 * b1 + 2 * b1 * b1
     own = math.fsum(x * x * ((1 - 2 * a + s) ** 2 - (s - 2 * a) ** 2) for x, a in zip(b, shares, strict=True))
     return trace * trace / (everywhere + own)
-
-
-def design_effect(values: Sequence[float], clusters: Sequence[Hashable] | None) -> Variance:
-    """(Factor by which clusters multiply the variance of the mean, degrees of freedom).
-
-    The factor is at least 1; without clusters the result is (1, inf). It cannot be estimated when all values
-    are equal, or all belong to one cluster. Then the worst case is assumed: a cluster counts as one item.
-    """
-    if clusters is None or len(set(clusters)) == len(clusters):
-        return 1.0, math.inf
-    if len(set(clusters)) == 1:
-        return float(len(values)), 1.0
-    clustered, freedom = variance_of_mean(values, clusters)
-    alone, _ = variance_of_mean(values)
-    if alone == 0:
-        return len(values) / len(set(clusters)), max(1.0, len(set(clusters)) - 1.0)
-    return max(1.0, clustered / alone), freedom

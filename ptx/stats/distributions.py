@@ -40,6 +40,38 @@ def t_quantile(level: float, freedom: float) -> float:
     return (low + high) / 2
 
 
+def beta_quantile(level: float, a: float, b: float) -> float:
+    """The quantile of a beta distribution, for positive ``a`` and ``b``.
+
+    Newton's steps on I_x(a, b) inside a bracket; a step that would leave it is replaced by a bisection.
+    """
+    low, high, x = 0.0, 1.0, _near_beta_quantile(level, a, b)
+    scale = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    for _ in range(200):
+        gap = _incomplete_beta(x, a, b) - level
+        low, high = (x, high) if gap < 0 else (low, x)
+        density = math.exp(scale + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x))
+        new = x - gap / density if density > 0 else low
+        new = new if low < new < high else (low + high) / 2
+        if abs(new - x) <= 1e-11 * x or new in (0.0, 1.0):
+            return new
+        x = new
+    return x
+
+
+def _near_beta_quantile(level: float, a: float, b: float) -> float:
+    """A first guess (Abramowitz and Stegun 26.5.22); the mean where that has no value."""
+    if a > 0.6 and b > 0.6:
+        z, p, q = -normal_quantile(level), 1 / (2 * a - 1), 1 / (2 * b - 1)
+        bend, h = (z * z - 3) / 6, 2 / (p + q)
+        if bend + h > 0:
+            w = z * math.sqrt(bend + h) / h - (q - p) * (bend + 5 / 6 - 2 / (3 * h))
+            guess = a / (a + b * math.exp(min(700.0, 2 * w)))
+            if 0 < guess < 1:
+                return guess
+    return a / (a + b)
+
+
 def binomial_tail(most: int, n: int, q: float = 0.5) -> float:
     """P(X <= most) for X ~ binomial(n, q)."""
     return min(1.0, math.fsum(math.exp(log_binomial(count, n, q)) for count in range(most + 1)))
@@ -63,7 +95,7 @@ def _incomplete_beta(x: float, a: float, b: float) -> float:
     )
     c, d = 1.0, 1 / _not_zero(1 - (a + b) * x / (a + 1))
     result = d
-    for m in range(1, 300):
+    for m in range(1, 3000):  # about the square root of the larger of a and b
         for step in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
             -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),

@@ -8,32 +8,24 @@ from collections.abc import Callable, Hashable, Sequence
 from statistics import NormalDist, fmean
 from typing import TypeVar
 
-from ptx.stats.clusters import design_effect, variance_of_mean
-from ptx.stats.distributions import LEVEL, log_binomial, normal_quantile, t_quantile
+from ptx.stats.counted import Span, clopper_pearson, counted_interval, is_counted
+from ptx.stats.distributions import LEVEL, log_binomial, t_quantile
+from ptx.stats.skewness import mean_error
 
 T = TypeVar("T")
 Interval = tuple[float, float, float]  # value, low, high
 
 
 def proportion(successes: float, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """(low, high): Wilson's score interval for ``successes`` out of ``n``; never empty, always in [0, 1].
+    """(low, high): Clopper and Pearson's exact interval for ``successes`` out of ``n``; always in [0, 1].
 
-    The textbook interval p ± z·sqrt(p(1-p)/n) has width zero at 0 and 1 and covers the truth far less often
-    than its level says (Brown et al. 2001); benchmarks do reach 0 and 1. ``successes`` may be fractional (an
-    item's mean over repeats). The interval is then conservative, as averaged outcomes vary less than single
-    ones.
+    It covers the truth in at least 95 % of samples for every rate and every n. The textbook interval
+    p ± z·sqrt(p(1-p)/n) has width zero at 0 and 1, which benchmarks do reach; Wilson's covers a rate of 0.97
+    in 85 % of samples of five. ``successes`` may be fractional (an item's mean over repeats).
     """
     if n < 1 or not 0 <= successes <= n:
         raise ValueError(f"proportion needs 0 <= successes <= n and n >= 1, got {successes} of {n}")
-    return _wilson(successes / n, n, normal_quantile((1 + level) / 2))
-
-
-def _wilson(p: float, n: float, z: float) -> tuple[float, float]:
-    shrink = 1 + z * z / n
-    centre = (p + z * z / (2 * n)) / shrink
-    half = z / shrink * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    # at the ends the formula gives exactly p, up to rounding
-    return min(max(0.0, centre - half), p), max(min(1.0, centre + half), p)
+    return clopper_pearson(successes, n, level)
 
 
 def mean_interval(
@@ -43,20 +35,21 @@ def mean_interval(
     clusters: Sequence[Hashable] | None = None,
     weights: Sequence[float] | None = None,
 ) -> Interval:
-    """(mean, low, high) by Student's t.
+    """(mean, low, high) by Student's t, stretched for few and skewed values (:mod:`ptx.stats.skewness`).
 
     ``clusters`` names the cluster of each value; the standard error is then the clustered one. ``weights``
-    give a weighted mean (a ratio of sums), such as bits per byte over texts of different lengths. One value,
-    or one cluster, says nothing about the spread: the interval is infinite.
+    give a weighted mean (a ratio of sums), such as bits per byte over texts of different lengths. Fewer than
+    six values (or clusters), and fewer than thirty that are all equal, say too little about the spread: the
+    interval is infinite.
     """
     if not values:
         raise ValueError("mean_interval needs at least one value, got none")
     mean = fmean(values, weights)
-    error, freedom = variance_of_mean(values, clusters, weights)
-    if math.isinf(error):
+    found = mean_error(values, clusters, weights, level)
+    if math.isinf(found.variance):
         return mean, -math.inf, math.inf
-    half = t_quantile((1 + level) / 2, freedom) * math.sqrt(error)
-    return mean, mean - half, mean + half
+    half = t_quantile((1 + level) / 2, found.freedom) * math.sqrt(found.variance)
+    return mean, mean - found.below * half, mean + found.above * half
 
 
 def score_interval(
@@ -65,24 +58,21 @@ def score_interval(
     *,
     clusters: Sequence[Hashable] | None = None,
     weights: Sequence[float] | None = None,
+    span: Span | None = None,
 ) -> Interval:
-    """(mean, low, high) of item scores: Wilson's interval for scores of 0 and 1, else Student's.
+    """(mean, low, high) of item scores; ``span`` is the least and the greatest score that an item can have.
 
-    The interval is cut to [0, 1] when all values lie there. Clusters divide Wilson's n by their design effect
-    (Kish 1965; Korn and Graubard 1998 for the t quantile).
+    Scores of 0 and 1, and scores of which many are the same and whose span is known, are counted
+    (:mod:`ptx.stats.counted`); others are measured (:func:`mean_interval`) and cut to their span.
     """
     if not values:
         raise ValueError("score_interval needs at least one value, got none")
-    if weights is None and all(value in (0, 1) for value in values):
-        effect, freedom = design_effect(values, clusters)
-        mean = fmean(values)
-        return mean, *_wilson(mean, len(values) / effect, t_quantile((1 + level) / 2, freedom))
+    if weights is None and is_counted(values, span):
+        low, high = counted_interval(values, level, clusters=clusters, span=span or (0.0, 1.0))
+        return fmean(values), low, high
     mean, low, high = mean_interval(values, level, clusters=clusters, weights=weights)
-    return (
-        (mean, max(0.0, low), min(1.0, high))
-        if all(0 <= value <= 1 for value in values)
-        else (mean, low, high)
-    )
+    least, most = span or (-math.inf, math.inf)
+    return mean, min(mean, max(least, low)), max(mean, min(most, high))
 
 
 def quantile_interval(values: Sequence[float], q: float, level: float = LEVEL) -> Interval:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ptx.files import digest_of
 from ptx.records import Better, Metric
-from ptx.stats import proportion, score_interval
+from ptx.stats import proportion, score_interval, span_of
 
 Row = Mapping[str, Any]
 OK = "ok"
@@ -71,8 +71,8 @@ def status_of(row: Row) -> str:
 def measure(name: str, unit: str, better: Better, rows: Iterable[Row]) -> list[Metric]:
     """The metric ``name`` over all rows that have a score of that name, and over each of their segments.
 
-    Each metric is the (weighted) mean with its interval: Wilson's for scores of 0 and 1, else Student's. Rows
-    with a ``cluster`` give clustered intervals. A row without a score counts in :func:`unscored`, never as 0.
+    Each metric is the (weighted) mean with its interval (:func:`ptx.stats.score_interval`). Rows with a
+    ``cluster`` give clustered intervals. A row without a score counts in :func:`unscored`, never as 0.
     Without any score the metric is NaN with n = 0.
     """
     scored = [row for row in rows if isinstance((row.get("scores") or {}).get(name), int | float)]
@@ -107,7 +107,7 @@ def _metric(name: str, unit: str, better: Better, rows: Sequence[Row], segment: 
         return Metric(name, math.nan, unit, better, -math.inf, math.inf, 0, segment)
     values = [float(row["scores"][name]) for row in rows]
     value, low, high = score_interval(
-        values, clusters=column(rows, "cluster"), weights=column(rows, "weight")
+        values, clusters=column(rows, "cluster"), weights=column(rows, "weight"), span=span_of(unit)
     )
     return Metric(name, value, unit, better, min(low, value), max(high, value), len(values), segment)
 

@@ -10,13 +10,13 @@ from typing import Literal
 
 from ptx.errors import PtxError
 from ptx.records import Better, Metric
-from ptx.stats.clusters import Variance, design_effect, variance_of_mean
-from ptx.stats.distributions import LEVEL, binomial_tail, t_quantile, t_tail
-from ptx.stats.seeds import combine, metric_variance, seed_variance
+from ptx.stats.counted import counted_interval, design_effect, is_counted
+from ptx.stats.distributions import LEVEL, binomial_tail, normal_quantile, t_quantile, t_tail
+from ptx.stats.seeds import combine, halves, seed_variance
+from ptx.stats.skewness import FEWEST, FEWEST_EQUAL, UNKNOWN, MeanError, mean_error
 
-Verdict = Literal["better", "worse", "same"]
+Verdict = Literal["better", "worse", "same", "too few"]
 Scores = Mapping[str, float]  # item -> score; NaN: unscored
-FEWEST_EQUAL_GAPS = 6  # the smallest n with 2 * 0.5**n < 0.05
 NAMED_ITEMS = 3  # missing items that an error names
 
 
@@ -59,11 +59,21 @@ class Difference:
         return math.isnan(self.value) or self.low <= 0 <= self.high
 
     @property
+    def too_few(self) -> bool:
+        """Whether the items are too few to say anything, not even that no difference can be seen.
+
+        Exact values (an error of zero) need no items.
+        """
+        return not math.isnan(self.value) and self.error != 0 and (self.n < FEWEST or math.isinf(self.error))
+
+    @property
     def verdict(self) -> Verdict:
         """The supported claim: "same" unless the interval excludes zero and the p-value is below 5 %.
 
         The p-value may be corrected for many comparisons (:func:`ptx.stats.corrected`).
         """
+        if self.too_few:
+            return "too few"
         if self.tied or self.p >= 1 - LEVEL:
             return "same"
         return "better" if (self.value > 0) == (self.better == "higher") else "worse"
@@ -96,12 +106,13 @@ def paired_difference(
     """Mean of a - b over the items that have a score on both sides (NaN: no score).
 
     Pairing removes the variance that comes from the items' difficulty, often most of it (Miller 2024, "Adding
-    error bars to evals"). For real scores it is the paired t, with the clustered standard error if
-    ``clusters`` (item -> cluster) are given. For scores of 0 and 1 it is Bonett and Price's adjusted
-    interval: the t interval has width zero when no item changed, as if five items could prove equality. The
-    p-value is then McNemar's exact one. ``weights`` (item -> weight) make the mean a weighted one. ``span``
-    is the least and the greatest score an item can have; with it, :attr:`Difference.bounds` are known for
-    unscored items.
+    error bars to evals"). For measured scores it is the paired t, stretched for few and skewed gaps
+    (:mod:`ptx.stats.skewness`), with the clustered standard error if ``clusters`` (item -> cluster) are
+    given. For scores of 0 and 1 it is Bonett and Price's adjusted interval: the t interval has width zero
+    when no item changed, as if five items could prove equality. The p-value is then McNemar's exact one.
+    ``weights`` (item -> weight) make the mean a weighted one. ``span`` is the least and the greatest score an
+    item can have; with it, :attr:`Difference.bounds` are known for unscored items, and gaps of which many are
+    the same are counted (:mod:`ptx.stats.counted`).
 
     Raises:
         JoinError: an item is missing on one side.
@@ -140,16 +151,16 @@ def paired_across_seeds(
         and len(a) == len(b) == 1
         and all(one[item] in (0, 1) for one in [*a, *b] for item in items)
     )
-    centre, parts = _binary_variance(gaps, groups) if binary else _real_variance(gaps, groups, item_weights)
-    error, freedom = combine([parts, *seeds])
+    centre, found = _item_error(gaps, groups, item_weights, span, level, binary=binary)
+    error, freedom = combine([(found.variance, found.freedom), *seeds])
     half = t_quantile((1 + level) / 2, freedom) * error if error else 0.0
-    limit = 1.0 if binary else math.inf
+    limit = span[1] - span[0] if span else 1.0 if binary else math.inf
     value = fmean(gaps, item_weights)
-    low, high = max(-limit, centre - half), min(limit, centre + half)
+    low, high = max(-limit, centre - found.below * half), min(limit, centre + found.above * half)
     p = (
         mcnemar(gaps.count(1), gaps.count(-1))
         if binary and _all_distinct(groups)
-        else _p_value(centre, error, freedom)
+        else _p_value(centre, error * (found.below if centre > 0 else found.above), freedom)
     )
     unscored = len(every) - len(items)
     return Difference(
@@ -166,18 +177,23 @@ def mcnemar(won: int, lost: int) -> float:
 
 
 def unpaired_difference(a: Metric, b: Metric) -> Difference:
-    """A - b from the two intervals alone (Satterthwaite's t).
+    """A - b from the two intervals alone.
 
-    For metrics that cannot be paired by item, such as a median latency. Both intervals are taken as
-    symmetric. Exact values (bytes on disk) have no noise: any difference between them counts.
+    For metrics that cannot be paired by item, such as a median latency. Each side of the interval is the root
+    of the sum of the squared half-widths on that side (the method of variance estimates recovery, Zou and
+    Donner 2008): nothing is assumed about how the two intervals were made, so exact and one-sided ones keep
+    their level. Exact values (bytes on disk) have no noise: any difference between them counts.
     """
     value = a.value - b.value
     if math.isnan(value):
         return Difference(math.nan, -math.inf, math.inf, 0, 1.0, a.better)
-    error, freedom = combine([(metric_variance(one), max(1.0, one.n - 1.0)) for one in (a, b)])
-    half = t_quantile((1 + LEVEL) / 2, freedom) * error if error else 0.0
-    p = _p_value(value, error, freedom)
-    return Difference(value, value - half, value + half, min(a.n, b.n), p, a.better, error, freedom)
+    (below_a, above_a), (below_b, above_b) = halves(a), halves(b)
+    below, above = math.hypot(below_a, above_b), math.hypot(above_a, below_b)
+    freedom = max(1.0, min(one.n for one in (a, b)) - 1.0)
+    t = t_quantile((1 + LEVEL) / 2, freedom)
+    p = _p_value(value, (below if value > 0 else above) / t, freedom)
+    error = max(below, above) / t
+    return Difference(value, value - below, value + above, min(a.n, b.n), p, a.better, error, freedom)
 
 
 def _bounds(
@@ -196,27 +212,44 @@ def _all_distinct(groups: Sequence[Hashable] | None) -> bool:
     return groups is None or len(set(groups)) == len(groups)
 
 
-def _real_variance(
-    gaps: Sequence[float], groups: Sequence[Hashable] | None, weights: Sequence[float] | None
-) -> tuple[float, Variance]:
-    """Centre, and (variance of the mean, degrees of freedom), of the paired t.
+def _item_error(
+    gaps: Sequence[float],
+    groups: Sequence[Hashable] | None,
+    weights: Sequence[float] | None,
+    span: tuple[float, float] | None,
+    level: float,
+    *,
+    binary: bool,
+) -> tuple[float, MeanError]:
+    """Centre of the interval, and the error of the mean gap, from the variance over items."""
+    if binary:
+        return _binary_error(gaps, groups)
+    mean, units = fmean(gaps, weights), len(gaps) if groups is None else len(set(groups))
+    width = span[1] - span[0] if span else 0.0
+    if weights is None and width and is_counted(gaps, (-width, width)):
+        return mean, _counted_error(gaps, groups, width, level)
+    if all(gap == gaps[0] for gap in gaps):
+        # no spread: the sign test decides whether equal gaps could be chance
+        fewest = FEWEST if gaps[0] else FEWEST_EQUAL
+        return mean, MeanError(0.0, max(1.0, units - 1.0)) if units >= fewest else UNKNOWN
+    return mean, mean_error(gaps, groups, weights, level)
 
-    When all gaps are equal, t has no spread to estimate the error from. The sign test then decides: five
-    equal gaps of five may be chance (p = 0.06), so the variance is infinite below :data:`FEWEST_EQUAL_GAPS`
-    items. A cluster counts as one item here.
+
+def _counted_error(
+    gaps: Sequence[float], groups: Sequence[Hashable] | None, width: float, level: float
+) -> MeanError:
+    """The error of a mean of gaps within ± ``width`` that are counted.
+
+    The factors stretch the normal interval of unit variance ``width`` to the counted one.
     """
-    units = len(gaps) if groups is None else len(set(groups))
-    if all(gap == gaps[0] for gap in gaps) and (gaps[0] == 0 or units >= FEWEST_EQUAL_GAPS):
-        return gaps[0], (0.0, max(1.0, units - 1.0))
-    found, freedom = variance_of_mean(gaps, groups, weights)
-    return fmean(gaps, weights), (math.inf, 1.0) if found == 0 and units < FEWEST_EQUAL_GAPS else (
-        found,
-        freedom,
-    )
+    low, high = counted_interval(gaps, level, clusters=groups, span=(-width, width))
+    mean, z = fmean(gaps), normal_quantile((1 + level) / 2)
+    error = max(high - mean, mean - low) / z
+    return MeanError(error**2, math.inf, (mean - low) / (z * error), (high - mean) / (z * error))
 
 
-def _binary_variance(gaps: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[float, Variance]:
-    """Centre, and (variance of the mean, degrees of freedom), of scores of 0 and 1.
+def _binary_error(gaps: Sequence[float], groups: Sequence[Hashable] | None) -> tuple[float, MeanError]:
+    """Centre of the interval, and the error of the mean gap, of scores of 0 and 1.
 
     Bonett and Price 2012, eq. 3: one item is added to each kind of disagreement, and two to n. The design
     effect of the clusters multiplies the variance.
@@ -225,7 +258,7 @@ def _binary_variance(gaps: Sequence[float], groups: Sequence[Hashable] | None) -
     won, lost = (sum(gap == sign for gap in gaps) + 1 for sign in (1, -1))
     centre = (won - lost) / n
     effect, freedom = design_effect(gaps, groups)
-    return centre, (effect * ((won + lost) / n - centre**2) / n, freedom)
+    return centre, MeanError(effect * ((won + lost) / n - centre**2) / n, freedom)
 
 
 def _p_value(centre: float, error: float, freedom: float) -> float:

@@ -9,10 +9,15 @@ from statistics import fmean, variance
 
 from ptx.records import Metric
 from ptx.stats.clusters import Variance
-from ptx.stats.distributions import LEVEL, t_quantile
+from ptx.stats.distributions import LEVEL, normal_quantile, t_quantile
 
 #: units of values between 0 and 1
 FRACTIONS = ("fraction", "accuracy", "probability", "rate", "share")
+
+
+def span_of(unit: str) -> tuple[float, float] | None:
+    """The least and the greatest score that an item can have; None if the unit does not tell."""
+    return (0.0, 1.0) if unit in FRACTIONS else None
 
 
 def across_seeds(metrics: Sequence[Metric]) -> Metric:
@@ -32,13 +37,22 @@ def across_seeds(metrics: Sequence[Metric]) -> Metric:
         raise ValueError("across_seeds needs at least one metric, got none")
     if len(metrics) == 1 or any(math.isnan(metric.value) for metric in metrics):
         return next((metric for metric in metrics if math.isnan(metric.value)), metrics[0])
-    own = fmean(metric_variance(metric) for metric in metrics)
     n = min(metric.n for metric in metrics)
-    error, freedom = combine([(own, max(1.0, n - 1.0)), seed_variance([metric.value for metric in metrics])])
     value = fmean(metric.value for metric in metrics)
-    half = t_quantile((1 + LEVEL) / 2, freedom) * error if error else 0.0
-    low, high = _within(metrics, value - half, value + half)
+    sides = zip(*(halves(metric) for metric in metrics), strict=True)
+    below, above = (_half(side, [metric.value for metric in metrics]) for side in sides)
+    low, high = _within(metrics, value - below, value + above)
     return replace(metrics[0], value=value, low=min(low, value), high=max(high, value), n=n)
+
+
+def _half(own: Sequence[float], values: Sequence[float]) -> float:
+    """One side's half-width: the items' own ones (mean of squares) and the variance over seeds, added.
+
+    However the items' interval was made, its half-width is at least the normal quantile times their error.
+    """
+    items = fmean(half * half for half in own) / normal_quantile((1 + LEVEL) / 2) ** 2
+    error, freedom = combine([(items, math.inf), seed_variance(values)])
+    return t_quantile((1 + LEVEL) / 2, freedom) * error if error else 0.0
 
 
 def seed_variance(means: Sequence[float]) -> Variance:
@@ -55,12 +69,9 @@ def combine(parts: Sequence[Variance]) -> tuple[float, float]:
     return math.sqrt(total), total**2 / shares if shares else math.inf
 
 
-def metric_variance(metric: Metric) -> float:
-    """The squared standard error of a metric, from its interval taken as symmetric."""
-    half = (metric.high - metric.low) / 2
-    return (
-        math.inf if math.isinf(half) else (half / t_quantile((1 + LEVEL) / 2, max(1.0, metric.n - 1.0))) ** 2
-    )
+def halves(metric: Metric) -> tuple[float, float]:
+    """(Below, above): the two half-widths of a metric's interval."""
+    return metric.value - metric.low, metric.high - metric.value
 
 
 def _within(metrics: Sequence[Metric], low: float, high: float) -> tuple[float, float]:

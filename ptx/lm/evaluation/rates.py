@@ -13,7 +13,7 @@ from typing import Any
 
 from ptx import Metric
 from ptx.records import Better
-from ptx.stats import score_interval
+from ptx.stats import score_interval, span_of
 
 Row = Mapping[str, Any]
 
@@ -65,7 +65,8 @@ def _known(name: str, row: Row) -> bool:
 
 def _metric(name: str, rows: Sequence[Row], better: Better, unit: str, segment: str) -> Metric:
     values = [float(row["scores"][name]) for row in rows]
-    mean, low, high = score_interval(values, clusters=[row.get("cluster", row["item"]) for row in rows])
+    clusters = [row.get("cluster", row["item"]) for row in rows]
+    mean, low, high = score_interval(values, clusters=clusters, span=span_of(unit))
     return Metric(name, mean, unit, better, low, high, len(values), segment)
 
 

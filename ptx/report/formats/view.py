@@ -27,6 +27,7 @@ VERDICT_WORDS = {
     "better": "better than",
     "worse": "worse than",
     "same": "tied with (no difference beyond noise)",
+    "too few": "too few items to compare with",
 }
 HOW_WORDS = {
     "paired": "paired by item",

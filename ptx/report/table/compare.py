@@ -2,15 +2,15 @@
 
 A comparison is paired by item if the metric is a mean of item scores, or if the baseline was measured in
 turns with the artifact. Otherwise it is computed from the two intervals; exact values are compared exactly.
-The p-values are Holm-corrected over all rows, per metric and segment. So "12 runs, one of them better" is not
-a result that chance alone would give.
+The p-values are Holm-corrected, per metric over all rows, and over all segments of the report together. So
+"12 runs, one of them better" is not a result that chance alone would give.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from ptx.records import Metric
 from ptx.report.table.baseline import baseline_identity
@@ -18,12 +18,13 @@ from ptx.report.table.frame import Frame
 from ptx.report.table.pairing import Key
 from ptx.report.table.row import RATIO, Row, without_machine
 from ptx.stats import (
-    FRACTIONS,
     Difference,
     JoinError,
     Verdict,
     corrected,
+    holm,
     paired_across_seeds,
+    span_of,
     unpaired_difference,
 )
 
@@ -31,7 +32,7 @@ from ptx.stats import (
 NEGLIGIBLE = 0.005
 NOISE_FLOOR = "latency/same_ratio"
 How = Literal["paired", "turns", "unpaired", "exact"]
-MARKS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "same": "≈"}
+MARKS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "same": "≈", "too few": "?"}
 
 
 @dataclass(frozen=True)
@@ -48,11 +49,12 @@ class Comparison:
 
     @property
     def mark(self) -> str:
-        """▲ better, ▼ worse, ≈ no difference beyond noise, = exactly compared and equal within 0.5 %."""
+        """▲ better, ▼ worse, ≈ no difference beyond noise, ? too few items, = exact, within 0.5 %."""
         return "=" if self.how == "exact" and self.verdict == "same" else MARKS[self.verdict]
 
 
 Comparisons = dict[tuple[int, str, str], Comparison]  # row number, metric, segment
+Place = TypeVar("Place")
 
 
 def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
@@ -88,7 +90,7 @@ def _by_item(row: Row, other: Row, key: Key, a: Metric, b: Metric) -> Comparison
         try:
             weights, clusters = row.column(key, "weight"), row.column(key, "cluster")
             paired = paired_across_seeds(
-                ours, theirs, a.better, weights=weights, clusters=clusters, span=span_of(a)
+                ours, theirs, a.better, weights=weights, clusters=clusters, span=span_of(a.unit)
             )
         except JoinError:
             return None
@@ -106,11 +108,6 @@ def _difference_from_one(ratio: Metric) -> Difference:
     return replace(found, low=ratio.low - 1, high=ratio.high - 1)
 
 
-def span_of(metric: Metric) -> tuple[float, float] | None:
-    """The least and the greatest score that an item can have; None if the unit does not tell."""
-    return (0.0, 1.0) if metric.unit in FRACTIONS else None
-
-
 def _exact_difference(a: Metric, b: Metric) -> Difference:
     """The difference of exact values; one below :data:`NEGLIGIBLE` (a few bytes of JSON) gets p = 1."""
     found = unpaired_difference(a, b)
@@ -122,33 +119,61 @@ def _exact(metric: Metric) -> bool:
 
 
 def compare_all(frame: Frame) -> Comparisons:
-    """The comparisons of all rows with their references, on all metrics that both have."""
+    """The comparisons of all rows with their references, on all metrics that both have.
+
+    A family of Holm's correction is a metric over all items, for all rows. All segments of a report are one
+    family, because a reader looks through them for whatever stands out.
+    """
     keys = dict.fromkeys(key for row in frame.rows for key in row.metrics)
     found: Comparisons = {}
     for key in keys:
-        family = {
-            row.number: one
-            for row in frame.rows
-            if row.reference and (one := difference_of(row, row.reference, key))
-        }
-        found |= {(number, *key): one for number, one in corrected_family(family).items()}
-    return found
+        if not key[1]:
+            found |= corrected_family(_compared(frame, [key]))
+    return found | corrected_family(_compared(frame, [key for key in keys if key[1]]))
 
 
-def corrected_family(family: dict[int, Comparison]) -> dict[int, Comparison]:
-    """The comparisons with Holm's p-values; exact ones have no noise and stay as they are."""
-    noisy = {number: one for number, one in family.items() if one.how != "exact"}
-    fixed = corrected([one.difference for one in noisy.values()])
-    return family | {
-        number: Comparison(new, one.how) for (number, one), new in zip(noisy.items(), fixed, strict=True)
+def _compared(frame: Frame, keys: Iterable[Key]) -> Comparisons:
+    return {
+        (row.number, *key): one
+        for key in keys
+        for row in frame.rows
+        if row.reference and (one := difference_of(row, row.reference, key))
     }
 
 
-def indistinguishable(frame: Frame, best: Row, name: str) -> list[Row]:
-    """The rows that do not differ from ``best`` on a metric beyond noise."""
+def corrected_family(family: dict[Place, Comparison]) -> dict[Place, Comparison]:
+    """The comparisons with Holm's p-values; exact ones have no noise and stay as they are.
+
+    Comparisons over too few items are no tests, as they can never claim anything.
+    """
+    tests = {place: one for place, one in family.items() if one.how != "exact" and not one.difference.too_few}
+    fixed = corrected([one.difference for one in tests.values()])
+    return family | {
+        place: Comparison(new, one.how) for (place, one), new in zip(tests.items(), fixed, strict=True)
+    }
+
+
+def indistinguishable(frame: Frame, best: Row, name: str) -> dict[Verdict, list[Row]]:
+    """The rows that may be as good as ``best``, the row with the best value of a metric.
+
+    ``best`` was chosen by its value, so luck is a part of its lead: compared at 5 % each, an identical model
+    would be left out far more often. A row is left out only if the difference would be found among all
+    pairs of rows (Holm's correction for that many): then no identical model is left out in 95 % of reports,
+    whichever comes first. The result has these rows under "same", and those with too few items to say under
+    "too few".
+    """
     others = {row.number: row for row in frame.rows if row is not best}
-    family = {number: one for number, row in others.items() if (one := difference_of(row, best, (name, "")))}
-    return [others[number] for number, one in corrected_family(family).items() if one.verdict == "same"]
+    found = {number: one for number, row in others.items() if (one := difference_of(row, best, (name, "")))}
+    noisy = {number: one for number, one in found.items() if one.how != "exact"}
+    rows = len(noisy) + 1
+    ps = [one.difference.p for one in noisy.values()] + [1.0] * (rows * (rows - 1) // 2 - len(noisy))
+    for (number, one), p in zip(noisy.items(), holm(ps), strict=False):
+        found[number] = Comparison(replace(one.difference, p=p), one.how)
+    verdicts: tuple[Verdict, ...] = ("same", "too few")
+    return {
+        wanted: [others[number] for number, one in found.items() if one.verdict == wanted]
+        for wanted in verdicts
+    }
 
 
 def count(verdicts: Iterable[Verdict], wanted: Verdict) -> int:

@@ -7,7 +7,6 @@ A report that drops failed runs makes the remaining ones look better. So a run w
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,8 @@ from typing import Any
 
 from ptx.errors import ConfigError, Problem
 from ptx.files import read_json, read_rows
+from ptx.guard.names import fault_of
+from ptx.guard.reading import FileError, reason
 from ptx.records import Metric
 from ptx.report.table.pairing import Key, index_scores
 
@@ -79,7 +80,8 @@ class Record:
         """
         if evaluator not in self._rows:
             path = self.folder / "evaluations" / f"{evaluator}.jsonl"
-            self._rows[evaluator] = self._lines(path)
+            # a record may be a stranger's, and the evaluator is one of its texts
+            self._rows[evaluator] = [] if fault_of(evaluator) else self._lines(path)
         return self._rows[evaluator]
 
     def scores(self, evaluator: str) -> dict[Key, dict[str, float]]:
@@ -157,7 +159,8 @@ def _read_sweep(folder: Path, names: list[str]) -> Iterator[Record]:
     Other runs are left over from an earlier plan of the same sweep, with other inputs or versions.
     """
     sweep, problem = _sweep_of(folder)
-    planned = [str(name) for name in sweep.get("runs", [])]
+    given = sweep.get("runs")
+    planned = [str(name) for name in given if not fault_of(name)] if isinstance(given, list) else []
     names = [name for name in names if name in planned] if planned else names
     for name in sorted(
         names, key=lambda name: (planned.index(name) if name in planned else len(planned), name)
@@ -188,7 +191,8 @@ def _read_run(folder: Path, sweep: dict[str, Any]) -> Record:
         problems += more
     status = str(result.get("status", "unfinished"))
     record = Record(folder, "unreadable" if problems else status, run, result, sweep, problems=problems)
-    for entry in result.get("metrics") or []:
+    metrics = result.get("metrics")
+    for entry in metrics if isinstance(metrics, list) else []:
         _add_metric(record, entry)
     return record
 
@@ -197,10 +201,10 @@ def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     """(The JSON object in ``path``, problems): an empty object and the reason if it cannot be read."""
     try:
         value = read_json(path)
-    except json.JSONDecodeError as error:
-        return {}, [f"{path.name} is not JSON: {error.msg} at line {error.lineno} column {error.colno}"]
-    except (OSError, UnicodeDecodeError) as error:
-        return {}, [f"{path.name} cannot be read: {error}"]
+    except FileError as error:
+        return {}, [f"{path.name} cannot be read: {error.what}"]
+    except OSError as error:
+        return {}, [f"{path.name} cannot be read: {reason(error)}"]
     return (
         (value, [])
         if isinstance(value, dict)

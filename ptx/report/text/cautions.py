@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ptx.report.table.compare import Comparison, corrected_family, difference_of, span_of
+from ptx.report.table.compare import Comparison, Comparisons, difference_of
 from ptx.report.table.frame import Frame
 from ptx.report.table.pairing import Key
 from ptx.report.table.row import Row
-from ptx.stats import JoinError, join, unscored_bounds
+from ptx.stats import JoinError, join, span_of, unscored_bounds
 from ptx.stats.items import OK, status_of
 
 
@@ -55,31 +55,31 @@ class OtherItems:
     items: list[str]
 
 
-def falling_segments(frame: Frame) -> list[FallingSegment]:
-    """Segments that are significantly worse while the mean improves.
+def falling_segments(frame: Frame, comparisons: Comparisons) -> list[FallingSegment]:
+    """Segments that are measurably worse while the mean improves.
 
-    The p-values are Holm-corrected over all segments of a row's metric.
+    ``comparisons`` have p-values that are Holm-corrected over all segments of the report.
     """
     return [
         segment
         for row in frame.rows
         if row.reference
         for name in frame.names
-        for segment in _falling_segments(frame, row, name)
+        for segment in _falling_segments(frame, row, name, comparisons)
     ]
 
 
-def _falling_segments(frame: Frame, row: Row, name: str) -> Iterator[FallingSegment]:
+def _falling_segments(
+    frame: Frame, row: Row, name: str, comparisons: Comparisons
+) -> Iterator[FallingSegment]:
     assert row.reference is not None
-    whole = [name, frame.headline] if _same_evaluator(row, name, frame.headline) else [name]
-    improved = next((of for of in whole if of and _improves(row, row.reference, of)), None)
     keys = [key for key in row.metrics if key[0] == name and key[1]]
-    if improved is None or not keys:
-        return
-    family = {index: one for index, key in enumerate(keys) if (one := difference_of(row, row.reference, key))}
-    for index, one in corrected_family(family).items():
-        if one.verdict == "worse":
-            yield FallingSegment(row, keys[index], one, improved)
+    found = {key: one for key in keys if (one := comparisons.get((row.number, *key)))}
+    worse = {key: one for key, one in found.items() if one.verdict == "worse"}
+    whole = [name, frame.headline] if _same_evaluator(row, name, frame.headline) else [name]
+    improved = next((of for of in whole if worse and of and _improves(row, row.reference, of)), None)
+    if improved is not None:
+        yield from (FallingSegment(row, key, one, improved) for key, one in worse.items())
 
 
 def _same_evaluator(row: Row, name: str, headline: str | None) -> bool:
@@ -116,7 +116,7 @@ def unscored_items(frame: Frame) -> list[UnscoredItems]:
 def _bounds(row: Row, evaluator: str) -> list[tuple[str, float, float]]:
     found = []
     for (name, segment), metric in row.metrics.items():
-        span = span_of(metric)
+        span = span_of(metric.unit)
         if segment or span is None or row.evaluators[name, segment] != evaluator:
             continue
         scores = [score for one in row.scores((name, "")) or [] for score in one.values()]

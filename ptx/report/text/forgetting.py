@@ -12,11 +12,12 @@ from ptx.report.table.units import Scale, scale_of
 from ptx.stats import Verdict
 
 BITS, KL = "forgetting/text/bits_per_byte", "forgetting/text/kl"
-ORDER: tuple[Verdict, ...] = ("worse", "better", "same")
+ORDER: tuple[Verdict, ...] = ("worse", "better", "same", "too few")
 WORDS: dict[Verdict, str] = {
     "worse": "measurably worse",
     "better": "measurably better",
     "same": "not measurably different",
+    "too few": "too few texts to say",
 }
 
 

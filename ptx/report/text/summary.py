@@ -16,10 +16,23 @@ from ptx.report.table.metric_names import short_name, subject
 from ptx.report.table.row import Row
 from ptx.report.table.units import Scale, interval_text, ratio_text, scale_of
 from ptx.report.text import cautions, forgetting
+from ptx.stats import FEWEST, Verdict
 
 SIZE = "size/bytes_on_disk"
 MANY = 6  # labels and metrics that a sentence names
 FEW = 3  # segments of one row that a sentence names
+AGAINST: dict[Verdict, str] = {
+    "better": "better than",
+    "worse": "worse than",
+    "same": "not measurably different from",
+    "too few": "measured on too few items to compare with",
+}
+QUALITY: dict[Verdict, str] = {
+    "better": "better quality",
+    "worse": "worse quality",
+    "same": "quality not measurably different",
+    "too few": "quality measured on too few items to say",
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +55,7 @@ def summary_of(frame: Frame, comparisons: Comparisons) -> Summary:
         _smallest(frame, comparisons),
         _fastest(frame, comparisons),
         _forgetting(frame, comparisons),
-        *_falling_segments(frame),
+        *_falling_segments(frame, comparisons),
         *_unscored_items(frame),
         *_other_items(frame),
         _machines(frame),
@@ -84,15 +97,18 @@ def _verdicts(frame: Frame, comparisons: Comparisons) -> Sentence:
             f"No run can be compared with a baseline on {short_name(name)}: no finished baseline shares this"
             " metric."
         )
-    better, worse, same = (count(found, verdict) for verdict in ("better", "worse", "same"))
+    better, worse, same, few = (count(found, one) for one in ("better", "worse", "same", "too few"))
     runs = "1 run is" if len(found) == 1 else f"{len(found)} runs are"
     start = f"{runs} compared with {_common_reference(compared)} on {short_name(name)}, item by item and"
     start += " Holm-corrected at 5 %: "
-    if better == worse == 0:
+    if few == len(found):
+        return [Span(start), Span(f"too few items to say ({FEWEST} are the least).", strong=True)]
+    if better == worse == few == 0:
         return [Span(start), Span("no difference beyond noise.", strong=True)]
+    more = f", {few} with too few items to say" if few else ""
     return [
         Span(start),
-        Span(f"{better} better, {worse} worse, {same} not measurably different.", strong=True),
+        Span(f"{better} better, {worse} worse, {same} not measurably different{more}.", strong=True),
     ]
 
 
@@ -119,10 +135,15 @@ def _best(frame: Frame, comparisons: Comparisons) -> Sentence:
         return []
     (row, metric), scale = ranked[0], _scale(frame, frame.headline)
     text = f" with {_value(metric, scale)}{_against(row, comparisons, frame.headline, scale)}."
-    peers = indistinguishable(frame, row, frame.headline)
-    if peers:
-        text += f" Not measurably different from it: {_named(peers)}."
+    text += _peers(frame, row, frame.headline, "Not measurably different from it")
     return [Span("Best quality: "), Span(row.label, strong=True), Span(text)]
+
+
+def _peers(frame: Frame, best: Row, name: str, words: str) -> str:
+    """The rows that may be as good as the best one."""
+    found = indistinguishable(frame, best, name)
+    parts = ((words, found["same"]), ("Too few items to compare with it", found["too few"]))
+    return "".join(f" {start}: {_named(rows)}." for start, rows in parts if rows)
 
 
 def _against(row: Row, comparisons: Comparisons, name: str, scale: Scale) -> str:
@@ -130,9 +151,7 @@ def _against(row: Row, comparisons: Comparisons, name: str, scale: Scale) -> str
     one = comparisons.get((row.number, name, ""))
     if one is None or row.reference is None:
         return ""
-    words = {"better": "better than", "worse": "worse than", "same": "not measurably different from"}[
-        one.verdict
-    ]
+    words = AGAINST[one.verdict]
     gap = (
         f"{scale.text(one.difference.value, sign=True)}"
         f" {scale.interval(one.difference.low, one.difference.high, sign=True)}"
@@ -147,12 +166,12 @@ def _the(row: Row) -> str:
 def _keeps_quality(frame: Frame, comparisons: Comparisons, row: Row) -> bool:
     """Whether a row is not worse than its reference on the headline; the baseline never is.
 
-    A row without a comparison does not count as keeping its quality.
+    A row without a comparison, or with too few items for one, does not count as keeping its quality.
     """
     if not frame.headline or row.metric(frame.headline) is None:
         return False
     one = comparisons.get((row.number, frame.headline, ""))
-    return row.reference is None if one is None else one.verdict != "worse"
+    return row.reference is None if one is None else one.verdict in ("better", "same")
 
 
 def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
@@ -162,7 +181,7 @@ def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
         (row, metric) for row, metric in _with_metric(frame, SIZE) if _keeps_quality(frame, comparisons, row)
     ]
     if not kept:
-        return _plain("Every run that was measured loses quality against the baseline.")
+        return _plain("No run was found to keep the quality of the baseline.")
     least = [row for row, metric in kept if metric.value == kept[0][1].value]
     ranked = [row for row, _ in _with_metric(frame, frame.headline) if row in least]
     row, metric = ranked[0], kept[0][1]
@@ -201,7 +220,7 @@ def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
             " model."
         )
     one = comparisons.get((row.number, name, ""))
-    if row.reference is not None and (one is None or one.verdict == "same"):
+    if row.reference is not None and (one is None or one.verdict in ("same", "too few")):
         return _plain(f"No run is measurably faster than {_the(row.reference)} ({subject(name)}).")
     base = row.reference.metric(name) if row.reference else None
     ratio = ratio_text(metric.value, base.value, "faster", "slower") if base else ""
@@ -209,11 +228,8 @@ def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
         f", {ratio} than {_the(row.reference)}" if ratio and row.reference else ""
     )
     quality = comparisons.get((row.number, frame.headline or "", ""))
-    words = {"better": "better quality", "worse": "worse quality", "same": "quality not measurably different"}
-    text += f"; {words[quality.verdict]}." if quality else "."
-    peers = indistinguishable(frame, row, name)
-    if peers:
-        text += f" Not measurably slower: {_named(peers)}."
+    text += f"; {QUALITY[quality.verdict]}." if quality else "."
+    text += _peers(frame, row, name, "Not measurably slower")
     return [Span("Fastest: "), Span(row.label, strong=True), Span(text)]
 
 
@@ -228,10 +244,10 @@ def _forgetting(frame: Frame, comparisons: Comparisons) -> Sentence:
     ]
 
 
-def _falling_segments(frame: Frame) -> Summary:
+def _falling_segments(frame: Frame, comparisons: Comparisons) -> Summary:
     """One sentence per row that improves overall and gets worse in some segments."""
     found: dict[int, list[cautions.FallingSegment]] = {}
-    for segment in cautions.falling_segments(frame):
+    for segment in cautions.falling_segments(frame, comparisons):
         found.setdefault(segment.row.number, []).append(segment)
     return [_falling(frame, segments) for segments in found.values()]
 
@@ -251,7 +267,7 @@ def _falling(frame: Frame, falling: list[cautions.FallingSegment]) -> Sentence:
     return [
         Span("Worse in some segments: "),
         Span(row.label, strong=True),
-        Span(f"{text}; Holm-corrected over the segments."),
+        Span(f"{text}; Holm-corrected over all segments of the report."),
     ]
 
 

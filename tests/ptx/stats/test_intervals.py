@@ -2,7 +2,7 @@
 
 import math
 import random
-from statistics import NormalDist, fmean, stdev
+from statistics import fmean, stdev
 
 import pytest
 
@@ -11,29 +11,30 @@ from ptx.stats import (
     mean_interval,
     proportion,
     quantile_interval,
+    score_interval,
     unscored_bounds,
 )
+from ptx.stats.distributions import binomial_tail, log_binomial
 
 
-def test_proportion_is_wilsons_closed_form():
-    z, p, n = NormalDist().inv_cdf(0.975), 0.3, 50
-    # Wilson: the bounds are the roots x of (p - x)^2 = z^2 x (1 - x) / n
-    for bound in proportion(15, n):
-        assert (p - bound) ** 2 == pytest.approx(z**2 * bound * (1 - bound) / n)
+@pytest.mark.parametrize(("successes", "n"), [(15, 50), (0, 20), (20, 20), (1, 1), (299, 300)])
+def test_proportion_is_clopper_and_pearsons(successes, n):
+    """Each bound is the rate at which a count this extreme has a probability of 2.5 %."""
+    low, high = proportion(successes, n)
+    assert (low, high) == (low if successes else 0.0, high if successes < n else 1.0)
+    if successes:
+        assert 1 - binomial_tail(successes - 1, n, low) == pytest.approx(0.025, rel=1e-6)
+    if successes < n:
+        assert binomial_tail(successes, n, high) == pytest.approx(0.025, rel=1e-6)
 
 
-def test_proportion_has_width_at_both_ends_and_stays_within_zero_and_one():
-    low, high = proportion(0, 20)
-    assert low == 0
-    assert high == pytest.approx(0.1611, abs=1e-4)
-    low, high = proportion(20, 20)
-    assert high == 1
-    assert low == pytest.approx(0.8389, abs=1e-4)
-
-
-@pytest.mark.parametrize("p", [0.05, 0.5, 0.97])
-def test_proportion_covers_as_often_as_it_says(covered, p):
-    assert 0.93 <= covered(lambda g: proportion(sum(g.random() < p for _ in range(60)), 60), p) <= 0.985
+@pytest.mark.parametrize("n", [1, 2, 5, 10, 30, 100])
+def test_proportion_covers_every_rate_at_least_as_often_as_it_says(n):
+    """Exactly, by summing over the counts whose interval holds the rate."""
+    held = [proportion(count, n) for count in range(n + 1)]
+    for rate in [0.001, 0.01, 0.03, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.999]:
+        inside = [count for count, (low, high) in enumerate(held) if low <= rate <= high]
+        assert math.fsum(math.exp(log_binomial(count, n, rate)) for count in inside) >= 0.95
 
 
 @pytest.mark.parametrize(("successes", "n"), [(3, 0), (-1, 5), (6, 5)])
@@ -42,23 +43,30 @@ def test_proportion_refuses_impossible_counts(successes, n):
         proportion(successes, n)
 
 
-def test_mean_interval_is_students_closed_form():
-    values = [4.1, 5.0, 5.9, 6.2, 3.8]
+def test_mean_interval_of_many_even_values_is_students():
+    values = [math.sin(i) for i in range(44)]
     mean, low, high = mean_interval(values)
-    half = 2.7764451 * stdev(values) / math.sqrt(5)
-    assert (mean, low, high) == pytest.approx((5.0, 5.0 - half, 5.0 + half))
+    half = 2.0166922 * stdev(values) / math.sqrt(44)
+    assert (low, high) == pytest.approx((mean - half, mean + half), rel=0.01)
 
 
-def test_mean_of_one_value_has_no_finite_interval():
+def test_mean_of_fewer_than_six_values_has_no_finite_interval():
     assert mean_interval([3.0]) == (3.0, -math.inf, math.inf)
+    assert mean_interval([1.0, 2.0, 3.0, 4.0, 5.0]) == (3.0, -math.inf, math.inf)
+    assert math.isfinite(mean_interval([1.0, 2.0, 3.0, 4.0, 5.0, 3.0])[1])
     with pytest.raises(ValueError, match="at least one"):
         mean_interval([])
 
 
-def test_mean_interval_covers_as_often_as_it_says_with_few_values(covered):
-    assert covered(lambda g: mean_interval([g.gauss(7, 2) for _ in range(5)])[1:], 7) == pytest.approx(
-        0.95, abs=0.02
-    )
+def test_equal_values_have_no_finite_interval_below_thirty():
+    assert mean_interval([7.0] * 29) == (7.0, -math.inf, math.inf)
+    assert mean_interval([7.0] * 30) == (7.0, 7.0, 7.0)
+
+
+def test_scores_are_cut_to_a_span_only_where_it_is_known():
+    values = [0.02, 0.9, 0.97, 0.93, 0.99, 0.95, 0.98, 0.96]
+    assert score_interval(values)[2] > 1
+    assert score_interval(values, span=(0.0, 1.0))[2] == 1.0
 
 
 def test_a_p95_has_an_upper_bound_only_from_72_values_on():

@@ -16,6 +16,7 @@ from ptx.stats import (
     mean_interval,
     paired_across_seeds,
     paired_difference,
+    proportion,
     t_tail,
     unpaired_difference,
 )
@@ -72,12 +73,12 @@ def test_tied_means_that_the_interval_holds_zero():
     assert Difference(math.nan, -math.inf, math.inf, 0).tied
 
 
-def test_paired_difference_of_real_scores_is_the_paired_t_interval():
-    a, b = {"x": 3.0, "y": 5.0, "z": 4.0}, {"x": 2.0, "y": 3.5, "z": 3.5}
-    found = paired_difference(a, b)
-    half = 4.3026527 * stdev([1.0, 1.5, 0.5]) / math.sqrt(3)
-    assert (found.value, found.low, found.high, found.n) == pytest.approx((1.0, 1.0 - half, 1.0 + half, 3))
-    assert found.p == pytest.approx(2 * t_tail(1.0 / (stdev([1.0, 1.5, 0.5]) / math.sqrt(3)), 2))
+def test_paired_difference_of_many_even_gaps_is_the_paired_t_interval():
+    gaps = [0.3 + math.sin(i) for i in range(44)]
+    found = paired_difference({str(i): g + i for i, g in enumerate(gaps)}, {str(i): i for i in range(44)})
+    error = stdev(gaps) / math.sqrt(44)
+    assert found.high - found.low == pytest.approx(2 * 2.0166922 * error, rel=0.01)
+    assert found.p == pytest.approx(2 * t_tail(found.value / error, 43), rel=0.05)
 
 
 def test_paired_difference_of_right_and_wrong_is_bonett_and_prices():
@@ -116,7 +117,7 @@ def test_paired_binary_difference_covers_as_often_as_it_says(covered, n, p_a, p_
 
 def test_paired_real_difference_covers_as_often_as_it_says(covered):
     def draw(generator):
-        base = [generator.gauss(0, 5) for _ in range(12)]
+        base = [generator.gauss(0, 5) for _ in range(40)]
         a = {str(i): x + generator.gauss(0.5, 1) for i, x in enumerate(base)}
         found = paired_difference(a, {str(i): x for i, x in enumerate(base)})
         return found.low, found.high
@@ -128,13 +129,13 @@ def test_a_few_equal_gaps_prove_nothing():
     def shifted(n):
         return paired_difference({str(i): i + 0.5 for i in range(n)}, {str(i): float(i) for i in range(n)})
 
-    assert [shifted(n).verdict for n in (1, 2, 5, 6)] == ["same", "same", "same", "better"]
+    assert [shifted(n).verdict for n in (1, 2, 5, 6)] == ["too few", "too few", "too few", "better"]
     assert shifted(5).low == -math.inf
 
 
 def test_unscored_items_are_left_out_of_the_pair():
     found = paired_difference({"x": 1.0, "y": math.nan, "z": 0.5}, {"x": 0.5, "y": 1.0, "z": math.nan})
-    assert (found.n, found.value, found.verdict) == (1, 0.5, "same")
+    assert (found.n, found.value, found.verdict) == (1, 0.5, "too few")
 
 
 def test_nothing_scored_is_no_verdict():
@@ -182,12 +183,12 @@ def test_unpaired_difference_adds_the_variances_of_both():
     assert found.verdict == "worse"
 
 
-def test_a_value_without_a_finite_interval_beats_nothing():
+def test_a_value_without_a_finite_interval_is_too_little_to_say():
     a, b = (
         Metric("m", 2.0, "s", "higher", -math.inf, math.inf, 1),
         Metric("m", 1.0, "s", "higher", 0.9, 1.1, 50),
     )
-    assert unpaired_difference(a, b).verdict == "same"
+    assert unpaired_difference(a, b).verdict == "too few"
 
 
 def test_exact_values_differ_or_they_do_not():
@@ -204,7 +205,29 @@ def test_unpaired_difference_covers_as_often_as_it_says(covered):
         return Metric("m", value, "s", "higher", low, high, n)
 
     def draw(generator):
-        found = unpaired_difference(measured(generator, 1, 8), measured(generator, 0, 20))
+        found = unpaired_difference(measured(generator, 1, 12), measured(generator, 0, 20))
         return found.low, found.high
 
-    assert covered(draw, 1.0) == pytest.approx(0.95, abs=0.02)
+    assert 0.94 <= covered(draw, 1.0) <= 0.995
+
+
+def test_two_rates_of_one_item_each_are_no_difference():
+    right, wrong = (Metric("m", v, "fraction", "higher", *proportion(v, 1), 1) for v in (1, 0))
+    found = unpaired_difference(right, wrong)
+    assert found.low < 0 < found.high
+    assert found.verdict == "too few"
+
+
+def test_gaps_of_a_known_span_that_seldom_change_are_counted():
+    a = {str(i): 0.5 for i in range(40)}
+    found = paired_difference(a, a | {"3": 1.0}, span=(0.0, 1.0))
+    assert found.value == pytest.approx(-0.5 / 40)
+    assert found.low < -0.06 < 0.01 < found.high
+    assert found.verdict == "same"
+
+
+def test_identical_scores_are_too_few_below_thirty_items_and_the_same_above():
+    scores = {str(i): i / 7 for i in range(30)}
+    assert paired_difference(scores, scores).verdict == "same"
+    fewer = {item: score for item, score in scores.items() if item != "3"}
+    assert paired_difference(fewer, fewer).verdict == "too few"
