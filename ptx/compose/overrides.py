@@ -22,9 +22,13 @@ from ptx.compose.fields import OPEN_GROUPS, as_typed
 from ptx.compose.groups import known
 from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.guard.secrets import masked
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-DATA_SUFFIXES = (".jsonl", ".json", ".csv", ".parquet", ".txt")
+DATA_SUFFIXES = (
+    *(".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt"),
+    *(".gz", ".bz2", ".xz", ".zst"),
+)
 RUNTIME = "runtime"
 
 
@@ -35,7 +39,7 @@ def read(words: Sequence[str], *, multirun: bool) -> list[Override]:
         ConfigError: with every word that cannot be read, and, without ``multirun``, every word that names
             several values.
     """
-    overrides = _parsed(words)
+    overrides = _parsed([masked(word) for word in words])
     if not multirun and (swept := [one.input_line for one in overrides if one.is_sweep_override()]):
         raise ConfigError(
             [Problem(f"{line!r} names several values", "add -m to run them all") for line in swept]

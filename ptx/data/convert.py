@@ -66,7 +66,7 @@ def _refuse_columns(form: Form, row: Row) -> None:
 
 
 def _points_at_media(row: Row) -> bool:
-    """Whether a text of the row has the place of a picture or a recording; without one the column is a link."""
+    """Whether a text of the row has a place for a picture or a recording; else nothing of it is lost."""
     return any(MEDIA_PLACE.search(str(value)) for value in row.values() if isinstance(value, str | list))
 
 

@@ -34,6 +34,20 @@ _BLANK = re.compile(r"\s*")
 DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
+#: columns of one row that may hold a list of objects
+ONE_ROW = {
+    "messages",
+    "conversations",
+    "conversation",
+    "prompt",
+    "text",
+    "chosen",
+    "rejected",
+    "history",
+    "segments",
+}
+
+
 def read_json(stream: TextIO) -> tuple[Iterator[Item], str]:
     """The rows of a file, and the unit that their numbers count (``line`` or ``row``).
 
@@ -122,16 +136,16 @@ def _values(text: str, line: int) -> list[Any]:
 def _rows_of(values: list[Any]) -> Iterator[Item]:
     """The rows of the values of a file: those of its list, else the values themselves."""
     rows = values
-    if len(values) == 1:
+    if len(values) == 1 and isinstance(values[0], list):
+        rows = values[0]
+    elif len(values) == 1:
         rows = _wrapped(values[0]) or _by_column(values[0]) or rows
     yield from (_row(row, number) for number, row in enumerate(rows, 1))
 
 
 def _wrapped(value: Any) -> list[Any]:
-    """The list of rows that a value is, or holds as its only list of objects: ``{"data": [...]}``."""
-    if isinstance(value, list):
-        return value
-    if not isinstance(value, dict) or set(value) & {"messages", "conversations", "prompt", "text"}:
+    """The list of rows that an object holds as its only list of objects: ``{"data": [...]}``."""
+    if not isinstance(value, dict) or set(value) & ONE_ROW:
         return []
     lists = [name for name, part in value.items() if _is_rows(part)]
     wanted = [name for name in ("train", "data", "rows") if name in lists] or lists

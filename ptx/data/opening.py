@@ -103,12 +103,12 @@ def _open(
         if only and form.shape != only and form.shape not in DERIVATIONS.get(only, {}):
             what = f"file {table.name} is called {only} but holds {form.shape} ({form})"
             raise ConfigError(Problem(what, f"call it {form.shape}"))
-        sources.append(Source(table, form, _converted(table, form), only))
+        sources.append(Source(*_converted(table, form), only))
     return sources
 
 
-def _converted(table: Table, form: Form) -> list[Record]:
-    """The canonical rows.
+def _converted(table: Table, form: Form) -> tuple[Table, Form, list[Record]]:
+    """The table with its labels read, its form, and the canonical rows.
 
     Raises:
         ConfigError: with every row that does not fit the form.
@@ -126,7 +126,7 @@ def _converted(table: Table, form: Form) -> list[Record]:
     if form.shape == "pairs":
         rows = strip_repeated_prompts([record.row for record in records])
         records = [record._replace(row=row) for record, row in zip(records, rows, strict=True)]
-    return records
+    return table, form, records
 
 
 def _with_labels(table: Table, form: Form) -> tuple[Table, list[Fault]]:
