@@ -128,9 +128,8 @@ class ChatTemplate:
         except Exception as error:  # a template can nest deeper than Jinja or Python can follow
             raise TemplateRefusalError(f"the chat template cannot be read: {reason(error)}") from error
         every = "\n".join(self.sources.values())
-        self._reasoning = next(
-            (key for key in REASONING if re.search(rf"[.'\"]{key}\b", every)), REASONING[0]
-        )
+        named = [key for key in REASONING if re.search(rf"[.'\"]{key}\b", every)]
+        self._reasoning = named[0] if named else ""
         self._forms = list(FORMS)  # the one that fitted last comes first
 
     @property

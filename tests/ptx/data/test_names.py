@@ -267,7 +267,11 @@ REFUSED = {
         "marked as the beginning of the reply (prefix: true)",
         "prefix",
     ),
-    "an image": ({"image": "a.jpg", "conversations": said("<image>\nq", "a")}, "column image holds media", "image"),
+    "an image": (
+        {"image": "a.jpg", "conversations": said("<image>\nq", "a")},
+        "column image holds media",
+        "image",
+    ),
     "a weight of the row": (
         {"prompt": "q", "completion": "a", "weight": 0.3},
         "column weight weighs the row, got 0.3",
@@ -288,7 +292,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_followed_is_refused_with_what_to_type_and_that_works(name, tmp_path, opened, refused):
+def test_what_cannot_be_followed_is_refused_with_a_fix_that_works(name, tmp_path, opened, refused):
     row, message, column = REFUSED[name]
     told = refused(lambda: opened(tmp_path, row))
     assert "file my.jsonl line 1: " in told
