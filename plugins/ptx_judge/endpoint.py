@@ -23,6 +23,7 @@ from typing import Any
 
 from ptx import Run, Score, StepError
 from ptx.files import digest_of
+from ptx.guard.secrets import resolved, resolved_inside
 from ptx.lm.progress import Pace
 from ptx_judge.config import Endpoint
 from ptx_judge.journal import Journal, path_of
@@ -142,7 +143,7 @@ class Asking:
         self.budget = Budget(scorer, *journal.spent(self.sweep))
         key = os.environ.get(scorer.key_env, "") if scorer.key_env else ""
         self.client = OpenAI(
-            base_url=scorer.base_url,
+            base_url=resolved(scorer.base_url),
             api_key=key or "none",
             timeout=scorer.timeout,
             max_retries=scorer.retries,
@@ -183,7 +184,7 @@ class Asking:
             self.budget.begin_request()
             try:
                 raw = self.client.chat.completions.with_raw_response.create(
-                    **asked, extra_headers={"Idempotency-Key": key}
+                    **resolved_inside(asked), extra_headers={"Idempotency-Key": key}
                 )
                 tried += 1 + int(raw.retries_taken)
                 found = completion(raw.http_response.text)

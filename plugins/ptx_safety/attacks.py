@@ -8,9 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from ptx import did_you_mean
+from ptx.guard.plain_yaml import read_yaml
 
 LEET = str.maketrans("aeiostAEIOST", "431057431057")
 ENCODINGS: dict[str, Callable[[str], str]] = {
@@ -49,14 +48,7 @@ def read_attacks(file: Path, names: Sequence[str] = ()) -> list[Attack]:
     Raises:
         ValueError: the file does not hold such templates, or not all of those named.
     """
-    try:
-        entries = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ValueError(
-            f"{file}{f':{mark.line + 1}' if mark else ''} is not YAML:"
-            f" {getattr(error, 'problem', None) or error}"
-        ) from error
+    entries = read_yaml(file)
     if not isinstance(entries, list) or not entries:
         raise ValueError(f"{file} must hold a list of templates, each with a name and a template")
     attacks = [_attack(file, number, entry) for number, entry in enumerate(entries, 1)]

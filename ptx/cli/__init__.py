@@ -1,7 +1,7 @@
 """The command line: one module for each verb, imported when the verb is typed.
 
 Plugins add verbs through the hook ``ptx_commands``. Exit codes: 0 success, 1 a run failed, 2 the command or
-its configuration is wrong (nothing was started), 130 interrupted.
+its configuration is wrong (nothing was started), 70 a fault of ptx itself, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from ptx.errors import ConfigError, PtxError
+from ptx.errors import ConfigError, Problem, PtxError
+from ptx.guard.reading import reason
+from ptx.guard.secrets import masked_output
+from ptx.guard.system import cause_of
 
 #: verb -> (module, one line)
 VERBS = {
@@ -29,6 +32,7 @@ VERBS = {
     "runs": ("ptx.cli.runs", "list, show, compare and follow recorded runs"),
     "store": ("ptx.cli.store", "list, explain, verify and clean up the store of finished steps"),
     "check": ("ptx.cli.check", "describe a model or dataset and say what it can be used for"),
+    "mend": ("ptx.cli.mend", "write a copy of a model folder in which its files agree"),
     "plugins": ("ptx.cli.plugins", "list plugins and their choices; show the fields of one"),
 }
 
@@ -49,8 +53,9 @@ examples:
 model=tiny is a small model for demonstrations and tests that ships with ptx.
 """
 
-#: errors that the user can correct: no space, no permission, a read-only file system
-UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+INTERNAL_FAULT = 70  # an exit code
+#: errors of the system that come and go: the command was right
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.ESTALE)
 
 #: set before any library is imported: no telemetry, no forked-tokenizer warnings, and no child process
 #: imports a ``json.py`` that lies in the working folder
@@ -67,7 +72,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
+            signal.signal(number, _interrupt)
+    with masked_output():
+        return _guarded(words)
+
+
+def _guarded(words: list[str]) -> int:
+    """Run a command; whatever it raises is said in one line, without a traceback."""
     try:
         return _dispatch(words)
     except ConfigError as error:
@@ -82,19 +95,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         return 0
-    except OSError as error:
-        if error.errno not in UNWRITABLE:
-            raise
-        print(
-            f"ptx: {error.filename or 'while writing'}: {error.strerror}; free some space, or use"
-            " out=/another/disk/ptx-out",
-            file=sys.stderr,
-        )
-        return 1
+    except Exception as error:  # noqa: BLE001 (the last border: a traceback helps nobody at a terminal)
+        return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    """Say what went wrong outside of a run, and what helps; returns the exit code."""
+    import traceback
+
+    if os.environ.get("PTX_TRACE"):
+        traceback.print_exception(error)
+    if isinstance(error, OSError):
+        what, fix = cause_of(error) or (reason(error), "")
+        print(f"ptx: {Problem(what, fix)}", file=sys.stderr)
+        return 1 if error.errno in PASSING else 2
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    print(
+        f"ptx: {reason(error)} ({where.filename}:{where.lineno}); this is a fault of ptx or a plugin, please"
+        " report it: PTX_TRACE=1 prints how it came to it",
+        file=sys.stderr,
+    )
+    return INTERNAL_FAULT
 
 
 def _interrupt(_signal: int, _frame: Any) -> None:
-    """Make SIGTERM end the command like Ctrl-C: cleanly, with the status interrupted."""
+    """Make SIGTERM and SIGHUP end the command like Ctrl-C: cleanly, with the status interrupted."""
     raise KeyboardInterrupt
 
 
@@ -118,7 +143,7 @@ def _dispatch(words: list[str]) -> int:
     parser.description = DESCRIPTION.format(verbs="\n".join(lines))
     parser.add_argument("--version", action="version", version=_version())
     if words and not words[0].startswith("-"):
-        from ptx.errors import Problem, did_you_mean
+        from ptx.errors import did_you_mean
 
         raise ConfigError(Problem(f"no verb {words[0]!r}", did_you_mean(words[0], [*VERBS, *commands])))
     parser.parse_args(words)

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.text import Text
 
 from ptx.cli.report import find
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.guard.plain_yaml import parse_yaml
 from ptx.hooks.host import get_host
 from ptx.report import Row, load_records, make_frame
 from ptx.report.gate import Finding, Gate, Verdict, judge, load_gate, ships
@@ -83,7 +83,7 @@ def _gate(words: Sequence[str], config_dir: str | None) -> Gate:
                     f"{did_you_mean(key, ['gate'])} Write gate=ship or gate.NAME.at_most=1.5",
                 )
             )
-        given[key] = yaml.safe_load(value)
+        given[key] = parse_yaml(value, word)
     if "gate" not in given and not problems:
         problems.append(Problem("no gate was given", "add gate=ship"))
     if problems:

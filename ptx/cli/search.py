@@ -6,11 +6,10 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-import yaml
-
 from ptx.cli import train
 from ptx.cli.console import Terminal
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.guard.plain_yaml import parse_yaml
 from ptx.hooks.host import get_host
 from ptx.plan.plan import SweepPlan, command_line
 from ptx.search import Search, SearchConfig, SearchOutcome, read_search
@@ -82,7 +81,7 @@ def _changed(search: Any, words: Sequence[str]) -> Any:
         field, *rest = path.split(".", 1)
         if not equals or (rest and not isinstance(changed.get(field), dict)):
             raise ConfigError(Problem(f"cannot use {word!r}", did_you_mean(field, list(changed))))
-        new = yaml.safe_load(value)
+        new = parse_yaml(value, word)
         changed[field] = {**changed[field], rest[0]: new} if rest else new
     return changed
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ptx.cli import train
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.guard.names import name_problem
+from ptx.guard.plain_yaml import read_yaml
 
 EXAMPLES = """\
 a sweep file:
@@ -57,7 +58,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser.add_argument("file", type=Path, metavar="FILE", help="the sweep file")
     options, more = parser.parse_known_args(list(arguments))
     study = read(options.file)
-    name = f"name={study.get('name') or options.file.stem}"
+    name = f"name={study['name']}"
     beside = (
         []
         if "--config-dir" in more or not study.get("config_dir")
@@ -70,18 +71,20 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     return train.main(study["verb"], ["-m", *beside, name, *study["overrides"], *more])
 
 
+def name_of(file: Path) -> str:
+    """The name of a sweep whose file gives none: that of the file, as far as it can be one."""
+    return re.sub(r"[^\w.+-]+", "-", file.stem).strip(".-") or "sweep"
+
+
 def read(file: Path) -> dict[str, Any]:
     """Read and check a sweep file; returns its fields.
 
     Raises:
         ConfigError: with everything that is wrong.
     """
-    if not file.is_file():
+    if not file.exists():
         raise ConfigError(Problem(f"no sweep file {file}", "`ptx sweep --help` shows an example"))
-    try:
-        study = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    study = read_yaml(file)
     if not isinstance(study, dict):
         raise ConfigError(Problem(f"{file} holds no fields", "`ptx sweep --help` shows an example"))
     problems = [
@@ -90,18 +93,23 @@ def read(file: Path) -> dict[str, Any]:
         if name not in FIELDS
     ]
     study.setdefault("verb", "train")
-    if study["verb"] not in train.DESCRIPTIONS:
+    if str(study["verb"]) not in train.DESCRIPTIONS:
         problems.append(
             Problem(
                 f"{file}: no verb {study['verb']!r}",
                 did_you_mean(str(study["verb"]), list(train.DESCRIPTIONS)),
             )
         )
+    if problem := name_problem(f"{file}: name", study.setdefault("name", name_of(file))):
+        problems.append(problem)
+    if not isinstance(study.get("config_dir") or "", str):
+        problems.append(Problem(f"{file}: config_dir must be a folder, got {study['config_dir']!r:.60}"))
     overrides = study.get("overrides")
     if not (isinstance(overrides, list) and overrides and all(isinstance(word, str) for word in overrides)):
         problems.append(
             Problem(
-                f"{file}: overrides must be a list of key=value words, got {overrides!r}", "- method=sft,dpo"
+                f"{file}: overrides must be a list of key=value words, got {overrides!r:.80}",
+                "- method=sft,dpo",
             )
         )
     if problems:

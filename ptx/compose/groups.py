@@ -19,8 +19,10 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
 
 from ptx.compose.fields import OPEN_GROUPS
+from ptx.compose.sources import path_of
 from ptx.config import IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.guard.secrets import environment_value
 from ptx.hooks.host import Host
 
 
@@ -41,13 +43,13 @@ def hydra(host: Host, config_dir: str | None) -> Iterator[None]:
     if config_dir and not Path(config_dir).is_dir():
         raise ConfigError(f"--config-dir {config_dir}: no such folder")
     folders += ["conf"] if Path("conf").is_dir() else []
-    paths = [f"file://{Path(folder).resolve()}" for folder in folders]
     for found in host.hook.ptx_searchpath():
-        paths += [path if "://" in path else f"file://{Path(path).resolve()}" for path in found]
-    _SearchPath.folders = tuple(paths)
+        folders += found
+    _SearchPath.folders = tuple(path_of(folder) for folder in folders)
     if _SearchPath not in Plugins.instance().discover(SearchPathPlugin):
         Plugins.instance().register(_SearchPath)
     _register(host)
+    OmegaConf.register_new_resolver("oc.env", environment_value, replace=True)
     GlobalHydra.instance().clear()
     known.cache_clear()
     with initialize_config_module("ptx.conf", version_base="1.3"):

@@ -27,6 +27,8 @@ from ptx.compose.recipe import expand
 from ptx.compose.snapshot import Snapshot
 from ptx.config import IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem, SettingError
+from ptx.guard.reading import reason
+from ptx.guard.secrets import without_secrets
 from ptx.hooks.host import Host
 
 BASELINE_RUNTIME = "baseline_runtime"
@@ -112,6 +114,8 @@ def _compose_one(
         return None, [Problem(f"cannot compose {' '.join(lines)}: {' '.join(str(error).split())}")]
     except ConfigError as error:
         return None, list(error.problems)
+    except Exception as error:  # noqa: BLE001 (a preset of the user can fail anywhere in Hydra)
+        return None, [Problem(f"cannot compose {' '.join(lines)}: {reason(error)}")]
     model = host.choices.get(("model", choices.get("model", "tiny")))
     problems = _apply(host, node, values, model.suggests if model else {}, notes)
     return (None, problems) if problems else _typed(node)
@@ -221,7 +225,7 @@ def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
         problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
         return None, problems or [Problem(str(error).splitlines()[0])]
     assert isinstance(config, RunConfig)
-    return config, []
+    return without_secrets(config), []
 
 
 def _nodes(node: DictConfig) -> Iterator[tuple[str, DictConfig]]:

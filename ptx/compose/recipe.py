@@ -26,6 +26,7 @@ from ptx.compose.former_names import former_group_of_step, unknown_choice
 from ptx.compose.presets import choice_or_preset
 from ptx.config import FORMER_GROUPS, IN_METHOD
 from ptx.errors import Problem, did_you_mean
+from ptx.guard.names import name_problem
 from ptx.hooks.host import Host
 
 FIELDS = ("why", "steps", "rounds", "each", "ramp")
@@ -80,6 +81,8 @@ def ramp(share: float, target: float) -> float:
 
 def _add(host: Host, recipe: DictConfig, name: str, step: dict[str, Any]) -> list[Problem]:
     """Add a typed step to the recipe; returns its problems."""
+    if problem := name_problem("the name of a recipe step", name):
+        return [problem]
     kinds = [kind for kind in KINDS if kind in step]
     if len(kinds) != 1:
         return [

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from ptx.config.settings import setting
+from ptx.guard.names import name_problem, path_fault, shown
 
 
 @dataclass
@@ -51,6 +52,10 @@ class RunConfig:
         for name in ("threads", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}; try {name}=1")
+        if self.name is not None and (problem := name_problem("name", self.name)):
+            raise ValueError(str(problem))
+        if fault := path_fault(self.out):
+            raise ValueError(f"out must be a folder, got {shown(self.out)}: {fault}; try out=ptx-out")
 
     def chain(self) -> dict[str, Any]:
         """The training and compression steps by name, in order.

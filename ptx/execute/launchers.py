@@ -13,13 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
 
-import yaml
 from typing_extensions import override
 
 from ptx import machine
 from ptx.config import Cluster, Launch, RunConfig, setting
 from ptx.errors import Problem, did_you_mean, must_be_at_least
 from ptx.files import digest_of
+from ptx.guard.plain_yaml import read_yaml
+from ptx.guard.reading import FileError
 
 
 def _several(processes: int) -> dict[str, Any]:
@@ -115,7 +116,7 @@ class Accelerate(Launch):
 
     def settings(self) -> dict[str, Any]:
         """Return the content of the configuration file."""
-        found = yaml.safe_load(self.file.read_text(encoding="utf-8"))
+        found = read_yaml(self.file)
         return found if isinstance(found, dict) else {}
 
     @override
@@ -168,12 +169,8 @@ def _accelerate_problems(launch: Accelerate) -> list[Problem]:
         ]
     try:
         settings = launch.settings()
-    except yaml.YAMLError as error:
-        return [
-            Problem(
-                f"{launch.file} is not YAML: {' '.join(str(error).split())}", "`accelerate config` writes one"
-            )
-        ]
+    except FileError as error:
+        return [Problem(problem.what, "`accelerate config` writes one") for problem in error.problems]
     if "distributed_type" not in settings:
         return [
             Problem(
@@ -182,7 +179,7 @@ def _accelerate_problems(launch: Accelerate) -> list[Problem]:
             )
         ]
     kind, found = str(settings["distributed_type"]), []
-    if int(settings.get("num_machines") or 1) > 1:
+    if settings.get("num_machines") not in (None, 1):
         found.append(
             Problem(
                 f"{launch.file} is for {settings['num_machines']} machines",

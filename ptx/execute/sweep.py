@@ -6,8 +6,6 @@ it raises is written into its own record, and the other runs continue.
 
 from __future__ import annotations
 
-import errno
-import os
 import shutil
 import sys
 import time
@@ -22,6 +20,8 @@ from typing import Any
 from ptx import machine
 from ptx.errors import StoppedError
 from ptx.files import append_event, digest_of, read_json, write_json
+from ptx.guard.reading import reason
+from ptx.guard.system import cause_of
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console, Run
 from ptx.plan.plan import Measure, RunPlan, Step, SweepPlan
@@ -207,11 +207,10 @@ def attempt(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[st
 
 
 def error_record(error: Exception) -> dict[str, str]:
-    """Return an error as it stands in result.json; a full disk gets a message with a remedy."""
-    message = str(error)
-    if os.strerror(errno.ENOSPC) in message:  # libraries wrap the system's error in their own
-        where = getattr(error, "filename", None) or "while writing"
-        message = f"no space left on the disk ({where}); free some space or use out=/another/disk"
+    """Return an error as it stands in result.json; one of the system gets its cause and a remedy."""
+    cause = cause_of(error)
+    text = reason(error) if isinstance(error, KeyError) or not str(error) else str(error)
+    message = "; ".join(cause) if cause else text
     return {
         "type": type(error).__name__,
         "message": message,

@@ -54,7 +54,9 @@ def main(descriptor: int) -> None:
     pipe = PipeConsole(os.fdopen(descriptor, "w", encoding="utf-8"))
     jobs: queue.Queue[dict[str, Any] | None] = queue.Queue()
     threading.Thread(target=_listen, args=(jobs,), daemon=True).start()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         host = get_host()
         while (job := jobs.get()) is not None:

@@ -14,6 +14,7 @@ from ptx.errors import ConfigError, Problem
 from ptx.guard.secrets import REFERENCE, masked
 
 LONGEST = 120  # bytes; 255 less the digests and endings that are added
+LONGEST_PART = 255  # bytes
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # categories of Unicode
 FORBIDDEN = '/\\:*?"<>|$`'  # separators, what Windows refuses, what a shell expands
@@ -37,6 +38,19 @@ FAULTS: dict[str, Callable[[str], object]] = {
     f"it is longer than {LONGEST} bytes": lambda name: len(name.encode(errors="replace")) > LONGEST,
     "Windows keeps that name for a device": lambda name: name.partition(".")[0].lower() in RESERVED,
 }
+
+
+def path_fault(path: str) -> str:
+    """Why a text cannot be the path of a folder to write to, wherever that is; empty if it can."""
+    if not path.strip():
+        return "it is empty"
+    if masked(path) != path or REFERENCE.search(path):
+        return "it holds a secret of the environment"
+    if any(category(one) in UNSEEN for one in path):
+        return "a character in it does not print"
+    if any(len(part.encode(errors="replace")) > LONGEST_PART for part in path.split("/")):
+        return f"a part of it is longer than {LONGEST_PART} bytes"
+    return ""
 
 
 def name_problem(where: str, name: object, instead: str = "") -> Problem | None:

@@ -51,6 +51,7 @@ def regular(path: Path, most_bytes: int | None = None) -> Path:
 def kind_of(mode: int) -> str:
     """What a path is that is no regular file, in words."""
     kinds = {
+        stat.S_IFREG: "a file",
         stat.S_IFDIR: "a folder",
         stat.S_IFIFO: "a pipe",
         stat.S_IFCHR: "a device",

@@ -7,14 +7,19 @@ keeps the reference too, and :func:`resolved` gives the value where it is used, 
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import functools
 import html
+import io
 import json
 import os
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO, cast
 
 WORDS = (
     *("KEY", "KEYS", "APIKEY", "TOKEN", "TOKENS", "SECRET", "SECRETS", "PASSWORD", "PASSWD", "PASSPHRASE"),
@@ -60,6 +65,20 @@ def reference(name: str) -> str:
     return f"${{oc.env:{name}}}"
 
 
+def environment_value(name: str, default: object = KeyError) -> object:
+    """What ``${oc.env:NAME}`` gives a configuration: the value, or for a secret the reference itself.
+
+    Raises:
+        KeyError: there is no such variable, and no default is given.
+    """
+    value = os.environ.get(name)
+    if value is None:
+        if default is KeyError:
+            raise KeyError(name)
+        return default
+    return reference(name) if is_secret(name, value) else value
+
+
 def masked(text: str) -> str:
     """The text with references in place of secret values."""
     for value, name in secrets().items():
@@ -91,6 +110,38 @@ def resolved_inside(value: Any) -> Any:
     return [resolved_inside(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
+def without_secrets(config: Any) -> Any:
+    """A configuration (dataclasses, mappings, lists) with references in place of secret values."""
+    if not secrets():
+        return config
+    if dataclasses.is_dataclass(config) and not isinstance(config, type):
+        given = {one.name: getattr(config, one.name) for one in dataclasses.fields(config) if one.init}
+        made = {name: without_secrets(value) for name, value in given.items()}
+        changed = {name: value for name, value in made.items() if value is not given[name]}
+        return dataclasses.replace(config, **changed) if changed else config
+    if isinstance(config, dict):
+        made = {masked_inside(key): without_secrets(value) for key, value in config.items()}
+        return config if all(made.get(key) is value for key, value in config.items()) else made
+    if isinstance(config, list):
+        items = [without_secrets(value) for value in config]
+        return config if all(a is b for a, b in zip(items, config, strict=True)) else items
+    return masked(config) if isinstance(config, str) else config
+
+
+@contextmanager
+def masked_output() -> Iterator[None]:
+    """Standard output and error without secrets; what their encoding cannot hold is escaped, not an error."""
+    streams = sys.stdout, sys.stderr
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = (cast("TextIO", Masking(stream)) for stream in streams)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = streams
+
+
 class Masking:
     """A text stream that masks secrets in what is written to it; all else is the stream's own."""
 
@@ -99,7 +150,11 @@ class Masking:
 
     def write(self, text: str) -> int:
         """Write the masked text; the length of what was given, as streams return it."""
-        self._stream.write(masked(text))
+        try:
+            self._stream.write(masked(text))
+        except OSError as error:
+            if error.errno != errno.EIO:  # the terminal was closed: the run goes on to its record
+                raise
         return len(text)
 
     def writelines(self, lines: list[str]) -> None:

@@ -17,7 +17,7 @@ from ptx.plan.feeds import Feeds
 from ptx.plan.inputs import Inputs
 from ptx.plan.names import label_of, run_id, sweep_name
 from ptx.plan.plan import RunPlan, SweepPlan
-from ptx.plan.preflight import disk_problems
+from ptx.plan.preflight import disk_problems, folder_problems
 from ptx.plan.work import work_of
 
 EXAMPLES = {"tasks": "[./folder,arc_easy]", "texts": "[./held-out.txt]"}
@@ -36,7 +36,7 @@ def make_plan(
     planner = _Planner(host, verb, jobs[0].config.name or sweep_name(verb, jobs), resolved)
     runs = [run for job in jobs for run in planner.runs(job)]
     out = Path(jobs[0].config.out)
-    if problems := planner.problems or disk_problems(runs, out):
+    if problems := planner.problems or folder_problems(out) or disk_problems(runs, out):
         raise ConfigError(problems)
     unique = {run.id: run for run in sorted(runs, key=lambda run: not run.baseline)}
     _check_against(jobs[0].config.against, list(unique.values()))

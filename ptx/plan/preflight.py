@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from ptx.config import Method, Part, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.guard.reading import kind_of, reason
+from ptx.guard.system import cause_of
 from ptx.hooks.host import Host
+from ptx.models.contradictions import refusals
+from ptx.models.finding import COMPRESS, EXPORT, TRAIN
 from ptx.models.package import read_package
 from ptx.plan.plan import RunPlan
 from ptx.records import ModelRef
@@ -99,6 +104,42 @@ def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Pro
         fix = "leave baseline_runtime out, or start from the model that it was exported from"
         found.append(Problem(what, fix))
     return found
+
+
+def contradiction_problems(config: RunConfig, model: ModelRef) -> list[Problem]:
+    """What the model folder contradicts itself about, as far as a step of the run would spread it."""
+    if model.kind == "package":
+        return []
+    uses = {kind_of_part(step) for step in config.chain().values()}
+    if config.runtime.exports:
+        uses.add(EXPORT)
+    return refusals(model.path, *uses)
+
+
+def kind_of_part(step: Part) -> str:
+    """What a step does to a model folder, in the words of a finding."""
+    return TRAIN if isinstance(step, Method) else COMPRESS
+
+
+def folder_problems(out: Path) -> list[Problem]:
+    """The problem of an output folder that cannot be made or written to."""
+    folder = out.absolute()
+    try:
+        while not folder.exists():
+            folder = folder.parent
+        usable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    except OSError as error:
+        what, fix = cause_of(error) or (reason(error), "")
+        return [Problem(f"out={out}: {what}", fix)]
+    if usable:
+        return []
+    if not folder.is_dir():
+        what = f"{folder} is {kind_of(folder.stat().st_mode)}, not a folder"
+    elif os.statvfs(folder).f_flag & os.ST_RDONLY:
+        what = f"the file system of {folder} is read-only"
+    else:
+        what = f"this user may not write to {folder}"
+    return [Problem(f"out={out}: {what}", "name a folder that can be written to: out=/another/ptx-out")]
 
 
 def disk_problems(runs: Sequence[RunPlan], out: Path) -> list[Problem]:

@@ -24,10 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from ptx.compose.groups import read_group
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.guard.plain_yaml import read_yaml
 from ptx.hooks.host import Host
 from ptx.report.table.compare import difference_of
 from ptx.report.table.row import Row
@@ -279,11 +278,9 @@ def load_gate(
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        found = read_yaml(path)
+    except FileNotFoundError as error:
         raise ConfigError(
             Problem(f"no gate file {path}", "a gate of conf/gate is named without .yaml: gate=ship")
         ) from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     return found if isinstance(found, dict) else {}

@@ -202,7 +202,7 @@ def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     try:
         value = read_json(path)
     except FileError as error:
-        return {}, [f"{path.name} cannot be read: {error.what}"]
+        return {}, [f"{path.name}: {error.what}"]
     except OSError as error:
         return {}, [f"{path.name} cannot be read: {reason(error)}"]
     return (

@@ -45,8 +45,8 @@ def test_broken_json_is_named_and_the_other_runs_are_kept(sweep, tmp_path):
     (sweep.folder / "sft" / "result.json").write_text('{"status": "done",\n "metrics": [}', encoding="utf-8")
     records = load_records([sweep.folder])
     assert [record.status for record in records] == ["done", "unreadable", "done"]
-    assert records[1].problems == ["result.json is not JSON: Expecting value at line 2 column 14"]
-    assert "result.json is not JSON" in build([sweep.folder], tmp_path / "out").html.read_text()
+    assert records[1].problems == ["result.json: it is not JSON: Expecting value at line 2 column 14"]
+    assert "result.json: it is not JSON" in build([sweep.folder], tmp_path / "out").html.read_text()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "3", "\x00", "{"])
@@ -79,7 +79,7 @@ def test_a_broken_sweep_file_does_not_hide_its_runs(sweep):
     (sweep.folder / "sweep.json").write_text("{")
     records = load_records([sweep.folder])
     assert ids(records) == ["baseline", "dpo", "sft"]
-    assert "sweep.json is not JSON" in records[0].problems[0]
+    assert "sweep.json: it is not JSON" in records[0].problems[0]
 
 
 def test_a_path_that_is_not_a_folder_is_refused_with_advice():

@@ -1,0 +1,23 @@
+"""The cause that a message names is the cause."""
+
+import errno
+import os
+
+import pytest
+
+from ptx.guard.system import CAUSES, cause_of
+
+
+@pytest.mark.parametrize("number", CAUSES, ids=errno.errorcode.get)
+def test_every_error_of_the_system_has_its_own_cause_and_names_the_file(number):
+    what, fix = cause_of(OSError(number, os.strerror(number), "/some/file"))
+    assert what.endswith("(/some/file)")
+    assert fix
+    assert ("free some space" in fix) == (number == errno.ENOSPC)
+
+
+def test_a_full_disk_is_found_inside_the_error_of_a_library():
+    assert cause_of(RuntimeError("IO error: No space left on device (os error 28)"))[0].startswith(
+        "no space left"
+    )
+    assert cause_of(RuntimeError("something else")) is None
