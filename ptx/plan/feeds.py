@@ -13,6 +13,7 @@ from ptx.plan.keys import reads_of
 from ptx.plan.model_inputs import Further
 from ptx.plan.preflight import (
     configs_by_method,
+    contradiction_problems,
     environment_problems,
     package_problems,
     place_of,
@@ -42,6 +43,7 @@ class Feeds:
         if wrong := package_problems(config, model, host):
             self.problems += wrong
             return
+        self.problems += contradiction_problems(config, model)
         exported = [config.runtime] if model.kind != "package" else []
         for step in (*config.chain().values(), *exported):
             self.problems += environment_problems(step)

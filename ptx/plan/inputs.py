@@ -14,6 +14,7 @@ from ptx.data import DataSet, open_data
 from ptx.errors import ConfigError, Problem
 from ptx.files import cache_folder
 from ptx.hooks.host import Host
+from ptx.models.contradictions import faults
 from ptx.models.inspection import ModelFacts, inspect, problems
 from ptx.models.package import read_package
 from ptx.plan.model_inputs import Further, further_models
@@ -71,7 +72,7 @@ class Inputs:
 
     def _resolve_model(self, value: Any) -> tuple[ModelRef, ModelFacts]:
         path = self.host.first("ptx_resolve", value=value, cache=cache_folder())
-        if found := problems(path):
+        if found := problems(path) or faults(path):
             raise ConfigError(found)
         kind: Literal["package", "adapter", "full"] = "full"
         if read_package(path):
