@@ -7,9 +7,12 @@ them): each step takes the shape that it needs. Where two forms say the same in 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
-from ptx.data.records import Row, Table
+from ptx.data.delimited import SEPARATORS
+from ptx.data.files import suffix_of
+from ptx.data.records import Row, Table, column_word
 from ptx.data.shapes import (
     COMPLETIONS,
     CONVERSATIONS,
@@ -76,7 +79,7 @@ def _ambiguous(table: Table, forms: list[Form]) -> Problem:
             if any(other.parts.get(part) != column for other in forms)
         ]
         fix = "say which: " + " or ".join(
-            f"data.columns.{part}={column}" for part, column in dict.fromkeys(differing)
+            column_word(part, column) for part, column in dict.fromkeys(differing)
         )
     return Problem(f"{table.name} can be read as {readings} (columns {', '.join(table.columns)})", fix)
 
@@ -96,11 +99,34 @@ def _unknown(table: Table, shape: str | None) -> Problem:
         if column not in known and column.strip().lower() in known
     ]
     close = other_case or close
+    renamed = {column: name for name, column in close}
+    if not recognise([renamed.get(column, column) for column in present], shape):
+        close = []  # there is more to name than what was mistyped
     if close:
-        hint = "did you mean " + " ".join(f"data.columns.{name}={column}" for name, column in close)
+        hint = "did you mean " + " ".join(column_word(name, column) for name, column in close)
+    elif table.path and suffix_of(table.path) in (".csv", ".tsv") and any(map(_is_value, present)):
+        hint = f"if the first line is a row, put the names above it: {_head_line(table, present)}"
+    elif len(present) == 1:
+        hint = f"name it, for example {column_word('text', present[0])}"
     else:
-        hint = "name the columns, for example data.columns.prompt=COLUMN data.columns.completion=COLUMN"
+        words = (
+            column_word(part, name) for part, name in zip(("prompt", "completion"), present, strict=False)
+        )
+        hint = f"name the columns, for example {' '.join(words)}"
     what = f"cannot be read as {shape}" if shape else "fit no shape that ptx knows"
     return Problem(
         f"the columns of {table.name} {what}: {', '.join(present)}", f"{hint} (names: {', '.join(NAMES)})"
     )
+
+
+def _is_value(column: str) -> bool:
+    """Whether the name of a column looks like a value: the file has no line of names then."""
+    return len(column) > 40 or column.endswith(("?", ".", "!")) or column.replace(".", "", 1).isdigit()
+
+
+def _head_line(table: Table, present: list[str]) -> str:
+    names = (
+        ("text",) if len(present) == 1 else ("prompt", "completion", *map(str, range(3, len(present) + 1)))
+    )
+    separator = next((sign for sign, said in SEPARATORS.items() if said and f"{said}s" in table.note), ",")
+    return f"sed -i '1i {separator.join(names)}' {shlex.quote(str(table.path or table.name))}"

@@ -15,6 +15,7 @@ from typing import Any
 from ptx.data.derive import DERIVATIONS
 from ptx.data.names import MESSAGE_KEYS, USED
 from ptx.data.read import Record, Row, Table
+from ptx.data.records import column_word
 from ptx.data.shapes import COLUMNS, SHAPES, Form, has_value
 from ptx.data.turns import is_turns
 from ptx.errors import ConfigError, Problem
@@ -61,6 +62,11 @@ class Source:
         )
         return [*columns, *(f"{key} of messages" for key in keys)]
 
+    def _untrained(self, shape: str) -> int:
+        """The number of replies of conversations that the file takes out of training."""
+        rows = [record.row for record in self.records] if shape == self.form.shape == "messages" else []
+        return sum(turn.get("train") is False for row in rows for turn in row["messages"])
+
     def located(self, shape: str) -> list[Record]:
         """The canonical rows of ``shape``, each with its place in the file."""
         if shape == self.form.shape:
@@ -78,6 +84,8 @@ class Source:
         notes += [f"column {column} {USED[part]}" for part, column in self.form.beside.items()]
         if "context" in self.form.parts:
             notes.append(f"column {self.form.parts['context']} put below the prompt")
+        if untrained := self._untrained(shape):
+            notes.append(f"{untrained} replies read and not trained")
         if extra := self.unused:
             notes.append(f"not trained on: {', '.join(extra)}")
         return f"{count} row{'s' * (count != 1)}: {' → '.join(steps)}" + (
@@ -211,8 +219,6 @@ class DataSet:
         free = [column for column in self.columns if column not in used]
         fix = "give data of that shape"
         if missing and len(free) >= len(missing):
-            fix += (
-                f", or name the columns that hold it (of {', '.join(free)}):"
-                f" {' '.join(f'data.columns.{name}=COLUMN' for name in missing)}"
-            )
+            named = " ".join(column_word(name, column) for name, column in zip(missing, free, strict=False))
+            fix += f", or say which of its other columns ({', '.join(free)}) hold it, for example {named}"
         return Problem(f"{who} needs {wanted}; {holds}, which fits {suits}{lacking}", fix)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from ptx.data.names import REASONING, TRAINED_IF
@@ -43,7 +44,7 @@ def without(table: Table, names: Sequence[str], *, optional: bool) -> Table:
                 for name in unknown
             ]
         )
-    return Table(table.name, records, table.note)
+    return replace(table, records=records)
 
 
 def _known(met: set[str]) -> set[str]:

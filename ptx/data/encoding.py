@@ -142,6 +142,4 @@ def _best(file: Path, sample: bytes, line: int) -> Encoding:
     commands = " or ".join(
         f"iconv -f {CANDIDATES[codec]} -t UTF-8 {name} > {converted}" for codec in found[:3]
     )
-    raise ReadError(
-        f"not UTF-8, and its encoding is not clear, got {readings}", line, f"convert it: {commands}"
-    )
+    raise ReadError(f"not UTF-8, and its encoding is not clear ({readings})", line, f"convert it: {commands}")

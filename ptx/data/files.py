@@ -8,6 +8,7 @@ them: ``data/train-00000-of-00002.parquet``) or for its only data file.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -39,9 +40,9 @@ def find_files(path: Path, shapes: Iterable[str]) -> dict[str, list[Path]]:
         raise ConfigError(Problem(f"there is no file or folder {path}", _nearby(path)))
     if path.is_file():
         if suffix_of(path) not in SUFFIXES:
-            what = f"cannot read {path.name}: its ending is not one of {', '.join(SUFFIXES)}"
+            endings = f"{', '.join(SUFFIXES)} (behind them {', '.join(COMPRESSED)})"
             raise ConfigError(
-                Problem(what, f"rename it after its format; {', '.join(COMPRESSED)} may follow")
+                Problem(f"cannot read {path.name}: its ending is not one of {endings}", _other_ending(path))
             )
         return {"": [path]}
     if not path.is_dir():
@@ -51,6 +52,20 @@ def find_files(path: Path, shapes: Iterable[str]) -> dict[str, list[Path]]:
     return family or {
         "": _only(path, files or [file for file in sorted(path.glob("data/*")) if _is_data(file)])
     }
+
+
+def _other_ending(path: Path) -> str:
+    """What to do with a file of another format, or without the ending of its own."""
+    if path.suffix.lower() in (".xlsx", ".xls", ".ods", ".numbers"):
+        return "save it in the spreadsheet as CSV UTF-8, then data=./FILE.csv"
+    packed = path.suffix if path.suffix.lower() in COMPRESSED else ""
+    named = path.with_name(f"{path.name.removesuffix(packed)}.jsonl{packed}")
+    said = "if it holds JSON, name it so" if packed or not path.suffix else "write its rows as one of these"
+    return (
+        f"{said}: mv {shlex.quote(str(path))} {shlex.quote(str(named))}"
+        if packed or not path.suffix
+        else said
+    )
 
 
 def _is_data(file: Path) -> bool:

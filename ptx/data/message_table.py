@@ -9,6 +9,7 @@ messages belong together are refused: which path to train on would be a guess.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ptx.data.names import CALLING_ROLES
 from ptx.data.records import Record, Row, Table
@@ -65,7 +66,7 @@ def conversations_of(table: Table) -> Table:
     made = list(_grouped(table.records, group, order, (speaker, content)))
     by = f", in the order of {order}" if order else ""
     note = f"{len(table.records)} messages put together by {group}{by}"
-    return Table(table.name, made, "; ".join(filter(None, (table.note, note))))
+    return replace(table, records=made, note="; ".join(filter(None, (table.note, note))))
 
 
 def _first(names: Iterable[str], columns: list[str]) -> str:

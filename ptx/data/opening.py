@@ -5,7 +5,9 @@ All problems are reported at once.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from ptx.data.files import find_files
 from ptx.data.labels import read_labels
 from ptx.data.message_table import conversations_of
 from ptx.data.read import read_table
-from ptx.data.records import Fault, Record, Table, findings
+from ptx.data.records import Fault, Record, Table, column_word, findings
 from ptx.data.shapes import NAMES, SHAPES, Form, recognise
 from ptx.data.turns import RowError
 from ptx.errors import ConfigError, Problem, did_you_mean
@@ -72,7 +74,8 @@ def _wrong_settings(limit: int | None, columns: Columns, shape: str | None) -> I
     if limit is not None and limit < 1:
         yield Problem(f"data.limit must be at least 1, got {limit}", "try data.limit=100, or leave it out")
     if shape is not None and shape not in SHAPES:
-        yield Problem(f"no shape {shape!r}", f"{did_you_mean(shape, SHAPES)} type data.shape={SHAPES[0]}")
+        close = [*difflib.get_close_matches(shape, SHAPES, n=1), SHAPES[0]][0]
+        yield Problem(f"no shape {shape!r} (known: {', '.join(SHAPES)})", f"try data.shape={close}")
     for part in columns:
         if part not in NAMES:
             yield Problem(f"data.columns has no {part!r}", did_you_mean(part, NAMES))
@@ -119,14 +122,21 @@ def _converted(table: Table, form: Form) -> tuple[Table, Form, list[Record]]:
         try:
             records.append(record._replace(row=convert(form, record.row)))
         except RowError as fault:
-            fix = fault.fix or f"rows of this file are read as {form.shape} ({form})"
-            faults.append(Fault(record, str(fault), fix))
+            faults.append(Fault(record, str(fault), fault.fix or _fix(form, record)))
     if faults:
         raise ConfigError(findings(faults, len(table.records)))
     if form.shape == "pairs":
         rows = strip_repeated_prompts([record.row for record in records])
         records = [record._replace(row=row) for record, row in zip(records, rows, strict=True)]
     return table, form, records
+
+
+def _fix(form: Form, record: Record) -> str:
+    column = form.parts.get("messages", "")
+    if isinstance(record.row.get(column), str):
+        as_text = f"or train it as text: {column_word('text', column)}"
+        return f'write [{{"role": "user", "content": "..."}}, ...], {as_text}'
+    return f"fill it or delete the row (rows of this file are read as {form.shape}: {form})"
 
 
 def _with_labels(table: Table, form: Form) -> tuple[Table, list[Fault]]:
@@ -139,7 +149,7 @@ def _with_labels(table: Table, form: Form) -> tuple[Table, list[Fault]]:
     if others and part == "label":
         fix = f"write true or false, or leave the label out: data.shape={others[0]}"
         faults = [fault._replace(fix=fix) for fault in faults]
-    return Table(table.name, records, "; ".join(filter(None, (table.note, note)))), faults
+    return replace(table, records=records, note="; ".join(filter(None, (table.note, note)))), faults
 
 
 def _read(
@@ -177,4 +187,4 @@ def _renamed(table: Table, columns: Columns, *, optional: bool) -> Table:
         )
         for record in table.records
     ]
-    return Table(table.name, records, table.note)
+    return replace(table, records=records)

@@ -60,7 +60,7 @@ def read_table(files: list[Path], limit: int | None) -> Table:
     if problems:
         raise ConfigError(problems)
     name = ", ".join(file.name for file in files[:2]) + (", ..." if len(files) > 2 else "")
-    return Table(name, records, "; ".join(dict.fromkeys(notes)))
+    return Table(name, records, "; ".join(dict.fromkeys(notes)), files[0])
 
 
 Read = tuple[list[Record], list[Fault], tuple[str, ...]]

@@ -6,8 +6,11 @@ a file with 400 numbers in place of texts has one finding and not 400.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ptx.errors import Problem
@@ -38,11 +41,20 @@ class Table:
     name: str
     records: list[Record]
     note: str = ""
+    path: Path | None = None
 
     @property
     def columns(self) -> list[str]:
         """Every column that a row has, in the order of appearance."""
         return list(dict.fromkeys(column for record in self.records for column in record.row))
+
+
+def column_word(part: str, column: str) -> str:
+    """What to type to have ``column`` read as ``part``, quoted for Hydra and the shell where needed."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_.-]*", column):
+        return f"data.columns.{part}={column}"
+    quoted = column.replace("\\", "\\\\").replace('"', '\\"')
+    return shlex.quote(f'data.columns.{part}="{quoted}"')
 
 
 class ReadError(ValueError):
@@ -91,7 +103,7 @@ def _finding(found: list[Fault], total: int) -> Problem:
 
 def more(places: list[Record], total: int = 0) -> str:
     """In brackets, how many places there are behind the first one, and the next few of them."""
-    others = list(dict.fromkeys((place.unit, place.line) for place in places[1:]))
+    others = list(dict.fromkeys((place.unit, place.line) for place in places))[1:]
     if not others:
         return ""
     of = f" of {total} rows" if total else f" row{'s' * (len(others) > 1)}"

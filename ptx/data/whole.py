@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ptx.data.records import Record, more
+from ptx.data.records import Record, column_word, more
 from ptx.data.suspect import LONG, MANY, MOST, Texts
 
 ENOUGH = 20  # rows that a statement on a share needs
@@ -162,7 +162,7 @@ def _scores(records: Sequence[Record], parts: Mapping[str, str]) -> Iterator[str
 
 def _swap(parts: Mapping[str, str], one: str, two: str) -> str:
     first, second = parts.get(one, one), parts.get(two, two)
-    return f"data.columns.{one}={second} data.columns.{two}={first} swaps them"
+    return f"{column_word(one, second)} {column_word(two, first)} swaps them"
 
 
 def _is_number(value: object) -> bool:

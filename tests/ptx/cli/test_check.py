@@ -1,18 +1,25 @@
+# ruff: noqa: RUF001 (Turkish letters)
 """``ptx check``: what a model or data value is, what it can be used for, and what is wrong with it."""
 
 from __future__ import annotations
 
+import gzip
 import json
+import re
+import shlex
+import subprocess
+from pathlib import Path
 
 import pytest
 
+import ptx_kto
 import ptx_tiny
 
 
 @pytest.fixture(autouse=True)
 def host(toy, host_with, monkeypatch):
     """A host with the model that a configuration names by default."""
-    made = host_with(toy=toy, tiny=ptx_tiny)
+    made = host_with(toy=toy, tiny=ptx_tiny, kto=ptx_kto)
     monkeypatch.setattr("ptx.cli.check.get_host", lambda: made)
 
 
@@ -51,3 +58,95 @@ def test_a_folder_that_is_no_model_is_refused(ptx, desk):
 def test_without_a_value_it_says_what_to_give(ptx):
     code, _, err = ptx("check", "seed=1")
     assert (code, err.strip()) == (2, "ptx: nothing to check; give data=./my.jsonl or model=./folder")
+
+
+def lines(*rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+LATIN = "prompt,completion\n" + "Fransa'nın başkenti?,Şehir güzel.\n" * 9
+TURNS = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+#: files that are refused, with what was typed: every command that the answer gives is executed
+REFUSED = {
+    "columns of other names": ("my.jsonl", lines({"q": "a?", "a": "b."}), []),
+    "names with signs": ("my.jsonl", lines({"User question?": "a?", 'die "Größe"': "b."}), []),
+    "one column": ("my.jsonl", lines({"story": "Once."}), []),
+    "a typing error": ("my.jsonl", lines({"promt": "a?", "completion": "b."}), []),
+    "capitals": ("my.jsonl", lines({"Prompt": "a?", "Completion": "b."}), []),
+    "two answers": ("my.jsonl", lines({"problem": "a?", "solution": "b.", "answer": "c"}), []),
+    "an unknown shape": ("my.jsonl", lines({"prompt": "a?", "completion": "b."}), ["data.shape=completion"]),
+    "a label that is none": ("my.jsonl", lines({"prompt": "a?", "completion": "b.", "label": "meh"}), []),
+    "texts as messages": ("my.jsonl", lines({"messages": "Once."}), []),
+    "a table without a head": ("my.csv", b"What is 2 + 2?,4\nWhat is 3 + 3?,6\n", []),
+    "another separator": ("my.csv", b"What is 2 + 2?;4\nWhat is 3 + 3?;6\n", []),
+    "a column of pictures": (
+        "my.jsonl",
+        lines({"prompt": "<image> a?", "completion": "b.", "image": "x.png"}),
+        [],
+    ),
+    "weights": ("my.jsonl", lines({"prompt": "a?", "completion": "b.", "weight": 0.5}), []),
+    "a compression alone": ("my.gz", gzip.compress(lines({"text": "Once."})), []),
+    "one line in another encoding": (
+        "my.jsonl",
+        lines({"text": "a"}) + '{"text": "ö"}\n'.encode() * 3 + b'{"text": "sch\xf6n"}\n',
+        [],
+    ),
+    "an encoding that is not clear": ("a b.csv", LATIN.encode("cp1254"), []),
+    "several files": ("folder/b.jsonl", lines({"text": "Once."}), []),
+    "a method that needs a label": (
+        "my.jsonl",
+        lines(*[{"prompt": f"{n}?", "completion": f"{n}.", "rating": n % 2} for n in range(6)]),
+        ["method=kto"],
+    ),
+}
+
+
+def commands_of(message):
+    """The ways out that a message gives: words for the command line, or a command of the shell."""
+    found = []
+    for part in re.split(r" or (?=data\.|iconv)|\n", message):
+        if shell := re.search(r"\b(?:iconv|mv|sed) .*?(?= \(names:|$)", part):
+            found.append(shell.group())
+        elif words := [word for word in _words(part) if re.match(r"data(\.\w+)*=", word)]:
+            found.append(words)
+    return found
+
+
+def _words(text):
+    """Its words, as a shell would hand them on; apostrophes of prose are no quotes."""
+    return [word for piece in re.findall(r"'data\.[^']*'|\S+", text) for word in _shell(piece)]
+
+
+def _shell(piece):
+    return shlex.split(piece) if piece.startswith("'data.") else [piece.rstrip(",.;:)")]
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_every_command_of_an_answer_makes_the_data_pass(ptx, desk, name):
+    file, content, typed = REFUSED[name]
+    path = desk / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    if "/" in file:
+        path.with_name("c.jsonl").write_bytes(content)
+    given = [f"data=./{file.partition('/')[0]}"] if "/" in file else [f'data="./{file}"']
+    code, out, err = ptx("check", *given, *typed)
+    assert code == 2, out
+    ways = commands_of(err.partition("; ")[2] if "did you mean" not in err else err)
+    assert ways, err
+    for way in ways:
+        if isinstance(way, str):
+            assert_passes_after(way, ptx, desk, path)
+        else:
+            parts = {word.partition("=")[0] for word in way}
+            kept = [word for word in (*given, *typed) if word.partition("=")[0] not in parts]
+            assert ptx("check", *kept, *way)[0] == 0, (way, err)
+
+
+def assert_passes_after(command, ptx, desk, path):
+    before, content = set(desk.rglob("*")), path.read_bytes()
+    subprocess.run(["bash", "-c", command], check=False, cwd=desk, capture_output=True)
+    made = [file for file in set(desk.rglob("*")) - before if file.is_file()] or [path]
+    assert ptx("check", f'data="{Path(made[0])}"')[0] == 0, command
+    made[0].unlink()
+    path.write_bytes(content)

@@ -51,7 +51,7 @@ def test_unknown_columns_are_answered_with_what_to_type(tmp_path, opened, refuse
     assert "did you mean 'prompt'?" in refused(
         lambda: opened(tmp_path, {"question": "a"}, columns={"prompts": "question"})
     )
-    assert "did you mean 'pairs'?" in refused(lambda: opened(tmp_path, {"text": "a"}, shape="pair"))
+    assert "try data.shape=pairs" in refused(lambda: opened(tmp_path, {"text": "a"}, shape="pair"))
     assert "data.limit must be at least 1, got 0" in refused(lambda: opened(tmp_path, {"text": "a"}, limit=0))
 
 
