@@ -11,16 +11,18 @@ What the server offers, and how it is used for generation, log-likelihood and sc
   looked up among all tokens
 - it keeps earlier texts and reuses what a new text shares with them: the first request of every text starts
   without a cache, so that an answer does not depend on earlier requests
-- it listens on a port of this machine: with a random key that nobody has
+- it listens on a port of this machine, for requests with a random key: used to split texts
 """
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import secrets
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,17 @@ FORCED = 1e6  # added to a token's score, so that it is chosen
 QUIET = -1
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """The server is a child of this process; it sends nobody elsewhere."""
+
+    @override
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())  # needs no proxy
+
+
 class GgufLanguageModel(TokenModel):
     """A package opened with llama.cpp."""
 
@@ -48,14 +61,25 @@ class GgufLanguageModel(TokenModel):
     def __init__(self, folder: Path, context: int, slots: int = 1) -> None:
         described = read_package(folder)
         length = min(context, described["context_length"])
+        self.key = secrets.token_hex()
         super().__init__(
             folder,
-            serve(folder / FILE, length * slots, slots),
+            serve(folder / FILE, length * slots, slots, self.key),
             max_length=length,
             vocabulary=described["vocab_size"],
             ends=described["eos_token_id"],
             batch_size=1,
         )
+
+    def split(self, text: str) -> list[int]:
+        """Return the tokens of ``text`` by the tokenizer in the file; special tokens in it count as such."""
+        request = urllib.request.Request(  # noqa: S310 - the server of this process
+            f"{self.model.listening_address}/tokenize",
+            json.dumps({"content": text, "add_special": False, "parse_special": True}).encode(),
+            {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"},
+        )
+        with OPENER.open(request, timeout=60) as answer:
+            return [int(token) for token in json.load(answer)["tokens"]]
 
     @override
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
@@ -184,10 +208,11 @@ class Stream:
         return False
 
 
-def serve(file: Path, context: int, slots: int) -> Any:
+def serve(file: Path, context: int, slots: int, key: str) -> Any:
     """Return llama.cpp's server for ``file``, with this process's number of threads.
 
-    ``slots`` requests share ``context`` tokens.
+    ``slots`` requests share ``context`` tokens. It listens on a port of this machine for requests with
+    ``key``.
 
     Raises:
         StepError: llama.cpp cannot open the file.
@@ -199,7 +224,7 @@ def serve(file: Path, context: int, slots: int) -> Any:
     settings.fit_params = False  # true could change the context
     settings.cache_ram_mib = 0  # no cache of earlier texts
     settings.verbosity = QUIET
-    settings.api_keys = [secrets.token_hex()]
+    settings.api_keys = [key]
     count = threads() or os.cpu_count() or 1
     settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = count
     try:

@@ -31,6 +31,7 @@ from ptx_judge.rubric import NAN, Request, requests, verdict
 
 REFUSED = (400, 413, 422)  # only this question is refused; others may be accepted
 FIRST_WAIT, LONGEST_WAIT = 0.5, 8.0  # seconds
+ELSEWHERE = "ptx-redirected-to"  # a header that is added to a reply whose redirect is refused
 SHOWN = 300  # characters of a server's reply in an error
 
 
@@ -136,7 +137,7 @@ class Asking:
     """Asks one evaluation's questions, several at a time."""
 
     def __init__(self, run: Run, scorer: Endpoint, journal: Journal) -> None:
-        from openai import OpenAI
+        from openai import DefaultHttpxClient, OpenAI
 
         self.run, self.scorer, self.journal = run, scorer, journal
         self.sweep = run.plan.sweep if run.plan else run.config.name or ""
@@ -147,6 +148,7 @@ class Asking:
             api_key=key or "none",
             timeout=scorer.timeout,
             max_retries=scorer.retries,
+            http_client=DefaultHttpxClient(event_hooks={"response": [refuse_other_host]}),
         )
 
     def all(self, missing: dict[str, dict[str, Any]]) -> dict[str, str]:
@@ -189,6 +191,8 @@ class Asking:
                 tried += 1 + int(raw.retries_taken)
                 found = completion(raw.http_response.text)
             except openai.APIStatusError as error:
+                if place := error.response.headers.get(ELSEWHERE):
+                    raise StepError(self.sent_on(place)) from error
                 if error.status_code in REFUSED:
                     return f"HTTP {error.status_code}: {error.message[:SHOWN]}"
                 raise StepError(self.gave_up(error)) from error
@@ -207,6 +211,13 @@ class Asking:
             f" {raw.http_response.text[:SHOWN]!r}"
         )
 
+    def sent_on(self, place: str) -> str:
+        """The error message when the server sends the questions to another host."""
+        return (
+            f"{self.scorer.base_url} sends its questions on to another host, {place}; no prompt was sent"
+            " there. If you trust that host, name it: scorer.endpoint.base_url=..."
+        )
+
     def gave_up(self, error: Exception) -> str:
         """The error message when retries did not help."""
         kept = (
@@ -216,6 +227,20 @@ class Asking:
             f"{self.scorer.base_url}: {type(error).__name__}: {str(error)[:SHOWN]} (after up to"
             f" {self.scorer.retries} retries); {kept}"
         )
+
+
+def refuse_other_host(response: Any) -> None:
+    """Keep the client from following a redirect to another host: the prompts and the key would go there."""
+    place = response.headers.get("location")
+    if not place or not response.has_redirect_location:
+        return
+    asked, sent_on = response.request.url, response.request.url.join(place)
+    same = (asked.host, asked.port) == (sent_on.host, sent_on.port) or (
+        asked.host == sent_on.host and (asked.scheme, sent_on.scheme) == ("http", "https")
+    )
+    if not same:
+        del response.headers["location"]
+        response.headers[ELSEWHERE] = str(sent_on)
 
 
 def waits(retries: int) -> list[float]:

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from ptx import machine
 from ptx.config import Cluster, Launch, RunConfig, setting
-from ptx.errors import Problem, did_you_mean, must_be_at_least
+from ptx.errors import Problem, did_you_mean, must_be_at_least, must_be_one_of
 from ptx.files import digest_of
 from ptx.guard.plain_yaml import read_yaml
 from ptx.guard.reading import FileError
@@ -269,8 +269,14 @@ class Ray(Cluster):
     )
     cpus: float = setting(1.0, "cores of a task; also its OMP_NUM_THREADS")
     gpus: float = setting(0.0, "GPUs of a task; Ray sets CUDA_VISIBLE_DEVICES")
+    listen: str = setting(
+        "loopback",
+        "where a Ray that is started on this machine listens: loopback, or all (every network can then send"
+        " it code to run)",
+    )
 
     def __post_init__(self) -> None:
+        must_be_one_of("cluster.listen", self.listen, ("loopback", "all"), "loopback")
         if not self.cpus > 0:
             raise ValueError(f"cluster.cpus must be positive, got {self.cpus}; try cluster.cpus=1")
         if not self.gpus >= 0:

@@ -54,12 +54,18 @@ def run_on_ray(
     return Outcome(runner.done, todo.kept, tuple(runner.failed), runner.interrupted, left=todo.left)
 
 
+#: Ray's variable for clusters of several machines; without them all its ports are on loopback
+ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
+
+
 def connect(cluster: Ray) -> None:
     """Connect to the Ray cluster, or start Ray on this machine; telemetry is switched off."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    address = cluster.address or os.environ.get("RAY_ADDRESS")
+    if not address and cluster.listen == "loopback":
+        os.environ[ONE_MACHINE] = "0"  # read when Ray is imported
     import ray
 
-    address = cluster.address or os.environ.get("RAY_ADDRESS")
     own: dict[str, Any] = {} if address else {"include_dashboard": False, "object_store_memory": OBJECT_STORE}
     ray.init(address=address, log_to_driver=False, logging_level="error", **own)
 

@@ -100,6 +100,9 @@ class Handler(BaseHTTPRequestHandler):
         time.sleep(1.0)
         self.close_connection = True
 
+    def elsewhere(self, body):
+        self.send(307, "", Location=self.server.elsewhere)
+
     def nonsense(self, body):
         self.send(200, {"hello": "world"})
 

@@ -53,6 +53,33 @@ def test_a_request_that_fails_is_tried_again(serve, judging, trouble, monkeypatc
     assert sum(server.billed.values()) == 1
 
 
+def test_a_server_that_sends_the_questions_to_another_host_is_refused_and_no_prompt_goes_there(
+    serve, judging, monkeypatch
+):
+    monkeypatch.setenv("MY_KEY", "sk-0123456789")
+    stranger, server = serve(), serve(script=["elsewhere"] * 9)
+    server.elsewhere = f"{stranger.url}/chat/completions"
+    with pytest.raises(StepError, match=f"sends its questions on to another host, {stranger.url}"):
+        ask(judging(), told(server, key_env="MY_KEY", concurrency=1), n=1)
+    assert stranger.requests == []
+    assert len(server.requests) == 1, "it is not asked again"
+
+
+def test_a_redirect_on_the_same_host_is_followed(serve, judging):
+    server = serve(script=["elsewhere"])
+    server.elsewhere = "/v1/chat/completions"
+    assert ask(judging(), told(server), n=1) == [1.0]
+
+
+def test_a_secret_in_the_arguments_is_sent_and_not_recorded(serve, judging, monkeypatch):
+    monkeypatch.setenv("MY_KEY", "sk-0123456789")
+    server, run = serve(), judging()
+    ask(run, told(server, args={"user": "${oc.env:MY_KEY}"}), n=1)
+    assert server.requests[0]["user"] == "sk-0123456789"
+    kept = [file.read_text() for file in endpoint.journal_path(told(server)).parent.iterdir()]
+    assert not any("sk-0123456789" in text for text in kept)
+
+
 def test_the_server_s_retry_after_is_waited_for(serve, judging, monkeypatch):
     waits, sleep = [], time.sleep
     monkeypatch.setattr(time, "sleep", lambda seconds: (waits.append(seconds), sleep(seconds)))

@@ -59,6 +59,7 @@ def test_a_secret_of_the_environment_stays_a_reference_in_the_configuration(toy_
     monkeypatch.setenv("MY_PLACE", "elsewhere")
     words = [
         "method=toy",
+        "model=./model",
         "against=${oc.env:MY_API_KEY}",
         "out=${oc.env:MY_PLACE}",
         "method.args.x=sk-0123456789",

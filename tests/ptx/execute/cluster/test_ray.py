@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import os
+import subprocess
 import sys
 import types
 from importlib.util import find_spec
@@ -10,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ptx.execute.cluster.ray import connect, run_on_ray
+from ptx.execute.cluster.ray import ONE_MACHINE, connect, run_on_ray
 from ptx.execute.launchers import Ray
 from ptx.files import read_json
 from ptx.testing import Silent
@@ -122,6 +125,41 @@ def test_the_address_is_the_setting_else_that_of_the_environment(
     connect(cluster)
     assert ray.options["address"] == address
     assert ("object_store_memory" in ray.options) is (address is None)
+
+
+@pytest.mark.parametrize(
+    ("cluster", "loopback"),
+    [(Ray(), True), (Ray(listen="all"), False), (Ray(address="auto"), False)],
+)
+def test_a_ray_that_is_started_here_listens_on_loopback_unless_asked(fake, monkeypatch, cluster, loopback):
+    monkeypatch.delenv(ONE_MACHINE, raising=False)
+    monkeypatch.setattr("os.environ", dict(os.environ))
+    fake()
+    connect(cluster)
+    assert (os.environ.get(ONE_MACHINE) == "0") is loopback
+
+
+LISTENING = """
+import psutil
+from ptx.execute.cluster.ray import connect
+from ptx.execute.launchers import Ray
+connect(Ray())
+import ray
+me = psutil.Process()
+found = [c.laddr.ip for p in (me, *me.children(recursive=True)) for c in p.net_connections("inet")
+         if c.status == "LISTEN"]
+ray.shutdown()
+print(sorted(set(found)))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install 'ptx[ray]'")
+def test_no_port_of_a_real_ray_is_open_to_a_network(folder):
+    done = subprocess.run([sys.executable, "-c", LISTENING], capture_output=True, text=True, check=True)
+    found = ast.literal_eval(done.stdout.strip().splitlines()[-1])
+    assert found
+    assert all(address.endswith("127.0.0.1") for address in found)
 
 
 @pytest.mark.slow
