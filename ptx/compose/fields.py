@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -12,6 +13,13 @@ from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import Problem, did_you_mean
 
 OPEN_GROUPS = [group for group, (_, many) in GROUPS.items() if many]
+
+
+@dataclass(frozen=True)
+class NoSuchField(Problem):
+    """A typed field that a run does not have; in a grid it is one only if no run has it."""
+
+    key: str = ""
 
 
 def set_field(node: DictConfig, key: str, value: Any) -> list[Problem]:
@@ -52,7 +60,7 @@ def _expected_type(typed: Any, name: str) -> str:
     return f"it must be {getattr(found[0].type, '__name__', found[0].type)}" if found else ""
 
 
-def _unknown_field(node: DictConfig, path: list[str], key: str) -> Problem:
+def _unknown_field(node: DictConfig, path: list[str], key: str) -> NoSuchField:
     """The problem of ``key`` when there is nothing at ``path``, its first parts."""
     parent: Any = node
     for part in path[:-1]:
@@ -60,12 +68,13 @@ def _unknown_field(node: DictConfig, path: list[str], key: str) -> Problem:
     known = [str(name) for name in parent] if isinstance(parent, DictConfig) else []
     where = ".".join(path[:-1]) or "the configuration"
     if len(path) < len(key.split(".")) and path[0] in OPEN_GROUPS and len(path) == 2:
-        return Problem(
+        return NoSuchField(
             f"{key}: {path[1]!r} is not among {path[0]}={as_typed(known)}",
             f"add it: {path[0]}=[{','.join([*known, path[1]])}]",
+            key=key,
         )
     if len(path) == 2 and path[0] == "method" and path[1] in IN_METHOD and path[1] in known:
-        return Problem(f"{key}: no {path[1]} is set", f"add {IN_METHOD[path[1]]}")
+        return NoSuchField(f"{key}: no {path[1]} is set", f"add {IN_METHOD[path[1]]}", key=key)
     if path[0] in GROUPS and (not known or len(path) == 1):
-        return Problem(f"{key}: no {path[0]} is set", f"choose one with {path[0]}=NAME")
-    return Problem(f"{where} has no field {path[-1]!r}", did_you_mean(path[-1], known))
+        return NoSuchField(f"{key}: no {path[0]} is set", f"choose one with {path[0]}=NAME", key=key)
+    return NoSuchField(f"{where} has no field {path[-1]!r}", did_you_mean(path[-1], known), key=key)

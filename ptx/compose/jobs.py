@@ -8,7 +8,7 @@ wrong type is found at once and named in full. A grid (``-m``) is composed job b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hydra import compose
@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from ptx.compose.default_data import add_default_data
 from ptx.compose.default_evaluators import add_default_evaluators
-from ptx.compose.fields import OPEN_GROUPS, as_typed, set_field
+from ptx.compose.fields import OPEN_GROUPS, NoSuchField, as_typed, set_field
 from ptx.compose.former_names import without_former_names
 from ptx.compose.groups import hydra, known
 from ptx.compose.overrides import RUNTIME, choices_and_values, grid, read
@@ -65,28 +65,38 @@ def compose_jobs(
         ConfigError: one error with every problem of every job.
     """
     composed: Frozen = {} if frozen is None else frozen
-    overrides = read(words, multirun=multirun)
+    overrides = read(host, words, multirun=multirun)
+    given = frozenset(override.key_or_group for override in overrides)
     problems: list[Problem] = []
     jobs: list[Job] = []
+    lacking: list[dict[str, Problem]] = []  # of each job: the typed fields that it does not have
     with hydra(host, config_dir):
         for row in grid(overrides):
             notes: list[str] = []
             config, found = _compose_one(host, verb, [line for line, _ in row], composed, notes)
+            lacking.append({problem.key: problem for problem in found if isinstance(problem, NoSuchField)})
             problems += found
             if config is not None:
-                varied = {line.partition("=")[0]: line.partition("=")[2] for line, sweeps in row if sweeps}
-                jobs.append(
-                    Job(
-                        config,
-                        [line for line, _ in row],
-                        varied,
-                        frozenset(o.key_or_group for o in overrides),
-                        tuple(notes),
-                    )
-                )
-    if problems:
+                kept = [(line, swept) for line, swept in row if line.partition("=")[0] not in lacking[-1]]
+                varied = {line.partition("=")[0]: line.partition("=")[2] for line, swept in kept if swept}
+                jobs.append(Job(config, [line for line, _ in kept], varied, given, tuple(notes)))
+    if problems := _without_those_of_some(problems, lacking):
         raise ConfigError(_with_broken_plugins(host, problems))
+    jobs[0] = replace(jobs[0], notes=(*jobs[0].notes, *_lacking_somewhere(lacking)))
     return jobs
+
+
+def _without_those_of_some(problems: list[Problem], lacking: list[dict[str, Problem]]) -> list[Problem]:
+    """The problems without those of fields that some job has: a field goes to the jobs that have it."""
+    nowhere = {key: problem for key, problem in lacking[0].items() if all(key in one for one in lacking)}
+    return [p for p in problems if not isinstance(p, NoSuchField) or p is nowhere.get(p.key)]
+
+
+def _lacking_somewhere(lacking: list[dict[str, Problem]]) -> Iterator[str]:
+    """A sentence for each typed field that only some of the jobs have."""
+    for key in dict.fromkeys(key for one in lacking for key in one):
+        having = sum(key not in one for one in lacking)
+        yield f"{key} is set in {having} of {len(lacking)} runs: the others have no such field"
 
 
 def _compose_one(
@@ -118,7 +128,10 @@ def _compose_one(
         return None, [Problem(f"cannot compose {' '.join(lines)}: {reason(error)}")]
     model = host.choices.get(("model", choices.get("model", "tiny")))
     problems = _apply(host, node, values, model.suggests if model else {}, notes)
-    return (None, problems) if problems else _typed(node)
+    if not all(isinstance(problem, NoSuchField) for problem in problems):
+        return None, problems
+    config, refused = _typed(node)
+    return config, problems + refused
 
 
 def _composed(verb: str, overrides: list[str], lists: dict[str, list[str]], frozen: Frozen) -> DictConfig:

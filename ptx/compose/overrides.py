@@ -20,9 +20,11 @@ from hydra.errors import HydraException
 
 from ptx.compose.fields import OPEN_GROUPS, as_typed
 from ptx.compose.groups import known
+from ptx.compose.words import parse
 from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.guard.secrets import masked
+from ptx.hooks.host import Host
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 DATA_SUFFIXES = (
@@ -32,14 +34,14 @@ DATA_SUFFIXES = (
 RUNTIME = "runtime"
 
 
-def read(words: Sequence[str], *, multirun: bool) -> list[Override]:
+def read(host: Host, words: Sequence[str], *, multirun: bool) -> list[Override]:
     """The words as overrides of Hydra.
 
     Raises:
         ConfigError: with every word that cannot be read, and, without ``multirun``, every word that names
             several values.
     """
-    overrides = _parsed([masked(word) for word in words])
+    overrides = _parsed(host, [masked(word) for word in words], multirun=multirun)
     if not multirun and (swept := [one.input_line for one in overrides if one.is_sweep_override()]):
         raise ConfigError(
             [Problem(f"{line!r} names several values", "add -m to run them all") for line in swept]
@@ -47,16 +49,16 @@ def read(words: Sequence[str], *, multirun: bool) -> list[Override]:
     return _runtimes_as_sweep(overrides)
 
 
-def _parsed(words: Sequence[str]) -> list[Override]:
-    parser, parsed, problems = OverridesParser.create(), [], []
+def _parsed(host: Host, words: Sequence[str], *, multirun: bool) -> list[Override]:
+    parsed, problems = [], []
     for word in words:
         try:
-            parsed.append(parser.parse_override(word))
+            parsed.append(parse(host, word, multirun=multirun))
         except HydraException as error:
             problems.append(
                 Problem(
                     f"cannot read {word!r}: {str(error).splitlines()[0]}",
-                    "write key=value, in quotes where the shell needs them",
+                    "write key=value; a list is [a,b]; quote the whole word for the shell",
                 )
             )
     for override in parsed:

@@ -40,9 +40,7 @@ class Lora:
     r: int = setting(8, "rank of the update")
     alpha: int = setting(16, "scale: the update is multiplied by alpha / r")
     dropout: float = setting(0.0, "dropout on the adapter's input")
-    targets: str = setting(
-        "all-linear", "which modules: all-linear, or a comma-separated list such as q_proj,v_proj"
-    )
+    targets: list[str] = setting(["all-linear"], "which modules: all-linear, or names such as q_proj,v_proj")
     merge: bool = setting(
         True, "merge the adapter into the weights; false keeps an adapter folder beside its base"
     )
@@ -121,6 +119,7 @@ class Promise:
     skip: tuple[str, ...] = ()  # regular expressions of layers that must not change by a bit
     every_layer: bool = False  # all layers but those of ``skip`` must change
     nothing_else: bool = False  # embeddings, norms and the output layer must not change by a bit
+    same_function: bool = False  # it computes what its input computes, but for rounding
     keeps_zeros: bool = True  # weights that an earlier step pruned stay zero
     dtype: str = ""  # of the weights that are not quantised; empty: as in the input
     max_bytes: int | None = None  # of all files of the result
@@ -129,7 +128,7 @@ class Promise:
     )
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Compressor(Part):
     """A compression step (``compress=[...]``); its result is checked against :meth:`promise`.
 
@@ -137,6 +136,11 @@ class Compressor(Part):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("calibration",)
+    collapse: str = setting(
+        "refuse",
+        "a result that predicts text worse than guessing, while its input did not: refuse, or warn",
+        identity=False,
+    )
 
     def promise(self) -> Promise:
         """The properties that the result must have."""

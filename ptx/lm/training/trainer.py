@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ptx.config import Lora
 from ptx.errors import StepError
 from ptx.hooks.run import Run
+from ptx.lm.dtypes import exact_dtype, keep_dtypes, main_dtype
 from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_adapter, save_model, weights_of
+from ptx.lm.merge import merged
 from ptx.lm.training.distributed import gather_state, is_sharded, ranks
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
 from ptx.lm.training.rows import as_dataset
@@ -56,7 +58,7 @@ def load_policy(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel
         options["quantization_config"] = _four_bits()
     device = run.device if ranks() == 1 else "cpu"  # the trainer moves each rank's part to its device
     policy = load_model(model, _dtype(run, method), device, **options)
-    return policy.merge_and_unload().requires_grad_(True) if is_adapter(model.path) else policy
+    return merged(policy).requires_grad_(True) if is_adapter(model.path) else policy
 
 
 def load_reference(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel | None:
@@ -94,14 +96,11 @@ def peft_config(lora: Lora | None) -> Any:
         return None
     from peft import LoraConfig
 
-    targets = (
-        lora.targets if lora.targets == "all-linear" else [name.strip() for name in lora.targets.split(",")]
-    )
     return LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=targets,
+        target_modules="all-linear" if lora.targets == ["all-linear"] else lora.targets,
         task_type="CAUSAL_LM",
     )
 
@@ -195,14 +194,16 @@ def _save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef)
         return ModelRef.of(folder, "adapter")
     if lora is not None:
         trained = _merged(run, trained, method, model)
-    save_model(trained.to(result_dtype(method, model)), tokenizer, folder)
+    exact = getattr(torch, exact_dtype(model.path)) if method.dtype == "auto" else result_dtype(method, model)
+    save_model(trained.to(exact), tokenizer, folder)
+    if method.dtype == "auto":
+        keep_dtypes(folder, model.path)
     return ModelRef.of(folder)
 
 
 def _reassembled(method: TrlMethod, model: ModelRef, state: dict[str, Tensor]) -> PreTrainedModel:
     """The full model on the CPU with the weights of a sharded training. Needs GPUs, so it is not tested."""
-    whole = load_model(model, "float32", "cpu")
-    whole = whole.merge_and_unload() if is_adapter(model.path) else whole
+    whole = merged(load_model(model, "float32", "cpu"))
     if method.lora is not None:
         from peft import get_peft_model
 
@@ -220,7 +221,7 @@ def _merged(run: Run, trained: PeftModel, method: TrlMethod, model: ModelRef) ->
 
     if not method.lora.quantize:
         masks = zero_masks(trained) if method.keep_zeros else {}
-        merged = trained.merge_and_unload()
+        made = merged(trained)
     else:
         from peft import PeftModel
 
@@ -228,17 +229,16 @@ def _merged(run: Run, trained: PeftModel, method: TrlMethod, model: ModelRef) ->
         trained.save_pretrained(adapter)
         base = load_model(model, "bfloat16", run.device)
         masks = zero_masks(base) if method.keep_zeros else {}
-        merged = PeftModel.from_pretrained(base, str(adapter)).merge_and_unload()
+        made = merged(PeftModel.from_pretrained(base, str(adapter)))
         shutil.rmtree(adapter)
-    set_masked_to_zero(merged, masks)
-    return merged
+    set_masked_to_zero(made, masks)
+    return made
 
 
 def result_dtype(method: TrlMethod, model: ModelRef) -> torch.dtype:
-    """The dtype of the saved model: ``method.dtype``, by default that of the original model."""
+    """The dtype of the saved model: ``method.dtype``, by default that of most weights of the original."""
     import torch
 
     if method.dtype != "auto":
         return getattr(torch, method.dtype)
-    stored = getattr(torch, inspection.inspect(weights_of(model.path)).dtype, None)
-    return stored if isinstance(stored, torch.dtype) and stored.is_floating_point else torch.float32
+    return getattr(torch, main_dtype(model.path))

@@ -151,7 +151,7 @@ def _lora_problems(lora: Lora, config: RunConfig, model: Path) -> list[Problem]:
                 fields=("method.lora.quantize",),
             )
         )
-    if lora.targets == "all-linear" or inspection.problems(model):
+    if lora.targets == ["all-linear"] or inspection.problems(model):
         return found
     modules = sorted(
         {
@@ -161,7 +161,7 @@ def _lora_problems(lora: Lora, config: RunConfig, model: Path) -> list[Problem]:
             if len(size) == 2
         }
     )
-    for target in (part.strip() for part in lora.targets.split(",")):
+    for target in lora.targets:
         if target.rpartition(".")[2] not in modules:
             found.append(
                 Problem(

@@ -163,3 +163,22 @@ def test_a_word_that_cannot_be_read_is_named(toy_host, desk, word):
     (problem,) = problems_of(toy_host, [*BASE, word])
     assert problem.startswith(f"cannot read {word!r}: ")
     assert "write key=value" in problem
+
+
+def test_a_field_of_a_grid_goes_to_the_jobs_that_have_it(toy_host, desk):
+    jobs = compose_jobs(
+        toy_host, "train", [*BASE, "compress=[],[halve]", "compress.halve.keep=0.25"], multirun=True
+    )
+    assert jobs[0].config.compress == {}
+    assert jobs[1].config.compress["halve"].keep == 0.25
+    assert jobs[0].varied == {"compress": "[]"}
+    assert "compress.halve.keep=0.25" not in jobs[0].overrides
+    assert jobs[0].notes[-1] == "compress.halve.keep is set in 1 of 2 runs: the others have no such field"
+
+
+def test_a_field_that_no_job_of_a_grid_has_is_one_problem(toy_host, desk):
+    with pytest.raises(ConfigError) as caught:
+        compose_jobs(toy_host, "train", [*BASE, "seed=1,2", "method.rte=1"], multirun=True)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "method has no field 'rte'; did you mean 'rate'?"
+    ]

@@ -5,10 +5,11 @@ import pytest
 from ptx import ConfigError
 from ptx.compose.groups import hydra
 from ptx.compose.overrides import choices_and_values, grid, is_path, read
+from ptx.hooks.host import get_host
 
 
 def rows(*words, multirun=True):
-    return [[line for line, _ in row] for row in grid(read(words, multirun=multirun))]
+    return [[line for line, _ in row] for row in grid(read(get_host(), words, multirun=multirun))]
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def test_the_last_axis_of_a_grid_varies_fastest():
 
 
 def test_only_the_words_of_an_axis_vary():
-    first, _ = grid(read(["a=1,2", "b=x"], multirun=True))
+    first, _ = grid(read(get_host(), ["a=1,2", "b=x"], multirun=True))
     assert first == [("a=1", True), ("b=x", False)]
 
 
@@ -43,7 +44,7 @@ def test_a_list_of_runtimes_is_an_axis_without_multirun():
 
 def test_every_unreadable_word_is_reported_and_nothing_can_be_deleted():
     with pytest.raises(ConfigError) as caught:
-        read(["a=(", "method", "~method"], multirun=False)
+        read(get_host(), ["a=(", "method", "~method"], multirun=False)
     found = [str(problem) for problem in caught.value.problems]
     assert len(found) == 3
     assert found[0].startswith("cannot read 'a=('")

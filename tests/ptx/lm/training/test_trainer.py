@@ -58,8 +58,8 @@ def test_the_result_has_the_dtype_of_the_original_unless_the_method_names_one(ch
 
 def test_a_lora_becomes_a_peft_config_with_its_targets():
     assert peft_config(None) is None
-    assert peft_config(Lora(r=4, targets="all-linear")).target_modules == "all-linear"
-    made = peft_config(Lora(r=4, alpha=8, targets="q_proj, v_proj"))
+    assert peft_config(Lora(r=4, targets=["all-linear"])).target_modules == "all-linear"
+    made = peft_config(Lora(r=4, alpha=8, targets=["q_proj", "v_proj"]))
     assert made.target_modules == {"q_proj", "v_proj"}
     assert (made.r, made.lora_alpha, made.task_type) == (4, 8, "CAUSAL_LM")
 

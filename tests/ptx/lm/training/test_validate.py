@@ -155,7 +155,7 @@ def test_qlora_on_a_cpu_says_what_works_there(messages_of):
 
 
 def test_adapter_targets_that_the_model_lacks_are_named(messages_of, model):
-    assert messages_of(KTO(lora=Lora(targets="q_proj, v_prj"))) == [
+    assert messages_of(KTO(lora=Lora(targets=["q_proj", "v_prj"]))) == [
         f"{model} has no module 'v_prj' for method.lora.targets; it has q_proj, or use all-linear"
     ]
 
