@@ -50,7 +50,8 @@ class Folder:
         weights = [
             bits
             for name, bits in found.items()
-            if flat_name(name).rpartition(".")[2] in ("weight", "weight_packed", "weight_data", "qweight")
+            if name == layer
+            or flat_name(name).rpartition(".")[2] in ("weight", "weight_packed", "weight_data", "qweight")
         ]
         return float(sum(weights)), float(sum(found.values()))
 
@@ -58,5 +59,5 @@ class Folder:
         return [
             name
             for name in self.types
-            if flat_name(name).rpartition(".")[0] == layer and not name.endswith(".bias")
+            if name == layer or (flat_name(name).rpartition(".")[0] == layer and not name.endswith(".bias"))
         ]

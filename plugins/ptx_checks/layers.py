@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ptx.lm.compression.sparsity import has_pattern
+from ptx.lm.matrices import EXPERTS, Matrix, changeable, stored_parts, stored_tensor
 from ptx.lm.quanto import dense as full
 from ptx_checks.folders import Folder
 
@@ -21,7 +23,7 @@ PRUNED = 0.05  # a dense layer has almost no exact zeros; from this share on the
 
 @dataclass(frozen=True)
 class Layer:
-    """One linear layer before and after. Shares are of its weights."""
+    """A linear layer, or the experts of a layer together, before and after. Shares are of its weights."""
 
     name: str
     asked: bool  # not left out by ``skip``
@@ -37,37 +39,55 @@ class Layer:
     mask_kept: float = 1.0  # share of a mask's zeros that are still zero
     error: float = 0.0  # squared Frobenius norm of the change
     norm: float = 0.0  # squared Frobenius norm of the weight before
+    experts: bool = False
+    stored: tuple[str, ...] = ()  # the tensors that hold it, in the files before and after
 
 
 def inspect(
     network: PreTrainedModel, before: Folder | None, after: Folder, skip: tuple[str, ...], pattern: str
 ) -> list[Layer]:
-    """Return the figures of every linear layer of the reloaded ``network``, without the output embedding."""
-    head = network.get_output_embeddings()
+    """Return the figures of every weight matrix of the reloaded ``network`` that compressors may change."""
     found = []
-    for name, module in network.named_modules():
-        weight = getattr(module, "weight", None)
-        if (
-            not isinstance(module, nn.Linear)
-            or module is head
-            or weight is None
-            or weight.shape != (module.out_features, module.in_features)
-        ):
-            continue
-        dense = full(weight.detach()).cpu()
-        weights, everything = after.bits(name)
+    for name, matrix in changeable(network).items():
+        weight = full(matrix.weight.detach()).cpu()
+        turned = matrix.turned(weight)
+        weights, everything = map(
+            sum, zip(*(after.bits(part) for part in parts_of(matrix, after)), strict=True)
+        )
         figures = {
             "asked": not any(re.search(entry, name) for entry in skip),
-            "weights": dense.numel(),
-            "columns": dense.shape[1],
-            "zeros": share(dense == 0),
-            "pattern": not pattern or has_pattern(dense, pattern),
-            "bits": weights / dense.numel(),
-            "bits_in_all": everything / dense.numel(),
+            "weights": weight.numel(),
+            "columns": turned.shape[2],
+            "zeros": share(weight == 0),
+            "pattern": not pattern or has_pattern(turned.flatten(0, 1), pattern),
+            "bits": weights / weight.numel(),
+            "bits_in_all": everything / weight.numel(),
+            "experts": matrix.role == EXPERTS,
+            "stored": tuple(tensors_of(matrix, [folder for folder in (before, after) if folder])),
         }
-        old = None if before is None else before.tensor(f"{name}.weight")
-        found.append(Layer(name, **figures, **compared(old, dense)))  # type: ignore[arg-type]
+        old = None if before is None else stored_tensor(matrix, before.types, before.tensor)
+        found.append(Layer(name, **figures, **compared(old, weight)))  # type: ignore[arg-type]
     return found
+
+
+def parts_of(matrix: Matrix, folder: Folder) -> list[str]:
+    """Return the names under which a folder stores the matrix, without the tensors' own endings."""
+    parts = [part for expert in stored_parts(matrix, folder.types) for part in expert]
+    return parts or [matrix.name]
+
+
+def tensors_of(matrix: Matrix, folders: list[Folder]) -> Iterator[str]:
+    """Yield the names of the dense tensors that hold the matrix."""
+    yield matrix.parameter
+    for folder in folders:
+        yield from (f"{part}.weight" for expert in stored_parts(matrix, folder.types) for part in expert)
+
+
+def zeros_in_all(network: PreTrainedModel) -> float:
+    """Return the share of zeros in all weights of a network, embeddings and norms included."""
+    weights = [full(weight.detach()) for weight in network.parameters()]
+    zeros = sum(int((weight == 0).sum()) for weight in weights)
+    return float(zeros / sum(weight.numel() for weight in weights))
 
 
 def compared(old: Tensor | None, new: Tensor) -> dict[str, Any]:

@@ -10,16 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ptx import ModelRef, Promise, Run, StepError
+from ptx import Compressor, DataSet, ModelRef, Promise, Run, StepError
 from ptx.lm.compression.network import stored_dtype
-from ptx.lm.load import dtype_of, is_adapter, load_model, stored_bytes
-from ptx.lm.missing_weights import refuse_missing_weights
+from ptx.lm.dtypes import coarsest_dtype
+from ptx.lm.load import dtype_of, is_adapter, load_model, stored_bytes, weights_of
 from ptx.lm.progress import compressed_tensors_bars
 from ptx.lm.quanto import is_packed
+from ptx.lm.weights import open_weights
 from ptx.machine import release_memory
 from ptx.models.inspection import inspect as facts_of
+from ptx_checks.effect import effect, figures_of, judge, rows_for
 from ptx_checks.folders import FLOATS, Folder
-from ptx_checks.layers import PRUNED, Layer, inspect
+from ptx_checks.layers import PRUNED, Layer, inspect, zeros_in_all
 from ptx_checks.memory import log_probabilities
 
 #: largest KL divergence (nats, over the positions of the probe) between the model in memory and the one on
@@ -31,39 +33,53 @@ MASK_TOLERANCE = 1e-3
 BITS_TOLERANCE = 1.5  # times the promised bits: packed words have gaps; twice the bits are another format
 
 
-def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: Tensor | None) -> None:
+def verify(
+    run: Run,
+    compressor: Compressor,
+    model: ModelRef,
+    made: ModelRef,
+    memory: Tensor | None,
+    data: DataSet | None = None,
+) -> None:
     """Check the result of a compressor; log the figures.
 
     Args:
         run: the current step.
-        promise: what the compressor's config promises.
+        compressor: what made the result; it promises something.
         model: the input.
         made: the result.
         memory: log-probabilities of the model when it was saved; None when it was saved by other means than
             ``save_pretrained``.
+        data: the text on which input and result are compared.
 
     Raises:
         StepError: conditions that do not hold, with the figures.
     """
+    promise = compressor.promise()
     figures = {"bytes": float(made.bytes), "bytes_before": float(model.bytes)}
     if made.kind != "full":
         run.say(f"not read back: the result is of the kind {made.kind}, for which there are no checks")
         run.log(figures, 1, 1)
         return
-    refuse_missing_weights(made.path)
     with compressed_tensors_bars():  # weights are unpacked while loading, or in the first forward
-        network, wrong = reload(made, run.device)
+        network = reload(made, run.device)
         disk = log_probabilities(network)
     before = None if is_adapter(model.path) or facts_of(model.path).quantized else Folder(model.path)
     after = Folder(made.path)
     layers = inspect(network, before, after, promise.skip, promise.pattern)
+    zeros = zeros_in_all(network)
+    moved = (
+        None
+        if facts_of(weights_of(model.path)).quantized
+        else effect(run, model, network, rows_for(run, model, data))
+    )
     del network  # the checks below read tensors from the files, two at a time
     release_memory()
-    figures |= measured(layers) | parity(memory, disk)
+    figures |= measured(layers) | {"zeros_in_all": zeros} | parity(memory, disk)
+    figures |= figures_of(moved) if moved else {}
     run.event("checked", **figures, per_layer=[dataclasses.asdict(layer) for layer in layers])
     run.log(figures, 1, 1)
     problems = [
-        *wrong,
         *_output_problems(memory, disk, made),
         *_file_problems(promise, model, before, after, layers),
         *_layer_problems(promise, layers),
@@ -71,44 +87,37 @@ def verify(run: Run, promise: Promise, model: ModelRef, made: ModelRef, memory: 
     ]
     if problems:
         raise StepError("the result is not what was promised: " + "; ".join(problems))
+    if moved:
+        judge(run, compressor, moved, model)
     run.say(summary(figures, layers, memory is not None))
 
 
-def reload(made: ModelRef, device: str) -> tuple[Any, list[str]]:
-    """Load the model as any user would; return it with the tensors that ``from_pretrained`` could not load.
+def reload(made: ModelRef, device: str) -> Any:
+    """Load the model as any user would. What optimum-quanto packed is loaded as ptx does.
 
-    What optimum-quanto packed is loaded as ptx does.
+    Raises:
+        StepError: it cannot be loaded, or not all of it; the folder is called "the result", because its path
+            is one that is gone when the message is read.
     """
     from transformers import AutoModelForCausalLM
 
-    if is_packed(made.path):
-        return load_model(made, device=device).eval(), []
     try:
-        network, info = AutoModelForCausalLM.from_pretrained(
-            made.path,
-            dtype=dtype_of(stored_dtype(made), device),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            output_loading_info=True,
-        )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        if is_packed(made.path):
+            return load_model(made, device=device).eval()
+        dtype = dtype_of(stored_dtype(made), device)
+        network = open_weights(AutoModelForCausalLM, made.path, "the result", dtype=dtype)
+    except (OSError, ValueError, StepError) as error:
+        said = str(error).replace(str(made.path), "the result")
+        if isinstance(error, StepError):
+            raise StepError(said) from error
         raise StepError(
-            f"the result cannot be loaded by from_pretrained: {type(error).__name__}: {error}"
+            f"the result cannot be loaded by from_pretrained: {type(error).__name__}: {said}"
         ) from error
-    wrong = [
-        f"{len(info[kind])} {what}, first {min(map(str, info[kind]))}"
-        for kind, what in (
-            ("missing_keys", "tensors are missing on disk"),
-            ("mismatched_keys", "tensors have other shapes than the config says"),
-        )
-        if info.get(kind)
-    ]
     if facts_of(made.path).quantized:
         # packed tensors of a mapped file would stay in memory beside the unpacked ones
         for tensor in (*network.parameters(), *network.buffers()):
             tensor.data = tensor.data.clone()
-    return network.to(device).eval(), wrong
+    return network.to(device).eval()
 
 
 def parity(memory: Tensor | None, disk: Tensor) -> dict[str, float]:
@@ -170,11 +179,11 @@ def _output_problems(memory: Tensor | None, disk: Tensor, made: ModelRef) -> Ite
             f"in memory its logits were of shape {tuple(memory.shape)}, reloaded they are {tuple(disk.shape)}"
         )
         return
-    found, limit = parity(memory, disk), PARITY.get(stored_dtype(made), PARITY["float32"])
+    found, limit = parity(memory, disk), PARITY.get(coarsest_dtype(made.path), PARITY["float32"])
     if not found["reload_kl"] <= limit:
         yield (
             "the saved model is not the one that was in memory: their predictions differ by"
-            f" {found['reload_kl']:.3g} nats of KL (at most {limit:g} for {stored_dtype(made)}),"
+            f" {found['reload_kl']:.3g} nats of KL (at most {limit:g} for {coarsest_dtype(made.path)}),"
             f" {found['reload_gap']:.3g} nats at the worst token"
         )
 
@@ -185,7 +194,7 @@ def _file_problems(
     """Check the files: dtype kept, something changed, nothing else changed."""
     if before is None:
         return
-    asked = {f"{layer.name}.weight" for layer in layers if layer.asked}
+    asked = {tensor for layer in layers if layer.asked for tensor in layer.stored}
     shared = [name for name in before.types if name in after.types and name not in asked]
     for name in shared:
         wanted = promise.dtype or FLOATS.get(before.types[name], "")
@@ -274,18 +283,26 @@ def summary(figures: dict[str, float], layers: list[Layer], remembered: bool) ->
         else "was saved by other means than save_pretrained: compared with nothing"
     )
     changed = (
-        f"{figures.get('layers_changed', 0):.0f} of {len(layers)} linear layers changed"
+        f"{figures.get('layers_changed', 0):.0f} of {_named(layers)} changed"
         if any(layer.compared for layer in layers)
         else ""
     )
     zeros = (
-        f"{figures['zeros']:.1%} zeros"
+        f"{figures['zeros']:.1%} zeros ({figures['zeros_in_all']:.1%} of all weights)"
         if figures.get("zeros", 0.0) >= PRUNED and "mask_kept" not in figures
         else ""
     )
     mask = f"{figures['mask_kept']:.1%} of the pruned weights still zero" if "mask_kept" in figures else ""
     bits = f"{figures['bits_per_weight']:.3g} bits per weight" if "bits_per_weight" in figures else ""
+    moved = f"KL to its input {figures['kl_to_input']:.2g}" if "kl_to_input" in figures else ""
     size = f"{figures['bytes_before'] / 1e6:.3g} -> {figures['bytes'] / 1e6:.3g} MB"
     return "checked: read back, " + ", ".join(
-        part for part in (same, changed, zeros, mask, bits, size) if part
+        part for part in (same, moved, changed, zeros, mask, bits, size) if part
     )
+
+
+def _named(layers: list[Layer]) -> str:
+    """Return ``21 linear layers``, or ``18 weight matrices (12 linear layers, 6 stacks of experts)``."""
+    experts = sum(layer.experts for layer in layers)
+    linear = f"{len(layers) - experts} linear layers"
+    return f"{len(layers)} weight matrices ({linear}, {experts} stacks of experts)" if experts else linear

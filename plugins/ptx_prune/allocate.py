@@ -67,7 +67,7 @@ def input_norms(network: PreTrainedModel, layers: Layers, batches: list[Batch]) 
 
     The norm is over all calibration tokens, in the uncompressed model.
     """
-    squares = {name: torch.zeros(layer.in_features, dtype=torch.float64) for name, layer in layers.items()}
+    squares = {name: torch.zeros(layer.inputs, dtype=torch.float64) for name, layer in layers.items()}
 
     def add(name: str) -> Any:
         def hook(_module: Any, inputs: tuple[Tensor, ...]) -> None:
@@ -75,7 +75,7 @@ def input_norms(network: PreTrainedModel, layers: Layers, batches: list[Batch]) 
 
         return hook
 
-    hooks = [layer.register_forward_pre_hook(add(name)) for name, layer in layers.items()]
+    hooks = [layer.module.register_forward_pre_hook(add(name)) for name, layer in layers.items()]
     try:
         with torch.no_grad():
             for batch in batches:
@@ -95,7 +95,7 @@ def _owl(config: OneShot, layers: Layers, norms: dict[str, Tensor]) -> dict[str,
         groups[decoder_layer(name)].append(name)
     shares = []
     for names in groups.values():
-        scores = [wanda_scores(layers[name].weight.detach().float().cpu(), norms[name]) for name in names]
+        scores = [wanda_scores(layers[name].view[0].float().cpu(), norms[name]) for name in names]
         shares.append(outlier_share(scores, config.outlier))
     sizes = [sum(layers[name].weight.numel() for name in names) for names in groups.values()]
     return dict(zip(groups, owl(shares, sizes, config.sparsity, config.spread), strict=True))

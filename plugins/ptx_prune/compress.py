@@ -62,9 +62,10 @@ def prune_by_magnitude(run: Run, compressor: Magnitude, model: ModelRef) -> Mode
             weights = [layer.weight.detach() for layer in layers.values()]
             limit = threshold_over(weights, compressor.sparsity)
         for number, (name, layer) in enumerate(layers.items(), 1):
-            scores = layer.weight.detach().abs().float()
-            mask = _mask(compressor.pattern, scores, asked[name], name) if asked else scores <= limit
-            layer.weight.data[mask] = 0
+            for weight in layer.view:  # each expert by itself
+                scores = weight.abs().float()
+                mask = _mask(compressor.pattern, scores, asked[name], name) if asked else scores <= limit
+                weight[mask] = 0
             run.log({"layers_done": number, "layers": len(layers)}, number, len(layers))
 
     def check(before: Weights, layers: Layers) -> dict[str, float]:
@@ -103,7 +104,7 @@ def measured(
     short = [
         name
         for name, share in reached.items()
-        if share < asked[name] - max(TOLERANCE, 1 / layers[name].in_features)
+        if share < asked[name] - max(TOLERANCE, 1 / layers[name].inputs)
     ]
     if short:
         raise StepError(

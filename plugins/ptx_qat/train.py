@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812 (the usual name)
@@ -18,12 +18,11 @@ from torch import Tensor, nn
 from ptx import ModelRef, Run, StepError
 from ptx.files import read_json, write_json
 from ptx.lm.compression.grid import describe_group_sizes, groups_for, round_to_nearest
-from ptx.lm.compression.network import Layers, StoredWeights, targeted_layers
+from ptx.lm.compression.network import Layers, StoredWeights, linear_alone, targeted_layers
 from ptx.lm.compression.resume import digest
 from ptx.lm.training.distributed import is_main_rank, is_sharded
 from ptx.lm.training.method import TrlMethod
 from ptx.lm.training.trainer import result_dtype
-from ptx.models.inspection import tensors_of, weight_files
 from ptx_qat import RoundToNearest
 from ptx_qat.straight import straight_through
 
@@ -48,8 +47,8 @@ def rounded(
             "the weights of a sharded model cannot be rounded in their groups; try launch=torchrun"
         )
     network = trainer.accelerator.unwrap_model(trainer.model)
-    layers = targeted_layers(network, config.skip)
-    widths = {name: layer.in_features for name, layer in layers.items()}
+    layers = linear_alone(targeted_layers(network, config.skip), "qat=rtn")
+    widths = {name: layer.inputs for name, layer in layers.items()}
     groups = groups_for(widths, config.group_size)
     if said := describe_group_sizes(widths, groups, config.group_size):
         run.say(said)
@@ -58,11 +57,11 @@ def rounded(
     stored = result_dtype(method, model)
     try:
         for name, layer in layers.items():
-            layer.forward = _forward(layer, config, groups[name], stored)
+            layer.module.forward = _forward(layer.module, config, groups[name], stored)
         yield
     finally:
         for layer in layers.values():
-            layer.__dict__.pop("forward", None)
+            layer.module.__dict__.pop("forward", None)
     _record_trained(run, config, layers, groups, stored)
 
 
@@ -109,20 +108,28 @@ def verify(run: Run, config: RoundToNearest, made: ModelRef) -> None:
             " leave out qat=rtn"
         )
     trained = read_json(file)
-    files = {name: file for file in weight_files(made.path) for name, _, _ in tensors_of(file)}
-    weights = StoredWeights({name: files[f"{name}.weight"] for name in trained if f"{name}.weight" in files})
-    if len(weights) < len(trained):
+    stored = StoredWeights(made.path, {})
+    found = {name: f"{name}.weight" for name in trained if f"{name}.weight" in stored.files}
+    if len(found) < len(trained):
         run.say(
-            f"{len(trained) - len(weights)} of {len(trained)} layers are stored under other names and"
+            f"{len(trained) - len(found)} of {len(trained)} layers are stored under other names and"
             " are not compared with the trained weights"
         )
     other = [
         name
-        for name, weight in weights.items()
-        if digest(round_to_nearest(weight, config.bits, trained[name]["group"], symmetric=config.symmetric))
-        != trained[name]["digest"]
+        for name, tensor in found.items()
+        if _rounded_digest(stored, tensor, config, trained[name]) != trained[name]["digest"]
     ]
     if other:
         raise StepError(
-            f"{len(other)} of {len(weights)} layers do not round to the trained weights, first {min(other)}"
+            f"{len(other)} of {len(found)} layers do not round to the trained weights, first {min(other)}"
         )
+
+
+def _rounded_digest(
+    stored: StoredWeights, tensor: str, config: RoundToNearest, trained: dict[str, Any]
+) -> str:
+    """The digest of a stored weight that is rounded as it was in training."""
+    weight = stored.read(tensor)
+    assert weight is not None  # its name is in the files
+    return digest(round_to_nearest(weight, config.bits, trained["group"], symmetric=config.symmetric))

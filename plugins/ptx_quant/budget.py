@@ -81,7 +81,7 @@ def budget_of(
     }
     costs = [
         [
-            layer_bytes(name, (layer.out_features, layer.in_features), bits, groups[name], **form)
+            layer_bytes(name, (layer.numel // layer.inputs, layer.inputs), bits, groups[name], **form)
             for bits in widths
         ]
         for name, layer in layers.items()

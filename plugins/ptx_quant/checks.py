@@ -12,6 +12,7 @@ from ptx.lm.compression import calibration
 from ptx.lm.compression.grid import group_for
 from ptx.lm.compression.targets import linear_layers, quantised_problems, skip_problems
 from ptx.models import inspection
+from ptx_quant.architecture import architecture_problems
 from ptx_quant.mixed import Mixed
 from ptx_quant.settings import AutoRound, Quantizer
 from ptx_quant.stored import Stored, file_bytes, packed, tensor_bytes
@@ -25,6 +26,7 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
     found = [*order_problems(config)]
     for step in chosen.values():
         found += [*dtype_problems(step, model), *skip_problems(step.skip, step.at("skip"), model)]
+        found += architecture_problems(step, model)
         found += calibration.problems(step, type(step).__name__.lower(), model, data if step.needs else None)
         if step.args:
             from ptx_quant.modifiers import args_problems

@@ -96,19 +96,27 @@ def rounding(config: Quantizer) -> str:
     return str(config.then) if isinstance(config, Transformed | Mixed) else config.rounding
 
 
-def recipe(config: Quantizer, ignore: list[str], layers: Mapping[str, tuple[int, int]]) -> list[Any]:
+def recipe(
+    config: Quantizer,
+    ignore: list[str],
+    layers: Mapping[str, tuple[int, int]],
+    readers: Mapping[str, list[str]] | None = None,
+) -> list[Any]:
     """Return the modifiers in order.
 
     Args:
         config: the compressor.
         ignore: patterns of the linear layers to skip.
         layers: name -> (bits, group size) of those to quantise.
+        readers: for SmoothQuant, norm -> the linear layers that read its output.
     """
     from llmcompressor.modifiers.gptq import GPTQModifier
     from llmcompressor.modifiers.quantization import QuantizationModifier
 
     transform = (
-        [main_type(config)(**_transform(config), **config.args)] if isinstance(config, Transformed) else []
+        [main_type(config)(**_transform(config, readers or {}), **config.args)]
+        if isinstance(config, Transformed)
+        else []
     )
     own = {} if transform else config.args
     scheme = {
@@ -129,10 +137,20 @@ def recipe(config: Quantizer, ignore: list[str], layers: Mapping[str, tuple[int,
     return [*transform, QuantizationModifier(**scheme, **own)]
 
 
-def _transform(config: Transformed) -> dict[str, Any]:
+def _transform(config: Transformed, readers: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Return the arguments of the modifier that changes coordinates.
+
+    The library takes SmoothQuant's layers from a table by architecture, which names the wrong norm of Gemma 3
+    and half of the layers of Phi. Here they are those that were seen to read a norm.
+    """
     if isinstance(config, SmoothQuant):
-        return {"smoothing_strength": config.strength}
+        pairs = [[[_exactly(name) for name in names], _exactly(norm)] for norm, names in readers.items()]
+        return {"smoothing_strength": config.strength} | ({"mappings": pairs} if pairs else {})
     return {"rotations": config.rotations} if isinstance(config, SpinQuant) else {}
+
+
+def _exactly(name: str) -> str:
+    return rf"re:^{re.escape(name)}$"
 
 
 def config_groups(config: Quantizer, layers: Mapping[str, tuple[int, int]]) -> dict[str, Any]:
@@ -143,9 +161,7 @@ def config_groups(config: Quantizer, layers: Mapping[str, tuple[int, int]]) -> d
     kinds = sorted(set(layers.values()))
     if len(kinds) == 1:
         return {"group_0": scheme_of(config, *kinds[0], ["Linear"])}
-    names = {
-        kind: [rf"re:^{re.escape(name)}$" for name, own in layers.items() if own == kind] for kind in kinds
-    }
+    names = {kind: [_exactly(name) for name, own in layers.items() if own == kind] for kind in kinds}
     return {f"group_{number}": scheme_of(config, *kind, names[kind]) for number, kind in enumerate(kinds)}
 
 

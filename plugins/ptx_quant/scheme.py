@@ -6,6 +6,7 @@ The names are those of compressed-tensors' presets in lower case (w4a16: weights
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from ptx.lm.compression.grid import CHANNEL
@@ -22,6 +23,11 @@ class Scheme:
     group: int = FREE  # FREE, CHANNEL, or the one size that the format has
     calibrated: bool = False  # activation ranges are fixed beforehand, on data
     half: bool = False  # scales are stored in the base's 16-bit type: a float32 base fails after reloading
+
+    @property
+    def weights_alone(self) -> bool:
+        """Whether it is symmetric integer weights and nothing else."""
+        return not self.preset or re.fullmatch(r"W\dA16", self.preset) is not None
 
 
 SCHEMES: dict[str, Scheme] = {

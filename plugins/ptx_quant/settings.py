@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -161,6 +162,7 @@ class Transformed(Quantizer):
             skip=made.skip if self.then != "none" else (),
             every_layer=bits is not None,
             dtype=made.dtype,
+            same_function=self.then == "none",
         )
 
 
@@ -224,9 +226,7 @@ class SpinQuant(Transformed):
     def promise(self) -> Promise:
         """As of its base class, but a rotated weight has no zeros left."""
         made = super().promise()
-        return Promise(
-            bits=made.bits, every_layer=made.every_layer, skip=made.skip, dtype=made.dtype, keeps_zeros=False
-        )
+        return dataclasses.replace(made, keeps_zeros=False)
 
 
 @dataclass

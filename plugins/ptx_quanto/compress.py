@@ -13,8 +13,9 @@ import torch
 
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.compression.grid import endings
-from ptx.lm.compression.network import context_of, load_merged, targeted_layers
+from ptx.lm.compression.network import context_of, linear_alone, load_merged, targeted_layers
 from ptx.lm.compression.oneshot import Batch, recorded_batches
+from ptx.lm.dtypes import keep_dtypes, main_dtype
 from ptx.lm.load import load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.quanto import save_packed
@@ -29,8 +30,8 @@ def quantise(run: Run, compressor: Quanto, model: ModelRef, data: DataSet | None
     tokenizer = load_tokenizer(model.path)  # it silences the libraries, so their imports come after it
     from optimum.quanto import HqqOptimizer, MaxOptimizer, freeze, quantize
 
-    network = load_merged(run, model)
-    layers = targeted_layers(network, compressor.skip)
+    network = load_merged(run, model, main_dtype(model.path))
+    layers = linear_alone(targeted_layers(network, compressor.skip), "optimum-quanto")
     batches = recorded_batches(run, data, tokenizer, compressor, context_of(network))
     optimizer = {"": None, "minmax": MaxOptimizer, "hqq": HqqOptimizer}[compressor.optimizer]
     quantize(
@@ -47,6 +48,7 @@ def quantise(run: Run, compressor: Quanto, model: ModelRef, data: DataSet | None
     if WEIGHTS[compressor.weights] < 8:
         run.say(describe_groups({name: network.get_submodule(name).weight_group_size for name in layers}))
     save_packed(network, tokenizer, run.folder / "model", compressor.weights)
+    keep_dtypes(run.folder / "model", model.path)
     return ModelRef.of(run.folder / "model")
 
 

@@ -18,7 +18,8 @@ def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) ->
     metadata = {"help": help, "identity": identity}
     if isinstance(default, list | dict):
         return field(default_factory=default.copy, metadata=metadata)
-    return field(default=default, kw_only=default is MISSING, metadata=metadata)
+    kw_only: Any = True if default is MISSING else MISSING  # MISSING: as the class says
+    return field(default=default, kw_only=kw_only, metadata=metadata)
 
 
 def identity_of(config: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The network that a compressor works on: loaded with adapters merged, its linear layers, its old weights."""
+"""The network that a compressor works on: loaded with adapters merged, its matrices, its old weights."""
 
 from __future__ import annotations
 
@@ -12,15 +12,17 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from ptx import ModelRef, Run, StepError
-from ptx.files import read_json
 from ptx.lm.compression.grid import endings
-from ptx.lm.load import base_of, is_adapter, load_model
+from ptx.lm.dtypes import exact_dtype
+from ptx.lm.load import is_adapter, load_model
+from ptx.lm.matrices import EMBEDDING, Matrix, changeable, inventory, is_stored, stored_tensor
+from ptx.lm.merge import merged
 from ptx.models.inspection import tensors_of, weight_files
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-Layers = dict[str, nn.Linear]
+Layers = dict[str, Matrix]
 Weights = Mapping[str, Tensor]
 
 
@@ -35,7 +37,7 @@ def load_merged(run: Run, model: ModelRef, dtype: str = "") -> PreTrainedModel:
     network = load_model(model, dtype=dtype or stored_dtype(model), device=run.device)
     if hasattr(network, "merge_and_unload"):
         run.say("merging the adapter into its base before compressing")
-        network = network.merge_and_unload()
+        network = merged(network)
     if getattr(network.config, "quantization_config", None) is not None:
         raise StepError(
             f"{model.path} is quantised already and cannot be compressed again; prune first:"
@@ -45,10 +47,11 @@ def load_merged(run: Run, model: ModelRef, dtype: str = "") -> PreTrainedModel:
 
 
 def stored_dtype(model: ModelRef) -> str:
-    """The dtype of the stored weights, or ``auto``: compressing must not double the size of other layers."""
-    folder = base_of(model.path) if is_adapter(model.path) else model.path
-    config = read_json(folder / "config.json")
-    name = str(config.get("dtype") or config.get("torch_dtype") or "auto")
+    """A dtype in which all stored weights are exact: compressing must not change what it does not compress.
+
+    ``config.json`` is not asked, because it may say another one.
+    """
+    name = exact_dtype(model.path)
     return name if name in ("float32", "bfloat16", "float16") else "auto"
 
 
@@ -58,31 +61,47 @@ def context_of(network: PreTrainedModel) -> int | None:
 
 
 def targeted_layers(network: nn.Module, skip: Sequence[str]) -> Layers:
-    """The linear layers to compress, by name.
+    """The weight matrices to compress, by name: linear layers and experts.
 
-    These are all but the output embedding and the layers in whose name a pattern of ``skip`` is found.
+    These are all but embeddings, the output layer, routers and those in whose name a pattern of ``skip`` is
+    found.
 
     Raises:
         StepError: a pattern matches no layer, or no layer is left.
     """
-    linear = {name: module for name, module in network.named_modules() if isinstance(module, nn.Linear)}
+    # a tied output layer is listed as the embedding
+    names = {name for name, one in inventory(network).items() if one.role != EMBEDDING} | {"lm_head"}
     for pattern in skip:
-        if not any(re.search(pattern, name) for name in linear):
+        if not any(re.search(pattern, name) for name in names):
             raise StepError(
                 f"skip pattern {pattern!r} matches no linear layer; there are"
-                f" {', '.join(sorted(endings(linear)))}"
+                f" {', '.join(sorted(endings(names)))}"
             )
-    output = network.get_output_embeddings()
-    kept = {
-        name: module
-        for name, module in linear.items()
-        if module is not output and not any(re.search(p, name) for p in skip)
-    }
+    every = changeable(network)
+    kept = {name: one for name, one in every.items() if not any(re.search(p, name) for p in skip)}
     if not kept:
         raise StepError(
-            f"no linear layer is left to compress: skip={list(skip)} leaves out all {len(linear)}"
+            f"no linear layer is left to compress: skip={list(skip)} leaves out all {len(every)}"
+            if skip
+            else f"no linear layer is left to compress: {type(network).__name__} has none"
         )
     return kept
+
+
+def linear_alone(layers: Layers, who: str) -> Layers:
+    """``layers``, where all of them are plain linear layers.
+
+    Raises:
+        StepError: some are not. The plugins say so before the run; the input of a later step is known here.
+    """
+    other = [name for name, one in layers.items() if not isinstance(one.module, nn.Linear)]
+    if other:
+        kind = type(layers[other[0]].module).__name__
+        raise StepError(
+            f"{who} changes linear layers, and {len(other)} of {len(layers)} weight matrices are of the kind"
+            f" {kind}, first {other[0]}; prune the model instead: compress=[magnitude]"
+        )
+    return layers
 
 
 def ignore_patterns(network: nn.Module, layers: Layers) -> list[str]:
@@ -107,40 +126,45 @@ def zero_share(weights: Sequence[Tensor]) -> float:
 
 
 class StoredWeights(Mapping[str, Tensor]):
-    """The weights of linear layers in a model folder, by layer name.
+    """Weight matrices in the files of a model, by name.
 
-    Each weight is read from its file on access, so there is no second copy of the model in memory.
+    Each is read from its file on access, so there is no second copy of the model in memory.
     """
 
-    def __init__(self, files: dict[str, Path]) -> None:
-        self.files = files
+    def __init__(self, folder: Path, layers: Layers) -> None:
+        self.files = {name: file for file in weight_files(folder) for name, _, _ in tensors_of(file)}
+        self.layers = layers
+
+    def read(self, tensor: str) -> Tensor | None:
+        """One tensor; None where no file has this name."""
+        if tensor not in self.files:
+            return None
+        with safe_open(self.files[tensor], framework="pt") as file:
+            return torch.as_tensor(file.get_tensor(tensor))
 
     def __getitem__(self, layer: str) -> Tensor:
-        with safe_open(self.files[layer], framework="pt") as file:
-            tensor: Tensor = file.get_tensor(f"{layer}.weight")
-        return tensor
+        found = stored_tensor(self.layers[layer], self.files, self.read)
+        if found is None:
+            raise KeyError(layer)
+        return found
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.files)
+        return iter(self.layers)
 
     def __len__(self) -> int:
-        return len(self.files)
+        return len(self.layers)
 
 
 def weights_before(model: ModelRef, layers: Layers) -> Weights:
     """The weights of ``layers`` before compression.
 
-    They are read from the folder when it stores them under these names, and copied otherwise: the merged
-    weights of an adapter are stored nowhere, and some architectures store weights under other names than
-    their modules have.
+    They are read from the folder when it stores them under names that are known, and copied otherwise: the
+    merged weights of an adapter are stored nowhere.
     """
-    stored = (
-        {}
-        if is_adapter(model.path)
-        else {name: file for file in weight_files(model.path) for name, _, _ in tensors_of(file)}
-    )
-    if all(f"{name}.weight" in stored for name in layers):
-        return StoredWeights({name: stored[f"{name}.weight"] for name in layers})
+    if not is_adapter(model.path):
+        stored = StoredWeights(model.path, layers)
+        if all(is_stored(one, stored.files) for one in layers.values()):
+            return stored
     return {name: layer.weight.detach().cpu().clone() for name, layer in layers.items()}
 
 

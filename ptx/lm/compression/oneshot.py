@@ -25,7 +25,8 @@ import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
@@ -34,6 +35,7 @@ from torch.utils.data import DataLoader
 
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.compression.calibration import bucketed, draw
+from ptx.lm.compression.linear import as_linear_layers, back_to_own_form
 from ptx.lm.compression.network import (
     Layers,
     Weights,
@@ -44,6 +46,7 @@ from ptx.lm.compression.network import (
     weights_before,
 )
 from ptx.lm.compression.resume import fx_wrappers_removed, resumable
+from ptx.lm.dtypes import exact_dtype, keep_dtypes
 from ptx.lm.load import load_tokenizer
 from ptx.lm.progress import Pace, compressed_tensors_bars, replaced, reported_bars
 from ptx.machine import freed_at_once
@@ -100,7 +103,7 @@ def compress(
         prepare(network, layers, batches)
         apply(run, network, tokenizer, modifier(ignore_patterns(network, layers)), batches)
 
-    return edit(run, model, settings.skip, work, check, session(run))
+    return edit(run, model, settings.skip, work, check, with_library=True)
 
 
 def edit(
@@ -109,20 +112,26 @@ def edit(
     skip: Sequence[str],
     work: Callable[[PreTrainedModel, Layers], None],
     check: Check | None = None,
-    within: AbstractContextManager[None] | None = None,
+    *,
+    with_library: bool = False,
 ) -> ModelRef:
-    """Load ``model``, let ``work`` change its linear layers in place, log the metrics of ``check``, and save.
+    """Load ``model``, let ``work`` change its matrices in place, log the metrics of ``check``, and save.
 
-    The context ``within`` stays open until the model is saved.
+    ``with_library`` opens a session of llm-compressor until the model is saved. In it, every matrix is a
+    linear layer.
     """
     tokenizer = load_tokenizer(model.path)
     network = load_merged(run, model)
+    if with_library:
+        as_linear_layers(network)
     layers = targeted_layers(network, skip)
     before = weights_before(model, layers) if check else {}
-    with within or nullcontext():
+    with session(run) if with_library else nullcontext():
         work(network, layers)
         if check:
             run.log(check(before, layers), 1, 1)
+        if with_library:
+            back_to_own_form(network)
         return save(run, network, tokenizer)
 
 
@@ -168,10 +177,18 @@ def save(run: Run, network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     folder = run.folder / "model"
     with freed_at_once():  # packed weights replace the full ones layer by layer
         network.save_pretrained(folder, save_compressed=True, **options)
+    keep_dtypes_of(network, folder)
     tokenizer.save_pretrained(folder)
     # the next compression would read the recipe, and fails on the one that SmoothQuant writes
     (folder / "recipe.yaml").unlink(missing_ok=True)
     return ModelRef.of(folder)
+
+
+def keep_dtypes_of(network: PreTrainedModel, folder: Path) -> None:
+    """Give what was saved the dtypes of the folder that ``network`` was loaded from."""
+    original = Path(network.name_or_path)
+    if original.is_dir() and network.dtype == getattr(torch, exact_dtype(original)):
+        keep_dtypes(folder, original)
 
 
 def apply(

@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from ptx import StepError
+from ptx.lm.matrices import LAYER, Matrix
 from ptx_prune import Magnitude, SparseGPT, Wanda
 from ptx_prune.allocate import decoder_layer, input_norms, named
 
@@ -43,7 +44,7 @@ def test_input_norms_are_those_of_all_tokens_together():
 
     network = Network()
     batches = [{"input_ids": torch.tensor([[1, 2, 3]])}, {"input_ids": torch.tensor([[4, 5], [6, 7]])}]
-    norms = input_norms(network, {"layer": network.layer}, batches)
+    norms = input_norms(network, {"layer": Matrix("layer", LAYER, network.layer)}, batches)
     expected = network.embed.weight[1:].detach().square().sum(0).sqrt()  # every token but 0, once
     assert torch.allclose(norms["layer"], expected)
     assert not network.layer._forward_pre_hooks, "the hooks are removed"

@@ -47,7 +47,7 @@ def test_an_edit_changes_the_targeted_layers_logs_the_check_and_saves(run, tiny)
     def halve(_network, layers):
         with torch.no_grad():
             for layer in layers.values():
-                layer.weight *= 0.5
+                layer.weight.mul_(0.5)
 
     def ratio(before, layers):
         name = next(iter(layers))

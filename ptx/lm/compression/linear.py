@@ -1,0 +1,105 @@
+"""Every weight matrix as a linear layer: what llm-compressor can prune and quantise, and the way back.
+
+transformers holds the experts of a mixture as 3-dimensional parameters. llm-compressor replaces them by a
+linear layer per projection and expert. GPT-2's ``Conv1D`` is a linear layer with a transposed weight. A
+pruned model is put back into its own form before it is saved. A quantised one is saved as it is, under the
+names that the architecture's checkpoints have: transformers unpacks every expert while it loads, provided
+that all of them have one format.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from ptx.errors import StepError
+from ptx.lm.matrices import EXPERTS, changeable
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel
+
+
+#: a tensor of one expert among the patterns of transformers' conversions: ``.experts.*.w1.weight``
+EXPERT_PART = re.compile(r"experts\.\*\.(\w+)\.weight")
+
+
+def as_linear_layers(network: PreTrainedModel) -> None:
+    """Replace experts and ``Conv1D`` of ``network`` by linear layers, in place.
+
+    Raises:
+        StepError: llm-compressor does not know experts of this kind.
+    """
+    from transformers.pytorch_utils import Conv1D
+
+    unpack_experts(network)
+    for name, module in list(network.named_modules()):
+        if isinstance(module, Conv1D):
+            network.set_submodule(name, _turned(module, Conv1D))
+
+
+def unpack_experts(network: PreTrainedModel) -> None:
+    """Replace the experts of ``network`` by linear layers, in place.
+
+    Raises:
+        StepError: llm-compressor does not know experts of this kind.
+    """
+    if any(one.role == EXPERTS for one in changeable(network).values()):
+        from llmcompressor.modeling.moe.linearize import linearize_moe
+
+        linearize_moe(network)
+    if left := [one for one in changeable(network).values() if one.role == EXPERTS]:
+        raise StepError(
+            f"llm-compressor has no linear layers for experts of the kind {type(left[0].module).__name__}"
+            f" ({left[0].name}); prune the model instead: compress=[magnitude]"
+        )
+
+
+def back_to_own_form(network: PreTrainedModel) -> None:
+    """Undo :func:`as_linear_layers`, with the weights as they are now."""
+    from llmcompressor.modeling.moe.linearize import repack_moe
+
+    repack_moe(network)
+    for name, module in list(network.named_modules()):
+        if own := getattr(module, "own_form", None):
+            network.set_submodule(name, _turned(module, own))
+
+
+def _turned(module: Any, conv: Any) -> nn.Module:
+    """A ``Conv1D`` as a linear layer, or such a linear layer as a ``Conv1D`` again."""
+    from torch import nn
+
+    turned = module.weight.detach().T.contiguous()
+    if isinstance(module, conv):
+        made: Any = nn.Linear(*module.weight.shape, bias=module.bias is not None, device="meta")
+        made.own_form = conv
+    else:
+        made = module.own_form(module.out_features, module.in_features)
+    made.weight, made.bias = nn.Parameter(turned), module.bias
+    return made
+
+
+#: an expert's projections as linear layers, by the parameter that they are joined to
+JOINED = {"gate_up_proj": ("gate_proj", "up_proj"), "up_proj": ("up_proj",), "down_proj": ("down_proj",)}
+
+
+def name_experts(network: PreTrainedModel) -> None:
+    """Let ``network`` with experts as linear layers be saved under the names of its checkpoints.
+
+    transformers knows these names, because it joins the experts from them while loading (Mixtral's ``w1`` and
+    ``w3`` become ``gate_up_proj``).
+    """
+    from transformers.core_model_loading import WeightConverter, WeightRenaming
+
+    own = getattr(network, "_weight_conversions", None) or []
+    renamed = [entry for entry in own if not isinstance(entry, WeightConverter)]
+    for entry in own:
+        if not isinstance(entry, WeightConverter):
+            continue
+        parameter = str(entry.target_patterns[0]).rpartition(".")[2]
+        stored = [found[1] for name in entry.source_patterns if (found := EXPERT_PART.search(name))]
+        for part, name in zip(JOINED.get(parameter, ()), stored, strict=False):
+            if part != name:
+                pattern = rf"\.experts\.(\d+)\.{name}\."
+                renamed.append(WeightRenaming(pattern, rf".experts.\1.{part}."))
+    network._weight_conversions = renamed  # noqa: SLF001 (transformers has no other way to set it)

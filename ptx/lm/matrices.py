@@ -1,0 +1,232 @@
+"""One inventory of a model's weight matrices. Whatever counts or changes "the layers" of a model asks it.
+
+A decoder's weights are not all ``nn.Linear``. GPT-2 has ``Conv1D``, whose weight is stored as inputs x
+outputs. The experts of a mixture are most of its weights, and transformers 5 holds them as 3-dimensional
+parameters of one module, without a layer each. A mixture's router is a matrix too, but a small error in it
+sends tokens to other experts, so it is never pruned or quantised. The output matrix may be the embedding
+(tied). Some architectures read a layer's weight themselves and do not call the layer (Mamba's ``dt_proj``).
+
+The inventory works on a model without weights as well (:func:`described`), built from ``config.json``: what a
+step cannot do is known before anything is loaded.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ptx.lm.load import is_adapter, quiet, weights_of
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel
+
+LAYER, EXPERTS, ROUTER, OUTPUT, EMBEDDING = "layer", "experts", "router", "output", "embedding"
+#: config fields that say how many experts a mixture has
+EXPERT_COUNTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
+#: names of routers; only in a mixture, because ``gate`` alone means something else elsewhere
+ROUTER_NAME = re.compile(r"(^|\.)(gate|router|[a-z_]*expert_gate)(\.|$)")
+#: a stack of experts as transformers holds it -> how files name the parts of which its rows are joined
+STORED_PARTS = {
+    "gate_up_proj": (("gate_proj", "up_proj"), ("w1", "w3")),
+    "up_proj": (("up_proj",), ("w1",)),
+    "down_proj": (("down_proj",), ("w2",)),
+}
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A weight matrix of a network, or a stack of them (the experts of one layer).
+
+    ``name`` is the module's name, for a stack of experts with the parameter's: ``...mlp.experts.down_proj``.
+    """
+
+    name: str
+    role: str
+    module: nn.Module
+    attribute: str = "weight"
+    transposed: bool = False  # stored as inputs x outputs
+
+    @property
+    def weight(self) -> Tensor:
+        """The parameter as it is stored; a packed layer has none."""
+        weight: Tensor = getattr(self.module, self.attribute)
+        return weight
+
+    @property
+    def parameter(self) -> str:
+        """The name of the parameter in the network."""
+        return self.name if self.attribute != "weight" else f"{self.name}.weight"
+
+    def turned(self, weight: Tensor) -> Tensor:
+        """A view of ``weight``, in the form of this matrix, as (matrices, outputs, inputs)."""
+        stacked = weight if weight.dim() == 3 else weight[None]
+        return stacked.transpose(1, 2) if self.transposed else stacked
+
+    @property
+    def view(self) -> Tensor:
+        """A view of the weight as (matrices, outputs, inputs); changing it changes the network."""
+        return self.turned(self.weight.detach())
+
+    @property
+    def inputs(self) -> int:
+        """The number of inputs of one matrix."""
+        return int(self.view.shape[2])
+
+    @property
+    def numel(self) -> int:
+        """The number of weights."""
+        return int(self.weight.numel())
+
+
+def inventory(network: nn.Module) -> dict[str, Matrix]:
+    """All weight matrices of ``network`` by name, in its order.
+
+    A weight that two modules share (a tied output layer) is listed once, as an embedding.
+    """
+    output, inputs = _ends(network)
+    mixture = is_mixture(network)
+    found: dict[str, Matrix] = {}
+    seen: set[int] = set()
+    for name, module in network.named_modules():
+        for attribute, weight in module.named_parameters(recurse=False):
+            matrix = _matrix(name, module, attribute, weight.dim(), mixture=mixture)
+            if matrix is None or id(weight) in seen:
+                continue
+            seen.add(id(weight))
+            role = EMBEDDING if module is inputs else OUTPUT if module is output else matrix.role
+            found[matrix.name] = Matrix(matrix.name, role, module, attribute, matrix.transposed)
+    return found
+
+
+def changeable(network: nn.Module) -> dict[str, Matrix]:
+    """The matrices that a compressor may change: linear layers and experts.
+
+    These are all but embeddings, the output layer and routers.
+    """
+    return {name: one for name, one in inventory(network).items() if one.role in (LAYER, EXPERTS)}
+
+
+def is_mixture(network: nn.Module) -> bool:
+    """Whether the network is a mixture of experts."""
+    config: Any = getattr(network, "config", None)
+    text = config.get_text_config() if hasattr(config, "get_text_config") else config
+    return any((getattr(text, field, None) or 0) > 1 for field in EXPERT_COUNTS) or any(
+        "Experts" in type(module).__name__ for module in network.modules()
+    )
+
+
+def _ends(network: nn.Module) -> tuple[nn.Module | None, nn.Module | None]:
+    """The output layer and the input embedding."""
+    if not hasattr(network, "get_output_embeddings"):
+        return None, None
+    return network.get_output_embeddings(), network.get_input_embeddings()
+
+
+def _matrix(name: str, module: nn.Module, attribute: str, dimensions: int, *, mixture: bool) -> Matrix | None:
+    """The matrix that a parameter is; None for vectors, convolutions and other tensors."""
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    kind = type(module).__name__
+    if attribute == "weight" and dimensions == 2:
+        if isinstance(module, nn.Embedding):
+            return Matrix(name, EMBEDDING, module)
+        if mixture and (ROUTER_NAME.search(name) or "Router" in kind):
+            return Matrix(name, ROUTER, module)
+        if isinstance(module, nn.Linear | Conv1D):
+            return Matrix(name, LAYER, module, transposed=isinstance(module, Conv1D))
+        return None
+    experts = "Expert" in kind and dimensions in (2, 3) and not attribute.endswith("bias")
+    if experts and (dimensions == 3 or "GLU" in kind):
+        own = name if attribute == "weight" else f"{name}.{attribute}"
+        return Matrix(own, EXPERTS, module, attribute, transposed=_is_transposed(module))
+    return None
+
+
+def _is_transposed(module: nn.Module) -> bool:
+    """Whether experts are stored as inputs x outputs: transformers says so; Llama 4 is older than that."""
+    stated = getattr(module, "is_transposed", None)
+    return bool(stated) if stated is not None else type(module).__name__.startswith("Llama4")
+
+
+def stored_parts(matrix: Matrix, names: Iterable[str]) -> list[list[str]]:
+    """The names of the layers in files, of which a stack of experts is made: one list per expert.
+
+    Files may hold each expert's projections by themselves: ``block_sparse_moe.experts.3.w1`` and ``.w3`` are
+    rows of expert 3 of ``mlp.experts.gate_up_proj``. Empty where ``names`` (of tensors) has no such parts.
+    """
+    layer = re.match(r".*?\.\d+\.", matrix.name)
+    if matrix.role != EXPERTS or layer is None:
+        return []
+    # ``.weight`` of a dense part, ``.weight_packed`` of a packed one
+    pattern = re.compile(re.escape(layer[0]) + r"(?:.*\.)?experts\.(\d+)\.(\w+)\.weight(?:_packed)?$")
+    at = {(int(found[1]), found[2]): name for name in names if (found := pattern.fullmatch(name))}
+    experts = sorted({expert for expert, _ in at})
+    for parts in STORED_PARTS.get(matrix.attribute, ()):
+        if experts and all((expert, part) in at for expert in experts for part in parts):
+            return [[at[expert, part].rpartition(".")[0] for part in parts] for expert in experts]
+    return []
+
+
+def is_stored(matrix: Matrix, names: Collection[str]) -> bool:
+    """Whether files with tensors of these ``names`` hold the matrix under a name that is known."""
+    return matrix.parameter in names or bool(stored_parts(matrix, names))
+
+
+def stored_tensor(
+    matrix: Matrix, names: Collection[str], read: Callable[[str], Tensor | None]
+) -> Tensor | None:
+    """The matrix as files hold it, in the form of the parameter; None where they do not.
+
+    Args:
+        matrix: what is looked for.
+        names: the names of all tensors.
+        read: reads one tensor.
+    """
+    import torch
+
+    if matrix.parameter in names:
+        return read(matrix.parameter)
+    rows = []
+    for parts in stored_parts(matrix, names):
+        tensors = [tensor for part in parts if (tensor := read(f"{part}.weight")) is not None]
+        if len(tensors) < len(parts):
+            return None
+        rows.append(torch.cat(tensors))
+    if not rows:
+        return None
+    stacked = torch.stack(rows)
+    return stacked.transpose(1, 2) if matrix.transposed else stacked
+
+
+def described(folder: Path) -> PreTrainedModel | None:
+    """The model that ``config.json`` in ``folder`` describes, without weights; None if that is no such model.
+
+    An adapter is described by its base.
+    """
+    base = weights_of(folder) if is_adapter(folder) else folder
+    file = base / "config.json"
+    return _built(file, file.stat().st_mtime_ns) if file.is_file() else None
+
+
+@functools.lru_cache(maxsize=8)
+def _built(file: Path, _changed: int) -> PreTrainedModel | None:
+    """A model on the meta device; built once per config, for all steps and runs of a sweep."""
+    quiet()
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    try:
+        config = AutoConfig.from_pretrained(file.parent, local_files_only=True, trust_remote_code=False)
+        if getattr(config, "quantization_config", None) is not None:
+            del config.quantization_config
+        with torch.device("meta"):
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+        return model.eval()
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, ImportError):
+        return None  # other checks say what is wrong with the folder

@@ -1,0 +1,97 @@
+from collections import Counter
+
+import pytest
+import torch
+
+from ptx.lm.load import load_model
+from ptx.lm.matrices import (
+    EMBEDDING,
+    EXPERTS,
+    LAYER,
+    OUTPUT,
+    ROUTER,
+    changeable,
+    described,
+    inventory,
+    is_mixture,
+    stored_parts,
+    stored_tensor,
+)
+from ptx.models.inspection import tensors_of, weight_files
+from tests.architectures import build
+
+
+def roles(network):
+    return Counter(one.role for one in inventory(network).values())
+
+
+def read_from(folder):
+    from safetensors import safe_open
+
+    files = {name: file for file in weight_files(folder) for name, _, _ in tensors_of(file)}
+
+    def read(name):
+        with safe_open(files[name], "pt") as file:
+            return file.get_tensor(name)
+
+    return files, read
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("llama", {LAYER: 21, EMBEDDING: 1, OUTPUT: 1}),
+        ("qwen3", {LAYER: 21, EMBEDDING: 1}),  # tied: the embedding is the output layer
+        ("gpt2", {LAYER: 12, EMBEDDING: 2}),
+        ("mixtral", {LAYER: 12, EXPERTS: 6, ROUTER: 3, EMBEDDING: 1, OUTPUT: 1}),
+        # the gate of a shared expert is a linear layer with one output, and a router all the same
+        ("qwen2_moe", {LAYER: 21, EXPERTS: 6, ROUTER: 6, EMBEDDING: 1, OUTPUT: 1}),
+        ("mamba", {LAYER: 12, EMBEDDING: 1}),
+    ],
+)
+def test_every_matrix_is_listed_once_with_its_role(tmp_path, name, expected):
+    folder = build(name, tmp_path / name)
+    assert roles(described(folder)) == expected, "without weights, from config.json"
+    network = load_model(folder)
+    assert roles(network) == expected
+    matrices = sum(one.numel for one in inventory(network).values())
+    assert matrices > 0.97 * network.num_parameters() - sum(
+        weight.numel() for part, weight in network.named_parameters() if "conv1d" in part
+    )
+
+
+def test_a_view_has_outputs_and_inputs_whatever_way_the_weight_is_stored(tmp_path):
+    network = load_model(build("gpt2", tmp_path / "gpt2"))
+    matrix = changeable(network)["transformer.h.0.attn.c_attn"]
+    assert matrix.view.shape == (1, 192, 64)
+    assert matrix.inputs == 64
+    matrix.view[0, 5, 7] = 3.0
+    assert network.transformer.h[0].attn.c_attn.weight[7, 5] == 3.0, "a view changes the network"
+
+
+@pytest.mark.parametrize("name", ["mixtral", "qwen3_moe"])
+def test_a_stack_of_experts_is_found_in_the_files_expert_by_expert(tmp_path, name):
+    folder = build(name, tmp_path / name)
+    network = load_model(folder)
+    files, read = read_from(folder)
+    stacks = [one for one in changeable(network).values() if one.role == EXPERTS]
+    assert len(stacks) == 6
+    for one in stacks:
+        assert len(stored_parts(one, files)) == 4
+        assert torch.equal(stored_tensor(one, files, read), one.weight)
+
+
+def test_a_gate_is_a_router_only_in_a_mixture():
+    class Gated(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.gate = torch.nn.Linear(4, 4)
+
+    assert not is_mixture(Gated())
+    assert [one.role for one in inventory(Gated()).values()] == [LAYER]
+
+
+def test_a_folder_that_describes_no_model_has_no_inventory(tmp_path):
+    assert described(tmp_path) is None
+    (tmp_path / "config.json").write_text('{"model_type": "no such type"}')
+    assert described(tmp_path) is None
