@@ -13,20 +13,21 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, TextIO
+from typing import Any, NamedTuple, TextIO, TypeVar
 
 from ptx.data.delimited import dialect, read_cells
 from ptx.data.encoding import UTF8, Encoding, first_guess, open_bytes, open_text, second_guess
 from ptx.data.files import suffix_of
 from ptx.data.jsons import read_json
 from ptx.data.records import Fault, ReadError, Record, Row, Table, findings
-from ptx.data.values import clean
+from ptx.data.values import clean, unfilled
 from ptx.errors import ConfigError, Problem
 
-__all__ = ["SEPARATOR", "ReadError", "Record", "Row", "Table", "read_table"]
+__all__ = ["SEPARATOR", "ReadError", "Record", "Row", "Table", "read_table", "read_text"]
 
 SEPARATOR = "<|endoftext|>"
 Item = tuple[int, Row] | ReadError
+T = TypeVar("T")
 
 
 class Found(NamedTuple):
@@ -63,22 +64,29 @@ def read_table(files: list[Path], limit: int | None) -> Table:
     return Table(name, records, "; ".join(dict.fromkeys(notes)), files[0])
 
 
+def read_text(file: Path) -> str:
+    """The whole text of a file, decompressed and in the encoding that it has.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        return _decoded(file, first_guess(file), lambda stream: stream.read())[0].replace("\r\n", "\n")
+    except (ReadError, OSError, EOFError, UnicodeError) as error:
+        raise ConfigError(findings([_fault_of_file(file, error)])) from None
+
+
 Read = tuple[list[Record], list[Fault], tuple[str, ...]]
 
 
 def _read(file: Path, limit: int | None) -> Read:
-    """The rows of a file, its faults, and notes; a file that is not UTF-8 is read again in its encoding."""
+    """The rows of a file, its faults, and notes on how it was read."""
     try:
         if suffix_of(file) in BINARY:
             return _collect(file, Found(BINARY[suffix_of(file)](file), "row"), limit)
-        encoding = first_guess(file)
-        try:
-            return _read_text(file, encoding, limit)
-        except UnicodeDecodeError as error:
-            if encoding.codec not in (UTF8.codec, "utf-8-sig"):
-                what = f"not {encoding.note or 'UTF-8'}, as it begins: {error.reason}"
-                raise ReadError(what, fix="save it as UTF-8; it may have been cut short") from None
-            return _read_text(file, second_guess(file), limit)
+        read = TEXTUAL[suffix_of(file)]
+        found, note = _decoded(file, first_guess(file), lambda stream: _collect(file, read(stream), limit))
+        return found[0], found[1], (*found[2], *([note] if note else []))
     except (ReadError, OSError, EOFError, UnicodeError) as error:
         return [], [_fault_of_file(file, error)], ()
 
@@ -96,11 +104,18 @@ def _fault_of_file(file: Path, error: Exception) -> Fault:
     return Fault(Record(file.name, 0, {}), f"cannot be read: {what}", fix)
 
 
-def _read_text(file: Path, encoding: Encoding, limit: int | None) -> Read:
+def _decoded(file: Path, encoding: Encoding, read: Callable[[TextIO], T]) -> tuple[T, str]:
+    """What ``read`` makes of the text, and how the encoding is said; what is not UTF-8 is read again."""
+    try:
+        with open_text(file, encoding) as stream:
+            return read(stream), encoding.note
+    except UnicodeDecodeError as error:
+        if encoding.codec not in (UTF8.codec, "utf-8-sig"):
+            what = f"not {encoding.note or 'UTF-8'}, as it begins: {error.reason}"
+            raise ReadError(what, fix="save it as UTF-8; it may have been cut short") from None
+    encoding = second_guess(file)
     with open_text(file, encoding) as stream:
-        found = TEXTUAL[suffix_of(file)](stream)
-        records, faults, notes = _collect(file, found, limit)
-    return records, faults, (*notes, *([encoding.note] if encoding.note else []))
+        return read(stream), encoding.note
 
 
 def _collect(file: Path, found: Found, limit: int | None) -> Read:
@@ -207,7 +222,7 @@ def _arrow_rows(batches: Callable[[], Iterator[Any]], what: str) -> Iterator[Ite
         for batch in batches():
             for row in batch.to_pylist():
                 number += 1
-                yield number, row
+                yield number, unfilled(row)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         said = str(error).partition("\n")[0]
         raise ReadError(f"not {what}: {said}", fix="write it again; it may have been cut short") from None

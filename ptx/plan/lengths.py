@@ -85,7 +85,10 @@ def _tokenizer(model: Path) -> Any:
         return None
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(file))
+    tokenizer = Tokenizer.from_file(str(file))
+    tokenizer.no_padding()  # tokenizer.json may say that a batch is filled up, or cut, to one length
+    tokenizer.no_truncation()
+    return tokenizer
 
 
 def _examples(data: DataSet, shape: str, model: Path) -> Iterator[Example]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptx import ConfigError, Problem
-from ptx.data.read import SEPARATOR, read_table
+from ptx.data.files import SUFFIXES, stem_of, suffix_of
+from ptx.data.read import SEPARATOR, read_table, read_text
 from ptx.stats.items import item_ids, segments_of
 
-SUFFIXES = (".txt", ".jsonl", ".json", ".csv")
 #: file names that need the name of their folder to tell texts apart
 GENERIC_NAMES = ("test", "valid", "validation", "train", "text", "data")
 
@@ -36,7 +36,8 @@ class Text:
 def name_of(file: str) -> str:
     """The name of a text in metrics: ``tiny_stories``, ``wikitext2_test``."""
     path = Path(file).expanduser().resolve()
-    return f"{path.parent.name}_{path.stem}" if path.stem in GENERIC_NAMES else path.stem
+    stem = stem_of(path)
+    return f"{path.parent.name}_{stem}" if stem in GENERIC_NAMES else stem
 
 
 def read(
@@ -68,7 +69,7 @@ def _read(
 ) -> tuple[Text, ...]:
     """As :func:`read`, kept until the file changes (``_stamp``): every run of a sweep asks again."""
     path = Path(file).expanduser()
-    found = _pieces(path, block, separator) if path.suffix == ".txt" else _documents(path, segments)
+    found = _pieces(path, block, separator) if suffix_of(path) == ".txt" else _documents(path, segments)
     kept = list(itertools.islice(((text, parts) for text, parts in found if text.strip()), limit))
     names = item_ids(name_of(file), ([text] for text, _ in kept))
     texts = tuple(Text(name, text, parts) for name, (text, parts) in zip(names, kept, strict=True))
@@ -78,7 +79,7 @@ def _read(
 
 
 def _pieces(path: Path, block: int, separator: str) -> Iterator[tuple[str, dict[str, str]]]:
-    whole = path.read_text(encoding="utf-8")
+    whole = read_text(path)
     separator = separator or (re.escape(SEPARATOR) if SEPARATOR in whole else "")
     parts = [part.strip("\n") for part in re.split(separator, whole)] if separator else _blocks(whole, block)
     yield from ((part, {}) for part in parts)
@@ -128,7 +129,7 @@ def problems(
         path = Path(file).expanduser()
         if not path.is_file():
             found.append(Problem(f"there is no text {file}", f"eval.{evaluator}.texts=[./FILE.txt]"))
-        elif path.suffix not in SUFFIXES:
+        elif suffix_of(path) not in SUFFIXES:
             found.append(
                 Problem(
                     f"{file} is none of {', '.join(SUFFIXES)}", "convert it, or rename it if it is plain text"
@@ -143,10 +144,4 @@ def problems(
                 read(file, block=block, separator=separator, segments=segments)
             except ConfigError as error:
                 found += error.problems
-            except UnicodeDecodeError as error:
-                found.append(
-                    Problem(
-                        f"{file} is not UTF-8: {error.reason} at byte {error.start}", "convert it to UTF-8"
-                    )
-                )
     return found

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from ptx.data import open_data
+from ptx.data.read import read_text
 
 TURNS = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
 
@@ -107,3 +108,23 @@ def test_a_folder_that_leaves_a_choice_asks(tmp_path, write_rows, refused):
     assert "type data=" in refused(lambda: open_data("x", tmp_path))
     write_rows(tmp_path / "train.jsonl", {"text": "t"})
     assert open_data("x", tmp_path).rows("text") == [{"text": "t"}]
+
+
+def test_a_whole_text_is_read_as_rows_are(tmp_path, refused):
+    path = tmp_path / "my.txt"
+    path.write_bytes("Grüße.\r\nUnd Küsse.".encode("cp1252"))
+    assert read_text(path) == "Grüße.\nUnd Küsse."
+    assert "file none.txt: cannot be read: No such file" in refused(lambda: read_text(tmp_path / "none.txt"))
+
+
+def test_a_file_that_one_may_not_read_is_refused_with_the_command_that_allows_it(
+    tmp_path, refused, monkeypatch
+):
+    path = tmp_path / "my.jsonl"
+    path.write_text('{"text": "a"}\n')
+
+    def forbidden(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("ptx.data.read.first_guess", forbidden)
+    assert f"you may not read it; chmod u+r {path}" in refused(lambda: open_data("x", path))
