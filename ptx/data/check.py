@@ -16,7 +16,8 @@ from ptx.data.dataset import DataSet, Source
 from ptx.data.records import KINDS, Fault, Record, Row, findings, kind_of
 from ptx.data.shapes import COLUMNS
 from ptx.data.suspect import LONG, Sign, Texts, signs, texts_of
-from ptx.data.turns import ROLES, is_turns, shown
+from ptx.data.tools import shown
+from ptx.data.turns import ROLES, is_turns
 from ptx.data.whole import notes
 from ptx.errors import Problem, did_you_mean
 

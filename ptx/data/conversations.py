@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ptx.data.records import Record, Row
-from ptx.data.turns import Turn, continued, dialogue
+from ptx.data.tools import Turn
+from ptx.data.turns import continued, dialogue
 
 #: shape -> column -> role of its text in a conversation
 ROLES: dict[str, dict[str, str]] = {

@@ -15,20 +15,8 @@ from typing import Any
 from ptx.data.names import MEDIA, MEDIA_PLACE, TRAINED_IF, WEIGHTS
 from ptx.data.read import Row
 from ptx.data.shapes import CONTEXTS, Form, has_value
-from ptx.data.turns import (
-    RowError,
-    Turn,
-    assistant,
-    defines,
-    history_turns,
-    is_turns,
-    shared_prefix,
-    shown,
-    to_turns,
-    tool_calls,
-    tool_definitions,
-    user,
-)
+from ptx.data.tools import RowError, Turn, as_defined, defines, shown, tool_calls, tool_definitions
+from ptx.data.turns import assistant, history_turns, is_turns, shared_prefix, to_turns, user
 
 
 def convert(form: Form, row: Row) -> Row:
@@ -39,7 +27,7 @@ def convert(form: Form, row: Row) -> Row:
             raise RowError(f"column {column} is {'empty (null)' if column in row else 'missing'}")
     parts = _unwrapped({part: row.get(column) for part, column in (form.parts | form.beside).items()})
     canonical = CONVERT[form.shape](parts)
-    canonical |= _beside(parts, _system_text(canonical))
+    canonical |= _beside(parts, canonical)
     return {
         **canonical,
         **{name: value for name, value in row.items() if name not in form.used and name not in canonical},
@@ -85,13 +73,17 @@ def _system_text(canonical: Row) -> str:
     return str(first.get("content") or "") if first.get("role") == "system" else ""
 
 
-def _beside(parts: Row, system: str) -> Row:
+def _beside(parts: Row, canonical: Row) -> Row:
     """The tools and the options of the chat template, under the names that TRL gives them.
 
     Tools that the system text already defines (Hermes) are not given twice.
     """
     made: Row = {}
+    system = _system_text(canonical)
     tools = tool_definitions(parts.get("tools"))
+    for column in ("messages", "prompt", "completion", "chosen", "rejected") if tools else ():
+        if isinstance(canonical.get(column), list):
+            made[column] = as_defined(canonical[column], tools)
     if tools and not all(defines(system, tool) for tool in tools):
         made["tools"] = tools
     if has_value(options := parts.get("options")):

@@ -22,7 +22,7 @@ from ptx.data.message_table import conversations_of
 from ptx.data.read import read_table
 from ptx.data.records import Fault, Record, Table, column_word, findings
 from ptx.data.shapes import NAMES, SHAPES, Form, recognise
-from ptx.data.turns import RowError
+from ptx.data.tools import RowError
 from ptx.errors import ConfigError, Problem, did_you_mean
 
 Columns = Mapping[str, str]

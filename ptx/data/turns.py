@@ -9,7 +9,6 @@ where the file says that it is not trained, and the other keys of the file, whic
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -22,22 +21,14 @@ from ptx.data.names import (
     TRAINED_IF,
     TRAINED_IN_PARTS,
 )
+from ptx.data.tools import RowError, Turn, parsed, shown, tool_calls
 
-Turn = dict[str, Any]
 Row = dict[str, Any]
 
 ROLES = ("system", "user", "assistant", "tool")
 #: keys of a message that are read into the canonical ones
 READ = ("role", "from", "content", "value", "text", "tool_calls", "function_call", *REASONING, *TRAINED_IF)
 TEXT_PARTS = ("text", "input_text", "output_text")
-
-
-class RowError(ValueError):
-    """A row that cannot be converted; the message says why, and ``fix`` what to do where that is known."""
-
-    def __init__(self, what: str, fix: str = "") -> None:
-        super().__init__(what)
-        self.fix = fix
 
 
 def user(content: str) -> Turn:
@@ -85,7 +76,7 @@ def alternating(texts: list[str]) -> list[Turn]:
 
 def history_turns(value: Any) -> list[Turn]:
     """Earlier turns: pairs of what the user said and what the model replied, or messages."""
-    value = _parsed(value)
+    value = parsed(value)
     if isinstance(value, list) and all(isinstance(pair, list | tuple) for pair in value):
         said = [text for pair in value for text in pair]
         if all(isinstance(pair[0], str) and len(pair) == 2 for pair in value) and all(
@@ -207,75 +198,6 @@ def _content(content: Any) -> tuple[Any, str]:
     return "".join(texts), "".join(thoughts)
 
 
-def tool_calls(value: Any) -> list[Turn]:
-    """Tool calls, a list or its JSON text, in the form of OpenAI with the arguments as an object.
-
-    Raises:
-        RowError: when there is something that is no call.
-    """
-    calls = _parsed(value)
-    if not calls:
-        return []
-    calls = [calls] if isinstance(calls, dict) else calls
-    if not isinstance(calls, list):
-        raise RowError(f"tool calls must be a list of name and arguments, got {shown(value)}")
-    return [_call(call) for call in calls]
-
-
-def _call(call: Any) -> Turn:
-    inner = call.get("function", call) if isinstance(call, dict) else None
-    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
-        raise RowError(f"a tool call must have a name and arguments, got {shown(call)}")
-    given = inner.get("arguments", inner.get("parameters"))
-    arguments = _parsed(given)
-    kept = {"id": call["id"]} if call.get("id") else {}
-    return {
-        **kept,
-        "type": "function",
-        "function": {"name": inner["name"], "arguments": {} if arguments in (None, "") else arguments},
-    }
-
-
-def tool_definitions(value: Any) -> list[Turn]:
-    """Definitions of tools, a list or its JSON text, each ``{"type": "function", "function": {...}}``.
-
-    Raises:
-        RowError: when there is something that is no definition.
-    """
-    tools = _parsed(value)
-    if not tools:
-        return []
-    tools = [tools] if isinstance(tools, dict) else tools
-    if not isinstance(tools, list) or not all(
-        isinstance(tool, dict) and ("name" in tool or "type" in tool or "function" in tool) for tool in tools
-    ):
-        fix = "write a list of definitions with name, description and parameters, or data.drop=[tools]"
-        raise RowError(f"tools must hold definitions of tools, got {shown(value)}", fix)
-    return [
-        {"type": "function", "function": tool} if "name" in tool and "type" not in tool else tool
-        for tool in tools
-    ]
-
-
-def defines(text: str, tool: Turn) -> bool:
-    """Whether a text holds the definition of a tool: its name, its description and all its parameters."""
-    inner = tool.get("function", tool)
-    parameters = inner.get("parameters") or {}
-    names = parameters.get("properties", parameters) if isinstance(parameters, dict) else {}
-    wanted = [inner.get("name"), inner.get("description"), *names]
-    return bool(text) and all(str(word) in text for word in wanted if word)
-
-
-def _parsed(value: Any) -> Any:
-    """The value of JSON text that holds a list or an object; anything else as it is."""
-    if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return value
-
-
 #: Anthropic's HH-RLHF: "\n\nHuman: ...\n\nAssistant: ..."
 SPEAKER = re.compile(r"(?:\A\s*|\n\n)(Human|Assistant):")
 
@@ -307,9 +229,3 @@ def shared_prefix(first: list[Turn], second: list[Turn]) -> int:
     while count < min(len(first), len(second)) - 1 and first[count] == second[count]:
         count += 1
     return count
-
-
-def shown(value: Any) -> str:
-    """A value as text of at most 60 characters, for an error message."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

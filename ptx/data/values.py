@@ -40,6 +40,17 @@ def clean(row: Row) -> Row:
     return made
 
 
+def unfilled(row: Row) -> Row:
+    """The row without the null keys that Arrow gives to objects: there all rows have the keys of all rows."""
+    return {name: _without_nulls(value) for name, value in row.items()}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
 def parsed_messages(text: str) -> Any:
     """The messages of a cell that holds them as JSON; the text itself where it is something else."""
     if not MESSAGES_AS_TEXT.match(text):

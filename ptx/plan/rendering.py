@@ -13,7 +13,7 @@ from pathlib import Path
 from ptx.data import DataSet
 from ptx.data.conversations import Conversation, conversations
 from ptx.data.records import Fault, Record, findings, more
-from ptx.data.turns import Turn, shown
+from ptx.data.tools import Turn, shown
 from ptx.errors import Problem
 from ptx.models.chat import ChatTemplate, TemplateRefusalError
 from ptx.models.written import Loss

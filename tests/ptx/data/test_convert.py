@@ -4,7 +4,7 @@ import pytest
 
 from ptx.data.convert import convert
 from ptx.data.shapes import recognise
-from ptx.data.turns import RowError
+from ptx.data.tools import RowError
 
 TURNS = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
 
@@ -72,3 +72,35 @@ def test_a_row_that_mixes_text_and_messages_gets_message_lists():
     row = convert(form, {"prompt": "hi", "chosen": TURNS[1:], "rejected": "go"})
     assert row["prompt"] == TURNS[:1]
     assert row["rejected"] == [{"role": "assistant", "content": "go"}]
+
+
+def test_null_arguments_that_datasets_wrote_in_from_other_tools_are_left_out(tmp_path, opened):
+    """In JSON lines only the definition tells a written-in null from one that is meant."""
+    tool = {
+        "name": "f",
+        "parameters": {"properties": {"city": {"type": "string"}, "unit": {}, "other": None}},
+    }
+    call = {"name": "f", "arguments": {"city": "Rome", "unit": None, "other": None}}
+    row = {
+        "messages": [TURNS[0], {"role": "assistant", "content": "", "tool_calls": [call]}],
+        "tools": [tool],
+    }
+    made = opened(tmp_path, row).rows("messages")[0]
+    assert made["messages"][1]["tool_calls"][0]["function"]["arguments"] == {"city": "Rome", "unit": None}
+    assert set(made["tools"][0]["function"]["parameters"]["properties"]) == {"city", "unit"}
+
+
+def test_arrow_files_give_each_row_its_own_keys(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    from ptx.data import open_data
+
+    calls = [{"name": "f", "arguments": {"city": "Rome"}}, {"name": "g", "arguments": {"a": 1}}]
+    rows = [
+        {"messages": [TURNS[0], {"role": "assistant", "content": "", "tool_calls": [call]}]} for call in calls
+    ]
+    parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "my.parquet")
+    made = open_data("x", tmp_path / "my.parquet").rows("messages")
+    found = [row["messages"][1]["tool_calls"][0]["function"]["arguments"] for row in made]
+    assert found == [{"city": "Rome"}, {"a": 1}]

@@ -2,7 +2,8 @@
 
 import pytest
 
-from ptx.data.turns import RowError, shared_prefix, shown, to_turns
+from ptx.data.tools import RowError
+from ptx.data.turns import canonical_role, continued, dialogue, history_turns, shared_prefix, to_turns
 
 USER = {"role": "user", "content": "hi"}
 REPLY = {"role": "assistant", "content": "hello"}
@@ -15,17 +16,6 @@ def test_sharegpt_messages_get_the_usual_roles():
 
 def test_a_single_message_is_a_list_of_one():
     assert to_turns(REPLY, "chosen") == [REPLY]
-
-
-def test_tool_calls_get_one_form_with_their_arguments_as_an_object_and_empty_extras_are_dropped():
-    made = {"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
-    for call in (
-        {"name": "add", "arguments": {"a": 1}},
-        {"name": "add", "arguments": '{"a": 1}'},
-        {"type": "function", "function": {"name": "add", "arguments": '{"a": 1}'}},
-    ):
-        turn = {"role": "assistant", "content": None, "tool_calls": [call], "name": None}
-        assert to_turns([turn], "messages") == [{"role": "assistant", "content": None, "tool_calls": [made]}]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +38,70 @@ def test_the_shared_prefix_leaves_the_last_message_of_each():
     assert shared_prefix([USER], [USER]) == 0
 
 
-def test_long_values_are_cut_in_messages():
-    assert shown("a") == "'a'"
-    assert len(shown("a" * 100)) == 60
+def test_roles_are_known_under_many_names_and_in_other_letters():
+    roles = [
+        "Human",
+        "prompter",
+        "USER",
+        "gpt",
+        "model",
+        "developer",
+        "ipython",
+        "observation",
+        "narrator",
+        7,
+    ]
+    found = [canonical_role(role) for role in roles]
+    assert found == ["user"] * 3 + ["assistant"] * 2 + ["system", "tool", "tool", "narrator", 7]
+
+
+def test_calls_of_their_own_role_join_the_message_of_the_assistant():
+    turns = [
+        USER,
+        {"role": "assistant", "content": "One moment."},
+        {"role": "tool_call", "content": '{"name": "f", "arguments": {"a": 1}}'},
+        {"role": "tool_call", "content": '{"name": "g", "arguments": {}}'},
+        {"role": "tool_response", "content": "1"},
+    ]
+    made = to_turns(turns, "messages")
+    assert [turn["role"] for turn in made] == ["user", "assistant", "tool"]
+    assert made[1]["content"] == "One moment."
+    assert [call["function"]["name"] for call in made[1]["tool_calls"]] == ["f", "g"]
+
+
+@pytest.mark.parametrize(
+    ("keys", "trained"),
+    [
+        ({"weight": 0}, False),
+        ({"weight": 0.0, "train": False}, False),
+        ({"train": "false"}, False),
+        ({"loss": False}, False),
+        ({"weight": 1.0}, None),
+        ({"weight": None}, None),
+        ({}, None),
+    ],
+)
+def test_a_reply_carries_a_mark_only_where_it_is_not_trained(keys, trained):
+    (made,) = to_turns([{**REPLY, **keys}], "messages")
+    assert made == ({**REPLY, "train": False} if trained is False else REPLY)
+
+
+def test_a_declining_reply_of_openai_is_its_content():
+    assert (
+        to_turns([{"role": "assistant", "content": None, "refusal": "No."}], "messages")[0]["content"]
+        == "No."
+    )
+
+
+def test_history_is_pairs_or_messages():
+    assert history_turns([["hi", "hello"]]) == [USER, REPLY]
+    assert history_turns('[["hi", "hello"]]') == [USER, REPLY]
+    assert history_turns([USER, REPLY]) == [USER, REPLY]
+    with pytest.raises(RowError, match="history must hold pairs"):
+        history_turns([["hi", "hello", "more"]])
+
+
+def test_speakers_in_a_text_are_turns():
+    assert dialogue("\n\nHuman: hi\n\nAssistant:") == [USER]
+    assert dialogue("hi") == []
+    assert continued(" hello\n\nHuman: hi", "assistant") == [REPLY, USER]

@@ -1,0 +1,125 @@
+"""Tools in rows: calls and definitions in the form of OpenAI, from lists, objects or their JSON text."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+Turn = dict[str, Any]
+
+
+class RowError(ValueError):
+    """A row that cannot be converted; the message says why, and ``fix`` what to do where that is known."""
+
+    def __init__(self, what: str, fix: str = "") -> None:
+        super().__init__(what)
+        self.fix = fix
+
+
+def shown(value: Any) -> str:
+    """A value as text of at most 60 characters, for an error message."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def tool_calls(value: Any) -> list[Turn]:
+    """Tool calls, a list or its JSON text, in the form of OpenAI with the arguments as an object.
+
+    Raises:
+        RowError: when there is something that is no call.
+    """
+    calls = parsed(value)
+    if not calls:
+        return []
+    calls = [calls] if isinstance(calls, dict) else calls
+    if not isinstance(calls, list):
+        raise RowError(f"tool calls must be a list of name and arguments, got {shown(value)}")
+    return [_call(call) for call in calls]
+
+
+def _call(call: Any) -> Turn:
+    inner = call.get("function", call) if isinstance(call, dict) else None
+    if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
+        raise RowError(f"a tool call must have a name and arguments, got {shown(call)}")
+    given = inner.get("arguments", inner.get("parameters"))
+    arguments = parsed(given)
+    kept = {"id": call["id"]} if call.get("id") else {}
+    return {
+        **kept,
+        "type": "function",
+        "function": {"name": inner["name"], "arguments": {} if arguments in (None, "") else arguments},
+    }
+
+
+def tool_definitions(value: Any) -> list[Turn]:
+    """Definitions of tools, a list or its JSON text, each ``{"type": "function", "function": {...}}``.
+
+    Raises:
+        RowError: when there is something that is no definition.
+    """
+    tools = parsed(value)
+    if not tools:
+        return []
+    tools = [tools] if isinstance(tools, dict) else tools
+    if not isinstance(tools, list) or not all(
+        isinstance(tool, dict) and ("name" in tool or "type" in tool or "function" in tool) for tool in tools
+    ):
+        fix = "write a list of definitions with name, description and parameters, or data.drop=[tools]"
+        raise RowError(f"tools must hold definitions of tools, got {shown(value)}", fix)
+    return [
+        {"type": "function", "function": tool} if "name" in tool and "type" not in tool else tool
+        for tool in map(_without_null_properties, tools)
+    ]
+
+
+def _without_null_properties(tool: Turn) -> Turn:
+    """The definition without the parameters that ``datasets`` wrote in from other tools, as null."""
+    for key in ("function", "parameters", "properties"):
+        if isinstance(tool.get(key), dict):
+            inner = tool[key]
+            kept = {name: item for name, item in inner.items() if item is not None}
+            return {**tool, key: kept if key == "properties" else _without_null_properties(inner)}
+    return tool
+
+
+def as_defined(turns: list[Turn], tools: list[Turn]) -> list[Turn]:
+    """The turns without null arguments that the tool does not have (``datasets`` wrote them in)."""
+    inners = [tool.get("function", tool) for tool in tools]
+    known = {
+        inner["name"]: set(inner["parameters"].get("properties", inner["parameters"]))
+        for inner in inners
+        if isinstance(inner.get("name"), str) and isinstance(inner.get("parameters"), dict)
+    }
+    return [
+        {**turn, "tool_calls": [_call_as_defined(call, known) for call in turn["tool_calls"]]}
+        if "tool_calls" in turn
+        else turn
+        for turn in turns
+    ]
+
+
+def _call_as_defined(call: Turn, known: dict[str, set[str]]) -> Turn:
+    name, arguments = call["function"]["name"], call["function"]["arguments"]
+    if name not in known or not isinstance(arguments, dict):
+        return call
+    kept = {key: item for key, item in arguments.items() if item is not None or key in known[name]}
+    return {**call, "function": {"name": name, "arguments": kept}}
+
+
+def defines(text: str, tool: Turn) -> bool:
+    """Whether a text holds the definition of a tool: its name, its description and all its parameters."""
+    inner = tool.get("function", tool)
+    parameters = inner.get("parameters") or {}
+    names = parameters.get("properties", parameters) if isinstance(parameters, dict) else {}
+    wanted = [inner.get("name"), inner.get("description"), *names]
+    return bool(text) and all(str(word) in text for word in wanted if word)
+
+
+def parsed(value: Any) -> Any:
+    """The value of JSON text that holds a list or an object; anything else as it is."""
+    if isinstance(value, str) and value.strip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
