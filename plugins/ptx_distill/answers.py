@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ptx import ModelRef, Run, StepError, machine
-from ptx.data.conversations import as_turns
-from ptx.data.turns import assistant
 from ptx.files import digest_of, read_json, write_json
 from ptx.lm.load import dtype_of, load_model, load_tokenizer
+from ptx.lm.merge import merged
 from ptx.lm.training.reference import weights_digest
+from ptx.lm.training.rows import prompt_turns
 from ptx.lm.training.truncation import prompt_ids
 from ptx_distill.settings import Sequence
 
@@ -40,9 +40,7 @@ def answer_prompts(
     """
     tokenizer = load_tokenizer(teacher.path)
     chat = tokenizer.chat_template is not None
-    prompts = [
-        prompt_ids(tokenizer, as_turns("prompts", row)["prompt"] if chat else row["prompt"]) for row in rows
-    ]
+    prompts = [prompt_ids(tokenizer, prompt_turns(row) if chat else row["prompt"]) for row in rows]
     folder = run.product(
         "teacher_answers",
         {
@@ -79,7 +77,7 @@ def answer_prompts(
 
 def _completion(row: dict[str, Any], text: str) -> Any:
     """The answer in the form of its prompt: a text, or a list of turns."""
-    return text if isinstance(row["prompt"], str) else [assistant(text)]
+    return text if isinstance(row["prompt"], str) else [{"role": "assistant", "content": text}]
 
 
 def _write_answers(
@@ -92,7 +90,7 @@ def _write_answers(
 ) -> None:
     run.say(f"the teacher answers {len(prompts)} prompts (once for all runs that share them)")
     network = load_model(teacher, "auto", run.device)
-    network = (network.merge_and_unload() if hasattr(network, "merge_and_unload") else network).eval()
+    network = merged(network).eval()
     torch.manual_seed(run.seed)
     answers = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda place: -len(prompts[place]))

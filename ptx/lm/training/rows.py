@@ -73,6 +73,11 @@ def _fitted(turns: Turns, row: Row, template: ChatTemplate, *, ask: bool = False
     return template.fit(turns, row.get("tools"), ask=ask, **options).turns
 
 
+def prompt_turns(row: Row) -> Turns:
+    """The prompt of a row as turns."""
+    return as_turns("prompts", row)["prompt"]
+
+
 def as_dataset(rows: Sequence[Row]) -> Dataset:
     """The rows for a trainer, with nested values as JSON.
 
