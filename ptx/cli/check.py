@@ -14,8 +14,11 @@ from collections.abc import Sequence
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
 from ptx.data import DataSet, check
+from ptx.data.overlap import overlaps
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host, get_host
+from ptx.models.contradictions import notes, refusals
+from ptx.models.finding import COMPRESS, EXPORT, TRAIN
 from ptx.models.inspection import ModelFacts
 from ptx.plan.feeds import Feeds
 from ptx.plan.inputs import Inputs
@@ -76,12 +79,19 @@ class _Check:
         self.problems += self.inputs.problems
         if model and "model" in groups:
             _print_model(*model)
+            self._contradictions(model[0])
         if data:
             self._data(data)
         if steps and model and (data or "data" not in groups):
             self._steps(model[0], data or self.inputs.data(config.data))
         if model and data and "model" in groups:
             self._together(data, model)
+
+    def _contradictions(self, ref: ModelRef) -> None:
+        """What the files of the folder disagree about: what refuses a use of it, and what is to be known."""
+        if ref.kind != "package":
+            self.problems += refusals(ref.path, TRAIN, COMPRESS, EXPORT)
+            self._note(notes(ref.path))
 
     def _data(self, data: DataSet) -> None:
         print(f"{data.name}:")
@@ -96,6 +106,7 @@ class _Check:
             print(f"    fits: {', '.join(_fits(self.host, shape)) or 'no loaded method'}")
             print(f"    first: {first}")
             self._note(notes)
+        self._note(overlaps(data))
 
     def _steps(self, model: ModelRef, data: DataSet | None) -> None:
         """The plan's own checks of the steps, the model and the data."""

@@ -12,24 +12,27 @@ from pathlib import Path
 
 import pytest
 
+import ptx_dpo
 import ptx_kto
+import ptx_sft
 import ptx_tiny
 
 
 @pytest.fixture(autouse=True)
 def host(toy, host_with, monkeypatch):
     """A host with the model that a configuration names by default."""
-    made = host_with(toy=toy, tiny=ptx_tiny, kto=ptx_kto)
-    monkeypatch.setattr("ptx.cli.check.get_host", lambda: made)
+    made = host_with(toy=toy, tiny=ptx_tiny, kto=ptx_kto, sft=ptx_sft, dpo=ptx_dpo)
+    for verb in ("check", "train"):
+        monkeypatch.setattr(f"ptx.cli.{verb}.get_host", lambda: made)
 
 
 def test_a_dataset_is_described_with_its_shapes_and_the_choices_that_it_fits(ptx):
     code, out, _ = ptx("check", "data=./text.jsonl")
     assert code == 0
-    lines = [line.strip() for line in out.splitlines()]
-    assert lines[1].startswith("text: 5 rows")
-    assert lines[2] == "fits: method=toy, method=other"
-    assert lines[3] == 'first: {"text": "line 0"}'
+    said = [line.strip() for line in out.splitlines()]
+    assert said[1].startswith("text: 5 rows")
+    assert said[2].startswith("fits: method=toy, method=other")
+    assert said[3] == 'first: {"text": "line 0"}'
 
 
 def test_a_model_is_described_by_its_headers(ptx):
@@ -150,3 +153,103 @@ def assert_passes_after(command, ptx, desk, path):
     assert ptx("check", f'data="{Path(made[0])}"')[0] == 0, command
     made[0].unlink()
     path.write_bytes(content)
+
+
+def thumbs(count, label=lambda number: number % 2 == 0):
+    return lines(
+        *[{"messages": turns(f"Add {n} and 1.", f"{n + 1}."), "label": label(n)} for n in range(count)]
+    )
+
+
+def turns(asked, said):
+    return [{"role": "user", "content": asked}, {"role": "assistant", "content": said}]
+
+
+def test_a_method_is_checked_against_data_and_model_as_the_plan_does(ptx, desk):
+    (desk / "my.jsonl").write_bytes(thumbs(6))
+    code, out, err = ptx("check", "model=tiny", "data=./my.jsonl", "method=kto")
+    assert (code, err) == (0, "")
+    assert "my.jsonl on model:\n  thumbs: 6 examples, the longest with" in out
+    code, _, err = ptx("check", "model=tiny", "data=./my.jsonl", "method=sft")
+    assert code == 2
+    assert "method=sft needs messages" in err
+    assert "which fits method=kto" in err
+
+
+def test_rows_that_a_method_would_cut_are_named(ptx, desk):
+    (desk / "my.jsonl").write_bytes(lines({"messages": turns("Add 1 and 1. " * 9, "2.")}))
+    code, out, _ = ptx("check", "model=tiny", "data=./my.jsonl", "method=sft", "method.max_length=256")
+    assert code == 0
+    assert "method.max_length is 256" in out
+    code, _, err = ptx("check", "model=tiny", "data=./my.jsonl", "method=sft", "method.max_length=20")
+    assert code == 2
+    assert "file my.jsonl line 1: the prompt alone fills method.max_length (20 tokens)" in err
+    code, _, err = ptx("check", "model=tiny", "data=./my.jsonl", "method=sft", "method.max_length=20000")
+    assert "more than the model's context" in err
+
+
+#: files with faults: the check and the plan refuse the same rows in the same words
+FAULTS = {
+    "labels of a scale": lines(*[{"prompt": "a?", "completion": "b.", "label": n} for n in range(1, 5)]),
+    "one label": thumbs(4, lambda _: 1),
+    "a number": lines({"prompt": "a?", "completion": 7}),
+    "NaN": b'{"prompt": "a?", "completion": NaN}\n',
+    "half an emoji": b'{"prompt": "a?", "completion": "\\ud83d"}\n',
+    "a role that is none": lines({"messages": [{"role": "wizard", "content": "a"}, *turns("a", "b")]}),
+    "not JSON": b'{"prompt": "a?", "completion": b}\n',
+    "a key twice": b'{"prompt": "a?", "prompt": "c?", "completion": "b"}\n',
+    "another encoding": b'{"prompt": "hei\xe1t m\x81de", "completion": "b"}\n',
+    "nothing": b"",
+    "NUL": b"\x00" * 100,
+    "identical sides": lines({"prompt": "a?", "chosen": "b", "rejected": "b"}),
+    "unknown columns": lines({"q": "a?", "z": "b"}),
+}
+NEEDS = {"labels of a scale": "kto", "one label": "kto", "identical sides": "dpo"}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_what_the_check_refuses_the_plan_refuses_in_the_same_words(ptx, desk, name):
+    (desk / "my.jsonl").write_bytes(FAULTS[name])
+    method = f"method={NEEDS.get(name, 'sft')}"
+    code, out, checked = ptx("check", "data=./my.jsonl")
+    planned, _, said = ptx("train", "--dry-run", method, "model=tiny", "data=./my.jsonl", "eval=[]")
+    both, _, together = ptx("check", "model=tiny", "data=./my.jsonl", method)
+    assert (code, planned, both) == (2, 2, 2), (out, said)
+    assert said == checked == together
+    assert len(said.splitlines()) <= 3
+
+
+SOUND = {
+    "tables": (b"prompt;completion\nWie, bitte?;So.\nUnd dann?;Ja.\n", "csv", "sft"),
+    "labels": (thumbs(6, lambda n: n % 2), "jsonl", "kto"),
+    "signs": (thumbs(6, lambda n: 1 if n % 2 else -1), "jsonl", "kto"),
+    "words": (thumbs(6, lambda n: "yes" if n % 2 else "no"), "jsonl", "kto"),
+    "layout of datasets": (
+        lines({"messages": {"role": ["user", "assistant"], "content": ["Add 1 and 1.", "2."]}}),
+        "jsonl",
+        "sft",
+    ),
+    "compressed": (gzip.compress(lines({"prompt": "a?", "completion": "b."})), "jsonl.gz", "sft"),
+    "UTF-16": ("prompt,completion\nheißt?,müde.\n".encode("utf-16"), "csv", "sft"),
+    "a mark": (b"\xef\xbb\xbf" + lines({"prompt": "a?", "completion": "b."}), "jsonl", "sft"),
+    "a list": (json.dumps([{"prompt": "a?", "completion": "b."}]).encode(), "jsonl", "sft"),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_what_the_check_accepts_the_plan_accepts(ptx, desk, name):
+    content, ending, method = SOUND[name]
+    (desk / f"my.{ending}").write_bytes(content)
+    words = [f"data=./my.{ending}", "model=tiny", f"method={method}"]
+    assert ptx("check", words[0])[0] == 0
+    assert ptx("check", *words)[0] == 0
+    assert ptx("train", "--dry-run", *words, "eval=[]")[0] == 0
+
+
+def test_a_mistake_of_every_row_does_not_fill_the_screen(ptx, desk):
+    rows = [{"prompt": n, "completion": [n], "chosen": n, "rejected": {"a": n}} for n in range(4885)]
+    (desk / "my.jsonl").write_bytes(lines(*rows))
+    code, out, err = ptx("check", "data=./my.jsonl")
+    assert code == 2
+    assert len((out + err).splitlines()) < 20
+    assert "(and 4884 more of 4885 rows: lines 2, 3, 4, ...)" in err

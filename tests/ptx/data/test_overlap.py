@@ -18,8 +18,8 @@ def test_prompts_in_both_files_are_told_with_their_lines(tmp_path, write_rows, t
     write_rows(tmp_path / f"{test}.jsonl", answer(20), answer(3), {**answer(4), "completion": "another"})
     (note,) = overlaps(open_data("x", file))
     assert note == (
-        f"file {test}.jsonl line 2: asks what a row of {train}.jsonl asks, so a test on it measures memory (and"
-        " 1 more of 3 rows: line 3)"
+        f"file {test}.jsonl line 2: asks what a row of {train}.jsonl asks, so a test on it measures memory"
+        " (and 1 more of 3 rows: line 3)"
     )
 
 
