@@ -25,6 +25,8 @@ class Bench(Evaluator):
         " metric's own unit else (perplexity, bits per byte); the metric says whether higher is better.",
         "bench/{group}/{metric}": "A group's metric as lm-eval aggregates it, a fraction; the metric says"
         " whether higher is better.",
+        "bench/{task}/cut": "The fraction of a task's items whose prompt is longer than the model's context"
+        " and lost its beginning; only where there are any; lower is better.",
         "bench/mean": "The mean over tasks of each task's first metric that is a fraction; higher is better.",
     }
     tasks: list[str] = setting(
@@ -71,7 +73,7 @@ def ptx_choices() -> list[Choice]:
             Bench,
             "benchmarks (lm-eval tasks)",
             ("lm-eval", "datasets", "transformers", "torch"),
-            version="2",
+            version="3",
         )
     ]
 

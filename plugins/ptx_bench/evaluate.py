@@ -18,7 +18,9 @@ from ptx import Evaluation, LanguageModel, Run, StepError
 from ptx.guard.reading import reason
 from ptx.lm.progress import Pace, replaced, reported_bars
 from ptx_bench import Bench
+from ptx_bench.adapter import RuntimeLM
 from ptx_bench.code import kept_from_running, lines_of_code
+from ptx_bench.cuts import cut_lines, cut_shares
 from ptx_bench.definitions import definitions, split
 from ptx_bench.scores import Results, measured, rows
 from ptx_bench.tasks import default_manager
@@ -62,7 +64,10 @@ def _evaluated(run: Run, config: Bench, lm: LanguageModel) -> Evaluation:
                 results.add(
                     part, harness_run(run, model, part, groups_within(found, part), config, template=template)
                 )
-        return Evaluation(measured(results), rows(results, model.shares))
+        cut = model.cuts.by_task(results.samples)
+        for line in cut_lines(cut, lm.max_length):
+            run.say(line)
+        return Evaluation([*measured(results), *cut_shares(cut)], rows(results, model.shares, model.cuts))
 
 
 def announced(tasks: Sequence[str], *, template: bool) -> str:
@@ -167,17 +172,14 @@ def harness_model(lm: LanguageModel, batch_size: int, pace: Pace) -> Any:
 
     lm-eval's wrapper gives its numbers to the last digit.
     """
-    model = getattr(lm, "model", None)
-    if isinstance(model, torch.nn.Module):
-        from ptx_bench.harness import ContinuationLM
+    served = RuntimeLM(lm, batch_size, pace)
+    if not isinstance(getattr(lm, "model", None), torch.nn.Module):
+        return served
+    from ptx_bench.harness import ContinuationLM
 
-        shares = bool(getattr(lm, "prefix_cache", False))
-        return ContinuationLM(
-            pretrained=model, tokenizer=lm.tokenizer, batch_size=batch_size, prefix_cache=shares
-        )
-    from ptx_bench.adapter import RuntimeLM
-
-    return RuntimeLM(lm, batch_size, pace)
+    served.chunk = batch_size
+    shares = bool(getattr(lm, "prefix_cache", False))
+    return ContinuationLM(served, batch_size=batch_size, prefix_cache=shares)
 
 
 def harness_run(

@@ -3,7 +3,8 @@
 lm-eval computes the log-softmax over the whole vocabulary at every position of a batch, context and padding
 included, and then reads only the continuations' positions. This wrapper computes it at those positions alone.
 Forward passes, batches and rows are the same, so the results are equal bit for bit. Everything else is
-lm-eval's, also that one-token continuations of one context share a forward pass.
+lm-eval's, also that one-token continuations of one context share a forward pass. Only texts are generated
+through ptx's interface, because lm-eval would apply the folder's own penalties here and on no other runtime.
 
 With ``prefix_cache`` the common beginning of requests is read once (:mod:`ptx.lm.serving.loglikelihood`).
 That is less work still, but the last digits differ.
@@ -12,39 +13,37 @@ That is less work still, but the last digits differ.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from lm_eval.api.model import CacheHook
 from lm_eval.models import huggingface
-from lm_eval.models.utils import Collator
 from torch.nn import functional
 from torch.nn.utils.rnn import pad_sequence
 
 from ptx.lm.serving.loglikelihood import shared_answers
-from ptx_bench.shares import Shares
+from ptx.lm.serving.scoring import Answer, Pair
+from ptx.lm.tokens import encode
+from ptx_bench.adapter import RuntimeLM
 
 #: (text of the request, tokens of the context, tokens of the continuation)
 Request = tuple[Any, list[int], list[int]]
-#: (log-probability in nats, whether greedy decoding gives the continuation)
-Answer = tuple[float, bool]
 
 
 class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no types
     """HFLM that scores the continuation's positions only, and records the seconds of each request."""
 
-    def __init__(self, *, prefix_cache: bool = False, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.prefix_cache, self.shares, self.batch_seconds = prefix_cache, Shares(), 0.0
-        self.cache_hook = TimingHook(self)
+    def __init__(self, served: RuntimeLM, *, prefix_cache: bool = False, **settings: Any) -> None:
+        lm: Any = served.lm
+        super().__init__(pretrained=lm.model, tokenizer=lm.tokenizer, max_length=lm.max_length, **settings)
+        self.served, self.prefix_cache = served, prefix_cache
+        self.shares, self.cuts = served.shares, served.cuts
 
     def _loglikelihood_tokens(
-        self, requests: list[Request], disable_tqdm: bool = False, override_bs: int | None = None
+        self, requests: list[Request], disable_tqdm: bool = False, **_: Any
     ) -> list[Answer]:
-        if self.backend != "causal" or self.batch_size == "auto" or override_bs is not None:
-            return list(
-                super()._loglikelihood_tokens(requests, disable_tqdm=disable_tqdm, override_bs=override_bs)
-            )
+        for asked, context, continuation in requests:
+            self.cuts.add(asked, len(context) + len(continuation) - 1 - self.max_length)
         bar = huggingface.tqdm(
             total=len(requests), disable=disable_tqdm or self.rank != 0, desc="Running loglikelihood requests"
         )
@@ -65,24 +64,27 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
         return answers
 
     def _as_lm_eval(self, requests: list[Request], bar: Any) -> list[Answer]:
-        order = Collator(
-            requests,
-            sort_fn=_longest_first,
-            group_by="contexts" if self.logits_cache else None,
-            group_fn=_all_but_last,
-        )
-        answers: list[Answer] = []
-        for chunk in order.get_batched(n=self.batch_size, batch_fn=None):
-            started, done = time.perf_counter(), []
-            for (asked, context, continuation), logits in zip(chunk, self._continuations(chunk), strict=True):
-                for one, tokens, scores in order.get_cache(
-                    req_str=asked, cxt_toks=context, cont_toks=continuation, logits=logits[None]
-                ):
-                    answers.append(_answer(scores, torch.tensor(tokens, device=self.device)))
-                    done.append(one)
-            self.shares.add(done, time.perf_counter() - started)
+        """Answer in lm-eval's order and batches. Requests that read the same tokens share a row of them.
+
+        lm-eval keeps a shared row's scores as far as the first request's continuation reaches, which gives a
+        wrong score where another's reaches further or less far; here as far as the longest.
+        """
+        reading: dict[tuple[int, ...], list[int]] = {}
+        for place, (_, context, continuation) in enumerate(requests):
+            reading.setdefault((*context, *continuation[:-1]), []).append(place)
+        order = sorted(reading.values(), key=lambda places: _longest_first(requests[places[0]]))
+        answers: list[Answer] = [(0.0, True)] * len(requests)
+        for start in range(0, len(order), self.batch_size):
+            began, chunk = time.perf_counter(), order[start : start + self.batch_size]
+            furthest = [max((requests[place] for place in places), key=_reach) for places in chunk]
+            for places, log_probs in zip(chunk, self._continuations(furthest), strict=True):
+                for place in places:
+                    target = requests[place][2][-len(log_probs) :]
+                    answers[place] = _answer(log_probs, torch.tensor(target, device=self.device))
+            done = [requests[place][0] for places in chunk for place in places]
+            self.shares.add([one for one in done if one], time.perf_counter() - began)
             bar.update(len(done))
-        return list(order.get_original(answers))
+        return answers
 
     def _continuations(self, chunk: list[Request]) -> list[torch.Tensor]:
         """Log-probabilities (C, V) at the positions that predict each continuation, from one forward pass."""
@@ -92,39 +94,30 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
         logits = self._model_call(batch)  # (B, T, V)
         return [
             functional.log_softmax(
-                logits[place, len(row) - len(continuation) : len(row)], dim=-1, dtype=self.softmax_dtype
+                logits[place, max(0, len(row) - len(continuation)) : len(row)],
+                dim=-1,
+                dtype=self.softmax_dtype,
             )
             for place, (row, (_, _, continuation)) in enumerate(zip(rows, chunk, strict=True))
         ]
 
+    def _score_windows(self, pairs: Sequence[Pair]) -> list[Answer]:
+        bar = huggingface.tqdm(total=len(pairs), disable=True)
+        return self._as_lm_eval([(None, list(context), list(target)) for context, target in pairs], bar)
+
     def loglikelihood_rolling(self, requests: list[Any], disable_tqdm: bool = False) -> list[float]:
-        """Call lm-eval's own; a batch mixes windows of several texts, so each text gets an equal share."""
-        started = time.perf_counter()
-        answers = list(super().loglikelihood_rolling(requests, disable_tqdm=disable_tqdm))
-        self.shares.add([request.args for request in requests], time.perf_counter() - started)
-        return answers
+        """Score the windows of every runtime, in lm-eval's batches."""
+        return self.served.loglikelihood_rolling(requests, self._score_windows)
 
-    def _model_generate(self, context: torch.Tensor, *args: Any, **settings: Any) -> torch.Tensor:
-        started = time.perf_counter()
-        made = super()._model_generate(context, *args, **settings)
-        self.batch_seconds = (time.perf_counter() - started) / len(context)
-        return torch.as_tensor(made)
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+        """Generate through ptx's interface: the same rules on every runtime."""
+        return self.served.generate_until(requests)
 
-
-class TimingHook(CacheHook):  # type: ignore[misc]  # as above
-    """Takes the place of lm-eval's cache: records the seconds of every generation and caches nothing.
-
-    lm-eval calls it right after each batch.
-    """
-
-    def __init__(self, model: ContinuationLM) -> None:
-        super().__init__(None)
-        self.model = model
-
-    def add_partial(self, attr: str, req: Any, res: Any) -> None:
-        """Record the seconds of a request of the latest batch."""
-        if attr == "generate_until":
-            self.model.shares.add([req], self.model.batch_seconds)
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **settings: Any) -> list[int]:
+        """Encode as every runtime of ptx does: like lm-eval, but no text ends with an end token."""
+        if add_special_tokens is None and not settings:
+            return encode(self.tokenizer, string)
+        return list(super().tok_encode(string, add_special_tokens=add_special_tokens, **settings))
 
 
 def _longest_first(request: Request) -> tuple[int, tuple[int, ...]]:
@@ -132,14 +125,11 @@ def _longest_first(request: Request) -> tuple[int, tuple[int, ...]]:
     return -len(tokens), tuple(tokens)
 
 
-def _all_but_last(request: Request) -> list[int]:
-    return request[-2] + request[-1][:-1]
+def _reach(request: Request) -> int:
+    return len(request[2])
 
 
-def _answer(scores: torch.Tensor, tokens: torch.Tensor) -> Answer:
-    """(Log-probability, whether each token is the likeliest) of ``tokens`` (C,) under ``scores``.
-
-    ``scores`` has the shape (1, at least C, V).
-    """
-    at_end = scores[0, -len(tokens) :]
-    return float(scores[0].gather(1, tokens[:, None]).sum()), bool((at_end.argmax(dim=-1) == tokens).all())
+def _answer(log_probs: torch.Tensor, tokens: torch.Tensor) -> Answer:
+    """(Log-probability, whether each token is the likeliest) of the last C predicted ``tokens`` (C,)."""
+    at_end = log_probs[len(log_probs) - len(tokens) :]
+    return float(at_end.gather(1, tokens[:, None]).sum()), bool((at_end.argmax(dim=-1) == tokens).all())

@@ -22,16 +22,17 @@ class Shares:
         A request is given as lm-eval's arguments, such as (context, continuation).
         """
         for request in requests:
-            total, times = self.seconds.get(_key(request), (0.0, 0))
-            self.seconds[_key(request)] = total + seconds / len(requests), times + 1
+            total, times = self.seconds.get(key_of(request), (0.0, 0))
+            self.seconds[key_of(request)] = total + seconds / len(requests), times + 1
 
     def of(self, requests: Iterable[Sequence[Any]]) -> float | None:
         """Seconds of an item's requests together; None if one of them was never timed."""
-        found = [self.seconds.get(_key(request)) for request in requests]
+        found = [self.seconds.get(key_of(request)) for request in requests]
         return sum(one[0] / one[1] for one in found if one) if found and all(found) else None
 
 
-def _key(request: Sequence[Any]) -> Hashable:
+def key_of(request: Sequence[Any]) -> Hashable:
+    """A request, given as lm-eval's arguments, as a key of a dictionary."""
     return tuple(
         part if isinstance(part, str) else json.dumps(part, sort_keys=True, default=str) for part in request
     )

@@ -34,6 +34,8 @@ class Sampled(ABC):
         self.emulated = getattr(lm, "emulated", "")
         if hasattr(lm, "time_request"):  # without one, ptx_latency times generate
             self.time_request = self._time_request
+        if hasattr(lm, "loglikelihood_tokens"):  # without one, its logits are used
+            self.loglikelihood_tokens = lm.loglikelihood_tokens
         self.concurrent = getattr(lm, "concurrent", False)
 
     def generate(

@@ -19,8 +19,9 @@ from torch import Tensor
 from ptx import ModelRef
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import compressed_tensors_bars
-from ptx.lm.serving.decoding import prompt_seeds, reply_text
+from ptx.lm.serving.decoding import end_tokens, prompt_seeds, reply_text
 from ptx.lm.serving.loglikelihood import refusal_reason, shared_answers
+from ptx.lm.serving.scoring import Answer, Pair, groups, padded
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
 from ptx_hf import HF
@@ -78,29 +79,37 @@ class HFLanguageModel:
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
         """Return the log-probability in nats of each continuation, and whether greedy decoding gives it."""
-        encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
-        scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
+        return self.loglikelihood_tokens([encode_pair(self.tokenizer, *pair) for pair in pairs])
+
+    def loglikelihood_tokens(self, pairs: Sequence[Pair]) -> list[Answer]:
+        """Return the same for token ids."""
+        scores: list[Answer] = [(0.0, True)] * len(pairs)
+        asked = [place for place, (_, continuation) in enumerate(pairs) if continuation]
         if self.prefix_cache:
-            asked = [place for place, (_, continuation) in enumerate(encoded) if continuation]
             for batch in shared_answers(
-                self.model, [encoded[place] for place in asked], self.max_length, self.batch_size
+                self.model, [pairs[place] for place in asked], self.max_length, self.batch_size
             ):
                 for place, answer in batch:
                     scores[asked[place]] = answer
             return scores
-        for indices in self._batches([len(context) + len(continuation) for context, continuation in encoded]):
-            rows = [encoded[index] for index in indices if encoded[index][1]]
-            kept = [index for index in indices if encoded[index][1]]
-            for index, score in zip(kept, self._scores(rows) if rows else [], strict=True):
-                scores[index] = score
+        for indices in self._batches([len(pairs[place][0]) + len(pairs[place][1]) for place in asked]):
+            chosen = [asked[index] for index in indices]
+            for place, score in zip(chosen, self._scores([pairs[place] for place in chosen]), strict=True):
+                scores[place] = score
         return scores
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
-        """Yield the scores of the next token after each token, one row at a time: float32 (T, V)."""
-        for row in rows:
+        """Yield the scores of the next token after each token, row by row: float32 (T, V).
+
+        Rows that follow each other are read together, so a caller should pass them sorted by length.
+        """
+        size, vocabulary = self.batch_size, self.model.get_input_embeddings().weight.shape[0]
+        for places in groups(rows, size, vocabulary, in_order=True):
+            part = [rows[place] for place in places]
             with torch.inference_mode():
-                scores = self.model(input_ids=torch.tensor([list(row)], device=self.device)).logits[0]
-            yield scores.float().cpu().numpy()
+                read = self.model(input_ids=torch.tensor(padded(part), device=self.device)).logits
+            for row, scores in zip(part, read, strict=True):
+                yield scores[: len(row)].float().cpu().numpy()
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
         """Return the seconds to the first new token, and from there to the last, of one request.
@@ -175,21 +184,19 @@ class HFLanguageModel:
 
     def _ends(self) -> list[int]:
         """Return the tokens that end a reply: those of the model's generation config and the tokenizer's."""
-        given = self.model.generation_config.eos_token_id
-        ends = given if isinstance(given, list) else [given]
-        return sorted({int(token) for token in (*ends, self.tokenizer.eos_token_id) if token is not None})
+        return end_tokens(self.tokenizer, self.model.generation_config.eos_token_id)
 
-    def _scores(self, rows: Sequence[tuple[list[int], list[int]]]) -> list[tuple[float, bool]]:
+    def _scores(self, rows: Sequence[Pair]) -> list[Answer]:
         # the last token is only predicted, never read; a row that is too long is cut at its beginning
-        inputs = [(context + continuation)[-(self.max_length + 1) :][:-1] for context, continuation in rows]
+        inputs = [[*context, *continuation][-(self.max_length + 1) :][:-1] for context, continuation in rows]
         width, filler = max(map(len, inputs)), self._filler()
         ids = torch.tensor([row + [filler] * (width - len(row)) for row in inputs], device=self.device)
         mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in inputs], device=self.device)
         with torch.inference_mode():
             logits = self.model(input_ids=ids, attention_mask=mask).logits  # (B, T, V)
-        scores: list[tuple[float, bool]] = []
+        scores: list[Answer] = []
         for row, (_, continuation), predicted in zip(inputs, rows, logits, strict=True):
-            target = torch.tensor(continuation[-len(row) :], device=self.device)
+            target = torch.tensor(list(continuation)[-len(row) :], device=self.device)
             log_probs = torch.log_softmax(
                 predicted[len(row) - len(target) : len(row)].float(), dim=-1
             )  # (C, V)

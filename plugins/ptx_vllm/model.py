@@ -13,6 +13,7 @@ import numpy as np
 from ptx import ModelRef
 from ptx.lm.load import base_of, is_adapter
 from ptx.lm.serving.decoding import prompt_seeds
+from ptx.lm.serving.scoring import Answer, Pair
 from ptx.lm.tokens import encode, encode_pair
 from ptx_vllm import Vllm
 
@@ -79,13 +80,16 @@ class VllmLanguageModel(ABC):
 
         Both are read from vLLM's log-probabilities of the prompt.
         """
-        encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
-        rows = [(context + continuation)[-self.max_length :] for context, continuation in encoded]
-        asked = [place for place, (_, continuation) in enumerate(encoded) if continuation]
-        scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
+        return self.loglikelihood_tokens([encode_pair(self.tokenizer, *pair) for pair in pairs])
+
+    def loglikelihood_tokens(self, pairs: Sequence[Pair]) -> list[Answer]:
+        """Return the same for token ids."""
+        rows = [[*context, *continuation][-(self.max_length + 1) :] for context, continuation in pairs]
+        asked = [place for place, (_, continuation) in enumerate(pairs) if continuation]
+        scores: list[Answer] = [(0.0, True)] * len(pairs)
         answers = self.token_scores([rows[place] for place in asked], 1)
         for place, answer in zip(asked, answers, strict=True):
-            count = min(len(encoded[place][1]), len(rows[place]) - 1)
+            count = min(len(pairs[place][1]), len(rows[place]) - 1)
             found = [entry[token] for entry, token in zip(answer[-count:], rows[place][-count:], strict=True)]
             scores[place] = sum(logprob for logprob, _ in found), all(rank == 1 for _, rank in found)
         return scores

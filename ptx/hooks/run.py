@@ -23,9 +23,10 @@ class LanguageModel(Protocol):
     tokens. ``emulated`` is a sentence on why time and memory differ from those of a deployment (a quantised
     checkpoint that is unpacked first); empty where they do not.
 
-    Three members are optional, for ``eval=[latency]``: ``concurrent``, true where several threads may call
-    the model at once; ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that batches
-    requests as they arrive; and ``peak_memory()`` in bytes, of a model that runs in other processes.
+    Optional is ``loglikelihood_tokens(pairs)``: ``loglikelihood`` for token ids; without it, ``logits`` are
+    used. Three more members are optional, for ``eval=[latency]``: ``concurrent``, true where several threads
+    may call the model at once; ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that
+    batches requests as they arrive; and ``peak_memory()`` in bytes, of a model that runs in other processes.
     """
 
     max_length: int
@@ -58,7 +59,8 @@ class LanguageModel(Protocol):
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
         """For each row of T token ids a float32 numpy array (T, V): after each token the scores of the next.
 
-        The arrays come one by one, in the order of the rows.
+        The arrays come one by one, in the order of the rows. A runtime may read rows that follow each other
+        together, so rows sorted by length are read fastest.
         """
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,13 +15,25 @@ def first_token(tokenizer: PreTrainedTokenizerBase) -> Any:
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """Token ids of a text.
+    """Token ids of a text that goes on.
 
-    Special tokens are added, unless the text starts with the beginning-of-text token already, as one that a
-    chat template has rendered.
+    Special tokens are added before it, unless it starts with the beginning-of-text token already, as one that
+    a chat template has rendered. Those that some tokenizers add behind a text (end-of-text with
+    ``add_eos_token``) are left out: they would end every prompt before its answer.
     """
-    begins = bool(tokenizer.bos_token) and text.startswith(tokenizer.bos_token)
-    return list(tokenizer(text, add_special_tokens=not begins)["input_ids"])
+    if tokenizer.bos_token and text.startswith(tokenizer.bos_token):
+        return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    ids = list(tokenizer(text, add_special_tokens=True)["input_ids"])
+    return ids[: len(ids) - added_behind(tokenizer)]
+
+
+@functools.lru_cache(maxsize=16)
+def added_behind(tokenizer: PreTrainedTokenizerBase) -> int:
+    """How many special tokens a tokenizer adds behind a text."""
+    plain = list(tokenizer("1", add_special_tokens=False)["input_ids"])
+    whole = list(tokenizer("1", add_special_tokens=True)["input_ids"])
+    ends = (at for at in range(len(plain), len(whole) + 1) if whole[at - len(plain) : at] == plain)
+    return len(whole) - next(ends, len(whole))
 
 
 def encode_pair(

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 LOOKBACK = 8  # more tokens to decode than the stop string has characters: one may need several byte tokens
 
 
+def end_tokens(tokenizer: PreTrainedTokenizerBase, *given: int | Sequence[int] | None) -> list[int]:
+    """The ids of the tokens that end a reply, on every runtime: those ``given`` and the tokenizer's own."""
+    found = [token for one in given for token in (one if isinstance(one, Sequence) else [one])]
+    return sorted({int(token) for token in (*found, tokenizer.eos_token_id) if token is not None})
+
+
 class Noise:
     """Gumbel noise for sampling at a temperature, one generator per prompt."""
 

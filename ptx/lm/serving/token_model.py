@@ -2,7 +2,8 @@
 
 A runtime derives from :class:`TokenModel` and implements two methods: ``prefill``, which gives the scores
 after every token of some rows, and ``steps``, which generates the following tokens. All rows of a call have
-the same length. So no padding is needed, and the result of a row does not depend on the others. Imports no
+the same length: prompts go together where their lengths are equal, and texts that are scored are padded at
+their end, which no token before it can see. So the result of a row does not depend on the others. Imports no
 torch.
 """
 
@@ -20,7 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ptx.lm.serving.decoding import Noise, Stops, log_softmax, prompt_seeds, reply_text
+from ptx.files import read_json
+from ptx.lm.serving.decoding import Noise, Stops, end_tokens, log_softmax, prompt_seeds, reply_text
+from ptx.lm.serving.scoring import Answer, Pair, groups, padded
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
 
@@ -49,7 +52,7 @@ class TokenModel(ABC):
     ) -> None:
         self.folder, self.model, self.batch_size = folder, model, batch_size
         self.max_length, self.vocabulary = max_length, vocabulary
-        self._ends = ends if isinstance(ends, list) else [ends]
+        self._ends = ends
 
     @abstractmethod
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
@@ -75,9 +78,9 @@ class TokenModel(ABC):
     @cached_property
     def ends(self) -> list[int]:
         """The ids of the tokens that end a reply."""
-        return sorted(
-            {int(token) for token in (*self._ends, self.tokenizer.eos_token_id) if token is not None}
-        )
+        file = self.folder / "generation_config.json" if self.folder else None
+        settings = read_json(file) if file and file.is_file() else {}
+        return end_tokens(self.tokenizer, self._ends, settings.get("eos_token_id"))
 
     def generate(
         self,
@@ -118,17 +121,17 @@ class TokenModel(ABC):
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
         """The log-probability in nats of each continuation, and whether greedy decoding produces it."""
-        encoded = [encode_pair(self.tokenizer, *pair) for pair in pairs]
+        return self.loglikelihood_tokens([encode_pair(self.tokenizer, *pair) for pair in pairs])
+
+    def loglikelihood_tokens(self, pairs: Sequence[Pair]) -> list[Answer]:
+        """The same for token ids."""
         # the last token is predicted but never read; a pair that is too long loses its beginning
-        inputs = [
-            (context + continuation)[-(self.max_length + 1) :][:-1] for context, continuation in encoded
-        ]
-        scores: list[tuple[float, bool]] = [(0.0, True)] * len(encoded)
-        for places in batches(
-            [row if pair[1] else [] for row, pair in zip(inputs, encoded, strict=True)], self.batch_size
-        ):
+        inputs = [[*context, *continuation][-(self.max_length + 1) :][:-1] for context, continuation in pairs]
+        scores: list[Answer] = [(0.0, True)] * len(pairs)
+        asked = [row if pair[1] else [] for row, pair in zip(inputs, pairs, strict=True)]
+        for places in groups(asked, self.batch_size, self.vocabulary):
             rows = [inputs[place] for place in places]
-            targets = [encoded[place][1][-len(rows[0]) :] for place in places]
+            targets = [list(pairs[place][1])[-len(inputs[place]) :] for place in places]
             for place, target, found in zip(places, targets, self.scored(rows, targets), strict=True):
                 scores[place] = (
                     float(sum(log_prob for log_prob, _ in found)),
@@ -139,20 +142,25 @@ class TokenModel(ABC):
     def scored(self, rows: Rows, targets: Rows) -> list[Scored]:
         """(Log-probability in nats, most likely token) for each token of the targets.
 
-        All rows have one length. The C targets of a row are the tokens after each of its last C tokens.
+        The C targets of a row are the tokens after each of its last C tokens.
         """
         answers: list[Scored] = []
-        for predicted, row in zip(self.prefill(rows), targets, strict=True):
-            target = np.array(row)
-            log_probs = log_softmax(predicted[-len(target) :])  # (C, V)
-            chosen = log_probs[np.arange(len(target)), target]
-            answers.append(list(zip(chosen.tolist(), log_probs.argmax(axis=-1).tolist(), strict=True)))
+        for predicted, row, chosen in zip(self.prefill(padded(rows)), rows, targets, strict=True):
+            target = np.array(chosen)
+            log_probs = log_softmax(predicted[len(row) - len(target) : len(row)])  # (C, V)
+            found = log_probs[np.arange(len(target)), target]
+            answers.append(list(zip(found.tolist(), log_probs.argmax(axis=-1).tolist(), strict=True)))
         return answers
 
     def logits(self, rows: Rows) -> Iterator[Any]:
-        """Yield for each row the scores of the next token after each of its tokens: float32 (T, V)."""
-        for row in rows:
-            yield self.prefill([row])[0]
+        """Yield for each row the scores of the next token after each of its tokens: float32 (T, V).
+
+        Rows that follow each other are read together, so a caller should pass them sorted by length.
+        """
+        for places in groups(rows, self.batch_size, self.vocabulary, in_order=True):
+            part = [rows[place] for place in places]
+            for row, scores in zip(part, self.prefill(padded(part)), strict=True):
+                yield scores[: len(row)]
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
         """(Seconds to the first new token, seconds from there to the last) of a request of random tokens.

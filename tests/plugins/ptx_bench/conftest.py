@@ -99,12 +99,8 @@ def bare():
 
     class Served:
         def __init__(self, lm):
-            self.tokenizer, self.generate, self.loglikelihood, self.max_length = (
-                lm.tokenizer,
-                lm.generate,
-                lm.loglikelihood,
-                lm.max_length,
-            )
+            for name in ("tokenizer", "generate", "loglikelihood", "logits", "max_length"):
+                setattr(self, name, getattr(lm, name))
 
     return Served
 

@@ -1,6 +1,9 @@
+import pytest
+
 from ptx import ModelRef
+from ptx.lm.progress import Pace
 from ptx_bench import Bench
-from ptx_bench.evaluate import evaluate
+from ptx_bench.evaluate import evaluate, harness_model
 from ptx_hf import HF, ptx_load
 
 
@@ -40,3 +43,25 @@ def test_with_the_prefix_cache_scores_are_the_same_within_rounding(
     ]
     assert read["shared"] < read["plain"] / 3
     assert all(row["latency"] > 0 for row in evaluations["shared"].rows)
+
+
+def test_requests_that_read_the_same_tokens_and_predict_more_or_fewer_of_them_have_scores_of_their_own(
+    make_run, lm
+):
+    words = lm.tokenizer("One day she went home again", add_special_tokens=False)["input_ids"]
+    pairs = [(words[:cut], words[cut:]) for cut in range(1, len(words))]
+    together = harness_model(lm, 8, Pace(make_run()))
+    asked = [((str(place), ""), *pair) for place, pair in enumerate(pairs)]
+    found = together._loglikelihood_tokens(asked)
+    alone = [together._loglikelihood_tokens([one])[0] for one in asked]
+    assert [score for score, _ in found] == pytest.approx([score for score, _ in alone], rel=1e-6)
+    assert len({round(score, 3) for score, _ in found}) == len(pairs)
+
+
+def test_a_continuation_longer_than_the_context_is_scored_on_what_fits(make_run, lm):
+    tokens = lm.tokenizer("she went home again " * 600, add_special_tokens=False)["input_ids"]
+    ((score, _),) = harness_model(lm, 8, Pace(make_run()))._loglikelihood_tokens(
+        [(("a", "b"), tokens[:2], tokens)]
+    )
+    ((expected, _),) = lm.loglikelihood_tokens([(tokens[:2], tokens)])
+    assert score == pytest.approx(expected, rel=1e-6)

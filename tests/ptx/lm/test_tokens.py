@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,17 @@ def test_an_empty_context_becomes_the_beginning_of_text_token(tokenizer):
     context, continuation = encode_pair(tokenizer, "", "Hello")
     assert context == [tokenizer.bos_token_id]
     assert continuation == tokenizer("Hello", add_special_tokens=False)["input_ids"]
+
+
+def test_an_end_token_that_a_tokenizer_adds_ends_no_text(tokenizer):
+    plain = encode(tokenizer, "One day")
+    bos, eos = tokenizer.bos_token, tokenizer.eos_token
+    ending = copy.deepcopy(tokenizer)
+    ending.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{bos} $A {eos}",
+        special_tokens=[(bos, tokenizer.bos_token_id), (eos, tokenizer.eos_token_id)],
+    )
+    assert ending("One day")["input_ids"] == [*plain, tokenizer.eos_token_id]
+    assert encode(ending, "One day") == plain
+    assert encode_pair(ending, "One", " day") == encode_pair(tokenizer, "One", " day")
+    assert encode(ending, f"One day{eos}") == encode(tokenizer, f"One day{eos}")  # one in the text stays

@@ -76,6 +76,21 @@ def test_a_log_likelihood_is_the_sum_over_the_continuation_alone():
     assert all(len(set(lengths)) == 1 for lengths in lm.asked)
 
 
+def test_texts_that_are_scored_go_together_padded_at_their_end_and_come_back_in_order():
+    lm, rows = Counting(), [[1, 2, 3], [4, 5], [6]]
+    found = list(lm.logits(rows))
+    assert lm.asked == [[3, 3, 3]]
+    assert [len(scores) for scores in found] == [3, 2, 1]
+    assert all((scores == lm.scores(row)).all() for scores, row in zip(found, rows, strict=True))
+
+
+def test_the_end_tokens_are_those_of_package_generation_config_and_tokenizer(tmp_path):
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [4, 5]}')
+    lm = Counting()
+    lm.folder, lm._ends = tmp_path, 3
+    assert lm.ends == [3, 4, 5, END]
+
+
 def test_what_is_too_long_loses_its_beginning():
     lm = Counting()
     (row,) = itertools.islice(lm.logits([[1, 2]]), 1)
