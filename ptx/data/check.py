@@ -36,8 +36,10 @@ def check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
 
 def _check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
     source = dataset.sources[shape]
-    if shape != source.form.shape and (problems := _unreadable(source)):
-        return problems, []
+    if shape != source.form.shape:
+        problems = dataset.once("unreadable", source.form.shape, lambda: _unreadable(source))
+        if problems:
+            return problems, []
     records = dataset.located(shape)
     problems = _problems(dataset, shape, records)
     if problems or shape == "calibration":

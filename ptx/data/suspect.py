@@ -138,9 +138,7 @@ def _found(pattern: re.Pattern[str], text: str, what: str, share: float = 0.0) -
 
 
 def _of_any(text: str, *, plain: bool) -> Iterator[Sign]:
-    if not plain and (
-        "<|" in text or "s>" in text or "INST]" in text or "SYS>" in text or "_turn>" in text or "## " in text
-    ):
+    if not plain and _may_hold_tokens(text):
         yield from _found(TEMPLATE_TOKENS, text, "a text holds tokens of a chat template")
     if not text.isascii():
         yield from _found(MOJIBAKE, text, "a text was read in a wrong encoding once")
@@ -155,6 +153,19 @@ def _of_any(text: str, *, plain: bool) -> Iterator[Sign]:
         yield from _found(TAG, text, "texts hold HTML", MANY)
     if "\\n" in text and "\n" not in text:
         yield from _found(ESCAPED, text, "texts hold \\n as two characters and no line break", SOME)
+
+
+def _may_hold_tokens(text: str) -> bool:
+    return (
+        "<|" in text
+        or "s>" in text
+        or "INST]" in text
+        or "SYS>" in text
+        or "_turn>" in text
+        or "## Ins" in text
+        or "## Res" in text
+        or "## Inp" in text
+    )
 
 
 def _of_asked(text: str) -> Iterator[Sign]:
