@@ -8,12 +8,13 @@ rows take no longer than one.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ptx.data import DataSet
-from ptx.data.conversations import conversations
+from ptx.data.conversations import Conversation, conversations
 from ptx.data.records import Fault, Record, findings, more
 from ptx.errors import Problem
 from ptx.models.chat import ChatTemplate, TemplateRefusalError
@@ -48,11 +49,11 @@ class Measured(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A row as text, and the part of it that is asked."""
+    """A row as text, and what gives the part of it that is asked (rendered only where it is needed)."""
 
     record: Record
     text: str
-    asked: str
+    asked: Callable[[], str]
 
 
 def limit_of(method: Any, context: int | None) -> Limit:
@@ -96,17 +97,25 @@ def _examples(data: DataSet, shape: str, model: Path) -> Iterator[Example]:
     template = ChatTemplate.of(model)
     records = data.located(shape)
     if shape == "text":
-        yield from (Example(record, record.row["text"], "") for record in records)
+        yield from (Example(record, record.row["text"], str) for record in records)
     elif template is None:
         yield from _plain(records)
     else:
         for said in conversations(shape, records):
             try:
                 text = template.fit(said.turns, said.tools, ask=said.ask, **said.options).rendered.text
-                asked = template.fit(said.turns[:-1], said.tools, ask=True, **said.options).rendered.text
-            except (TemplateRefusalError, IndexError):
+            except TemplateRefusalError:
                 continue
-            yield Example(said.record, text, text if said.ask else asked)
+            yield Example(said.record, text, partial(_asked, template, said))
+
+
+def _asked(template: ChatTemplate, said: Conversation) -> str:
+    """The conversation up to the reply; empty where the template has no such text."""
+    turns = said.turns if said.ask else said.turns[:-1]
+    try:
+        return template.fit(turns, said.tools, ask=True, **said.options).rendered.text if turns else ""
+    except TemplateRefusalError:
+        return ""
 
 
 def _plain(records: Sequence[Record]) -> Iterator[Example]:
@@ -115,7 +124,7 @@ def _plain(records: Sequence[Record]) -> Iterator[Example]:
         if isinstance(prompt, str):
             replies = [record.row.get(name) for name in ("completion", "chosen", "rejected")]
             for reply in [reply for reply in replies if isinstance(reply, str)] or [""]:
-                yield Example(record, prompt + reply, prompt)
+                yield Example(record, prompt + reply, partial(str, prompt))
 
 
 def _count(tokenizer: Any, texts: Sequence[str]) -> list[int]:
@@ -140,8 +149,8 @@ def _too_long(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> tupl
     cut = [example for example, count in zip(wide, counts, strict=True) if count > tokens]
     if not cut:
         return [], []
-    asked = _count(tokenizer, [example.asked for example in cut])
-    lost = [example for example, count in zip(cut, asked, strict=True) if count >= tokens and example.asked]
+    asked = _count(tokenizer, [example.asked() for example in cut])
+    lost = [example for example, count in zip(cut, asked, strict=True) if count >= tokens]
     places = [example.record for example in cut]
     what = f"longer than {limit.who} ({tokens} tokens), so it is cut"
     notes = [f"{places[0].place}: {what}{more(places, len(examples))}"]
@@ -182,12 +191,13 @@ def _embeddings(model: Path) -> int | None:
 
 def _joined(examples: Sequence[Example]) -> list[str]:
     """Without a chat template prompt and reply are one text: often they need a space or a line break."""
-    tight = [one for one in examples if one.asked and _is_tight(one.asked[-1], one.text[len(one.asked) :])]
+    split = [(one, one.asked()) for one in examples]
+    tight = [(one, asked) for one, asked in split if asked and _is_tight(asked[-1], one.text[len(asked) :])]
     if not tight or len(tight) < MANY * len(examples):
         return []
-    first = tight[0]
-    seam = first.text[max(0, len(first.asked) - 12) : len(first.asked) + 12]
-    places = [one.record for one in tight]
+    first, asked = tight[0]
+    seam = first.text[max(0, len(asked) - 12) : len(asked) + 12]
+    places = [one.record for one, _ in tight]
     what = f"prompt and reply are joined without a space, got {seam!r}"
     return [f"{places[0].place}: {what}{more(places, len(examples))}"]
 
