@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_model, load_tokenizer
+from ptx.lm.merge import merged
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.trainer import context_of, length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
@@ -71,4 +72,4 @@ def train_across(run: Run, method: Gold, model: ModelRef, data: DataSet) -> Mode
 
 def _load_merged(run: Run, teacher: ModelRef) -> object:
     network = load_model(teacher, "auto", run.device)
-    return network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
+    return merged(network)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from ptx import ModelRef, Run, StepError
+from ptx.lm.dtypes import exact_dtype, keep_dtypes
 from ptx.lm.load import load_model, load_tokenizer, save_model, weights_of
+from ptx.lm.merge import merged
 from ptx.lm.training.layers import evenly_spaced_layers, with_layers
 from ptx_distill.facts import shape_of, vocabulary
 from ptx_distill.settings import Taught
@@ -33,10 +35,11 @@ def student_of(run: Run, method: Taught, model: ModelRef) -> ModelRef:
     )
     folder = run.checkpoints / "student"
     if not folder.is_dir():
-        network = load_model(given, _stored_dtype(given), "cpu")
-        network = network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
+        network = load_model(given, exact_dtype(given.path), "cpu")
+        network = merged(network)
         staged = folder.with_name("student.part")
         save_model(with_layers(network, kept), load_tokenizer(given.path), staged)
+        keep_dtypes(staged, given.path)
         staged.rename(folder)
     return ModelRef.of(folder)
 
@@ -64,11 +67,3 @@ def chosen_layers(method: Taught, depth: int, *, own_teacher: bool) -> list[int]
             " method.layers=1"
         )
     return None if count == depth else evenly_spaced_layers(depth, count)
-
-
-def _stored_dtype(model: ModelRef) -> str:
-    """The dtype in which the weights are stored; float32 for formats that training does not use."""
-    from ptx.models.inspection import inspect
-
-    name = inspect(weights_of(model.path)).dtype
-    return name if name in ("float32", "bfloat16", "float16") else "float32"

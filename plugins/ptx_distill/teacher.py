@@ -26,6 +26,7 @@ from torch import Tensor
 from ptx import ModelRef, Run, machine
 from ptx.files import digest_of, read_json, write_json
 from ptx.lm.load import dtype_of, load_model
+from ptx.lm.merge import merged
 from ptx.lm.training.reference import weights_digest
 from ptx_distill.topk import Targets, targets
 
@@ -91,7 +92,7 @@ class LiveTeacher:
         """The model, in evaluation mode and without gradients."""
         if self._network is None:
             network = load_model(self.ref, "auto", self.run.device)
-            network = network.merge_and_unload() if hasattr(network, "merge_and_unload") else network
+            network = merged(network)
             self._network = network.eval().requires_grad_(False)
         return self._network
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.compression.network import context_of, load_merged, logits
 from ptx.lm.compression.oneshot import Batch, recorded_batches
+from ptx.lm.dtypes import keep_dtypes
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.machine import release_memory
 from ptx.models.inspection import inspect
@@ -48,6 +49,7 @@ def compress(run: Run, compressor: Depth | Width, model: ModelRef, data: DataSet
     cut_to = _without_layers if isinstance(compressor, Depth) else _narrower
     changes, state, expected = cut_to(run, network, compressor, batches, ids)
     _save(network, changes, state, run.folder / "model")
+    keep_dtypes(run.folder / "model", model.path)
     tokenizer.save_pretrained(run.folder / "model")
     saved = ModelRef.of(run.folder / "model")
     del network, state

@@ -13,13 +13,16 @@ from pathlib import Path
 
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
+from ptx.errors import ConfigError
 from ptx.hooks.host import get_host
 from ptx.hooks.run import Run
 from ptx.machine import resolve_device
+from ptx.plan.inputs import Inputs
 from ptx.plan.serialize import thaw
+from ptx.records import ModelRef
 from ptx.report.table.records import Record, load_records
 
-__all__ = ["Printing", "Record", "config_of", "configured", "load_records", "running"]
+__all__ = ["Printing", "Record", "config_of", "configured", "load_records", "opened_model", "running"]
 
 
 class Printing:
@@ -40,6 +43,21 @@ def configured(verb: str, words: Sequence[str]) -> RunConfig:
         ConfigError: with everything that is wrong with the words.
     """
     return compose_jobs(get_host(), verb, list(words))[0].config
+
+
+def opened_model(word: str) -> ModelRef:
+    """Return the model that ``model=WORD`` names, checked as a run would check it.
+
+    Raises:
+        ConfigError: with everything that is wrong with it.
+    """
+    if "/" not in word and Path(word).is_dir():
+        word = f"./{word}"
+    inputs = Inputs(get_host())
+    found = inputs.model(configured("eval", [f"model={word}", "eval=[]"]).model)
+    if found is None:
+        raise ConfigError(inputs.problems)
+    return found[0]
 
 
 def config_of(record: Record) -> RunConfig:

@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
-from ptx.files import files_of, read_json, write_json
+from ptx.files import files_of, write_json
 from ptx.guard.templates import BoundedSandbox
+from ptx.lm.merge import merged
 from ptx.lm.quanto import is_packed, open_packed
-from ptx.lm.weights import open_weights
+from ptx.lm.weights import different, open_weights, refuse_faults, refuse_values
+from ptx.models.adapters import BASE_FILE, WEIGHTS, base_of, is_adapter, weights_of
+from ptx.models.inspection import tensors_of
 from ptx.records import ModelRef
 
 if TYPE_CHECKING:
@@ -25,8 +28,22 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-#: file in an adapter folder that records the base model of the adapter
-BASE_FILE = "ptx_base.json"
+__all__ = [
+    "BASE_FILE",
+    "ENVIRONMENT",
+    "base_of",
+    "dtype_of",
+    "environment",
+    "is_adapter",
+    "load_model",
+    "load_tokenizer",
+    "quiet",
+    "render",
+    "save_adapter",
+    "save_model",
+    "stored_bytes",
+    "weights_of",
+]
 
 #: settings that the libraries read when they are imported; a value that the user has set is kept
 ENVIRONMENT = {
@@ -148,39 +165,6 @@ def load_model(
     return loaded if "quantization_config" in options else loaded.to(device)
 
 
-def is_adapter(folder: Path) -> bool:
-    """Whether the folder holds an adapter instead of full weights."""
-    return (folder / "adapter_config.json").is_file()
-
-
-def base_of(folder: Path) -> Path:
-    """The folder of the base model of an adapter.
-
-    Raises:
-        StepError: the folder is missing, or its weights have changed since the adapter was trained.
-    """
-    recorded = folder / BASE_FILE
-    config = read_json(recorded) if recorded.is_file() else {}
-    base = Path(
-        config.get("path") or read_json(folder / "adapter_config.json").get("base_model_name_or_path") or ""
-    )
-    if not (base / "config.json").is_file() and not is_adapter(base):
-        raise StepError(
-            f"the adapter in {folder} belongs to {base}, which does not exist; restore that folder or train"
-            " with lora.merge=true"
-        )
-    if config.get("digest") and ModelRef.of(base).digest != config["digest"]:
-        raise StepError(
-            f"the adapter in {folder} was trained on other weights than {base} holds now; train it again"
-        )
-    return base
-
-
-def weights_of(folder: Path) -> Path:
-    """The folder of the full weights: for an adapter that of its lowest base, else the folder itself."""
-    return weights_of(base_of(folder)) if is_adapter(folder) else folder
-
-
 def stored_bytes(folder: Path) -> int:
     """The size in bytes of all files in the folder of the full weights."""
     return sum(file.stat().st_size for file in files_of(weights_of(folder)))
@@ -188,14 +172,22 @@ def stored_bytes(folder: Path) -> int:
 
 def _load_adapter(folder: Path, dtype: str, device: str, **options: Any) -> PreTrainedModel:
     from peft import PeftModel
+    from peft.utils import get_peft_model_state_dict
 
-    base_folder = base_of(folder)
-    base = load_model(base_folder, dtype, device, **options)
-    if is_adapter(base_folder):  # this adapter was trained on the merged weights
-        base = base.merge_and_unload()
-    loaded: PreTrainedModel = PeftModel.from_pretrained(
-        base, str(folder), is_trainable=False, use_safetensors=True
-    )
+    # an adapter on an adapter was trained on the merged weights
+    base = merged(load_model(base_of(folder), dtype, device, **options))
+    try:
+        loaded: PreTrainedModel = PeftModel.from_pretrained(
+            base, str(folder), is_trainable=False, use_safetensors=True
+        )
+    except (RuntimeError, ValueError, TypeError, KeyError) as error:
+        raise StepError(
+            f"the adapter in {folder} does not fit its base {base_of(folder)}: {_first_line(error)}"
+        ) from error
+    stored = {name for name, _, _ in tensors_of(folder / WEIGHTS)}
+    wanted = dict(get_peft_model_state_dict(loaded))
+    refuse_faults(f"the adapter in {folder}", different(wanted.keys(), stored))
+    refuse_values(f"the adapter in {folder}", wanted.items())
     return loaded
 
 

@@ -66,10 +66,19 @@ def open_packed(folder: Path, device: str) -> PreTrainedModel:
         )
     if (folder / "generation_config.json").is_file():
         network.generation_config = GenerationConfig.from_pretrained(folder)
+    _compute_in_one_dtype(network)
     for module in network.modules():
         if hasattr(module, "qforward"):
             module.forward = _outside_inference_mode(module.forward)
     return network.to(device)
+
+
+def _compute_in_one_dtype(network: PreTrainedModel) -> None:
+    """Give plain weights the dtype of the packed ones: a file may keep its norms in another."""
+    packed = next((one for one in network.parameters() if hasattr(one, "qtype")), None)
+    for one in network.parameters():
+        if packed is not None and not hasattr(one, "qtype") and one.is_floating_point():
+            one.data = one.data.to(packed.dtype)
 
 
 def _outside_inference_mode(forward: Callable[..., Any]) -> Callable[..., Any]:

@@ -104,6 +104,13 @@ def loading_faults(network: nn.Module, found: dict[str, Any], config: dict[str, 
     return [fault for fault in faults if fault] + list(found.get("error_msgs") or ())
 
 
+def different(wanted: Iterable[str], stored: Iterable[str]) -> list[str]:
+    """The difference of two sets of names of tensors, as sentences."""
+    missing, unknown = sorted(set(wanted) - set(stored)), sorted(set(stored) - set(wanted))
+    faults = [_counted(missing, "missing on disk"), _counted(unknown, "in the file and have no place")]
+    return [fault for fault in faults if fault]
+
+
 def _belongs(network: nn.Module, name: str, config: dict[str, Any]) -> bool:
     """Whether an unknown tensor shows that the config is wrong: a further layer, or a bias that it lacks.
 

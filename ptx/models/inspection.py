@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx.errors import ConfigError, Problem
+from ptx.errors import ConfigError, Problem, StepError
 from ptx.files import files_of
+from ptx.models.adapters import adapter_problems, is_adapter, weights_of
 from ptx.models.package import read_package
 from ptx.models.sizes import context
 
@@ -69,7 +70,7 @@ def inspect(path: Path) -> ModelFacts:
     return ModelFacts(
         architecture=next(iter(config.get("architectures") or []), str(config.get("model_type", ""))),
         parameters=_count(tensors, config),
-        bytes=sum(file.stat().st_size for file in files_of(path)),
+        bytes=sum(file.stat().st_size for folder in {path, weights_of(path)} for file in files_of(folder)),
         dtype=_dtype(tensors),
         has_tokenizer=_has_tokenizer(path),
         has_chat_template=bool(template),
@@ -92,12 +93,17 @@ def problems(path: Path) -> list[Problem]:
         ]
     if read_package(path):
         return []  # its runtime opens it
-    adapter = path / "adapter_config.json"
-    if adapter.exists() and not (path / "config.json").exists():
-        return [
-            Problem(f"{path} is an adapter, not a model", f"type model={_base_of(adapter)} or merge it first")
-        ]
+    if is_adapter(path):
+        return adapter_problems(path) or _base_problems(path)
     return [*_config_problems(path), *_tokenizer_problems(path), *_weight_problems(path)]
+
+
+def _base_problems(adapter: Path) -> list[Problem]:
+    """Why the base of an adapter cannot be used."""
+    try:
+        return problems(weights_of(adapter))
+    except StepError as error:
+        return [Problem(str(error))]
 
 
 def _package_facts(path: Path, package: dict[str, Any]) -> ModelFacts:
@@ -117,7 +123,8 @@ def _package_facts(path: Path, package: dict[str, Any]) -> ModelFacts:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The safetensors files of the model: those that the index names, else all."""
+    """The safetensors files of the model, of an adapter its base's: those that the index names, else all."""
+    path = weights_of(path)
     index = path / INDEX
     if index.exists():
         return [path / name for name in sorted(set(_read(index).get("weight_map", {}).values()))]
@@ -243,10 +250,6 @@ def _has_tokenizer(path: Path) -> bool:
     return any((path / name).exists() for name in TOKENIZERS)
 
 
-def _base_of(adapter: Path) -> str:
-    return str(_read(adapter).get("base_model_name_or_path") or "./BASE")
-
-
 def _read(file: Path) -> dict[str, Any]:
     value = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(value, dict):
@@ -256,7 +259,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _config(path: Path) -> dict[str, Any]:
-    return _read(path / "config.json")
+    return _read((path if (path / "config.json").is_file() else weights_of(path)) / "config.json")
 
 
 def _dtype(tensors: list[tuple[str, str, list[int]]]) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Literal
 
 from ptx.config import RunConfig
@@ -14,17 +15,20 @@ from ptx.data import DataSet, open_data
 from ptx.errors import ConfigError, Problem
 from ptx.files import cache_folder
 from ptx.hooks.host import Host
+from ptx.models.adapters import is_adapter, prepare
 from ptx.models.contradictions import faults
 from ptx.models.inspection import ModelFacts, inspect, problems
 from ptx.models.package import read_package
-from ptx.plan.model_inputs import Further, further_models
+from ptx.plan.model_inputs import Further, further_models, model_choice
 from ptx.records import ModelRef
 
 
 def open_choice(host: Host, value: Any) -> DataSet:
     """The data set of a ``data=`` choice, resolved and opened."""
     path = host.first("ptx_resolve", value=value, cache=cache_folder())
-    extra = {name: getattr(value, name) for name in ("columns", "shape", "drop") if getattr(value, name, None)}
+    extra = {
+        name: getattr(value, name) for name in ("columns", "shape", "drop") if getattr(value, name, None)
+    }
     return open_data(host.name_of(value), path, limit=value.limit, **extra)
 
 
@@ -70,13 +74,22 @@ class Inputs:
                 self._resolved[key] = None
         return self._resolved[key]
 
+    def _base_named(self, name: str) -> Path:
+        """The folder of an adapter's base that is named by an id of the hub."""
+        path: Path = self.host.first(
+            "ptx_resolve", value=model_choice(self.host, name, []), cache=cache_folder()
+        )
+        return path
+
     def _resolve_model(self, value: Any) -> tuple[ModelRef, ModelFacts]:
         path = self.host.first("ptx_resolve", value=value, cache=cache_folder())
+        if is_adapter(path):
+            path = prepare(path, cache_folder() / "adapters", self._base_named)
         if found := problems(path) or faults(path):
             raise ConfigError(found)
         kind: Literal["package", "adapter", "full"] = "full"
         if read_package(path):
             kind = "package"
-        elif (path / "adapter_config.json").exists():
+        elif is_adapter(path):
             kind = "adapter"
         return ModelRef.of(path, kind), inspect(path)

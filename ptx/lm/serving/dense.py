@@ -15,6 +15,7 @@ from ptx.errors import StepError
 from ptx.files import read_json
 from ptx.hooks.run import Run
 from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_model, weights_of
+from ptx.lm.merge import merged
 from ptx.lm.progress import compressed_tensors_bars
 from ptx.lm.quanto import MAP, is_packed, unpack
 from ptx.records import ModelRef
@@ -42,8 +43,7 @@ def open_plain(model: ModelRef, dtype: str = "float32") -> PreTrainedModel:
     """The network on the CPU with unpacked weights; an adapter is merged."""
     with compressed_tensors_bars():
         network = load_model(model, dtype=dtype).eval()
-        if hasattr(network, "merge_and_unload"):
-            network = network.merge_and_unload()
+        network = merged(network)
         if is_packed(weights_of(model.path)):
             unpack(network)
         elif quantization_of(model.path):

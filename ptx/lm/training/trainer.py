@@ -16,7 +16,7 @@ from ptx.config import Lora
 from ptx.errors import StepError
 from ptx.hooks.run import Run
 from ptx.lm.dtypes import exact_dtype, keep_dtypes, main_dtype
-from ptx.lm.load import is_adapter, load_model, load_tokenizer, save_adapter, save_model, weights_of
+from ptx.lm.load import dtype_of, is_adapter, load_model, load_tokenizer, save_adapter, save_model
 from ptx.lm.merge import merged
 from ptx.lm.training.distributed import gather_state, is_sharded, ranks
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
@@ -48,7 +48,7 @@ def length_of(method: WithMaxLength, model: Path) -> int:
 
 def context_of(model: Path) -> int | None:
     """The context length in tokens of a model or of an adapter's base; None if the config has none."""
-    return inspection.inspect(weights_of(model)).max_positions
+    return inspection.inspect(model).max_positions
 
 
 def load_policy(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel:
@@ -194,8 +194,8 @@ def _save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef)
         return ModelRef.of(folder, "adapter")
     if lora is not None:
         trained = _merged(run, trained, method, model)
-    exact = getattr(torch, exact_dtype(model.path)) if method.dtype == "auto" else result_dtype(method, model)
-    save_model(trained.to(exact), tokenizer, folder)
+    dtype = exact_dtype(model.path) if method.dtype == "auto" else method.dtype
+    save_model(trained.to(dtype_of(dtype, "cpu")), tokenizer, folder)
     if method.dtype == "auto":
         keep_dtypes(folder, model.path)
     return ModelRef.of(folder)

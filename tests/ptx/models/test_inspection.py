@@ -172,12 +172,12 @@ def test_an_index_that_names_a_missing_file_is_reported(folder):
     assert inspect(folder).parameters == 5
 
 
-def test_a_broken_config_and_an_adapter_have_different_problems(folder):
+def test_a_broken_config_and_a_left_over_adapter_have_different_problems(folder):
     (folder / "config.json").write_text("{")
     assert "config.json cannot be read" in only(folder)
     (folder / "config.json").unlink()
     (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "./base"}))
-    assert "is an adapter, not a model; type model=./base" in only(folder)
+    assert "holds the weights of a whole model (model.safetensors) and an adapter" in only(folder)
 
 
 def test_inspecting_loads_no_ml_library(folder):

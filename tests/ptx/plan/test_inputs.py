@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 
 import pytest
@@ -60,10 +61,29 @@ def test_the_problem_of_a_value_is_reported_once(counting, desk):
     assert [problem.what for problem in inputs.problems] == [f"there is no model folder {desk / 'lost'}"]
 
 
-def test_an_adapter_folder_is_known_by_its_configuration(toy_host, desk):
-    (desk / "model" / "adapter_config.json").write_text("{}")
-    ref, _ = Inputs(toy_host).model(PathModel(path="./model"))
-    assert ref.kind == "adapter"
+def test_an_adapter_has_the_facts_of_its_base_and_changes_with_it(toy_host, desk):
+    adapter = desk / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "../model"}')
+    shutil.copy(desk / "model" / "model.safetensors", adapter / "adapter_model.safetensors")
+    _, base = Inputs(toy_host).model(PathModel(path="./model"))
+    first, facts = Inputs(toy_host).model(PathModel(path="./adapter"))
+    assert first.kind == "adapter"
+    assert (facts.architecture, facts.parameters) == (base.architecture, base.parameters)
+    assert Inputs(toy_host).model(PathModel(path="./adapter"))[0] == first
+    (desk / "model" / "generation_config.json").write_text("{}")
+    assert Inputs(toy_host).model(PathModel(path="./adapter"))[0].digest != first.digest
+
+
+def test_a_base_on_the_hub_is_asked_for_and_its_absence_explained(toy_host, desk):
+    adapter = desk / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
+    (adapter / "adapter_model.safetensors").write_bytes(b"")
+    inputs = Inputs(toy_host)  # it has no plugin for the hub
+    assert inputs.model(PathModel(path="./adapter")) is None
+    said = " ".join(map(str, inputs.problems))
+    assert "adapter belongs to org/base, which is not on this machine; restore it, or correct" in said
 
 
 def test_a_run_without_data_has_none(toy_host):

@@ -1,0 +1,93 @@
+"""Merge an adapter into the weights of its base, and check that the model still says the same.
+
+Two things go wrong without a word. An adapter on the embedding or on the output matrix of a model that ties
+the two (one matrix in two roles) is trained as two changes, and merging adds both to both roles: here such a
+model is untied first. And rounding to a dtype of few bits may swallow small changes: so the predictions with
+the adapter beside the weights and in them are compared.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ptx.errors import StepError
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from torch import Tensor, nn
+    from transformers import PreTrainedModel
+
+#: largest mean KL divergence (nats per token) between the model before and after merging, by dtype
+LIMITS = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1, "float64": 1e-6}
+ROWS, LENGTH, SEED = 2, 24, 20240229  # the probe, in tokens
+
+
+def merged(network: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """The model with its adapter merged; a model without one is returned as it is.
+
+    Raises:
+        StepError: this kind of adapter cannot be merged, or the merged model predicts something else.
+    """
+    if not hasattr(network, "peft_config") or not hasattr(network, "get_base_model"):
+        return network  # type: ignore[return-value]
+    training, name = network.training, str(next(network.parameters()).dtype).removeprefix("torch.")
+    network.eval()
+    before = _predictions(network)
+    untie(network)
+    try:
+        whole: Any = network.merge_and_unload()
+    except (ValueError, AttributeError, NotImplementedError) as error:
+        kinds = ", ".join(sorted({one.peft_type.value for one in network.peft_config.values()}))
+        raise StepError(f"an adapter of the kind {kinds} cannot be merged: {error}") from error
+    gap = _divergence(before, _predictions(whole))
+    if not gap <= LIMITS.get(name, LIMITS["bfloat16"]):
+        raise StepError(
+            f"the merged model is not the model with its adapter: they differ by {gap:.3g} nats per token"
+            f" (at most {LIMITS.get(name, LIMITS['bfloat16']):g} in {name}); merge in float32, or keep the"
+            " adapter beside its base (method.lora.merge=false)"
+        )
+    made: PreTrainedModel = whole.train(training)
+    return made
+
+
+def untie(network: PreTrainedModel | PeftModel) -> None:
+    """Give the output a copy of its own of the embedding, where they share it and an adapter changes it."""
+    import torch
+
+    embedding, output = network.get_input_embeddings(), network.get_output_embeddings()
+    if output is None or not (_is_adapted(embedding) or _is_adapted(output)):
+        return
+    inner = _plain(output)
+    if inner.weight.data_ptr() != _plain(embedding).weight.data_ptr():
+        return
+    inner.weight = torch.nn.Parameter(inner.weight.detach().clone(), requires_grad=inner.weight.requires_grad)
+    base = network.get_base_model() if hasattr(network, "get_base_model") else network
+    for config in (base.config, base.config.get_text_config()):
+        config.tie_word_embeddings = False
+    for module in base.modules():  # where transformers keeps which matrices it stores once
+        if getattr(module, "all_tied_weights_keys", None):
+            module.all_tied_weights_keys = {}
+
+
+def _is_adapted(module: nn.Module) -> bool:
+    return hasattr(module, "base_layer")
+
+
+def _plain(module: nn.Module) -> Any:
+    return getattr(module, "base_layer", module)
+
+
+def _predictions(network: PreTrainedModel | PeftModel) -> Tensor:
+    """Log-probabilities on random tokens, (ROWS, LENGTH, V), float32 on the CPU."""
+    import torch
+
+    config = network.config.get_text_config()
+    length = min(LENGTH, getattr(config, "max_position_embeddings", None) or LENGTH)
+    ids = torch.randint(config.vocab_size, (ROWS, length), generator=torch.Generator().manual_seed(SEED))
+    with torch.no_grad():
+        logits: Tensor = network(input_ids=ids.to(network.device), use_cache=False).logits
+    return logits.float().cpu().log_softmax(-1)
+
+
+def _divergence(before: Tensor, after: Tensor) -> float:
+    return float((before.exp() * (before - after)).sum(-1).mean())
