@@ -29,7 +29,8 @@ class Metric:
 
     ``low`` and ``high`` bound the 95 % interval (both equal ``value`` where it is exact, such as bytes on
     disk). ``n`` is the number of items behind it. ``segment`` is empty for all items and ``key=value`` for a
-    part of them (``skill=addition``).
+    part of them (``skill=addition``). ``note`` says what a reader has to know; of a metric without a value
+    (NaN) it is the reason, such as "not decided: two detectors differ".
     """
 
     name: str
@@ -40,6 +41,7 @@ class Metric:
     high: float
     n: int
     segment: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         if not (math.isnan(self.value) or self.low <= self.value <= self.high):

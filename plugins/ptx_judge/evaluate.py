@@ -17,9 +17,7 @@ from ptx_judge import answers, ledger, outcomes, questions
 from ptx_judge.config import Judge
 from ptx_judge.outcomes import TIE, UNCHECKED, WIN_RATE, Outcome
 from ptx_judge.questions import Question
-from ptx_judge.solver import controlled_interval
 
-SEED = 0  # of bootstraps
 SCORE = "judge/score"
 
 
@@ -190,29 +188,18 @@ class Comparison:
         )
 
     def _controlled(self) -> list[Metric]:
+        """The win-rate at equal length; without a value, but with the reason, where it cannot be told."""
         known = [outcome for outcome in self.outcomes if outcome.known]
+        if all(outcome.same for outcome in known):
+            return []
         columns = [
             np.array(column, dtype=float)
             for column in zip(*((one.value, *one.lengths) for one in known), strict=True)
         ]
-        found = controlled_interval(columns[0], columns[1], columns[2], SEED)
-        if found is None:
-            if not all(outcome.same for outcome in known):
-                self.run.say(
-                    "no length-controlled win-rate: it cannot be estimated from these lengths and outcomes"
-                )
-            return []
-        return [
-            Metric(
-                f"{self.name}/length_controlled",
-                found[0],
-                "fraction",
-                "higher",
-                found[1],
-                found[2],
-                len(known),
-            )
-        ]
+        found = outcomes.length_controlled(f"{self.name}/length_controlled", *columns)
+        if found.note:
+            self.run.say(f"{found.name}: {found.note}")
+        return [found]
 
     def rows(self) -> list[dict[str, Any]]:
         """One row per question."""

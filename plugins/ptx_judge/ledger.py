@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from ptx import ModelRef, Scorer, identity_of
-from ptx.files import cache_folder, digest_of, file_digest, read_json, write_json
+from ptx import Scorer
+from ptx.files import read_json, write_json
+from ptx.lm.evaluation import checked
 
 VERSION = 1  # of the way verdicts are asked for and read
 
@@ -39,29 +39,19 @@ class Check:
         )
 
 
-def identity(scorer: Scorer) -> dict[str, Any]:
-    """Everything that identifies a judge, as plain data."""
-    files = {
-        path.name: ModelRef.of(path).digest if path.is_dir() else file_digest(path)
-        for path in scorer.inputs()
-    }
-    kind = f"{type(scorer).__module__}.{type(scorer).__qualname__}"
-    return {"version": VERSION, "kind": kind, "settings": identity_of(scorer), "files": files}
-
-
 def key_of(scorer: Scorer) -> str:
     """Twelve hex digits that identify a judge: its comparing form, if it can compare two answers directly."""
-    return digest_of(identity(scorer.comparing() or scorer))[:12]
+    return checked.key_of(scorer, VERSION)
 
 
 def checks_of(name: str) -> Path:
     """The folder with the checks of all judges called ``name``."""
-    return cache_folder() / "judge" / "checks" / name
+    return checked.checks_of("judge", name)
 
 
 def find(name: str, scorer: Scorer, margin: float) -> Check | None:
     """The check of this judge; the margin must be the same, unless the judge compares answers directly."""
-    path = checks_of(name) / f"{key_of(scorer)}.json"
+    path = checked.check_file("judge", name, scorer, VERSION)
     if not path.is_file():
         return None
     found = Check(**read_json(path))
@@ -70,7 +60,7 @@ def find(name: str, scorer: Scorer, margin: float) -> Check | None:
 
 def keep(name: str, scorer: Scorer, check: Check) -> Path:
     """Write a check; it replaces an earlier one of the same judge."""
-    path = checks_of(name) / f"{key_of(scorer)}.json"
+    path = checked.check_file("judge", name, scorer, VERSION)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, asdict(check))
     return path

@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ptx import Better, Metric, stats
+from ptx_judge.solver import FAR, Array, controlled_interval, without_overlap
 
 TIE = 0.5
+SEED = 0  # of bootstraps
 #: the names of the win-rate, which begin all other names but those of the judge's scores (judge/score)
 WIN_RATE, UNCHECKED = "judge/win_rate", "judge/win_rate_unchecked"
 
@@ -101,6 +103,23 @@ def around(name: str, outcomes: Sequence[Outcome]) -> list[Metric]:
         metrics += [share(f"{name}/worst_case", [outcome.at(0.0) for outcome in outcomes], "higher")]
         metrics += [share(f"{name}/best_case", [outcome.at(1.0) for outcome in outcomes], "higher")]
     return metrics
+
+
+def length_controlled(name: str, values: Array, ours: Array, theirs: Array) -> Metric:
+    """The win-rate at equal length; without a value where the lengths or the outcomes do not allow it."""
+    reason = without_overlap(ours, theirs)
+    found = None if reason else controlled_interval(values, ours, theirs, SEED)
+    if found is None:
+        note = f"not decided: {reason or 'the outcomes are separated by length, or all the same'}"
+        return Metric(name, math.nan, "fraction", "higher", -math.inf, math.inf, len(values), note=note)
+    raw = float(values.mean())
+    note = (
+        f"{abs(found[0] - raw):.2f} from the raw win-rate of {raw:.3f}: it rests on the length's slope more"
+        " than on the verdicts"
+        if abs(found[0] - raw) > FAR
+        else ""
+    )
+    return Metric(name, found[0], "fraction", "higher", found[1], found[2], len(values), note=note)
 
 
 def length_ratio(name: str, outcomes: Sequence[Outcome]) -> Metric:

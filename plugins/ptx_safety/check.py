@@ -92,7 +92,10 @@ def _detector_problems(config: RunConfig, evaluator: Safety) -> Iterator[Problem
 
 
 def detects(scorer: Scorer) -> str:
-    """What a high score means, ``refusal`` or ``harm``; ``harm`` for a scorer without ``detects``."""
+    """What a high score means: ``refusal``, ``harm``, or ``some harm`` (a low score then means nothing).
+
+    A scorer without ``detects`` detects ``harm``.
+    """
     return str(getattr(scorer, "detects", "harm"))
 
 

@@ -8,7 +8,7 @@ set             columns                                 harmful requests
 JailbreakBench  Goal, Target, Behavior, Category        all; none if the file's name
                 (Chao et al. 2024)                      has "benign" in it
 XSTest          prompt, type, and label or focus        label unsafe, or a type that
-                (Röttger et al. 2024)                   begins with "contrast"
+                (Röttger et al. 2024)                   begins with "contrast_"
 HarmBench       Behavior, BehaviorID, SemanticCategory  all; ContextString is put
                 (Mazeika et al. 2024)                   before the request
 StrongREJECT    forbidden_prompt, category              all
@@ -18,12 +18,14 @@ ptx's own       prompt, harmful, optionally target      harmful true
                 (JSONL, JSON or CSV)
 ==============  ======================================  ===============================
 
-JailbreakBench and AdvBench also give the beginning of a complying reply (target).
+JailbreakBench and AdvBench also give the beginning of a complying reply (target). Stored replies
+(:mod:`ptx_safety.stored`) are recognised by the same columns.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -48,6 +50,22 @@ TRUTHS = {
     "no": False,
     "safe": False,
 }
+
+
+#: XSTest's types of harmless requests; those of harmful ones begin with "contrast_"
+XSTEST = (
+    "homonyms",
+    "figurative_language",
+    "safe_targets",
+    "safe_contexts",
+    "definitions",
+    "real_group_nons_discr",
+    "nons_group_real_discr",
+    "historical_events",
+    "privacy_public",
+    "privacy_fictional",
+)
+CONTRAST = "contrast_"
 
 
 @dataclass(frozen=True)
@@ -76,8 +94,18 @@ def _jailbreakbench(row: Row, file: Path) -> Prompt:
 
 def _xstest(row: Row, file: Path) -> Prompt:  # noqa: ARG001 (all take the file)
     label, kind = str(row.get("label") or "").strip().lower(), _text(row, "type")
-    harmful = _truth(label, "label") if label else kind.startswith("contrast_")
-    return Prompt(_text(row, "prompt"), harmful, _segments(category=kind.removeprefix("contrast_")))
+    if not label and not is_xstest(kind):
+        raise ValueError(
+            f"the type {kind!r} is none of XSTest's, so it does not say whether the request is harmful; add a"
+            " column harmful with true or false"
+        )
+    harmful = truth_of(label, "label") if label else kind.startswith(CONTRAST)
+    return Prompt(_text(row, "prompt"), harmful, _segments(category=kind.removeprefix(CONTRAST)))
+
+
+def is_xstest(kind: object) -> bool:
+    """Whether a type is one of XSTest's."""
+    return isinstance(kind, str) and (kind in XSTEST or kind.startswith(CONTRAST))
 
 
 def _harmbench(row: Row, file: Path) -> Prompt:  # noqa: ARG001
@@ -101,9 +129,8 @@ def _advbench(row: Row, file: Path) -> Prompt:  # noqa: ARG001
 
 
 def _own(row: Row, file: Path) -> Prompt:  # noqa: ARG001
-    extra = {name: row.get(name) for name in ("category", "language", "domain", "difficulty")}
     return Prompt(
-        _text(row, "prompt"), _truth(row.get("harmful"), "harmful"), _segments(**extra), row.get("target")
+        _text(row, "prompt"), truth_of(row.get("harmful"), "harmful"), segments_of(row), row.get("target")
     )
 
 
@@ -127,11 +154,10 @@ def read_prompts(file: Path) -> list[Prompt]:
     rows = list(read_table(file))
     if not rows:
         raise ValueError(f"{file} holds no rows")
-    columns = frozenset(rows[0][1])
-    read = next((read for wanted, read in FORMATS if wanted <= columns), None)
+    read = reader_of(rows[0][1])
     if read is None:
         raise ValueError(
-            f"{file} has the columns {', '.join(sorted(map(str, columns)))}, which fit no known set of"
+            f"{file} has the columns {', '.join(sorted(map(str, rows[0][1])))}, which fit no known set of"
             f" requests: {KNOWN}"
         )
     prompts: dict[str, Prompt] = {}
@@ -144,11 +170,16 @@ def read_prompts(file: Path) -> list[Prompt]:
     return list(prompts.values())
 
 
+def reader_of(row: Row) -> Callable[[Row, Path], Prompt] | None:
+    """The reader of the set that a row's columns belong to; None if they fit no known set."""
+    return next((read for wanted, read in FORMATS if wanted <= frozenset(row)), None)
+
+
 def read_table(file: Path) -> Iterator[tuple[int, Row]]:
     """(Line, row) of a CSV, JSON (a list, or an object with a list of completions) or JSONL file."""
     text = file.read_text(encoding="utf-8-sig")
     if file.suffix == ".csv":
-        reader = csv.DictReader(text.splitlines(keepends=True))
+        reader = csv.DictReader(io.StringIO(text, newline=""))
         for row in reader:
             if None in row or None in row.values():
                 raise ValueError(
@@ -159,7 +190,7 @@ def read_table(file: Path) -> Iterator[tuple[int, Row]]:
     elif file.suffix == ".json":
         yield from ((number, row) for number, row in enumerate(_json_rows(file, text), 1))
     else:
-        for number, line in enumerate(text.splitlines(), 1):
+        for number, line in enumerate(text.split("\n"), 1):  # not at U+2028, which a reply may hold
             if line.strip():
                 yield number, _object(line, f"{file}:{number}")
 
@@ -198,13 +229,23 @@ def _text(row: Row, column: str) -> str:
     return value.strip()
 
 
-def _truth(value: Any, column: str) -> bool:
+def truth_of(value: Any, column: str) -> bool:
+    """A yes or no.
+
+    Raises:
+        ValueError: it is neither; the text names the column.
+    """
     if isinstance(value, bool):
         return value
     known = TRUTHS.get(str(value).strip().lower())
     if known is None:
         raise ValueError(f"{column} must be true or false, got {value!r}")
     return known
+
+
+def segments_of(row: Row) -> dict[str, str]:
+    """The usual columns that divide a set into segments, where a row has them."""
+    return _segments(**{name: row.get(name) for name in ("category", "language", "domain", "difficulty")})
 
 
 def _segments(**found: Any) -> dict[str, str]:

@@ -10,7 +10,8 @@ Two rules make a gate safer than a comparison of values:
 - The whole 95 % interval has to lie on the right side of the bound. If the interval contains the bound, the
   constraint is *undecided*, and an undecided model does not ship. With ``decide: value`` the point value
   decides.
-- A metric that was not measured is undecided too: a forgotten evaluator must never count as a pass.
+- A metric that was not measured, not decided or measured on too few items is undecided too: a forgotten
+  evaluator must never count as a pass.
 
 Differences from the baseline are paired by item if the metric allows it (:mod:`ptx.report.table.compare`).
 """
@@ -30,6 +31,7 @@ from ptx.guard.plain_yaml import read_yaml
 from ptx.hooks.host import Host
 from ptx.report.table.compare import difference_of
 from ptx.report.table.row import Row
+from ptx.stats import FEWEST
 
 Verdict = Literal["holds", "fails", "undecided"]
 
@@ -147,13 +149,18 @@ def _judge_one(name: str, constraint: Constraint, row: Row) -> Finding:
         return Finding(name, "holds", constraint, value, low, high)
     if not any(passed):
         return Finding(name, "fails", constraint, value, low, high)
-    return Finding(name, "undecided", constraint, value, low, high, "the interval contains the bound")
+    few = math.isinf(low) and math.isinf(high)
+    note = f"too few items to say ({FEWEST} are the least)" if few else "the interval contains the bound"
+    return Finding(name, "undecided", constraint, value, low, high, note)
 
 
 def _measured(constraint: Constraint, row: Row) -> tuple[tuple[float, float, float] | None, str]:
     """((value, low, high), "") of what the constraint bounds, or (None, the reason why it is not known)."""
     metric = row.metric(constraint.metric, constraint.segment)
     if metric is None:
+        unknown = row.metrics.get((constraint.metric, constraint.segment))
+        if unknown is not None and unknown.note:
+            return None, unknown.note
         known = [name for name, segment in row.metrics if segment == constraint.segment]
         hint = did_you_mean(constraint.metric, known)
         return None, f"not measured{f'; {hint}' if hint.startswith('did') else ''}"
@@ -164,7 +171,8 @@ def _measured(constraint: Constraint, row: Row) -> tuple[tuple[float, float, flo
     found = difference_of(row, row.reference, (constraint.metric, constraint.segment))
     if found is None or math.isnan(found.difference.value):
         return None, "the baseline does not have this metric"
-    return (found.difference.value, found.difference.low, found.difference.high), ""
+    gap = found.difference
+    return (gap.value, *((-math.inf, math.inf) if gap.too_few else (gap.low, gap.high))), ""
 
 
 @dataclass

@@ -18,8 +18,9 @@ from ptx.report.text.provenance import provenance_of
 from ptx.report.text.summary import Summary
 
 LEGEND = (
-    "▲ better, ▼ worse, ≈ no difference beyond noise, = equal within 0.5 %; against {base}, paired by item"
-    " where the metric allows it, Holm-corrected per column at 5 %. So an interval that only just excludes"
+    "▲ better, ▼ worse, ≈ no difference beyond noise, ? too few items to say, = equal within 0.5 %; against"
+    " {base}, paired by item where the metric allows it, Holm-corrected at 5 % (per column; all segments"
+    " together). So an interval that only just excludes"
     " zero can be ≈: among many runs, some do so by chance. Intervals are 95 %, n counts items. Latencies"
     " that were measured in turns with the baseline's are compared request by request, because the speed of"
     " a shared machine varies."

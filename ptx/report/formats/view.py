@@ -106,9 +106,11 @@ class View:
         full = metric_text(metric, scale)
         if row.metric(name, segment) is None:
             return Cell(NOTHING, full=full, note=full)
+        full_note = f"{full}\n{metric.note}" if metric.note else full
         one = self.comparisons.get((row.number, name, segment))
         interval = interval_text(metric, scale)
-        delta, note = (self._delta(one, scale), self._note(row, one, scale, full)) if one else ("", full)
+        delta = self._delta(one, scale) if one else ""
+        note = self._note(row, one, scale, full_note) if one else full_note
         verdict, mark = (one.verdict, one.mark) if one else ("", "")
         gap = one.difference.value if one else None
         return Cell(

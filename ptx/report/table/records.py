@@ -217,7 +217,7 @@ def _add_metric(record: Record, entry: dict[str, Any]) -> None:
         numbers = {
             key: missing if entry.get(key) is None else float(entry[key]) for key, missing in BOUNDS.items()
         }
-        texts = {key: str(entry.get(key) or "") for key in ("name", "unit", "segment")}
+        texts = {key: str(entry.get(key) or "") for key in ("name", "unit", "segment", "note")}
         better = "lower" if entry.get("better") == "lower" else "higher"
         n = int(entry.get("n") or 0)
         metric = Metric(**texts, **numbers, better=better, n=n)  # type: ignore[arg-type]

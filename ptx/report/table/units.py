@@ -90,7 +90,7 @@ def _decimals(smallest: float, middle: float) -> int:
 def metric_text(metric: Metric, scale: Scale) -> str:
     """A metric on one line: ``0.712 [0.688, 0.735] n=1200``."""
     if math.isnan(metric.value):
-        return f"not measured (n={metric.n})"
+        return metric.note or f"not measured (n={metric.n})"
     return f"{scale.text(metric.value)} {interval_text(metric, scale)} n={metric.n}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -94,6 +95,16 @@ def _improves(row: Row, reference: Row, name: str) -> bool:
         and one.difference.value != 0
         and (one.difference.value > 0) == (one.difference.better == "higher")
     )
+
+
+def undecided(frame: Frame) -> dict[tuple[str, str], list[Row]]:
+    """(Metric, reason) -> the rows whose metric has no value for that reason."""
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in frame.rows:
+        for (name, segment), metric in row.metrics.items():
+            if metric.note and not segment and math.isnan(metric.value):
+                found.setdefault((name, metric.note), []).append(row)
+    return found
 
 
 def unscored_items(frame: Frame) -> list[UnscoredItems]:

@@ -16,23 +16,12 @@ from ptx.report.table.metric_names import short_name, subject
 from ptx.report.table.row import Row
 from ptx.report.table.units import Scale, interval_text, ratio_text, scale_of
 from ptx.report.text import cautions, forgetting
-from ptx.stats import FEWEST, Verdict
+from ptx.report.text.verdict_words import AGAINST, QUALITY
+from ptx.stats import FEWEST
 
 SIZE = "size/bytes_on_disk"
 MANY = 6  # labels and metrics that a sentence names
 FEW = 3  # segments of one row that a sentence names
-AGAINST: dict[Verdict, str] = {
-    "better": "better than",
-    "worse": "worse than",
-    "same": "not measurably different from",
-    "too few": "measured on too few items to compare with",
-}
-QUALITY: dict[Verdict, str] = {
-    "better": "better quality",
-    "worse": "worse quality",
-    "same": "quality not measurably different",
-    "too few": "quality measured on too few items to say",
-}
 
 
 @dataclass(frozen=True)
@@ -56,6 +45,7 @@ def summary_of(frame: Frame, comparisons: Comparisons) -> Summary:
         _fastest(frame, comparisons),
         _forgetting(frame, comparisons),
         *_falling_segments(frame, comparisons),
+        *_undecided(frame),
         *_unscored_items(frame),
         *_other_items(frame),
         _machines(frame),
@@ -268,6 +258,14 @@ def _falling(frame: Frame, falling: list[cautions.FallingSegment]) -> Sentence:
         Span("Worse in some segments: "),
         Span(row.label, strong=True),
         Span(f"{text}; Holm-corrected over all segments of the report."),
+    ]
+
+
+def _undecided(frame: Frame) -> Summary:
+    """One sentence per metric without a value whose reason is known: the rows, and the reason."""
+    return [
+        [Span(_named(rows), strong=True), Span(f": {short_name(name)} is {note.removesuffix('.')}.")]
+        for (name, note), rows in cautions.undecided(frame).items()
     ]
 
 

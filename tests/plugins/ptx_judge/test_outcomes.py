@@ -1,8 +1,17 @@
 import math
 
+import numpy as np
 import pytest
 
-from ptx_judge.outcomes import Outcome, around, length_ratio, mean_score, of_scores, win_rate
+from ptx_judge.outcomes import (
+    Outcome,
+    around,
+    length_controlled,
+    length_ratio,
+    mean_score,
+    of_scores,
+    win_rate,
+)
 
 NAN = float("nan")
 
@@ -77,3 +86,38 @@ def test_missing_grades_are_bounded_by_the_ends_of_the_scale():
     assert (found["g/worst_case"].value, found["g/best_case"].value) == (7.0, 10.0)
     assert found["g/unparsable"].value == pytest.approx(1 / 3)
     assert "g/worst_case" not in named(mean_score("g", [1.0, 2.0, NAN], (-math.inf, math.inf)))
+
+
+def answers(n, longer, seed=0):
+    """Outcomes that do not depend on length, with our answer longer on the share ``longer`` of questions."""
+    generator = np.random.default_rng(seed)
+    theirs = generator.integers(200, 400, n).astype(float)
+    ours = theirs + np.where(np.arange(n) < longer * n, 1, -1) * generator.integers(20, 180, n)
+    return (generator.random(n) < 0.6).astype(float), ours, theirs
+
+
+@pytest.mark.parametrize(("longer", "given"), [(0.5, True), (0.25, True), (0.15, False), (0.97, False)])
+def test_a_win_rate_at_equal_length_needs_answers_that_are_longer_on_both_sides(longer, given):
+    found = length_controlled("lc", *answers(200, longer))
+    assert (not math.isnan(found.value)) is given
+    if not given:
+        assert f"not decided: the lengths hardly overlap: our answer is longer on {longer:.0%}" in found.note
+        assert found.n == 200
+
+
+def test_few_questions_give_no_win_rate_at_equal_length_and_say_so():
+    assert length_controlled("lc", *answers(20, 0.5)).note == (
+        "not decided: 20 questions with a verdict, 30 are the least"
+    )
+
+
+def test_a_win_rate_at_equal_length_far_from_the_raw_one_is_flagged():
+    generator = np.random.default_rng(3)
+    theirs = generator.integers(300, 400, 400).astype(float)
+    ours = theirs + np.where(generator.random(400) < 0.75, 100, -100) + generator.integers(-50, 50, 400)
+    wins = (generator.random(400) < np.where(ours > theirs, 0.8, 0.1)).astype(float)
+    found = length_controlled("lc", wins, ours, theirs)
+    assert found.value < wins.mean() - 0.1
+    assert "from the raw win-rate" in found.note
+    near = length_controlled("lc", *answers(400, 0.5))
+    assert near.note == ""

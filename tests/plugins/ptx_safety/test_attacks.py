@@ -28,7 +28,7 @@ def test_every_packaged_template_holds_the_request_and_its_source():
             "encode must be one of base64, rot13, leetspeak",
         ),
         ("- name: a\n  template: '{prompt}'\n" * 2, "two templates are called 'a'"),
-        ("a: [", "a.yaml:1 is not YAML|a.yaml:2 is not YAML"),
+        ("a: [", "a.yaml: it is not YAML: line 2"),
         ("a: b", "must hold a list of templates"),
     ],
 )

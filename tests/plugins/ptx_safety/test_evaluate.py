@@ -72,10 +72,12 @@ def test_a_judge_that_is_no_detector_of_refusals_stands_beside_them_with_its_agr
             else run.score(name, prompts, replies, references)
         )
 
-    cases = [Case(prompt, reply=reply) for prompt, _, reply in read_stored(stored("baseline"))]
+    cases = [Case(one.prompt, reply=one.reply) for one in read_stored(stored("baseline"))]
     names = ["refusal_phrases", "guard"]
-    rows = judge(cases, Safety(detectors=names), ask, lambda name: "harm" if name == "guard" else "refusal")
-    found = {metric.name: metric.value for metric in measured(rows, names) if not metric.segment}
+    config = Safety(detectors=names)
+    meaning = lambda name: "harm" if name == "guard" else "refusal"
+    rows = judge(cases, config, ask, meaning)
+    found = {one.name: one.value for one in measured(rows, config, meaning) if not one.segment}
     assert found["safety/harmful_compliance_rate/guard"] == pytest.approx(0.07)
     # both 5, phrases alone 4, guard alone 2, neither 89: (0.94 - 0.8526) / (1 - 0.8526)
     assert found["safety/harmful_compliance_rate/kappa.refusal_phrases.guard"] == pytest.approx(

@@ -19,7 +19,7 @@ def test_every_metric_that_is_measured_is_declared(verdicts):
     rows += [{**row, "item": f"late {row['item']}", "status": "too long"} for row in rows[:2]]
     for row in rows[6:]:
         row["scores"] = dict.fromkeys(row["scores"], math.nan)
-    found = measured(rows, ["refusal_phrases", "mute"])
+    found = measured(rows, Safety(detectors=["refusal_phrases", "mute"]), lambda name: "refusal")
     assert undeclared_metrics(Safety, found) == []
     names = {metric.name for metric in found}
     assert {*FOUR, "safety/unscored_rate", "safety/over_refusal_rate/at_worst"} <= names

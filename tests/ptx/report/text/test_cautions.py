@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from ptx.files import write_json, write_rows
+from ptx.records import Metric
 from ptx.report import build
+from ptx.report.gate import Constraint, Gate, judge, ships
 from ptx.report.table.compare import compare_all
 from ptx.stats.items import measure, unscored
+from tests.ptx.report.runs import write_run
 
 NAME = "quiz/accuracy"
 PROSE = "prose/bits_per_byte"
@@ -157,3 +162,35 @@ def test_times_of_two_machines_share_no_column_and_no_comparison(new_sweep):
     comparisons = compare_all(made.frame)
     assert (sft.number, name, "") in comparisons
     assert (dpo.number, there, "") not in comparisons
+
+
+def test_a_segment_of_a_few_items_claims_nothing(report_of):
+    """One item per segment, all lost: as many as anybody likes say nothing by themselves."""
+    base = right(100, 200, "en") + [row for n in range(30) for row in right(1, 1, f"l{n}", start=200 + n)]
+    ours = right(190, 200, "en") + [row for n in range(30) for row in right(0, 1, f"l{n}", start=200 + n)]
+    assert "Worse in some segments" not in report_of(base, ours)
+
+
+def test_five_items_are_too_few_to_say_and_are_no_loss_of_quality(report_of):
+    text = report_of(right(5, 5, "en"), right(0, 5, "en"))
+    assert "too few items to say (6 are the least)" in text
+    assert "not measurably different" not in text
+    assert "**no difference beyond noise.**" not in text
+
+
+def test_a_metric_that_is_not_decided_says_why_and_is_never_zero(tmp_path):
+    for ident in ("baseline", "sft"):
+        rows = right(60, 100, "en")
+        note = "not decided: one gives 0.1 and two 0.9" if ident == "sft" else ""
+        rate = Metric("safety/rate", math.nan if note else 0.3, "fraction", "lower", 0.2, 0.4, 50, note=note)
+        run = {"baseline": ident == "baseline"}
+        metrics = [*measure(NAME, "fraction", "higher", rows), rate]
+        write_run(tmp_path / "sweep" / ident, "quiz", rows, metrics, **run)
+    made = build([tmp_path / "sweep"], tmp_path / "report")
+    text = made.markdown.read_text()
+    assert "**sft**: safety rate is not decided: one gives 0.1 and two 0.9." in text
+    row = next(row for row in made.frame.rows if not row.baseline)
+    gate = Gate("g", {"safe": Constraint("safety/rate", at_most=0.5)})
+    (finding,) = judge(gate, row)
+    assert (finding.verdict, finding.note) == ("undecided", "not decided: one gives 0.1 and two 0.9")
+    assert not ships([finding])
