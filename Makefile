@@ -2,6 +2,7 @@
 # make test   set up, run the tests
 # make lint   ruff, mypy, import-linter
 # make reference   write docs/reference again from the plugins' classes and the hooks
+# make matrix      every step, export and evaluator on 28 tiny architectures (hours); docs/reference/architectures.md
 # make package     build wheel and sdist, install each into an empty environment, list the plugins there
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LIBRARIES := $(VENV)/libraries
 READY := $(VENV)/ready
 
-.PHONY: setup demo test lint format reference package clean
+.PHONY: setup demo test lint format reference matrix package clean
 
 setup: $(READY)
 
@@ -43,6 +44,9 @@ format: $(READY)
 
 reference: $(READY)
 	$(BIN)/python docs/make_reference.py
+
+matrix: $(READY)
+	$(BIN)/python benchmarks/architectures/run.py
 
 package: $(READY)
 	rm -rf dist build

@@ -27,7 +27,7 @@ from ptx import (
 from ptx.lm.compression import calibration
 from ptx.lm.compression.calibration import Calibrated
 from ptx.lm.compression.sparsity import parse_pattern
-from ptx.lm.compression.targets import quantised_problems
+from ptx.lm.compression.targets import PLAIN, model_type, quantised_problems
 from ptx_prune import settings
 
 SHARE = "share of weights set to zero"
@@ -187,5 +187,24 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
     found = quantised_problems(chosen, model)
     for step in chosen.values():
         if isinstance(step, OneShot):
+            found += uncalled_problems(type(step).__name__.lower(), step.skip, model)
             found += calibration.problems(step, type(step).__name__.lower(), model, data)
     return found
+
+
+def uncalled_problems(name: str, skip: list[str], model: Path) -> list[Problem]:
+    """Report layers whose inputs SparseGPT and Wanda could not see, because the model never calls them."""
+    if model_type(model) in PLAIN:
+        return []
+    from ptx.lm.compression.trace import uncalled_layers
+
+    parts = uncalled_layers(model, skip)
+    if not parts:
+        return []
+    what = f"{name} looks at the inputs of layers, and {model_type(model)} reads the weight of"
+    return [
+        Problem(
+            f"compress=[{name}]: {what} {', '.join(parts)} itself",
+            f"add compress.{name}.skip=[{','.join(sorted({*skip, *parts}))}], or use compress=[magnitude]",
+        )
+    ]

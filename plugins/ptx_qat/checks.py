@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Compressor, Method, Problem, RunConfig
-from ptx.lm.compression.targets import skip_problems
+from ptx.lm.compression.targets import linear_problems, skip_problems
 from ptx.lm.training.method import TrlMethod
 from ptx_qat import RoundToNearest
 
@@ -17,6 +17,7 @@ RANGE_OBSERVERS = ("", "minmax")  # observers that use the range of the weights
 def problems(config: RunConfig, qat: RoundToNearest, model: Path) -> list[Problem]:
     """All problems of training ``config.method`` with rounded weights."""
     method, found = config.method, skip_problems(qat.skip, "method.qat.skip", model)
+    found += linear_problems("qat=rtn", qat.skip, model)
     if not isinstance(method, TrlMethod):
         what = f"qat=rtn wraps the loop of a TRL trainer, and {type(method).__name__} has another loop"
         found.append(Problem(what, "take another method, such as method=sft, or leave out qat=rtn"))

@@ -22,7 +22,12 @@ from ptx import (
 )
 from ptx.lm.compression import calibration
 from ptx.lm.compression.calibration import Calibrated
-from ptx.lm.compression.targets import check_patterns, quantised_problems, skip_problems
+from ptx.lm.compression.targets import (
+    check_patterns,
+    linear_problems,
+    quantised_problems,
+    skip_problems,
+)
 
 WEIGHTS = {"int8": 8, "int4": 4, "int2": 2, "float8": 8}
 
@@ -107,6 +112,7 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
         if not isinstance(step, Quanto):
             continue
         found += skip_problems(step.skip, step.at("skip"), model)
+        found += linear_problems(f"compress=[{name}]", step.skip, model)
         found += calibration.problems(step, "quanto", model, data if step.needs else None)
         if after := list(chain)[place + 1 :]:
             found.append(

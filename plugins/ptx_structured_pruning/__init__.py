@@ -38,8 +38,9 @@ class Depth(Calibrated):
     layers: float = setting(0.25, "layers to remove: a share of them, or a number from 1")
     importance: str = setting(
         "influence",
-        "how a layer is scored: influence (1 - cosine of its input and output), angular (best block of"
-        " neighbours), taylor, or loss (slow: the loss without it, one layer after the other)",
+        "how a layer is scored: influence (1 - cosine of its input and output) or angular (best block of"
+        " neighbours), which keep the first and the last layer; taylor; or loss (slow: the loss without it,"
+        " one layer after the other)",
     )
     samples: int = setting(64, "calibration rows")
     max_length: int = setting(512, "calibration rows are cut to this many tokens")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,14 +16,18 @@ from ptx_structured_pruning.masks import without_layers
 from ptx_structured_pruning.measure import run_rows
 from ptx_structured_pruning.solver import angular_distance, best_block, block_influence, gate_score, lowest
 
+#: measures that look at a layer alone, and not at the loss
+PROTECTED = ("influence", "angular")
+
 
 def unimportant_layers(
     run: Run, network: Any, config: Depth, count: int, batches: list[Batch]
 ) -> tuple[list[int], list[float]]:
     """Return the ``count`` decoder layers to remove, ascending, and the scores of the choice.
 
-    There is one score per layer. With ``angular`` there is one per block of ``count`` layers, at its first
-    layer; with ``loss`` they are those of the last round (nan for a layer removed before).
+    There is one score per layer, infinite for one that has to stay. With ``angular`` there is one per block
+    of ``count`` layers, at its first layer; with ``loss`` they are those of the last round (nan for a layer
+    removed before).
     """
     if config.importance == "loss":
         return greedy(run, network, batches, count)
@@ -46,7 +51,23 @@ def unimportant_layers(
         run_rows(run, network, batches, add, gradients=config.importance == "taylor")
     rows = sum(len(batch["input_ids"]) for batch in batches)
     means = [score / rows for score in scores]
+    if config.importance in PROTECTED:
+        means = protected(means, count, total)
     return (best_block(means, count) if angular else lowest(means, count)), means
+
+
+def protected(scores: list[float], count: int, total: int) -> list[float]:
+    """Return ``scores`` with infinity for every choice that would remove the first or the last layer.
+
+    How much a layer changes its input says little at the ends: the first layer turns embeddings into what
+    all others read, the last turns that into predictions. A model of 5 layers whose layer 0 changed its input
+    least fell from 1.16 to 6.63 bits per byte without it; without the layer that the loss chose, to 2.70.
+    Where only the ends would be left, nothing is protected.
+    """
+    if count > total - 2:
+        return scores
+    width = total - len(scores) + 1  # layers per score: one, or a block
+    return [math.inf if place == 0 or place + width == total else score for place, score in enumerate(scores)]
 
 
 def _importance(importance: str, before: Tensor, after: Tensor, row: int) -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Compressor, Problem
+from ptx.lm.compression.targets import instead
 from ptx.models import inspection
 from ptx_structured_pruning import Depth, Width
 
@@ -113,7 +114,7 @@ def layout_problems(config: Mapping[str, Any], shapes: Shapes, model: str) -> li
         return [
             Problem(
                 f"depth and width support {KNOWN}; {kind} in {model} differs: {'; '.join(reasons)}",
-                "quantise it instead: compress=[gptq]",
+                instead(Path(model)),
             )
         ]
     return []

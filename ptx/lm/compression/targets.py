@@ -12,7 +12,7 @@ from pathlib import Path
 from ptx.errors import Problem, did_you_mean
 from ptx.files import read_json
 from ptx.lm.load import is_adapter, weights_of
-from ptx.lm.matrices import Matrix, changeable, described
+from ptx.lm.matrices import EXPERTS, Matrix, changeable, described
 from ptx.models import inspection
 
 #: 2-dimensional weights that belong to no linear layer
@@ -43,6 +43,27 @@ def other_matrices(model: Path, skip: Iterable[str]) -> list[Matrix]:
         for name, one in changeable(network).items()
         if not isinstance(one.module, nn.Linear) and not any(re.search(pattern, name) for pattern in skip)
     ]
+
+
+def linear_problems(where: str, skip: Iterable[str], model: Path) -> list[Problem]:
+    """A problem if the step ``where``, which changes linear layers alone, would leave out other matrices."""
+    other = other_matrices(model, skip)
+    if not other:
+        return []
+    kinds = ", ".join(sorted({type(one.module).__name__ for one in other}))
+    what = (
+        f"{where} changes linear layers alone, and {len(other)} weight matrices of {model_type(model)} are of"
+        f" the kind {kinds}, first {other[0].name}"
+    )
+    experts = all(one.role == EXPERTS for one in other)
+    return [Problem(what, "use compress=[rtn] or compress=[gptq]" if experts else instead(model))]
+
+
+def instead(model: Path) -> str:
+    """What compresses a model on which a special compressor cannot work."""
+    if model_type(model) in PLAIN:
+        return "quantise it instead: compress=[gptq]"
+    return "prune it instead: compress=[magnitude]"
 
 
 def linear_layers(model: Path) -> dict[str, tuple[int, int]]:

@@ -11,7 +11,7 @@ import functools
 import inspect
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ptx.lm.matrices import described
+from ptx.lm.matrices import changeable, described
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -61,6 +61,22 @@ def _traced(network: PreTrainedModel) -> Trace | None:
             continue
         return watch.trace()
     return None
+
+
+def uncalled_layers(folder: Path, skip: Sequence[str]) -> list[str]:
+    """The last parts of the names of linear layers that the model of a folder never calls."""
+    trace, network = trace_of(folder), described(folder)
+    if trace is None or network is None:
+        return []
+    return sorted(
+        {
+            name.rpartition(".")[2]
+            for name, one in changeable(network).items()
+            if isinstance(one.module, nn.Linear)
+            and name not in trace.called
+            and not any(re.search(pattern, name) for pattern in skip)
+        }
+    )
 
 
 def read_by_code(network: nn.Module) -> set[str]:

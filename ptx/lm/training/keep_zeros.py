@@ -6,8 +6,8 @@ stay fixed must not enlarge the norm by which the others are scaled down). The w
 zero after every optimizer step, whatever the optimizer has done. With adapters the base does not change; the
 product of the adapter's matrices is dense, so its values at pruned weights are dropped when it is merged.
 
-A linear layer counts as pruned when at least the fraction PRUNED of its weights are exact zeros; a dense
-layer has almost none.
+A weight matrix counts as pruned when at least the fraction PRUNED of its weights are exact zeros; a dense
+one has almost none.
 """
 
 from __future__ import annotations
@@ -20,33 +20,28 @@ from transformers import TrainerCallback
 
 from ptx.errors import StepError
 from ptx.hooks.run import Run
+from ptx.lm.matrices import changeable
 from ptx.lm.training.distributed import is_sharded
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, Trainer, TrainerControl, TrainerState, TrainingArguments
 
 PRUNED = 0.01
-Masks = dict[str, Tensor]  # name of a linear layer -> bool, shape of its weight: True where it stays zero
+Masks = dict[str, Tensor]  # name of a weight matrix -> bool, of its shape: True where it stays zero
 
 
 def zero_masks(network: PreTrainedModel) -> Masks:
-    """The exact zeros of every pruned linear layer, by the layer's name.
+    """The exact zeros of every pruned weight matrix, by the parameter's name.
 
     The output layer and the layers of an adapter are left out.
     """
-    output = network.get_output_embeddings()
     found = {}
-    for name, layer in network.named_modules():
-        if (
-            not isinstance(layer, nn.Linear)
-            or layer is output
-            or "lora_" in name
-            or not layer.weight.is_floating_point()
-        ):
+    for name, matrix in changeable(network).items():
+        if "lora_" in name or not matrix.weight.is_floating_point():
             continue
-        zeros = layer.weight.detach() == 0
+        zeros = matrix.weight.detach() == 0
         if zeros.float().mean() >= PRUNED:
-            found[name.removeprefix("base_model.model.").removesuffix(".base_layer")] = zeros
+            found[matrix.parameter.removeprefix("base_model.model.").replace(".base_layer.", ".")] = zeros
     return found
 
 
@@ -54,7 +49,7 @@ def set_masked_to_zero(network: nn.Module, masks: Masks) -> None:
     """Set the masked weights of ``network`` to zero in place."""
     with torch.no_grad():
         for name, mask in masks.items():
-            weight = network.get_submodule(name).weight
+            weight = network.get_parameter(name)
             weight.masked_fill_(mask.to(weight.device), 0)
 
 
@@ -71,7 +66,7 @@ class KeepZeros(TrainerCallback):  # type: ignore[misc]
     def __init__(self, network: nn.Module, masks: Masks) -> None:
         self.network, self.masks = network, masks
         for name, mask in masks.items():
-            weight = network.get_submodule(name).weight
+            weight = network.get_parameter(name)
             if weight.requires_grad:
                 weight.register_hook(
                     lambda gradient, mask=mask: gradient.masked_fill(mask.to(gradient.device), 0)
@@ -99,7 +94,7 @@ def add_keep_zeros(run: Run, trainer: Trainer) -> None:
             "the pruned weights of a sharded model cannot be kept at zero; try launch=torchrun, or"
             " method.keep_zeros=false"
         )
-    what = f"{len(masks)} linear layers are pruned ({masked_share(masks):.1%} zeros)"
+    what = f"{len(masks)} weight matrices are pruned ({masked_share(masks):.1%} zeros)"
     if hasattr(network, "merge_and_unload"):
         run.say(f"{what}: their zeros are restored when the adapter is merged")
         return

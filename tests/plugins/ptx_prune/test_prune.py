@@ -40,3 +40,31 @@ def test_a_scope_that_cannot_be_is_refused_with_the_fix(settings, said):
     with pytest.raises(ValueError) as refused:  # noqa: PT011 (the text is what is tested)
         Magnitude(**settings)
     assert said in str(refused.value)
+
+
+def test_layers_that_the_model_never_calls_are_said_before_the_run(tmp_path):
+    from ptx_prune import uncalled_problems
+    from tests.architectures import build
+
+    mamba = build("mamba", tmp_path / "mamba")
+    (problem,) = uncalled_problems("wanda", [], mamba)
+    assert "mamba reads the weight of dt_proj itself" in str(problem)
+    assert "add compress.wanda.skip=[dt_proj]" in str(problem)
+    assert uncalled_problems("wanda", ["dt_proj"], mamba) == []
+    assert uncalled_problems("wanda", [], build("llama", tmp_path / "llama")) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mixtral", "qwen2_moe", "gpt2"])
+@pytest.mark.parametrize("kind", [Magnitude, Wanda])
+def test_half_of_a_model_is_half_of_its_experts_too(prune, tmp_path, name, kind):
+    from ptx.lm.load import load_model
+    from ptx.lm.matrices import inventory
+    from tests.architectures import build
+
+    _, made = prune(
+        kind(**({} if kind is Magnitude else {"samples": 6, "max_length": 64})), build(name, tmp_path / name)
+    )
+    for one in inventory(load_model(made.path)).values():
+        zeros = float((one.weight == 0).float().mean())
+        assert zeros == pytest.approx(0.5 if one.role in ("layer", "experts") else 0.0, abs=0.02), one.name

@@ -7,6 +7,8 @@ import ptx_tiny
 from ptx.files import read_rows
 from ptx.lm.load import load_model
 from ptx_structured_pruning import Depth
+from ptx_structured_pruning.depth import protected
+from ptx_structured_pruning.solver import best_block, lowest
 
 TINY = Path(ptx_tiny.__file__).parent / "model"
 
@@ -37,3 +39,24 @@ def test_rows_that_share_a_batch_count_as_much_as_alone_for_layers(cut_at_length
         assert calibrated["rows"] == 8
         assert calibrated["tokens"] == 8 * 32
     assert said[0] == said[1], "the scores are in it, to three digits"
+
+
+@pytest.mark.parametrize(
+    ("scores", "count", "total", "expected"),
+    [
+        ([0.1, 0.5, 0.4, 0.3, 0.2], 1, 5, [3]),
+        ([0.1, 0.5, 0.4, 0.3, 0.2], 3, 5, [1, 2, 3]),
+        ([0.1, 0.5, 0.4, 0.3, 0.2], 4, 5, [0, 2, 3, 4]),  # too many to keep both ends
+    ],
+)
+def test_the_first_and_the_last_layer_stay_where_layers_are_scored_alone(scores, count, total, expected):
+    assert lowest(protected(scores, count, total), count) == expected
+
+
+def test_a_block_of_neighbours_leaves_the_ends_too():
+    assert best_block(protected([0.1, 0.5, 0.4, 0.2], 2, 5), 2) == [2, 3]
+
+
+def test_the_default_keeps_layer_0_of_a_model_that_changes_its_input_least_there(cut_at_length):
+    run, _ = cut_at_length(Depth(layers=1, samples=8, max_length=32), "default")
+    assert "removing 1 of 3 layers: 1 " in next(line for line in run.console.lines if "removing" in line)

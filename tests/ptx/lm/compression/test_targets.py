@@ -1,6 +1,8 @@
 import pytest
 
+from ptx.lm.compression import targets
 from ptx.lm.compression.targets import check_patterns, linear_layers, quantised_problems, skip_problems
+from tests.architectures import build
 from tests.plugins.conftest import save_tiny_llama
 
 
@@ -32,3 +34,20 @@ def test_what_is_no_regular_expression_is_refused():
         ValueError, match=r"^compress\.rtn\.skip: '\[' is no regular expression \(.+\); try 'down_proj'$"
     ):
         check_patterns("compress.rtn.skip", ["down_proj", "["])
+
+
+def test_a_step_for_linear_layers_says_before_the_run_what_it_would_leave_out(tmp_path):
+    mixtral, gpt2 = build("mixtral", tmp_path / "mixtral"), build("gpt2", tmp_path / "gpt2")
+    (problem,) = targets.linear_problems("compress=[quanto]", [], mixtral)
+    assert "6 weight matrices of mixtral are of the kind MixtralExperts" in str(problem)
+    assert "use compress=[rtn] or compress=[gptq]" in str(problem)
+    assert targets.linear_problems("compress=[quanto]", ["experts"], mixtral) == []
+    (problem,) = targets.linear_problems("qat=rtn", [], gpt2)
+    assert "12 weight matrices of gpt2 are of the kind Conv1D" in str(problem)
+    assert "prune it instead: compress=[magnitude]" in str(problem)
+
+
+def test_nothing_is_left_out_of_a_plain_decoder_and_nothing_is_built_to_see_that(tiny, monkeypatch):
+    monkeypatch.setattr(targets, "described", None)
+    assert targets.linear_problems("compress=[quanto]", [], tiny) == []
+    assert targets.instead(tiny) == "quantise it instead: compress=[gptq]"

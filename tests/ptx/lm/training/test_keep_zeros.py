@@ -7,8 +7,9 @@ from safetensors.torch import load_file
 import ptx_sft
 from ptx import Lora, RunConfig
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.lm.training.keep_zeros import KeepZeros, zero_masks
+from ptx.lm.training.keep_zeros import KeepZeros, set_masked_to_zero, zero_masks
 from ptx_sft import SFT
+from tests.architectures import build
 
 ROWS = [{"prompt": f"what is {n} plus {n}? ", "completion": f"it is {2 * n}"} for n in range(16)]
 QUICK = {"learning_rate": 1e-2, "batch_size": 8, "max_steps": 3, "warmup": 0.0, "weight_decay": 0.1}
@@ -58,7 +59,7 @@ def test_every_pruned_weight_is_still_zero_and_the_others_have_moved(heal, prune
     assert zeros_left(pruned, result.path) == 1.0
     moved = [bool((new[name] != weight)[weight != 0].any()) for name, weight in old.items()]
     assert all(moved)
-    assert any("14 linear layers are pruned" in line for line in run.console.lines)
+    assert any("14 weight matrices are pruned" in line for line in run.console.lines)
 
 
 @pytest.mark.parametrize("more", [{}, {"lora": Lora(r=4)}], ids=str)
@@ -95,7 +96,7 @@ def test_gradients_of_pruned_weights_do_not_count_in_the_norm_that_is_clipped(pr
     KeepZeros(network, masks)
     network(input_ids=torch.tensor([[1, 40, 41, 42]]), labels=torch.tensor([[1, 40, 41, 42]])).loss.backward()
     name, mask = next(iter(masks.items()))
-    gradient = network.get_submodule(name).weight.grad
+    gradient = network.get_parameter(name).grad
     assert gradient[mask].abs().max() == 0
     assert gradient[~mask].abs().min() > 0
 
@@ -110,3 +111,17 @@ def test_embeddings_output_layer_and_the_zeros_of_a_fresh_adapter_do_not_count_a
         zero_masks(get_peft_model(network, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM")))
         == {}
     )
+
+
+def test_the_zeros_of_experts_are_kept_too(tmp_path):
+    network = load_model(build("mixtral", tmp_path / "mixtral"))
+    experts = network.model.layers[0].mlp.experts
+    with torch.no_grad():
+        experts.down_proj[:, :, :10] = 0
+    masks = zero_masks(network)
+    assert list(masks) == ["model.layers.0.mlp.experts.down_proj"]
+    with torch.no_grad():
+        experts.down_proj += 1
+    set_masked_to_zero(network, masks)
+    assert experts.down_proj[:, :, :10].abs().max() == 0
+    assert experts.down_proj[:, :, 10:].abs().min() > 0

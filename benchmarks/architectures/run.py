@@ -1,0 +1,238 @@
+"""Every step, export and evaluator on tiny random models of 28 architectures: ok, refused before, or fails.
+
+    make matrix                                              all, then docs/reference/architectures.md
+    python benchmarks/architectures/run.py --names llama --columns rtn,gptq --to build/architectures
+    python benchmarks/architectures/run.py --page                      the page alone, from what is there
+
+A cell is one ``ptx`` command on one model (``tests/architectures.py``), in one process per architecture,
+with one thread. It is *ok* if the command ends well and its result holds up: a model folder is loaded with
+plain ``from_pretrained``, must have every weight, and must predict finite numbers; the steps that keep the
+function must predict what their input predicts. ptx's own checks (files and predictions after every
+compressor, every export against transformers' own logits) are part of the command. *Refused before* is exit
+code 2 with a reason, before any weight is loaded. Everything else *fails*.
+
+Finished cells are kept in ``cells.jsonl``, so the same command goes on where it was; ``--again`` starts over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "reference" / "architectures.md"
+LIBRARIES = ("torch", "transformers", "trl", "peft", "llmcompressor", "onnxruntime-genai", "gguf")
+SAME = 1e-3  # nats per token, for steps that keep the function
+SHORT = ["method.max_steps=2", "method.batch_size=2", "data.limit=8"]
+FEW = ["samples=4", "max_length=64"]
+
+
+def compressor(name: str, *fields: str, few: bool = True) -> list[str]:
+    """The words of a compression with some settings."""
+    settings = [*(FEW if few else []), *fields]
+    return ["compress", f"compress=[{name}]", "data=tiny", *(f"compress.{name}.{one}" for one in settings)]
+
+
+#: column -> the words of its command, without the model
+COLUMNS: dict[str, list[str]] = {
+    "magnitude": compressor("magnitude", few=False),
+    "sparsegpt": compressor("sparsegpt"),
+    "wanda": compressor("wanda"),
+    "rtn": compressor("rtn"),
+    "gptq": compressor("gptq"),
+    "awq": compressor("awq"),
+    "smoothquant": compressor("smoothquant", "then=none"),
+    "spinquant": compressor("spinquant", "then=none"),
+    "autoround": compressor("autoround", "dtype=bfloat16", "iterations=4"),
+    "mixed": compressor("mixed", "probes=2", "average_bits=4.5"),
+    "quanto": compressor("quanto"),
+    "depth": compressor("depth", "layers=1"),
+    "width": compressor("width"),
+    "sft": ["train", "method=sft", "data=tiny", *SHORT],
+    "lora": ["train", "method=sft", "lora=lora", "data=tiny", *SHORT],
+    "dpo": ["train", "method=dpo", "data=tiny_pairs", *SHORT],
+    "kto": ["train", "method=kto", "data=tiny_thumbs", *SHORT],
+    "perplexity": ["eval", "eval=[perplexity]", "data=tiny"],
+    "divergence": ["compress", "compress=[magnitude]", "eval=[divergence]", "data=tiny"],
+    "gguf": ["eval", "eval=[perplexity]", "data=tiny", "runtime=gguf", "runtime.precision=f32"],
+    "onnx": ["eval", "eval=[perplexity]", "data=tiny", "runtime=onnx", "runtime.precision=fp32"],
+    "openvino": ["eval", "eval=[perplexity]", "data=tiny", "runtime=openvino"],
+}
+INTRODUCTION = """\
+# Architectures
+
+*Written by `make matrix` on {day}, with {used};
+edit the script `benchmarks/architectures/run.py`, not this page.*
+
+What works on which architecture, tried on tiny random models. **ok**: the command ends well, plain
+transformers loads the result whole, and its predictions are finite; steps that keep the function predict what
+their input predicts. **-** and a number: refused before anything is loaded, for the reason below. **fails**:
+everything else.
+
+"""
+KEEPS_FUNCTION = ("smoothquant", "spinquant")
+GROUPS = {
+    "Pruning": ("magnitude", "sparsegpt", "wanda", "depth", "width"),
+    "Quantisation": ("rtn", "gptq", "awq", "smoothquant", "spinquant", "autoround", "mixed", "quanto"),
+    "Training": ("sft", "lora", "dpo", "kto"),
+    "Evaluation and export": ("perplexity", "divergence", "gguf", "onnx", "openvino"),
+}
+
+
+def cell(name: str, column: str, folder: Path) -> dict[str, Any]:
+    """Run one cell; the model of that name is built in ``folder`` if it is not there."""
+    from ptx.cli import main
+    from tests.architectures import build
+
+    model = folder / "models" / name
+    if not (model / "config.json").is_file():
+        build(name, model)
+    words = [*COLUMNS[column], f"model={model}", f"out={folder / 'out'}", f"name={name}-{column}"]
+    words += [] if any(word.startswith("eval=") for word in words) else ["eval=[]"]
+    said, began = io.StringIO(), time.perf_counter()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            code = main(words)
+        except BaseException as error:  # noqa: BLE001 (whatever it raises is what the cell shows)
+            code, text = -1, f"failed: {type(error).__name__}: {error}"
+            said.write(text)
+    result = {"name": name, "column": column, "seconds": round(time.perf_counter() - began, 1)}
+    if code == 2:
+        return result | {"result": "refused before", "why": reason(said.getvalue(), "ptx: ")}
+    if code != 0:
+        return result | {"result": "fails", "why": reason(said.getvalue(), "failed: ")}
+    wrong = "" if column in GROUPS["Evaluation and export"] else fault(folder, name, column, model)
+    return result | ({"result": "fails", "why": wrong} if wrong else {"result": "ok", "why": ""})
+
+
+def reason(said: str, mark: str) -> str:
+    """The line of the output that says what was wrong."""
+    lines = [line.partition(mark)[2] for line in said.splitlines() if mark in line]
+    lines = [re.sub(r"(/[\w.+-]+){2,}/", "", line) for line in lines]  # folders of this machine
+    return (lines or [said.strip()[-300:]])[0][:400]
+
+
+def fault(folder: Path, name: str, column: str, model: Path) -> str:
+    """What plain transformers finds wrong with the model that a cell made; empty if nothing."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    from ptx.lm.quanto import is_packed
+
+    made = sorted((folder / "out").glob(f"runs/{name}-{column}/*/model"))
+    if not made:
+        return "the run has no model folder"
+    if is_packed(made[0]):
+        return ""  # plain transformers does not read these; ptx has
+    network, found = AutoModelForCausalLM.from_pretrained(made[0], output_loading_info=True)
+    if found["missing_keys"]:
+        return f"weights are missing: {', '.join(sorted(found['missing_keys'])[:3])}"
+    rows = torch.randint(3, 700, (2, 24), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        after = network.eval()(rows).logits.float().log_softmax(-1)
+        if not bool(torch.isfinite(after).all()):
+            return "its predictions are not finite"
+        if column in KEEPS_FUNCTION:
+            before = AutoModelForCausalLM.from_pretrained(model).eval()(rows).logits.float().log_softmax(-1)
+            if not (moved := float((before.exp() * (before - after)).sum(-1).mean())) <= SAME:
+                return f"it moved by {moved:.3g} nats per token"
+    return ""
+
+
+def finished(folder: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    """The cells that are there, the last of each."""
+    file = folder / "cells.jsonl"
+    lines = file.read_text(encoding="utf-8").splitlines() if file.is_file() else []
+    return {(row["name"], row["column"]): row for row in map(json.loads, lines)}
+
+
+def run_one(name: str, columns: list[str], folder: Path) -> None:
+    """Run the cells of one architecture in this process; each is written when it is finished."""
+    os.environ.update({"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline"})
+    sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
+    for column in columns:
+        row = cell(name, column, folder)
+        with (folder / "cells.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+        print(
+            f"{name:16} {column:12} {row['result']:15} {row['seconds']:6.1f} s  {row['why'][:120]}",
+            flush=True,
+        )
+
+
+def page(cells: dict[tuple[str, str], dict[str, Any]], names: list[str]) -> str:
+    """The page of the documentation."""
+    used = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
+    lines = INTRODUCTION.format(day=date.today().isoformat(), used=used).splitlines()  # noqa: DTZ011
+    reasons: dict[str, int] = {}
+    for title, columns in GROUPS.items():
+        tried = [column for column in columns if any((name, column) in cells for name in names)]
+        if not tried:
+            continue
+        lines += [f"## {title}", "", f"| | {' | '.join(tried)} |", f"|---|{'---|' * len(tried)}"]
+        for name in names:
+            row = [shown(cells.get((name, column)), name, reasons) for column in tried]
+            lines.append(f"| {name} | {' | '.join(row)} |")
+        lines.append("")
+    lines += ["## Why", "", *(f"{number}. {why}" for why, number in reasons.items()), ""]
+    return "\n".join(lines)
+
+
+def shown(found: dict[str, Any] | None, name: str, reasons: dict[str, int]) -> str:
+    """A cell as the page shows it; its reason is numbered."""
+    if found is None:
+        return "not tried"
+    if found["result"] == "ok":
+        return "ok"
+    why = found["why"].replace("|", "/").replace(name, "MODEL")
+    number = reasons.setdefault(why, len(reasons) + 1)
+    return f"{'-' if found['result'] == 'refused before' else '**fails**'} {number}"
+
+
+def main() -> int:
+    """Run what is missing, print a line per cell, write the page; exit code 1 if a cell fails."""
+    sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
+    from tests.architectures import ARCHITECTURES
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--names", default=",".join(ARCHITECTURES), help="architectures, with commas")
+    parser.add_argument("--columns", default=",".join(COLUMNS), help="columns, with commas")
+    parser.add_argument("--to", type=Path, default=ROOT / "build" / "architectures", help="working folder")
+    parser.add_argument("--again", action="store_true", help="run finished cells again")
+    parser.add_argument("--page", action="store_true", help="only write the page, from the finished cells")
+    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    names, columns, folder = given.names.split(","), given.columns.split(","), given.to.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    if given.one:
+        run_one(names[0], columns, folder)
+        return 0
+    for name in [] if given.page else names:
+        there = {} if given.again else finished(folder)
+        if missing := [column for column in columns if (name, column) not in there]:
+            words = ["--one", "--names", name, "--columns", ",".join(missing), "--to", str(folder)]
+            subprocess.run([sys.executable, __file__, *words], check=False)
+    cells = finished(folder)
+    if set(names) == set(ARCHITECTURES):
+        PAGE.write_text(page(cells, names), encoding="utf-8")
+    counts = {
+        kind: sum(one["result"] == kind for one in cells.values())
+        for kind in ("ok", "refused before", "fails")
+    }
+    print(", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    return 1 if counts["fails"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
