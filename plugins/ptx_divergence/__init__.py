@@ -61,7 +61,7 @@ def ptx_choices() -> list[Choice]:
             Divergence,
             "KL per token and flipped tokens against the baseline",
             libraries,
-            version="2",
+            version="3",
             calls="ptx_divergence.evaluate:evaluate",
             formerly=("distance",),
         )

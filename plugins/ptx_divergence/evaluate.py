@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,19 @@ import numpy as np
 from ptx import Evaluation, LanguageModel, ModelRef, Run, StepError, machine
 from ptx.files import digest_of
 from ptx.lm.evaluation.divergence import kl, likeliest
-from ptx.lm.evaluation.texts import Text, read
+from ptx.lm.evaluation.texts import Text
+from ptx.lm.evaluation.texts import read as read_texts
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.serving.decoding import log_softmax
+from ptx.lm.serving.scoring import longest_first, read
 from ptx.lm.tokens import first_token
 from ptx.stats.items import latency_column, measure
 from ptx_divergence import Divergence
 
 KL, FLIPS = "divergence/kl", "divergence/flips"
 SHOWN = 300  # characters of a text that a row keeps
+TOGETHER = 32  # rows that the baseline reads at once
 Tokens = list[int]
 
 
@@ -39,7 +41,9 @@ def evaluate(
     if source is None or source.kind == "package":
         raise StepError("eval=[divergence] needs the model folder that the recipe started from")
     texts = [
-        text for file in evaluator.texts for text in read(file, block=evaluator.block, limit=evaluator.limit)
+        text
+        for file in evaluator.texts
+        for text in read_texts(file, block=evaluator.block, limit=evaluator.limit)
     ]
     rows = [tokens_of(lm, text, evaluator.tokens) for text in texts]
     _require_same_vocabulary(lm, source)
@@ -48,17 +52,16 @@ def evaluate(
         ingredients(run, evaluator, source, rows),
         lambda into: _build(run, evaluator, source, rows, into),
     )
-    found, pace = [], Pace(run)
-    started = time.perf_counter()
+    made, pace, started = [dict[str, float]()] * len(rows), Pace(run), time.perf_counter()
     with np.load(folder / "log_probs.npz") as base:
-        for number, (text, tokens, logits) in enumerate(zip(texts, rows, lm.logits(rows), strict=True)):
-            seconds = time.perf_counter() - started
-            found.append(
-                _row(text, tokens, (base[f"w{number}"], base[f"p{number}"]), log_softmax(logits))
-                | latency_column(seconds)
-            )
-            pace.log({"texts": float(number + 1)}, number + 1, len(rows))
-            started = time.perf_counter()
+        for done, (number, logits) in enumerate(read(lm, rows), 1):
+            made[number] = _scores((base[f"w{number}"], base[f"p{number}"]), log_softmax(logits))
+            pace.log({"texts": float(done)}, done, len(rows))
+    each = (time.perf_counter() - started) / max(1, sum(map(len, rows)))
+    found = [
+        _row(text, tokens, scores) | latency_column(each * len(tokens))
+        for text, tokens, scores in zip(texts, rows, made, strict=True)
+    ]
     metrics = [*measure(KL, "nats/token", "lower", found), *measure(FLIPS, "fraction", "lower", found)]
     return Evaluation(metrics, found)
 
@@ -72,11 +75,15 @@ def tokens_of(lm: LanguageModel, text: Text, most: int) -> Tokens:
     return (first + ids)[: min(most, lm.max_length)]
 
 
-def _row(text: Text, tokens: Tokens, base: tuple[Any, Any], ours: Any) -> dict[str, Any]:
-    """A row of the item table: means over a text's tokens; their number is its weight."""
+def _scores(base: tuple[Any, Any], ours: Any) -> dict[str, float]:
+    """Means over a text's tokens."""
     kept, log_probs = base
     flips = ours.argmax(axis=1) != kept[:, 0]
-    scores = {KL: float(kl(kept, log_probs.astype(np.float64), ours).mean()), FLIPS: float(flips.mean())}
+    return {KL: float(kl(kept, log_probs.astype(np.float64), ours).mean()), FLIPS: float(flips.mean())}
+
+
+def _row(text: Text, tokens: Tokens, scores: dict[str, float]) -> dict[str, Any]:
+    """A row of the item table; the number of its tokens is its weight."""
     row = {"item": text.item, "scores": scores, "segments": text.segments, "weight": len(tokens)}
     return row | {"prompt": text.text[:SHOWN]}
 
@@ -93,23 +100,16 @@ def ingredients(run: Run, config: Divergence, baseline: ModelRef, rows: list[Tok
 
 
 def _build(run: Run, config: Divergence, baseline: ModelRef, rows: list[Tokens], into: Path) -> None:
-    arrays: dict[str, Any] = {}
-    for number, log_probs in enumerate(_baseline(run, baseline, rows)):
-        tokens, kept = likeliest(log_probs, config.likeliest)
-        arrays |= {f"w{number}": tokens.astype(np.int32), f"p{number}": kept.astype(np.float32)}
-    np.savez(into / "log_probs.npz", **arrays)
-
-
-def _baseline(run: Run, baseline: ModelRef, rows: list[Tokens]) -> Iterator[Any]:
-    import torch
+    from ptx.lm.serving.loglikelihood import logits_of
 
     run.say(f"the baseline reads {len(rows)} texts, once for all models that are compared with it")
     model = load_model(baseline, dtype="float32", device=run.device).eval()
-    for row in rows:
-        with torch.inference_mode():
-            yield log_softmax(
-                model(input_ids=torch.tensor([row], device=run.device)).logits[0].float().cpu().numpy()
-            )
+    order = longest_first(rows)
+    arrays: dict[str, Any] = {}
+    for number, logits in zip(order, logits_of(model, [rows[n] for n in order], TOGETHER), strict=True):
+        tokens, kept = likeliest(log_softmax(logits.numpy()), config.likeliest)
+        arrays |= {f"w{number}": tokens.astype(np.int32), f"p{number}": kept.astype(np.float32)}
+    np.savez(into / "log_probs.npz", **arrays)
 
 
 def _require_same_vocabulary(lm: LanguageModel, baseline: ModelRef) -> None:

@@ -78,6 +78,7 @@ def ptx_choices() -> list[Choice]:
             Forgetting,
             "general text before and after training: what is forgotten",
             ("torch", "transformers", "numpy"),
+            version="2",
             calls="ptx_forgetting.evaluate:evaluate",
             formerly=("general",),
         )

@@ -13,11 +13,13 @@ import numpy as np
 from ptx import Evaluation, LanguageModel, ModelRef, Run, identity_of, machine
 from ptx.files import digest_of
 from ptx.lm.evaluation.divergence import kl, likeliest
-from ptx.lm.evaluation.texts import Text, name_of, read
+from ptx.lm.evaluation.texts import Text, name_of
+from ptx.lm.evaluation.texts import read as read_texts
 from ptx.lm.evaluation.windows import windows
 from ptx.lm.load import load_tokenizer
 from ptx.lm.progress import Pace
 from ptx.lm.serving.decoding import log_softmax
+from ptx.lm.serving.scoring import read
 from ptx.lm.tokens import first_token
 from ptx.stats.items import measure, unscored
 from ptx_forgetting import Forgetting
@@ -32,6 +34,7 @@ Kept = tuple[Any, Any]
 #: by text and window
 Baseline = list[list[Kept]]
 Row = dict[str, Any]
+Sums = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,11 @@ def evaluate(
             "the model's vocabulary differs from its baseline's: bits per byte are compared, KL and flips are"
             " not measured"
         )
-    names, rows, pace = [BITS, KL, FLIPS] if base else [BITS], [], Pace(run)
-    for number, passage in enumerate(passages):
-        row = _row(passage, list(_log_probs(lm, passage)), base[number] if base else None)
+    names, rows = [BITS, KL, FLIPS] if base else [BITS], []
+    for passage, sums in zip(passages, summed(run, lm, passages, base), strict=True):
+        row = _row(passage, sums, names)
         row["segments"] |= {"text": passage.file} if len(evaluator.files()) > 1 else {}
         rows.append(row if row["scores"] else row | {"scores": dict.fromkeys(names), "status": "failed"})
-        pace.log({"texts": float(len(rows))}, len(rows), len(passages))
     return Evaluation(
         [
             *(one for name in names for one in measure(name, UNITS[name], "lower", rows)),
@@ -87,7 +89,7 @@ def passages_of(config: Forgetting, lm: LanguageModel) -> list[Passage]:
     tokenizer = lm.tokenizer
     prefix = first_token(tokenizer)
     for file in config.files():
-        for text in read(file, block=config.block, limit=config.limit):
+        for text in read_texts(file, block=config.block, limit=config.limit):
             ids = list(tokenizer(text.text, add_special_tokens=False)["input_ids"])
             begins = prefix is None or ids[:1] == [prefix]  # a rendered conversation has it already
             first, rest = (ids[0], ids[1:]) if begins else (prefix, ids)
@@ -96,35 +98,43 @@ def passages_of(config: Forgetting, lm: LanguageModel) -> list[Passage]:
     return found
 
 
-def _log_probs(lm: LanguageModel, passage: Passage) -> Iterator[Any]:
-    """Per window the log-probabilities (C, V) at the positions that predict its C tokens."""
-    for logits, (_, targets) in zip(
-        lm.logits([seen for seen, _ in passage.pieces]), passage.pieces, strict=True
-    ):
-        yield log_softmax(np.asarray(logits)[len(logits) - len(targets) :])
+def _log_probs(lm: LanguageModel, passages: list[Passage]) -> Iterator[tuple[int, int, Any]]:
+    """(Number of a passage, number of its window, log-probabilities (C, V) of the window's C predictions).
+
+    The windows of all passages are read together, the longest first.
+    """
+    pieces = [(n, m, *piece) for n, passage in enumerate(passages) for m, piece in enumerate(passage.pieces)]
+    for place, logits in read(lm, [seen for _, _, seen, _ in pieces]):
+        n, m, _, targets = pieces[place]
+        yield n, m, log_softmax(np.asarray(logits)[len(logits) - len(targets) :])
 
 
-def _row(passage: Passage, ours: list[Any], base: list[Kept] | None) -> Row:
-    """A row of the item table, weighed by its bytes; without scores if the model's logits are not finite."""
-    nats, divergence, flips = 0.0, 0.0, 0
-    for number, (probs, (_, targets)) in enumerate(zip(ours, passage.pieces, strict=True)):
-        nats -= float(probs[np.arange(len(targets)), targets].sum())
+def summed(run: Run, lm: LanguageModel, passages: list[Passage], base: Baseline | None) -> list[Sums]:
+    """Nats, KL from the baseline and flips of each passage, summed over its tokens."""
+    found, pace = [dict.fromkeys((BITS, KL, FLIPS), 0.0) for _ in passages], Pace(run)
+    total = sum(len(passage.pieces) for passage in passages)
+    for done, (n, m, probs) in enumerate(_log_probs(lm, passages), 1):
+        targets = passages[n].pieces[m][1]
+        found[n][BITS] -= float(probs[np.arange(len(targets)), targets].sum())
         if base is not None:
-            tokens, kept = base[number]
-            divergence += float(kl(tokens, kept.astype(np.float64), probs).sum())
-            flips += int((probs.argmax(axis=1) != tokens[:, 0]).sum())
-    scores = {BITS: nats / math.log(2) / passage.text.bytes}
-    scores |= {} if base is None else {KL: divergence / passage.tokens, FLIPS: flips / passage.tokens}
-    row: Row = {
+            tokens, kept = base[n][m]
+            found[n][KL] += float(kl(tokens, kept.astype(np.float64), probs).sum())
+            found[n][FLIPS] += float((probs.argmax(axis=1) != tokens[:, 0]).sum())
+        pace.log({"windows": float(done)}, done, total)
+    return found
+
+
+def _row(passage: Passage, sums: Sums, names: list[str]) -> Row:
+    """A row of the item table, weighed by its bytes; without scores if the model's logits are not finite."""
+    per = {BITS: math.log(2) * passage.text.bytes, KL: passage.tokens, FLIPS: passage.tokens}
+    scores = {name: sums[name] / per[name] for name in names}
+    return {
         "item": f"{passage.file}:{passage.text.item}",
         "scores": scores if all(map(math.isfinite, scores.values())) else {},
-    }
-    row |= {
         "segments": dict(passage.text.segments),
         "weight": passage.text.bytes,
         "prompt": passage.text.text[:SHOWN],
     }
-    return row
 
 
 def baseline_log_probs(
@@ -159,10 +169,9 @@ def baseline_log_probs(
 
 def _arrays(lm: LanguageModel, passages: list[Passage], count: int) -> dict[str, Any]:
     arrays: dict[str, Any] = {}
-    for n, passage in enumerate(passages):
-        for m, log_probs in enumerate(_log_probs(lm, passage)):
-            tokens, kept = likeliest(log_probs, count)
-            arrays |= {f"w{n}_{m}": tokens.astype(np.int32), f"p{n}_{m}": kept.astype(np.float32)}
+    for n, m, log_probs in _log_probs(lm, passages):
+        tokens, kept = likeliest(log_probs, count)
+        arrays[f"w{n}_{m}"], arrays[f"p{n}_{m}"] = tokens.astype(np.int32), kept.astype(np.float32)
     return arrays
 
 

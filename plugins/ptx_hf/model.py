@@ -20,8 +20,8 @@ from ptx import ModelRef
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import compressed_tensors_bars
 from ptx.lm.serving.decoding import end_tokens, prompt_seeds, reply_text
-from ptx.lm.serving.loglikelihood import refusal_reason, shared_answers
-from ptx.lm.serving.scoring import Answer, Pair, groups, padded
+from ptx.lm.serving.loglikelihood import logits_of, refusal_reason, shared_answers
+from ptx.lm.serving.scoring import Answer, Pair
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
 from ptx_hf import HF
@@ -103,13 +103,7 @@ class HFLanguageModel:
 
         Rows that follow each other are read together, so a caller should pass them sorted by length.
         """
-        size, vocabulary = self.batch_size, self.model.get_input_embeddings().weight.shape[0]
-        for places in groups(rows, size, vocabulary, in_order=True):
-            part = [rows[place] for place in places]
-            with torch.inference_mode():
-                read = self.model(input_ids=torch.tensor(padded(part), device=self.device)).logits
-            for row, scores in zip(part, read, strict=True):
-                yield scores[: len(row)].float().cpu().numpy()
+        yield from (scores.numpy() for scores in logits_of(self.model, rows, self.batch_size))
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
         """Return the seconds to the first new token, and from there to the last, of one request.

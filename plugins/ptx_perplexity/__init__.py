@@ -88,7 +88,7 @@ def ptx_choices() -> list[Choice]:
             Perplexity,
             "bits per byte and perplexity of texts, paired row by row",
             libraries,
-            version="2",
+            version="3",
             calls="ptx_perplexity.evaluate:evaluate",
         )
     ]

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ptx import Evaluation, LanguageModel, Metric, Run, StepError
-from ptx.lm.evaluation.texts import Text, name_of, read
+from ptx.lm.evaluation.texts import Text, name_of
+from ptx.lm.evaluation.texts import read as read_texts
 from ptx.lm.evaluation.windows import log_probs, windows
 from ptx.lm.progress import Pace
+from ptx.lm.serving.scoring import read
 from ptx.lm.tokens import first_token
 from ptx.stats.items import latency_column, measure, ratio_scores, unscored
 from ptx_perplexity import MOST_WINDOW, Perplexity
@@ -34,44 +36,54 @@ def evaluate(run: Run, evaluator: Perplexity, lm: LanguageModel | None) -> Evalu
             " text cannot be predicted"
         )
     texts = {
-        name_of(file): read(file, limit=evaluator.limit, **evaluator.reading()) for file in evaluator.texts
+        name_of(file): read_texts(file, limit=evaluator.limit, **evaluator.reading())
+        for file in evaluator.texts
     }
-    total, done, pace = sum(map(len, texts.values())), 0, Pace(run)
     metrics: list[Metric] = []
     rows: list[Row] = []
     for name, parts in texts.items():
-        made = []
-        for text in parts:
-            made.append(scored(lm, text, prefix, size, min(evaluator.overlap, size)))
-            done += 1
-            pace.log({"texts": float(done)}, done, total)
+        made = scored(run, lm, parts, prefix, windows_of=(size, min(evaluator.overlap, size)))
         metrics += measured(name, made)
         rows += made
     return Evaluation(metrics, rows)
 
 
-def scored(lm: LanguageModel, text: Text, prefix: int, size: int, overlap: int) -> Row:
-    """The row of a text: the nats that the model needs for it, its tokens and its bytes.
+def scored(
+    run: Run, lm: LanguageModel, texts: Sequence[Text], prefix: int, *, windows_of: tuple[int, int]
+) -> list[Row]:
+    """The rows of texts: the nats that the model needs for each, its tokens and its bytes.
 
-    If the logits are not finite, the row has the status "failed" and no score.
+    The windows of all texts are read together, the longest first. A text whose logits are not finite has the
+    status "failed" and no score. ``windows_of`` is their size and their overlap.
     """
+    tokens = [tokens_of(lm, text, prefix) for text in texts]
+    pieces = [
+        (place, seen, targets)
+        for place, ids in enumerate(tokens)
+        for seen, targets in windows(ids, prefix, *windows_of)
+    ]
+    nats, pace, started = [0.0] * len(texts), Pace(run), time.perf_counter()
+    for done, (number, logits) in enumerate(read(lm, [seen for _, seen, _ in pieces]), 1):
+        place, _, targets = pieces[number]
+        nats[place] -= float(log_probs(logits, targets).sum())
+        pace.log({"windows": float(done)}, done, len(pieces))
+    each = (time.perf_counter() - started) / max(1, sum(map(len, tokens)))
+    return [
+        row_of(text, len(ids), own, each * len(ids))
+        for text, ids, own in zip(texts, tokens, nats, strict=True)
+    ]
+
+
+def tokens_of(lm: LanguageModel, text: Text, prefix: int) -> list[int]:
+    """The tokens of a text that are predicted; a rendered conversation starts with the prefix already."""
     tokens = list(lm.tokenizer(text.text, add_special_tokens=False)["input_ids"])
-    tokens = (
-        tokens[1:] if tokens[:1] == [prefix] else tokens
-    )  # a rendered conversation starts with it already
-    pieces = list(windows(tokens, prefix, size, overlap))
-    nats, started = 0.0, time.perf_counter()
-    for logits, (_, targets) in zip(lm.logits([seen for seen, _ in pieces]), pieces, strict=True):
-        nats -= float(log_probs(logits, targets).sum())
-    row = {
-        "item": text.item,
-        "scores": {},
-        "segments": text.segments,
-        "weight": text.bytes,
-        "tokens": len(tokens),
-        "nats": nats,
-    }
-    row |= {"prompt": text.text[:SHOWN], **latency_column(time.perf_counter() - started)}
+    return tokens[1:] if tokens[:1] == [prefix] else tokens
+
+
+def row_of(text: Text, tokens: int, nats: float, seconds: float) -> Row:
+    """The row of a text, without its scores."""
+    row = {"item": text.item, "scores": {}, "segments": text.segments, "weight": text.bytes}
+    row |= {"tokens": tokens, "nats": nats, "prompt": text.text[:SHOWN], **latency_column(seconds)}
     return row if math.isfinite(nats) else {**row, "nats": None, "status": "failed"}
 
 

@@ -24,12 +24,11 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from ptx.lm.serving.prefixes import Stem, Tokens, headers, stems
+from ptx.lm.serving.scoring import Answer, Pair, Rows, groups, padded
 
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
 
-Answer = tuple[float, bool]  # log-probability in nats, and whether greedy decoding gives the continuation
-Pair = tuple[Sequence[int], Sequence[int]]  # tokens of the context, tokens of the continuation
 #: largest difference between the scores of the trial, in nats: enough for rounding, too small for an error
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-6}
 COARSE = 0.1
@@ -59,6 +58,20 @@ def plain_answers(model: PreTrainedModel, pairs: Sequence[Pair], most: int) -> l
             logits = model(torch.tensor([stem.tokens], device=model.device)).logits[0]
         answers.append(_answer(logits[-len(target) :], pairs[place][1][-len(target) :]))
     return answers
+
+
+def logits_of(model: PreTrainedModel, rows: Rows, batch_size: int) -> Iterator[Tensor]:
+    """The scores after each token, row by row: float32 (T, V) on the CPU.
+
+    Rows that follow each other are read together, padded at their end.
+    """
+    vocabulary = model.get_input_embeddings().weight.shape[0]
+    for places in groups(rows, batch_size, vocabulary, in_order=True):
+        part = [rows[place] for place in places]
+        with torch.inference_mode():
+            read = model(input_ids=torch.tensor(padded(part), device=model.device)).logits
+        for row, scores in zip(part, read, strict=True):
+            yield scores[: len(row)].float().cpu()
 
 
 def refusal_reason(model: PreTrainedModel) -> str:
