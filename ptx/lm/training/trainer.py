@@ -24,6 +24,7 @@ from ptx.lm.training.rows import as_dataset
 from ptx.lm.training.trl_args import trl_class
 from ptx.lm.training.trl_warnings import report_trl_warnings
 from ptx.models import inspection
+from ptx.models.folder import open_folder
 from ptx.records import ModelRef
 
 if TYPE_CHECKING:
@@ -59,6 +60,24 @@ def load_policy(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel
     device = run.device if ranks() == 1 else "cpu"  # the trainer moves each rank's part to its device
     policy = load_model(model, _dtype(run, method), device, **options)
     return merged(policy).requires_grad_(True) if is_adapter(model.path) else policy
+
+
+def stop_at_turn_end(run: Run, policy: PreTrainedModel, model: Path) -> None:
+    """Let answers stop where the chat template ends a turn, if generation would go on there.
+
+    A base model with a template (Qwen 2.5) stops at the end of a text only. What is trained on conversations
+    ends its turns as the template does.
+    """
+    folder, config = open_folder(model), policy.generation_config
+    token, stops = folder.ids.get(folder.turn_end), config.eos_token_id
+    known = stops if isinstance(stops, list) else [] if stops is None else [stops]
+    if token is None or not known or token in known:
+        return
+    config.eos_token_id = [token, *known]
+    run.say(
+        f"the chat template ends a turn with {folder.turn_end!r}, and generation did not stop there: the"
+        " result does, by its generation_config.json"
+    )
 
 
 def load_reference(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel | None:
@@ -127,9 +146,11 @@ def make_trainer(
         args: the TRL config.
         extra: further arguments of the trainer.
     """
+    policy = load_policy(run, method, model)
+    stop_at_turn_end(run, policy, model.path)
     with report_trl_warnings(run):
         return (trl_class(kind) if isinstance(kind, str) else kind)(
-            model=load_policy(run, method, model),
+            model=policy,
             args=args,
             train_dataset=as_dataset(rows),
             processing_class=tokenizer,

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 import ptx_sft
 from ptx import Lora, ModelRef, RunConfig, StepError
@@ -225,6 +226,34 @@ def test_rows_whose_answers_are_cut_off_whole_stop_the_run_when_they_are_most(sf
             StepError, match=f"{long} of 24 rows have no token left to train on after being cut to 64 tokens"
         ):
             sft(chat_model, make_data("most", rows(long)), max_length=64)
+
+
+def test_norms_in_float32_beside_bfloat16_weights_keep_their_dtype(sft, make_data, chat_model, tmp_path):
+    model = tmp_path / "mixed"
+    shutil.copytree(chat_model, model)
+    tensors = load_file(model / "model.safetensors")
+    mixed = {name: one if "norm" in name else one.bfloat16() for name, one in tensors.items()}
+    save_file(mixed, model / "model.safetensors", metadata={"format": "pt"})
+    _, made = sft(model, make_data("chats", CHATS), max_steps=1)
+    trained = load_file(made.path / "model.safetensors")
+    assert {name: one.dtype for name, one in trained.items()} == {
+        name: one.dtype for name, one in mixed.items()
+    }
+
+
+def test_weights_that_are_not_finite_are_refused_and_the_learning_rate_is_not_blamed(
+    sft, make_data, chat_model, tmp_path
+):
+    model = tmp_path / "broken"
+    shutil.copytree(chat_model, model)
+    tensors = load_file(model / "model.safetensors")
+    tensors["model.norm.weight"][0] = float("nan")
+    save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(
+        StepError, match=r"1 tensor is not finite \(nan or inf\): model.norm.weight"
+    ) as refused:
+        sft(model, make_data("chats", CHATS))
+    assert "learning_rate" not in str(refused.value)
 
 
 def test_an_end_token_outside_the_loss_stops_the_run(sft, make_data, chat_model, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ptx import Lora, ModelRef, StepError
-from ptx.lm.load import load_model
+from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.training.method import TrlMethod
 from ptx.lm.training.trainer import (
     context_of,
@@ -18,6 +18,7 @@ from ptx.lm.training.trainer import (
     peft_config,
     result_dtype,
     run_trainer,
+    stop_at_turn_end,
 )
 
 
@@ -47,6 +48,7 @@ def test_the_context_of_an_adapter_is_that_of_its_base(model, tmp_path):
     adapter.mkdir()
     base = model(max_position_embeddings=64)
     (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+    (adapter / "adapter_model.safetensors").touch()
     assert context_of(adapter) == 64
 
 
@@ -106,3 +108,18 @@ def test_a_full_gpu_is_an_error_that_says_what_needs_less_memory(make_run, chat_
     object.__setattr__(run, "host", SimpleNamespace(first=fail))
     with pytest.raises(StepError, match=r"GPU's memory is full; try method\.micro_batch=4, lora=lora"):
         run_trainer(run, Full(), TrlMethod(batch_size=16, micro_batch=8), ModelRef(chat_model))
+
+
+def test_answers_of_a_base_model_stop_where_its_chat_template_ends_a_turn(make_run, chat_model, tmp_path):
+    """As Qwen 2.5's base models: a template, and a generation config that knows the end of a text only."""
+    folder = tmp_path / "base"
+    shutil.copytree(chat_model, folder)
+    described = json.loads((folder / "generation_config.json").read_text())
+    (folder / "generation_config.json").write_text(json.dumps(described | {"eos_token_id": 0}))
+    run, policy = make_run(), load_model(folder)
+    end = load_tokenizer(folder).eos_token_id
+    stop_at_turn_end(run, policy, folder)
+    stop_at_turn_end(run, policy, folder)
+    assert policy.generation_config.eos_token_id == [end, 0]
+    assert len(run.console.lines) == 1
+    assert "the chat template ends a turn with '<|end|>', and generation did not stop" in run.console.lines[0]
