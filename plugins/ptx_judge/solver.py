@@ -45,7 +45,7 @@ def without_overlap(ours: Array, theirs: Array) -> str:
     """Why lengths are no basis for a win-rate at equal length; empty if they are.
 
     Equal length is an extrapolation where one side is nearly always longer. On AlpacaEval 2's stored verdicts
-    the value was up to 28 points off in such comparisons, and 2 in the others (docs/explanation/judge.md).
+    the value was up to 28 points off in such comparisons, and 2 in others (docs/explanation/judge.md).
     """
     if len(ours) < FEWEST:
         return f"{len(ours)} questions with a verdict, {FEWEST} are the least"
@@ -53,8 +53,8 @@ def without_overlap(ours: Array, theirs: Array) -> str:
     if min(longer, shorter) >= OVERLAP:
         return ""
     return (
-        f"the lengths hardly overlap: our answer is longer on {longer:.0%} and shorter on {shorter:.0%} of the"
-        f" questions, and {OVERLAP:.0%} of each are needed"
+        f"the lengths hardly overlap: our answer is longer on {longer:.0%} and shorter on {shorter:.0%} of"
+        f" the questions, and {OVERLAP:.0%} of each are needed"
     )
 
 

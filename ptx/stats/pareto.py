@@ -7,7 +7,9 @@ textbook definition:
   dominates nothing. A search that sorts a missing latency as zero would ship the model that could not be
   measured.
 - Values carry intervals. A point that the front beats by less than the noise is *near* the front: the
-  measurement does not support the claim "dominated".
+  measurement does not support the claim "dominated". The noise is that of the difference, corrected for the
+  number of pairs of points and of objectives with noise (Bonferroni): of twelve equal models, the best and
+  the worst value are far apart by chance alone.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ptx.records import Better
+from ptx.stats.distributions import LEVEL, normal_quantile
 
 Standing = Literal["front", "near", "dominated", "missing"]
 
@@ -53,14 +56,16 @@ def standings(points: Sequence[Point], directions: Sequence[Better]) -> list[Sta
     """The standing of each point: on the front, near it (within noise), dominated, or missing a value."""
     oriented = [_oriented(point, directions) for point in points]
     whole = [point for point in oriented if point is not None]
-    return ["missing" if point is None else _standing(point, whole) for point in oriented]
+    noisy = sum(any(value.low < value.high for value in column) for column in zip(*whole, strict=True))
+    tests = max(1, noisy * len(whole) * (len(whole) - 1) // 2)
+    return ["missing" if point is None else _standing(point, whole, tests) for point in oriented]
 
 
-def _standing(point: list[Value], others: list[list[Value]]) -> Standing:
+def _standing(point: list[Value], others: list[list[Value]], tests: int) -> Standing:
     better = [other for other in others if _dominates(other, point)]
     if not better:
         return "front"
-    return "dominated" if any(_beyond_noise(other, point) for other in better) else "near"
+    return "dominated" if any(_beyond_noise(other, point, tests) for other in better) else "near"
 
 
 def _dominates(a: list[Value], b: list[Value]) -> bool:
@@ -68,9 +73,16 @@ def _dominates(a: list[Value], b: list[Value]) -> bool:
     return all(x.value >= y.value for x, y in pairs) and any(x.value > y.value for x, y in pairs)
 
 
-def _beyond_noise(a: list[Value], b: list[Value]) -> bool:
-    """Whether the intervals of a and b do not overlap on some objective, given that a dominates b."""
-    return any(x.low > y.high for x, y in zip(a, b, strict=True))
+def _beyond_noise(a: list[Value], b: list[Value], tests: int) -> bool:
+    """Whether a is better than b on some objective by more than the noise of ``tests`` comparisons.
+
+    The half-width of the difference is Zou and Donner's (2008), stretched from 95 % to the corrected level.
+    """
+    stretch = normal_quantile(1 - (1 - LEVEL) / (2 * tests)) / normal_quantile((1 + LEVEL) / 2)
+    return any(
+        x.value - y.value > stretch * math.hypot(x.value - x.low, y.high - y.value)
+        for x, y in zip(a, b, strict=True)
+    )
 
 
 def _oriented(point: Point, directions: Sequence[Better]) -> list[Value] | None:

@@ -2,6 +2,7 @@ import math
 
 import pytest
 
+from benchmarks.coverage import dominated
 from ptx.stats.pareto import Value, front, near, standings
 
 QUALITY_LATENCY = ["higher", "lower"]
@@ -40,6 +41,16 @@ def test_a_point_beaten_by_less_than_the_noise_is_near_the_front():
     ]
     assert standings(points, QUALITY_LATENCY) == ["front", "near", "dominated"]
     assert near(points, QUALITY_LATENCY) == [1]
+
+
+def test_the_worst_of_many_equal_models_is_seldom_called_dominated():
+    assert dominated(12, 1, 300) <= 0.08
+    assert dominated(12, 2, 300) <= 0.08
+
+
+def test_a_value_without_an_interval_is_beyond_no_noise():
+    points = [[Value(0.9, 0.88, 0.92), 10.0], [Value(0.2, -math.inf, math.inf), 10.0]]
+    assert standings(points, QUALITY_LATENCY) == ["front", "near"]
 
 
 def test_exact_values_leave_no_room_for_noise():

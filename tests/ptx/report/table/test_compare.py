@@ -2,12 +2,14 @@
 
 import random
 
+import numpy as np
 import pytest
 
+from benchmarks.coverage import identical, left_out, segment_claims
 from ptx.files import read_json, write_json
 from ptx.records import Metric
 from ptx.report import build, load_records, make_frame
-from ptx.report.table.compare import compare_all
+from ptx.report.table.compare import compare_all, difference_of, indistinguishable
 from ptx.stats import quantile_interval
 from tests.ptx.report.pages import table, texts
 from tests.ptx.report.runs import write_run, write_sweep
@@ -110,3 +112,37 @@ def test_a_model_that_is_faster_is_called_so_although_the_machine_became_slower(
         if metric["name"] == NAME
     ]
     assert seconds[0] > 0.1
+
+
+@pytest.mark.parametrize(
+    ("models", "items", "kind"), [(6, 20, "binary"), (4, 100, "binary"), (5, 30, "real")]
+)
+def test_an_identical_model_is_seldom_left_out_of_the_best(models, items, kind):
+    assert left_out(models, items, kind, 60)[0] <= 0.1  # 5 % at most; 60 reports
+
+
+def test_a_model_that_is_clearly_behind_is_left_out_of_the_best(new_sweep):
+    sweep = new_sweep()
+    sweep.run({}, skill=0.3, baseline=True)
+    for method, skill in (("sft", 0.62), ("dpo", 0.6), ("kto", 0.35)):
+        sweep.run({"method": method}, skill=skill)
+    frame = make_frame(load_records([sweep.folder]))
+    best = max(frame.rows, key=lambda row: row.metrics["bench/mean", ""].value)
+    found = indistinguishable(frame, best, "bench/mean")
+    assert {row.label for row in [best, *found["same"]]} == {"sft", "dpo"}
+
+
+def test_segments_of_identical_models_are_seldom_marked():
+    assert segment_claims(3, 80, 15, 25)[0] <= 0.1
+
+
+def test_all_segments_of_a_report_are_one_family():
+    frame = identical(np.random.default_rng(1), 3, 200, segments=10)
+    found = {place: one.difference for place, one in compare_all(frame).items() if place[2]}
+    tests = [one for one in found.values() if not one.too_few]
+    least = min(tests, key=lambda one: one.p)
+    number, name, segment = next(place for place, one in found.items() if one is least)
+    row = next(row for row in frame.rows if row.number == number)
+    alone = difference_of(row, row.reference, (name, segment))
+    assert len(tests) > 8
+    assert least.p == pytest.approx(min(1.0, len(tests) * alone.difference.p))
