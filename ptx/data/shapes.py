@@ -149,7 +149,7 @@ def refine(form: Form, rows: Sequence[Row]) -> Form:
     and so does a completion given as messages. A label that is no verdict is a column like others.
     """
     row = rows[0]
-    if form.shape == "thumbs" and "messages" in form.parts and not is_verdict(row.get(form.parts["label"])):
+    if form.shape == "thumbs" and "messages" in form.parts and not _judges(rows, form.parts["label"]):
         form = Form("messages", {"messages": form.parts["messages"]})
     beside = {
         part: column
@@ -162,6 +162,11 @@ def refine(form: Form, rows: Sequence[Row]) -> Form:
     if form.shape == "completions" and (beside or is_turns(row.get(form.parts["completion"]))):
         return Form("messages", form.parts, beside)
     return Form(form.shape, form.parts, beside)
+
+
+def _judges(rows: Sequence[Row], column: str) -> bool:
+    """Whether the first label of the column that is there is a verdict."""
+    return is_verdict(next((row[column] for row in rows if has_value(row.get(column))), None))
 
 
 def is_verdict(value: object) -> bool:

@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,12 +103,22 @@ def _tojson(
     )
 
 
+def _now(form: str) -> str:
+    """The date in the words of a template; in local time, as transformers gives it."""
+    return datetime.now().strftime(form)  # noqa: DTZ005
+
+
 def _environment() -> jinja2.Environment:
     made = BoundedSandbox(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
     made.filters["tojson"] = _tojson
     made.globals["raise_exception"] = _raise
-    made.globals["strftime_now"] = lambda form: datetime.now().strftime(form)  # noqa: DTZ005 (as transformers)
+    made.globals["strftime_now"] = _now
     return made
+
+
+@lru_cache(maxsize=64)
+def _compiled(source: str) -> jinja2.Template:
+    return _environment().from_string(source)
 
 
 @dataclass
@@ -122,9 +133,8 @@ class ChatTemplate:
     tokens: dict[str, str]
 
     def __post_init__(self) -> None:
-        environment = _environment()
         try:
-            self._compiled = {name: environment.from_string(source) for name, source in self.sources.items()}
+            self._compiled = {name: _compiled(source) for name, source in self.sources.items()}
         except Exception as error:  # a template can nest deeper than Jinja or Python can follow
             raise TemplateRefusalError(f"the chat template cannot be read: {reason(error)}") from error
         every = "\n".join(self.sources.values())

@@ -37,6 +37,7 @@ Found = tuple[list[Problem], list[str]]
 def rendering(data: DataSet, shape: str, model: Path, source: Callable[[str], str] = str) -> Found:
     """Problems (with file and line) and notes on how the model's chat template writes the rows.
 
+    Calibration rows need not be written in full: nothing is learnt from them.
     ``source`` gives the template that a training uses in place of the model's own.
     """
     try:
@@ -64,7 +65,7 @@ def _check(data: DataSet, shape: str, model: Path, template: ChatTemplate) -> Fo
         marks, replies = len(fitted.rendered.spans), [t for t in said.turns if t["role"] == "assistant"]
         if marks not in (0, len(replies)) and any(turn.get("train") is False for turn in replies):
             faults.append(_unmarked(said, model, marks))
-        for loss in fitted.lost:
+        for loss in fitted.lost if shape != "calibration" else ():
             if loss.key in THOUGHTS and not loss.last and template.knows_reasoning:
                 notes.setdefault(EARLIER, []).append(said.record)
             else:

@@ -21,8 +21,11 @@ from ptx.config import Compressor, setting
 from ptx.data import SHAPES, DataSet, open_data
 from ptx.errors import ConfigError, Problem, StepError, did_you_mean, must_be_at_least
 from ptx.files import digest_of
+from ptx.lm.template import template_of
 from ptx.lm.tokens import encode
 from ptx.models import inspection
+from ptx.models.chat import TemplateRefusalError
+from ptx.plan.rendering import rendering
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -114,6 +117,8 @@ def problems(settings: Any, name: str, model: Path, data: DataSet | None) -> lis
                 fix,
             )
         )
+    elif not mix and "calibration" in data.shapes:
+        found += rendering(data, "calibration", model)[0]
     return found
 
 
@@ -232,7 +237,11 @@ def _drawn(
 def row_text(tokenizer: PreTrainedTokenizerBase, row: Row) -> str:
     """The text of a calibration row; messages are rendered by the chat template."""
     if row.get("messages"):
-        return str(tokenizer.apply_chat_template(row["messages"], tokenize=False))
+        template, options = template_of(tokenizer, marked=False), row.get("chat_template_kwargs") or {}
+        try:
+            return template.fit(row["messages"], row.get("tools"), **options).rendered.text
+        except TemplateRefusalError as refusal:
+            raise StepError(f"the chat template refuses a calibration row: {refusal}") from refusal
     return str(row["text"])
 
 

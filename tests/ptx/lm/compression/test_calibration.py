@@ -144,3 +144,17 @@ def test_padding_goes_to_the_right_and_only_between_rows_of_like_length():
     assert [batch["input_ids"].shape for batch in batches] == [(3, 10), (1, 2)]
     assert [int(batch["attention_mask"].sum()) for batch in batches] == [29, 2]
     assert batches[0]["input_ids"][2].tolist() == [3] * 9 + [0]
+
+
+def test_calibration_rows_with_tool_calls_and_no_content_are_rendered(chat_model):
+    from ptx.lm.compression.calibration import row_text
+    from ptx.lm.load import load_tokenizer
+
+    call = {"type": "function", "function": {"name": "f", "arguments": {}}}
+    row = {
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "content": None, "tool_calls": [call]},
+        ]
+    }
+    assert row_text(load_tokenizer(chat_model), row) == "<|bos|><|user|>hi<|end|><|assistant|><|end|>"
