@@ -1,15 +1,16 @@
 """The rows of a data set as tokens of a model: which are too long, and which have no embedding.
 
 Rows are rendered with the model's chat template, and counted with its ``tokenizer.json``, without an ML
-library. A token has at least one byte, so only rows with more bytes than the limit are counted: 100,000 short
-rows take no longer than one.
+library. A token has at least one byte, so only rows with about more bytes than the limit are rendered and
+counted: 100,000 short rows take no longer than one.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,12 +49,19 @@ class Measured(NamedTuple):
     notes: Sequence[str] = ()
 
 
-class Example(NamedTuple):
-    """A row as text, and what gives the part of it that is asked (rendered only where it is needed)."""
+@dataclass
+class Example:
+    """A row, the bytes of its values, and what renders it and the part of it that is asked."""
 
     record: Record
-    text: str
+    size: int
+    render: Callable[[], str]
     asked: Callable[[], str]
+
+    @cached_property
+    def text(self) -> str:
+        """The rendered row; empty where the template refuses it (:mod:`ptx.plan.rendering` tells that)."""
+        return self.render()
 
 
 def limit_of(method: Any, context: int | None) -> Limit:
@@ -93,38 +101,41 @@ def _tokenizer(model: Path) -> Any:
 
 
 def _examples(data: DataSet, shape: str, model: Path) -> Iterator[Example]:
-    """The rows as text; rows that the template refuses are told elsewhere (:mod:`ptx.plan.rendering`)."""
+    """The rows, not rendered yet."""
     template = ChatTemplate.of(model)
     records = data.located(shape)
     if shape == "text":
-        yield from (Example(record, record.row["text"], str) for record in records)
+        yield from (_plain(record, record.row["text"], "") for record in records)
     elif template is None:
-        yield from _plain(records)
+        for record in records:
+            prompt = record.row.get("prompt")
+            replies = [record.row.get(name) for name in ("completion", "chosen", "rejected")]
+            for reply in [reply for reply in replies if isinstance(reply, str)] or [""]:
+                if isinstance(prompt, str):
+                    yield _plain(record, prompt + reply, prompt)
     else:
         for said in conversations(shape, records):
-            try:
-                text = template.fit(said.turns, said.tools, ask=said.ask, **said.options).rendered.text
-            except TemplateRefusalError:
-                continue
-            yield Example(said.record, text, partial(_asked, template, said))
+            size = len(f"{said.turns}{said.tools or ''}".encode())
+            whole = partial(_rendered, template, said, said.turns, said.ask)
+            asked = said.turns if said.ask else said.turns[:-1]
+            yield Example(said.record, size, whole, partial(_rendered, template, said, asked, True))
 
 
-def _asked(template: ChatTemplate, said: Conversation) -> str:
-    """The conversation up to the reply; empty where the template has no such text."""
-    turns = said.turns if said.ask else said.turns[:-1]
+def _plain(record: Record, text: str, asked: str) -> Example:
+    return Example(record, len(text.encode()), partial(str, text), partial(str, asked))
+
+
+def _rendered(template: ChatTemplate, said: Conversation, turns: list[Any], ask: bool) -> str:
     try:
-        return template.fit(turns, said.tools, ask=True, **said.options).rendered.text if turns else ""
+        return template.fit(turns, said.tools, ask=ask, **said.options).rendered.text if turns else ""
     except TemplateRefusalError:
         return ""
 
 
-def _plain(records: Sequence[Record]) -> Iterator[Example]:
-    for record in records:
-        prompt = record.row.get("prompt")
-        if isinstance(prompt, str):
-            replies = [record.row.get(name) for name in ("completion", "chosen", "rejected")]
-            for reply in [reply for reply in replies if isinstance(reply, str)] or [""]:
-                yield Example(record, prompt + reply, partial(str, prompt))
+def _overhead(examples: Sequence[Example]) -> int:
+    """Bytes that the template adds to the values at most: twice what it adds to some of the rows."""
+    some = examples[:: max(1, len(examples) // 20)]
+    return 64 + 2 * max(0, *(len(one.text.encode()) - one.size for one in some))
 
 
 def _count(tokenizer: Any, texts: Sequence[str]) -> list[int]:
@@ -133,7 +144,7 @@ def _count(tokenizer: Any, texts: Sequence[str]) -> list[int]:
 
 def _longest(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> str:
     """A sentence on the longest row, so that one sees what the limit leaves free."""
-    widest = sorted(examples, key=lambda one: len(one.text), reverse=True)[:LONGEST]
+    widest = sorted(examples, key=lambda one: one.size, reverse=True)[:LONGEST]
     counts = _count(tokenizer, [example.text for example in widest])
     most = max(counts)
     place = widest[counts.index(most)].record.place
@@ -144,7 +155,8 @@ def _longest(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> str:
 def _too_long(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> tuple[list[Problem], list[str]]:
     """Rows that are cut: a note; where nothing of most replies is left, a problem."""
     tokens = limit.tokens or 0
-    wide = [example for example in examples if len(example.text.encode()) > tokens]
+    room = tokens - _overhead(examples)
+    wide = [one for one in examples if one.size > room and len(one.text.encode()) > tokens]
     counts = _count(tokenizer, [example.text for example in wide])
     cut = [example for example, count in zip(wide, counts, strict=True) if count > tokens]
     if not cut:
