@@ -85,10 +85,9 @@ def read_by_code(network: nn.Module) -> set[str]:
     Such a layer must have a weight: where it is packed, the model cannot even be loaded.
     """
     found = set()
-    named = functools.lru_cache(_weights_in_code)
     for name, module in network.named_modules():
         parent, _, own = name.rpartition(".")
-        if isinstance(module, nn.Linear) and own in named(type(network.get_submodule(parent))):
+        if isinstance(module, nn.Linear) and own in _weights_in_code(type(network.get_submodule(parent))):
             found.add(name)
     return found
 

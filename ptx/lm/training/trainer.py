@@ -172,12 +172,15 @@ def run_trainer(
 
     from ptx.lm.training.callbacks import Watch
     from ptx.lm.training.checkpoints import Sealing, usable_checkpoint
+    from ptx.lm.training.coverage import say_coverage
     from ptx.lm.training.keep_zeros import add_keep_zeros
 
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
     trainer.add_callback(Watch(run, explain))
     trainer.add_callback(Sealing())
+    if method.lora is not None:
+        say_coverage(run, trainer.model)
     if method.keep_zeros:
         add_keep_zeros(run, trainer)
     checkpoint = usable_checkpoint(run)
