@@ -18,6 +18,10 @@ from ptx.data.shapes import CONTEXTS, Form, has_value
 from ptx.data.tools import RowError, Turn, as_defined, defines, shown, tool_calls, tool_definitions
 from ptx.data.turns import assistant, history_turns, is_turns, shared_prefix, to_turns, user
 
+#: columns of canonical rows that a chat template is given: never the file's own
+GIVEN = ("tools", "chat_template_kwargs")
+NAME_PROMPT = "name the column of the prompt: data.columns.prompt=COLUMN"
+
 
 def convert(form: Form, row: Row) -> Row:
     """A row of a file as a canonical row of the form's shape."""
@@ -30,7 +34,7 @@ def convert(form: Form, row: Row) -> Row:
     canonical |= _beside(parts, canonical)
     return {
         **canonical,
-        **{name: value for name, value in row.items() if name not in form.used and name not in canonical},
+        **{name: value for name, value in row.items() if name not in {*form.used, *canonical, *GIVEN}},
     }
 
 
@@ -201,7 +205,8 @@ def _split_turns(prompt: list[Turn] | None, chosen: Any, rejected: Any) -> Row:
     shared = chosen[:count]
     if prompt is None and not shared:
         raise RowError(
-            "there is no prompt column, and chosen and rejected begin differently, so the prompt is unknown"
+            "there is no prompt column, and chosen and rejected begin differently, so the prompt is unknown",
+            NAME_PROMPT,
         )
     if prompt is None or (shared and shared[-len(prompt) :] == prompt):
         return {"prompt": shared, "chosen": chosen[count:], "rejected": rejected[count:]}
@@ -223,7 +228,8 @@ def _split_text(chosen: Any, rejected: Any) -> Row:
     if end < 0:
         raise RowError(
             f"there is no prompt column, and {MARKER.strip()!r} does not mark where the prompt of both texts"
-            " ends"
+            " ends",
+            NAME_PROMPT,
         )
     cut = end + len(MARKER)
     return {"prompt": chosen[:cut], "chosen": chosen[cut:], "rejected": rejected[cut:]}

@@ -82,6 +82,8 @@ class Source:
         steps += dict.fromkeys([self.form.shape, shape])
         notes = [self.table.note] if self.table.note else []
         notes += [f"column {column} {USED[part]}" for part, column in self.form.beside.items()]
+        if "history" in self.form.beside and shape == "messages":
+            notes.append("replies in the history are trained too")
         if "context" in self.form.parts:
             notes.append(f"column {self.form.parts['context']} put below the prompt")
         if untrained := self._untrained(shape):

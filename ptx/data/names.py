@@ -21,7 +21,7 @@ COMPANIONS: dict[str, tuple[str, ...]] = {
 #: what is said of a part that is used
 USED: dict[str, str] = {
     "system": "as the first message",
-    "history": "as earlier turns, trained like the last one",
+    "history": "as earlier turns",
     "tools": "as the tools of the chat template, where the system text does not define them",
     "options": "as options of the chat template",
     "reasoning": "as the reasoning of the reply",

@@ -89,6 +89,7 @@ def _forms() -> Iterable[Form]:
             yield Form("thumbs", {"messages": name, "label": label})
         yield Form("pairs", {"messages": name, "rejected": "rejected_response"})  # ms-swift
     yield Form("pairs", {"chosen": "chosen", "rejected": "rejected"})
+    yield Form("pairs", {"prompt": "input", "chosen": "chosen", "rejected": "rejected"})
     openai = {"prompt": "input", "chosen": "preferred_output", "rejected": "non_preferred_output"}
     yield Form("pairs", openai)
     yield Form("pairs", {"prompt": "conversations", "chosen": "chosen", "rejected": "rejected"})

@@ -104,3 +104,19 @@ def test_arrow_files_give_each_row_its_own_keys(tmp_path):
     made = open_data("x", tmp_path / "my.parquet").rows("messages")
     found = [row["messages"][1]["tool_calls"][0]["function"]["arguments"] for row in made]
     assert found == [{"city": "Rome"}, {"a": 1}]
+
+
+def test_a_system_text_and_history_stand_before_the_prompt_of_pairs(tmp_path, opened):
+    row = {
+        "instruction": "hi",
+        "input": "",
+        "chosen": "hello",
+        "rejected": "go",
+        "system": "S",
+        "history": [["a", "b"]],
+    }
+    made = opened(tmp_path, row).rows("pairs")[0]
+    assert [turn["content"] for turn in made["prompt"]] == ["S", "a", "b", "hi"]
+    assert made["chosen"] == TURNS[1:]
+    full = {"chosen": TURNS, "rejected": [TURNS[0], {**TURNS[1], "content": "go"}], "system": "S"}
+    assert [turn["content"] for turn in opened(tmp_path, full).rows("pairs")[0]["prompt"]] == ["S", "hi"]

@@ -54,3 +54,18 @@ def test_what_is_computed_of_the_rows_is_computed_once(tmp_path, opened):
     for _ in range(2):
         assert data.once("length", "text", lambda: calls.append(1) or len(data.rows("text"))) == 1
     assert calls == [1]
+
+
+def test_what_stands_beside_the_text_and_what_is_not_trained_is_said(tmp_path, opened):
+    row = {"question": "a", "answer": "b", "history": [["c", "d"]], "tools": "[]", "skill": "sums"}
+    data = opened(tmp_path, row)
+    assert data.describe("messages") == (
+        "1 row: question/answer → messages (column history as earlier turns; replies in the history are"
+        " trained too; not trained on: skill)"
+    )
+    assert "tools" not in data.rows("messages")[0]
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b", "weight": 0}]
+    more = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    assert opened(tmp_path, {"messages": [*turns, *more]}).describe("messages") == (
+        "1 row: messages (1 replies read and not trained)"
+    )
