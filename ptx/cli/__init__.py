@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from ptx.errors import ConfigError, Problem, PtxError
-from ptx.guard.reading import reason
+from ptx.guard.reading import reason, understood
 from ptx.guard.secrets import masked_output
 from ptx.guard.system import cause_of
 
@@ -53,6 +53,8 @@ examples:
 model=tiny is a small model for demonstrations and tests that ships with ptx.
 """
 
+#: verbs that only read records, which may be damaged or a stranger's
+READERS = ("report", "runs", "gate", "store")
 INTERNAL_FAULT = 70  # an exit code
 #: errors of the system that come and go: the command was right
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.ESTALE)
@@ -126,8 +128,10 @@ def _interrupt(_signal: int, _frame: Any) -> None:
 def _dispatch(words: list[str]) -> int:
     if words and words[0] in VERBS:
         module = import_module(VERBS[words[0]][0])
-        code: int = module.main(words[0], words[1:])
-        return code
+        if words[0] not in READERS:
+            return int(module.main(words[0], words[1:]))
+        with understood(f"the records that {' '.join(words[:3])} reads"):
+            return int(module.main(words[0], words[1:]))
     from ptx.hooks.host import get_host
 
     host = get_host()

@@ -58,7 +58,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser.add_argument("file", type=Path, metavar="FILE", help="the sweep file")
     options, more = parser.parse_known_args(list(arguments))
     study = read(options.file)
-    name = f"name={study['name']}"
+    name = f"name='{study['name']}'"
     beside = (
         []
         if "--config-dir" in more or not study.get("config_dir")

@@ -21,6 +21,7 @@ from ptx.compose.default_evaluators import add_default_evaluators
 from ptx.compose.fields import OPEN_GROUPS, NoSuchField, as_typed, set_field
 from ptx.compose.former_names import without_former_names
 from ptx.compose.groups import hydra, known
+from ptx.compose.numbers import number_problems
 from ptx.compose.overrides import RUNTIME, choices_and_values, grid, read
 from ptx.compose.presets import insert_presets, set_second_choice, take_out_presets
 from ptx.compose.recipe import expand
@@ -238,6 +239,8 @@ def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
         problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
         return None, problems or [Problem(str(error).splitlines()[0])]
     assert isinstance(config, RunConfig)
+    if problems := number_problems(config):
+        return None, problems
     return without_secrets(config), []
 
 

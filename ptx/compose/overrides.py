@@ -32,6 +32,7 @@ DATA_SUFFIXES = (
     *(".gz", ".bz2", ".xz", ".zst"),
 )
 RUNTIME = "runtime"
+MOST_RUNS = 10_000
 
 
 def read(host: Host, words: Sequence[str], *, multirun: bool) -> list[Override]:
@@ -46,7 +47,9 @@ def read(host: Host, words: Sequence[str], *, multirun: bool) -> list[Override]:
         raise ConfigError(
             [Problem(f"{line!r} names several values", "add -m to run them all") for line in swept]
         )
-    return _runtimes_as_sweep(overrides)
+    overrides = _runtimes_as_sweep(overrides)
+    _check_size(overrides)
+    return overrides
 
 
 def _parsed(host: Host, words: Sequence[str], *, multirun: bool) -> list[Override]:
@@ -85,6 +88,17 @@ def _runtimes_as_sweep(overrides: list[Override]) -> list[Override]:
         else:
             result.append(override)
     return result
+
+
+def _check_size(overrides: list[Override]) -> None:
+    """Refuse a grid that nobody can run, before it is written out (``range(0,1000000000)``)."""
+    total = 1
+    for override in overrides:
+        if override.is_sweep_override():
+            total *= sum(1 for _ in itertools.islice(override.sweep_string_iterator(), MOST_RUNS + 1))
+        if total > MOST_RUNS:
+            what = f"the words span more than {MOST_RUNS:,} runs, with {override.input_line!r:.80}"
+            raise ConfigError(Problem(what, "name fewer values, or write a search: `ptx sweep --help`"))
 
 
 def grid(overrides: list[Override]) -> Iterator[list[tuple[str, bool]]]:

@@ -17,6 +17,7 @@ of Zhu & Gupta 2017 (eq. 1).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -30,6 +31,7 @@ from ptx.guard.names import name_problem
 from ptx.hooks.host import Host
 
 FIELDS = ("why", "steps", "rounds", "each", "ramp")
+MOST_ROUNDS = 1_000
 KINDS = ("method", "compress")
 
 
@@ -45,6 +47,8 @@ def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem], l
         for name in raw
         if name not in FIELDS
     ]
+    if wrong := _wrong_fields(raw):
+        return OmegaConf.create({"why": "", "steps": {}, "data": {}}), problems + wrong, []
     steps = _repeated(raw) | (raw.get("steps") or {})
     if not steps:
         problems.append(Problem("the recipe has no steps", "steps: {sft: {method: sft}}"))
@@ -58,6 +62,40 @@ def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem], l
         for field in step
     ]
     return typed, problems, fields
+
+
+def _wrong_fields(raw: dict[Any, Any]) -> list[Problem]:
+    """The problems of a recipe's own fields, before its steps are made."""
+    rounds = raw.get("rounds")
+    found = []
+    if rounds is not None and not (type(rounds) is int and 0 <= rounds <= MOST_ROUNDS):
+        what = f"rounds must be a whole number from 0 to {MOST_ROUNDS}, got {rounds!r:.60}"
+        found.append(Problem(what, "rounds: 4"))
+    for name, example in (("steps", "steps: {sft: {method: sft}}"), ("each", "each: {sft: {method: sft}}")):
+        part = raw.get(name)
+        if part is None or (isinstance(part, dict) and all(isinstance(one, dict) for one in part.values())):
+            continue
+        found.append(Problem(f"{name} must map names to steps, got {part!r:.80}", example))
+    return found or _wrong_ramp(raw.get("ramp") or {}, raw.get("each") or {})
+
+
+def _wrong_ramp(ramped: Any, each: dict[Any, Any]) -> list[Problem]:
+    example = "ramp: {prune: {sparsity: 0.6}}"
+    if not isinstance(ramped, dict) or not all(isinstance(one, dict) for one in ramped.values()):
+        return [Problem(f"ramp must name the fields of a step of each, got {ramped!r:.80}", example)]
+    found = [
+        Problem(
+            f"ramp names {name!r}, which is no step of each", did_you_mean(str(name), list(map(str, each)))
+        )
+        for name in ramped
+        if name not in each
+    ]
+    return found + [
+        Problem(f"ramp: {name}.{part} must be a finite number, got {target!r:.60}", example)
+        for name, targets in ramped.items()
+        for part, target in targets.items()
+        if type(target) not in (int, float) or not math.isfinite(target)
+    ]
 
 
 def _repeated(raw: dict[Any, Any]) -> dict[str, dict[str, Any]]:

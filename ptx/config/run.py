@@ -52,6 +52,8 @@ class RunConfig:
         for name in ("threads", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}; try {name}=1")
+        if not 0 <= self.seed < 2**32:
+            raise ValueError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}; try seed=0")
         if self.name is not None and (problem := name_problem("name", self.name)):
             raise ValueError(str(problem))
         if fault := path_fault(self.out):

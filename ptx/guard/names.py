@@ -17,7 +17,7 @@ LONGEST = 120  # bytes; 255 less the digests and endings that are added
 LONGEST_PART = 255  # bytes
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 UNSEEN = ("Cc", "Cf", "Cs", "Zl", "Zp")  # categories of Unicode
-FORBIDDEN = '/\\:*?"<>|$`'  # separators, what Windows refuses, what a shell expands
+FORBIDDEN = "/\\:*?\"'<>|$`"  # separators, what Windows refuses, what a shell expands
 
 
 def fault_of(name: object) -> str:

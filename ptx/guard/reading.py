@@ -140,14 +140,14 @@ def reason(error: BaseException) -> str:
 def understood(what: Path | str, fix: str = "") -> Iterator[None]:
     """The border around code that interprets a user's file: any exception there is a fault of the file.
 
-    ptx's own errors pass; so do a missing file's and the user's interruption.
+    ptx's own errors pass; so do those of the system (:mod:`ptx.guard.system`) and the user's interruption.
 
     Raises:
         FileError: anything else was raised inside.
     """
     try:
         yield
-    except (PtxError, FileNotFoundError):
+    except (PtxError, OSError):
         raise
     except Exception as error:
         raise FileError(what, reason(error), fix) from error

@@ -8,7 +8,6 @@ weight.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -19,13 +18,15 @@ from typing import Any
 
 from ptx.errors import ConfigError, Problem, StepError
 from ptx.files import files_of
+from ptx.guard.reading import FileError, parse_json, read_object, read_text, regular
 from ptx.models.adapters import adapter_problems, is_adapter, weights_of
 from ptx.models.package import read_package
+from ptx.models.readable import INDEX, unreadable
 from ptx.models.sizes import context
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-INDEX = "model.safetensors.index.json"
+MOST_HEADER = 100_000_000  # bytes; the format's own limit
 CONVERT = (
     'convert them where you trust their source: python -c "from transformers import AutoModelForCausalLM as'
     " M; M.from_pretrained('{path}').save_pretrained('{path}')\""
@@ -91,6 +92,8 @@ def problems(path: Path) -> list[Problem]:
                 "type model=./FOLDER with config.json, safetensors and tokenizer in it, or model=ORG/NAME",
             )
         ]
+    if wrong := unreadable(path):
+        return wrong
     if read_package(path):
         return []  # its runtime opens it
     if is_adapter(path):
@@ -138,7 +141,7 @@ def chat_template(path: Path) -> str:
     """
     file = path / "chat_template.jinja"
     if file.exists():
-        return file.read_text(encoding="utf-8")
+        return read_text(file)
     config = path / "tokenizer_config.json"
     template = _read(config).get("chat_template") if config.exists() else None
     if isinstance(template, list):  # several named templates
@@ -159,7 +162,7 @@ def header_of(file: Path) -> tuple[dict[str, Any], int]:
     Raises:
         ValueError: when the file is too short for its header.
     """
-    size = file.stat().st_size
+    size = regular(file).stat().st_size
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         if size < 8 or length > size - 8:
@@ -168,9 +171,25 @@ def header_of(file: Path) -> tuple[dict[str, Any], int]:
                 if size >= 8
                 else f"it has {size} bytes"
             )
-        header = json.loads(stream.read(length))
+        if length > MOST_HEADER:
+            raise ValueError(f"the header says it has {length} bytes, and safetensors allow {MOST_HEADER}")
+        header = parse_json(stream.read(length).decode(), file)
+    if not isinstance(header, dict):
+        raise FileError(file, f"its header is a {type(header).__name__}, not an object")
     header.pop("__metadata__", None)
+    if wrong := next((name for name, entry in header.items() if not _is_entry(entry)), None):
+        raise FileError(file, f"its header describes {wrong} as {header[wrong]!r:.80}")
     return header, 8 + length + max((entry["data_offsets"][1] for entry in header.values()), default=0)
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether a tensor is described as safetensors does it: a type, a shape, and where its bytes lie."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
+        return False
+    shape, places = entry.get("shape"), entry.get("data_offsets")
+    if not isinstance(shape, list) or not isinstance(places, list) or len(places) != 2:
+        return False
+    return all(type(one) is int and 0 <= one < 2**63 for one in [*shape, *places]) and places[0] <= places[1]
 
 
 def _config_problems(path: Path) -> Iterator[Problem]:
@@ -251,11 +270,7 @@ def _has_tokenizer(path: Path) -> bool:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    value = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(value, dict):
-        # callers handle ValueError only
-        raise ValueError(f"it holds a {type(value).__name__}, not an object")  # noqa: TRY004
-    return value
+    return read_object(file)
 
 
 def _config(path: Path) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from ptx.errors import ConfigError
 from ptx.guard.reading import read_object
 from ptx.models.finding import COMPRESS, EXPORT, TRAIN, USE, Finding, put, put_in_text
 from ptx.models.folder import CONFIG, EMBEDDINGS, HEADS, Folder
-from ptx.models.inspection import INDEX, header_of
+from ptx.models.inspection import header_of
+from ptx.models.readable import INDEX
 from ptx.models.sizes import size
 
 INTEGERS = ("I8", "I16", "I32", "I64", "U8", "U16", "U32", "U64", "BOOL")

@@ -14,6 +14,7 @@ from ptx.config import RunConfig
 from ptx.data import DataSet, open_data
 from ptx.errors import ConfigError, Problem
 from ptx.files import cache_folder
+from ptx.guard.reading import understood
 from ptx.hooks.host import Host
 from ptx.models.adapters import is_adapter, prepare
 from ptx.models.contradictions import faults
@@ -68,7 +69,8 @@ class Inputs:
         key = f"{type(value).__name__}{dataclasses.asdict(value)}"
         if key not in self._resolved:
             try:
-                self._resolved[key] = resolve(value)
+                with understood(self.host.name_of(value)):
+                    self._resolved[key] = resolve(value)
             except ConfigError as error:
                 self.problems += error.problems
                 self._resolved[key] = None

@@ -20,6 +20,7 @@ from ptx.guard.names import fault_of
 from ptx.guard.reading import FileError, reason
 from ptx.records import Metric
 from ptx.report.table.pairing import Key, index_scores
+from ptx.report.table.record_fields import well_typed
 
 #: folders inside an output folder that hold no runs
 SKIPPED = {"store", "scratch", "model", "evaluations"}
@@ -205,11 +206,9 @@ def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, [f"{path.name}: {error.what}"]
     except OSError as error:
         return {}, [f"{path.name} cannot be read: {reason(error)}"]
-    return (
-        (value, [])
-        if isinstance(value, dict)
-        else ({}, [f"{path.name} holds a {type(value).__name__}, not an object"])
-    )
+    if not isinstance(value, dict):
+        return {}, [f"{path.name} holds a {type(value).__name__}, not an object"]
+    return well_typed(path.name, value)
 
 
 def _add_metric(record: Record, entry: dict[str, Any]) -> None:

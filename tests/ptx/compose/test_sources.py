@@ -26,7 +26,6 @@ def test_a_package_stays_and_a_folder_is_read_by_the_bounded_source(tmp_path):
         ("a: &a [*a]", "contains itself"),
         ("x: !!python/object/apply:os.system [id]", "the tag"),
         ("rate: 1\nrate: 2", "given twice"),
-        ("- a", "it holds no fields"),
         ("[" * 100_000, "not YAML|deep"),
         (b"\xff\xfe", "not UTF-8"),
     ],

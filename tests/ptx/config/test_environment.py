@@ -33,8 +33,8 @@ SCRIPT = """
 import json, shutil, struct, sys
 import otherlib  # only there
 spec = json.load(open(sys.argv[1]))
-if spec["config"]["share"] < 0:
-    raise SystemExit("no negative share")
+if spec["config"]["share"] > 1:
+    raise SystemExit("no share above 1")
 with open(spec["messages"], "a") as messages:
     rows = len(open(spec["data"]).readlines())
     messages.write(json.dumps({"say": f"otherlib {otherlib.VERSION}, {rows} rows"}) + "\\n")
@@ -157,11 +157,11 @@ def test_a_missing_environment_and_a_wrong_one_are_reported_before_anything_star
 )
 def test_a_script_that_fails_fails_its_run_with_the_reason(other, plan, desk, script, message):
     (desk / "scale.py").write_text(script)
-    host, made = plan(other, "compress.scale.share=-1")
+    host, made = plan(other, "compress.scale.share=2")
     ((name, error),) = run_sweep(made, host, Silent()).failed
     assert message in error
     if script == SCRIPT:
-        assert "no negative share" in read_json(made.folder / name / "result.json")["error"]["traceback"]
+        assert "no share above 1" in read_json(made.folder / name / "result.json")["error"]["traceback"]
     assert [
         event for event in read_rows(made.folder / name / "events.jsonl") if event["event"] == "step_finished"
     ] == []

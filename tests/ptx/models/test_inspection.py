@@ -174,7 +174,7 @@ def test_an_index_that_names_a_missing_file_is_reported(folder):
 
 def test_a_broken_config_and_a_left_over_adapter_have_different_problems(folder):
     (folder / "config.json").write_text("{")
-    assert "config.json cannot be read" in only(folder)
+    assert "config.json: it is not JSON" in only(folder)
     (folder / "config.json").unlink()
     (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "./base"}))
     assert "holds the weights of a whole model (model.safetensors) and an adapter" in only(folder)

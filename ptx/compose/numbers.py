@@ -1,0 +1,68 @@
+"""One rule for the numbers of a configuration, wherever they stand.
+
+A number is finite and fits into 64 bits. A setting whose default is not negative does not become negative,
+and one whose default is negative (``max_steps=-1``: no limit) does not go below it. What a setting asks
+beyond that stands in its own class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from ptx.compose.fields import OPEN_GROUPS
+from ptx.config import RunConfig
+from ptx.errors import Problem
+
+MOST = 2**63 - 1
+
+
+def number_problems(config: RunConfig) -> list[Problem]:
+    """The problem of each number of a run that is out of range."""
+    return list(_inside("", config))
+
+
+def _inside(where: str, value: Any) -> Iterator[Problem]:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        for one in dataclasses.fields(value):
+            yield from _of_field(_joined(where, one.name), getattr(value, one.name), one.default)
+    elif isinstance(value, dict):
+        steps = where == "recipe"
+        for name, inner in value.items():
+            place = where if not where and name in OPEN_GROUPS else _joined(where, str(name))
+            yield from _inside(place if not steps else f"recipe.{name}", inner)
+    elif isinstance(value, list | tuple):
+        for inner in value:
+            yield from _inside(where, inner)
+    elif fault := _fault_of(value):
+        yield Problem(f"{where} must be {fault}, got {value:.6g}", f"correct {where}")
+
+
+def _joined(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+def _of_field(where: str, value: Any, default: Any) -> Iterator[Problem]:
+    if _is_number(value) and value == default:
+        return  # a class may mean something by an infinite default
+    if not _is_number(value) or _fault_of(value):
+        yield from _inside(where, value)
+        return
+    least = min(default, 0) if _is_number(default) else 0
+    if value < least:
+        instead = f"try {where}={default}" if _is_number(default) else "leave it out"
+        yield Problem(f"{where} must be at least {least}, got {value}", instead)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _fault_of(value: Any) -> str:
+    if not _is_number(value):
+        return ""
+    if not math.isfinite(value):
+        return "a finite number"
+    return f"a number of at most {MOST:,}" if abs(value) > MOST and isinstance(value, int) else ""
