@@ -65,6 +65,12 @@ def _runtime(run: Run) -> str:
     return run.host.choice_of(run.config.runtime).name
 
 
+def _named(model: ModelRef) -> str:
+    """A model as a line of progress names it: the user's folder, or the step that made it."""
+    made = model.path.parent.name == "payload"
+    return f"{'the model' if made else model.path} ({model.bytes / 1e6:,.0f} MB)"
+
+
 def _run_step(run: Run, store: Store, step: Step, model: ModelRef) -> tuple[ModelRef, dict[str, Any]]:
     """Return the model that a step makes of ``model``, and the step's part of result.json.
 
@@ -142,6 +148,7 @@ def _run_for(run: Run, label: str, staging: Staging) -> Run:
 def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict[str, Any]:
     here = _run_for(run, step.name, staging)
     started = time.perf_counter()
+    run.console.say(f"{step.name}: loading {_named(model)}")
     launch = run.config.launch
     if launch is not None and step.kind in launch.kinds:
         made = run_in_process(here, launch, step, model, run.folder / f"process-{step.name}")
@@ -193,6 +200,7 @@ def _evaluate_all(
 
     def language_model() -> LanguageModel:
         if not opened:
+            run.console.say(f"{_runtime(run)}: loading {_named(model)}")
             opened.append(run.decoding(run.load(model)))
         return opened[0]
 

@@ -94,7 +94,7 @@ def freeze(plan: SweepPlan, host: Host, console: Console | None = None, *, retry
     write_json(plan.folder / "sweep.json", sweep_record(plan))
     statuses = {run.id: status_of(plan.folder / run.id) for run in plan.runs}
     over = {DONE} if retry_failed else {DONE, FAILED}
-    pending = [run for run in plan.runs if statuses[run.id] not in over]
+    pending = in_order([run for run in plan.runs if statuses[run.id] not in over])
     for run in pending:
         damage = damage_of(plan.folder / run.id)
         freeze_run(plan, run, host)
@@ -105,6 +105,15 @@ def freeze(plan: SweepPlan, host: Host, console: Console | None = None, *, retry
     failed = [run.id for run in plan.runs if statuses[run.id] == FAILED and not retry_failed]
     kept = sum(status == DONE for status in statuses.values())
     return Todo(pending, kept, tuple((name, error_message(plan.folder / name)) for name in failed))
+
+
+def in_order(runs: Sequence[RunPlan]) -> list[RunPlan]:
+    """The runs as they are executed: each baseline after the first run that trains or compresses.
+
+    So nobody waits for measurements of the original model before the first training step.
+    """
+    first = next((number for number, run in enumerate(runs) if not run.baseline), len(runs))
+    return [*runs[first : first + 1], *runs[:first], *runs[first + 1 :]]
 
 
 def freeze_run(plan: SweepPlan, run: RunPlan, host: Host) -> None:

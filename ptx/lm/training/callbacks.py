@@ -42,7 +42,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     def __init__(self, run: Run, explain: Callable[[], str] | None = None) -> None:
         self.run, self.explain = run, explain
         self.started = self.last = time.perf_counter()
-        self.first_step = 0
+        self.first: tuple[int, float] | None = None  # the first step of this process, and when it ended
         self.tokens = 0.0
 
     def on_train_begin(
@@ -50,7 +50,15 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         """Start the clock, also when training is resumed."""
         self.started = self.last = time.perf_counter()
-        self.first_step = state.global_step
+        self.run.say(f"step {state.global_step + 1} of {state.max_steps} begins")
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Say how long the first step took; the estimate of the rest begins after it."""
+        if self.first is None:
+            self.first = (state.global_step, time.perf_counter())
+            self.run.say(f"the first step took {self.first[1] - self.started:.1f} s")
 
     def on_log(
         self,
@@ -75,9 +83,15 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self.run.log(shown, state.global_step, state.max_steps)
 
     def _pace(self, numbers: dict[str, float], state: TrainerState) -> dict[str, float]:
-        now = time.perf_counter()
-        done = max(state.global_step - self.first_step, 1)
-        pace = {"eta_seconds": round((now - self.started) / done * (state.max_steps - state.global_step), 1)}
+        """The time that is left and the tokens per second.
+
+        The first step compiles kernels and fills caches, so it tells nothing of the others.
+        """
+        now, pace = time.perf_counter(), {}
+        if self.first is not None and state.global_step > self.first[0]:
+            step, ended = self.first
+            left = state.max_steps - state.global_step
+            pace["eta_seconds"] = round((now - ended) / (state.global_step - step) * left, 1)
         if "num_tokens" in numbers:
             pace["tokens_per_second"] = round(
                 (numbers["num_tokens"] - self.tokens) / max(now - self.last, 1e-9), 1

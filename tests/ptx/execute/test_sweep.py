@@ -67,11 +67,17 @@ def test_an_interrupted_run_says_so_and_ends_the_sweep(toy_host, desk):
 def test_the_record_of_a_run_is_frozen_before_its_first_step(toy_host, desk):
     plan = toy_plan(toy_host)
     todo = freeze(plan, toy_host)
-    assert [planned.id for planned in todo.pending] == [planned.id for planned in plan.runs]
+    assert {planned.id for planned in todo.pending} == {planned.id for planned in plan.runs}
     record = read_json(plan.folder / plan.runs[1].id / "run.json")
     assert (record["label"], record["seed"], record["baseline"]) == (plan.runs[1].label, 0, False)
     assert [step["key"] for step in record["steps"]] == [plan.runs[1].steps[0].key]
     assert status_of(plan.folder / plan.runs[1].id) == "unfinished"
+
+
+def test_the_first_run_trains_before_the_baseline_is_measured(toy_host, desk):
+    plan = toy_plan(toy_host, "method=toy,other", multirun=True)
+    assert [planned.baseline for planned in plan.runs] == [True, False, False]
+    assert [planned.baseline for planned in freeze(plan, toy_host).pending] == [False, True, False]
 
 
 def test_failed_runs_are_left_when_they_are_not_to_be_tried_again(toy_host, toy, desk):
@@ -85,7 +91,8 @@ def test_failed_runs_are_left_when_they_are_not_to_be_tried_again(toy_host, toy,
 def test_fail_fast_does_not_start_the_later_runs(toy_host, desk):
     plan = toy_plan(toy_host, "method.fail=true,false", multirun=True)
     outcome = run_sweep(plan, toy_host, Silent(), fail_fast=True)
-    assert (outcome.done, len(outcome.failed)) == (1, 1)
+    assert (outcome.done, len(outcome.failed)) == (0, 1)
+    assert not (plan.folder / plan.runs[0].id / "result.json").exists()
     assert not (plan.folder / plan.runs[2].id / "result.json").exists()
 
 

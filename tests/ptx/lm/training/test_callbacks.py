@@ -1,11 +1,12 @@
 """When a training is stopped, and when it continues."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 
 from ptx.errors import StepError
-from ptx.lm.training.callbacks import PATIENCE, stop_if_not_finite, stop_without_signal
+from ptx.lm.training.callbacks import PATIENCE, Watch, stop_if_not_finite, stop_without_signal
 
 
 def rewards(*spread: float, reward: float = 0.0) -> list[dict]:
@@ -56,3 +57,19 @@ def test_a_zero_gradient_from_the_start_stops_and_a_small_one_does_not():
         stop_without_signal([{"grad_norm": 1e-9}] * 10, 10, 100, None)
     stop_without_signal([{"grad_norm": 1e-4}] * 10, 10, 100, None)
     stop_without_signal([{"grad_norm": 1.0}] + [{"grad_norm": 0.0}] * 50, 51, 100, None)
+
+
+def test_the_time_left_is_told_from_the_second_step_on(monkeypatch):
+    clock = iter([0.0, 0.0, 60.0, 60.0, 61.0, 62.0])  # made, begun, first step, its log, second step's log
+    monkeypatch.setattr("ptx.lm.training.callbacks.time.perf_counter", lambda: next(clock))
+    said, logged = [], []
+    watch = Watch(SimpleNamespace(say=said.append, log=lambda shown, *_: logged.append(shown)))
+    state = SimpleNamespace(global_step=0, max_steps=100, log_history=[])
+    watch.on_train_begin(None, state, None)
+    for step in (1, 2):
+        state.global_step = step
+        watch.on_step_end(None, state, None)
+        watch.on_log(None, state, None, {"loss": 1.0})
+    assert said == ["step 1 of 100 begins", "the first step took 60.0 s"]
+    assert "eta_seconds" not in logged[0]  # 59:59 after one slow step would be a guess
+    assert logged[1]["eta_seconds"] == 98.0
