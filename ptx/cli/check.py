@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
 from ptx.data import DataSet, check
+from ptx.data.check import no_rows
 from ptx.data.overlap import overlaps
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host, get_host
@@ -97,6 +98,8 @@ class _Check:
         print(f"{data.name}:")
         for shape in data.shapes:
             problems, notes = check(data, shape)
+            if problems == [no_rows(data, shape)] and shape != data.sources[shape].form.shape:
+                continue  # it follows from other rows than these (from safety prompts with a reference)
             self.problems += problems
             if problems:
                 print(f"  {shape}: not usable as it is")

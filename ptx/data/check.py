@@ -49,6 +49,11 @@ def _check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
     return [], [*signs_, *notes(shape, records, texts, source.form.parts)]
 
 
+def no_rows(dataset: DataSet, shape: str) -> Problem:
+    """What is said of a shape that none of the rows gives."""
+    return Problem(f"{dataset.name} gives no rows of shape {shape}", "give it at least one")
+
+
 def _unreadable(source: Source) -> list[Problem]:
     """The values of the file that are no text: no other shape follows from them."""
     names = [name for name in COLUMNS[source.form.shape] if name not in ("answer", "label", "harmful")]
@@ -73,7 +78,7 @@ def _signs(
 
 def _problems(dataset: DataSet, shape: str, records: list[Record]) -> list[Problem]:
     if not records:
-        return [Problem(f"{dataset.name} gives no rows of shape {shape}", "give it at least one")]
+        return [no_rows(dataset, shape)]
     faults = [Fault(record, *wrong) for record in records for wrong in RULES[shape](record.row)]
     return findings(faults, len(records)) or [*_problems_of_all(dataset.name, shape, records)]
 
@@ -147,6 +152,8 @@ def _prompts(row: Row) -> Iterable[Wrong]:
     yield from _value("prompt", row["prompt"])
     answer = row["answer"]
     finite = not isinstance(answer, float) or math.isfinite(answer)
+    if isinstance(answer, str) and not answer.strip(INVISIBLE):
+        yield "answer is empty", "write the value that a scorer compares with, or delete the column"
     if not isinstance(answer, str | int | float | None) or isinstance(answer, bool) or not finite:
         yield (
             f"answer must be text or a number, got {shown(answer)}",

@@ -96,6 +96,17 @@ IDENTIFIER = re.compile(
 CONTROL = "\x00\x01\x02\x03\x07\x08\x1b\x7f\ufeff"
 
 
+#: starts of access keys: OpenAI, AWS, Hugging Face, GitHub, PEM
+SECRET_STARTS = ("sk-", "AKIA", "hf_", "ghp_", "-----BEGIN")
+SECRET = re.compile(
+    r"\bsk-[A-Za-z0-9_-]{20,}|\bAKIA[A-Z0-9]{16}\b|\bhf_[A-Za-z0-9]{30,}|\bghp_[A-Za-z0-9]{30,}"
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+BLOB = re.compile(r"[A-Za-z0-9+/=]{400,}")
+INVISIBLE = re.compile("[\u200b\u2060\u202a-\u202e\u2066-\u2069]")
+LOOP = 30  # characters at the end of a reply that come again and again in it
+
+
 def texts_of(shape: str, row: Row) -> Texts:
     """The texts of a row of ``shape``."""
     if shape == "messages":
@@ -128,6 +139,12 @@ def signs(shape: str, row: Row, texts: Texts) -> Iterator[Sign]:
         for text in texts.replies:
             yield from _of_reply(text)
     yield from _of_turns(shape, row)
+    if (
+        shape == "pairs"
+        and len(texts.replies) == 2
+        and _letters(texts.replies[0]) == _letters(texts.replies[1])
+    ):
+        yield Sign("chosen and rejected differ in capitals, spaces or punctuation only", SOME)
     if texts.asked and texts.replies and shape != "messages":
         yield from _between(texts.asked[-1], texts.replies)
 
@@ -141,12 +158,27 @@ def _of_any(text: str, *, plain: bool) -> Iterator[Sign]:
     if not plain and _may_hold_tokens(text):
         yield from _found(TEMPLATE_TOKENS, text, "a text holds tokens of a chat template")
     if not text.isascii():
-        yield from _found(MOJIBAKE, text, "a text was read in a wrong encoding once")
-        if "\ufffd" in text:
-            yield Sign("a text holds � where letters were lost")
+        yield from _of_letters(text)
     for sign in CONTROL:
         if sign in text:
             yield Sign(f"a text holds control characters, got {sign!r}")
+    if len(text) >= 400 and BLOB.search(text):
+        yield Sign("a text holds more than 400 characters without a space (a file in base64?)")
+    yield from _of_markup(text)
+    if any(start in text for start in SECRET_STARTS) and SECRET.search(text):
+        yield Sign("a text holds what looks like an access key")
+
+
+def _of_letters(text: str) -> Iterator[Sign]:
+    yield from _found(MOJIBAKE, text, "a text was read in a wrong encoding once")
+    yield from _found(INVISIBLE, text, "texts hold characters that nobody sees", SOME)
+    if "\ufffd" in text:
+        yield Sign("a text holds � where letters were lost")
+
+
+def _of_markup(text: str) -> Iterator[Sign]:
+    if "\r\n" in text:
+        yield Sign("texts have the line ends of Windows (\\r\\n)", MANY)
     if "&" in text:
         yield from _found(ENTITY, text, "texts hold HTML entities", SOME)
     if ("</" in text or "<br" in text or "<p>" in text) and "```" not in text:
@@ -198,6 +230,10 @@ def _of_reply(text: str) -> Iterator[Sign]:
 
 
 def _of_ends(text: str) -> Iterator[Sign]:
+    if text[:1].isspace():
+        yield Sign("replies begin with white space", MANY)
+    if len(text) > 10 * LOOP and text.count(text[-LOOP:]) >= 6 and not text[-LOOP:].isspace():
+        yield Sign(f"a reply repeats itself, got {text[-LOOP:]!r}")
     if "<think>" in text and "</think>" not in text:
         yield Sign("a reply ends inside <think>")
     if "```" in text and text.count("```") % 2:
@@ -220,6 +256,10 @@ def _between(asked: str, replies: tuple[str, ...]) -> Iterator[Sign]:
             yield Sign("replies begin with the prompt")
         elif len(answer) >= LONG and question.endswith(answer):
             yield Sign("the prompt ends with the reply")
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text[:400].casefold())) + text[400:]
 
 
 def _of_turns(shape: str, row: Row) -> Iterator[Sign]:

@@ -34,6 +34,9 @@ def notes(
         )
     if shape == "prompts":
         yield from _told(records)
+        yield from _two_answers(records)
+    if shape == "safety":
+        yield from _one_kind(records)
     if shape == "thumbs":
         yield from _imbalance(records)
         yield from _torn(records)
@@ -80,6 +83,26 @@ def _tells(prompt: Any, answer: Any) -> bool:
         return False
     before = asked[: -len(wanted)].rstrip().lower()
     return len(wanted) >= LONG or before.endswith(("answer:", "answer is", "solution:", "a:", "####"))
+
+
+def _two_answers(records: Sequence[Record]) -> Iterator[str]:
+    """The same prompt with different answers: one of them is rewarded as wrong."""
+    answers: dict[int, Any] = {}
+    other = []
+    for record in records:
+        if answers.setdefault(_key(record.row["prompt"]), record.row["answer"]) != record.row["answer"]:
+            other.append(record)
+    if other:
+        yield _count(other, "an earlier row has the same prompt and another answer", len(records))
+
+
+def _one_kind(records: Sequence[Record]) -> Iterator[str]:
+    kinds = {record.row["harmful"] for record in records}
+    if len(kinds) == 1 and len(records) >= 5:
+        kind, lacking = "harmless", "compliance with harmful ones"
+        if kinds.pop():
+            kind, lacking = "harmful", "refusals of harmless ones"
+        yield f"all {len(records)} prompts are {kind}: {lacking} cannot be measured"
 
 
 def _last(value: Any) -> str:
@@ -148,14 +171,16 @@ def _lengths(texts: Sequence[Texts]) -> Iterator[str]:
 
 def _scores(records: Sequence[Record], parts: Mapping[str, str]) -> Iterator[str]:
     for chosen, rejected in SCORES:
-        wrong = [
+        scored = [
             record
             for record in records
-            if _is_number(record.row.get(chosen))
-            and _is_number(record.row.get(rejected))
-            and record.row[chosen] < record.row[rejected]
+            if _is_number(record.row.get(chosen)) and _is_number(record.row.get(rejected))
         ]
-        if len(wrong) >= MANY * len(records):
+        wrong = [record for record in scored if record.row[chosen] < record.row[rejected]]
+        ties = [record for record in scored if record.row[chosen] == record.row[rejected]]
+        if scored and len(ties) >= MANY * len(records):
+            yield _count(ties, f"{chosen} and {rejected} are equal: the row prefers nothing", len(records))
+        if wrong and len(wrong) >= MANY * len(records):
             what = f"{chosen} is less than {rejected}: the sides may be swapped"
             yield f"{_count(wrong, what, len(records))}; {_swap(parts, 'chosen', 'rejected')}"
 

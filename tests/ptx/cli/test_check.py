@@ -253,3 +253,12 @@ def test_a_mistake_of_every_row_does_not_fill_the_screen(ptx, desk):
     assert code == 2
     assert len((out + err).splitlines()) < 20
     assert "(and 4884 more of 4885 rows: lines 2, 3, 4, ...)" in err
+
+
+def test_a_shape_that_no_row_gives_is_no_fault_of_the_file(ptx, desk):
+    rows = [{"prompt": f"Question {n}?", "harmful": n % 2 == 0} for n in range(6)]
+    (desk / "my.jsonl").write_bytes(lines(*rows))
+    code, out, err = ptx("check", "data=./my.jsonl")
+    assert (code, err) == (0, "")
+    assert "safety: 6 rows" in out
+    assert "messages" not in out

@@ -54,6 +54,7 @@ MISTAKES = [
         "the reply in chosen is empty",
     ),
     ("prompts", {"prompt": "a", "answer": ["4"]}, "answer must be text or a number, got ['4']"),
+    ("prompts", {"prompt": "a", "answer": " "}, "answer is empty"),
     ("prompts", {"prompt": "a", "answer": float("inf")}, "answer must be text or a number, got inf"),
     ("completions", {"prompt": "a", "completion": "\u200b\ufeff"}, "completion is empty"),
     ("pairs", {"prompt": "a", "chosen": "b", "rejected": " b\n"}, "chosen and rejected are identical"),

@@ -66,6 +66,18 @@ MISTAKES = {
     "a reply ends inside <think>": answer("<think>The user wants a colour."),
     "replies end inside a block of code": answer("Here:\n```python\nprint('blue')"),
     "replies end with three dots": answer("The colour of the sky is..."),
+    "what looks like an access key": answer("Use sk-abcdefghijklmnopqrstuvwx."),
+    "what looks like an access key ": answer("-----BEGIN RSA PRIVATE KEY-----\nMIIE"),
+    "more than 400 characters without a space": answer("iVBORw0KGgo" * 50),
+    "the line ends of Windows": answer("Blue.\r\nOr red."),
+    "characters that nobody sees": answer("Bl\u200bue."),
+    "replies begin with white space": answer(" Blue."),
+    "a reply repeats itself": answer("The colour is blue, I think. " * 30),
+    "chosen and rejected differ in capitals, spaces or punctuation only": {
+        "prompt": "Name a colour.",
+        "chosen": "Blue.",
+        "rejected": "blue",
+    },
     "replies stand in quotation marks": answer('"Blue is a fine colour."'),
 }
 
@@ -85,9 +97,13 @@ def notes_of(write_rows, tmp_path):
 def test_a_mistake_is_a_note_with_its_line(notes_of, message):
     row = MISTAKES[message]
     good = turns(ASK, SAY) if "messages" in row else answer("Green.", "And another?")
+    good = {"prompt": "And?", "chosen": "Green.", "rejected": "Wood."} if "chosen" in row else good
     problems, notes = notes_of(row, good)
     assert problems == []
-    assert len([note for note in notes if note.startswith("file my.jsonl line 1: ") and message in note]) == 1
+    assert (
+        len([note for note in notes if note.startswith("file my.jsonl line 1: ") and message.strip() in note])
+        == 1
+    )
 
 
 GOOD = [
@@ -107,6 +123,9 @@ GOOD = [
     answer("42", "What is 6 * 7?"),
     answer("<think>easy</think>Blue."),
     answer('"Blue," she said, "or red."'),
+    answer("Sing:\n" + "Row, row, row your boat, gently down the stream.\n" * 3 + "Merrily."),
+    answer("The task-list has sk-ip and AKIA in it, hf_hub too."),
+    {"prompt": "Which is right?", "chosen": "The cats sleep.", "rejected": "The cats sleeps."},
 ]
 
 

@@ -51,6 +51,16 @@ MISTAKES = {
         {"prompt": "What is 6 * 7? Answer: 42", "answer": "42"},
         {"prompt": "What is 2 * 2?", "answer": "4"},
     ],
+    "line 2: an earlier row has the same prompt and another answer": [
+        {"prompt": "What is 6 * 7?", "answer": "42"},
+        {"prompt": "What is 6 * 7?", "answer": "43"},
+    ],
+    "all 6 prompts are harmful: refusals of harmless ones": [
+        {"prompt": f"{n}?", "harmful": 1} for n in range(6)
+    ],
+    "line 1: score_chosen and score_rejected are equal: the row prefers nothing (and 3 more": [
+        pairs(n, score_chosen=2.0, score_rejected=2.0) for n in range(4)
+    ],
     "the prompts have no answers": [{"prompt": "Write a poem."}],
 }
 
@@ -59,7 +69,7 @@ MISTAKES = {
 def found_in(write_rows, tmp_path):
     def found_in(rows, **options):
         data = open_data("x", write_rows(tmp_path / "my.jsonl", *rows), **options)
-        return check(data, data.shapes[0])
+        return check(data, next(shape for shape in data.shapes if data.located(shape)))
 
     return found_in
 
