@@ -7,7 +7,6 @@ here, with file and line; 50,000 short rows take a few seconds, without an ML li
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from ptx.data import DataSet
@@ -16,6 +15,7 @@ from ptx.data.records import Fault, Record, findings, more
 from ptx.data.tools import Turn, shown
 from ptx.errors import Problem
 from ptx.models.chat import ChatTemplate, TemplateRefusalError
+from ptx.models.marks import training_source
 from ptx.models.written import Loss
 
 ANOTHER = "another chat template that writes it (chat_template.jinja in the model's folder)"
@@ -34,11 +34,12 @@ THOUGHTS = ("reasoning_content", "the thoughts in content")
 Found = tuple[list[Problem], list[str]]
 
 
-def rendering(data: DataSet, shape: str, model: Path, source: Callable[[str], str] = str) -> Found:
+def rendering(data: DataSet, shape: str, model: Path, *, marked: bool = True) -> Found:
     """Problems (with file and line) and notes on how the model's chat template writes the rows.
 
     Calibration rows need not be written in full: nothing is learnt from them.
-    ``source`` gives the template that a training uses in place of the model's own.
+    With ``marked`` only the replies of conversations are trained, for which a training may use another
+    version of the template (:func:`~ptx.models.marks.training_source`).
     """
     try:
         template = ChatTemplate.of(model)
@@ -46,6 +47,7 @@ def rendering(data: DataSet, shape: str, model: Path, source: Callable[[str], st
         return [Problem(f"{model}: {error}", "correct its chat_template.jinja")], []
     if template is None:
         return [], []
+    source = training_source if marked and shape == "messages" else str
     used = ChatTemplate({name: source(text) for name, text in template.sources.items()}, template.tokens)
     what = f"rendered by {sorted(used.sources.items())} {sorted(used.tokens.items())}"
     found: Found = data.once(what, shape, lambda: _check(data, shape, model, used))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,7 @@ def row_problems(data: DataSet, shape: str, model: Path, *, answers_only: bool =
 
     ``answers_only`` means that of conversations only the replies are trained.
     """
-    found = [*rendering(data, shape, model, marked_for(shape, answers_only=answers_only))[0]]
+    found = [*rendering(data, shape, model, marked=answers_only)[0]]
     if not (shape == "messages" and answers_only):
         found += left_out_problems(data, shape)
     return found + (ungiven_problems(data, shape) if shape == "prompts" else [])
@@ -117,13 +116,6 @@ def ungiven_problems(data: DataSet, shape: str) -> list[Problem]:
             what = f"{records[0].place}: this method does not give {name} to the chat template"
             found.append(Problem(f"{what}{more(records)}", f"leave them out on purpose: data.drop=[{name}]"))
     return found
-
-
-def marked_for(shape: str, *, answers_only: bool) -> Callable[[str], str]:
-    """What gives the template that rows of a shape are rendered with in training."""
-    from ptx.lm.template import training_source
-
-    return training_source if shape == "messages" and answers_only else str
 
 
 def _leaves_out(shape: str, row: dict[str, Any]) -> bool:

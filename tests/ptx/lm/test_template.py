@@ -35,18 +35,3 @@ def test_a_template_that_trl_can_mark_is_no_problem(unmarked):
 def test_a_broken_model_folder_is_left_to_the_core(unmarked):
     shutil.rmtree(unmarked)
     assert template.problems(unmarked) == []
-
-
-def test_every_template_that_trl_can_mark_is_found_without_importing_trl():
-    from trl import chat_template_utils as trl
-
-    names = [
-        name.removesuffix("_training_chat_template")
-        for name in vars(trl)
-        if name.endswith("_training_chat_template")
-    ]
-    known = [name for name in names if hasattr(trl, f"{name}_chat_template") and not name.startswith("get")]
-    assert len(known) > 20
-    for name in known:
-        plain, marked = getattr(trl, f"{name}_chat_template"), getattr(trl, f"{name}_training_chat_template")
-        assert template.training_source(plain) == marked

@@ -19,10 +19,10 @@ CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
 def told(tmp_path):
     """``told(template, row, ...)``: the problems and notes as lines."""
 
-    def ask(template, *rows, shape="messages", source=str):
+    def ask(template, *rows, shape="messages", marked=True):
         (tmp_path / "chat_template.jinja").write_text(template)
         (tmp_path / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-        problems, notes = rendering(open_data("x", tmp_path / "my.jsonl"), shape, tmp_path, source)
+        problems, notes = rendering(open_data("x", tmp_path / "my.jsonl"), shape, tmp_path, marked=marked)
         return [str(problem) for problem in problems], notes
 
     return ask
@@ -90,7 +90,7 @@ def test_names_and_marks_that_change_nothing_are_notes(told):
 def test_a_reply_that_is_not_trained_needs_a_mark_of_its_own(told):
     row = {"messages": [HI, {**HELLO, "weight": 0}, HI, HELLO]}
     one = "{% generation %}" + PLAIN + "{% endgeneration %}"
-    (problem,), _ = told(PLAIN, row, source=lambda _: one)
+    (problem,), _ = told(one, row)
     assert "does not mark every reply once, got 1 marks" in problem
     each = EACH + "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}{% endgeneration %}{% else %}"
     assert told(each + "{{ m.content }}{% endif %}{% endfor %}", row) == ([], [])
@@ -113,3 +113,18 @@ def test_sound_rows_and_a_model_without_a_template_give_nothing(told, tmp_path):
 def test_a_template_that_is_no_jinja_is_a_problem_of_the_model(told):
     (problem,), _ = told("{% for %}", {"messages": [HI, HELLO]})
     assert "the chat template cannot be read" in problem
+
+
+def test_the_template_is_the_one_that_is_trained_with(told):
+    """Qwen's own template drops the thoughts of earlier replies; TRL's version for training keeps them."""
+    from importlib.util import find_spec
+    from pathlib import Path
+
+    folder = Path(find_spec("trl").submodule_search_locations[0]) / "chat_templates"
+    thought = {**HELLO, "content": "<think>\nhm\n</think>\n\nhello"}
+    row = {"messages": [HI, thought, HI, {**thought, "content": "<think>\nso\n</think>\n\nbye"}]}
+    qwen = (folder / "qwen3.jinja").read_text()
+    assert told(qwen, row) == ([], [])
+    problems, notes = told(qwen, row, marked=False)
+    assert problems == []
+    assert len(notes) == 1
