@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from ptx.lm.evaluation.answers import marked
+from ptx.lm.evaluation.stated import is_maths, states, wanted_answer
 from ptx_judge.config import Rule
 
-WORD = re.compile(r"\w+(?:[.,:/-]\w+)*")
+WORD = re.compile(r"(?:(?<![\w)}\]])-(?=\d))?\w+(?:[.,:/-]\w+)*")
+WORDS_ALONE = re.compile(r"[\w\s.,:;!?-]*")  # a number or words, with nothing of a formula
 FORM = 0.1  # weight of the form beside the answer's 1
 LOOP = 0.5  # a text repeats itself if its share of distinct three-word runs is below this
 
@@ -27,8 +30,12 @@ def score(completion: str, reference: str | None, most: int) -> float:
 def holds(completion: str, reference: str, most: int) -> bool:
     """Whether the completion holds the reference's words side by side and in order.
 
-    It may have at most ``most`` words around them.
+    It may have at most ``most`` words around them. If the reference is a formula or marks its answer
+    (``####``, a box), the completion must state the same answer.
     """
+    answer = wanted_answer(reference)
+    if answer and (marked(reference) is not None or (is_maths(answer) and not WORDS_ALONE.fullmatch(answer))):
+        return len(words(completion)) - len(words(answer)) <= most and states(completion, reference) == 1.0
     said, wanted = words(completion), words(reference)
     if not wanted or len(said) - len(wanted) > most:
         return False

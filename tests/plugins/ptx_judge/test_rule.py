@@ -20,6 +20,24 @@ def test_the_reference_counts_as_words_side_by_side(completion, reference, found
     assert holds(completion, reference, 50) is found
 
 
+@pytest.mark.parametrize(
+    ("completion", "reference", "found"),
+    [
+        (r"It is $\sqrt{2}+1$.", r"\sqrt{2}-1", False),
+        (r"It is $\sqrt{2}-1$.", r"\sqrt{2}-1", True),
+        (r"\boxed{x^{2}+5}", r"x^{2}-7", False),
+        ("It is -5 degrees", "5", False),
+        ("It is -5 degrees", "-5", True),
+        ("That makes 72 clips.", "48/2 = 24\n#### 72", True),
+        ("That makes 24 clips.", "48/2 = 24\n#### 72", False),
+    ],
+)
+def test_a_formula_or_a_marked_answer_must_be_the_same_and_not_only_share_its_words(
+    completion, reference, found
+):
+    assert holds(completion, reference, 50) is found
+
+
 def test_listing_everything_is_not_answering():
     assert not holds(" ".join(map(str, range(100))), "19", 50)
 
