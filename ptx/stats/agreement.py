@@ -6,7 +6,7 @@ differ in their model of chance and in whether ratings may be missing.
 
 Intervals are Student's on Fisher's z (artanh of the coefficient), whose sampling distribution is far less
 skewed than that of the coefficient near 1; the standard errors are the closed forms named below. With perfect
-agreement every formula gives a width of zero. The lower bound then follows from Wilson's bound on the
+agreement every formula gives a width of zero. The lower bound then follows from the exact bound on the
 agreement: "none of n disagreed" does not prove that nobody ever will.
 """
 
@@ -118,7 +118,7 @@ def krippendorff_alpha(
 
 
 def _interval(value: float, squared_error: float, n: int, chance: float, level: float) -> Interval:
-    """Student's interval on Fisher's z; for perfect agreement, Wilson's lower bound."""
+    """Student's interval on Fisher's z; for perfect agreement, the exact lower bound."""
     if value >= 1 - 1e-12:
         least = proportion(n, n, level)[0]
         return 1.0, max(-1.0, (least - chance) / (1 - chance)), 1.0

@@ -41,8 +41,11 @@ def clopper_pearson(successes: float, n: float, level: float = LEVEL) -> tuple[f
 
 
 def is_counted(values: Sequence[float], span: Span | None) -> bool:
-    """Whether the values are counts of outcomes: all 0 or 1, or within a span and many of them the same."""
-    if all(value in (0, 1) for value in values):
+    """Whether the values are counts of outcomes: all 0 or 1, or within a span and many of them the same.
+
+    Zeros alone, without a known span, are no counts: of a score that is seldom above zero they say nothing.
+    """
+    if all(value in (0, 1) for value in values) and (span is not None or any(values)):
         return True
     if span is None or not all(span[0] <= value <= span[1] for value in values):
         return False

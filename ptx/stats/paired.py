@@ -229,9 +229,7 @@ def _item_error(
     if weights is None and width and is_counted(gaps, (-width, width)):
         return mean, _counted_error(gaps, groups, width, level)
     if all(gap == gaps[0] for gap in gaps):
-        # no spread: the sign test decides whether equal gaps could be chance
-        fewest = FEWEST if gaps[0] else FEWEST_EQUAL
-        return mean, MeanError(0.0, max(1.0, units - 1.0)) if units >= fewest else UNKNOWN
+        return mean, MeanError(0.0, units - 1.0) if units >= FEWEST_EQUAL else UNKNOWN
     return mean, mean_error(gaps, groups, weights, level)
 
 

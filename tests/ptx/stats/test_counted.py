@@ -23,6 +23,8 @@ def test_right_or_wrong_by_itself_is_clopper_and_pearson():
 
 def test_scores_of_which_many_are_the_same_are_counted_if_their_span_is_known():
     assert is_counted([0.0, 1.0, 1.0], None)
+    assert is_counted([0.0, 0.0, 0.0], (0.0, 1.0))
+    assert not is_counted([0.0, 0.0, 0.0], None)
     ties = [0.5, 0.5, 1.0, 0.0]
     assert is_counted(ties, (0.0, 1.0))
     assert not is_counted(ties, None)
