@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from ptx.data.derive import DERIVATIONS
-from ptx.data.names import MESSAGE_KEYS, USED
+from ptx.data.names import MESSAGE_KEYS, TEMPLATE_KEYS, USED
 from ptx.data.read import Record, Row, Table
 from ptx.data.records import column_word
 from ptx.data.shapes import COLUMNS, SHAPES, Form, has_value
@@ -44,23 +45,22 @@ class Source:
         """The native shape, and the shapes that follow from it."""
         return [self.native, *(shape for shape, origins in DERIVATIONS.items() if self.form.shape in origins)]
 
-    @property
+    @cached_property
     def unused(self) -> list[str]:
         """The columns and keys of messages that no training reads."""
         rest = [column for column in self.table.columns if column not in self.form.used]
         rows = [record.row for record in self.table.records]
         columns = [column for column in rest if any(has_value(row.get(column)) for row in rows)]
+        return [*columns, *(f"{key} of messages" for key in self._keys if key not in MESSAGE_KEYS)]
+
+    @cached_property
+    def _keys(self) -> list[str]:
+        """The keys that messages have."""
         held = [name for name in COLUMNS.get(self.form.shape, ()) if name not in ("answer", "label")]
-        keys = dict.fromkeys(
-            key
-            for record in self.records
-            for name in held
-            if is_turns(record.row.get(name))
-            for turn in record.row[name]
-            for key in turn
-            if key not in MESSAGE_KEYS
+        values = [record.row.get(name) for record in self.records for name in held]
+        return list(
+            dict.fromkeys(key for turns in values if is_turns(turns) for turn in turns or () for key in turn)
         )
-        return [*columns, *(f"{key} of messages" for key in keys)]
 
     def _untrained(self, shape: str) -> int:
         """The number of replies of conversations that the file takes out of training."""
@@ -86,6 +86,8 @@ class Source:
             notes.append("replies in the history are trained too")
         if "context" in self.form.parts:
             notes.append(f"column {self.form.parts['context']} put below the prompt")
+        if written := [key for key in TEMPLATE_KEYS if key in self._keys]:
+            notes.append(f"{' and '.join(written)} of messages for the chat template to write")
         if untrained := self._untrained(shape):
             notes.append(f"{untrained} replies read and not trained")
         if extra := self.unused:

@@ -39,8 +39,10 @@ TRAINED_IF = ("weight", "train", "training", "loss", "trainable")
 TRAINED_IN_PARTS = ("train_detail", "training_detail", "loss_scale", "loss_mask")
 #: keys of a message: what was thought before the content; read under the first of these names
 REASONING = ("reasoning_content", "reasoning", "thinking")
-#: keys of a message that a template writes or that must not be lost; all others are named as not used
-MESSAGE_KEYS = ("role", "content", "reasoning_content", "tool_calls", "name", "tool_call_id", "train")
+#: keys of a message beside its content that must not be lost
+TEMPLATE_KEYS = ("reasoning_content", "tool_calls")
+#: keys of a message that have a meaning; all others are named as not trained on
+MESSAGE_KEYS = ("role", "content", *TEMPLATE_KEYS, "name", "tool_call_id", "train")
 
 #: names for the roles (lower case) that files use; the canonical ones are in ptx.data.turns.ROLES
 ROLE_NAMES: dict[str, str] = {
