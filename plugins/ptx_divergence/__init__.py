@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from typing_extensions import override
+
 from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
-from ptx.lm.evaluation.texts import problems
+from ptx.lm.evaluation.texts import amount, problems
 
 
 @dataclass
@@ -44,6 +46,10 @@ class Divergence(Evaluator):
     def __post_init__(self) -> None:
         for name, least in (("tokens", 2), ("block", 1), ("limit", 2), ("likeliest", 1)):
             must_be_at_least(f"eval.divergence.{name}", getattr(self, name), least, max(least, 100))
+
+    @override
+    def work(self) -> str:
+        return f"{amount(self.texts, block=self.block, limit=self.limit)}, and the baseline reads them once"
 
     def inputs(self) -> list[Path]:
         """The texts."""

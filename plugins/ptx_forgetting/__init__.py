@@ -22,8 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from typing_extensions import override
+
 from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
-from ptx.lm.evaluation.texts import problems
+from ptx.lm.evaluation.texts import amount, problems
 
 EMBEDDED = Path(__file__).parent / "data" / "general.jsonl"
 
@@ -62,6 +64,11 @@ class Forgetting(Evaluator):
     def files(self) -> list[str]:
         """The given texts, else the embedded one."""
         return self.texts or [str(EMBEDDED)]
+
+    @override
+    def work(self) -> str:
+        read = amount(self.files(), block=self.block, limit=self.limit)
+        return f"{read}, and the original model reads them once"
 
     def inputs(self) -> list[Path]:
         """The texts."""

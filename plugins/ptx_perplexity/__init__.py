@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from typing_extensions import override
+
 from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
-from ptx.lm.evaluation.texts import problems
+from ptx.lm.evaluation.texts import amount, problems
 from ptx.models import inspection
 
 MOST_WINDOW = 2048
@@ -71,6 +73,10 @@ class Perplexity(Evaluator):
     def reading(self) -> dict[str, Any]:
         """The settings that cut texts into rows."""
         return {"block": self.block, "separator": self.separator, "segments": self.segments}
+
+    @override
+    def work(self) -> str:
+        return amount(self.texts, limit=self.limit, **self.reading())
 
     def inputs(self) -> list[Path]:
         """The texts."""

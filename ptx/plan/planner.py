@@ -92,6 +92,8 @@ class _Planner:
         if len(self.problems) > before:
             return []
 
+        read = {name: evaluator.work() for name, evaluator in config.eval.items()}
+        self.notes += [f"eval.{name} reads {work}" for name, work in read.items() if work]
         known: dict[str, Any] = {
             "verb": self.verb,
             "sweep": self.sweep,

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ptx import ConfigError, Problem
 from ptx.data.files import SUFFIXES, stem_of, suffix_of
@@ -76,6 +77,12 @@ def _read(
     if not texts:
         raise ConfigError(Problem(f"{file} holds no text", "give a file with text in it"))
     return texts
+
+
+def amount(files: Sequence[str], **reading: Any) -> str:
+    """The amount of text in ``files``, read as :func:`read` does: ``220 texts (80 kB)``."""
+    texts = [text for file in files for text in read(file, **reading)]
+    return f"{len(texts)} texts ({sum(text.bytes for text in texts) / 1000:,.0f} kB)"
 
 
 def _pieces(path: Path, block: int, separator: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -129,7 +129,7 @@ def test_a_damaged_record_counts_as_unfinished(toy_host, desk, name, content):
 def test_a_full_disk_is_explained_also_where_a_library_has_wrapped_the_error():
     wrapped = RuntimeError(f"writing failed: {OSError(errno.ENOSPC, 'No space left on device')}")
     assert error_record(wrapped)["message"] == (
-        "no space left on the disk (while writing); free some space or use out=/another/disk"
+        "no space left on the disk (while writing); free some space or use out=/another/disk/ptx-out"
     )
     assert error_record(ValueError("plain"))["message"] == "plain"
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from ptx import ConfigError
-from ptx.lm.evaluation.texts import name_of, problems, read
+from ptx.lm.evaluation.texts import amount, name_of, problems, read
 
 STORY = "Once there was a fish named Fin. He swam near the shore and saw a crab.\n"
 
@@ -75,3 +75,10 @@ def test_every_file_that_cannot_be_read_is_a_problem(rows, tmp_path):
 
 def test_readable_texts_are_no_problem(rows):
     assert problems("perplexity", [str(rows("stories.jsonl", [{"text": "a"}]))], block=100) == []
+
+
+def test_the_amount_of_text_is_told_for_the_plan(tmp_path):
+    file = tmp_path / "a.txt"
+    file.write_text("one<|endoftext|>two\n<|endoftext|>" + "x" * 1994)
+    assert amount([str(file)], block=100) == "3 texts (2 kB)"
+    assert amount([str(file)], block=100, limit=1) == "1 texts (0 kB)"
