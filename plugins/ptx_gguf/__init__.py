@@ -39,7 +39,12 @@ class Gguf(Runtime):
     type: str = setting("q8_0", f"of the weight matrices: {', '.join(TYPES)}; vectors stay f32")
     max_perplexity_ratio: float = setting(
         1.25,
-        "the step fails if the file's perplexity on the model's own text, divided by the model's, is larger",
+        "a file passes if its perplexity on the model's own text, divided by the model's, is at most this",
+    )
+    tries: int = setting(
+        6,
+        "files that are written at most, in the order of their bytes, until one passes (larger types where"
+        " rounding costs the most); 1: as asked, or the step fails",
     )
     context: int = setting(
         4096,
@@ -53,13 +58,14 @@ class Gguf(Runtime):
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         must_be_at_least("runtime.context", self.context, 16, 4096)
         must_be_at_least("runtime.slots", self.slots, 1, 1)
+        must_be_at_least("runtime.tries", self.tries, 1, 6)
 
 
 @hookimpl
 def ptx_choices() -> list[Choice]:
     """``runtime=gguf``."""
     libraries = ("gguf", "xllamacpp", "transformers", "torch")
-    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="3")]
+    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="4")]
 
 
 @hookimpl

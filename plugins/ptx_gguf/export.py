@@ -1,50 +1,52 @@
-"""Write the GGUF file. Names, orders and formats come from llama.cpp's ``gguf`` package.
+"""The export step: write the file, read it back with two readers, compare, and keep the smallest that passes.
 
-The few rules that are missing there are implemented here:
-
-- llama's query and key rows are interleaved per head, because llama.cpp rotates neighbouring pairs and
-  transformers rotates halves
-- vectors (norms, biases) stay float32; a matrix whose rows are no whole number of blocks stays float16, and
-  the user is told its name
-- an output layer that is tied to the embedding is not written twice
+A type that is too far from the model is followed by mixtures of larger ones: what each type would cost in
+each matrix is predicted from one backward pass (:mod:`ptx.lm.serving.sensitivity`).
 """
 
 from __future__ import annotations
 
+import math
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gguf
-import numpy as np
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType, GGUFWriter, LlamaFileType
-from numpy.typing import NDArray
+import torch
+from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
+from torch import Tensor
 
 from ptx import ModelRef, Run, StepError
 from ptx.lm.load import weights_of
-from ptx.lm.serving.dense import open_original
-from ptx.lm.serving.fidelity import check, compare, compare_drawn, logits_of, openings, own_text
+from ptx.lm.serving.fidelity import Fidelity, check, logits_of
+from ptx.lm.serving.mixed import Menu, plans, predicted
+from ptx.lm.serving.reference import Reference
+from ptx.lm.serving.sensitivity import priced
+from ptx.lm.serving.tries import Tried, Try, check_tried, formats_of, smallest_that_passes
 from ptx.models.inspection import inspect
 from ptx.models.package import write_package
 from ptx_gguf import Gguf
-from ptx_gguf.checks import ARCHITECTURES
+from ptx_gguf.files import block_of, context_of, write
 from ptx_gguf.model import FILE, GgufLanguageModel
-from ptx_gguf.vocabulary import add_vocabulary
+from ptx_gguf.splits import check_splits, differing
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SERVE = "llama-server -m {folder}/model.gguf"
-#: names in LlamaFileType; "mostly", because vectors keep their type
-FILE_TYPES = {"f32": "ALL_F32"}
+INSTEAD = "runtime.type=q8_0 or a larger runtime.max_perplexity_ratio"
+BLOCK = 32  # weights that share a scale, in all of them
+#: what a matrix may have instead of the type that was asked for, by bits per weight
+LARGER = ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0")
 
 
 class ReadBack:
     """The file as an independent reader understands it, with the one method that a comparison needs."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, model: PreTrainedModel) -> None:
         from transformers import AutoModelForCausalLM
 
         try:
@@ -55,6 +57,13 @@ class ReadBack:
             raise StepError(
                 f"transformers cannot read the file back: {type(error).__name__}: {error}"
             ) from error
+        # transformers ignores the factors of the rotary frequencies; llama.cpp reads them
+        ours, theirs = (
+            [module for module in network.modules() if hasattr(module, "inv_freq")]
+            for network in (model, self.network)
+        )
+        for one, other in zip(ours, theirs, strict=True):
+            other.inv_freq = one.inv_freq
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
         """Return the scores of the next token after each token, row by row."""
@@ -68,55 +77,142 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
     Raises:
         StepError: the file cannot be read back, or does not equal the model (with the figures).
     """
-    network, tokenizer = open_original(run, model)
-    folder = run.folder / "model"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    pre, kept = write(network, tokenizer_folder(run, model, tokenizer), folder / FILE, config.type)
-    if kept:
-        run.say(
-            f"{len(kept)} matrices stay f16, since {config.type} has blocks of {block_of(config.type)}:"
-            f" {', '.join(kept[:3])}"
+    reference = Reference.of(run, model, config.context)
+    export = Export(run, config, model, reference)
+    tried = smallest_that_passes(export.tries(), export.most, config.tries)
+    check_tried(tried, f"the {tried.kept.name} file, read back,", export.most, INSTEAD)
+    return export.finish(tried)
+
+
+@dataclass
+class Export:
+    """One export, and what its tries share."""
+
+    run: Run
+    config: Gguf
+    model: ModelRef
+    reference: Reference
+    splits: str = ""
+    kept: dict[str, list[str]] = field(default_factory=dict)  # by try: matrices in f16
+
+    @property
+    def most(self) -> float:
+        """The largest allowed perplexity, divided by the model's."""
+        return self.config.max_perplexity_ratio if self.config.type.startswith("q") else 1.001
+
+    def tries(self) -> Iterator[list[Try]]:
+        """The type that was asked for; then mixtures of larger ones, and the largest everywhere."""
+        yield [self.written(self.config.type)]
+        if not self.config.type.startswith("q"):
+            return
+        menu = self.menu()
+        for plan in plans(menu, math.log(self.config.max_perplexity_ratio)):
+            name = f"mixed to {predicted(menu, plan):.2g} nats"
+            yield [self.written(name, plan, predicted(menu, plan))]
+        yield [self.written("q8_0", dict.fromkeys(menu, "q8_0"))]
+
+    def menu(self) -> Menu:
+        """The bytes and the predicted cost of each type for each matrix."""
+        network = self.reference.network
+        bits = {kind: GGML_QUANT_SIZES[GGMLQuantizationType[kind.upper()]] for kind in LARGER}
+        tied = network.config.get_text_config().tie_word_embeddings
+        layers: dict[str, list[str]] = {}
+        formats: dict[str, dict[str, float]] = {}
+        for name, module in network.named_modules():
+            if not isinstance(module, torch.nn.Linear | torch.nn.Embedding) or module.weight.shape[1] % BLOCK:
+                continue
+            first = name.endswith("lm_head") and tied
+            key = next(iter(layers)) if first else f"{name}.weight"
+            layers.setdefault(key, []).append(name)
+            formats[key] = {
+                kind: module.weight.numel() / block * size
+                for kind, (block, size) in bits.items()
+                if size / block >= bits[self.config.type][1] / bits[self.config.type][0]
+            }
+        return priced(network, self.reference.further_texts(), layers, formats, _rounded)
+
+    def written(self, name: str, plan: Mapping[str, str] | None = None, expected: float = math.nan) -> Try:
+        """Write the file in a folder of its own, and compare what transformers reads with the model."""
+        folder = self.run.folder / f"built-{name.replace(' ', '-')}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        vocabulary = tokenizer_folder(self.run, self.model, self.reference.tokenizer)
+        network = self.reference.network
+        self.splits, self.kept[name] = write(network, vocabulary, folder / FILE, self.config.type, plan)
+        found = self.reference.compare(ReadBack(folder, network))  # type: ignore[arg-type]
+        size = (folder / FILE).stat().st_size
+        made = Try(name, folder, size, found, formats_of(plan) if plan else name, expected)
+        self.run.say(made.line())
+        return made
+
+    def finish(self, tried: Tried) -> ModelRef:
+        """Compare what llama.cpp serves with the model, and describe the package.
+
+        Raises:
+            StepError: llama.cpp serves another model, or splits text otherwise.
+        """
+        run, config, kept = self.run, self.config, tried.kept
+        if stays := self.kept[kept.name]:
+            kind = config.type
+            run.say(
+                f"{len(stays)} matrices stay f16, since {kind} has blocks of {block_of(kind)}: {stays[:3]}"
+            )
+        folder = kept.folder.rename(run.folder / "model")
+        self.reference.tokenizer.save_pretrained(folder)
+        write_package(folder, "gguf", self.model.digest, self.facts(tried))
+        found, more = self.served(folder)
+        facts = self.facts(tried) | more | {"fidelity": [vars(found.kl), vars(found.flips)]}
+        write_package(folder, "gguf", self.model.digest, facts)
+        package = ModelRef.of(folder, "package")
+        read = kept.fidelity.kl.value
+        run.event(
+            "export", pre_tokenizer=self.splits, kept_f16=len(stays), read_back_kl=read, ways=tried.rows()
         )
-    if pre == "default":
-        run.say(
-            "no pre-tokenizer of llama.cpp is certain to be this model's: token boundaries are not assured"
-        )
-    tokenizer.save_pretrained(folder)
-    rows = own_text(network, tokenizer, run.seed)
-    read = compare(logits_of(network), ReadBack(folder), rows)  # type: ignore[arg-type]
-    most = config.max_perplexity_ratio if config.type.startswith("q") else 1.001
-    instead = "runtime.type=q8_0 or a larger runtime.max_perplexity_ratio"
-    check(read, f"the {config.type} file, read back,", most, instead)
-    facts = {
-        "precision": config.type,
-        "parameters": inspect(weights_of(model.path)).parameters,
-        "serve": SERVE,
-        "made_with": {name: version(name) for name in ("gguf", "xllamacpp")},
-        "pre_tokenizer": pre,
-        "kept_f16": kept,
-        **limits(network),
-    }
-    write_package(folder, "gguf", model.digest, facts)
-    served = GgufLanguageModel(folder, config.context)
-    try:
-        found = compare_drawn(logits_of(network), served, rows, openings(tokenizer))
-    finally:
-        served.close()
-    run.say(f"on llama.cpp: {found.figures}")
-    check(found, f"the {config.type} file on llama.cpp", most, instead)
-    write_package(folder, "gguf", model.digest, facts | {"fidelity": [vars(found.kl), vars(found.flips)]})
-    package = ModelRef.of(folder, "package")
-    run.event("export", pre_tokenizer=pre, kept_f16=len(kept), read_back_kl=read.kl.value)
-    run.log({**found.numbers(), "bytes": float(package.bytes), "bytes_before": float(model.bytes)}, 1, 1)
-    return package
+        sizes = {"bytes": float(package.bytes), "bytes_before": float(self.model.bytes)}
+        run.log({**found.numbers(), **sizes}, 1, 1)
+        return package
+
+    def served(self, folder: Path) -> tuple[Fidelity, dict[str, Any]]:
+        """Compare on llama.cpp: short texts, one beyond the boundaries of the configuration, and splits."""
+        lm = GgufLanguageModel(folder, self.config.context)
+        what = f"the {self.config.type} file on llama.cpp"
+        try:
+            found = self.reference.compare_drawn(lm)
+            self.run.say(f"on llama.cpp: {found.figures}")
+            check(found, what, self.most, INSTEAD)
+            long = self.reference.check_long(lm, found, what, drawn=True)
+            texts = differing(lm, self.reference.tokenizer)
+        finally:
+            lm.close()
+        if line := check_splits(texts):
+            self.run.say(line)
+        return found, {"long_text": long, "split_otherwise": texts}
+
+    def facts(self, tried: Tried) -> dict[str, Any]:
+        """The further facts in ``package.json``."""
+        return {
+            "precision": self.config.type,
+            "parameters": inspect(weights_of(self.model.path)).parameters,
+            "serve": SERVE,
+            "made_with": {name: version(name) for name in ("gguf", "xllamacpp")},
+            "pre_tokenizer": self.splits,
+            "kept_f16": self.kept[tried.kept.name],
+            "formats": tried.kept.formats,
+            "tries": tried.rows(),
+            **limits(self.reference.network),
+        }
+
+
+def _rounded(kind: str, weight: Tensor) -> Tensor:
+    wanted = GGMLQuantizationType[kind.upper()]
+    return torch.from_numpy(gguf.dequantize(gguf.quantize(weight.float().numpy(), wanted), wanted))
 
 
 def limits(network: PreTrainedModel) -> dict[str, Any]:
     """Return the limits that a server of the package must know."""
     config = network.config.get_text_config()
     return {
-        "context_length": config.max_position_embeddings,
+        "context_length": context_of(config),
         "vocab_size": config.vocab_size,
         "eos_token_id": network.generation_config.eos_token_id,
     }
@@ -132,83 +228,3 @@ def tokenizer_folder(run: Run, model: ModelRef, tokenizer: PreTrainedTokenizerBa
     folder = run.checkpoints / "tokenizer"
     tokenizer.save_pretrained(folder)
     return folder
-
-
-def write(network: PreTrainedModel, vocabulary: Path, file: Path, kind: str) -> tuple[str, list[str]]:
-    """Write the file; return the pre-tokenizer's name and the matrices that cannot have format ``kind``."""
-    config = network.config.get_text_config()
-    arch = ARCHITECTURES[next(name for name in network.config.architectures if name in ARCHITECTURES)]
-    writer = GGUFWriter(None, arch)
-    add_shape(writer, config)
-    writer.add_file_type(LlamaFileType[FILE_TYPES.get(kind, f"MOSTLY_{kind.upper()}")])
-    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    pre = add_vocabulary(writer, vocabulary, config.vocab_size)
-    kept = []
-    for name, tensor in tensors_of(network, arch, config):
-        wanted = type_of(name, tensor.shape, kind)
-        if tensor.ndim == 2 and wanted is GGMLQuantizationType.F16 and kind != "f16":
-            kept.append(name)
-        writer.add_tensor(name, gguf.quantize(tensor, wanted), raw_dtype=wanted)
-    writer.write_header_to_file(file)
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    return pre, kept
-
-
-def add_shape(writer: GGUFWriter, config: Any) -> None:
-    """Write the model's sizes."""
-    heads = config.num_attention_heads
-    head = getattr(config, "head_dim", None) or config.hidden_size // heads
-    writer.add_context_length(config.max_position_embeddings)
-    writer.add_embedding_length(config.hidden_size)
-    writer.add_block_count(config.num_hidden_layers)
-    writer.add_feed_forward_length(config.intermediate_size)
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(getattr(config, "num_key_value_heads", None) or heads)
-    writer.add_key_length(head)
-    writer.add_value_length(head)
-    writer.add_rope_dimension_count(head)
-    writer.add_rope_freq_base(float(config.rope_parameters["rope_theta"]))
-    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
-    writer.add_vocab_size(config.vocab_size)
-
-
-def tensors_of(network: PreTrainedModel, arch: str, config: Any) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Yield every weight with llama.cpp's name, in its order of rows."""
-    archs = {name: key for key, name in gguf.MODEL_ARCH_NAMES.items()}
-    names = gguf.get_tensor_name_map(archs[arch], config.num_hidden_layers)
-    tied = config.tie_word_embeddings
-    for name, tensor in network.state_dict().items():
-        if tied and name == "lm_head.weight":
-            continue
-        found = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if found is None:
-            raise StepError(f"llama.cpp's {arch} has no place for {name} {tuple(tensor.shape)}")
-        value = tensor.float().numpy()
-        if arch == "llama" and name.endswith(("q_proj.weight", "k_proj.weight")):
-            heads = config.num_attention_heads if "q_proj" in name else config.num_key_value_heads
-            value = interleaved(value, heads)
-        yield found, value
-
-
-def interleaved(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
-    """Reorder the rows of each head (O / heads) from (first half, second half) to neighbouring pairs."""
-    outputs, inputs = weight.shape
-    paired = weight.reshape(heads, 2, outputs // heads // 2, inputs).swapaxes(1, 2)
-    return np.ascontiguousarray(paired.reshape(outputs, inputs))
-
-
-def type_of(name: str, shape: Sequence[int], kind: str) -> GGMLQuantizationType:
-    """Return the format of a tensor.
-
-    Vectors are f32; matrices are ``kind``, or f16 where their rows are no whole number of its blocks.
-    """
-    if len(shape) < 2 or name.endswith("_norm.weight"):
-        return GGMLQuantizationType.F32
-    return GGMLQuantizationType[kind.upper()] if shape[-1] % block_of(kind) == 0 else GGMLQuantizationType.F16
-
-
-def block_of(kind: str) -> int:
-    """Return how many weights share a scale."""
-    return int(GGML_QUANT_SIZES[GGMLQuantizationType[kind.upper()]][0])

@@ -1,8 +1,10 @@
-"""``runtime=onnx``: ONNX Runtime GenAI serves a package, on the CPU, that its own model builder made.
+"""``runtime=onnx``: ONNX Runtime GenAI serves a package, on the CPU, that its own model builder converted.
 
-The export is a step. An adapter is merged first, the builder converts the folder offline, and the package is
-opened and compared with the model on text that the model writes itself. A checkpoint with packed weights
-(GPTQ, AWQ as compressed-tensors) keeps its integers and scales where the builder's format can hold them
+The export is a step. An adapter is merged first, and the builder converts the folder offline, unrounded. The
+graph has to equal the model on text that the model writes itself, also on a text longer than its windows.
+Then it is rounded as asked; if that is too far from the model, further ways are tried in the order of their
+bytes, and the smallest that passes is kept. A checkpoint with packed weights (GPTQ, AWQ as
+compressed-tensors) keeps its integers and scales where the builder's format can hold them
 (``weights=packed``). Otherwise they are unpacked and rounded again, and the record says so.
 """
 
@@ -27,7 +29,7 @@ from ptx import (
 )
 
 PRECISIONS = ("auto", "fp32", "int8", "int4")
-ALGORITHMS = ("default", "rtn", "k_quant")
+ALGORITHMS = ("rtn", "k_quant")
 BLOCKS = (16, 32, 64, 128, 256)
 HEADS = ("auto", "fp32", "int8", "int4")
 WEIGHTS = ("auto", "packed", "dense")
@@ -47,10 +49,10 @@ class Onnx(Runtime):
         " stored, fp32 where it is dense",
     )
     block_size: int = setting(32, "neighbouring weights that share a scale: 16, 32, 64, 128 or 256")
-    symmetric: bool = setting(True, "no zero point; false stores one per block")
+    symmetric: bool = setting(False, "no zero point; false stores one per block")
     algorithm: str = setting(
         "k_quant",
-        "how weights are rounded: k_quant (llama.cpp's least-squares scales), rtn or default (to nearest)",
+        "how weights are rounded: k_quant (llama.cpp's least-squares scales) or rtn (to nearest)",
     )
     accuracy_level: int = setting(
         4, "arithmetic inside a product: 4 rounds activations to int8 (fast), 1 computes in float32 (exact)"
@@ -71,8 +73,13 @@ class Onnx(Runtime):
     )
     max_perplexity_ratio: float = setting(
         1.25,
-        "the step fails if the quantised package's perplexity on the model's own text, divided by the"
-        " model's, is larger",
+        "a quantised package passes if its perplexity on the model's own text, divided by the model's, is at"
+        " most this",
+    )
+    tries: int = setting(
+        6,
+        "packages that are built at most, in the order of their bytes, until one passes (offsets, smaller"
+        " blocks and 8 bits where rounding costs the most); 1: as asked, or the step fails",
     )
     args: dict[str, Any] = setting({}, "further extra_options of the builder, such as fuse_mlp_gate_up: true")
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
@@ -96,19 +103,9 @@ class Onnx(Runtime):
             raise ValueError(
                 f"runtime.mixed=true needs runtime.precision=int4, got {self.precision}; leave it out"
             )
-        if (
-            self.algorithm == "default"
-            and self.precision == "int4"
-            and (self.head == "int8" or not self.symmetric)
-        ):
-            what = "runtime.head=int8" if self.head == "int8" else "runtime.symmetric=false"
-            # builder 0.18 and its default algorithm use different names for the tied embedding's weights
-            raise ValueError(
-                f"{what} with runtime.algorithm=default gives a graph that cannot be loaded; try"
-                " runtime.algorithm=k_quant"
-            )
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         must_be_at_least("runtime.batch_size", self.batch_size, 1, 8)
+        must_be_at_least("runtime.tries", self.tries, 1, 6)
 
 
 @hookimpl
@@ -123,7 +120,8 @@ def ptx_choices() -> list[Choice]:
         "torch",
         "compressed-tensors",
     )
-    return [Choice("runtime", "onnx", Onnx, "ONNX Runtime GenAI on the CPU: fp32, int8, int4", libraries)]
+    about = "ONNX Runtime GenAI on the CPU: fp32, int8, int4"
+    return [Choice("runtime", "onnx", Onnx, about, libraries, version="2")]
 
 
 @hookimpl

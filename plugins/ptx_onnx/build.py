@@ -23,28 +23,22 @@ HEAD, EMBEDDING = "/lm_head/MatMul", "/model/embed_tokens/Gather"
 
 
 def options_of(config: Onnx) -> dict[str, Any]:
-    """Return the builder's ``--extra_options`` for ``config``."""
-    options: dict[str, Any] = {"hf_token": False}
+    """Return the builder's ``--extra_options``.
+
+    It converts, and takes over the integers that a checkpoint brings. What is float afterwards is rounded
+    elsewhere.
+    """
+    options: dict[str, Any] = {"hf_token": False, "windowed_kv_cache": False}
     if config.precision == "fp32":
         return options
-    options |= {
-        "block_size": config.block_size,
-        "is_symmetric": config.symmetric,
+    return options | {
         "accuracy_level": config.accuracy_level,
+        "nodes_to_exclude": f"{HEAD},{EMBEDDING}",
     }
-    options |= {
-        "algo_config": config.algorithm,
-        "op_types_to_quantize": "MatMul/Gather" if config.precision == "int4" else "MatMul",
-    }
-    if config.head == "fp32":
-        options["nodes_to_exclude"] = f"{HEAD},{EMBEDDING}"
-    placed = ["last_matmul:int8"] if config.head == "int8" and config.precision == "int4" else []
-    placed += ["mixed_layers:int8"] if config.mixed else []
-    return options | ({"matmul_mixed_precision": ",".join(placed)} if placed else {})
 
 
 def build(config: Onnx, source: Path, out: Path, extra: dict[str, Any], scratch: Path) -> None:
-    """Build a package in ``out`` from the model folder ``source``.
+    """Build a package in ``out`` from the model folder ``source``, in float32 unless its weights are packed.
 
     Raises:
         StepError: the builder failed; the message has the end of its output.

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import math
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from ptx import Compressor, Problem, RunConfig, did_you_mean
 from ptx.files import read_json
 from ptx.models.inspection import problems as model_problems
 from ptx.models.package import read_package
-from ptx_onnx import BLOCKS, Onnx
+from ptx.models.traits import Refusal, Traits, refused
+from ptx_onnx import Onnx
 
-#: text decoders that the builder of onnxruntime-genai 0.18 converts for the CPU; a test compares them with
-#: its source
+#: text decoders that the builder of onnxruntime-genai 0.18 converts for the CPU, and that give the model's
+#: own logits on long texts; a test compares them with its source
 ARCHITECTURES = (
     "Ernie4_5ForCausalLM",
     "Gemma2ForCausalLM",
-    "Gemma3ForCausalLM",
     "GemmaForCausalLM",
     "GraniteForCausalLM",
     "HunYuanDenseV1ForCausalLM",
@@ -27,14 +25,46 @@ ARCHITECTURES = (
     "LlamaForCausalLM",
     "MistralForCausalLM",
     "NemotronForCausalLM",
-    "OlmoForCausalLM",
     "Phi3ForCausalLM",
     "PhiForCausalLM",
     "Qwen2ForCausalLM",
     "Qwen3ForCausalLM",
     "SmolLM3ForCausalLM",
 )
-HEAD_MULTIPLE = 16
+#: rotary embeddings that are the same for every length up to the context: their tables are the model's own
+STATIC_ROPES = {"default", "linear", "llama3", "yarn", "dynamic"}
+MULTIPLE = 16
+REFUSED = (
+    Refusal(
+        lambda traits: not set(traits.architectures) & set(ARCHITECTURES),
+        "has a model builder that cannot convert {traits.architectures[0]}",
+    ),
+    Refusal(
+        lambda traits: (traits.head_size or MULTIPLE) % MULTIPLE,
+        "needs attention heads whose size is a multiple of 16; those of the model have {traits.head_size}",
+    ),
+    Refusal(
+        lambda traits: (
+            (traits.head_size or 0) % MULTIPLE == 0 and (traits.rotary_size or MULTIPLE) % MULTIPLE
+        ),
+        "rotates multiples of 16 numbers of a head, and the model rotates {traits.rotary_size}",
+    ),
+    Refusal(
+        lambda traits: traits.rope not in STATIC_ROPES,
+        "cannot write the rotary scaling {traits.rope!r}, which changes with the length of the text",
+    ),
+    Refusal(
+        lambda traits: traits.window is not None,
+        "has an attention that sometimes reads stale memory with a sliding window (ONNX Runtime 1.31), and"
+        " the model has one of {traits.window} tokens",
+        "use runtime=hf, or serve texts within the window: a copy of the folder whose config.json says"
+        ' "max_position_embeddings": {traits.window}',
+    ),
+    Refusal(
+        lambda traits: "Phi3ForCausalLM" in traits.architectures and traits.rotary_size != traits.head_size,
+        "cannot write a Phi-3 that rotates {traits.rotary_size} of {traits.head_size} numbers of a head",
+    ),
+)
 OPTION = re.compile(r"^ {16}(\w+) = ", re.MULTILINE)
 MODULES = {
     "onnxruntime_genai": "onnxruntime-genai",
@@ -66,13 +96,7 @@ def problems(config: RunConfig, runtime: Onnx, model: Path) -> list[Problem]:
     if runtime.weights == "packed" and not packs:
         what = f"runtime.weights=packed, but {model} is not quantised and nothing in the run quantises it"
         found.append(Problem(what, "leave runtime.weights=auto, or add compress=[gptq]"))
-    text = described.get("text_config") or described
-    return (
-        found
-        + architecture_problems(model, described)
-        + head_problems(model, text)
-        + block_problems(runtime, text)
-    )
+    return found + refused("onnx", model, Traits.of(described), REFUSED)
 
 
 def argument_problems(runtime: Onnx) -> list[Problem]:
@@ -87,80 +111,3 @@ def argument_problems(runtime: Onnx) -> list[Problem]:
         for n in runtime.args
         if n not in known
     ]
-
-
-def architecture_problems(model: Path, described: dict[str, Any]) -> list[Problem]:
-    """Report an architecture that the builder does not know."""
-    names = [str(name) for name in described.get("architectures") or ["no architecture"]]
-    if any(name in ARCHITECTURES for name in names):
-        return []
-    hint = did_you_mean(names[0], ARCHITECTURES)
-    return [
-        Problem(
-            f"runtime=onnx: its model builder cannot convert {names[0]} ({model}). {hint}".strip(),
-            "use runtime=hf",
-        )
-    ]
-
-
-def head_problems(model: Path, described: dict[str, Any]) -> list[Problem]:
-    """Report an attention head size that is no multiple of 16.
-
-    The builder converts any size; the attention kernel fails later, or computes something else.
-    """
-    size = head_size(described)
-    if size is None or size % HEAD_MULTIPLE == 0:
-        return []
-    what = (
-        f"runtime=onnx needs attention heads whose size is a multiple of {HEAD_MULTIPLE}; those of {model}"
-        f" have {size}"
-    )
-    return [Problem(what, "use runtime=hf")]
-
-
-def block_problems(runtime: Onnx, described: dict[str, Any]) -> list[Problem]:
-    """Report rows with an odd number of blocks where they need zero points.
-
-    4-bit zero points are stored in pairs, and the quantiser of ONNX Runtime 1.31 fails on an odd number of
-    them.
-    """
-    if runtime.precision != "int4" or (runtime.algorithm != "k_quant" and runtime.symmetric):
-        return []
-    widths = sorted(
-        {int(described[name]) for name in ("hidden_size", "intermediate_size") if described.get(name)}
-    )
-    odd = [width for width in widths if math.ceil(width / runtime.block_size) % 2]
-    if not odd:
-        return []
-    fitting = next(
-        (
-            block
-            for block in sorted(BLOCKS, reverse=True)
-            if all(math.ceil(width / block) % 2 == 0 for width in widths)
-        ),
-        None,
-    )
-    what = (
-        f"runtime.block_size={runtime.block_size} cuts a row of {odd[0]} weights into an odd number of"
-        " blocks, which cannot hold zero points"
-    )
-    return [
-        Problem(
-            what,
-            (
-                f"try runtime.block_size={fitting}"
-                if fitting
-                else "try runtime.algorithm=rtn runtime.symmetric=true"
-            ),
-        )
-    ]
-
-
-def head_size(described: dict[str, Any]) -> int | None:
-    """Return the size of an attention head, where config.json states it."""
-    if described.get("head_dim"):
-        return int(described["head_dim"])
-    try:
-        return int(described["hidden_size"]) // int(described["num_attention_heads"])
-    except (KeyError, TypeError, ValueError, ZeroDivisionError):
-        return None

@@ -1,33 +1,39 @@
-"""The export step: build every way that applies, compare each with the model, keep the nearest.
+"""The export step: convert the model once, round it in the ways there are, keep the smallest that passes.
 
-A *way* is the builder's input: ``dense``, the model's plain weights, which the builder rounds itself; or
-``packed``, the integers of a checkpoint that is already quantised. Both can apply to a GPTQ checkpoint. Which
-one serves it better is measured, not assumed.
+The *sources* are ``dense``, the model's plain weights, and ``packed``, the integers of a checkpoint that is
+already quantised. Both can apply to a GPTQ checkpoint. Which one serves it better is measured, not assumed.
+The unrounded graph has to equal the model, on long texts too; then only rounding is left to judge.
 """
 
 from __future__ import annotations
 
 import math
+import re
 import shutil
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from ptx import ModelRef, Run, StepError
 from ptx.lm.load import is_adapter, weights_of
-from ptx.lm.serving.dense import is_plain, open_original, quantization_of, write_plain
-from ptx.lm.serving.fidelity import Fidelity, check, compare, logits_of, own_text
+from ptx.lm.serving.dense import is_plain, quantization_of, write_plain
+from ptx.lm.serving.fidelity import check
+from ptx.lm.serving.reference import Reference
+from ptx.lm.serving.tries import Tried, Try, check_tried, formats_of, smallest_that_passes
 from ptx.models.inspection import inspect
 from ptx.models.package import write_package
 from ptx_onnx import Onnx
 from ptx_onnx.build import build
+from ptx_onnx.graph import Graph
+from ptx_onnx.mend import convertible, mend
 from ptx_onnx.model import OnnxLanguageModel
 from ptx_onnx.packed import reason_against, write_olive
+from ptx_onnx.ways import FORMATS, Way, all_in, asked, rounded, searched
 
 SERVE = 'onnxruntime_genai.Model("{folder}"), from Python, C, C++, C# or Java'
-INSTEAD = "runtime.precision=int8, runtime.block_size=16, runtime.head=fp32 or runtime.max_perplexity_ratio=2"
+INSTEAD = "runtime.precision=int8, runtime.tries=10 or runtime.max_perplexity_ratio=2"
 Source = Callable[[], tuple[Path, dict[str, Any]]]
 
 
@@ -38,28 +44,135 @@ def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
         StepError: no way applies, the builder failed, or no package equals the model (with the figures).
     """
     config = as_stored(config, model)
-    built = {}
-    for way, source in sources(run, config, model).items():
-        built[way] = make(run, config, way, source)
-    found = measured(run, model, built)
-    way = min(found, key=lambda name: nan_last(found[name].kl.value))
-    for name, fidelity in found.items():
-        run.say(describe(name, fidelity, chosen=name == way and len(found) > 1))
-    what = f"the {config.precision} package" + ("" if config.precision == "fp32" else f" ({way})")
-    check(found[way], what, config.max_perplexity_ratio, INSTEAD, exact=config.precision == "fp32")
-    for other in built.keys() - {way}:
-        shutil.rmtree(built[other])
-    folder = built[way].rename(run.folder / "model")
-    write_package(folder, "onnx", model.digest, facts(config, model, way, found))
-    package = ModelRef.of(folder, "package")
-    run.event(
-        "export",
-        way=way,
-        requantised=requantised(config, model, way),
-        ways={name: one.kl.value for name, one in found.items()},
-    )
-    run.log({**found[way].numbers(), "bytes": float(package.bytes), "bytes_before": float(model.bytes)}, 1, 1)
-    return package
+    built = {way: make(run, config, way, source) for way, source in sources(run, config, model).items()}
+    export = Export(run, config, model, Reference.of(run, model), built)
+    for folder in built.values():
+        mend(folder, export.reference.network)
+    if "dense" in built:
+        export.check_unrounded()
+    tried = smallest_that_passes(export.tries(), config.max_perplexity_ratio, config.tries)
+    return export.finish(tried)
+
+
+@dataclass
+class Export:
+    """One export, with what its tries share: the model, its own texts, and the converted graphs."""
+
+    run: Run
+    config: Onnx
+    model: ModelRef
+    reference: Reference
+    built: dict[str, Path]  # dense: all in float32; packed: only what the checkpoint left so
+    long: dict[str, Any] | None = None
+
+    def check_unrounded(self) -> None:
+        """Refuse a graph that is not the model before anything is rounded."""
+        lm = OnnxLanguageModel(self.built["dense"])
+        what = "the fp32 package" if self.config.precision == "fp32" else "the unrounded package"
+        try:
+            found = self.reference.compare(lm)
+            check(found, what, 1.001, "runtime=hf", exact=True)
+            self.long = self.reference.check_long(lm, found, what)
+        finally:
+            lm.close()
+
+    def tries(self) -> Iterator[list[Try]]:
+        """The rounds of tries; a round is judged as a whole, and a later one costs more bytes."""
+        if self.config.precision == "fp32":
+            yield [self.measure("dense", self.built["dense"])]
+            return
+        yield [self.round(Way(name, self.asked(name), graph=name)) for name in self.built]
+        for way in self.further():
+            yield [self.round(way)]
+
+    def asked(self, name: str) -> dict[str, str]:
+        """What the config says of every matrix that is float in a graph."""
+        return asked(self.config, Graph(self.built[name]).matrices())
+
+    def further(self) -> Iterator[Way]:
+        """The ways after the one that was asked for."""
+        if "packed" in self.built and self.config.head == "auto":
+            plan = all_in(Graph(self.built["packed"]).matrices(), 8, 32)
+            yield Way("packed, output layer in 8 bits", plan, graph="packed")
+        if "dense" not in self.built:
+            return
+        graph = Graph(self.built["dense"])
+        if self.config.precision == "int4":
+            allowed = math.log(self.config.max_perplexity_ratio)
+            yield from searched(self.reference, graph, self.config, allowed)
+            yield Way("8 bits everywhere", all_in(graph.matrices(), 8, 32))
+        smaller = all_in(graph.matrices(), 8, 16)
+        yield Way("8 bits, smaller blocks", smaller)
+        yield Way("8 bits, float32 arithmetic", smaller, accuracy=1)
+
+    def round(self, way: Way) -> Try:
+        """Write and compare the package of one way."""
+        graph = Graph(self.built[way.graph])
+        accuracy = way.accuracy or self.config.accuracy_level
+        for matrix in graph.matrices():
+            if matrix.name in way.plan:
+                form = FORMATS[way.plan[matrix.name]]
+                integers = rounded(matrix.tensor(), form, self.config)
+                graph.round(matrix, integers, form.bits, middle=form.zero == "middle", accuracy=accuracy)
+        folder = fresh(self.run.folder / f"built-{re.sub(r'[^a-z0-9]+', '-', way.name)}")
+        graph.save(folder)
+        return self.measure(way.name, folder, way)
+
+    def measure(self, name: str, folder: Path, way: Way | None = None) -> Try:
+        """Compare a package with the model."""
+        lm = OnnxLanguageModel(folder)
+        try:
+            found = self.reference.compare(lm)
+        finally:
+            lm.close()
+        size = ModelRef.of(folder, "package").bytes
+        made = Try(
+            name, folder, size, found, formats_of(way.plan) if way else "", way.expected if way else math.nan
+        )
+        self.run.say(made.line())
+        return made
+
+    def finish(self, tried: Tried) -> ModelRef:
+        """Check the package that is kept, describe it, and remove everything else.
+
+        Raises:
+            StepError: it is too far from the model.
+        """
+        config, kept = self.config, tried.kept
+        what = f"the {config.precision} package" + ("" if config.precision == "fp32" else f" ({kept.name})")
+        check_tried(tried, what, config.max_perplexity_ratio, INSTEAD, exact=config.precision == "fp32")
+        if len(tried.tries) > 1:
+            self.run.say(f"taken: {kept.name}, {kept.bytes / 1e6:.1f} MB")
+        folder = kept.folder.rename(self.run.folder / "model")
+        for other in self.built.values():
+            shutil.rmtree(other, ignore_errors=True)
+        write_package(folder, "onnx", self.model.digest, self.facts(tried))
+        package = ModelRef.of(folder, "package")
+        again = requantised(config, self.model, kept.name)
+        self.run.event("export", way=kept.name, requantised=again, ways=tried.rows())
+        sizes = {"bytes": float(package.bytes), "bytes_before": float(self.model.bytes)}
+        self.run.log({**kept.fidelity.numbers(), **sizes}, 1, 1)
+        return package
+
+    def facts(self, tried: Tried) -> dict[str, Any]:
+        """The further facts in ``package.json``."""
+        config = self.config
+        libraries = ("onnxruntime-genai", "onnxruntime", "onnx", "onnx_ir")
+        return {
+            "precision": config.precision,
+            "parameters": inspect(weights_of(self.model.path)).parameters,
+            "serve": SERVE,
+            "settings": {name: value for name, value in asdict(config).items() if name != "batch_size"},
+            "builder": {name: version(name) for name in libraries},
+            "way": tried.kept.name,
+            "formats": tried.kept.formats,
+            "requantised": requantised(config, self.model, tried.kept.name),
+            "tries": tried.rows(),
+            "long_text": self.long,
+            "fidelity": {
+                one.name: [asdict(one.fidelity.kl), asdict(one.fidelity.flips)] for one in tried.tries
+            },
+        }
 
 
 def as_stored(config: Onnx, model: ModelRef) -> Onnx:
@@ -87,17 +200,18 @@ def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:
 
     def dense() -> tuple[Path, dict[str, Any]]:
         if is_plain(model):
-            return model.path, {}
+            return convertible(model.path, scratch / "simpler"), {}
         run.say(
             "merging the adapter into its base first"
             if is_adapter(model.path)
             else "unpacking the checkpoint first"
         )
-        return write_plain(model, fresh(scratch / "dense")), {}
+        return convertible(write_plain(model, fresh(scratch / "dense")), scratch / "simpler"), {}
 
     def packed() -> tuple[Path, dict[str, Any]]:
         folder = fresh(scratch / "packed")
-        return folder, write_olive(model.path, folder)
+        extra = write_olive(model.path, folder)
+        return convertible(folder, scratch / "simpler"), extra
 
     if not quantization_of(model.path) or config.weights == "dense":
         return {"dense": dense}
@@ -122,64 +236,16 @@ def fresh(folder: Path) -> Path:
 
 
 def make(run: Run, config: Onnx, way: str, source: Source) -> Path:
-    """Build the package of one way; remove its source again where the source was made for this."""
+    """Build the package of one source, the dense one unrounded; remove the source if it was made for this."""
     folder, extra = source()
-    out = fresh(run.folder / f"built-{way}")
-    build(config, folder, out, extra, fresh(run.checkpoints / "scratch"))
-    if folder.is_relative_to(run.checkpoints):
-        shutil.rmtree(folder)
+    out = fresh(run.folder / f"graph-{way}")
+    precision = "fp32" if way == "dense" else config.precision
+    build(replace(config, precision=precision), folder, out, extra, fresh(run.checkpoints / "scratch"))
+    for name in ("dense", "packed", "simpler"):
+        shutil.rmtree(run.checkpoints / name, ignore_errors=True)
     return out
 
 
-def measured(run: Run, model: ModelRef, built: dict[str, Path]) -> dict[str, Fidelity]:
-    """Compare each package with the model, on the same texts, which the model writes."""
-    network, tokenizer = open_original(run, model)
-    rows = own_text(network, tokenizer, run.seed)
-    found = {}
-    for way, folder in built.items():
-        lm = OnnxLanguageModel(folder)
-        try:
-            found[way] = compare(logits_of(network), lm, rows)
-        finally:
-            lm.close()
-    return found
-
-
-def nan_last(value: float) -> float:
-    """Return infinity for NaN: it is no measurement, so it never wins."""
-    return math.inf if math.isnan(value) else value
-
-
-def describe(way: str, found: Fidelity, *, chosen: bool) -> str:
-    """Return one line for the user."""
-    interval = f"[{found.kl.low:.3g}, {found.kl.high:.3g}]"
-    return (
-        f"{way}: KL to the model {found.kl.value:.3g} {interval} nats per token, {found.flips.value:.2%} of"
-        f" {found.kl.n} tokens flip{'; taken' if chosen else ''}"
-    )
-
-
 def requantised(config: Onnx, model: ModelRef, way: str) -> bool:
-    """Return whether the builder rounded the weights of a checkpoint that was already quantised."""
-    return way == "dense" and config.precision != "fp32" and bool(quantization_of(model.path))
-
-
-def facts(config: Onnx, model: ModelRef, way: str, found: dict[str, Fidelity]) -> dict[str, Any]:
-    """Return the further facts in ``package.json``."""
-    return {
-        "precision": config.precision,
-        "parameters": inspect(weights_of(model.path)).parameters,
-        "serve": SERVE,
-        "settings": {name: value for name, value in asdict(config).items() if name != "batch_size"},
-        "builder": {name: version(name) for name in ("onnxruntime-genai", "onnxruntime", "onnx", "onnx_ir")},
-        "way": way,
-        "requantised": requantised(config, model, way),
-        "head": (
-            "fp32"
-            if config.precision == "fp32"
-            else config.precision
-            if config.head == "auto"
-            else config.head
-        ),
-        "fidelity": {name: [asdict(one.kl), asdict(one.flips)] for name, one in found.items()},
-    }
+    """Return whether the weights of a checkpoint that was already quantised were rounded again."""
+    return not way.startswith("packed") and config.precision != "fp32" and bool(quantization_of(model.path))

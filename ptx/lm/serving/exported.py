@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ptx.hooks.run import Run
-from ptx.lm.serving.dense import open_original
-from ptx.lm.serving.fidelity import check, compare, logits_of, own_text
+from ptx.lm.serving.fidelity import check
+from ptx.lm.serving.reference import Reference
 from ptx.lm.serving.token_model import TokenModel
 from ptx.models.inspection import inspect
 from ptx.models.package import read_package, write_package
@@ -51,15 +51,18 @@ def compare_and_describe(
     Raises:
         StepError: the package differs too much from the model; the message holds the numbers.
     """
+    what = f"the {kind} package"
     try:
-        network, tokenizer = open_original(run, model)
-        found = compare(logits_of(network), opened, own_text(network, tokenizer, run.seed))
+        reference = Reference.of(run, model, opened.max_length)
+        found = reference.compare(opened)
+        run.say(f"{kind}: {found.figures}")
+        check(found, what, limit.perplexity_ratio, limit.instead, exact=kind == "fp32")
+        long = reference.check_long(opened, found, what)
     finally:
         opened.close()
-    run.say(f"{kind}: {found.figures}")
-    check(found, f"the {kind} package", limit.perplexity_ratio, limit.instead, exact=kind == "fp32")
     facts = {
         **facts,
+        "long_text": long,
         "parameters": inspect(model.path).parameters,
         "fidelity": [asdict(found.kl), asdict(found.flips)],
     }

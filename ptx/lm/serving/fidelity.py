@@ -138,11 +138,15 @@ def compare(expected: Callable[[Row], NDArray[Any]], lm: LanguageModel, rows: Se
     The intervals are over rows, because the tokens of a row depend on each other.
     """
     found = [
-        _row(expected(row), np.asarray(served)) for row, served in zip(rows, lm.logits(rows), strict=True)
+        row_of(expected(row), np.asarray(served)) for row, served in zip(rows, lm.logits(rows), strict=True)
     ]
-    count = sum(map(len, rows))
+    return fidelity_of(found, sum(map(len, rows)))
+
+
+def fidelity_of(found: Sequence[tuple[float, float]], count: int) -> Fidelity:
+    """The mean of (KL, share of flips) over rows, or over the tokens of one row; ``count`` tokens in all."""
     kl = _metric("kl", "nats per token", [kl for kl, _ in found], count)
-    return Fidelity(kl, _at_least_wilson(_metric("flips", "share", [flips for _, flips in found], count)))
+    return Fidelity(kl, _at_least_exact(_metric("flips", "share", [flips for _, flips in found], count)))
 
 
 def compare_drawn(
@@ -169,7 +173,7 @@ def compare_drawn(
         flips.append(float(np.mean(p.argmax(axis=-1) != served)))
         count += len(drawn)
     kl = _metric("kl", "nats per token", ratios, count, least=-math.inf)
-    return Fidelity(kl, _at_least_wilson(_metric("flips", "share", flips, count)))
+    return Fidelity(kl, _at_least_exact(_metric("flips", "share", flips, count)))
 
 
 def check(found: Fidelity, what: str, most: float, instead: str, *, exact: bool = False) -> None:
@@ -197,7 +201,7 @@ def check(found: Fidelity, what: str, most: float, instead: str, *, exact: bool 
         )
 
 
-def _row(expected: NDArray[Any], served: NDArray[Any]) -> tuple[float, float]:
+def row_of(expected: NDArray[Any], served: NDArray[Any]) -> tuple[float, float]:
     """Mean KL and fraction of flips of one row, from scores (T, V) and (T, V').
 
     V and V' can differ, because a runtime may pad its vocabulary or drop unused ids.
@@ -217,8 +221,8 @@ def _metric(name: str, unit: str, per_row: Sequence[float], count: int, least: f
     return Metric(name, value, unit, "lower", min(value, max(least, low)), high, count)
 
 
-def _at_least_wilson(share: Metric) -> Metric:
-    """``share`` with an interval at least as wide as Wilson's for independent tokens.
+def _at_least_exact(share: Metric) -> Metric:
+    """``share`` with an interval at least as wide as the exact one for independent tokens.
 
     If no row has a flip, the variance over rows is zero, although rare flips may have been missed.
     """

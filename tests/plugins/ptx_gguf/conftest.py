@@ -2,7 +2,8 @@ import pytest
 
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.models.package import write_package
-from ptx_gguf.export import limits, write
+from ptx_gguf.export import limits
+from ptx_gguf.files import write
 from ptx_gguf.model import FILE
 
 

@@ -11,7 +11,7 @@ from ptx.lm.load import load_tokenizer, save_model
 from ptx.lm.serving.dense import open_plain
 from ptx.models.package import read_package
 from ptx_gguf import Gguf, ptx_export
-from ptx_gguf.export import interleaved, type_of
+from ptx_gguf.files import interleaved, type_of
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_eight_bits_are_a_quarter_and_near(export, chat_model):
 
 def test_a_file_that_is_not_the_model_fails_the_step(export, chat_model, monkeypatch):
     """Without llama.cpp's order of query and key rows the file is read without an error, but differs."""
-    monkeypatch.setattr("ptx_gguf.export.interleaved", lambda weight, heads: weight)
+    monkeypatch.setattr("ptx_gguf.files.interleaved", lambda weight, heads: weight)
     with pytest.raises(StepError, match=r"the f32 file, read back, has [\d.]+ times the model's perplexity"):
         export(Gguf(type="f32"), chat_model)
 

@@ -10,7 +10,7 @@ import pytest
 from ptx import ModelRef, RunConfig
 from ptx_onnx import Onnx, ptx_validate
 from ptx_onnx.build import build
-from ptx_onnx.checks import ARCHITECTURES, head_size
+from ptx_onnx.checks import ARCHITECTURES
 from tests.plugins.conftest import save_tiny_llama
 
 
@@ -28,8 +28,10 @@ def test_the_architectures_are_those_of_the_builder():
     assert set(ARCHITECTURES) <= known
     decoders = {name for name in known if name.endswith("ForCausalLM")}
     # left out: code of a model's own, experts on the GPU only, other inputs than text, quantisers of their
-    # own
+    # of their own; Gemma 3 fails in the builder with transformers 5, Olmo is converted wrongly (KL 0.008)
     left = {
+        "Gemma3ForCausalLM",
+        "OlmoForCausalLM",
         "InternLM2ForCausalLM",
         "PhiMoEForCausalLM",
         "Phi3SmallForCausalLM",
@@ -50,6 +52,42 @@ def test_an_architecture_that_the_builder_does_not_know_is_refused(chat_model, t
     assert problem.endswith("use runtime=hf")
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"rope_parameters": {"rope_type": "longrope", "rope_theta": 1e4}}, "the rotary scaling 'longrope'"),
+        ({"head_dim": 24}, "those of the model have 24"),
+        ({"sliding_window": 32}, "the model has one of 32 tokens"),
+        ({"partial_rotary_factor": 0.25, "head_dim": 32}, "the model rotates 8"),
+        (
+            {"architectures": ["Phi3ForCausalLM"], "partial_rotary_factor": 0.5, "head_dim": 32},
+            "rotates 16 of 32",
+        ),
+    ],
+)
+def test_what_the_builder_or_the_kernel_would_lose_is_refused_from_the_configuration(
+    chat_model, tmp_path, change, said
+):
+    config = json.loads((chat_model / "config.json").read_text()) | change
+    (problem,) = refused_with(config, chat_model, tmp_path)
+    assert said in problem
+    assert "use runtime=hf" in problem
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sliding_window": 256, "model_type": "mistral", "architectures": ["MistralForCausalLM"]},
+        {"rope_parameters": {"rope_type": "yarn", "factor": 4.0, "rope_theta": 1e4}},
+        {"no_rope_layers": [1, 0], "architectures": ["SmolLM3ForCausalLM"]},
+        {"intermediate_size": 96, "hidden_size": 96, "head_dim": 16},
+    ],
+)
+def test_what_is_written_although_the_builder_loses_it_is_not_refused(chat_model, tmp_path, change):
+    config = json.loads((chat_model / "config.json").read_text()) | change
+    assert refused_with(config, chat_model, tmp_path) == []
+
+
 def refused_with(config, source, tmp_path):
     folder = tmp_path / "model"
     folder.mkdir(exist_ok=True)
@@ -65,8 +103,8 @@ def test_a_head_size_that_the_kernel_cannot_take_is_refused_where_the_builder_is
     """The trap of FACTS: the builder converts head size 8 without a word, and generation fails."""
     model = save_tiny_llama(tmp_path / "model", None, hidden_size=64, num_attention_heads=8)
     (problem,) = said(Onnx(), model)
-    assert "multiple of 16; those of" in problem
-    assert problem.endswith("have 8; use runtime=hf")
+    assert "multiple of 16; those of the model have 8" in problem
+    assert problem.endswith("use runtime=hf")
     build(Onnx(precision="fp32"), model, tmp_path / "package", {}, tmp_path / "scratch")
     with pytest.raises(RuntimeError, match="head_size"):
         naive(tmp_path / "package")
@@ -79,25 +117,6 @@ def naive(package):
     generator = og.Generator(model, params)
     generator.append_tokens(np.array([[5, 6, 7]], dtype=np.int32))
     generator.generate_next_token()
-
-
-@pytest.mark.parametrize(
-    ("described", "size"),
-    [
-        ({"head_dim": 32, "hidden_size": 64, "num_attention_heads": 8}, 32),
-        ({"hidden_size": 64, "num_attention_heads": 8}, 8),
-        ({}, None),
-    ],
-)
-def test_the_head_size_is_read_where_it_is_told(described, size):
-    assert head_size(described) == size
-
-
-def test_rows_with_an_odd_number_of_blocks_are_refused_where_they_have_zero_points(chat_model):
-    (problem,) = said(Onnx(block_size=64), chat_model)
-    assert "cuts a row of 64 weights into an odd number of blocks" in problem
-    assert problem.endswith("try runtime.block_size=32")
-    assert said(Onnx(block_size=64, algorithm="rtn"), chat_model) == []
 
 
 def test_misspelt_builder_options_are_answered_with_the_right_ones(chat_model):

@@ -10,21 +10,30 @@ from ptx.files import read_json
 from ptx.lm.load import load_model
 from ptx.lm.serving.exported import Limit, compare_and_describe
 from ptx.lm.serving.fidelity import logits_of
+from ptx.lm.serving.token_model import TokenModel
 
 LIMIT = Limit(1.2, "runtime.mode=dynamic")
 
 
-class Opened:
-    """A package whose scores are those of the model with ``noise`` added."""
+class Opened(TokenModel):
+    """A package whose scores are those of the model with ``noise`` added, the same at every call."""
 
-    def __init__(self, model, noise):
+    def __init__(self, model, noise, most=256):
+        super().__init__(model, None, max_length=most, vocabulary=300, ends=2, batch_size=8)
         self.ask, self.noise, self.closed = logits_of(load_model(model)), noise, False
-        self.generator = np.random.default_rng(0)
 
-    def logits(self, rows):
-        for row in rows:
-            scores = self.ask(row)
-            yield scores + self.noise * self.generator.standard_normal(scores.shape).astype(np.float32)
+    def prefill(self, rows):
+        found = np.stack([self.ask(row) for row in rows])
+        generator = np.random.default_rng(0)
+        return found + self.noise * generator.standard_normal(found.shape[1:]).astype(np.float32)
+
+    def steps(self, rows, most, noise=None, *, endless=False):
+        texts = [list(row) for row in rows]
+        for _ in range(most):
+            tokens = self.prefill(texts)[:, -1].argmax(axis=-1)
+            for text, token in zip(texts, tokens.tolist(), strict=True):
+                text.append(token)
+            yield tokens
 
     def close(self):
         self.closed = True
