@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptx.files import read_json, write_json
 from ptx.models.adapters import weights_of
-from ptx.models.inspection import INDEX, tensors_of, weight_files
+from ptx.models.inspection import tensors_of, weight_files
+from ptx.models.readable import INDEX
 
 if TYPE_CHECKING:
     import torch
@@ -61,7 +61,7 @@ def keep_dtypes(made: Path, original: Path) -> int:
     wrong = {name: wanted[name] for name in held if name in wanted and wanted[name] != held[name]}
     for file in weight_files(made):
         if any(name in wrong for name, _, _ in tensors_of(file)):
-            _rewrite(file, wrong)
+            _rewrite(file, set(wrong), weights_of(original))
     if wrong:
         _describe(made, main_dtype(made))
     return len(wrong)
@@ -71,18 +71,27 @@ def _tensors(folder: Path) -> dict[str, tuple[str, list[int]]]:
     return {name: (kind, shape) for file in weight_files(folder) for name, kind, shape in tensors_of(file)}
 
 
-def _rewrite(file: Path, dtypes: Mapping[str, str]) -> None:
-    """Write a safetensors file again with other dtypes, whole or not at all."""
+def _rewrite(file: Path, names: set[str], original: Path) -> None:
+    """Write a safetensors file again with other dtypes, whole or not at all.
+
+    A tensor that is the original's, rounded to fewer digits, becomes the original's again.
+    """
     import torch
     from safetensors import safe_open
     from safetensors.torch import save_file
 
+    places = {name: part for part in weight_files(original) for name, _, _ in tensors_of(part)}
     tensors: dict[str, torch.Tensor] = {}
     with safe_open(file, "pt") as stream:
         metadata = stream.metadata()
         for name in stream.keys():  # noqa: SIM118 (not a mapping)
             tensor = stream.get_tensor(name)
-            tensors[name] = tensor.to(getattr(torch, dtypes[name])) if name in dtypes else tensor
+            if name in names:
+                with safe_open(places[name], "pt") as before:
+                    source = before.get_tensor(name)
+                same = source.shape == tensor.shape and torch.equal(source.to(tensor.dtype), tensor)
+                tensor = source if same else tensor.to(source.dtype)
+            tensors[name] = tensor
     part = file.with_suffix(".part")
     save_file(tensors, part, metadata=metadata)
     part.replace(file)

@@ -37,6 +37,8 @@ def save_packed(
     """Write a network whose layers quanto has frozen; ``weights`` is int8, float8, int4 or int2."""
     from optimum.quanto import quantization_map
 
+    # quanto's reader wants the names that modules have, not those of older checkpoints (GPT-NeoX: embed_out)
+    network._weight_conversions = []  # noqa: SLF001 (transformers has no other way to keep the names)
     network.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
     write_json(folder / MAP, quantization_map(network))
@@ -67,6 +69,7 @@ def open_packed(folder: Path, device: str) -> PreTrainedModel:
     if (folder / "generation_config.json").is_file():
         network.generation_config = GenerationConfig.from_pretrained(folder)
     _compute_in_one_dtype(network)
+    _align(network)
     for module in network.modules():
         if hasattr(module, "qforward"):
             module.forward = _outside_inference_mode(module.forward)
@@ -79,6 +82,19 @@ def _compute_in_one_dtype(network: PreTrainedModel) -> None:
     for one in network.parameters():
         if packed is not None and not hasattr(one, "qtype") and one.is_floating_point():
             one.data = one.data.to(packed.dtype)
+
+
+def _align(network: PreTrainedModel) -> None:
+    """Copy packed integers out of the mapped file, where they begin at any byte.
+
+    PyTorch's int8 product for bfloat16 (``_weight_int8pack_mm``) kills the process on such addresses.
+    """
+    for one in network.parameters():
+        held: Any = one if hasattr(one, "qtype") else None
+        if held is not None and hasattr(held._data, "_data"):  # noqa: SLF001 (below 8 bits they are packed twice)
+            held = held._data  # noqa: SLF001
+        if held is not None:
+            held._data = held._data.clone()  # noqa: SLF001
 
 
 def _outside_inference_mode(forward: Callable[..., Any]) -> Callable[..., Any]:

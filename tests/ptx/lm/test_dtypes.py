@@ -41,6 +41,21 @@ def test_a_folder_of_two_dtypes_is_computed_in_float32_and_saved_in_its_own(stor
     assert keep_dtypes(tmp_path / "made", original) == 0
 
 
+def test_norms_that_were_only_rounded_get_their_digits_back_and_changed_ones_do_not(stored, tmp_path):
+    original, made = stored(torch.bfloat16, torch.float32), tmp_path / "made"
+    file = original / "model.safetensors"
+    exact = {name: one + 1 / 1000 if "norm" in name else one for name, one in load_file(file).items()}
+    save_file(exact, file, metadata={"format": "pt"})
+    network = load_model(original, "bfloat16")
+    with torch.no_grad():
+        network.model.norm.weight += 1
+    save_model(network, load_tokenizer(original), made)
+    keep_dtypes(made, original)
+    ours = load_file(made / "model.safetensors")
+    assert [name for name in ours if not torch.equal(ours[name], exact[name])] == ["model.norm.weight"]
+    assert ours["model.norm.weight"].dtype == torch.float32
+
+
 def test_a_folder_of_one_dtype_is_not_written_twice(stored, tmp_path):
     original = stored(torch.bfloat16)
     assert exact_dtype(original) == "bfloat16"

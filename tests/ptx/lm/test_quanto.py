@@ -20,11 +20,11 @@ def logits(network):
 def pack(plain_model, tmp_path):
     """``pack("int4")``: the frozen network in memory, and the folder that it is saved to."""
 
-    def make(weights):
+    def make(weights, dtype="float32"):
         from optimum.quanto import freeze, quantize
 
         quiet()
-        network = load_model(plain_model).eval()
+        network = load_model(plain_model, dtype).eval()
         quantize(network, weights=f"q{weights}", exclude="lm_head")
         freeze(network)
         save_packed(network, load_tokenizer(plain_model), tmp_path / "packed", weights)
@@ -43,6 +43,20 @@ def test_a_packed_model_reads_back_as_it_was_in_memory(pack, plain_model, weight
     assert opened.generation_config.eos_token_id == network.generation_config.eos_token_id
     described = read_json(folder / "config.json")["quantization_config"]
     assert described["bits"] == int(weights.removeprefix("int"))
+
+
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_bfloat16_weights_with_norms_in_float32_compute_in_bfloat16_from_aligned_memory(pack, weights):
+    """On the addresses of a mapped file the int8 product kills the process."""
+    network, folder = pack(weights, "bfloat16")
+    file = folder / "model.safetensors"
+    held = {name: one.float() if "norm" in name else one for name, one in load_file(file).items()}
+    save_file(held, file, metadata={"format": "pt"})
+    opened = open_packed(folder, "cpu")
+    packed = [one._data for one in opened.parameters() if hasattr(one, "qtype")]
+    assert {getattr(one, "_data", one).data_ptr() % 16 for one in packed} == {0}
+    assert {one.dtype for one in opened.parameters()} == {torch.bfloat16}
+    assert torch.equal(logits(opened), logits(network))
 
 
 def test_a_packed_model_can_be_used_in_inference_mode(pack):
