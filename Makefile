@@ -1,5 +1,6 @@
 # make demo   set up, train 4 methods x 3 compressions on the embedded model, evaluate, report
 # make test   set up, run the tests
+# make hostile   set up, run every malformed input of a seed (SEED=7)
 # make lint   ruff, mypy, import-linter
 # make reference   write docs/reference again from the plugins' classes and the hooks
 # make matrix      every step, export and evaluator on 28 tiny architectures (hours); docs/reference/architectures.md
@@ -11,7 +12,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LIBRARIES := $(VENV)/libraries
 READY := $(VENV)/ready
 
-.PHONY: setup demo test lint format reference matrix package clean
+.PHONY: setup demo test hostile lint format reference matrix package clean
 
 setup: $(READY)
 
@@ -31,6 +32,9 @@ demo: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+hostile: $(READY)
+	PTX_HOSTILE=$(or $(SEED),7) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/ptx/cli/test_hostile.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

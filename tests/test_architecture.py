@@ -28,6 +28,7 @@ UNTESTED = {
 
 #: test files that belong to no single module
 ACROSS = {
+    "tests/ptx/cli/test_hostile.py": "malformed input of every kind, over the whole command line",
     "tests/ptx/cli/test_faults.py": "kill -9, a full disk and the like, over the whole command line",
     "tests/plugins/test_presets.py": "the presets of all plugins",
     "tests/plugins/ptx_hub/test_presets.py": "YAML in conf/model",

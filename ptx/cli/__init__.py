@@ -17,6 +17,7 @@ from typing import Any
 
 from ptx.errors import ConfigError, Problem, PtxError
 from ptx.guard.reading import reason, understood
+from ptx.guard.scratch import own_temporary_folder
 from ptx.guard.secrets import masked_output
 from ptx.guard.system import cause_of
 
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, _interrupt)
-    with masked_output():
+    with masked_output(), own_temporary_folder():
         return _guarded(words)
 
 

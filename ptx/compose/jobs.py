@@ -26,7 +26,7 @@ from ptx.compose.overrides import RUNTIME, choices_and_values, grid, read
 from ptx.compose.presets import insert_presets, set_second_choice, take_out_presets
 from ptx.compose.recipe import expand
 from ptx.compose.snapshot import Snapshot
-from ptx.config import IN_METHOD, RunConfig
+from ptx.config import GROUPS, IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem, SettingError
 from ptx.guard.reading import reason
 from ptx.guard.secrets import without_secrets
@@ -239,9 +239,27 @@ def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
         problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
         return None, problems or [Problem(str(error).splitlines()[0])]
     assert isinstance(config, RunConfig)
+    if problems := _untyped(config):
+        return None, problems
     if problems := number_problems(config):
         return None, problems
     return without_secrets(config), []
+
+
+def _untyped(config: RunConfig) -> list[Problem]:
+    """The problem of each value that a preset without a choice has left as it stands in its YAML."""
+    fix = "the YAML of a preset must begin with defaults: [NAME], a choice of that group"
+    values = {name: value for name, value in vars(config).items() if name in GROUPS}
+    parts = {
+        f"{group}.{name}" if name else group: (group, one)
+        for group, value in values.items()
+        for name, one in (value.items() if group in OPEN_GROUPS else [("", value)])
+    }
+    return [
+        Problem(f"{where} is set to {one!r:.60}, which is no choice", fix)
+        for where, (group, one) in parts.items()
+        if one is not None and not isinstance(one, GROUPS[group][0])
+    ]
 
 
 def _nodes(node: DictConfig) -> Iterator[tuple[str, DictConfig]]:

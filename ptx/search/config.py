@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
 
 from ptx.config import NEUTRAL
 from ptx.errors import ConfigError, Problem, did_you_mean
@@ -145,7 +146,13 @@ class _Reader:
                 Problem(f"{key} is searched and also set by {fixed[key]!r}", "leave one out")
             )
         for word in self.fixed:
-            if OverridesParser.create().parse_override(word).is_sweep_override():
+            try:
+                sweeps = OverridesParser.create().parse_override(word).is_sweep_override()
+            except HydraException as error:
+                what = f"cannot read {word!r:.80}: {str(error).splitlines()[0]}"
+                self.problems.append(Problem(what, "write key=value"))
+                continue
+            if sweeps:
                 key, _, values = word.partition("=")
                 self.problems.append(
                     Problem(

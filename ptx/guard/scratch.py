@@ -1,0 +1,53 @@
+"""One temporary folder for a process: whatever a library leaves there ends with it, also after a kill.
+
+Libraries make temporary folders of their own (wandb for its media, datasets for its files) and remove them at
+a clean exit only. They all ask :mod:`tempfile`, so they get this folder. It is removed at the end; one that
+was left by a killed process is removed by the next command, which finds it unlocked.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PREFIX = "ptx-scratch-"
+
+
+@contextmanager
+def own_temporary_folder() -> Iterator[None]:
+    """Let :mod:`tempfile` make everything in a folder of this process while the context is open."""
+    before = tempfile.tempdir
+    try:
+        _remove_left(Path(tempfile.gettempdir()))
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        handle = os.open(folder, os.O_RDONLY)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # no usable place: whoever needs one will say so
+        yield
+        return
+    tempfile.tempdir = str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _remove_left(place: Path) -> None:
+    """Remove the folders of this user that no living process holds."""
+    for folder in place.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+                continue
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where its process lives
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
