@@ -109,7 +109,9 @@ def cell(name: str, column: str, folder: Path) -> dict[str, Any]:
             said.write(text)
     result = {"name": name, "column": column, "seconds": round(time.perf_counter() - began, 1)}
     if code == 2:
-        return result | {"result": "refused before", "why": reason(said.getvalue(), "ptx: ")}
+        why = reason(said.getvalue(), "ptx: ")
+        kind = "fails" if " raised " in why else "refused before"  # a plugin's own error is no refusal
+        return result | {"result": kind, "why": why}
     if code != 0:
         return result | {"result": "fails", "why": reason(said.getvalue(), "failed: ")}
     wrong = "" if column in GROUPS["Evaluation and export"] else fault(folder, name, column, model)

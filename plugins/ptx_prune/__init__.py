@@ -27,7 +27,8 @@ from ptx import (
 from ptx.lm.compression import calibration
 from ptx.lm.compression.calibration import Calibrated
 from ptx.lm.compression.sparsity import parse_pattern
-from ptx.lm.compression.targets import PLAIN, model_type, quantised_problems
+from ptx.lm.compression.targets import quantised_problems
+from ptx.lm.matrices import PLAIN, model_type
 from ptx_prune import settings
 
 SHARE = "share of weights set to zero"

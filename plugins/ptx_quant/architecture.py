@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx import Problem
-from ptx.lm.compression.targets import PLAIN, model_type
+from ptx.lm.matrices import PLAIN, model_type
 from ptx_quant.mixed import Mixed
 from ptx_quant.settings import AWQ, AutoRound, Quantizer, SmoothQuant, SpinQuant, Transformed
 

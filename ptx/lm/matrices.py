@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ptx.files import read_json
 from ptx.lm.load import is_adapter, quiet, weights_of
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ STORED_PARTS = {
     "up_proj": (("up_proj",), ("w1",)),
     "down_proj": (("down_proj",), ("w2",)),
 }
+
+#: model types whose decoder consists of linear layers that are called: no experts, no ``Conv1D``, no weight
+#: that the model reads itself. A test builds each of them and looks; others are built to be looked at.
+PLAIN = (
+    *("llama", "mistral", "qwen2", "qwen3", "granite", "smollm3", "gemma", "gemma2", "gemma3_text"),
+    *("phi", "phi3", "olmo", "olmo2", "gpt_neox", "starcoder2", "cohere", "stablelm"),
+)
 
 
 @dataclass(frozen=True)
@@ -202,6 +210,12 @@ def stored_tensor(
         return None
     stacked = torch.stack(rows)
     return stacked.transpose(1, 2) if matrix.transposed else stacked
+
+
+def model_type(model: Path) -> str:
+    """The architecture's name in config.json, for an adapter that of its base; empty where there is none."""
+    file = (weights_of(model) if is_adapter(model) else model) / "config.json"
+    return str(read_json(file).get("model_type", "")) if file.is_file() else ""
 
 
 def described(folder: Path) -> PreTrainedModel | None:

@@ -21,11 +21,12 @@ What llm-compressor 0.14 does, and what this module does instead:
 
 from __future__ import annotations
 
+import importlib
 import logging
 import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -211,7 +212,7 @@ def apply(
     # the pipeline uses a GPU even when the run is on the CPU
     device = replaced(pipeline, "get_main_device", lambda: torch.device(run.device))
     bars = reported_bars(layer_progress(run), pipeline, cache)
-    with bars, device, resumable(run, network), fx_wrappers_removed():
+    with bars, device, resumable(run, network), fx_wrappers_removed(), norms_left_alone(recipe):
         oneshot(
             model=network,
             tokenizer=tokenizer,
@@ -219,6 +220,19 @@ def apply(
             recipe=recipe,
             num_calibration_samples=max(len(batches), 1),
         )
+
+
+def norms_left_alone(recipe: list[Any]) -> AbstractContextManager[None]:
+    """Keep norms as they are while modifiers run that change none.
+
+    llm-compressor turns norms that multiply by 1 + weight (Gemma) into ordinary ones and back, for modifiers
+    that scale or rotate. Adding and subtracting 1 rounds the weight, so others would change it by a bit.
+    """
+    # the package has a function of the same name
+    library = importlib.import_module("llmcompressor.entrypoints.oneshot")
+    if any(".transform." in type(modifier).__module__ for modifier in recipe):
+        return nullcontext()
+    return replaced(library, "norm_calibration_context", lambda _: nullcontext())
 
 
 def layer_progress(run: Run) -> Callable[[str, int, int | None], None]:

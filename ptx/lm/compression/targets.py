@@ -11,25 +11,11 @@ from pathlib import Path
 
 from ptx.errors import Problem, did_you_mean
 from ptx.files import read_json
-from ptx.lm.load import is_adapter, weights_of
-from ptx.lm.matrices import EXPERTS, Matrix, changeable, described
+from ptx.lm.matrices import EXPERTS, PLAIN, Matrix, changeable, described, model_type
 from ptx.models import inspection
 
 #: 2-dimensional weights that belong to no linear layer
 EMBEDDINGS = re.compile(r"embed|(^|\.)(wte|wpe|shared)$")
-
-#: model types whose decoder consists of linear layers that are called: no experts, no ``Conv1D``, no weight
-#: that the model reads itself. A test builds each of them and looks; others are built to be looked at.
-PLAIN = (
-    *("llama", "mistral", "qwen2", "qwen3", "granite", "smollm3", "gemma", "gemma2", "gemma3_text"),
-    *("phi", "phi3", "olmo", "olmo2", "gpt_neox", "starcoder2", "cohere", "stablelm"),
-)
-
-
-def model_type(model: Path) -> str:
-    """The architecture's name in config.json, for an adapter that of its base; empty where there is none."""
-    file = (weights_of(model) if is_adapter(model) else model) / "config.json"
-    return str(read_json(file).get("model_type", "")) if file.is_file() else ""
 
 
 def other_matrices(model: Path, skip: Iterable[str]) -> list[Matrix]:

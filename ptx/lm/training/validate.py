@@ -10,6 +10,7 @@ from ptx.config import Lora, RunConfig
 from ptx.data import DataSet
 from ptx.data.records import more
 from ptx.errors import Problem
+from ptx.lm.training.coverage import adaptable_modules, state_space_problems
 from ptx.lm.training.distributed import rank_problems
 from ptx.lm.training.method import TrlMethod
 from ptx.lm.training.rows import needs_template
@@ -103,7 +104,10 @@ def left_out_problems(data: DataSet, shape: str) -> list[Problem]:
         f"{marked[0].place}: a reply is marked as not trained (weight: 0 or train: false)"
         f"{more(marked, len(records))}, and this method trains every token of it"
     )
-    fix = "train the replies of conversations alone (method=sft), or data.drop=[weight] trains all"
+    fix = (
+        "train the replies of conversations alone (method=sft method.assistant_only=true), or"
+        " data.drop=[weight] trains all"
+    )
     return [Problem(what, fix)]
 
 
@@ -143,16 +147,12 @@ def _lora_problems(lora: Lora, config: RunConfig, model: Path) -> list[Problem]:
                 fields=("method.lora.quantize",),
             )
         )
-    if lora.targets == ["all-linear"] or inspection.problems(model):
+    if inspection.problems(model):
         return found
-    modules = sorted(
-        {
-            name.split(".")[-2]
-            for file in inspection.weight_files(model)
-            for name, _, size in inspection.tensors_of(file)
-            if len(size) == 2
-        }
-    )
+    found += state_space_problems(lora.targets, model)
+    if lora.targets == ["all-linear"]:
+        return found
+    modules = adaptable_modules(model)
     for target in lora.targets:
         if target.rpartition(".")[2] not in modules:
             found.append(

@@ -1,7 +1,7 @@
 from types import SimpleNamespace
 
 from ptx.lm.load import load_model
-from ptx.lm.training.coverage import say_coverage
+from ptx.lm.training.coverage import adaptable_modules, say_coverage, state_space_problems
 from tests.architectures import build
 
 
@@ -26,3 +26,19 @@ def test_nothing_is_said_of_a_model_without_experts(tmp_path):
 
     network = load_model(build("llama", tmp_path / "llama"))
     assert said(get_peft_model(network, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM"))) == []
+
+
+def test_layers_of_a_state_space_model_that_cannot_have_an_adapter_are_refused_before_the_run(tmp_path):
+    mamba = build("mamba", tmp_path / "mamba")
+    for targets in (["all-linear"], ["out_proj"], ["in_proj", "dt_proj"]):
+        (problem,) = state_space_problems(targets, mamba)
+        assert "type method.lora.targets=[in_proj,x_proj]" in str(problem)
+    assert state_space_problems(["in_proj", "x_proj"], mamba) == []
+    assert state_space_problems(["all-linear"], build("llama", tmp_path / "llama")) == []
+
+
+def test_the_modules_for_adapters_are_named_as_the_loaded_model_names_them(tmp_path):
+    found = adaptable_modules(build("mixtral", tmp_path / "mixtral"))
+    assert {"q_proj", "o_proj", "lm_head"} <= set(found)
+    assert not {"w1", "w2", "w3"} & set(found), "names in the files, which no loaded module has"
+    assert "gate_proj" in adaptable_modules(build("llama", tmp_path / "llama"))
