@@ -59,8 +59,12 @@ def losses(turns: Sequence[Turn], tools: list[Turn] | None, rendered: str) -> li
     for place, turn in enumerate(turns):
         last = place == len(turns) - 1
         found += [Loss(key, value, last) for key, value in _lost(turn, text)]
-    names = [str(tool.get("function", tool).get("name", "")) for tool in tools or ()]
-    missing = [name for name in names if not text.holds(name)]
+    inners = [tool.get("function", tool) for tool in tools or ()]
+    missing = [
+        str(inner.get("name"))
+        for inner in inners
+        if not text.holds_json([inner.get("name"), inner.get("description")])
+    ]
     return [*found, *([Loss("tools", ", ".join(missing))] if missing else [])]
 
 

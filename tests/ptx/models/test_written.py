@@ -46,11 +46,12 @@ def test_a_value_that_is_not_written_is_a_loss(turn, text, key):
     assert keys(turn, text) == [key]
 
 
-def test_tools_are_looked_for_by_their_names():
+def test_tools_are_looked_for_by_their_names_and_descriptions():
     tools = [{"type": "function", "function": {"name": "find"}}, {"name": "add"}]
     assert keys({}, "find add", tools) == []
     (loss,) = losses([], tools, "find")
     assert (loss.key, loss.value) == ("tools", "add")
+    assert keys({}, "after", [{"name": "f", "description": "finds"}]) == ["tools"]
 
 
 def test_a_loss_knows_whether_it_is_in_the_last_message():
