@@ -105,7 +105,9 @@ def _name(node: ir.Node) -> str:
 
 
 def _stored(value: ir.Value | None) -> bool:
-    return value is not None and value.is_initializer() and len(value.const_value.shape) == 2  # type: ignore[union-attr]
+    if value is None or not value.is_initializer() or value.const_value is None:
+        return False
+    return value.const_value.numpy().ndim == 2
 
 
 def _behind(lookup: ir.Node) -> ir.Value | None:
