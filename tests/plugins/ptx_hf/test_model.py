@@ -165,3 +165,14 @@ def test_several_threads_are_answered_as_one_is(open_model):
 )
 def test_positions_that_change_with_the_text_are_state_that_threads_would_share(rope, expected):
     assert rotates_by_length(SimpleNamespace(rope_parameters=rope)) is expected
+
+
+def test_rows_are_read_together_and_their_scores_are_those_of_each_row_alone(open_model):
+    rows = [[1 + (7 * place) % 90 for place in range(length)] for length in (40, 37, 20, 9, 1)]
+    together, alone = open_model(8), open_model(1)
+    passes = []
+    together.model.register_forward_pre_hook(lambda *_: passes.append(1))
+    for found, expected in zip(together.logits(rows), alone.logits(rows), strict=True):
+        assert found.shape == expected.shape
+        assert abs(found - expected).max() < 1e-4
+    assert len(passes) == 1

@@ -1,0 +1,69 @@
+"""One rule of measurement above the runtimes: the same weights give the same numbers on every runtime."""
+
+import json
+
+import pytest
+
+from ptx import Evaluator
+from ptx.cli import main
+from ptx.hooks.host import get_host
+
+#: evaluators that measure the runtime itself
+OF_THE_RUNTIME = {"latency"}
+#: settings that keep the test short
+FEW = [
+    "eval.bench.limit=4",
+    "eval.perplexity.limit=6",
+    "eval.perplexity.window=64",
+    "eval.divergence.limit=6",
+    "eval.forgetting.limit=8",
+    "eval.judge.limit=6",
+    "eval.judge.max_new_tokens=24",
+]
+#: the largest relative difference of two numbers: float32 in other orders of summation
+TOLERANCE = 1e-5
+#: numbers below this are differences of nothing, such as the KL of a model from itself
+NOTHING = 1e-8
+
+
+def measured(folder):
+    """Metrics, and replies by evaluator and item, of a run."""
+    metrics = {
+        (one["name"], one["segment"]): one["value"]
+        for one in json.loads((folder / "result.json").read_text())["metrics"]
+    }
+    replies = {
+        (file.stem, row["item"]): row.get("output")
+        for file in (folder / "evaluations").glob("*.jsonl")
+        for row in map(json.loads, file.read_text(encoding="utf-8").splitlines())
+    }
+    return metrics, replies
+
+
+@pytest.mark.slow  # every evaluator runs twice on a real model, and one export is built
+def test_every_evaluator_gives_the_same_numbers_on_transformers_and_on_an_exact_export(tmp_path, monkeypatch):
+    pytest.importorskip("onnxruntime_genai")
+    monkeypatch.chdir(tmp_path)
+    evaluators = sorted(
+        choice.name
+        for choice in get_host().choices.values()
+        if issubclass(choice.config_type, Evaluator) and choice.name not in OF_THE_RUNTIME
+    )
+    words = [
+        "model=tiny",
+        "data=tiny",
+        "runtime=[hf,onnx_fp32]",
+        f"eval=[{','.join(evaluators)}]",
+        "name=one",
+    ]
+    assert main(["eval", *words, *FEW]) == 0
+    (hf, replies), (onnx, other) = map(measured, sorted((tmp_path / "ptx-out/runs/one").glob("runtime-*")))
+    assert {name.partition("/")[0] for name, _ in hf} == set(evaluators)
+    assert hf.keys() == onnx.keys()
+    apart = {
+        name: (value, onnx[name])
+        for name, value in hf.items()
+        if abs(value - onnx[name]) > max(NOTHING, TOLERANCE * abs(value))
+    }
+    assert apart == {}
+    assert replies == other
