@@ -150,6 +150,7 @@ def ptx_choices() -> list[Choice]:
             SparseGPT,
             "one-shot pruning that adjusts the remaining weights (SparseGPT)",
             libraries,
+            version="2",
             calls="ptx_prune.compress:prune",
         ),
         Choice(
@@ -158,6 +159,7 @@ def ptx_choices() -> list[Choice]:
             Wanda,
             "one-shot pruning by weight times input (Wanda)",
             libraries,
+            version="2",
             calls="ptx_prune.compress:prune",
         ),
         Choice(
@@ -166,6 +168,7 @@ def ptx_choices() -> list[Choice]:
             Magnitude,
             "pruning of the smallest weights, without data",
             ("transformers", "torch"),
+            version="2",
             calls="ptx_prune.compress:prune_by_magnitude",
         ),
     ]

@@ -32,7 +32,7 @@ def ptx_choices() -> list[Choice]:
     calls = "ptx_quant.compress:quantise"
     return [
         Choice(
-            "compress", name, kind, help_text, (*LIBRARIES, *extra.get(name, ())), version="2", calls=calls
+            "compress", name, kind, help_text, (*LIBRARIES, *extra.get(name, ())), version="3", calls=calls
         )
         for name, (kind, help_text) in CHOICES.items()
     ]

@@ -114,7 +114,9 @@ def ptx_choices() -> list[Choice]:
     libraries, calls = ("transformers", "torch"), "ptx_structured_pruning.compress:compress"
     width = "feed-forward channels, heads and residual channels removed"
     return [
-        Choice("compress", "depth", Depth, "whole decoder layers removed", libraries, calls=calls),
+        Choice(
+            "compress", "depth", Depth, "whole decoder layers removed", libraries, version="2", calls=calls
+        ),
         Choice("compress", "width", Width, width, libraries, calls=calls),
     ]
 

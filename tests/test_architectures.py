@@ -1,0 +1,54 @@
+"""A small part of `make matrix`; the whole takes hours."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architectures import ARCHITECTURES
+
+SCRIPT = Path(__file__).parents[1] / "benchmarks" / "architectures" / "run.py"
+
+
+@pytest.fixture(scope="module")
+def matrix():
+    spec = importlib.util.spec_from_file_location("matrix", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_column_is_in_a_table_of_the_page_and_every_architecture_has_a_row(matrix):
+    assert set(matrix.COLUMNS) == {column for columns in matrix.GROUPS.values() for column in columns}
+    cells = {
+        ("llama", "rtn"): {"result": "ok", "why": ""},
+        ("gpt2", "rtn"): {"result": "refused before", "why": "rtn on gpt2: no"},
+        ("opt", "rtn"): {"result": "fails", "why": "an error"},
+    }
+    text = matrix.page(cells, list(ARCHITECTURES))
+    assert "| llama | ok |" in text
+    assert "| gpt2 | - 1 |" in text
+    assert "| opt | **fails** 2 |" in text
+    assert "1. rtn on MODEL: no\n2. an error" in text
+    assert all(f"| {name} |" in text for name in ARCHITECTURES)
+
+
+def test_the_reason_of_a_cell_names_no_folder_of_this_machine(matrix):
+    said = "starting\nptx: compress=[width] on /tmp/some/where/models/gpt2: it differs; try that\n"
+    assert matrix.reason(said, "ptx: ") == "compress=[width] on gpt2: it differs; try that"
+
+
+@pytest.mark.slow
+def test_a_mixture_and_gpt2_are_compressed_or_refused_before_the_run_and_nothing_fails(tmp_path):
+    names, columns = "mixtral,gpt2,gemma3", "magnitude,rtn,smoothquant,quanto"
+    words = [sys.executable, str(SCRIPT), "--names", names, "--columns", columns, "--to", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    cells = [json.loads(line) for line in (tmp_path / "cells.jsonl").read_text().splitlines()]
+    found = {(cell["name"], cell["column"]): cell["result"] for cell in cells}
+    assert len(found) == 12
+    assert found["mixtral", "magnitude"] == found["mixtral", "rtn"] == found["gemma3", "smoothquant"] == "ok"
+    assert found["gpt2", "rtn"] == found["mixtral", "quanto"] == "refused before"
