@@ -55,10 +55,17 @@ COMPRESSED: dict[str, Callable[[Path], IO[bytes]]] = {
 }
 
 
+#: first bytes -> the ending of the compression, or of the format that is no text
+PACKED = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ\x00", ".xz"), (b"\x28\xb5\x2f\xfd", ".zst"))
+FORMATS = ((b"PAR1", ".parquet"), (b"ARROW1", ".arrow"))
+
+
 def open_bytes(file: Path) -> IO[bytes]:
-    """The content of a file, decompressed."""
-    opener = COMPRESSED.get(file.suffix.lower())
-    return opener(file) if opener else file.open("rb")
+    """The content of a file, decompressed if it begins so, whatever its name says."""
+    with file.open("rb") as stream:
+        head = stream.read(6)
+    packed = next((ending for mark, ending in PACKED if head.startswith(mark)), "")
+    return COMPRESSED[packed](file) if packed else file.open("rb")
 
 
 def open_text(file: Path, encoding: Encoding) -> io.TextIOWrapper:
@@ -67,9 +74,14 @@ def open_text(file: Path, encoding: Encoding) -> io.TextIOWrapper:
 
 
 def first_guess(file: Path) -> Encoding:
-    """The encoding that the first bytes show: UTF-8, unless they say otherwise."""
+    """The encoding that the first bytes show: UTF-8, unless they say otherwise.
+
+    Raises:
+        ReadError: they show that it is no text.
+    """
     with open_bytes(file) as stream:
         head = stream.read(4096)
+    _refuse_other_formats(file, head)
     for mark, codec, note in BOMS:
         if head.startswith(mark):
             return Encoding(codec, note)
@@ -78,7 +90,20 @@ def first_guess(file: Path) -> Encoding:
         return Encoding("utf-16-le", "UTF-16 without a byte-order mark")
     if half and head[::2].count(0) > 0.4 * half and not head[1::2].count(0):
         return Encoding("utf-16-be", "UTF-16 without a byte-order mark")
+    if not head.startswith((b"\xff\xfe", b"\xfe\xff")) and head.count(0) > 0.05 * len(head):
+        raise ReadError("it holds binary data and no text", fix="write its rows as JSON lines: .jsonl")
     return UTF8
+
+
+def _refuse_other_formats(file: Path, head: bytes) -> None:
+    for mark, ending in FORMATS:
+        if head.startswith(mark):
+            move = f"mv {shlex.quote(str(file))} {shlex.quote(str(file.with_suffix(ending)))}"
+            raise ReadError(
+                f"it is {ending[1:].capitalize()} and no {file.suffix[1:]}", fix=f"name it so: {move}"
+            )
+    if head.startswith(b"PK\x03\x04"):
+        raise ReadError("it is a ZIP archive or a spreadsheet", fix="unpack it, or save it as CSV UTF-8")
 
 
 def second_guess(file: Path) -> Encoding:

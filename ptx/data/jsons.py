@@ -71,6 +71,7 @@ def read_json(stream: TextIO) -> tuple[Iterator[Item], str]:
 
 def _is_row(line: str) -> bool:
     """Whether a line is one object by itself (and not the first of several that an object is written on)."""
+    line = line.rstrip().removesuffix(",")
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
@@ -91,6 +92,8 @@ def _parsed(line: str, number: int) -> Item:
     try:
         value = DECODER.decode(line.strip())
     except json.JSONDecodeError as error:
+        if error.msg == "Extra data" and line.rstrip().endswith("},"):
+            return ReadError("a comma behind the object", number, "delete the commas at the line ends")
         around = error.doc[max(0, error.pos - 20) : error.pos + 20].strip()
         return ReadError(f"not JSON: {error.msg}, got ...{around}... at column {error.colno}", number, fix)
     except _TwiceError as error:
@@ -148,6 +151,8 @@ def _wrapped(value: Any) -> list[Any]:
     if not isinstance(value, dict) or set(value) & ONE_ROW:
         return []
     lists = [name for name, part in value.items() if _is_rows(part)]
+    if "rows" in lists and all("row_idx" in one and _is_rows([one.get("row")]) for one in value["rows"]):
+        return [one["row"] for one in value["rows"]]  # as the viewer of the hub gives them
     wanted = [name for name in ("train", "data", "rows") if name in lists] or lists
     return value[wanted[0]] if wanted and (len(lists) == 1 or wanted[0] == "train") else []
 
@@ -161,6 +166,8 @@ def _by_column(value: Any) -> list[Row]:
     if not isinstance(value, dict) or not value:
         return []
     columns = list(value.values())
+    if _is_rows(columns) and all(name == str(number) for number, name in enumerate(value)):
+        return columns  # pandas' orient="index"
     if all(isinstance(column, dict) and next(iter(column), "") == "0" for column in columns):
         if any(column.keys() != columns[0].keys() for column in columns):
             return []

@@ -18,6 +18,13 @@ PAIRS: tuple[tuple[str, str], ...] = (
     ("1", "0"),
     ("1", "-1"),
     ("yes", "no"),
+    ("wahr", "falsch"),  # as spreadsheets write it in other languages
+    ("vrai", "faux"),
+    ("verdadero", "falso"),
+    ("verdadeiro", "falso"),
+    ("vero", "falso"),
+    ("ja", "nein"),
+    ("oui", "non"),
     ("y", "n"),
     ("t", "f"),
     ("good", "bad"),

@@ -9,6 +9,7 @@ pair (half an emoji) is refused everywhere, because no file can be written with 
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -20,7 +21,7 @@ from uuid import UUID
 from ptx.data.records import ReadError, Row
 
 PLAIN = (bool, int, type(None))
-MESSAGES_AS_TEXT = re.compile(r'\s*\[\s*\{\s*"(role|from|content|value)"\s*:')
+MESSAGES_AS_TEXT = re.compile(r"""\s*\[\s*\{\s*["'](role|from|content|value)["']\s*:""")
 #: columns that hold messages and no text, whatever their values look like
 MESSAGES = ("messages", "conversations", "conversation")
 
@@ -52,13 +53,15 @@ def _without_nulls(value: Any) -> Any:
 
 
 def parsed_messages(text: str) -> Any:
-    """The messages of a cell that holds them as JSON; the text itself where it is something else."""
+    """The messages of a cell that holds them as JSON or as Python prints them; else the text itself."""
     if not MESSAGES_AS_TEXT.match(text):
         return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    for read in (json.loads, ast.literal_eval):
+        try:
+            return read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+    return text
 
 
 def _plain(value: Any, column: str) -> Any:

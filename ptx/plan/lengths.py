@@ -149,7 +149,8 @@ def _longest(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> str:
     most = max(counts)
     place = widest[counts.index(most)].record.place
     bound = f"; {limit.who} is {limit.tokens}" if limit.tokens else ""
-    return f"{len(examples)} examples, the longest with {most} tokens ({place}){bound}"
+    counted = f"{len(examples)} example{'s' * (len(examples) != 1)}"
+    return f"{counted}, the longest with {most} tokens ({place}){bound}"
 
 
 def _too_long(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> tuple[list[Problem], list[str]]:

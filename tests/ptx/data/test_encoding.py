@@ -68,8 +68,22 @@ def test_a_compressed_file_that_was_cut_is_refused(tmp_path, refused):
     path = tmp_path / "my.csv.gz"
     path.write_bytes(gzip.compress(ROWS.encode() * 100)[:-20])
     assert "cannot be read: it ends before its content does" in refused(lambda: open_data("x", path))
+
+
+def test_the_first_bytes_decide_and_not_the_name(tmp_path, refused):
+    path = tmp_path / "my.csv.gz"
     path.write_bytes(ROWS.encode())
-    assert "file my.csv.gz: cannot be read: Not a gzipped file" in refused(lambda: open_data("x", path))
+    assert read(path)[0] == ASKED
+    path = tmp_path / "my.csv"
+    path.write_bytes(gzip.compress(ROWS.encode()))
+    assert read(path)[0] == ASKED
+    path.write_bytes(b"PAR1" + bytes(range(256)))
+    message = refused(lambda: open_data("x", path))
+    assert f"it is Parquet and no csv; name it so: mv {path} {path.with_suffix('.parquet')}" in message
+    path.write_bytes(b"PK\x03\x04" + bytes(99))
+    assert "it is a ZIP archive or a spreadsheet; unpack it" in refused(lambda: open_data("x", path))
+    path.write_bytes(b"\x89PNG\r\n" + bytes(range(256)) * 9 + bytes(500))
+    assert "it holds binary data and no text" in refused(lambda: open_data("x", path))
 
 
 def test_other_letters_far_behind_are_read_too(tmp_path):

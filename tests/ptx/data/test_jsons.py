@@ -17,6 +17,10 @@ LAYOUTS = {
     "under data": json.dumps({"version": "1", "data": ROWS}),
     "splits": json.dumps({"train": ROWS, "test": [{"prompt": "e?", "completion": "f."}]}),
     "by column": json.dumps({name: [row[name] for row in ROWS] for name in ROWS[0]}),
+    "pandas by row": json.dumps({str(number): row for number, row in enumerate(ROWS)}),
+    "the hub's viewer": json.dumps(
+        {"features": [{"name": "a"}], "rows": [{"row_idx": n, "row": row} for n, row in enumerate(ROWS)]}
+    ),
     "pandas": json.dumps({name: {"0": ROWS[0][name], "1": ROWS[1][name]} for name in ROWS[0]}),
 }
 
@@ -58,6 +62,7 @@ def test_a_file_with_one_row_of_lists_is_one_row(tmp_path):
             '{"text": "a"}\n{"text": ' + "7" * 5000 + "}",
             "line 2: not JSON that can be read: Exceeds the limit",
         ),
+        ('{"text": "a"},\n{"text": "b"},\n', "line 1: a comma behind the object (and 1 more row: line 2)"),
         ('{"text": "a"}\n{}\n', "line 2: an empty row"),
         ('"a"', "row 1: not an object but a str, got a"),
         ("", "holds no rows"),

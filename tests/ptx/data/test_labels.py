@@ -14,6 +14,8 @@ NOTATIONS = [
     ("TRUE ", " FALSE"),
     ("yes", "no"),
     ("Y", "N"),
+    ("WAHR", "FALSCH"),
+    ("oui", "non"),
     ("good", "bad"),
     ("like", "dislike"),
     ("thumbs_up", "thumbs_down"),

@@ -32,6 +32,7 @@ def test_the_dict_of_lists_that_datasets_makes_of_messages_is_the_list_again(ope
 
 def test_messages_that_were_written_as_text_are_messages(opened, tmp_path):
     assert opened(tmp_path, {"messages": json.dumps(TURNS)}).rows("messages") == [{"messages": TURNS}]
+    assert opened(tmp_path, {"messages": str(TURNS)}).rows("messages") == [{"messages": TURNS}]
     assert opened(tmp_path, {"text": json.dumps(TURNS)}).rows("text") == [{"text": json.dumps(TURNS)}]
 
 
