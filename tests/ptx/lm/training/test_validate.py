@@ -12,6 +12,7 @@ import ptx_kto
 import ptx_sft
 from ptx import Lora, RunConfig
 from ptx.data import open_data
+from ptx.lm.training import validate
 from ptx_dpo import DPO
 from ptx_grpo import GRPO
 from ptx_kto import KTO
@@ -192,3 +193,35 @@ def test_other_methods_are_not_its_business(model):
 def test_a_broken_model_folder_is_left_to_the_core(messages_of, model):
     shutil.rmtree(model)
     assert messages_of(SFT(), [CHAT]) == []
+
+
+ASKED = [{"role": "user", "content": "hi"}]
+SKIPPED = {"role": "assistant", "content": "hello", "weight": 0}
+
+
+def test_replies_that_are_not_trained_are_refused_where_every_token_is(make_data, chat_model):
+    pairs = make_data(
+        "pairs", [{"prompt": ASKED, "chosen": [SKIPPED], "rejected": [{**SKIPPED, "content": "go"}]}]
+    )
+    (problem,) = validate.row_problems(pairs, "pairs", chat_model)
+    assert "file pairs.jsonl line 1: a reply is marked as not trained" in problem.what
+    chats = make_data("messages", [{"messages": [*ASKED, SKIPPED, *ASKED, {**SKIPPED, "weight": 1}]}])
+    assert validate.row_problems(chats, "messages", chat_model) == []
+    (problem,) = validate.row_problems(chats, "messages", chat_model, answers_only=False)
+    assert "this method trains every token of it" in problem.what
+
+
+def test_options_of_the_template_are_refused_where_only_prompts_are_given(make_data, chat_model):
+    data = make_data(
+        "prompts", [{"prompt": "a", "answer": "4", "chat_template_kwargs": {"enable_thinking": False}}]
+    )
+    (problem,) = validate.row_problems(data, "prompts", chat_model)
+    assert "does not give chat_template_kwargs to the chat template" in problem.what
+    assert "data.drop=[chat_template_kwargs]" in problem.fix
+
+
+def test_a_row_that_the_template_cannot_read_is_a_problem_of_the_plan(make_data, chat_model):
+    call = {"name": "f", "arguments": {"a": 1}}
+    row = {"messages": [*ASKED, {"role": "assistant", "content": None, "tool_calls": [call]}]}
+    (problem,) = validate.row_problems(make_data("messages", [row]), "messages", chat_model)
+    assert "does not write tool_calls, so it would be lost" in problem.what
