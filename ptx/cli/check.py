@@ -149,7 +149,6 @@ def _print_model(ref: ModelRef, facts: ModelFacts) -> None:
         "  chat template:"
         f" {'yes' if facts.has_chat_template else 'no (train on text or prompt/completion data)'}"
     )
-    print(f"  marks assistant tokens ({{% generation %}}): {'yes' if facts.trains_on_assistant else 'no'}")
 
 
 def _needs(kind: type) -> tuple[str, ...]:

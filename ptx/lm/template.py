@@ -1,7 +1,8 @@
 """The chat template that a training renders with, and whether it marks the assistant's tokens.
 
-Training on the answers of a conversation needs ``{% generation %}`` around them in the template, or a
-well-known template (:mod:`ptx.models.marks`).
+Training on the answers of a conversation needs their places in the text: ``{% generation %}`` in the template
+or in TRL's version of it (:mod:`ptx.models.marks`), else a template that writes a reply behind its prompt
+(:mod:`ptx.models.replies`).
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptx import Problem
-from ptx.models.chat import ChatTemplate, sources_of
+from ptx.models.chat import ChatTemplate, sources_of, tokens_of
 from ptx.models.inspection import problems as model_problems
-from ptx.models.marks import is_marked, training_source
+from ptx.models.marks import training_source
+from ptx.models.replies import finds_replies
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,13 +24,14 @@ def problems(model: Path) -> list[Problem]:
     """A problem if the template of ``model`` does not allow training on the assistant's tokens alone."""
     if model_problems(model):
         return []
-    sources = sources_of(model)
-    if not sources or all(is_marked(training_source(source)) for source in sources.values()):
+    sources = {name: training_source(source) for name, source in sources_of(model).items()}
+    if not sources or finds_replies(ChatTemplate(sources, tokens_of(model))):
         return []
     return [
         Problem(
             f"the chat template of {model} does not mark the assistant's tokens ({{% generation %}} is"
-            " missing), so training on them alone is not possible",
+            " missing) and does not write a reply behind its prompt, so training on them alone is not"
+            " possible",
             "put {% generation %}...{% endgeneration %} around the assistant's content and its end token, or"
             " train on all tokens with method.assistant_only=false",
             fields=("method.assistant_only",),

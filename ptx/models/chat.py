@@ -27,6 +27,7 @@ from jinja2.parser import Parser
 
 from ptx.guard.reading import read_object, read_text, reason
 from ptx.guard.templates import BoundedSandbox
+from ptx.models.marks import is_marked
 from ptx.models.written import Loss, losses
 
 Turn = dict[str, Any]
@@ -141,6 +142,11 @@ class ChatTemplate:
         named = [key for key in REASONING if re.search(rf"[.'\"]{key}\b", every)]
         self._reasoning = named[0] if named else ""
         self._forms = list(FORMS)  # the one that fitted last comes first
+
+    @property
+    def marks_replies(self) -> bool:
+        """Whether ``{% generation %}`` stands around what the assistant says."""
+        return all(is_marked(source) for source in self.sources.values())
 
     @property
     def knows_reasoning(self) -> bool:

@@ -16,6 +16,7 @@ from ptx.data.tools import Turn, shown
 from ptx.errors import Problem
 from ptx.models.chat import ChatTemplate, TemplateRefusalError
 from ptx.models.marks import training_source
+from ptx.models.replies import finds_replies, reply_spans
 from ptx.models.written import Loss
 
 ANOTHER = "another chat template that writes it (chat_template.jinja in the model's folder)"
@@ -50,11 +51,14 @@ def rendering(data: DataSet, shape: str, model: Path, *, marked: bool = True) ->
     source = training_source if marked and shape == "messages" else str
     used = ChatTemplate({name: source(text) for name, text in template.sources.items()}, template.tokens)
     what = f"rendered by {sorted(used.sources.items())} {sorted(used.tokens.items())}"
-    found: Found = data.once(what, shape, lambda: _check(data, shape, model, used))
+    # a template that never gives replies a place is one problem of the model, and not one of each row
+    places = marked and shape == "messages" and finds_replies(used)
+    found: Found = data.once(f"{what} {places}", shape, lambda: _check(data, shape, model, used, places))
     return found
 
 
-def _check(data: DataSet, shape: str, model: Path, template: ChatTemplate) -> Found:
+def _check(data: DataSet, shape: str, model: Path, template: ChatTemplate, places: bool) -> Found:
+    """``places``: the replies must have their places in the text, because they alone are trained."""
     records = data.located(shape)
     faults: list[Fault] = []
     notes: dict[str, list[Record]] = {}
@@ -64,9 +68,15 @@ def _check(data: DataSet, shape: str, model: Path, template: ChatTemplate) -> Fo
         except TemplateRefusalError as refusal:
             faults.append(_refused(said, model, str(refusal)))
             continue
-        marks, replies = len(fitted.rendered.spans), [t for t in said.turns if t["role"] == "assistant"]
-        if marks not in (0, len(replies)) and any(turn.get("train") is False for turn in replies):
-            faults.append(_unmarked(said, model, marks))
+        replies = [turn for turn in said.turns if turn["role"] == "assistant"]
+        if places:
+            try:
+                marks = len(reply_spans(template, fitted, said.tools, **said.options))
+            except ValueError:
+                faults.append(_without_places(said, model))
+                continue
+            if marks != len(replies) and any(turn.get("train") is False for turn in replies):
+                faults.append(_unmarked(said, model, marks))
         for loss in fitted.lost if shape != "calibration" else ():
             if loss.key in THOUGHTS and not loss.last and template.knows_reasoning:
                 notes.setdefault(EARLIER, []).append(said.record)
@@ -108,6 +118,16 @@ def _lost(said: Conversation, model: Path, loss: Loss) -> Fault:
         f"the chat template of {model} does not write {loss.key}, so it would be lost, got"
         f" {shown(loss.value)}",
         FIXES[loss.key].format(another=ANOTHER),
+    )
+
+
+def _without_places(said: Conversation, model: Path) -> Fault:
+    return Fault(
+        said.record,
+        f"the chat template of {model} does not mark replies, and does not write this row's behind their"
+        f" prompts, got {', '.join(str(turn.get('role')) for turn in said.turns):.80}",
+        "put {% generation %}...{% endgeneration %} once around each reply in the template, or train on all"
+        " tokens: method.assistant_only=false",
     )
 
 

@@ -3,8 +3,9 @@
 ptx renders and tokenises these rows itself, in batches, and TRL trains on the ids: so the text that was
 checked (:mod:`ptx.plan.rendering`) is the text that is trained, and single turns can be left out of the loss
 (``train: false``), which TRL has no setting for. Ids and labels are those of TRL's SFTTrainer (the tests
-compare them): the end token follows a plain text, the tokens of ``{% generation %}`` are the assistant's, and
-a completion begins where prompt and whole part.
+compare them): the end token follows a plain text, the tokens of ``{% generation %}`` are the assistant's
+(those of :mod:`ptx.models.replies` where a template has none), and a completion begins where prompt and whole
+part.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from ptx.data.conversations import as_turns
 from ptx.errors import StepError
 from ptx.lm.template import template_of
 from ptx.lm.training.inspection import MASKED
+from ptx.models.replies import reply_spans
 
 if TYPE_CHECKING:
     from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-    from ptx.models.chat import ChatTemplate, Rendered
+    from ptx.models.chat import ChatTemplate, Fitted
 
 Row = dict[str, Any]
 Ids = list[int]
@@ -56,18 +58,19 @@ def token_rows(
 def _conversations(
     rows: Sequence[Row], tokenizer: PreTrainedTokenizerBase, template: ChatTemplate, *, answers_only: bool
 ) -> Iterator[tuple[Ids, Ids]]:
-    rendered = [_rendered(row["messages"], row, template) for row in rows]
-    found = tokenizer([one.text for one in rendered], add_special_tokens=False)
-    for place, (row, one) in enumerate(zip(rows, rendered, strict=True)):
+    fitted = [_fitted(row["messages"], row, template) for row in rows]
+    found = tokenizer([one.rendered.text for one in fitted], add_special_tokens=False)
+    for place, (row, one) in enumerate(zip(rows, fitted, strict=True)):
         ids = found["input_ids"][place]
         if answers_only:
-            yield ids, _labels(found, place, ids, trained_spans(row["messages"], one.spans))
+            spans = reply_spans(template, one, row.get("tools"), **(row.get("chat_template_kwargs") or {}))
+            yield ids, _labels(found, place, ids, trained_spans(row["messages"], spans))
         else:
             yield ids, ids
 
 
-def _rendered(turns: list[Row], row: Row, template: ChatTemplate, *, ask: bool = False) -> Rendered:
-    return template.fit(turns, row.get("tools"), ask=ask, **(row.get("chat_template_kwargs") or {})).rendered
+def _fitted(turns: list[Row], row: Row, template: ChatTemplate, *, ask: bool = False) -> Fitted:
+    return template.fit(turns, row.get("tools"), ask=ask, **(row.get("chat_template_kwargs") or {}))
 
 
 def trained_spans(turns: Sequence[Row], spans: list[Span]) -> list[Span]:
@@ -124,8 +127,8 @@ def _texts(
     """The prompt and the whole text of a row."""
     if template is not None:
         turns = as_turns(shape, row)
-        prompt = _rendered(turns["prompt"], row, template, ask=True).text
-        return prompt, _rendered([*turns["prompt"], *turns["completion"]], row, template).text
+        prompt = _fitted(turns["prompt"], row, template, ask=True).rendered.text
+        return prompt, _fitted([*turns["prompt"], *turns["completion"]], row, template).rendered.text
     end = tokenizer.eos_token or ""
     prompt = row["prompt"] if shape == "completions" else ""
     reply = row["completion"] if shape == "completions" else row["text"]

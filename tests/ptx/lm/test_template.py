@@ -18,7 +18,12 @@ def unmarked(tmp_path):
     return save_tiny_llama(tmp_path / "unmarked", UNMARKED)
 
 
-def test_a_template_without_the_mark_is_a_problem(unmarked):
+def test_a_template_without_the_mark_that_writes_a_reply_behind_its_prompt_is_no_problem(unmarked):
+    assert template.problems(unmarked) == []
+
+
+def test_a_template_without_the_mark_that_rewrites_what_came_before_is_a_problem(unmarked):
+    (unmarked / "chat_template.jinja").write_text("{{ messages|length }} messages: " + UNMARKED)
     (problem,) = template.problems(unmarked)
     assert "does not mark the assistant's tokens ({% generation %} is missing)" in problem.what
     assert "method.assistant_only=false" in problem.fix

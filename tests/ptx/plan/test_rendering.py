@@ -11,7 +11,10 @@ HI, HELLO = {"role": "user", "content": "hi"}, {"role": "assistant", "content": 
 EACH = "{% for m in messages %}"
 PLAIN = EACH + "{{ m.role }}: {{ m.content }}\n{% endfor %}"
 STRICT = EACH + "{{ raise_exception('no system') if m.role == 'system' }}{{ m.content }}{% endfor %}"
-LAST_THOUGHT = EACH + "{{ m.reasoning_content if loop.last }}{{ m.content }}{% endfor %}"
+LAST_THOUGHT = (
+    EACH
+    + "{{ m.reasoning_content if loop.last }}{% generation %}{{ m.content }}{% endgeneration %}{% endfor %}"
+)
 CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1}}}
 
 
@@ -128,3 +131,14 @@ def test_the_template_is_the_one_that_is_trained_with(told):
     problems, notes = told(qwen, row, marked=False)
     assert problems == []
     assert len(notes) == 1
+
+
+def test_a_row_whose_replies_have_no_place_of_their_own_is_named(told):
+    shortens = (
+        EACH + "{{ m.role }}: {{ m.content if loop.last else m.content|replace('<think>hm</think>', '') }}"
+    )
+    thought = {**HELLO, "content": "<think>hm</think>hello"}
+    problems, _ = told(
+        shortens + "\n{% endfor %}", {"messages": [HI, HELLO]}, {"messages": [HI, thought, HI, HELLO]}
+    )
+    assert any("does not write this row's behind their prompts" in problem for problem in problems)

@@ -9,7 +9,7 @@ from ptx.lm.load import load_tokenizer
 from ptx.lm.training.inspection import MASKED
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.tokens import common_length, token_rows, trained_spans
-from tests.plugins.conftest import save_tiny_llama
+from tests.plugins.conftest import TEMPLATE, save_tiny_llama
 
 HI, HELLO = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello é"}
 MORE, BYE = {"role": "user", "content": "more?"}, {"role": "assistant", "content": "bye"}
@@ -115,3 +115,13 @@ def test_the_common_head_of_two_rows_of_ids():
     assert common_length([1, 2, 3], [1, 2, 4]) == 2
     assert common_length([1], [1, 2]) == 1
     assert common_length([], [1]) == 0
+
+
+def test_a_template_without_marks_trains_the_replies_that_a_marked_one_trains(tmp_path):
+    marked = load_tokenizer(save_tiny_llama(tmp_path / "marked", TEMPLATE))
+    plain = load_tokenizer(save_tiny_llama(tmp_path / "plain", TEMPLATE))
+    plain.chat_template = TEMPLATE.replace("{% generation %}", "").replace("{% endgeneration %}", "")
+    rows = [*ROWS["messages"], {"messages": [HI, {**HELLO, "train": False}, MORE, BYE]}]
+    expected = of_ptx("messages", rows, marked, answers_only=True)
+    assert of_ptx("messages", rows, plain, answers_only=True) == expected
+    assert all(label != MASKED for label in expected[0][1][-2:])
