@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ class NoSuchField(Problem):
 
 def set_field(node: DictConfig, key: str, value: Any) -> list[Problem]:
     """Set one field of the composed configuration by its dotted name; returns the problems."""
+    if isinstance(value, float) and not math.isfinite(value):  # before a class computes with it
+        return [Problem(f"{key} must be a finite number, got {value}", f"correct {key}")]
     *parents, last = key.split(".")
     at: Any = node
     for depth, part in enumerate(parents):

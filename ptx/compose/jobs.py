@@ -235,9 +235,9 @@ def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
     """The configuration as dataclasses; where one part refuses, all are asked, and all refusals reported."""
     try:
         config = OmegaConf.to_object(node)
-    except (ValueError, OmegaConfBaseException) as error:
+    except Exception as error:  # noqa: BLE001 (the class of a plugin checks its values, and may raise anything)
         problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
-        return None, problems or [Problem(str(error).splitlines()[0])]
+        return None, problems or [Problem((str(error) or reason(error)).splitlines()[0])]
     assert isinstance(config, RunConfig)
     if problems := _untyped(config):
         return None, problems
@@ -291,6 +291,8 @@ def _refusals(where: str, node: DictConfig) -> list[Problem]:
         if "mandatory value" in what.lower():
             what = f"{where}.{getattr(error, 'key', '')} must be given"
         return [Problem(what, fix)]
+    except Exception as error:  # noqa: BLE001 (as above)
+        return [Problem(f"{where} cannot be used: {reason(error)}", "`ptx plugins NAME` explains its fields")]
     return []
 
 

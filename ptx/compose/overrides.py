@@ -23,6 +23,7 @@ from ptx.compose.groups import known
 from ptx.compose.words import parse
 from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.guard.reading import is_there
 from ptx.guard.secrets import masked
 from ptx.hooks.host import Host
 
@@ -188,9 +189,8 @@ def _path_or_hub(group: str, value: str) -> tuple[list[Problem], str | None, lis
 
 def is_path(group: str, value: str) -> bool:
     """Whether a value of ``model=`` or ``data=`` is a path and not the name of a choice."""
-    path = Path(value).expanduser()
     return (
-        path.exists()
+        is_there(value)
         or value.startswith(("./", "../", "/", "~"))
-        or (group == "data" and path.suffix in DATA_SUFFIXES)
+        or (group == "data" and Path(value).suffix in DATA_SUFFIXES)
     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from pathlib import Path
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
@@ -17,6 +16,7 @@ from hydra.errors import HydraException
 
 from ptx.compose.fields import OPEN_GROUPS
 from ptx.config import GROUPS, RunConfig
+from ptx.guard.reading import is_there
 from ptx.hooks.host import Host
 
 #: characters that mean nothing else to the grammar
@@ -32,7 +32,7 @@ def parse(host: Host, word: str, *, multirun: bool) -> Override:
     """
     key, equals, value = word.partition("=")
     read = OverridesParser.create().parse_override
-    if equals and not PLAIN.fullmatch(value) and Path(value).expanduser().exists():
+    if equals and not PLAIN.fullmatch(value) and is_there(value):
         word = f"{key}={_quoted(value)}"
     try:
         override = read(word)

@@ -48,6 +48,14 @@ def regular(path: Path, most_bytes: int | None = None) -> Path:
     return path
 
 
+def is_there(text: str) -> bool:
+    """Whether a text of the user is the path of something; one that cannot be a path is none."""
+    try:
+        return Path(text).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # too long, a null byte, the home of nobody
+        return False
+
+
 def kind_of(mode: int) -> str:
     """What a path is that is no regular file, in words."""
     kinds = {

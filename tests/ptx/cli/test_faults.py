@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -147,3 +149,61 @@ def test_the_stale_lock_of_a_sweep_whose_command_was_killed(ptx):
     )
     code, out, _ = ptx(*WORDS, "name=a")
     assert (code, "3 of 3 runs were done already and are kept" in out) == (0, True)
+
+
+def test_an_output_folder_that_cannot_be_written_to_is_named_with_its_cause_before_anything_runs(
+    ptx, toy, desk, as_root
+):
+    (desk / "file").write_text("x")
+    (desk / "readonly").mkdir()
+    as_root("--bind", "readonly", "readonly")
+    as_root("-o", "remount,ro,bind", "readonly")
+    for out, cause in (
+        ("file", "is a file, not a folder"),
+        ("file/below", "is a file, not a folder"),
+        ("/dev/null", "is a device, not a folder"),
+        ("readonly/out", "is read-only"),
+    ):
+        code, _, err = ptx(*WORDS, f"out={out}")
+        assert code == 2
+        assert f"out={out}: " in err
+        assert cause in err
+        assert "free some" not in err
+    assert toy.calls == []
+
+
+SECRET = "sk-proj-0123456789abcdef"
+
+
+def test_a_secret_of_the_environment_is_in_nothing_that_a_run_writes_or_prints(ptx, desk, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    words = ["method.args.a=${oc.env:OPENAI_API_KEY}", f"method.args.b={SECRET}", f"against={SECRET}"]
+    said = "".join(map(str, ptx(*WORDS, *words, "method.args.c=[${oc.env:OPENAI_API_KEY},1]")))
+    said += "".join(map(str, ptx(*WORDS, "name=${oc.env:OPENAI_API_KEY}")))
+    said += "".join(map(str, ptx(*WORDS, f"name={SECRET}"))) + "".join(
+        map(str, ptx(*WORDS, f"out={SECRET}/x"))
+    )
+    said += "".join(map(str, ptx(*WORDS, *words[:2], "name=fine")))
+    said += "".join(map(str, ptx(*WORDS, *words[:2], "--cfg", "job")))
+    files = [path for path in desk.rglob("*") if path.is_file()]
+    assert any(path.name == "result.json" for path in files)
+    assert SECRET not in said
+    assert [str(path) for path in files if SECRET.encode() in path.read_bytes() or SECRET in str(path)] == []
+    (record, *_) = (desk / "ptx-out/runs/fine").glob("*/run.json")
+    assert "${oc.env:OPENAI_API_KEY}" in record.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM], ids=["SIGHUP", "SIGTERM"])
+def test_a_signal_that_ends_the_command_leaves_the_run_interrupted(desk, number):
+    wait = "@hookimpl(tryfirst=True)\ndef ptx_run(run):\n    time.sleep(60)\n"
+    (desk / "ptxfile.py").write_text(f"import time\nfrom ptx import hookimpl\n{wait}")
+    command = [sys.executable, "-m", "ptx", "eval", "model=tiny", "eval=[latency]", "name=a"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        for _ in range(600):
+            if list(Path("ptx-out/runs/a").glob("*/events.jsonl")):
+                break
+            time.sleep(0.1)
+        running.send_signal(number)
+        assert running.wait(60) == 130
+    (result,) = Path("ptx-out/runs/a").glob("*/result.json")
+    assert read_json(result)["status"] == "interrupted"

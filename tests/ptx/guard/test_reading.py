@@ -7,7 +7,7 @@ import pytest
 
 from ptx.errors import ConfigError
 from ptx.guard import reading
-from ptx.guard.reading import FileError, parse_json, read_json, read_object, read_text, reason, understood
+from ptx.guard.reading import FileError, is_there, parse_json, read_json, read_object, read_text, reason, understood
 
 
 def test_a_pipe_a_device_and_a_folder_are_refused_without_reading_them(tmp_path):
@@ -20,6 +20,11 @@ def test_a_pipe_a_device_and_a_folder_are_refused_without_reading_them(tmp_path)
     ):
         with pytest.raises(FileError, match=f"{path}: it is {kind}, not a file"):
             read_text(path)
+
+
+def test_a_text_that_cannot_be_a_path_is_the_path_of_nothing(tmp_path):
+    assert is_there(str(tmp_path))
+    assert not any(map(is_there, ["x" * 5000, "a\0b", "~nobody-of-that-name/x", str(tmp_path / "no")]))
 
 
 def test_a_link_to_a_file_is_read(tmp_path):
