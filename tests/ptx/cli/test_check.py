@@ -7,6 +7,7 @@ import gzip
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -262,3 +263,26 @@ def test_a_shape_that_no_row_gives_is_no_fault_of_the_file(ptx, desk):
     assert (code, err) == (0, "")
     assert "safety: 6 rows" in out
     assert "messages" not in out
+
+
+STRICT = (
+    "{% for message in messages %}{% if message.role == 'system' %}{{ raise_exception('no system, please') }}"
+    "{% endif %}<|{{ message.role }}|>{{ message.content }}<|end|>{% endfor %}"
+)
+
+
+def test_the_row_that_a_chat_template_refuses_is_named(ptx, desk):
+    model = Path(ptx_tiny.__file__).parent / "model"
+    folder = desk / "strict"
+    shutil.copytree(model, folder)
+    (folder / "chat_template.jinja").write_text(STRICT)
+    asked = {"messages": turns("Add 1 and 1.", "2.")}
+    system = {"messages": [{"role": "system", "content": "Be brief."}, *turns("Add 1 and 2.", "3.")]}
+    (desk / "my.jsonl").write_bytes(lines(asked, system, asked, system))
+    code, _, err = ptx("check", "model=./strict", "data=./my.jsonl")
+    assert code == 2
+    assert "file my.jsonl line 2: the chat template" in err
+    assert "no system, please" in err
+    assert "(and 1 more of 4 rows: line 4)" in err
+    (desk / "my.jsonl").write_bytes(lines(asked))
+    assert ptx("check", "model=./strict", "data=./my.jsonl")[0] == 0
