@@ -43,7 +43,8 @@ def main(spec: dict[str, Any]) -> None:
         compile=False,
         load_in_8bit=False,
         quantization_config=rounded,
-        local_files_only=True, trust_remote_code=False,
+        local_files_only=True,
+        trust_remote_code=False,
     )
     made.save_pretrained(work)
     for name in GRAPH:
@@ -89,7 +90,9 @@ def own_texts(source: Path, count: int, seed: int) -> list[str]:
 
     torch.manual_seed(seed + 1)  # not the texts on which ptx compares the package with the model
     tokenizer = AutoTokenizer.from_pretrained(source, local_files_only=True, trust_remote_code=False)
-    network = AutoModelForCausalLM.from_pretrained(source, local_files_only=True, trust_remote_code=False, dtype=torch.float32).eval()
+    network = AutoModelForCausalLM.from_pretrained(
+        source, local_files_only=True, trust_remote_code=False, dtype=torch.float32
+    ).eval()
     start = torch.tensor([[network.config.bos_token_id or network.config.eos_token_id or 0]] * count)
     with torch.inference_mode():
         ids = network.generate(

@@ -151,7 +151,9 @@ def own_text(source: Path, count: int, seed: int) -> list[list[int]]:
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(seed + 1)  # not the texts on which ptx compares the package with the model
-    network = AutoModelForCausalLM.from_pretrained(source, local_files_only=True, trust_remote_code=False, dtype=torch.float32).eval()
+    network = AutoModelForCausalLM.from_pretrained(
+        source, local_files_only=True, trust_remote_code=False, dtype=torch.float32
+    ).eval()
     start = torch.tensor([[network.config.bos_token_id or network.config.eos_token_id or 0]] * count)
     with torch.inference_mode():
         ids = network.generate(

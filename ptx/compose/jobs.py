@@ -235,7 +235,7 @@ def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
     """The configuration as dataclasses; where one part refuses, all are asked, and all refusals reported."""
     try:
         config = OmegaConf.to_object(node)
-    except Exception as error:  # noqa: BLE001 (the class of a plugin checks its values, and may raise anything)
+    except Exception as error:  # noqa: BLE001 (a plugin's class checks its values, and may raise anything)
         problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
         return None, problems or [Problem((str(error) or reason(error)).splitlines()[0])]
     assert isinstance(config, RunConfig)

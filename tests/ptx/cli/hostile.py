@@ -413,7 +413,7 @@ BODIES = (
     "@hookimpl\ndef ptx_resolve(value, cache): return 'x'",
     "@hookimpl\ndef ptx_resolve(value, cache): raise TypeError('x')",
     "@hookimpl\ndef ptx_trian(run): return None",
-    "@dataclass\nclass M(Method):\n    x: object = setting(print)\nptx_choices = lambda: [Choice('method', 'm', M)]",
+    "@dataclass\nclass M(Method):\n    x: object = setting(3)\nptx_choices = lambda: [Choice('method', 'm', M)]",
 )
 
 
@@ -454,8 +454,10 @@ def place_cases(rng: random.Random) -> Iterator[Case]:
             own = {"PTX_CACHE": ""} | {variable: value}
             yield Case(f"{variable}={value[:9]}", words, written("file", "x"), environ=own)
     ascii_only = {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
-    for words in (["--help"], ["plugins"], ["train", "method=größe"], ["check", "data=./größe.jsonl"], plain):
-        yield Case(f"ascii {words[0]}", words, written("größe.jsonl", '{"text": "→ü"}\n'), environ=ascii_only)
+    rows = ["check", "data=./größe.jsonl"]
+    for words in (["--help"], ["plugins"], ["train", "method=größe"], rows, plain):
+        file = written("größe.jsonl", '{"text": "→ü"}\n')
+        yield Case(f"ascii {words[0]}", words, file, environ=ascii_only)
     for columns in ("0", "-1", "x", "1"):
         yield Case(f"COLUMNS={columns}", ["plugins", "dpo"], environ={"COLUMNS": columns})
     for name in ("../x", "/abs", "..", ".", "", "x" * 300, "a\nb", "con", "${oc.env:SOME_API_KEY}"):

@@ -7,7 +7,16 @@ import pytest
 
 from ptx.errors import ConfigError
 from ptx.guard import reading
-from ptx.guard.reading import FileError, is_there, parse_json, read_json, read_object, read_text, reason, understood
+from ptx.guard.reading import (
+    FileError,
+    is_there,
+    parse_json,
+    read_json,
+    read_object,
+    read_text,
+    reason,
+    understood,
+)
 
 
 def test_a_pipe_a_device_and_a_folder_are_refused_without_reading_them(tmp_path):
