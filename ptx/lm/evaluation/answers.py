@@ -56,14 +56,21 @@ def normal(text: str, *, case: bool = False) -> str:
     return text if case else text.casefold()
 
 
+def final(text: str) -> str:
+    """The text without its reasoning: what follows the last ``</think>``; nothing if that never comes."""
+    _, closed, rest = text.rpartition("</think>")
+    return rest if closed or "<think>" not in text else ""
+
+
 def marked(text: str) -> str | None:
     r"""What a text marks as its answer; None without a mark.
 
     The marks are, the most explicit first: ``####``, ``\boxed{}``, and a phrase such as "the answer is". The
     last one of a kind counts. Boxes side by side ("$\boxed{1}$ or $\boxed{2}$") are one answer, a list. A box
-    that is opened and never closed (a reply that was cut off) is an empty answer.
+    that is opened and never closed (a reply that was cut off) is an empty answer. Reasoning between
+    ``<think>`` and ``</think>`` states nothing.
     """
-    text = text.translate(PLAIN)
+    text = final(text).translate(PLAIN)
     hashes = [match[1].strip() for match in HASHES.finditer(text) if match[1].strip()]
     if hashes:
         return boxed(hashes[-1]) if "\\boxed" in hashes[-1] else hashes[-1]
@@ -76,7 +83,7 @@ def marked(text: str) -> str | None:
 def stated(text: str) -> str:
     """The answer that a text marks, else the whole text; punctuation at the ends is removed."""
     found = marked(text)
-    return trimmed(text.translate(PLAIN) if found is None else found)
+    return trimmed(final(text).translate(PLAIN) if found is None else found)
 
 
 def trimmed(text: str) -> str:
@@ -125,7 +132,7 @@ def clause(rest: str) -> str:
 
 def concluded(text: str) -> str | None:
     """The last formula or number of a text without a mark; None if there is none, or it offers two."""
-    text = text.translate(PLAIN)
+    text = final(text).translate(PLAIN)
     formulas, numbers = list(MATHS.finditer(text)), list(NUMBER.finditer(text))
     found = [part[-1] for part in (formulas, numbers) if part]
     last = max(found, key=lambda one: (one.end(), -one.start()), default=None)
@@ -148,7 +155,7 @@ def number_in(text: str) -> Fraction | None:
     It is the marked answer's first number, else the last number of the text. In a marked formula only a
     number alone behind the last "=" counts: the 2 of ``\boxed{x^{2}+1}`` is no answer.
     """
-    text = plain_fractions(text)
+    text = plain_fractions(final(text))
     answer = marked(text)
     if answer is None or (not answer and "\\boxed" not in text):
         return next(numbers(reversed(list(NUMBER.finditer(text)))), None)

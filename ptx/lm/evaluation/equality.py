@@ -41,6 +41,7 @@ ASSIGNED = re.compile(
 RELATION = re.compile(r"[<>]|\\(?:le|ge|ne)(?![a-zA-Z])")
 FORMULA = re.compile(r"\d|\\(?!text)|[\^_+*/=<>|]|^[a-zA-Z]$|^[-+]")
 PROSE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}")
+WORDS_AND_NUMBERS = re.compile(r"\d[\d:.,-]*[A-Za-z]{2,}")  # 2:30 PM
 ALWAYS_WORDS = {"yes", "no", "true", "false"}
 
 
@@ -91,7 +92,8 @@ def _equal(ours: str, theirs: str) -> bool:
 def compact(text: str) -> str:
     """The text without what never matters: spaces in formulas, the case of words, punctuation at the ends."""
     if formula(text):
-        return re.sub(r"\s+", "", re.sub(r"([\^_])\{(\w)\}", r"\1\2", text))
+        bare = re.sub(r"\s+", "", re.sub(r"([\^_])\{(\w)\}", r"\1\2", text))
+        return bare.casefold() if WORDS_AND_NUMBERS.fullmatch(bare) else bare
     return normal(re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", text)) or text  # only brackets: as they are
 
 

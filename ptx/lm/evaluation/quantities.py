@@ -54,6 +54,7 @@ WORDS = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 ]  # fmt: skip
+SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 #: numbers with more digits before or after the point are noise, and slow to compare
 MOST_DIGITS = 100
 
@@ -102,6 +103,9 @@ def quantity(text: str) -> Quantity | None:
     unit = match["unit"].strip()
     if unit and not is_unit(unit, spaced=text[match.start("unit") - 1].isspace()):
         return None
+    scale, _, rest = unit.partition(" ")
+    if scale.casefold() in SCALES:
+        value, unit = value * SCALES[scale.casefold()], rest.strip()
     sign = -1 if (match["sign"] + match["inner"]).count("-") % 2 else 1
     return Quantity(sign * value, unit_name(match["money"] or unit))
 

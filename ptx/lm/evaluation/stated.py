@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from ptx.lm.evaluation.answers import MATHS, concluded, marked, stated
+from ptx.lm.evaluation.answers import MATHS, concluded, final, marked, stated
 from ptx.lm.evaluation.equality import formula, same
 from ptx.lm.evaluation.quantities import quantity
 from ptx.lm.evaluation.spelling import tidy
@@ -25,6 +25,7 @@ def states(completion: str, reference: str, tolerance: float = 1e-6) -> float:
     wanted = wanted_answer(reference)
     if not wanted:
         return math.nan
+    completion = final(completion)
     given = marked(completion)
     if given is not None:
         return float(same(given, wanted, tolerance))

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from ptx.lm.evaluation.answers import concluded, marked, number_in, vote
+from ptx.lm.evaluation.answers import concluded, final, marked, number_in, vote
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,11 @@ def test_reading_a_hostile_text_takes_linear_time(text):
     concluded(text)
     number_in(text)
     assert time.perf_counter() - began < 5  # milliseconds; hours where a pattern is quadratic
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("<think>5</think> 7", " 7"), ("5</think>7", "7"), ("<think>5", ""), ("no reasoning", "no reasoning")],
+)
+def test_reasoning_is_not_part_of_the_final_text(text, expected):
+    assert final(text) == expected
