@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -71,6 +73,18 @@ def test_eight_bits_are_a_quarter_and_near(export, chat_model):
     tensors = {tensor.name: tensor.tensor_type for tensor in GGUFReader(package.path / "model.gguf").tensors}
     assert tensors["blk.0.ffn_down.weight"] is GGMLQuantizationType.Q8_0
     assert tensors["blk.0.attn_norm.weight"] is GGMLQuantizationType.F32
+
+
+def test_a_type_that_is_too_far_from_the_model_is_followed_by_larger_ones_where_they_pay(export, chat_model):
+    run, package = export(Gguf(type="q4_0", max_perplexity_ratio=1.01), chat_model)
+    tries = read_package(package.path)["tries"]
+    assert tries[0]["way"] == "q4_0"
+    assert tries[0]["kl"] > 0.01 > tries[-1]["kl"]
+    assert all(one["bytes"] < other["bytes"] for one, other in itertools.pairwise(tries))
+    assert tries[-1]["formats"]
+    assert not list(run.folder.glob("built-*"))
+    with pytest.raises(StepError, match=r"the q4_0 file, read back, has 1\.\d+ times"):
+        export(Gguf(type="q4_0", max_perplexity_ratio=1.01, tries=1), chat_model, "once")
 
 
 def test_a_file_that_is_not_the_model_fails_the_step(export, chat_model, monkeypatch):
