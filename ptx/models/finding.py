@@ -40,7 +40,8 @@ class Finding:
 def mend_command(path: Path) -> str:
     """The command that writes a mended copy of a folder."""
     word = str(path) if path.is_absolute() or str(path).startswith(("./", "../")) else f"./{path}"
-    return f"type: ptx mend {shlex.quote(word)} {shlex.quote(f'out=./{path.resolve().name}-mended')}"
+    out = f"out=./{path.name or path.resolve().name}-mended"
+    return f"type: ptx mend {shlex.quote(word)} {shlex.quote(out)}"
 
 
 def put(**values: Any) -> Edit:
