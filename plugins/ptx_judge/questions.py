@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Problem
+from ptx.guard.reading import MOST_DATA, read_text
 from ptx.stats.items import item_id
 
 PROMPTS = ("prompt", "question", "instruction")
@@ -99,7 +100,7 @@ def read(path: Path) -> Iterator[Question]:
 
 
 def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, MOST_DATA)
     if path.suffix == ".json":
         try:
             rows = json.loads(text)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import ConfigError, Problem
+from ptx.guard.reading import MOST_DATA, read_text
 from ptx_judge.questions import prompt_of
 
 FIRST, SECOND, TIE = "1", "2", "0"
@@ -74,7 +75,7 @@ def load(path: Path) -> tuple[Path, list[str], list[Pair], list[Stored]]:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path, MOST_DATA)
     try:
         rows = (
             json.loads(text)

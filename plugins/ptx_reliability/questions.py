@@ -30,6 +30,7 @@ from typing import Any
 import jsonschema
 
 from ptx import Problem, did_you_mean
+from ptx.guard.reading import MOST_DATA, read_text
 from ptx.stats.items import SEGMENTS, item_id
 from ptx_reliability import EMBEDDED, Reliability
 from ptx_reliability.grounded import with_sources
@@ -81,7 +82,7 @@ def read_questions(file: Path) -> list[Question]:
     """
     found: dict[str, Question] = {}
     wrong = []
-    for number, line in enumerate(file.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(read_text(file, MOST_DATA).splitlines(), 1):
         if not line.strip():
             continue
         try:

@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ptx.guard.reading import MOST_DATA, read_text
 from ptx.stats.items import item_id
 
 Row = Mapping[str, Any]
@@ -177,7 +178,7 @@ def reader_of(row: Row) -> Callable[[Row, Path], Prompt] | None:
 
 def read_table(file: Path) -> Iterator[tuple[int, Row]]:
     """(Line, row) of a CSV, JSON (a list, or an object with a list of completions) or JSONL file."""
-    text = file.read_text(encoding="utf-8-sig")
+    text = read_text(file, MOST_DATA)
     if file.suffix == ".csv":
         reader = csv.DictReader(io.StringIO(text, newline=""))
         for row in reader:

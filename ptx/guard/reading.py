@@ -20,6 +20,7 @@ from ptx.errors import ConfigError, Problem, PtxError
 
 MB = 2**20
 MOST_BYTES = 64 * MB  # of a file of settings; a tokenizer of 256,000 tokens has 35 MB
+MOST_DATA = 1024 * MB  # of a file of rows that is read as a whole
 DEEPEST = 64  # values inside values
 BRACKETS = "[{"
 

@@ -413,7 +413,7 @@ BODIES = (
     "@hookimpl\ndef ptx_resolve(value, cache): return 'x'",
     "@hookimpl\ndef ptx_resolve(value, cache): raise TypeError('x')",
     "@hookimpl\ndef ptx_trian(run): return None",
-    "@dataclass\nclass M(Method):\n    x: object = setting(3)\nptx_choices = lambda: [Choice('method', 'm', M)]",
+    "@dataclass\nclass M(Method):\n    x: object = 3\nptx_choices = lambda: [Choice('method', 'm', M)]",
 )
 
 
