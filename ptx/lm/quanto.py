@@ -91,7 +91,7 @@ def _align(network: PreTrainedModel) -> None:
     """
     for one in network.parameters():
         held: Any = one if hasattr(one, "qtype") else None
-        if held is not None and hasattr(held._data, "_data"):  # noqa: SLF001 (below 8 bits they are packed twice)
+        if held is not None and hasattr(held._data, "_data"):  # noqa: SLF001 (below 8 bits: packed twice)
             held = held._data  # noqa: SLF001
         if held is not None:
             held._data = held._data.clone()  # noqa: SLF001

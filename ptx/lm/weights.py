@@ -125,7 +125,8 @@ def _belongs(network: nn.Module, name: str, config: dict[str, Any]) -> bool:
                 return int(numbered["place"]) >= len(layers) + beside
     module = _submodule(network, name.rpartition(".")[0])
     # a module of attention has no weight of its own: GPT-2 stored a mask as attn.bias
-    return module is not None and "weight" in module._parameters  # noqa: SLF001 (a bias that is None shows only there)
+    # a bias that is None shows only among the parameters
+    return module is not None and "weight" in module._parameters  # noqa: SLF001
 
 
 def _submodule(network: nn.Module, name: str) -> nn.Module | None:
