@@ -197,7 +197,7 @@ def shown(found: dict[str, Any] | None, name: str, reasons: dict[str, int]) -> s
         return "not tried"
     if found["result"] == "ok":
         return "ok"
-    why = found["why"].replace("|", "/").replace(name, "MODEL")
+    why = re.sub(rf"\b{re.escape(name)}\b(?![._])", "MODEL", found["why"].replace("|", "/"))
     number = reasons.setdefault(why, len(reasons) + 1)
     return f"{'-' if found['result'] == 'refused before' else '**fails**'} {number}"
 

@@ -130,9 +130,9 @@ def is_mixture(network: nn.Module) -> bool:
 
 def _ends(network: nn.Module) -> tuple[nn.Module | None, nn.Module | None]:
     """The output layer and the input embedding."""
-    if not hasattr(network, "get_output_embeddings"):
-        return None, None
-    return network.get_output_embeddings(), network.get_input_embeddings()
+    asked = (getattr(network, name, None) for name in ("get_output_embeddings", "get_input_embeddings"))
+    output, inputs = (ask() if ask is not None else None for ask in asked)
+    return output, inputs
 
 
 def _matrix(name: str, module: nn.Module, attribute: str, dimensions: int, *, mixture: bool) -> Matrix | None:
