@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from ptx import ModelRef, Run, StepError
 from ptx.files import read_json, write_json
 from ptx.lm.compression.grid import describe_group_sizes, groups_for, round_to_nearest
-from ptx.lm.compression.network import Layers, StoredWeights, linear_alone, targeted_layers
+from ptx.lm.compression.network import Layers, StoredWeights, linear_alone, targeted_matrices
 from ptx.lm.compression.resume import digest
 from ptx.lm.training.distributed import is_main_rank, is_sharded
 from ptx.lm.training.method import TrlMethod
@@ -47,7 +47,7 @@ def rounded(
             "the weights of a sharded model cannot be rounded in their groups; try launch=torchrun"
         )
     network = trainer.accelerator.unwrap_model(trainer.model)
-    layers = linear_alone(targeted_layers(network, config.skip), "qat=rtn")
+    layers = linear_alone(targeted_matrices(network, config.skip), "qat=rtn")
     widths = {name: layer.inputs for name, layer in layers.items()}
     groups = groups_for(widths, config.group_size)
     if said := describe_group_sizes(widths, groups, config.group_size):

@@ -14,7 +14,7 @@ from ptx.lm.compression.network import (
     ignore_patterns,
     linear_alone,
     load_merged,
-    targeted_layers,
+    targeted_matrices,
 )
 from ptx.lm.compression.oneshot import Batch, apply, recorded_batches, save, session
 from ptx.lm.compression.trace import trace_of
@@ -33,7 +33,7 @@ def quantise(run: Run, compressor: Quantizer, model: ModelRef, data: DataSet | N
     tokenizer = load_tokenizer(model.path)
     network = load_merged(run, model, "" if compressor.dtype == "keep" else compressor.dtype)
     unpack_experts(network)
-    layers = linear_alone(targeted_layers(network, compressor.skip), type(compressor).__name__)
+    layers = linear_alone(targeted_matrices(network, compressor.skip), type(compressor).__name__)
     groups = group_sizes(run, compressor, layers)
     layers = {name: layers[name] for name in groups}
     budget = None  # a budget that cannot be met is refused before calibration

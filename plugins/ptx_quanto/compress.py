@@ -13,7 +13,7 @@ import torch
 
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.compression.grid import endings
-from ptx.lm.compression.network import context_of, linear_alone, load_merged, targeted_layers
+from ptx.lm.compression.network import context_of, linear_alone, load_merged, targeted_matrices
 from ptx.lm.compression.oneshot import Batch, recorded_batches
 from ptx.lm.dtypes import keep_dtypes, main_dtype
 from ptx.lm.load import load_tokenizer
@@ -31,7 +31,7 @@ def quantise(run: Run, compressor: Quanto, model: ModelRef, data: DataSet | None
     from optimum.quanto import HqqOptimizer, MaxOptimizer, freeze, quantize
 
     network = load_merged(run, model, main_dtype(model.path))
-    layers = linear_alone(targeted_layers(network, compressor.skip), "optimum-quanto")
+    layers = linear_alone(targeted_matrices(network, compressor.skip), "optimum-quanto")
     batches = recorded_batches(run, data, tokenizer, compressor, context_of(network))
     optimizer = {"": None, "minmax": MaxOptimizer, "hqq": HqqOptimizer}[compressor.optimizer]
     quantize(

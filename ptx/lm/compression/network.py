@@ -60,7 +60,7 @@ def context_of(network: PreTrainedModel) -> int | None:
     return getattr(network.config.get_text_config(), "max_position_embeddings", None)
 
 
-def targeted_layers(network: nn.Module, skip: Sequence[str]) -> Layers:
+def targeted_matrices(network: nn.Module, skip: Sequence[str]) -> Layers:
     """The weight matrices to compress, by name: linear layers and experts.
 
     These are all but embeddings, the output layer, routers and those in whose name a pattern of ``skip`` is
@@ -86,6 +86,16 @@ def targeted_layers(network: nn.Module, skip: Sequence[str]) -> Layers:
             else f"no linear layer is left to compress: {type(network).__name__} has none"
         )
     return kept
+
+
+def targeted_layers(network: nn.Module, skip: Sequence[str]) -> dict[str, nn.Linear]:
+    """The linear layers among :func:`targeted_matrices`, as modules.
+
+    Raises:
+        StepError: as there; or some matrices are no linear layers.
+    """
+    matrices = linear_alone(targeted_matrices(network, skip), "this step")
+    return {name: one.module for name, one in matrices.items() if isinstance(one.module, nn.Linear)}
 
 
 def linear_alone(layers: Layers, who: str) -> Layers:

@@ -43,7 +43,7 @@ from ptx.lm.compression.network import (
     context_of,
     ignore_patterns,
     load_merged,
-    targeted_layers,
+    targeted_matrices,
     weights_before,
 )
 from ptx.lm.compression.resume import fx_wrappers_removed, resumable
@@ -125,7 +125,7 @@ def edit(
     network = load_merged(run, model)
     if with_library:
         as_linear_layers(network)
-    layers = targeted_layers(network, skip)
+    layers = targeted_matrices(network, skip)
     before = weights_before(model, layers) if check else {}
     with session(run) if with_library else nullcontext():
         work(network, layers)

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from ptx import ModelRef, StepError
@@ -29,7 +30,7 @@ def test_a_skip_pattern_that_matches_no_layer_is_refused_with_the_names_there_ar
 
 def test_the_weights_before_are_read_from_disk_one_by_one_and_an_adapters_are_copied(tiny, tmp_path):
     model = load_model(tiny)
-    layers = network.targeted_layers(model, [])
+    layers = network.targeted_matrices(model, [])
     before = network.weights_before(ModelRef.of(tiny), layers)
     assert isinstance(before, network.StoredWeights)
     assert list(before) == list(layers)
@@ -61,10 +62,9 @@ def test_an_adapter_is_merged_before_it_is_compressed(run, tokenizer, tiny, tmp_
 
 def test_a_model_keeps_the_dtype_it_is_stored_in(tiny, tmp_path):
     assert network.stored_dtype(ModelRef(tiny)) == "float32"
-    (tmp_path / "config.json").write_text('{"torch_dtype": "bfloat16"}')
-    assert network.stored_dtype(ModelRef(tmp_path)) == "bfloat16"
-    (tmp_path / "config.json").write_text("{}")
-    assert network.stored_dtype(ModelRef(tmp_path)) == "auto"
+    (tmp_path / "config.json").write_text('{"torch_dtype": "float32"}')
+    save_file({"a": torch.zeros(2, dtype=torch.bfloat16)}, tmp_path / "model.safetensors")
+    assert network.stored_dtype(ModelRef(tmp_path)) == "bfloat16", "the weights decide, not config.json"
 
 
 def test_the_share_of_zeros_counts_all_weights_together():
