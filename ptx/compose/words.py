@@ -11,7 +11,7 @@ import dataclasses
 import re
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.core.override_parser.types import ChoiceSweep, Override, Quote, QuotedString
 from hydra.errors import HydraException
 
 from ptx.compose.fields import OPEN_GROUPS
@@ -41,7 +41,7 @@ def parse(host: Host, word: str, *, multirun: bool) -> Override:
             raise
         override = read(f"{key}={_readable(value)}")
     if _is_list_of_words(override) and holds_list(host, key, multirun=multirun):
-        override = read(f"{key}=[{override.input_line.partition('=')[2]}]")
+        override = read(f"{key}=[{str(override.input_line).partition('=')[2]}]")
     return override
 
 
@@ -77,9 +77,10 @@ def _types(host: Host, parents: list[str]) -> list[type]:
 def _is_list_of_words(override: Override) -> bool:
     """Whether the value is ``a,b`` or a single word, and neither null, a list, nor a function of Hydra."""
     value = override.value()
-    if override.is_choice_sweep():
-        words = (isinstance(one, str | int | float | QuotedString) for one in value.list)
-        return bool(value.simple_form) and all(words)
+    if isinstance(value, ChoiceSweep):
+        return value.simple_form and all(
+            isinstance(one, str | int | float | QuotedString) for one in value.list
+        )
     return isinstance(value, str) and override.key_or_group not in OPEN_GROUPS
 
 
@@ -101,7 +102,8 @@ def _readable(value: str) -> str:
 
 def _divided(value: str) -> list[str]:
     """The parts between the commas outside of brackets and quotes; none where one of these is not closed."""
-    parts, open_brackets, quote = [""], [], ""
+    parts, quote = [""], ""
+    open_brackets: list[str] = []
     for character in value:
         if character == "," and not open_brackets and not quote:
             parts.append("")

@@ -175,7 +175,8 @@ def why_missing(row: Row, name: str) -> str:
     """Return why an objective has no value."""
     known = [metric for metric, segment in row.metrics if not segment]
     if name in known:
-        return f"{name} is not a number" + (f": {found.note}" if (found := row.metrics[name, ""]).note else "")
+        note = row.metrics[name, ""].note
+        return f"{name} is not a number" + (f": {note}" if note else "")
     return f"no evaluator measured {name}; {did_you_mean(name, known)}"
 
 

@@ -22,7 +22,8 @@ BARE_BOX = re.compile(r"\\boxed\s+([^\s{}$]+)")
 HASHES = re.compile(r"####[ \t]*([^\n]*)")
 #: "The final answer is", "**Answer:**", "La respuesta es", "The correct option is"
 PHRASE = re.compile(
-    r"\b(?:(?:answer|respuesta|antwort|réponse)|(?:correct|right|best|final)\s+(?:option|choice|result|value))"
+    r"\b(?:(?:answer|respuesta|antwort|réponse)"
+    r"|(?:correct|right|best|final)\s+(?:option|choice|result|value))"
     r"\b(?:\s+(?:to|for|of)\b[^.:=\n]{1,80}?)?[\s*_]{0,4}"
     r"(?:(?:is|es|ist|est|would\s+be|should\s+be|must\s+be)\b(?:[ \t]*[:=])?|[:=])[*_]{0,4}",
     re.IGNORECASE,

@@ -67,7 +67,7 @@ def ballots(replies: Sequence[str]) -> list[str | None]:
     return found
 
 
-def _same(ours: str, theirs: str, tolerance: float, depth: int) -> bool:  # noqa: PLR0911 (one way after another)
+def _same(ours: str, theirs: str, tolerance: float, depth: int) -> bool:  # noqa: PLR0911 (ways in turn)
     if compact(ours) == compact(theirs):
         return True
     if max(len(ours), len(theirs)) > MOST or depth > DEEPEST:

@@ -25,16 +25,19 @@ DIGITS = (
 )
 QUANTITY = re.compile(
     rf"(?P<sign>[-+]?)\s*(?P<money>[$€£¥₹]?)\s*(?P<inner>-?)\s*"
-    rf"(?:(?P<whole>\d+)\s*(?:\\frac\{{(?P<over>\d+)\}}\{{(?P<under>\d+)\}}|\s(?P<over2>\d+)\s*/\s*(?P<under2>\d+))"
+    r"(?:(?P<whole>\d+)\s*(?:\\frac\{(?P<over>\d+)\}\{(?P<under>\d+)\}"
+    r"|\s(?P<over2>\d+)\s*/\s*(?P<under2>\d+))"
     rf"|\\frac\s*\{{\s*(?P<top>-?{DIGITS})\s*\}}\s*\{{\s*(?P<bottom>-?{DIGITS})\s*\}}"
     rf"|(?P<digits>{DIGITS})(?:\s*/\s*(?P<by>{DIGITS}))?)"
-    r"(?:\s*(?:\\cdot|x|\*)\s*10\s*\^\s*(?:\{\s*(?P<power>[-+]?\d{1,4})\s*\}|\(?(?P<power2>[-+]?\d{1,4})\)?))?"
+    r"(?:\s*(?:\\cdot|x|\*)\s*10\s*\^\s*"
+    r"(?:\{\s*(?P<power>[-+]?\d{1,4})\s*\}|\(?(?P<power2>[-+]?\d{1,4})\)?))?"
     r"\s*(?P<unit>[^\d\s].*|)",
     re.DOTALL,
 )
 #: a unit: a percent sign, degrees, a currency, words, ``\text{...}``, with powers and "per"
 UNIT = re.compile(
-    r"(?!\^)(?:\s|[%°$€£¥₹/.·-]|\\(?:text\{[^{}]*\}|cdot)|\^\s*\{?-?[23]\}?|[²³]|[A-Za-zµ]+(?![A-Za-zµ{(=+*]))+"
+    r"(?!\^)(?:\s|[%°$€£¥₹/.·-]|\\(?:text\{[^{}]*\}|cdot)|\^\s*\{?-?[23]\}?|[²³]"
+    r"|[A-Za-zµ]+(?![A-Za-zµ{(=+*]))+"
 )
 LETTER = re.compile(r"(?<![A-Za-z])[A-Za-z](?![A-Za-z])")
 ONE_LETTER = frozenset("mgshLlNJWVAKCFdkM")
