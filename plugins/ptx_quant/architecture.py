@@ -121,6 +121,9 @@ def transform_problems(step: Transformed, network: PreTrainedModel, model: Path)
     if isinstance(step, SpinQuant) and trace.normed:
         parts = ", ".join(sorted({name.rpartition(".")[2] for name in trace.normed}))
         return [(f"the outputs of {parts} are normed, and a norm's weights cannot be rotated", INSTEAD)]
+    norms = [network.get_submodule(name) for name in trace.readers]
+    if isinstance(step, SpinQuant) and any(getattr(norm, "bias", None) is not None for norm in norms):
+        return [("its norms have a bias, which llm-compressor loses when it rotates", INSTEAD)]
     what = _unresolved(step, network, trace.readers)
     return [(what, INSTEAD)] if what else []
 

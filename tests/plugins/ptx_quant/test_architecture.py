@@ -36,7 +36,7 @@ def test_every_plain_type_is_among_the_tested_architectures():
     ("name", "step", "said"),
     [
         ("gpt_neox", AWQ(), "does not know its layers"),
-        ("phi", SpinQuant(), "does not know its layers"),
+        ("phi", SpinQuant(), "its norms have a bias"),
         (
             "mamba",
             RTN(),
@@ -46,6 +46,7 @@ def test_every_plain_type_is_among_the_tested_architectures():
         ("olmo2", SmoothQuant(), "no norm of it is read by linear layers alone"),
         ("gemma3", SpinQuant(), "the outputs of down_proj, o_proj are normed"),
         ("llama_odd", SpinQuant(), "hadamard"),
+        ("stablelm", SpinQuant(), "its norms have a bias"),
         ("mixtral", AWQ(), r"does not know the experts of a mixture; use compress=\[gptq\]"),
         ("qwen3_moe", AutoRound(), "does not know the experts of a mixture"),
         ("mixtral", Mixed(), "does not know the experts of a mixture"),
