@@ -36,6 +36,7 @@ class RoundToNearest(QAT):
         128,
         "neighbouring weights that share a scale (smaller where that does not divide a layer); -1: one scale"
         " per output channel",
+        least=-1,
     )
     symmetric: bool = setting(True, "no zero point; false: one zero point per group")
     skip: list[str] = setting(

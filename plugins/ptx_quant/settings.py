@@ -30,6 +30,7 @@ class Quantizer(Calibrated):
         128,
         "neighbouring weights that share a scale (smaller where that does not divide a layer); -1: one scale"
         " per output channel",
+        least=-1,
     )
     symmetric: bool = setting(True, "no zero point; false stores one per group")
     observer: str = setting(

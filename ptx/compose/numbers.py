@@ -1,8 +1,8 @@
 """One rule for the numbers of a configuration, wherever they stand.
 
 A number is finite and fits into 64 bits. A setting whose default is not negative does not become negative,
-and one whose default is negative (``max_steps=-1``: no limit) does not go below it. What a setting asks
-beyond that stands in its own class.
+and one whose default is negative (``max_steps=-1``: no limit) does not go below it, unless the field says
+``least=`` (:func:`ptx.setting`). What a setting asks beyond that stands in its own class.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def number_problems(config: RunConfig) -> list[Problem]:
 def _inside(where: str, value: Any) -> Iterator[Problem]:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         for one in dataclasses.fields(value):
-            yield from _of_field(_joined(where, one.name), getattr(value, one.name), one.default)
+            yield from _of_field(_joined(where, one.name), getattr(value, one.name), one)
     elif isinstance(value, dict):
         steps = where == "recipe"
         for name, inner in value.items():
@@ -44,13 +44,15 @@ def _joined(where: str, name: str) -> str:
     return f"{where}.{name}" if where else name
 
 
-def _of_field(where: str, value: Any, default: Any) -> Iterator[Problem]:
+def _of_field(where: str, value: Any, field: dataclasses.Field[Any]) -> Iterator[Problem]:
+    default = field.default
     if _is_number(value) and value == default:
         return  # a class may mean something by an infinite default
     if not _is_number(value) or _fault_of(value):
         yield from _inside(where, value)
         return
-    least = min(default, 0) if _is_number(default) else 0
+    allowed = field.metadata.get("least")
+    least = min(0, *(bound for bound in (default, allowed) if _is_number(bound)), 0)
     if value < least:
         instead = f"try {where}={default}" if _is_number(default) else "leave it out"
         yield Problem(f"{where} must be at least {least}, got {value}", instead)

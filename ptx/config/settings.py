@@ -7,15 +7,20 @@ from dataclasses import MISSING, field
 from typing import Any
 
 
-# ``help`` is the word of argparse and click
-def setting(default: Any = MISSING, help: str = "", *, identity: bool = True) -> Any:  # noqa: A002
+def setting(
+    default: Any = MISSING,
+    help: str = "",  # noqa: A002 (the word of argparse and click)
+    *,
+    identity: bool = True,
+    least: float | None = None,
+) -> Any:
     """A dataclass field with a sentence of help.
 
     ``identity=False`` marks a field that does not change the result (a logging interval): it is not in the
-    key of a step. Mutable defaults are copied for each instance. A field without a default must be
-    given, by its name.
+    key of a step. ``least`` is the smallest number that it may be, where that is below 0 and the default.
+    Mutable defaults are copied for each instance. A field without a default must be given, by its name.
     """
-    metadata = {"help": help, "identity": identity}
+    metadata = {"help": help, "identity": identity, "least": least}
     if isinstance(default, list | dict):
         return field(default_factory=default.copy, metadata=metadata)
     kw_only: Any = True if default is MISSING else MISSING  # MISSING: as the class says

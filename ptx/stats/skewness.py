@@ -15,6 +15,7 @@ values has a small mean and a small spread at once. Two remedies, both measured 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -24,8 +25,8 @@ from ptx.stats.distributions import LEVEL, t_quantile
 #: fewer items than this allow no claim: not even six equal gaps of one sign could be told from chance at 5 %
 #: (2 * 0.5**5 > 0.05)
 FEWEST = 6
-#: from this many values on, values that are all equal count as a mean without spread: a value that stands for
-#: one item in ten would be missed by 30 items with a probability of 4 %
+#: from this many values on, the commonest value may leave fewer than :data:`FEWEST` others: one that stands
+#: for one item in ten would be missed by 30 items with a probability of 4 %
 FEWEST_EQUAL = 30
 MANY = 25
 
@@ -53,8 +54,9 @@ def mean_error(
 ) -> MeanError:
     """The error of the (weighted) mean of measured values; :data:`UNKNOWN` if they are too few to tell."""
     parts = [part for part, _ in parts_of(values, clusters, weights)]
-    equal = all(value == values[0] for value in values)
-    if len(parts) < FEWEST or (equal and len(parts) < FEWEST_EQUAL):
+    commonest = Counter(values).most_common(1)[0][1] if values else 0
+    others = len(values) - commonest  # a claim about a mean that few items move needs at least FEWEST of them
+    if len(parts) < FEWEST or (others < min(FEWEST, commonest) and len(parts) < FEWEST_EQUAL):
         return UNKNOWN
     variance, freedom = variance_of_mean(values, clusters, weights)
     return MeanError(variance, freedom, *stretch_of(parts, freedom, level))

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
 
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
@@ -66,6 +68,11 @@ def test_embeddings_of_other_length_are_refused_on_policy_only(desk):
     file = desk / "teacher" / "config.json"
     config = json.loads(file.read_text())
     file.write_text(json.dumps(config | {"vocab_size": config["vocab_size"] + 8}))
+    weights = load_file(desk / "teacher" / "model.safetensors")
+    for name, matrix in weights.items():
+        if name.endswith(("embed_tokens.weight", "lm_head.weight")):
+            weights[name] = torch.cat([matrix, torch.zeros(8, matrix.shape[1], dtype=matrix.dtype)])
+    save_file(weights, desk / "teacher" / "model.safetensors", {"format": "pt"})
     assert any(
         "needs embeddings of equal length" in problem
         for problem in refusals("method=distill_onpolicy", "method.teacher=./teacher")

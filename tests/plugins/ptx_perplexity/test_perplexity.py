@@ -14,7 +14,7 @@ def test_the_plugin_keeps_the_rules():
 def test_everything_wrong_is_found_at_once(chat_model, tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n")
     (tmp_path / "rows.jsonl").write_text('{"words": "a"}\n')
-    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "bytes.txt").write_bytes(bytes(range(256)))
     files = [
         str(tmp_path / name) for name in ("none.txt", "empty.txt", "rows.jsonl", "bytes.txt", "text.pdf")
     ]
@@ -25,7 +25,7 @@ def test_everything_wrong_is_found_at_once(chat_model, tmp_path):
         "no text",
         "holds no text",
         "has no column text",
-        "not UTF-8",
+        "neither UTF-8",
         "is none of",
         "more than the model's context of 256",
     ):

@@ -16,6 +16,12 @@ def write(path, rows):
     return path
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """Checks are kept in the user's cache; tests have one of their own."""
+    monkeypatch.setenv("PTX_CACHE", str(tmp_path / "cache"))
+
+
 @pytest.fixture
 def labelled(tmp_path):
     """Twelve replies, of which people call the first six refusals; the detector sees five of them."""

@@ -198,7 +198,9 @@ def test_a_signal_that_ends_the_command_leaves_the_run_interrupted(desk, number)
     wait = "@hookimpl(tryfirst=True)\ndef ptx_run(run):\n    time.sleep(60)\n"
     (desk / "ptxfile.py").write_text(f"import time\nfrom ptx import hookimpl\n{wait}")
     command = [sys.executable, "-m", "ptx", "eval", "model=tiny", "eval=[latency]", "name=a"]
+    heard = signal.signal(number, signal.SIG_DFL)  # under nohup a child would inherit that it is ignored
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as running:
+        signal.signal(number, heard)
         for _ in range(600):
             if list(Path("ptx-out/runs/a").glob("*/events.jsonl")):
                 break

@@ -195,7 +195,7 @@ def test_a_disk_too_full_for_the_record_is_explained_and_the_same_command_goes_o
     assert "result.json cannot be written: no space left on the disk" in outcome.failed[0][1]
     (desk / "small" / "ballast").unlink()
     plan, outcome, _ = sweep(*words)
-    assert (outcome.done, outcome.kept, outcome.failed) == (1, 1, ())
+    assert (outcome.done, outcome.kept, outcome.failed) == (2, 0, ())
     assert result_of(plan)["status"] == "done"
     assert list(read_rows(plan.folder / plan.runs[1].id / "events.jsonl"))
 

@@ -181,17 +181,17 @@ def test_workers_leave_failed_runs_alone_too(desk, where):
 
 
 class Strict:
-    """Fails whoever works with -1."""
+    """Fails whoever works with 13."""
 
     @hookimpl(wrapper=True)
     def ptx_run(self, run):
-        if "-1" in run.label:
-            raise StepError("no -1 here")
+        if "13" in run.label:
+            raise StepError("no 13 here")
         return (yield)
 
 
 STUDY = json.dumps(
-    {"name": "all", "overrides": [*FIXED, "method=toy", "method.rate=0.1,0.2", "seed=0,-1", "eval=[latency]"]}
+    {"name": "all", "overrides": [*FIXED, "method=toy", "method.rate=0.1,0.2", "seed=0,13", "eval=[latency]"]}
 )
 
 
@@ -199,8 +199,8 @@ STUDY = json.dumps(
     "words",
     [
         ["sweep", "study.yaml"],
-        ["compress", "-m", *FIXED, "compress=[halve]", "compress.halve.keep=0.5,-1", "eval=[latency]"],
-        ["eval", "-m", "model=./model", "eval=[latency]", "eval.latency.scale=1,-1"],
+        ["compress", "-m", *FIXED, "compress=[halve]", "compress.halve.keep=0.5,0.13", "eval=[latency]"],
+        ["eval", "-m", "model=./model", "eval=[latency]", "eval.latency.scale=1,13"],
     ],
     ids=lambda words: words[0],
 )

@@ -1,10 +1,13 @@
 """One rule for numbers: finite, and not negative where the default is not."""
 
 import math
+from dataclasses import dataclass
 
 import pytest
 
 from ptx.compose.jobs import compose_jobs
+from ptx.compose.numbers import number_problems
+from ptx.config import Compressor, RunConfig, setting
 from ptx.errors import ConfigError
 
 
@@ -65,3 +68,15 @@ def test_a_recipe_out_of_range_is_refused_with_its_field(toy_host, desk, recipe,
     with pytest.raises(ConfigError) as caught:
         compose_jobs(toy_host, "train", ["recipe=mine", "model=./model"])
     assert fault in str(caught.value)
+
+
+def test_a_setting_may_allow_less_than_zero():
+    @dataclass
+    class Grid(Compressor):
+        group: int = setting(128, "-1: one scale per channel", least=-1)
+
+    def told(group):
+        return [str(problem) for problem in number_problems(RunConfig(compress={"grid": Grid(group=group)}))]
+
+    assert told(-1) == []
+    assert told(-2) == ["compress.grid.group must be at least -1, got -2; try compress.grid.group=128"]
