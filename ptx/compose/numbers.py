@@ -51,8 +51,8 @@ def _of_field(where: str, value: Any, field: dataclasses.Field[Any]) -> Iterator
     if not _is_number(value) or _fault_of(value):
         yield from _inside(where, value)
         return
-    allowed = field.metadata.get("least")
-    least = min(0, *(bound for bound in (default, allowed) if _is_number(bound)), 0)
+    bounds = (default, field.metadata.get("least"))
+    least: float = min([0, *(bound for bound in bounds if isinstance(bound, int | float))])
     if value < least:
         instead = f"try {where}={default}" if _is_number(default) else "leave it out"
         yield Problem(f"{where} must be at least {least}, got {value}", instead)
