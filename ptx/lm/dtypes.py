@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ptx.files import read_json, write_json
 from ptx.models.adapters import weights_of
+from ptx.models.counting import is_scale
 from ptx.models.inspection import tensors_of, weight_files
 from ptx.models.readable import INDEX
 
@@ -39,8 +40,12 @@ def main_dtype(folder: Path) -> str:
 
 
 def exact_dtype(folder: Path) -> str:
-    """A dtype that holds every stored weight exactly: the one they all have, else float32 (or float64)."""
-    held = set(stored_dtypes(folder).values())
+    """A dtype that holds every stored weight exactly: the one they all have, else float32 (or float64).
+
+    The scales of packed weights are no weights: they have a dtype of their own in any model.
+    """
+    stored = stored_dtypes(folder)
+    held = {kind for name, kind in stored.items() if not is_scale(name)} or set(stored.values())
     if len(held) == 1:
         return held.pop()
     return "float64" if "float64" in held else "float32"

@@ -8,11 +8,10 @@ weight.
 
 from __future__ import annotations
 
-import math
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from ptx.errors import ConfigError, Problem, StepError
 from ptx.files import files_of
 from ptx.guard.reading import FileError, parse_json, read_object, read_text, regular
 from ptx.models.adapters import adapter_problems, is_adapter, weights_of
+from ptx.models.counting import commonest_dtype, count_weights
 from ptx.models.package import read_package
 from ptx.models.readable import INDEX, unreadable
 from ptx.models.sizes import context
@@ -31,8 +31,6 @@ CONVERT = (
     'convert them where you trust their source: python -c "from transformers import AutoModelForCausalLM as'
     " M; M.from_pretrained('{path}').save_pretrained('{path}')\""
 )
-#: bytes of packed integers in a quantised checkpoint hold several weights each
-PACKED = ("qweight", "weight_packed", "weight._data._data")
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,16 @@ class ModelFacts:
     weight_files: tuple[str, ...]
 
 
+#: name, size and time of each file
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+def _stamp(folder: Path) -> Stamp:
+    with os.scandir(folder) as entries:
+        states = [(entry.name, entry.stat()) for entry in entries if entry.is_file()]
+    return tuple(sorted((name, state.st_size, state.st_mtime_ns) for name, state in states))
+
+
 def inspect(path: Path) -> ModelFacts:
     """The facts of a model folder.
 
@@ -62,6 +70,11 @@ def inspect(path: Path) -> ModelFacts:
     """
     if wrong := problems(path):
         raise ConfigError(wrong)
+    return _facts.__wrapped__(path, ()) if is_adapter(path) else _facts(path, _stamp(path))
+
+
+@lru_cache(maxsize=64)
+def _facts(path: Path, _stamp: Stamp) -> ModelFacts:
     if package := read_package(path):
         return _package_facts(path, package)
     config = _config(path)
@@ -70,9 +83,9 @@ def inspect(path: Path) -> ModelFacts:
     tensors = [tensor for file in weights for tensor in tensors_of(file)]
     return ModelFacts(
         architecture=next(iter(config.get("architectures") or []), str(config.get("model_type", ""))),
-        parameters=_count(tensors, config),
+        parameters=count_weights(tensors, config),
         bytes=sum(file.stat().st_size for folder in {path, weights_of(path)} for file in files_of(folder)),
-        dtype=_dtype(tensors),
+        dtype=commonest_dtype(tensors),
         has_tokenizer=_has_tokenizer(path),
         has_chat_template=bool(template),
         trains_on_assistant="{% generation" in template.replace("{%-", "{%"),
@@ -83,7 +96,17 @@ def inspect(path: Path) -> ModelFacts:
 
 
 def problems(path: Path) -> list[Problem]:
-    """Why a folder cannot be used as a model, all reasons at once; empty when it can."""
+    """Why a folder cannot be used as a model, all reasons at once; empty when it can.
+
+    The answer is kept while the files are the same: every run of a sweep asks several times.
+    """
+    if path.is_dir() and not is_adapter(path):  # of an adapter the base matters too
+        return list(_problems(path, _stamp(path)))
+    return list(_problems.__wrapped__(path, ()))
+
+
+@lru_cache(maxsize=64)
+def _problems(path: Path, _stamp: Stamp) -> Sequence[Problem]:
     if not path.is_dir():
         what = f"model {path} is a file" if path.exists() else f"there is no model folder {path}"
         return [
@@ -275,69 +298,3 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _config(path: Path) -> dict[str, Any]:
     return _read((path if (path / "config.json").is_file() else weights_of(path)) / "config.json")
-
-
-def _dtype(tensors: list[tuple[str, str, list[int]]]) -> str:
-    """The type of most stored values, as torch names it."""
-    sizes: Counter[str] = Counter()
-    for _, dtype, shape in tensors:
-        sizes[dtype] += math.prod(shape)
-    if not sizes:
-        return ""
-    name = sizes.most_common(1)[0][0]
-    return {
-        "F32": "float32",
-        "F16": "float16",
-        "BF16": "bfloat16",
-        "F64": "float64",
-        "I32": "int32",
-        "I8": "int8",
-        "U8": "uint8",
-    }.get(name, name.lower())
-
-
-def _count(tensors: list[tuple[str, str, list[int]]], config: dict[str, Any]) -> int:
-    """The number of weights, however they are stored.
-
-    A packed integer counts as the weights that it holds; scales and zero points do not count. The padding of
-    a packed row that does not fill its last word is counted too; that is the only error.
-    """
-    quantization = config.get("quantization_config") or {}
-    if not quantization:
-        return sum(math.prod(shape) for _, _, shape in tensors)
-    return sum(
-        math.prod(shape) * _packed(name, dtype, _bits(quantization, name))
-        for name, dtype, shape in tensors
-        if not _is_scale(name)
-    )
-
-
-def _packed(name: str, dtype: str, bits: int) -> int:
-    """The number of weights in one stored element."""
-    integers = {"I32": 32, "U32": 32, "U8": 8}
-    return integers[dtype] // bits if name.endswith(PACKED) and dtype in integers else 1
-
-
-def _bits(quantization: dict[str, Any], tensor: str) -> int:
-    """Bits per weight of a tensor, from the configuration of GPTQ, AWQ or compressed-tensors.
-
-    compressed-tensors may give different layers different widths.
-    """
-    layer = tensor.rpartition(".")[0]
-    groups = list((quantization.get("config_groups") or {}).values())
-    named = [
-        group
-        for group in groups
-        if any(t.startswith("re:") and re.match(t[3:], layer) for t in group.get("targets") or [])
-    ]
-    groups = named or groups
-    widths = [(group.get("weights") or {}).get("num_bits") for group in groups]
-    return next(
-        (int(bits) for bits in (*widths, quantization.get("bits"), quantization.get("w_bit")) if bits), 8
-    )
-
-
-def _is_scale(name: str) -> bool:
-    return name.rsplit(".", 1)[-1].endswith(
-        ("scale", "scales", "zero_point", "_shift", "qzeros", "g_idx", "weight_shape")
-    )
