@@ -1,12 +1,12 @@
 """Answers to the names that groups and choices had in earlier versions.
 
 A choice lists its former names (``Choice.formerly``), those of groups stand in
-:data:`ptx.config.FORMER_GROUPS`. A word with a former name is an error that says what to type instead.
+:data:`ptx.config.FORMER_GROUPS`. A word with a former name is read as the present one, and a note says so. In
+YAML, which people keep, a former name is an error that says what to write.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ptx.compose.fields import OPEN_GROUPS
@@ -27,11 +27,10 @@ def present_name(host: Host, group: str, name: str) -> str:
     return next((choice.name for choice in choices if name in choice.formerly), name)
 
 
-def without_former_names(host: Host, words: Sequence[str]) -> tuple[list[str], list[Problem]]:
-    """The words (``key=value``) that use no former name, and a problem for each of the others."""
-    answers = {word: _answer(host, word) for word in words}
-    current = [word for word, problem in answers.items() if problem is None]
-    return current, [problem for problem in answers.values() if problem is not None]
+def present_word(host: Host, word: str) -> tuple[str, str]:
+    """A word (``key=value``) with present names, and a sentence on what was renamed. Hydra must be open."""
+    found = _answer(host, word)
+    return (found[0], f"{found[1]}: {found[0]} is used") if found else (word, "")
 
 
 def unknown_choice(host: Host, where: str, group: str, name: str) -> Problem:
@@ -53,7 +52,8 @@ def former_group_of_step(host: Host, step: str, group: str, value: Any) -> Probl
     return Problem(f"{where}.{group} is called {where}.{present} now", f"write {present}: {written}")
 
 
-def _answer(host: Host, word: str) -> Problem | None:
+def _answer(host: Host, word: str) -> tuple[str, str] | None:
+    """The word of today, and what has another name now; None where nothing has."""
     key, _, value = word.partition("=")
     if value in ("True", "False"):
         value = value.lower()  # Hydra writes booleans as Python does
@@ -75,7 +75,7 @@ def _answer(host: Host, word: str) -> Problem | None:
         what = f"{'.'.join(parts[:end])} is called {'.'.join(present[:end])} now"
     else:
         what = f"{word}: " + ", ".join(f"{name} is called {now} now" for name, now in former.items())
-    return Problem(what, f"type {'.'.join(present)}={value}")
+    return f"{'.'.join(present)}={value}", what
 
 
 def _renamed_part(host: Host, parts: list[str]) -> tuple[int, str] | None:

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ptx.compose.default_data import add_default_data
 from ptx.compose.default_evaluators import add_default_evaluators
 from ptx.compose.fields import OPEN_GROUPS, NoSuchField, as_typed, set_field
-from ptx.compose.former_names import without_former_names
+from ptx.compose.former_names import present_word
 from ptx.compose.groups import hydra, known
 from ptx.compose.numbers import number_problems
 from ptx.compose.overrides import RUNTIME, choices_and_values, grid, read
@@ -67,20 +67,23 @@ def compose_jobs(
     """
     composed: Frozen = {} if frozen is None else frozen
     overrides = read(host, words, multirun=multirun)
-    given = frozenset(override.key_or_group for override in overrides)
+    given: set[str] = set()
     problems: list[Problem] = []
     jobs: list[Job] = []
     lacking: list[dict[str, Problem]] = []  # of each job: the typed fields that it does not have
     with hydra(host, config_dir):
-        for row in grid(overrides):
-            notes: list[str] = []
+        for typed in grid(overrides):
+            answers = [(*present_word(host, line), swept) for line, swept in typed]
+            row = [(line, swept) for line, _, swept in answers]
+            given |= {line.partition("=")[0].lstrip("+") for line, _ in row}
+            notes = [note for _, note, _ in answers if note]
             config, found = _compose_one(host, verb, [line for line, _ in row], composed, notes)
             lacking.append({problem.key: problem for problem in found if isinstance(problem, NoSuchField)})
             problems += found
             if config is not None:
                 kept = [(line, swept) for line, swept in row if line.partition("=")[0] not in lacking[-1]]
                 varied = {line.partition("=")[0]: line.partition("=")[2] for line, swept in kept if swept}
-                jobs.append(Job(config, [line for line, _ in kept], varied, given, tuple(notes)))
+                jobs.append(Job(config, [line for line, _ in kept], varied, frozenset(given), tuple(notes)))
     if problems := _without_those_of_some(problems, lacking):
         raise ConfigError(_with_broken_plugins(host, problems))
     jobs[0] = replace(jobs[0], notes=(*jobs[0].notes, *_lacking_somewhere(lacking)))
@@ -103,9 +106,7 @@ def _lacking_somewhere(lacking: list[dict[str, Problem]]) -> Iterator[str]:
 def _compose_one(
     host: Host, verb: str, lines: list[str], frozen: Frozen, notes: list[str]
 ) -> tuple[RunConfig | None, list[Problem]]:
-    current, problems = without_former_names(host, lines)
-    choices, values, found = choices_and_values(current)
-    problems += found
+    choices, values, problems = choices_and_values(lines)
     if choices.get("recipe", "null") != "null":
         problems += _instead_of_short_form(choices)
     choices.setdefault("scorer", f"[{','.join(host.names('scorer'))}]")

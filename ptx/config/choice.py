@@ -13,7 +13,7 @@ class Choice:
 
     ``libraries`` are the distributions whose versions decide the result (they go into the key of a step);
     ``version`` is the plugin's own count of changes in behaviour. ``formerly`` lists the names that the
-    choice had in earlier versions; a word with one of them is answered with the present name.
+    choice had in earlier versions; a typed word with one of them is read as the present name.
 
     Two fields are for models. ``data`` is the data choice that is used with the model when none is typed.
     ``suggests`` are settings that suit the model (a learning rate), per choice such as ``method=sft``; they

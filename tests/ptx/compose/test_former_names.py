@@ -8,6 +8,8 @@ import pytest
 
 from ptx import QAT, Choice, ConfigError, Evaluator, hookimpl, setting
 from ptx.cli import main
+from ptx.compose.former_names import present_word
+from ptx.compose.groups import hydra
 from ptx.compose.jobs import compose_jobs
 from ptx.hooks import host as hosts
 
@@ -46,57 +48,60 @@ def host(host_with, toy):
     return host_with(toy=toy, renamed=Renamed())
 
 
-def refusals(host, *words):
-    with pytest.raises(ConfigError) as caught:
-        compose_jobs(host, "train", [*BASE, *words])
-    assert caught.value.exit_code == 2
-    return [str(problem) for problem in caught.value.problems]
-
-
 @pytest.mark.parametrize(
     ("word", "answer"),
     [
-        ("through=qat", "through is called qat now; type qat=rtn"),
-        ("through=null", "through is called qat now; type qat=null"),
-        ("qat=qat", "qat=qat: qat is called rtn now; type qat=rtn"),
-        ("method.through.bits=3", "method.through is called method.qat now; type method.qat.bits=3"),
+        ("through=qat", "through is called qat now: qat=rtn is used"),
+        ("through=null", "through is called qat now: qat=null is used"),
+        ("qat=qat", "qat=qat: qat is called rtn now: qat=rtn is used"),
+        ("method.through.bits=3", "method.through is called method.qat now: method.qat.bits=3 is used"),
         (
             "recipe.steps.tune.through.bits=3",
             (
-                "recipe.steps.tune.through is called recipe.steps.tune.qat now;"
-                " type recipe.steps.tune.qat.bits=3"
+                "recipe.steps.tune.through is called recipe.steps.tune.qat now:"
+                " recipe.steps.tune.qat.bits=3 is used"
             ),
         ),
         (
             "compress.distil.through.bits=3",
-            "compress.distil.through is called compress.distil.qat now; type compress.distil.qat.bits=3",
+            "compress.distil.through is called compress.distil.qat now: compress.distil.qat.bits=3 is used",
         ),
-        ("eval=[distance]", "eval=[distance]: distance is called divergence now; type eval=[divergence]"),
+        ("eval=[distance]", "eval=[distance]: distance is called divergence now: eval=[divergence] is used"),
         (
             "eval=[general,latency,distance]",
             (
                 "eval=[general,latency,distance]: general is called forgetting now,"
-                " distance is called divergence now; type eval=[forgetting,latency,divergence]"
+                " distance is called divergence now: eval=[forgetting,latency,divergence] is used"
             ),
         ),
         (
             "eval.general.limit=4",
-            "eval.general is called eval.forgetting now; type eval.forgetting.limit=4",
+            "eval.general is called eval.forgetting now: eval.forgetting.limit=4 is used",
         ),
-        ("eval.general=false", "eval.general is called eval.forgetting now; type eval.forgetting=false"),
-        ("eval.unlearned=true", "eval.unlearned is called eval.forgetting now; type eval.forgetting=true"),
+        ("eval.general=false", "eval.general is called eval.forgetting now: eval.forgetting=false is used"),
+        ("eval.unlearned=true", "eval.unlearned is called eval.forgetting now: eval.forgetting=true is used"),
     ],
 )
-def test_a_word_with_a_former_name_is_answered_with_what_to_type(host, desk, word, answer):
-    assert refusals(host, word) == [answer]
+def test_a_word_with_a_former_name_is_read_as_the_present_one(host, desk, word, answer):
+    with hydra(host, None):
+        present, note = present_word(host, word)
+    assert note == answer
+    assert note.endswith(f": {present} is used")
 
 
-def test_all_former_names_and_unknown_names_are_answered_together(host, desk):
-    assert refusals(host, "through=qat", "eval=[distance]", "compress=[halv]") == [
-        "through is called qat now; type qat=rtn",
-        "eval=[distance]: distance is called divergence now; type eval=[divergence]",
-        "no compress 'halv'; did you mean 'halve'?",
-    ]
+def test_former_names_compose_as_the_present_ones_do_and_are_said(host, desk):
+    old = compose_jobs(host, "train", [*BASE, "through=qat", "method.through.bits=3", "eval=[distance]"])[0]
+    new = compose_jobs(host, "train", [*BASE, "qat=rtn", "method.qat.bits=3", "eval=[divergence]"])[0]
+    assert (old.config, old.overrides, old.given) == (new.config, new.overrides, new.given)
+    assert old.notes[0] == "through is called qat now: qat=rtn is used"
+    assert new.notes == ()
+
+
+def test_unknown_names_are_still_refused_beside_former_ones(host, desk):
+    with pytest.raises(ConfigError) as caught:
+        compose_jobs(host, "train", [*BASE, "eval=[distance]", "compress=[halv]"])
+    (problem,) = caught.value.problems
+    assert str(problem) == "no compress 'halv'; did you mean 'halve'?"
 
 
 def test_the_words_that_are_advised_compose(host, desk):
@@ -144,12 +149,11 @@ def test_a_recipe_with_a_former_name_is_answered_too(host, desk, step, answer):
     assert [str(problem) for problem in caught.value.problems] == [answer]
 
 
-def test_the_command_ends_with_exit_code_two_and_writes_nothing(desk, capsys, monkeypatch):
+def test_the_command_says_which_names_have_changed(desk, capsys, monkeypatch):
     monkeypatch.delenv("PTX_DISABLE")
     hosts.get_host.cache_clear()
-    words = ["model=tiny", "method=sft", "through=qat", "eval=[distance,general]", "method.through.bits=3"]
-    assert main(["train", *words]) == 2
-    error = capsys.readouterr().err
-    for advice in ("type qat=rtn", "type eval=[divergence,forgetting]", "type method.qat.bits=3"):
-        assert advice in error
-    assert not (desk / "ptx-out").exists()
+    words = ["model=tiny", "method=sft", "data=tiny", "eval=[perplexity]", "eval.general=false", "--dry-run"]
+    assert main(["train", *words]) == 0
+    out = capsys.readouterr().out
+    assert "eval.general is called eval.forgetting now: eval.forgetting=false is used" in out
+    assert "measured by perplexity\n" in out
