@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -105,3 +107,15 @@ def test_the_wheel_holds_every_file_that_is_not_python(wheel):
     ]
     assert [str(path) for path in kept if str(path) not in names and path.parts[0] != "ptx_hub"] == []
     assert {f"ptx/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")} <= names
+
+
+def test_every_dependency_is_pinned_for_a_fresh_machine():
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        wanted = tomllib.load(file)["project"]["dependencies"]
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    pinned = {canonical(line.partition("==")[0]) for line in lines if "==" in line}
+    assert {canonical(re.split(r"[\[<>=!~; ]", one)[0]) for one in wanted} - pinned == set()
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name.partition("[")[0]).lower()
