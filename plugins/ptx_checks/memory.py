@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from ptx.lm.drift import evaluating
+
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
@@ -37,13 +39,8 @@ def log_probabilities(network: PreTrainedModel) -> Tensor:
     """
     config = network.config.get_text_config()
     ids = probe(config.vocab_size, getattr(config, "max_position_embeddings", None)).to(network.device)
-    training = network.training
-    network.eval()
-    try:
-        with torch.no_grad(), undisturbed(network):
-            rows = [network(input_ids=row[None], use_cache=False).logits[0].float().cpu() for row in ids]
-    finally:
-        network.train(training)
+    with torch.no_grad(), evaluating(network), undisturbed(network):
+        rows = [network(input_ids=row[None], use_cache=False).logits[0].float().cpu() for row in ids]
     return torch.stack(rows).log_softmax(-1)
 
 

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from ptx import ConfigError, ModelRef, Problem
-from ptx.cli.plugin_commands import opened_model
+from ptx.cli.plugin_commands import new_folder, opened_model
 
 EXAMPLES = """examples:
   ptx train method=sft model=tiny data=./my.jsonl lora=lora method.lora.merge=false
@@ -33,11 +33,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("adapter", help="the adapter: a folder, or an id of the hub")
     parser.add_argument("out", metavar="out=FOLDER", help="the folder to write; it must not exist")
     words = parser.parse_args(arguments)
-    out = Path(words.out.removeprefix("out=")).expanduser()
-    if not words.out.startswith("out="):
-        raise ConfigError(Problem(f"no folder to write to: {words.out!r}", f"type out=./{out.name}"))
-    if out.exists():
-        raise ConfigError(Problem(f"{out} exists already", "name another folder with out="))
+    out = new_folder(words.out)
     model = opened_model(words.adapter.removeprefix("model="))
     if model.kind != "adapter":
         raise ConfigError(

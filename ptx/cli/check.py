@@ -21,6 +21,7 @@ from ptx.hooks.host import Host, get_host
 from ptx.models.contradictions import notes, refusals
 from ptx.models.finding import COMPRESS, EXPORT, TRAIN
 from ptx.models.inspection import ModelFacts
+from ptx.models.replies import has_places
 from ptx.plan.feeds import Feeds
 from ptx.plan.inputs import Inputs
 from ptx.plan.lengths import lengths, limit_of
@@ -149,6 +150,9 @@ def _print_model(ref: ModelRef, facts: ModelFacts) -> None:
         "  chat template:"
         f" {'yes' if facts.has_chat_template else 'no (train on text or prompt/completion data)'}"
     )
+    if facts.has_chat_template:
+        by_prompts = "found by their prompts" if has_places(ref.path) else "no place of their own in the text"
+        print(f"  replies: {'marked by the template' if facts.trains_on_assistant else by_prompts}")
 
 
 def _needs(kind: type) -> tuple[str, ...]:

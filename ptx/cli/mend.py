@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptx.errors import ConfigError, Problem
+from ptx.cli.plugin_commands import new_folder
+from ptx.errors import ConfigError
 from ptx.models.inspection import problems
 from ptx.models.mend import mend
 
@@ -33,12 +34,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser.add_argument("folder", help="the model folder")
     parser.add_argument("out", metavar="out=FOLDER", help="the folder to write; it must not exist")
     words = parser.parse_args(list(arguments))
-    path, out = (
-        Path(words.folder.removeprefix("model=")).expanduser(),
-        Path(words.out.removeprefix("out=")).expanduser(),
-    )
-    if not words.out.startswith("out="):
-        raise ConfigError(Problem(f"no folder to write to: {words.out!r}", f"type out=./{out.name}"))
+    path, out = Path(words.folder.removeprefix("model=")).expanduser(), new_folder(words.out)
     if found := problems(path):
         raise ConfigError(found)
     mended, left = mend(path, out)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
-from ptx.errors import ConfigError
+from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import get_host
 from ptx.hooks.run import Run
 from ptx.machine import resolve_device
@@ -22,7 +22,16 @@ from ptx.plan.serialize import thaw
 from ptx.records import ModelRef
 from ptx.report.table.records import Record, load_records
 
-__all__ = ["Printing", "Record", "config_of", "configured", "load_records", "opened_model", "running"]
+__all__ = [
+    "Printing",
+    "Record",
+    "config_of",
+    "configured",
+    "load_records",
+    "new_folder",
+    "opened_model",
+    "running",
+]
 
 
 class Printing:
@@ -43,6 +52,20 @@ def configured(verb: str, words: Sequence[str]) -> RunConfig:
         ConfigError: with everything that is wrong with the words.
     """
     return compose_jobs(get_host(), verb, list(words))[0].config
+
+
+def new_folder(word: str) -> Path:
+    """Return the folder that ``out=FOLDER`` names; the command is to write it.
+
+    Raises:
+        ConfigError: the word does not begin with ``out=``, or the folder exists already.
+    """
+    out = Path(word.removeprefix("out=")).expanduser()
+    if not word.startswith("out="):
+        raise ConfigError(Problem(f"no folder to write to: {word!r}", f"type out=./{out.name}"))
+    if out.exists():
+        raise ConfigError(Problem(f"{out} exists already", "name another folder with out="))
+    return out
 
 
 def opened_model(word: str) -> ModelRef:

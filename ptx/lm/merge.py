@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
+from ptx.lm.drift import drift, predictions
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from torch import Tensor, nn
+    from torch import nn
     from transformers import PreTrainedModel
 
 #: largest mean KL divergence (nats per token) between the model before and after merging, by dtype
@@ -32,14 +33,15 @@ def merged(network: PreTrainedModel | PeftModel) -> PreTrainedModel:
         return network  # type: ignore[return-value]
     training, name = network.training, str(next(network.parameters()).dtype).removeprefix("torch.")
     network.eval()
-    before = _predictions(network)
+    rows = _probe(network)
+    before = predictions(network, rows)
     untie(network)
     try:
         whole: Any = network.merge_and_unload()
     except (ValueError, AttributeError, NotImplementedError) as error:
         kinds = ", ".join(sorted({one.peft_type.value for one in network.peft_config.values()}))
         raise StepError(f"an adapter of the kind {kinds} cannot be merged: {error}") from error
-    gap = _divergence(before, _predictions(whole))
+    gap = drift(rows, before, predictions(whole, rows)).kl
     if not gap <= LIMITS.get(name, LIMITS["bfloat16"]):
         raise StepError(
             f"the merged model is not the model with its adapter: they differ by {gap:.3g} nats per token"
@@ -77,17 +79,12 @@ def _plain(module: nn.Module) -> Any:
     return getattr(module, "base_layer", module)
 
 
-def _predictions(network: PreTrainedModel | PeftModel) -> Tensor:
-    """Log-probabilities on random tokens, (ROWS, LENGTH, V), float32 on the CPU."""
+def _probe(network: PreTrainedModel | PeftModel) -> list[list[int]]:
+    """Random tokens, (ROWS, LENGTH): a merge has no text of its own."""
     import torch
 
     config = network.config.get_text_config()
     length = min(LENGTH, getattr(config, "max_position_embeddings", None) or LENGTH)
-    ids = torch.randint(config.vocab_size, (ROWS, length), generator=torch.Generator().manual_seed(SEED))
-    with torch.no_grad():
-        logits: Tensor = network(input_ids=ids.to(network.device), use_cache=False).logits
-    return logits.float().cpu().log_softmax(-1)
-
-
-def _divergence(before: Tensor, after: Tensor) -> float:
-    return float((before.exp() * (before - after)).sum(-1).mean())
+    generator = torch.Generator().manual_seed(SEED)
+    rows: list[list[int]] = torch.randint(config.vocab_size, (ROWS, length), generator=generator).tolist()
+    return rows

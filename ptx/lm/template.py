@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptx import Problem
-from ptx.models.chat import ChatTemplate, sources_of, tokens_of
+from ptx.models.chat import ChatTemplate
 from ptx.models.inspection import problems as model_problems
 from ptx.models.marks import training_source
-from ptx.models.replies import finds_replies
+from ptx.models.replies import has_places
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 
 def problems(model: Path) -> list[Problem]:
     """A problem if the template of ``model`` does not allow training on the assistant's tokens alone."""
-    if model_problems(model):
-        return []
-    sources = {name: training_source(source) for name, source in sources_of(model).items()}
-    if not sources or finds_replies(ChatTemplate(sources, tokens_of(model))):
+    if model_problems(model) or has_places(model):
         return []
     return [
         Problem(

@@ -9,9 +9,11 @@ rewrites earlier turns (it removes their reasoning, or says the number of messag
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from ptx.models.chat import ChatTemplate, Fitted, Turn
+from ptx.models.chat import ChatTemplate, Fitted, TemplateRefusalError, Turn, sources_of, tokens_of
+from ptx.models.marks import training_source
 
 Span = tuple[int, int]
 #: tells whether a template can be used: two questions and two replies
@@ -58,6 +60,15 @@ def _between(
         reply, content = told[len(asked) :], str(turn.get("content") or "")
         has_end = not reply.rstrip().endswith(content.rstrip() or reply)
         yield len(asked), len(asked) + len(reply.rstrip() if has_end else reply)
+
+
+def has_places(folder: Path) -> bool:
+    """Whether a training on the model in ``folder`` can tell the replies of a conversation from the rest."""
+    sources = {name: training_source(source) for name, source in sources_of(folder).items()}
+    try:
+        return not sources or finds_replies(ChatTemplate(sources, tokens_of(folder)))
+    except TemplateRefusalError:  # the plan says what is wrong with it when it renders the rows
+        return False
 
 
 def finds_replies(template: ChatTemplate) -> bool:

@@ -3,16 +3,8 @@ import pytest
 
 from ptx.lm.load import load_model
 from ptx_gguf.files import context_of, interleaved, rope_factors, tensors_of
+from tests.architectures import LLAMA3
 from tests.plugins.conftest import save_tiny_llama
-
-LLAMA3 = {
-    "rope_type": "llama3",
-    "factor": 8.0,
-    "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0,
-    "original_max_position_embeddings": 64,
-    "rope_theta": 10000.0,
-}
 
 
 def test_a_scaled_rotary_embedding_is_written_as_factors(tmp_path):
