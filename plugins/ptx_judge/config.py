@@ -265,6 +265,8 @@ class Local(Asked):
 class Reward(Scorer):
     """A reward model, with a scale of its own: of two answers the one with the higher score wins."""
 
+    reads_turns: ClassVar[bool] = True
+
     model: str = setting("", "the reward model's folder: a sequence classifier with one label")
     batch_size: int = setting(16, "answers per forward pass; padding changes the last digits of scores")
     max_length: int = setting(2048, "longest conversation, in tokens; a longer one is not scored")

@@ -6,7 +6,7 @@ Only safetensors are read, and no remote code is run.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ptx import Run, Score, StepError
 from ptx.lm.load import load_tokenizer, quiet
@@ -16,8 +16,10 @@ from ptx_judge.rubric import NAN
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+Turns = list[dict[str, Any]]
 
-def score(run: Run, scorer: Reward, prompts: list[str], completions: list[str]) -> list[float]:
+
+def score(run: Run, scorer: Reward, prompts: list[str | Turns], completions: list[str]) -> list[float]:
     """One logit per completion; nan with the status "failed" for one longer than the model's context."""
     import torch
 
@@ -69,13 +71,15 @@ def load(folder: Path, device: str) -> PreTrainedModel:
     return model.to(device).eval()
 
 
-def encode(tokenizer: PreTrainedTokenizerBase, prompt: str, completion: str) -> list[int]:
+def encode(tokenizer: PreTrainedTokenizerBase, prompt: str | Turns, completion: str) -> list[int]:
     """The tokens of a conversation, through the chat template.
 
     Without a template they are those of the two texts as a pair, as DeBERTa reward models take them.
     """
     if getattr(tokenizer, "chat_template", None):
-        turns = [{"role": "user", "content": prompt}, {"role": "assistant", "content": completion}]
+        asked = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
+        turns = [*asked, {"role": "assistant", "content": completion}]
         text = tokenizer.apply_chat_template(turns, tokenize=False)
         return list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    return list(tokenizer(prompt, completion)["input_ids"])
+    text = prompt if isinstance(prompt, str) else "\n\n".join(str(turn["content"]) for turn in prompt)
+    return list(tokenizer(text, completion)["input_ids"])

@@ -7,6 +7,7 @@ GRPO takes its rewards from them by name. To add a scorer, write a plugin with a
 from __future__ import annotations
 
 import re
+from typing import ClassVar
 from dataclasses import dataclass
 
 from ptx import Choice, Scorer, hookimpl, must_be_at_least, setting
@@ -23,6 +24,8 @@ class Answer(Scorer):
     reference has one ("5 or 6") score 0.
     """
 
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     tolerance: float = setting(
         1e-6,
         "largest difference between numbers that still counts as equal; below 1 relative to the reference",
@@ -36,6 +39,8 @@ class Answer(Scorer):
 class Exact(Scorer):
     """1 when the answer equals the reference, apart from case, spaces and punctuation at the ends; else 0."""
 
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     case: bool = setting(False, "whether upper and lower case differ")
 
 
@@ -46,6 +51,8 @@ class Numeric(Scorer):
     It is the number after ``####``, in the last ``\boxed{}`` or after "answer is"; without any of these the
     last number. A number inside a formula is no answer: ``\boxed{x^{2}+1}`` states none.
     """
+
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     tolerance: float = setting(
         1e-6, "largest difference that still counts as equal; below 1 relative to the reference"
@@ -59,6 +66,8 @@ class Numeric(Scorer):
 class Regex(Scorer):
     """1 when the answer has the wanted format; else 0."""
 
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
     pattern: str = setting(r"(?s).*\S.*", "regular expression (Python's)")
     full: bool = setting(True, "the whole answer must match; false: a part of it")
 
@@ -70,6 +79,8 @@ class Regex(Scorer):
                 f"scorer.regex.pattern is no regular expression: {error}, got {self.pattern!r}; try"
                 " '.*answer.*'"
             ) from error
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 0.0)
+
 
 
 @dataclass

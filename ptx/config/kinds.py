@@ -213,7 +213,8 @@ class Decode(Part):
 class Scorer(Part):
     """Scores completions (``scorer.NAME``): rewards of GRPO, judges, safety classifiers.
 
-    ``bounds`` are the ends of its scale.
+    ``bounds`` are the ends of its scale. With ``reads_turns=True`` it gets a prompt that is a conversation as
+    a list of messages; otherwise every prompt is a text, a conversation with its roles.
     """
 
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
@@ -262,6 +263,7 @@ class Launch:
 @dataclass
 class Cluster:
     """The cluster that executes the runs of a sweep (``cluster=``); without one, this machine."""
+    reads_turns: ClassVar[bool] = False
 
     def problems(self, config: RunConfig) -> list[Problem]:
         """The problems of a run on this cluster, found before anything is submitted."""

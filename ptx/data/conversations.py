@@ -61,3 +61,12 @@ def conversations(shape: str, records: Sequence[Record]) -> Iterator[Conversatio
                 yield Conversation(record, [*prompt, *reply], tools, options, ask=False)
             if not replies:
                 yield Conversation(record, prompt, tools, options, ask=True)
+
+
+def as_text(value: str | Sequence[Turn]) -> str:
+    """A conversation as one text: the text of a single turn, else all turns with their roles."""
+    if isinstance(value, str):
+        return value
+    if len(value) == 1:
+        return str(value[0].get("content") or "")
+    return "\n\n".join(f"{turn['role']}: {turn.get('content') or ''}" for turn in value)

@@ -154,8 +154,9 @@ def ptx_score(
 ) -> list[float] | None:
     """Score completions, one float each. First result.
 
-    NaN means that a completion could not be scored, and is counted as such. A :class:`ptx.Score` is a float
-    that also holds the reason and the text that a judge wrote.
+    Prompts are texts; a scorer whose class says ``reads_turns = True`` gets a conversation as a list of
+    messages. NaN means that a completion could not be scored, and is counted as such. A :class:`ptx.Score` is
+    a float that also holds the reason and the text that a judge wrote.
     """
 
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ptx.config import RunConfig, Scorer
+from ptx.data.conversations import as_text
+from ptx.data.tools import Turn
 from ptx.files import append_event
 from ptx.hooks.host import Host
 from ptx.records import ModelRef, Score
@@ -130,10 +132,15 @@ class Run:
         self.console.say(f"{self.label}: {text}" if self.label else text)
 
     def score(
-        self, scorer: str | Scorer, prompts: list[str], completions: list[str], references: list[str | None]
+        self,
+        scorer: str | Scorer,
+        prompts: Sequence[str | list[Turn]],
+        completions: list[str],
+        references: list[str | None],
     ) -> list[float]:
         """The scores of completions by a scorer: one that is configured under ``scorer.NAME``, or a value.
 
+        A prompt is a text, or the messages of a conversation; a scorer without ``reads_turns`` gets the text.
         A score may be a :class:`ptx.Score`, which also holds the reason for a nan and the text of a judge.
         """
         chosen = self.config.scorer[scorer] if isinstance(scorer, str) else scorer
@@ -141,7 +148,7 @@ class Run:
             "ptx_score",
             run=self,
             scorer=chosen,
-            prompts=prompts,
+            prompts=list(prompts) if chosen.reads_turns else [as_text(prompt) for prompt in prompts],
             completions=completions,
             references=references,
         )

@@ -101,15 +101,6 @@ def _is_nested(value: Any) -> bool:
     )
 
 
-def as_text(value: str | Turns) -> str:
-    """A conversation as text for scorers: the text of a single turn, else all turns with their roles."""
-    if isinstance(value, str):
-        return value
-    if len(value) == 1:
-        return str(value[0].get("content") or "")
-    return "\n\n".join(f"{turn['role']}: {turn.get('content') or ''}" for turn in value)
-
-
 def needs_template(shape: str, rows: list[Row]) -> bool:
     """Whether these rows can only be rendered with a chat template."""
     if shape == "messages":

@@ -4,7 +4,7 @@ import pytest
 
 import ptx_grpo
 import ptx_scorers
-from ptx import StepError
+from ptx import Lora, StepError
 
 PROMPTS = [{"prompt": f"what is {n} plus {n}? ", "answer": 2 * n, "skill": "sum"} for n in range(16)]
 
@@ -89,3 +89,66 @@ def test_prompts_that_leave_no_room_for_an_answer_are_counted(grpo, make_data, c
     )
     with pytest.raises(StepError, match="12 of 16 prompts leave no room for an answer of 8 tokens"):
         grpo(chat_model, make_data("most", rows(12)))
+
+
+def test_several_scorers_are_weighted_and_logged_by_name(grpo, make_data, chat_model):
+    run, _ = grpo(
+        chat_model,
+        make_data("prompts", PROMPTS),
+        rewards=["vowel", "length"],
+        reward_weights=[1.0, 0.5],
+        lora=Lora(r=4),
+        max_steps=1,
+    )
+    shown = run.console.progressed[0]
+    assert shown["reward"] == pytest.approx(shown["rewards/vowel/mean"] + 0.5 * shown["rewards/length/mean"])
+
+
+def test_rewards_that_never_differ_stop_the_run_with_an_example(grpo, make_data, chat_model):
+    with pytest.raises(StepError) as caught:
+        grpo(chat_model, make_data("prompts", PROMPTS), rewards=["exact"], max_steps=20)
+    message = str(caught.value)
+    assert "all rewards were equal (0) within every group of completions for 10 steps" in message
+    assert "The scorer 'exact' never gave more than 0; an answer was" in message
+    assert "its reference '" in message
+
+
+def test_prompts_without_answers_say_so_when_a_scorer_needs_them(grpo, make_data, chat_model):
+    rows = [{"prompt": row["prompt"]} for row in PROMPTS]
+    with pytest.raises(
+        StepError,
+        match=(
+            r"the scorer 'numeric' could score none of the first 8 answers.*Give the prompts a column answer"
+        ),
+    ):
+        grpo(chat_model, make_data("prompts", rows), rewards=["numeric"])
+
+
+def test_answers_that_a_scorer_cannot_score_are_counted(grpo, make_data, chat_model, caplog):
+    rows = [{**row, "answer": "seven" if n % 2 else "7"} for n, row in enumerate(PROMPTS)]
+    data = make_data("prompts", rows)
+    run, _ = grpo(chat_model, data, rewards=["numeric", "vowel"], max_steps=1, batch_size=64)
+    told = "the scorer 'numeric' could not score 32 of 64 answers: they get its worst score"
+    assert any(told in line for line in run.console.lines)
+    assert run.console.progressed[0]["unscored/numeric"] == 0.5
+    assert run.console.progressed[0]["unscored/vowel"] == 0
+    run, _ = grpo(chat_model, data, "alone", rewards=["any"], max_steps=1, batch_size=64, unscored="skip")
+    assert "All reward functions returned None" not in caplog.text
+
+
+def test_a_watched_scorer_is_logged_and_changes_nothing(grpo, make_data, chat_model, losses_of):
+    data = make_data("prompts", PROMPTS)
+    plain, made = grpo(chat_model, data, max_steps=2)
+    watched, same = grpo(chat_model, data, "watched", watch=["length"], max_steps=2)
+    assert [shown["watch/length"] <= 0 for shown in watched.console.progressed if "reward" in shown] == [
+        True
+    ] * 2
+    assert losses_of(watched) == losses_of(plain)
+    assert same.digest == made.digest
+
+
+def test_a_reward_that_likes_other_answers_as_much_is_refused_before_training(grpo, make_data, chat_model):
+    rows = [{**row, "answer": str(row["answer"])} for row in PROMPTS]
+    told = "the scorer 'contrary' gives 0 for references, 1 for those of other prompts"
+    with pytest.raises(StepError, match=told):
+        grpo(chat_model, make_data("prompts", rows), rewards=["contrary"])

@@ -52,3 +52,18 @@ def test_a_model_that_gives_no_reward_is_refused(judging, chat_model, reward_mod
     LlamaForSequenceClassification(AutoConfig.from_pretrained(chat_model, num_labels=2)).save_pretrained(two)
     with pytest.raises(StepError, match="has 2 labels, a reward model has one"):
         judging(name="other").score(Reward(model=str(two)), ["q"], ["a"], [None])
+
+
+def test_a_conversation_is_scored_with_its_turns_and_not_as_one_turn(judging, reward_model):
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    asked = [{"role": "system", "content": "be kind"}, {"role": "user", "content": "Why?"}]
+    scorer = Reward(model=str(reward_model))
+    (found,) = judging().score(scorer, [asked], ["so"], [None])
+    model = AutoModelForSequenceClassification.from_pretrained(reward_model, dtype="float32").eval()
+    tokenizer = AutoTokenizer.from_pretrained(reward_model)
+    turns = [*asked, {"role": "assistant", "content": "so"}]
+    ids = tokenizer.apply_chat_template(turns, return_tensors="pt", return_dict=True)["input_ids"]
+    assert found == pytest.approx(model(input_ids=ids).logits.item(), abs=1e-5)
+    (flat,) = judging(name="flat").score(scorer, ["system: be kind\n\nuser: Why?"], ["so"], [None])
+    assert abs(flat - found) > 1e-3

@@ -1,6 +1,6 @@
 """Canonical rows as the conversations that a chat template gets."""
 
-from ptx.data.conversations import as_turns, conversations
+from ptx.data.conversations import as_text, as_turns, conversations
 from ptx.data.records import Record
 
 HI, HELLO = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}
@@ -36,3 +36,12 @@ def test_the_speakers_of_a_dialogue_are_turns_and_other_text_is_left_alone():
     assert made == {"prompt": [HI, HELLO, HI], "completion": [HELLO]}
     for text in ("Human: hi", "say\n\nHuman: hi\n\nAssistant:", "Humans: who?\n\nAssistant: me"):
         assert as_turns("prompts", {"prompt": text}) == {"prompt": [{"role": "user", "content": text}]}
+
+
+def test_a_scorer_reads_one_turn_as_its_text_and_several_with_their_roles():
+    assert as_text([{"role": "user", "content": "why?"}]) == "why?"
+    assert as_text([{"role": "assistant", "content": None}]) == ""
+    assert (
+        as_text([{"role": "system", "content": "be kind"}, {"role": "user", "content": "why?"}])
+        == "system: be kind\n\nuser: why?"
+    )

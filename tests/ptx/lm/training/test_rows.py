@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from ptx.lm.training.rows import as_dataset, as_text, needs_template, trl_rows
+from ptx.lm.training.rows import as_dataset, needs_template, trl_rows
 from tests.plugins.conftest import TEMPLATE
 
 CHAT = SimpleNamespace(chat_template=TEMPLATE, special_tokens_map={"bos_token": "<|bos|>"})
@@ -47,12 +47,6 @@ def test_only_conversations_need_a_template():
     assert needs_template("prompts", [{"prompt": "a"}, {"prompt": TURN}])
     assert not needs_template("prompts", [{"prompt": "a"}])
     assert not needs_template("text", [{"text": "a"}])
-
-
-def test_a_scorer_reads_one_turn_as_its_text_and_several_with_their_roles():
-    assert as_text(TURN) == "why?"
-    assert as_text([{"role": "assistant", "content": None}]) == ""
-    assert as_text([{"role": "system", "content": "be kind"}, *TURN]) == "system: be kind\n\nuser: why?"
 
 
 def test_a_dialogue_written_as_text_becomes_turns_only_where_there_is_a_template():

@@ -1,0 +1,108 @@
+"""The settings that all methods which learn from rewards share. It imports no ML library."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from ptx.config import setting
+from ptx.errors import SettingError, did_you_mean
+from ptx.lm.training.method import TrlMethod, above
+
+WORST, ZERO, SKIP = UNSCORED = ("worst", "zero", "skip")
+
+
+@dataclass
+class Reinforced(TrlMethod):
+    """A method that samples answers and learns from the scores that scorers give them."""
+
+    needs: ClassVar[tuple[str, ...]] = ("prompts",)
+
+    learning_rate: float = setting(
+        1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more"
+    )
+    rewards: list[str] = setting(
+        ["answer"], "names of the scorers whose scores are the reward (scorer.NAME sets them up)"
+    )
+    reward_weights: list[float] | None = setting(None, "weight of each scorer; default: 1 each")
+    unscored: Any = setting(
+        WORST,
+        "what an answer gets that a scorer cannot score: worst (its worst score), zero, or skip (nothing is"
+        " learnt from it); {NAME: skip} sets it by scorer",
+    )
+    watch: list[str] = setting(
+        [], "scorers that are asked and logged (watch/NAME) and never trained on: they show reward hacking"
+    )
+    try_scorers: bool = setting(
+        True,
+        "before training, refuse a reward that likes references of other prompts as much as a prompt's own",
+        identity=False,
+    )
+    max_completion_length: int = setting(256, "maximum length of a sampled answer, in tokens")
+    temperature: float = setting(1.0, "sampling temperature")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        above(0, self, "temperature", "1.0")
+        above(0, self, "max_completion_length", "256")
+        self._check_rewards()
+        self._check_unscored()
+
+    def _check_rewards(self) -> None:
+        if not self.rewards:
+            raise SettingError(
+                "method.rewards must name at least one scorer, got []; try method.rewards=[answer]",
+                "method.rewards",
+            )
+        if self.reward_weights is not None and len(self.reward_weights) != len(self.rewards):
+            raise SettingError(
+                f"method.reward_weights must have one weight for each of {self.rewards}, got"
+                f" {self.reward_weights}; try method.reward_weights={[1.0] * len(self.rewards)}",
+                "method.reward_weights",
+            )
+        if both := [name for name in self.watch if name in self.rewards]:
+            raise SettingError(
+                f"method.watch names {both[0]!r}, which is trained on (method.rewards), so it would show"
+                " nothing; name another scorer, or the same kind under another name",
+                "method.watch",
+                "method.rewards",
+            )
+
+    def _check_unscored(self) -> None:
+        by_name = self.unscored if isinstance(self.unscored, dict) else {}
+        for name in by_name:
+            if name not in self.rewards:
+                raise SettingError(
+                    f"method.unscored names {name!r}, which is not among method.rewards;"
+                    f" {did_you_mean(str(name), self.rewards)}",
+                    "method.unscored",
+                )
+        for rule in by_name.values() if isinstance(self.unscored, dict) else [self.unscored]:
+            if rule not in UNSCORED:
+                raise SettingError(
+                    f"method.unscored must be worst, zero or skip, got {rule!r}; try method.unscored=worst",
+                    "method.unscored",
+                )
+
+    def unscored_by(self, name: str) -> str:
+        """What an answer gets that this scorer cannot score: worst, zero or skip."""
+        return str(self.unscored.get(name, WORST) if isinstance(self.unscored, dict) else self.unscored)
+
+    @override
+    def scorers(self) -> list[str]:
+        return [*self.rewards, *self.watch]
+
+
+def check_groups(method: Any) -> None:
+    """Raise unless ``batch_size`` is a whole number of groups of ``num_generations`` answers."""
+    above(1, method, "num_generations", "8")
+    if method.batch_size % method.num_generations:
+        near = max(method.batch_size // method.num_generations, 1) * method.num_generations
+        raise SettingError(
+            f"method.batch_size must be a multiple of method.num_generations={method.num_generations}, got"
+            f" {method.batch_size}; try method.batch_size={near}",
+            "method.batch_size",
+            "method.num_generations",
+        )
