@@ -1,4 +1,8 @@
-"""Read the texts with both models and compare; the baseline's log-probabilities are kept in the store."""
+"""Read the texts with both models and compare.
+
+The baseline's log-probabilities are kept in the store, with its own sums: it reads the texts once, also for
+its own row.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +35,9 @@ SHOWN = 300  # characters of a text that a row keeps
 Piece = tuple[list[int], list[int]]
 #: the most likely tokens (C, K) at a window's C positions, and their log-probabilities (C, K)
 Kept = tuple[Any, Any]
-#: by text and window
-Baseline = list[list[Kept]]
 Row = dict[str, Any]
 Sums = dict[str, float]
+MEASURES = (BITS, KL, FLIPS)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,14 @@ class Passage:
     def tokens(self) -> int:
         """The number of predicted tokens."""
         return sum(len(targets) for _, targets in self.pieces)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the baseline says about the passages: by passage and window, and summed up by passage."""
+
+    kept: list[list[Kept]]
+    own: list[Sums]
 
 
 def evaluate(
@@ -67,7 +78,8 @@ def evaluate(
             " not measured"
         )
     names, rows = [BITS, KL, FLIPS] if base else [BITS], []
-    for passage, sums in zip(passages, summed(run, lm, passages, base), strict=True):
+    found = base.own if base and model.digest == baseline.digest else summed(run, lm, passages, base)
+    for passage, sums in zip(passages, found, strict=True):
         row = _row(passage, sums, names)
         row["segments"] |= {"text": passage.file} if len(evaluator.files()) > 1 else {}
         rows.append(row if row["scores"] else row | {"scores": dict.fromkeys(names), "status": "failed"})
@@ -111,17 +123,21 @@ def _log_probs(lm: LanguageModel, passages: list[Passage]) -> Iterator[tuple[int
 
 def summed(run: Run, lm: LanguageModel, passages: list[Passage], base: Baseline | None) -> list[Sums]:
     """Nats, KL from the baseline and flips of each passage, summed over its tokens."""
-    found, pace = [dict.fromkeys((BITS, KL, FLIPS), 0.0) for _ in passages], Pace(run)
+    found, pace = [dict.fromkeys(MEASURES, 0.0) for _ in passages], Pace(run)
     total = sum(len(passage.pieces) for passage in passages)
     for done, (n, m, probs) in enumerate(_log_probs(lm, passages), 1):
-        targets = passages[n].pieces[m][1]
-        found[n][BITS] -= float(probs[np.arange(len(targets)), targets].sum())
-        if base is not None:
-            tokens, kept = base[n][m]
-            found[n][KL] += float(kl(tokens, kept.astype(np.float64), probs).sum())
-            found[n][FLIPS] += float((probs.argmax(axis=1) != tokens[:, 0]).sum())
+        _add(found[n], passages[n].pieces[m][1], probs, base.kept[n][m] if base else None)
         pace.log({"windows": float(done)}, done, total)
     return found
+
+
+def _add(sums: Sums, targets: list[int], probs: Any, kept: Kept | None) -> None:
+    """Add a window: its targets (C,) and log-probabilities (C, V), and what is kept of the baseline's."""
+    sums[BITS] -= float(probs[np.arange(len(targets)), targets].sum())
+    if kept is not None:
+        tokens, base = kept
+        sums[KL] += float(kl(tokens, base.astype(np.float64), probs).sum())
+        sums[FLIPS] += float((probs.argmax(axis=1) != tokens[:, 0]).sum())
 
 
 def _row(passage: Passage, sums: Sums, names: list[str]) -> Row:
@@ -154,25 +170,33 @@ def baseline_log_probs(
         itself = model.digest == baseline.digest
         opened = lm if itself else run.load(baseline)
         try:
-            np.savez(into / "log_probs.npz", **_arrays(opened, passages, config.likeliest))
+            np.savez(into / "log_probs.npz", **_arrays(run, opened, passages, config.likeliest))
         finally:
             if not itself:
                 opened.close()
 
     folder = run.product("general_log_probs", ingredients(run, config, passages, baseline), build)
     with np.load(folder / "log_probs.npz") as held:
-        return [
+        kept = [
             [(held[f"w{n}_{m}"], held[f"p{n}_{m}"]) for m in range(len(passage.pieces))]
             for n, passage in enumerate(passages)
         ]
+        own = [dict(zip(MEASURES, map(float, sums), strict=True)) for sums in held["own"]]
+    return Baseline(kept, own)
 
 
-def _arrays(lm: LanguageModel, passages: list[Passage], count: int) -> dict[str, Any]:
+def _arrays(run: Run, lm: LanguageModel, passages: list[Passage], count: int) -> dict[str, Any]:
+    """What is kept of every window, and ``own`` (P, 3): the sums of the baseline against what is kept."""
     arrays: dict[str, Any] = {}
-    for n, m, log_probs in _log_probs(lm, passages):
+    own, pace = [dict.fromkeys(MEASURES, 0.0) for _ in passages], Pace(run)
+    total = sum(len(passage.pieces) for passage in passages)
+    for done, (n, m, log_probs) in enumerate(_log_probs(lm, passages), 1):
         tokens, kept = likeliest(log_probs, count)
-        arrays[f"w{n}_{m}"], arrays[f"p{n}_{m}"] = tokens.astype(np.int32), kept.astype(np.float32)
-    return arrays
+        stored = tokens.astype(np.int32), kept.astype(np.float32)
+        arrays[f"w{n}_{m}"], arrays[f"p{n}_{m}"] = stored
+        _add(own[n], passages[n].pieces[m][1], log_probs, stored)
+        pace.log({"windows": float(done)}, done, total)
+    return arrays | {"own": np.array([[sums[name] for name in MEASURES] for sums in own])}
 
 
 def ingredients(run: Run, config: Forgetting, passages: list[Passage], baseline: ModelRef) -> dict[str, Any]:
@@ -187,6 +211,7 @@ def ingredients(run: Run, config: Forgetting, passages: list[Passage], baseline:
         },
         "texts": digest_of([passage.pieces for passage in passages]),
         "likeliest": config.likeliest,
+        "holds": "log-probabilities and own sums",
         "device": run.device,
         "libraries": machine.versions((*choice.libraries, "torch", "transformers", "numpy")),
     }

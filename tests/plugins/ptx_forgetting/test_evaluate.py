@@ -83,6 +83,20 @@ def test_more_damage_is_further_away_and_the_baseline_is_read_once(run, lm, chat
     assert sum("the baseline reads 20 general texts" in line for line in run.console.lines) == 1
 
 
+def test_the_baseline_s_own_row_takes_no_second_pass_and_has_the_numbers_of_one(
+    run, lm, chat_model, text, monkeypatch
+):
+    model, read_by = ModelRef.of(chat_model), []
+    logits = type(lm).logits
+    monkeypatch.setattr(type(lm), "logits", lambda lm, rows: read_by.append(lm) or logits(lm, rows))
+    own = evaluate(run, Forgetting([text]), model, lm, model)
+    assert len(read_by) == 1
+    again = evaluate(run, Forgetting([text]), ModelRef(chat_model, "another digest"), lm, model)
+    assert len(read_by) == 2  # another model reads the texts itself, and this one has the same weights
+    assert own.metrics == again.metrics
+    assert own.rows == again.rows
+
+
 def test_a_window_shorter_than_the_texts_predicts_every_token_once(run, lm, chat_model, text):
     model = ModelRef.of(chat_model)
     whole, cut = (
