@@ -17,6 +17,7 @@ from typing import Any
 from jinja2 import StrictUndefined, UndefinedError
 
 from ptx import Problem, StepError
+from ptx.guard import patterns
 from ptx.guard.reading import parse_json, reason, regular
 from ptx_bench import Bench
 from ptx_bench.definitions import FUNCTION, Definition, Tagged
@@ -85,7 +86,7 @@ def template_problems(defined: Sequence[Definition]) -> list[Problem]:
 
 def regex_replace(text: str, pattern: str, replacement: str, count: int = 0) -> str:
     """lm-eval's filter of that name."""
-    return re.sub(pattern, replacement, text, count=count)
+    return patterns.sub(pattern, replacement, text, count=count)
 
 
 def first_item(task: Definition) -> dict[str, Any] | None:

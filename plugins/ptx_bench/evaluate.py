@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import datasets
@@ -15,6 +16,7 @@ from jinja2 import TemplateError
 from lm_eval import utils
 
 from ptx import Evaluation, LanguageModel, Run, StepError
+from ptx.guard.patterns import SlowPatternError
 from ptx.guard.reading import reason
 from ptx.lm.progress import Pace, replaced, reported_bars
 from ptx_bench import Bench
@@ -22,6 +24,7 @@ from ptx_bench.adapter import RuntimeLM
 from ptx_bench.code import kept_from_running, lines_of_code
 from ptx_bench.cuts import cut_lines, cut_shares
 from ptx_bench.definitions import definitions, split
+from ptx_bench.filters import bounded, placed
 from ptx_bench.scores import Results, measured, rows
 from ptx_bench.tasks import default_manager
 
@@ -39,7 +42,7 @@ def evaluate(run: Run, config: Bench, lm: LanguageModel | None) -> Evaluation:
         for line in lines_of_code([one for path in split(config.tasks)[0] for one in definitions(path)]):
             run.say(f"runs code of a task folder: {line}")
     try:
-        with kept_from_running(allow=config.allow_code):
+        with kept_from_running(allow=config.allow_code), bounded():
             return _evaluated(run, config, lm)
     except TemplateError as error:
         raise StepError(f"a template of {', '.join(config.tasks)} fails: {reason(error)}") from error
@@ -52,7 +55,7 @@ def _evaluated(run: Run, config: Bench, lm: LanguageModel) -> Evaluation:
     if refused := getattr(lm, "prefix_refused", ""):
         run.say(f"the prefix cache is off, every request is read whole: {refused}")
     results = Results()
-    with replaced(utils, "apply_template", rendered):
+    with replaced(utils, "apply_template", rendered), naming(config, found["tasks"]):
         for template in (False, True):
             part = {
                 name: task
@@ -68,6 +71,16 @@ def _evaluated(run: Run, config: Bench, lm: LanguageModel) -> Evaluation:
         for line in cut_lines(cut, lm.max_length):
             run.say(line)
         return Evaluation([*measured(results), *cut_shares(cut)], rows(results, model.shares, model.cuts))
+
+
+@contextmanager
+def naming(config: Bench, tasks: dict[str, Any]) -> Iterator[None]:
+    """Name the task and the item of a pattern that does not end."""
+    try:
+        yield
+    except SlowPatternError as slow:
+        defined = [one for path in split(config.tasks)[0] for one in definitions(path)]
+        raise placed(slow, tasks, defined) from None
 
 
 def announced(tasks: Sequence[str], *, template: bool) -> str:

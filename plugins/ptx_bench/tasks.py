@@ -14,7 +14,7 @@ from typing import Any
 from ptx import Problem, did_you_mean
 from ptx.guard.reading import FileError, reason
 from ptx.models.inspection import chat_template
-from ptx_bench import Bench, code
+from ptx_bench import Bench, code, filters
 from ptx_bench.definitions import Definition, Tagged, definitions, split
 
 #: metrics that lm-eval computes itself; it looks up any other name on the network, and gives no score if it
@@ -62,7 +62,7 @@ def problems(config: Bench, model: Path) -> list[Problem]:
             found += [Problem(problem.what, problem.fix or HOW) for problem in error.problems]
         except (OSError, ValueError) as error:
             found.append(Problem(str(error) if isinstance(error, ValueError) else reason(error), HOW))
-    found += [*code.problems(config, defined), *code.template_problems(defined)]
+    found += [*code.problems(config, defined), *code.template_problems(defined), *filters.problems(defined)]
     found += [
         problem
         for definition in defined

@@ -7,10 +7,10 @@ model's own. For the latency evaluator one request is the n generations of one a
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ptx import Choice, Decode, LanguageModel, Run, hookimpl, setting
+from ptx.guard.patterns import of_user
 
 
 @dataclass
@@ -61,13 +61,7 @@ def _check(name: str, n: int, temperature: float) -> None:
 
 
 def _check_pattern(pattern: str) -> None:
-    try:
-        groups = re.compile(pattern).groups
-    except re.error as error:
-        raise ValueError(
-            f"decode.pattern is not a regular expression: {error}, got {pattern!r}; try 'answer is (.+)'"
-        ) from error
-    if pattern and not groups:
+    if pattern and not of_user(pattern, "decode.pattern", "'answer is (.+)'").groups:
         raise ValueError(
             f"decode.pattern must have a group for the vote, got {pattern!r}; try 'answer is (.+)'"
         )

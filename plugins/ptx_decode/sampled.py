@@ -6,7 +6,6 @@ It imports no ML library, because it only calls the model that it wraps.
 from __future__ import annotations
 
 import math
-import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Any
 from typing_extensions import override
 
 from ptx import LanguageModel, Run, StepError
+from ptx.guard import patterns
 from ptx.lm.evaluation.answers import normal
 from ptx.lm.evaluation.equality import ballots
 from ptx_decode import BestOf, Majority
@@ -82,7 +82,7 @@ class MajorityModel(Sampled):
 
     def __init__(self, lm: LanguageModel, config: Majority, seed: int) -> None:
         super().__init__(lm, config.n, config.temperature, seed)
-        self.pattern = re.compile(config.pattern) if config.pattern else None
+        self.pattern = patterns.compile(config.pattern, where="decode.pattern") if config.pattern else None
 
     @override
     def choose(self, prompts: Sequence[str], groups: Sequence[Sequence[str]]) -> list[int]:

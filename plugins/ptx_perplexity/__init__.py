@@ -8,7 +8,6 @@ either model alone would hide.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
+from ptx.guard.patterns import of_user
 from ptx.lm.evaluation.texts import amount, problems
 from ptx.models import inspection
 
@@ -59,11 +59,7 @@ class Perplexity(Evaluator):
     def __post_init__(self) -> None:
         for name, least in (("block", 1), ("window", 2), ("overlap", 1), ("limit", 1)):
             must_be_at_least(f"eval.perplexity.{name}", getattr(self, name), least, max(least, 512))
-        try:
-            re.compile(self.separator)
-        except re.error as error:
-            what = f"eval.perplexity.separator is not a regular expression: {error} in {self.separator!r}"
-            raise ValueError(f"{what}; try eval.perplexity.separator='<.endoftext.>'") from error
+        of_user(self.separator, "eval.perplexity.separator", "eval.perplexity.separator='<.endoftext.>'")
         if self.window is not None and self.overlap >= self.window:
             raise ValueError(
                 f"eval.perplexity.overlap must be less than the window of {self.window}, got {self.overlap};"

@@ -5,8 +5,7 @@ nan means that an answer cannot be scored, because there is no reference, or it 
 
 from __future__ import annotations
 
-import re
-
+from ptx.guard import patterns
 from ptx.lm.evaluation.answers import normal, number_in
 from ptx.lm.evaluation.quantities import close
 from ptx.lm.evaluation.stated import states
@@ -37,8 +36,8 @@ def numeric(completion: str, reference: str | None, tolerance: float = 1e-6) -> 
 
 def matches(completion: str, pattern: str, *, full: bool = True) -> float:
     """1.0 when the pattern matches the whole text (``full``) or a part of it, else 0.0."""
-    found = re.fullmatch(pattern, completion) if full else re.search(pattern, completion)
-    return float(found is not None)
+    wanted = patterns.compile(pattern, where="scorer.regex.pattern")
+    return float((wanted.fullmatch(completion) if full else wanted.search(completion)) is not None)
 
 
 def length(completion: str, words: int) -> float:

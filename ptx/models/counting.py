@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+
+from ptx.guard.patterns import of_user
 
 #: name, type and shape
 Tensor = tuple[str, str, list[int]]
@@ -65,13 +66,21 @@ def _bits(quantization: dict[str, Any], tensor: str) -> int:
     named = [
         group
         for group in groups
-        if any(t.startswith("re:") and re.match(t[3:], layer) for t in group.get("targets") or [])
+        if any(_names(target, layer) for target in group.get("targets") or [])
     ]
     groups = named or groups
     widths = [(group.get("weights") or {}).get("num_bits") for group in groups]
     return next(
         (int(bits) for bits in (*widths, quantization.get("bits"), quantization.get("w_bit")) if bits), 8
     )
+
+
+def _names(target: Any, layer: str) -> bool:
+    """Whether a target of compressed-tensors (``re:.*down_proj``) names a layer."""
+    if not str(target).startswith("re:"):
+        return False
+    where = "config.json, quantization_config"
+    return of_user(str(target)[3:], where, "re:.*down_proj").match(layer) is not None
 
 
 def is_scale(name: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 from ptx import ConfigError, Problem
 from ptx.data.files import SUFFIXES, stem_of, suffix_of
 from ptx.data.read import SEPARATOR, read_table, read_text
+from ptx.guard.patterns import compile  # noqa: A004 (as in ``re``)
 from ptx.stats.items import item_ids, segments_of
 
 #: file names that need the name of their folder to tell texts apart
@@ -88,8 +89,15 @@ def amount(files: Sequence[str], **reading: Any) -> str:
 def _pieces(path: Path, block: int, separator: str) -> Iterator[tuple[str, dict[str, str]]]:
     whole = read_text(path)
     separator = separator or (re.escape(SEPARATOR) if SEPARATOR in whole else "")
-    parts = [part.strip("\n") for part in re.split(separator, whole)] if separator else _blocks(whole, block)
+    parts = _between(separator, whole, str(path)) if separator else _blocks(whole, block)
     yield from ((part, {}) for part in parts)
+
+
+def _between(separator: str, whole: str, where: str) -> list[str]:
+    """What lies between the matches of the separator; its groups are no texts."""
+    found = [match.span() for match in compile(separator, where=where).finditer(whole)]
+    starts, ends = [0, *(end for _, end in found)], [*(start for start, _ in found), len(whole)]
+    return [whole[start:end].strip("\n") for start, end in zip(starts, ends, strict=True)]
 
 
 def _blocks(whole: str, least: int) -> list[str]:

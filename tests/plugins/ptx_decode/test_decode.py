@@ -11,7 +11,7 @@ from ptx_decode import BestOf, Majority
     [
         (lambda: Majority(n=0), "decode.n must be at least 1"),
         (lambda: Majority(temperature=0), "all samples would be equal"),
-        (lambda: Majority(pattern="("), "is not a regular expression"),
+        (lambda: Majority(pattern="("), "is no regular expression"),
         (lambda: Majority(pattern="answer"), "must have a group"),
         (BestOf, "must name the scorer"),
     ],
