@@ -9,15 +9,21 @@ with one thread. It is *ok* if the command ends well and its result holds up: a 
 plain ``from_pretrained``, must have every weight, and must predict finite numbers; the steps that keep the
 function must predict what their input predicts. ptx's own checks (files and predictions after every
 compressor, every export against transformers' own logits) are part of the command. *Refused before* is exit
-code 2 with a reason, before any weight is loaded. Everything else *fails*.
+code 2 with a reason, before any weight is loaded; what the reason says to add is then added and run, and what
+it says to use instead must be ok on that architecture. Everything else *fails*.
 
-Finished cells are kept in ``cells.jsonl``, so the same command goes on where it was; ``--again`` starts over.
+Finished cells are kept in ``cells.jsonl`` with the commit, so the same command goes on where it was.
+``--again`` runs them again; finished steps come from the store all the same, so take a fresh ``--to`` after
+a change of code.
+The export to OpenVINO needs an environment of its own: its column is run if $PTX_STEP_PYTHON names one
+(plugins/ptx_openvino/requirements.txt).
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import io
 import json
 import os
@@ -25,6 +31,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
@@ -33,6 +40,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "architectures.md"
 LIBRARIES = ("torch", "transformers", "trl", "peft", "llmcompressor", "onnxruntime-genai", "gguf")
+LONGEST = 600  # characters of a reason
 SAME = 1e-3  # nats per token, for steps that keep the function
 SHORT = ["method.max_steps=2", "method.batch_size=2", "data.limit=8"]
 FEW = ["samples=4", "max_length=64"]
@@ -65,14 +73,14 @@ COLUMNS: dict[str, list[str]] = {
     "kto": ["train", "method=kto", "data=tiny_thumbs", *SHORT],
     "perplexity": ["eval", "eval=[perplexity]", "data=tiny"],
     "divergence": ["compress", "compress=[magnitude]", "eval=[divergence]", "data=tiny"],
-    "gguf": ["eval", "eval=[perplexity]", "data=tiny", "runtime=gguf", "runtime.precision=f32"],
-    "onnx": ["eval", "eval=[perplexity]", "data=tiny", "runtime=onnx", "runtime.precision=fp32"],
-    "openvino": ["eval", "eval=[perplexity]", "data=tiny", "runtime=openvino"],
+    "gguf": ["eval", "eval=[perplexity]", "data=tiny", "runtime=gguf", "runtime.type=f32", "threads=1"],
+    "onnx": ["eval", "eval=[perplexity]", "data=tiny", "runtime=onnx", "runtime.precision=fp32", "threads=1"],
+    "openvino": ["eval", "eval=[perplexity]", "data=tiny", "runtime=openvino", "threads=1"],
 }
 INTRODUCTION = """\
 # Architectures
 
-*Written by `make matrix` on {day}, with {used};
+*Written by `make matrix` on {day} (cells from {commits}), with {used};
 edit the script `benchmarks/architectures/run.py`, not this page.*
 
 What works on which architecture, tried on tiny random models. **ok**: the command ends well, plain
@@ -81,6 +89,9 @@ their input predicts. **-** and a number: refused before anything is loaded, for
 everything else.
 
 """
+#: what a refusal says to add, and what it says to use instead
+ADD = re.compile(r"\b(?:add|type|with) ((?:compress|method|runtime|data)[.\w]*=[^\s;,]+(?:,[^\s;,]+\])?)")
+INSTEAD = re.compile(r"\bcompress=\[(\w+)\]|\bruntime=(\w+)")
 KEEPS_FUNCTION = ("smoothquant", "spinquant")
 GROUPS = {
     "Pruning": ("magnitude", "sparsegpt", "wanda", "depth", "width"),
@@ -90,27 +101,35 @@ GROUPS = {
 }
 
 
-def cell(name: str, column: str, folder: Path) -> dict[str, Any]:
-    """Run one cell; the model of that name is built in ``folder`` if it is not there."""
+def cell(name: str, column: str, folder: Path, added: Sequence[str] = ()) -> dict[str, Any]:
+    """Run one cell; the model of that name is built in ``folder`` if it is not there.
+
+    Where a refusal says what to add, that is ``added``, and the cell is run again.
+    """
     from ptx.cli import main
     from tests.architectures import build
 
     model = folder / "models" / name
     if not (model / "config.json").is_file():
         build(name, model)
-    words = [*COLUMNS[column], f"model={model}", f"out={folder / 'out'}", f"name={name}-{column}"]
+    words = [*COLUMNS[column], f"model={model}", f"out={folder / 'out'}", f"name={name}-{column}", *added]
     words += [] if any(word.startswith("eval=") for word in words) else ["eval=[]"]
     said, began = io.StringIO(), time.perf_counter()
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
         try:
             code = main(words)
-        except BaseException as error:  # noqa: BLE001 (whatever it raises is what the cell shows)
+        except Exception as error:  # noqa: BLE001 (whatever it raises is what the cell shows)
             code, text = -1, f"failed: {type(error).__name__}: {error}"
             said.write(text)
     result = {"name": name, "column": column, "seconds": round(time.perf_counter() - began, 1)}
+    result["commit"] = commit()
     if code == 2:
         why = reason(said.getvalue(), "ptx: ")
         kind = "fails" if " raised " in why else "refused before"  # a plugin's own error is no refusal
+        if (more := ADD.findall(why)) and not added:
+            follow = cell(name, column, folder, added=more)
+            kind = kind if follow["result"] == "ok" else "fails"
+            why += "" if follow["result"] == "ok" else f"; with that: {follow['why']}"
         return result | {"result": kind, "why": why}
     if code != 0:
         return result | {"result": "fails", "why": reason(said.getvalue(), "failed: ")}
@@ -122,7 +141,30 @@ def reason(said: str, mark: str) -> str:
     """The line of the output that says what was wrong."""
     lines = [line.partition(mark)[2] for line in said.splitlines() if mark in line]
     lines = [re.sub(r"(/[\w.+-]+){2,}/", "", line) for line in lines]  # folders of this machine
-    return (lines or [said.strip()[-300:]])[0][:400]
+    said = (lines or [said.strip()[-300:]])[0]
+    return said if len(said) <= LONGEST else f"{said[: LONGEST - 200]} ... {said[-200:]}"
+
+
+@functools.cache
+def commit() -> str:
+    """The commit of this tree; with a + where it has changes."""
+    file = ROOT / "COMMIT"
+    if file.is_file():
+        return file.read_text(encoding="utf-8").strip()
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def bad_advice(cells: Mapping[tuple[str, str], Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the refused cells whose advice is refused too, or fails, on that architecture."""
+    for (name, column), found in cells.items():
+        if found["result"] != "refused before" or ADD.search(found["why"]):
+            continue
+        said = found["why"].rpartition("; ")[2]
+        columns = ["perplexity" if other == "hf" else one or other for one, other in INSTEAD.findall(said)]
+        tried = [cells[name, one]["result"] for one in columns if (name, one) in cells]
+        if tried and "ok" not in tried:
+            yield f"{name} {column}: {said}"
 
 
 def fault(folder: Path, name: str, column: str, model: Path) -> str:
@@ -176,7 +218,9 @@ def run_one(name: str, columns: list[str], folder: Path) -> None:
 def page(cells: dict[tuple[str, str], dict[str, Any]], names: list[str]) -> str:
     """The page of the documentation."""
     used = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
-    lines = INTRODUCTION.format(day=date.today().isoformat(), used=used).splitlines()  # noqa: DTZ011
+    commits = ", ".join(dict.fromkeys(one.get("commit", "before") for one in cells.values()))
+    day = date.today().isoformat()  # noqa: DTZ011
+    lines = INTRODUCTION.format(day=day, used=used, commits=commits).splitlines()
     reasons: dict[str, int] = {}
     for title, columns in GROUPS.items():
         tried = [column for column in columns if any((name, column) in cells for name in names)]
@@ -215,6 +259,9 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="only write the page, from the finished cells")
     parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if not os.environ.get("PTX_STEP_PYTHON"):
+        print("openvino is left out: PTX_STEP_PYTHON names no environment for its export")
+        given.columns = ",".join(one for one in given.columns.split(",") if one != "openvino")
     names, columns, folder = given.names.split(","), given.columns.split(","), given.to.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     if given.one:
@@ -233,7 +280,9 @@ def main() -> int:
         for kind in ("ok", "refused before", "fails")
     }
     print(", ".join(f"{count} {kind}" for kind, count in counts.items()))
-    return 1 if counts["fails"] else 0
+    for line in (wrong := list(bad_advice(cells))):
+        print(f"its advice does not work: {line}")
+    return 1 if counts["fails"] or wrong else 0
 
 
 if __name__ == "__main__":

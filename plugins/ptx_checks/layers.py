@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -23,7 +22,10 @@ PRUNED = 0.05  # a dense layer has almost no exact zeros; from this share on the
 
 @dataclass(frozen=True)
 class Layer:
-    """A linear layer, or the experts of a layer together, before and after. Shares are of its weights."""
+    """A linear layer, or the experts of a layer together, before and after. Shares are of its weights.
+
+    Experts of which ``skip`` leaves out a part are listed twice: what was asked for, and what was not.
+    """
 
     name: str
     asked: bool  # not left out by ``skip``
@@ -48,25 +50,31 @@ def inspect(
 ) -> list[Layer]:
     """Return the figures of every weight matrix of the reloaded ``network`` that compressors may change."""
     found = []
-    for name, matrix in changeable(network).items():
+    for matrix in changeable(network).values():
         weight = full(matrix.weight.detach()).cpu()
-        turned = matrix.turned(weight)
-        weights, everything = map(
-            sum, zip(*(after.bits(part) for part in parts_of(matrix, after)), strict=True)
-        )
-        figures = {
-            "asked": not any(re.search(entry, name) for entry in skip),
-            "weights": weight.numel(),
-            "columns": turned.shape[2],
-            "zeros": share(weight == 0),
-            "pattern": not pattern or has_pattern(turned.flatten(0, 1), pattern),
-            "bits": weights / weight.numel(),
-            "bits_in_all": everything / weight.numel(),
-            "experts": matrix.role == EXPERTS,
-            "stored": tuple(tensors_of(matrix, [folder for folder in (before, after) if folder])),
-        }
+        bits = map(sum, zip(*(after.bits(part) for part in parts_of(matrix, after)), strict=True))
+        weights, everything = (one / weight.numel() for one in bits)
+        stored = tuple(tensors_of(matrix, [folder for folder in (before, after) if folder]))
         old = None if before is None else stored_tensor(matrix, before.types, before.tensor)
-        found.append(Layer(name, **figures, **compared(old, weight)))  # type: ignore[arg-type]
+        same = old if old is not None and old.shape == weight.shape else None
+        for part, asked in zip(matrix.split(skip), (True, False), strict=True):
+            if part is None:
+                continue
+            rows = part.meant(weight)
+            figures = {
+                "asked": asked,
+                "weights": rows.numel(),
+                "columns": rows.shape[1],
+                "zeros": share(rows == 0),
+                "pattern": not pattern or has_pattern(rows, pattern),
+                "bits": weights,
+                "bits_in_all": everything,
+                "experts": matrix.role == EXPERTS,
+                "stored": stored,
+            }
+            name = matrix.name if asked or part.chosen is None else f"{matrix.name} (left out)"
+            change = compared(None if same is None else part.meant(same), rows)
+            found.append(Layer(name, **figures, **change))  # type: ignore[arg-type]
     return found
 
 

@@ -305,4 +305,5 @@ def _named(layers: list[Layer]) -> str:
     """Return ``21 linear layers``, or ``18 weight matrices (12 linear layers, 6 stacks of experts)``."""
     experts = sum(layer.experts for layer in layers)
     linear = f"{len(layers) - experts} linear layers"
-    return f"{len(layers)} weight matrices ({linear}, {experts} stacks of experts)" if experts else linear
+    stacks = "parts of stacks" if any("(" in layer.name for layer in layers) else "stacks"
+    return f"{len(layers)} weight matrices ({linear}, {experts} {stacks} of experts)" if experts else linear

@@ -27,7 +27,7 @@ from ptx import (
 from ptx.lm.compression import calibration
 from ptx.lm.compression.calibration import Calibrated
 from ptx.lm.compression.sparsity import parse_pattern
-from ptx.lm.compression.targets import quantised_problems
+from ptx.lm.compression.targets import quantised_problems, skip_problems
 from ptx.lm.matrices import PLAIN, model_type
 from ptx_prune import settings
 
@@ -168,7 +168,7 @@ def ptx_choices() -> list[Choice]:
             Magnitude,
             "pruning of the smallest weights, without data",
             ("transformers", "torch"),
-            version="2",
+            version="3",
             calls="ptx_prune.compress:prune_by_magnitude",
         ),
     ]
@@ -190,9 +190,12 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
     }
     found = quantised_problems(chosen, model)
     for step in chosen.values():
+        name = type(step).__name__.lower()
+        for field in ("skip", "layers"):
+            found += skip_problems(getattr(step, field), f"compress.{name}.{field}", model)
         if isinstance(step, OneShot):
-            found += uncalled_problems(type(step).__name__.lower(), step.skip, model)
-            found += calibration.problems(step, type(step).__name__.lower(), model, data)
+            found += uncalled_problems(name, step.skip, model)
+            found += calibration.problems(step, name, model, data)
     return found
 
 

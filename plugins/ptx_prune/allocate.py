@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from ptx import Run, StepError
 from ptx.lm.compression.grid import endings
 from ptx.lm.compression.network import Layers
 from ptx.lm.compression.oneshot import Batch
+from ptx.lm.matrices import Matrix, Piece
 from ptx_prune import OneShot
 from ptx_prune.solver import outlier_share, owl, wanda_scores
 
@@ -38,19 +40,32 @@ def sparsities(
 def named(layers: Layers, sparsity: float, named_layers: dict[str, float]) -> dict[str, float]:
     """Return each layer's sparsity: the value of the last expression found in its name, else ``sparsity``.
 
+    That of a stack of experts is the mean of its matrices.
+
     Raises:
         StepError: an expression matches no name.
     """
-    asked = dict.fromkeys(layers, sparsity)
-    for expression, value in named_layers.items():
-        found = [name for name in layers if re.search(expression, name)]
-        if not found:
+    for expression in named_layers:
+        if not any(piece.matches([expression]) for layer in layers.values() for piece in layer.pieces):
             raise StepError(
                 f"layers: {expression!r} matches no linear layer; there are"
                 f" {', '.join(sorted(endings(layers)))}"
             )
-        asked |= dict.fromkeys(found, value)
-    return asked
+    return {name: _mean_share(layer, sparsity, named_layers) for name, layer in layers.items()}
+
+
+def share_of(piece: Piece, sparsity: float, named_layers: dict[str, float]) -> float:
+    """Return the sparsity of one matrix: the value of the last expression that finds it."""
+    return ([sparsity] + [value for one, value in named_layers.items() if piece.matches([one])])[-1]
+
+
+def _mean_share(layer: Matrix, sparsity: float, named_layers: dict[str, float]) -> float:
+    if len(layer.pieces) == 1 or not named_layers:
+        return share_of(layer.pieces[0], sparsity, named_layers)
+    view = layer.view
+    sizes = [int(piece.of(view).numel()) for piece in layer.pieces]
+    shares = [share_of(piece, sparsity, named_layers) for piece in layer.pieces]
+    return float(sum(map(operator.mul, shares, sizes)) / sum(sizes))
 
 
 def decoder_layer(name: str) -> str:

@@ -11,7 +11,7 @@ from ptx.lm.compression.network import Layers, Weights, zero_share
 from ptx.lm.compression.oneshot import Batch, compress, edit
 from ptx.lm.compression.sparsity import parse_pattern
 from ptx_prune import Magnitude, OneShot, SparseGPT, Wanda
-from ptx_prune.allocate import named, sparsities
+from ptx_prune.allocate import named, share_of, sparsities
 from ptx_prune.solver import smallest, smallest_n_of_m, threshold_over
 
 # share of a layer's weights: SparseGPT rounds per block of columns; Wanda per row, so by one column at most
@@ -59,12 +59,15 @@ def prune_by_magnitude(run: Run, compressor: Magnitude, model: ModelRef) -> Mode
         if compressor.scope == "layer":
             asked.update(named(layers, compressor.sparsity, compressor.layers))
         else:
-            weights = [layer.weight.detach() for layer in layers.values()]
+            weights = [layer.meant(layer.weight.detach()) for layer in layers.values()]
             limit = threshold_over(weights, compressor.sparsity)
         for number, (name, layer) in enumerate(layers.items(), 1):
-            for weight in layer.view:  # each expert by itself
+            view = layer.view
+            for piece in layer.pieces:  # each projection of an expert by itself
+                weight = piece.of(view)
                 scores = weight.abs().float()
-                mask = _mask(compressor.pattern, scores, asked[name], name) if asked else scores <= limit
+                share = share_of(piece, compressor.sparsity, compressor.layers)
+                mask = _mask(compressor.pattern, scores, share, name) if asked else scores <= limit
                 weight[mask] = 0
             run.log({"layers_done": number, "layers": len(layers)}, number, len(layers))
 
@@ -100,7 +103,8 @@ def measured(
         StepError: it is below the one asked for, in a layer or ``overall``; n:m patterns are looked at by
             ``ptx_checks``.
     """
-    reached = {name: zero_share([layer.weight.detach()]) for name, layer in layers.items()}
+    meant = {name: layer.meant(layer.weight.detach()) for name, layer in layers.items()}
+    reached = {name: zero_share([weight]) for name, weight in meant.items()}
     short = [
         name
         for name, share in reached.items()
@@ -112,14 +116,14 @@ def measured(
             f" {reached[short[0]]:.4f} of its weights are zero, not {asked[short[0]]:.4f}; report this with"
             " the model's name"
         )
-    share = zero_share([layer.weight.detach() for layer in layers.values()])
+    share = zero_share(list(meant.values()))
     if overall is not None and share < overall - TOLERANCE:
         raise StepError(
             f"asked for a sparsity of {overall}, but {share:.4f} of the weights are zero; report this with"
             " the model's name"
         )
-    total = sum(weight.numel() for weight in before.values())
-    were = sum(int((weight == 0).sum()) for weight in before.values()) / total
+    total = sum(weight.numel() for weight in meant.values())
+    were = sum(int((layers[name].meant(weight) == 0).sum()) for name, weight in before.items()) / total
     return {
         "sparsity": share,
         "sparsity_before": were,

@@ -48,17 +48,15 @@ def architecture_problems(step: Quantizer, model: Path) -> list[Problem]:
 
 def _layer_problems(step: Quantizer, network: PreTrainedModel, model: Path) -> Any:
     """Yield (what, fix) for matrices that this step could not quantise, or nobody could read back."""
-    import re
-
     from torch import nn
 
     from ptx.lm.compression.trace import read_by_code, trace_of
-    from ptx.lm.matrices import EXPERTS, changeable
+    from ptx.lm.matrices import EXPERTS, changeable, kept
 
-    layers = {n: one for n, one in changeable(network).items() if not any(re.search(p, n) for p in step.skip)}
-    experts = [one for one in layers.values() if one.role == EXPERTS]
+    layers = kept(network, step.skip)
+    experts = [one for one in layers.values() if one.role == EXPERTS and one.chosen is None]
     plain = {n for n, one in layers.items() if isinstance(one.module, nn.Linear)}
-    other = sorted(set(layers) - plain - {one.name for one in experts})
+    other = sorted(name for name, one in layers.items() if name not in plain and one.role != EXPERTS)
     if other:
         what = f"{len(other)} of its {len(layers)} layers are {type(layers[other[0]].module).__name__}"
         yield f"{what}, which compressed-tensors cannot pack", "prune it instead: compress=[sparsegpt]"
@@ -83,7 +81,7 @@ def _expert_problems(step: Quantizer, asked: int, network: PreTrainedModel) -> A
         yield "it does not know the experts of a mixture", INSTEAD
         return
     if asked < len(experts):
-        skipped = f"{len(experts) - asked} of {len(experts)} stacks of experts are skipped"
+        skipped = f"{len(experts) - asked} of {len(experts)} stacks of experts are skipped, whole or in part"
         yield (
             f"{skipped}, and transformers reads all of them packed or none",
             f"leave the experts out of {step.at('skip')}",

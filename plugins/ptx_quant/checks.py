@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from pathlib import Path
 
 from ptx import DataSet, Problem, RunConfig
 from ptx.files import files_of
+from ptx.guard.patterns import found_in
 from ptx.lm.compression import calibration
 from ptx.lm.compression.grid import group_for
 from ptx.lm.compression.targets import linear_layers, quantised_problems, skip_problems
@@ -50,7 +50,7 @@ def budget_problems(step: Mixed, model: Path) -> list[Problem]:
     layers = {
         name: shape
         for name, shape in linear_layers(model).items()
-        if not any(re.search(pattern, name) for pattern in step.skip)
+        if not found_in(step.skip, name)
     }
     stored: Stored = {
         name: tensor for name, tensor in tensors.items() if name.removesuffix(".weight") not in layers

@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx.files import read_json
+from ptx.guard.patterns import found_in
 from ptx.lm.load import is_adapter, quiet, weights_of
 
 if TYPE_CHECKING:
@@ -31,12 +32,16 @@ LAYER, EXPERTS, ROUTER, OUTPUT, EMBEDDING = "layer", "experts", "router", "outpu
 EXPERT_COUNTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 #: names of routers; only in a mixture, because ``gate`` alone means something else elsewhere
 ROUTER_NAME = re.compile(r"(^|\.)(gate|router|[a-z_]*expert_gate)(\.|$)")
+GATED = ("gate_proj", "up_proj")
 #: a stack of experts as transformers holds it -> how files name the parts of which its rows are joined
 STORED_PARTS = {
-    "gate_up_proj": (("gate_proj", "up_proj"), ("w1", "w3")),
+    "gate_up_proj": (GATED, ("w1", "w3")),
     "up_proj": (("up_proj",), ("w1",)),
     "down_proj": (("down_proj",), ("w2",)),
 }
+
+#: an expert's projection where every expert has layers of its own
+EXPERT_PROJECTION = re.compile(r"(?P<one>(?P<stack>.*\.experts)\.\d+)\.(?P<part>\w+)")
 
 #: model types whose decoder consists of linear layers that are called: no experts, no ``Conv1D``, no weight
 #: that the model reads itself. A test builds each of them and looks; others are built to be looked at.
@@ -47,10 +52,32 @@ PLAIN = (
 
 
 @dataclass(frozen=True)
+class Piece:
+    """One matrix of a :class:`Matrix`: all of it, or in a stack one projection of one expert.
+
+    ``names`` are those that a pattern may find: the name of a whole matrix; for a projection its own, that in
+    files (``experts.3.w1``) and the stack's.
+    """
+
+    names: tuple[str, ...]
+    expert: int = 0
+    rows: slice = field(default_factory=lambda: slice(None))
+
+    def of(self, view: Tensor) -> Tensor:
+        """Its part of ``view`` (matrices, outputs, inputs), as a view (outputs, inputs)."""
+        return view[self.expert][self.rows]
+
+    def matches(self, patterns: Iterable[str]) -> bool:
+        """Whether one of the regular expressions is found in one of its names."""
+        return any(found_in(patterns, name) for name in self.names)
+
+
+@dataclass(frozen=True)
 class Matrix:
     """A weight matrix of a network, or a stack of them (the experts of one layer).
 
     ``name`` is the module's name, for a stack of experts with the parameter's: ``...mlp.experts.down_proj``.
+    ``chosen`` are the pieces that are meant where a part of a stack is left out.
     """
 
     name: str
@@ -58,6 +85,7 @@ class Matrix:
     module: nn.Module
     attribute: str = "weight"
     transposed: bool = False  # stored as inputs x outputs
+    chosen: tuple[Piece, ...] | None = None
 
     @property
     def weight(self) -> Tensor:
@@ -90,6 +118,38 @@ class Matrix:
         """The number of weights."""
         return int(self.weight.numel())
 
+    @functools.cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """The single matrices that are meant."""
+        if self.chosen is not None:
+            return self.chosen
+        stack = self.role == EXPERTS and self.weight.dim() == 3
+        return tuple(_stacked(self)) if stack else (Piece(_names(self.name)),)
+
+    def split(self, skip: Iterable[str]) -> tuple[Matrix | None, Matrix | None]:
+        """What no pattern of ``skip`` finds, and what one does; None for nothing."""
+        patterns = list(skip)
+        found = [piece.matches(patterns) for piece in self.pieces]
+        if all(found) or not any(found):
+            return (None, self) if any(found) else (self, None)
+        left, out = (
+            tuple(piece for piece, one in zip(self.pieces, found, strict=True) if one is wanted)
+            for wanted in (False, True)
+        )
+        return replace(self, chosen=left), replace(self, chosen=out)
+
+    def meant(self, weight: Tensor) -> Tensor:
+        """What is meant of ``weight``, in the form of this matrix, as (rows, inputs).
+
+        It is a copy where a part is left out.
+        """
+        view = self.turned(weight)
+        if self.chosen is None:
+            return view.flatten(0, 1)
+        import torch
+
+        return torch.cat([piece.of(view) for piece in self.pieces])
+
 
 def inventory(network: nn.Module) -> dict[str, Matrix]:
     """All weight matrices of ``network`` by name, in its order.
@@ -117,6 +177,45 @@ def changeable(network: nn.Module) -> dict[str, Matrix]:
     These are all but embeddings, the output layer and routers.
     """
     return {name: one for name, one in inventory(network).items() if one.role in (LAYER, EXPERTS)}
+
+
+def kept(network: nn.Module, skip: Iterable[str]) -> dict[str, Matrix]:
+    """The :func:`changeable` matrices, without what the patterns of ``skip`` find.
+
+    A pattern may find a part of a stack: ``experts.3.gate_proj`` is half of the rows of one expert.
+    """
+    patterns = list(skip)
+    asked = {name: one.split(patterns)[0] for name, one in changeable(network).items()}
+    return {name: one for name, one in asked.items() if one is not None}
+
+
+def _stacked(matrix: Matrix) -> Iterator[Piece]:
+    """The projections of each expert of a stack, in its order."""
+    stack = matrix.name
+    experts, outputs, _ = matrix.view.shape
+    parent = stack if matrix.attribute == "weight" else stack.rpartition(".")[0]
+    parts = STORED_PARTS.get(matrix.attribute, ((matrix.attribute,),))[0]
+    apart = getattr(matrix.module, "is_concatenated", True) is False  # their rows alternate
+    rows = outputs // len(parts)
+    for expert in range(experts):
+        for place, part in enumerate(parts):
+            own = slice(place, None, len(parts)) if apart else slice(place * rows, (place + 1) * rows)
+            yield Piece(_names(f"{parent}.{expert}.{part}", matrix.attribute), expert, own)
+
+
+def _names(name: str, attribute: str = "") -> tuple[str, ...]:
+    """The names of a matrix: its own; for an expert's projection that of files, and the stack's, too.
+
+    ``attribute`` is the parameter that it is a part of; without one, experts have a gate.
+    """
+    found = EXPERT_PROJECTION.fullmatch(name)
+    if found is None:
+        return (name,)
+    part = found["part"]
+    attribute = attribute or ("gate_up_proj" if part in GATED else part)
+    own, *others = STORED_PARTS.get(attribute, ((),))
+    stored = [f"{found['one']}.{other[own.index(part)]}" for other in others]
+    return (name, *stored, f"{found['stack']}.{attribute}")
 
 
 def is_mixture(network: nn.Module) -> bool:

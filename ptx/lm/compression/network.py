@@ -12,10 +12,11 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from ptx import ModelRef, Run, StepError
+from ptx.guard.patterns import found_in
 from ptx.lm.compression.grid import endings
 from ptx.lm.dtypes import exact_dtype
 from ptx.lm.load import is_adapter, load_model
-from ptx.lm.matrices import EMBEDDING, Matrix, changeable, inventory, is_stored, stored_tensor
+from ptx.lm.matrices import EMBEDDING, Matrix, changeable, inventory, is_stored, kept, stored_tensor
 from ptx.lm.merge import merged
 from ptx.models.inspection import tensors_of, weight_files
 
@@ -64,28 +65,27 @@ def targeted_matrices(network: nn.Module, skip: Sequence[str]) -> Layers:
     """The weight matrices to compress, by name: linear layers and experts.
 
     These are all but embeddings, the output layer, routers and those in whose name a pattern of ``skip`` is
-    found.
+    found; of a stack of experts a part may be left.
 
     Raises:
         StepError: a pattern matches no layer, or no layer is left.
     """
     # a tied output layer is listed as the embedding
-    names = {name for name, one in inventory(network).items() if one.role != EMBEDDING} | {"lm_head"}
+    matrices = [one for one in inventory(network).values() if one.role != EMBEDDING]
+    names = {name for one in matrices for piece in one.pieces for name in piece.names} | {"lm_head"}
     for pattern in skip:
-        if not any(re.search(pattern, name) for name in names):
+        if not any(found_in([pattern], name) for name in names):
             raise StepError(
                 f"skip pattern {pattern!r} matches no linear layer; there are"
                 f" {', '.join(sorted(endings(names)))}"
             )
-    every = changeable(network)
-    kept = {name: one for name, one in every.items() if not any(re.search(p, name) for p in skip)}
-    if not kept:
-        raise StepError(
-            f"no linear layer is left to compress: skip={list(skip)} leaves out all {len(every)}"
-            if skip
-            else f"no linear layer is left to compress: {type(network).__name__} has none"
-        )
-    return kept
+    if found := kept(network, skip):
+        return found
+    raise StepError(
+        f"no linear layer is left to compress: skip={list(skip)} leaves out all {len(changeable(network))}"
+        if skip
+        else f"no linear layer is left to compress: {type(network).__name__} has none"
+    )
 
 
 def targeted_layers(network: nn.Module, skip: Sequence[str]) -> dict[str, nn.Linear]:

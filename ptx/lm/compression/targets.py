@@ -11,7 +11,8 @@ from pathlib import Path
 
 from ptx.errors import Problem, did_you_mean
 from ptx.files import read_json
-from ptx.lm.matrices import EXPERTS, PLAIN, Matrix, changeable, described, model_type
+from ptx.guard.patterns import found_in, of_user
+from ptx.lm.matrices import EXPERTS, PLAIN, Matrix, described, inventory, kept, model_type
 from ptx.models import inspection
 
 #: 2-dimensional weights that belong to no linear layer
@@ -24,11 +25,7 @@ def other_matrices(model: Path, skip: Iterable[str]) -> list[Matrix]:
         return []
     from torch import nn
 
-    return [
-        one
-        for name, one in changeable(network).items()
-        if not isinstance(one.module, nn.Linear) and not any(re.search(pattern, name) for pattern in skip)
-    ]
+    return [one for one in kept(network, skip).values() if not isinstance(one.module, nn.Linear)]
 
 
 def linear_problems(where: str, skip: Iterable[str], model: Path) -> list[Problem]:
@@ -75,17 +72,24 @@ def check_patterns(field: str, patterns: Iterable[str]) -> None:
         ValueError: a pattern is not one.
     """
     for pattern in patterns:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(
-                f"{field}: {pattern!r} is no regular expression ({error}); try 'down_proj'"
-            ) from error
+        of_user(pattern, field, "'down_proj'")
 
 
-def skip_problems(skip: list[str], field: str, model: Path) -> list[Problem]:
-    """A problem for each pattern of ``field`` that matches no linear layer of the model."""
-    names = [*linear_layers(model), "lm_head"]  # a tied output layer is not stored
+def layer_names(model: Path) -> list[str]:
+    """All names of the weight matrices of a model folder that a pattern may find."""
+    if model_type(model) not in PLAIN and (network := described(model)) is not None:
+        pieces = (piece for one in inventory(network).values() for piece in one.pieces)
+        names = [name for piece in pieces for name in piece.names]
+    else:
+        names = list(linear_layers(model))
+    return [*dict.fromkeys(names), "lm_head"]  # a tied output layer is not stored
+
+
+def skip_problems(skip: Iterable[str], field: str, model: Path) -> list[Problem]:
+    """A problem for each pattern of ``field`` that matches no weight matrix of the model."""
+    if not skip:
+        return []
+    names = layer_names(model)
     endings = sorted({name.rpartition(".")[2] for name in names})
     if len(names) == 1:
         return []
@@ -95,7 +99,7 @@ def skip_problems(skip: list[str], field: str, model: Path) -> list[Problem]:
             f"{did_you_mean(pattern, endings)} (a regular expression, searched for in the names)",
         )
         for pattern in skip
-        if not any(re.search(pattern, name) for name in names)
+        if not any(found_in([pattern], name, field) for name in names)
     ]
 
 

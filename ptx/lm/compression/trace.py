@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ptx.lm.matrices import changeable, described
+from ptx.lm.matrices import described, kept
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -71,10 +71,8 @@ def uncalled_layers(folder: Path, skip: Sequence[str]) -> list[str]:
     return sorted(
         {
             name.rpartition(".")[2]
-            for name, one in changeable(network).items()
-            if isinstance(one.module, nn.Linear)
-            and name not in trace.called
-            and not any(re.search(pattern, name) for pattern in skip)
+            for name, one in kept(network, skip).items()
+            if isinstance(one.module, nn.Linear) and name not in trace.called
         }
     )
 

@@ -16,7 +16,7 @@ def layers():
         "model.layers.0.self_attn.q_proj",
         "model.layers.1.mlp.down_proj",
     ]
-    return {name: torch.nn.Linear(4, 3) for name in names}
+    return {name: Matrix(name, LAYER, torch.nn.Linear(4, 3)) for name in names}
 
 
 def test_the_last_expression_found_in_a_name_decides(layers):

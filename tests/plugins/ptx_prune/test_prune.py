@@ -68,3 +68,30 @@ def test_half_of_a_model_is_half_of_its_experts_too(prune, tmp_path, name, kind)
     for one in inventory(load_model(made.path)).values():
         zeros = float((one.weight == 0).float().mean())
         assert zeros == pytest.approx(0.5 if one.role in ("layer", "experts") else 0.0, abs=0.02), one.name
+
+
+def test_a_part_of_a_stack_of_experts_can_be_left_out_and_its_projections_can_differ(prune, tmp_path):
+    from ptx.lm.load import load_model
+    from ptx.lm.matrices import EXPERTS, changeable
+    from tests.architectures import build
+
+    source = build("mixtral", tmp_path / "mixtral")
+    config = Magnitude(skip=["w1", r"experts\.2\."], layers={r"\d\.up_proj": 0.25})
+    _, made = prune(config, source)
+    for one in changeable(load_model(made.path)).values():
+        view = one.view
+        for piece in one.pieces if one.role == EXPERTS else ():
+            zeros = float((piece.of(view) == 0).float().mean())
+            shares = {"gate_proj": 0.0, "up_proj": 0.25, "down_proj": 0.5}
+            wanted = 0.0 if piece.expert == 2 else shares[piece.names[0].rpartition(".")[2]]
+            assert zeros == pytest.approx(wanted, abs=0.01), piece.names[0]
+
+
+def test_patterns_that_find_nothing_are_said_before_the_run(tmp_path):
+    from tests.architectures import build
+
+    step = Wanda(skip=["nonsense"], layers={"gate_porj": 0.3})
+    config = RunConfig(compress={"wanda": step})
+    found = [str(one) for one in ptx_validate(config, build("mixtral", tmp_path / "mixtral"), None)]
+    assert any("compress.wanda.skip: 'nonsense' matches no" in one for one in found), found
+    assert any("compress.wanda.layers: 'gate_porj'" in one and "'gate_proj'" in one for one in found), found

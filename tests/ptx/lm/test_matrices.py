@@ -3,6 +3,7 @@ from collections import Counter
 import pytest
 import torch
 
+from ptx.lm.compression.linear import as_linear_layers
 from ptx.lm.load import load_model
 from ptx.lm.matrices import (
     EMBEDDING,
@@ -14,6 +15,7 @@ from ptx.lm.matrices import (
     described,
     inventory,
     is_mixture,
+    kept,
     stored_parts,
     stored_tensor,
 )
@@ -95,3 +97,30 @@ def test_a_folder_that_describes_no_model_has_no_inventory(tmp_path):
     assert described(tmp_path) is None
     (tmp_path / "config.json").write_text('{"model_type": "no such type"}')
     assert described(tmp_path) is None
+
+
+def test_a_pattern_finds_a_part_of_a_stack_by_every_name_that_it_has(tmp_path):
+    network = load_model(build("mixtral", tmp_path / "mixtral"))
+    stack = "model.layers.0.mlp.experts.gate_up_proj"
+    whole = changeable(network)[stack]
+    assert [piece.names[0].rpartition("experts.")[2] for piece in whole.pieces[:3]] == [
+        "0.gate_proj",
+        "0.up_proj",
+        "1.gate_proj",
+    ]
+    for skip in (["gate_proj"], ["w1"]):
+        left, out = whole.split(skip)
+        assert torch.equal(out.meant(whole.weight), whole.weight[:, :128].flatten(0, 1)), skip
+        assert torch.equal(left.meant(whole.weight), whole.weight[:, 128:].flatten(0, 1)), skip
+        assert stack in kept(network, skip)
+    assert len(whole.split([r"experts\.3\."])[1].pieces) == 2, "one expert"
+    assert whole.split(["gate_up_proj"]) == (None, whole)
+    assert stack not in kept(network, ["gate_up_proj"])
+    assert whole.split(["o_proj"]) == (whole, None)
+
+
+def test_experts_as_linear_layers_have_the_same_names(tmp_path):
+    network = load_model(build("mixtral", tmp_path / "mixtral"))
+    stacked = {names for one in changeable(network).values() for names in (p.names for p in one.pieces)}
+    as_linear_layers(network)
+    assert {piece.names for one in changeable(network).values() for piece in one.pieces} == stacked
