@@ -62,6 +62,7 @@ ABOUT = {
     "method": "How a model is trained.",
     "lora": "Low-rank adapters. The choice is kept in `method.lora`.",
     "qat": "Quantisation-aware training. The choice is kept in `method.qat`.",
+    "speed": "What a training may do to be fast. The choice is kept in `method.speed`.",
     "compress": "Steps that make a model smaller. They run after the training, in the order of the list.",
     "runtime": "What serves the model while it is measured.",
     "decode": "How one answer is made of several generations (test-time compute).",

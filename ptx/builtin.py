@@ -15,6 +15,7 @@ from ptx.config import (
     Compressor,
     Data,
     Evaluator,
+    Exact,
     Lora,
     Method,
     Model,
@@ -22,6 +23,7 @@ from ptx.config import (
     RunConfig,
     Runtime,
     Scorer,
+    Speed,
     setting,
 )
 from ptx.data import DataSet
@@ -55,6 +57,8 @@ def ptx_choices() -> list[Choice]:
         Choice("model", "path", PathModel, "a model folder; written model=./folder"),
         Choice("data", "path", PathData, "a data file or folder; written data=./my.jsonl"),
         Choice("lora", "lora", Lora, "train low-rank adapters instead of all weights"),
+        Choice("speed", "fast", Speed, "the losses of TRL to rounding, in less time (the default)"),
+        Choice("speed", "exact", Exact, "what TRL does, pass by pass"),
         Choice("launch", "inline", launchers.Inline, "a step runs in the process that executes the run"),
         Choice("launch", "process", launchers.Process, "a step runs in a process of its own"),
         Choice("launch", "torchrun", launchers.Torchrun, "training by several ranks under torchrun (DDP)"),

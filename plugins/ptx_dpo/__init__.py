@@ -49,8 +49,8 @@ class DPO(TrlMethod):
     label_smoothing: float = setting(0.0, "estimated share of pairs with swapped labels (robust, exo_pair)")
     cache_reference: bool = setting(
         True,
-        "compute the reference once and keep it in the store; false: in every batch (same losses)",
-        identity=False,
+        "compute the reference once and keep it in the store; false: in every batch (same losses to rounding;"
+        " to the last digit with speed=exact)",
     )
 
     def __post_init__(self) -> None:

@@ -45,8 +45,8 @@ class KTO(TrlMethod):
     undesirable_weight: float = setting(1.0, "weight of disliked answers; raise it where they are few")
     cache_reference: bool = setting(
         True,
-        "compute the reference once and keep it in the store; false: in every batch (same losses)",
-        identity=False,
+        "compute the reference once and keep it in the store; false: in every batch (same losses to rounding;"
+        " to the last digit with speed=exact)",
     )
 
     def __post_init__(self) -> None:

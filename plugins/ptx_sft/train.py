@@ -9,6 +9,7 @@ from __future__ import annotations
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_tokenizer
 from ptx.lm.training.inspection import check_rows
+from ptx.lm.training.passes import trainer_with_short_passes
 from ptx.lm.training.tokens import token_rows
 from ptx.lm.training.trainer import length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
@@ -29,6 +30,7 @@ def train(run: Run, method: SFT, model: ModelRef, data: DataSet) -> ModelRef:
         assistant_only_loss=False,  # the rows come with their labels
         completion_only_loss=False,
     )
-    trainer = make_trainer(run, "SFTTrainer", method, model, tokenizer, rows, args)
+    kind = trainer_with_short_passes("SFTTrainer", method.speed, run.device)
+    trainer = make_trainer(run, kind, method, model, tokenizer, rows, args)
     check_rows(run, trainer, rows)
     return run_trainer(run, trainer, method, model)

@@ -29,6 +29,7 @@ from ptx.config.kinds import (
 )
 from ptx.config.run import NEUTRAL, RunConfig
 from ptx.config.settings import identity_of, setting
+from ptx.config.speed import Exact, Speed
 
 __all__ = [
     "FORMER_GROUPS",
@@ -43,6 +44,7 @@ __all__ = [
     "Data",
     "Decode",
     "Evaluator",
+    "Exact",
     "Launch",
     "Lora",
     "Method",
@@ -52,6 +54,7 @@ __all__ = [
     "RunConfig",
     "Runtime",
     "Scorer",
+    "Speed",
     "Tracker",
     "identity_of",
     "setting",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ptx.config.environment import Outside
 from ptx.config.settings import setting
+from ptx.config.speed import Speed
 from ptx.errors import Problem, must_be_at_least
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class Method(Part):
     parallel: ClassVar[bool] = False
     lora: Any = setting(None, "adapters; set by lora=lora")
     qat: Any = setting(None, "quantisation-aware training; set by qat=NAME")
+    speed: Any = setting(None, "what may be done to be fast; set by speed=NAME (default: fast)")
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,7 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "method": (Method, False),
     "lora": (Lora, False),
     "qat": (QAT, False),
+    "speed": (Speed, False),
     "compress": (Compressor, True),
     "runtime": (Runtime, False),
     "decode": (Decode, False),
@@ -289,4 +292,4 @@ GROUPS: dict[str, tuple[type, bool]] = {
 #: former name of a group -> its present name; a word with the former name is answered with the present one
 FORMER_GROUPS = {"through": "qat"}
 #: groups whose choice is the field of that name of a method -> the word that sets it
-IN_METHOD = {"lora": "lora=lora", "qat": "qat=NAME"}
+IN_METHOD = {"lora": "lora=lora", "qat": "qat=NAME", "speed": "speed=fast"}

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ptx.config import Method, setting
+from ptx.config import Method, Speed, setting
 from ptx.errors import SettingError, did_you_mean, must_be_at_least
 
 SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup", "polynomial", "inverse_sqrt")
@@ -52,6 +52,8 @@ class TrlMethod(Method):
     )
 
     def __post_init__(self) -> None:
+        if self.speed is None:
+            self.speed = Speed()
         above(0.0, self, "learning_rate", "1e-5")
         above(0.0, self, "epochs", "1")
         above(0, self, "batch_size", "16")

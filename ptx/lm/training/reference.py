@@ -6,22 +6,24 @@ once and keeps them as a product in the store (:meth:`ptx.Run.product`). TRL 1.1
 which is not used here: it misses when only beta, the learning rate or the output folder changes, and it
 returns wrong numbers after a change of ``ld_alpha``, or of ``max_length`` with ``truncation_mode=keep_end``.
 
-Every answer is scored alone, as one sequence without padding. In a batch, the last digits of a
-log-probability depend on the other rows: the padded length and the number of rows determine how kernels split
-their sums, and both follow from the seed and the batch size. Numbers from TRL's batches could therefore not
-be shared between seeds, or would differ from those of a run without the store. Scored alone, they are a
-function of the answer. So ``cache_reference=false``, with which the reference stays in memory and scores
-every batch, gives the same losses to the last digit. Batches of equal length without padding are not enough:
-with stories260K in float32 on a CPU, one or two of eight answers get other last digits than alone. The
-numbers differ from TRL's own only by rounding. The cost: a GPU is used less well for short answers. The gain:
-one pass per sweep, and training needs neither memory nor time for a reference.
+Answers are scored in batches (``method.speed.batch_tokens``), padded at their end, where no token sees the
+padding. The last digits of a log-probability depend on the rows of its batch, so a batch must not depend on
+the seed or on the size of the training's batches, as TRL's do: all answers are sorted by length and cut by a
+budget of tokens, and the numbers are a function of the answers and the budget. Sorting also leaves little to
+pad.
+
+With ``speed=exact`` every answer is scored alone, and its number is a function of that answer. Then
+``cache_reference=false``, with which the reference stays in memory and scores every batch of the training,
+gives the same losses to the last digit. Batches of equal length without padding are not enough for that: with
+stories260K in float32 on a CPU, one or two of eight answers get other last digits than alone. In batches the
+two ways differ by rounding, so both settings are in the key of the step.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,14 +35,16 @@ from ptx.files import digest_of, read_json, write_json
 from ptx.hooks.run import Run
 from ptx.lm.load import base_of, is_adapter
 from ptx.lm.progress import replaced
+from ptx.lm.serving.scoring import padded
 from ptx.lm.training.method import TrlMethod
+from ptx.lm.training.passes import short_head
 from ptx.records import ModelRef
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, Trainer
 
 #: raised whenever the numbers are computed in another way
-VERSION = 1
+VERSION = 2
 LIBRARIES = ("torch", "transformers", "trl")
 #: arguments of TRL's configs that do not change a forward pass of the reference; every other argument in
 #: ``method.args`` is part of the key
@@ -131,17 +135,46 @@ COLUMNS: dict[str, tuple[Callable[..., dict[str, list[Answer]]], dict[str, tuple
 }
 
 
-def log_probability(model: PreTrainedModel, answer: Answer, tail: float | None) -> float:
-    """The log-probability of an answer in nats, with the fused head that TRL trains with."""
-    ids = torch.tensor([answer.ids], device=model.device)  # (1, T)
-    labels = ids.clone()
-    labels[:, : answer.start] = -100
-    tokens: Tensor = model(
-        input_ids=ids, attention_mask=torch.ones_like(ids), labels=labels, use_cache=False, fused_lm_head=True
-    ).log_probs[0, answer.start - 1 :]
-    if tail is None:
-        return float(tokens.sum())
-    return float(tokens[: answer.whole].sum() + tail * tokens[answer.whole :].sum())
+def batches(answers: Iterable[Answer], tokens: int) -> Iterator[list[Answer]]:
+    """The distinct answers that are scored together: the longest first, at most ``tokens`` with padding.
+
+    A batch has one answer at least, and with ``tokens=0`` one at most.
+    """
+    batch: list[Answer] = []
+    for answer in sorted(set(answers), key=lambda answer: (-len(answer.ids), answer)):
+        if batch and len(batch[0].ids) * (len(batch) + 1) > tokens:
+            yield batch
+            batch = []
+        batch.append(answer)
+    if batch:
+        yield batch
+
+
+def log_probabilities(model: PreTrainedModel, answers: Sequence[Answer], tail: float | None) -> list[float]:
+    """The log-probability in nats of each answer, with the fused head that TRL trains with.
+
+    The answers are read as one batch. Where memory is full its halves are read one after the other.
+    """
+    ids = torch.tensor(padded([answer.ids for answer in answers]), device=model.device)  # (B, T)
+    bounds = torch.tensor([(a.start, a.start + a.whole, len(a.ids)) for a in answers], device=model.device)
+    start, shared, end = bounds[:, :, None].unbind(1)  # (B, 1) each
+    places = torch.arange(ids.shape[1], device=model.device)  # (T,)
+    labels = ids.masked_fill((places < start) | (places >= end), -100)
+    try:
+        # the padding is behind every token that is scored, so no mask is needed
+        with short_head():
+            tokens: Tensor = model(
+                input_ids=ids, labels=labels, use_cache=False, fused_lm_head=True
+            ).log_probs.double()  # (B, T - 1), 0 where there is no label
+    except torch.OutOfMemoryError:
+        if len(answers) == 1:
+            raise
+        half = len(answers) // 2
+        parts = answers[:half], answers[half:]
+        return [value for part in parts for value in log_probabilities(model, part, tail)]
+    if tail is not None:
+        tokens = torch.where(places[1:] < shared, tokens, tail * tokens)
+    return list(tokens.sum(dim=1).tolist())
 
 
 @contextlib.contextmanager
@@ -162,20 +195,25 @@ def reference_model(trainer: Trainer) -> Iterator[PreTrainedModel]:
 
 def score(
     trainer: Trainer,
-    answers: Iterable[Answer],
+    parts: Iterable[Sequence[Answer]],
     tail: float | None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> Values:
-    """The log-probability of every answer; ``on_progress`` gets the number of answers scored so far.
-
-    Repeated answers are scored again, so that all ranks of a sharded model run the same number of passes.
-    """
+    """The log-probability of every answer of all batches; ``on_progress`` gets the number scored so far."""
     values: Values = {}
     with reference_model(trainer) as model:
-        for done, answer in enumerate(answers, 1):
-            values[answer] = log_probability(model, answer, tail)
-            on_progress(done)
+        for part in parts:
+            values |= zip(part, log_probabilities(model, part, tail), strict=True)
+            on_progress(len(values))
     return values
+
+
+def parts_of_a_batch(answers: Sequence[Answer], tokens: int) -> list[Sequence[Answer]]:
+    """The answers of a training's batch as they are scored during the training: together, or one by one.
+
+    Repeated answers stay, so that all ranks of a sharded model run the same number of passes.
+    """
+    return [answers] if tokens else [[answer] for answer in answers]
 
 
 def stored(
@@ -196,21 +234,27 @@ def stored(
     folder = run.product(
         name,
         ingredients(run, method, model, trainer, distinct, tail),
-        lambda folder: _build(run, trainer, distinct, tail, folder),
+        lambda folder: _build(run, method, trainer, distinct, tail, folder),
     )
     return dict(zip(distinct, read_json(folder / "values.json"), strict=True))
 
 
-def _build(run: Run, trainer: Trainer, answers: list[Answer], tail: float | None, folder: Path) -> None:
+def _build(
+    run: Run, method: TrlMethod, trainer: Trainer, answers: list[Answer], tail: float | None, folder: Path
+) -> None:
     run.say(f"the reference scores {len(answers)} answers once for all runs that share them")
-    shown = max(len(answers) // 100, 1)
+    shown, last = max(len(answers) // 100, 1), 0
 
     def on_progress(done: int) -> None:
-        if done % shown == 0:
+        nonlocal last
+        if done - last >= shown:
+            last = done
             run.event("progress", what="reference", step=done, total=len(answers))
             run.console.progress(f"{run.label} reference", {}, done, len(answers))
 
-    write_json(folder / "values.json", list(score(trainer, answers, tail, on_progress).values()))
+    parts = batches(answers, method.speed.tokens_of_a_batch(run.device))
+    values = score(trainer, parts, tail, on_progress)
+    write_json(folder / "values.json", [values[answer] for answer in answers])
 
 
 def ingredients(
@@ -226,6 +270,7 @@ def ingredients(
         "tokens": digest_of([answer.ids for answer in answers]),
         "bounds": digest_of([(answer.start, answer.whole) for answer in answers]),
         "answers": len(answers),
+        "batch_tokens": method.speed.batch_tokens,
         "tail": tail,
         "dtype": str(base.dtype).removeprefix("torch."),
         "autocast": trainer.accelerator.mixed_precision,
@@ -286,7 +331,9 @@ def trainer_with_reference(kind: str, run: Run, method: Any, model: ModelRef) ->
         def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:
             if not method.cache_reference:
                 columns = columns_of(inputs, tails=tail is not None)
-                values = score(self, [answer for found in columns.values() for answer in found], tail)
+                answers = [answer for found in columns.values() for answer in found]
+                tokens = method.speed.tokens_of_a_batch(run.device)
+                values = score(self, parts_of_a_batch(answers, tokens), tail)
                 device = inputs["input_ids"].device
                 inputs = inputs | {
                     column: torch.tensor([values[a] for a in found], device=device)

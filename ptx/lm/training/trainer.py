@@ -174,6 +174,7 @@ def run_trainer(
     from ptx.lm.training.checkpoints import Sealing, usable_checkpoint
     from ptx.lm.training.coverage import say_coverage
     from ptx.lm.training.keep_zeros import add_keep_zeros
+    from ptx.lm.training.passes import short_head
 
     for callback in (PrinterCallback, ProgressCallback):
         trainer.remove_callback(callback)
@@ -185,7 +186,7 @@ def run_trainer(
         add_keep_zeros(run, trainer)
     checkpoint = usable_checkpoint(run)
     try:
-        with report_trl_warnings(run):
+        with report_trl_warnings(run), short_head(wanted=method.speed.short_head):
             run.host.first(
                 "ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint
             )

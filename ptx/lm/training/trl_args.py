@@ -204,7 +204,7 @@ def trl_config(run: Run, method: TrlMethod, config_name: str, **extra: Any) -> A
         "logging_nan_inf_filter": False,
         # these do not change the result: how often numbers are logged, memory against time
         "logging_steps": 0.005,
-        "gradient_checkpointing": gpu,
+        "gradient_checkpointing": gpu and method.speed.checkpointing != "never",
         "dataloader_pin_memory": gpu,
     }
     return trl_class(config_name)(**{**settings, **extra, **method.args})

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 
 import ptx_sft
 from ptx import Lora, ModelRef, RunConfig, StepError
+from ptx.config import Exact, Speed
 from ptx.files import read_json, read_rows
 from ptx.lm.load import load_model, load_tokenizer
 from ptx_sft import SFT
@@ -306,3 +307,17 @@ def test_every_log_is_in_the_events(sft, make_data, chat_model):
     logged = [event for event in read_rows(run.events) if event["event"] == "log"]
     assert [event["step"] for event in logged] == [1, 2, 3, 4, 4]
     assert all(json.dumps(event, allow_nan=False) for event in logged)
+
+
+def test_short_passes_and_a_short_head_give_the_losses_of_exact_to_rounding(
+    sft, make_data, chat_model, losses_of
+):
+    rows = [
+        {"prompt": f"what is {n} plus {n}? ", "completion": f"it is {2 * n}" + "!" * (3 * n)}
+        for n in range(24)
+    ]
+    data = make_data("ragged", rows)
+    exact, _ = sft(chat_model, data, "exact", speed=Exact())
+    short, _ = sft(chat_model, data, "short", speed=Speed(pass_tokens=64))
+    assert losses_of(short) != losses_of(exact)  # other passes
+    assert losses_of(short) == pytest.approx(losses_of(exact), rel=1e-5)
