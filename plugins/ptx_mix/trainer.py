@@ -5,8 +5,8 @@ conversations as always, so with both weights at 0 this is ``method=sft``. TRL's
 the pairs, the SFTTrainer itself the safety rows. The reference of the pairs is the step's input model; its
 log-probabilities come from the store and are shared with ``method=dpo`` on the same pairs.
 
-Under gradient accumulation L_pref and L_safe are means over the means of the micro batches. This is exact for
-pairs. For safety rows it is exact only if all micro batches hold the same number of answer tokens.
+Under gradient accumulation L_pref is a mean over the pairs of the step, and L_safe a mean over the answer
+tokens of all its safety rows, so neither depends on the size of a micro batch.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         if self.pairs is not None:
             found["pref"] = (self.mix.lambda_pref, self._preference(model, self.pairs.batch(number)))
         if self.safety is not None:
-            found["safety"] = (self.mix.lambda_safe, self._imitation(model, self.safety.batch(number)))
+            found["safety"] = (self.mix.lambda_safe, self._imitation(model, self.safety, number))
         # With num_items_in_batch, TRL's loss is already the micro batch's share of the whole step, and the
         # trainer divides no further; so the other losses are divided here.
         steps = self.current_gradient_accumulation_steps if num_items_in_batch is not None else 1
@@ -133,9 +133,20 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         )
         return loss.preference(chosen, rejected, *references, self.mix.beta).mean()
 
-    def _imitation(self, model: nn.Module, rows: list[Row]) -> Tensor:
-        out = model(**self._prepare_inputs(self.data_collator(rows)), use_cache=False, fused_lm_head=True)
-        return loss.imitation(out.log_probs, out.label_mask)
+    def _imitation(self, model: nn.Module, safety: Stream[Row], number: int) -> Tensor:
+        batch = self.data_collator(safety.batch(number))
+        share = self._share_of_step(safety, number)
+        out = model(**self._prepare_inputs(batch), use_cache=False, fused_lm_head=True)
+        return loss.imitation(out.log_probs, out.label_mask) * share
+
+    def _share_of_step(self, safety: Stream[Row], number: int) -> float:
+        """The answer tokens of a batch over those of the mean batch of its step."""
+        passes = self.args.gradient_accumulation_steps * self.accelerator.num_processes
+        if passes == 1:
+            return 1.0
+        first = number // passes * passes
+        counts = [_answer_tokens(safety.batch(place)) for place in range(first, first + passes)]
+        return float(counts[number - first] * passes / max(sum(counts), 1))
 
     def _log_numbers(self, **numbers: Tensor) -> None:
         """Add numbers to the next line of the log, as TRL does with its own."""
@@ -143,6 +154,11 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
             self._metrics["train"][name].append(
                 self.accelerator.gather_for_metrics(value.detach().reshape(1)).mean().item()
             )
+
+
+def _answer_tokens(rows: list[Row]) -> int:
+    """The tokens of the rows that are predicted and have a label."""
+    return sum(label != -100 for row in rows for label in row["labels"][1:])
 
 
 def _say_left_out(run: Run, what: str, given: int, kept: int) -> None:

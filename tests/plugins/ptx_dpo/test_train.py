@@ -143,3 +143,23 @@ def test_a_prompt_that_begins_twice_stops_the_run(dpo, make_data, chat_model, tm
     )
     with pytest.raises(StepError, match=r"24 prompts begin with '<\|bos\|>' twice"):
         dpo(model, make_data("pairs", PAIRS))
+
+
+def test_a_likelihood_over_tokens_does_not_depend_on_the_size_of_a_pass(dpo, make_data, chat_model):
+    import torch
+
+    rows = [
+        {**row, "chosen": row["chosen"] + " and that is all" * (n % 4)} for n, row in enumerate(PAIRS[:8])
+    ]
+    given = {"loss": "sft", "max_steps": 1, "learning_rate": 1.0, "scheduler": "constant"}
+    given["args"] = {"optim": "sgd", "max_grad_norm": 0.0}
+
+    def weights(folder):
+        return torch.cat([one.detach().flatten().double() for one in load_model(folder).parameters()])
+
+    def update(micro):
+        _, made = dpo(chat_model, make_data("pairs", rows), f"by-{micro}", micro_batch=micro, **given)
+        return weights(made.path) - weights(chat_model)
+
+    whole, parts = update(8), update(2)
+    assert (whole - parts).norm() / whole.norm() < 1e-5

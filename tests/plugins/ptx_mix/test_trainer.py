@@ -44,3 +44,19 @@ def test_a_sweep_over_the_weights_makes_one_reference_pass(mix, tmp_path):
     for number, weight in enumerate((0.1, 0.5, 1.0)):
         mix(f"run-{number}", store=store, lambda_pref=weight, max_steps=1, seed=number)
     assert [entry.ingredients["choice"] for entry in store.entries()] == ["reference"]
+
+
+def test_the_safety_loss_does_not_depend_on_the_size_of_a_pass(mix):
+    import torch
+
+    from ptx.lm.load import load_model
+
+    given = {"max_steps": 1, "learning_rate": 1.0, "scheduler": "constant", "lambda_pref": 0}
+    given["args"] = {"optim": "sgd", "max_grad_norm": 0.0}
+
+    def weights(micro):
+        _, made = mix(f"by-{micro}", micro_batch=micro, **given)
+        return torch.cat([one.detach().flatten().double() for one in load_model(made.path).parameters()])
+
+    whole, parts = weights(8), weights(2)
+    assert (whole - parts).abs().max() < 1e-5
