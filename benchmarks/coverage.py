@@ -18,12 +18,15 @@ from typing import Any
 
 import numpy as np
 
+from ptx.records import Metric
 from ptx.report import make_frame
+from ptx.report.decision import leaders
 from ptx.report.table.compare import compare_all, indistinguishable
 from ptx.report.table.frame import Frame
 from ptx.report.table.records import Record
+from ptx.report.table.standing import places_of
 from ptx.report.text.cautions import falling_segments
-from ptx.stats import paired_difference, proportion, score_interval
+from ptx.stats import mean_interval, paired_difference, proportion, score_interval
 from ptx.stats.distributions import log_binomial
 from ptx.stats.items import measure
 from ptx.stats.pareto import Value, standings
@@ -190,6 +193,45 @@ def dominated(models: int, objectives: int, repeats: int) -> float:
     return claims / repeats
 
 
+def with_costs(generator: Generator, frame: Frame) -> Frame:
+    """The frame with latency ratios that were measured in turns, and equal sizes."""
+    for row in frame.rows:
+        times = generator.normal(1, 0.1, 40).tolist()
+        value, low, high = mean_interval(times)
+        record = row.records[0]
+        record.metrics += [
+            ("latency", Metric("latency/request_ratio", value, "ratio", "lower", low, high, 40)),
+            ("latency", Metric("size/bytes_on_disk", 1e6, "bytes", "lower", 1e6, 1e6, 1)),
+        ]
+    return make_frame([row.records[0] for row in frame.rows])
+
+
+def claims(frame: Frame) -> set[str]:
+    """What a report says in praise of a model: better, dominated (by it), best, smallest, fastest."""
+    comparisons = compare_all(frame)
+    objectives = frame.objectives
+    costs = objectives[1:]
+    fronts = [places_of(frame, [objectives[0], cost], len(costs)) for cost in costs]
+    found = {"dominated" for front in fronts for place in front.values() if place.standing == "dominated"}
+    found |= {
+        one.verdict
+        for (_, name, _), one in comparisons.items()
+        if name in objectives and one.verdict == "better"
+    }
+    top = [leaders.best(frame), leaders.smallest(frame, comparisons), leaders.fastest(frame, comparisons)]
+    return found | {leader.kind for leader in top if leader is not None and leader.sure}
+
+
+def praise(models: int, items: int, kind: str, repeats: int) -> tuple[float, dict[str, float]]:
+    """(Share of reports of identical models that praise any of them, shares by the kind of claim)."""
+    generator, any_of, by_kind = np.random.default_rng(11), 0, dict[str, int]()
+    for _ in range(repeats):
+        found = claims(with_costs(generator, identical(generator, models, items, kind)))
+        any_of += bool(found)
+        by_kind |= {claim: by_kind.get(claim, 0) + 1 for claim in found}
+    return any_of / repeats, {claim: count / repeats for claim, count in sorted(by_kind.items())}
+
+
 def table(title: str, head: list[str], rows: Iterator[list[str]]) -> None:
     """Print a table in Markdown, row by row."""
     print(f"\n{title}\n\n| {' | '.join(head)} |\n| --- |{' --: |' * (len(head) - 1)}")
@@ -276,6 +318,21 @@ def print_fronts(repeats: int) -> None:
     )
 
 
+def print_praise(repeats: int) -> None:
+    """Reports of identical models that call one of them better, best, smallest, fastest, or dominated."""
+    rows = (
+        [f"{models} models, {kind}, n={items}", f"{share:.3f}", str(parts)]
+        for models, items, kind in (
+            (5, 50, "binary"),
+            (5, 50, "real"),
+            (20, 100, "binary"),
+            (20, 100, "real"),
+        )
+        for share, parts in [praise(models, items, kind, repeats // 8)]
+    )
+    table("Reports of identical models that praise one of them", ["", "any", "by claim"], rows)
+
+
 TABLES: dict[str, Callable[[int], None]] = {
     "rates": print_rates,
     "clusters": print_clusters,
@@ -284,6 +341,7 @@ TABLES: dict[str, Callable[[int], None]] = {
     "best": print_best,
     "segments": print_segments,
     "fronts": print_fronts,
+    "praise": print_praise,
 }
 
 

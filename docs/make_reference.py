@@ -455,9 +455,10 @@ def verbs_page(host: Host) -> tuple[str, str]:
     codes = table(
         ("exit code", "when"),
         [
-            (0, "all went well; of `ptx gate`: at least one model ships"),
-            (1, "a run failed; of `ptx gate`: no model ships; of `ptx store verify`: an entry is broken"),
+            (0, "all went well; of `ptx gate`: a model ships (`--require` says which)"),
+            (1, "a run failed; of `ptx gate`: a constraint fails; of `ptx store verify`: an entry is broken"),
             (2, "the command is wrong; nothing was started"),
+            (3, "of `ptx gate`: undecided, as something was not measured or on too few items"),
             (130, "interrupted; the same command continues"),
         ],
     )

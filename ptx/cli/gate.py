@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,14 @@ from rich.console import Console
 from rich.text import Text
 
 from ptx.cli.report import find
+from ptx.config.against import Named
+from ptx.config.against import find as find_named
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.guard.plain_yaml import parse_yaml
 from ptx.hooks.host import get_host
 from ptx.report import Row, load_records, make_frame
-from ptx.report.gate import Finding, Gate, Verdict, judge, load_gate, ships
+from ptx.report.gate import Finding, Gate, State, Verdict, judge, state_of
+from ptx.report.gate_reader import load_gate
 
 EXAMPLES = """\
 examples:
@@ -24,10 +27,19 @@ examples:
   ptx gate demo gate=./my-gate.yaml
 
 A constraint holds if the whole 95 % interval lies on the right side of its bound. It is undecided if the
-metric was not measured, or if the interval lies on both sides of the bound. A model ships only if every
-constraint holds. Exit code 0: at least one model ships; 1: none does."""
+metric was not measured, or if the interval lies on both sides of the bound; the line then says how many items
+would decide it. A model ships only if every constraint holds, and fails if one fails.
+
+exit code 0: a model ships (with --require all: every model; with --require RUN: that one)
+          1: no, a constraint fails        3: undecided        2: the command or the gate is wrong"""
 
 STYLES: dict[Verdict, str] = {"holds": "green", "fails": "red", "undecided": "yellow"}
+STATES: dict[State, tuple[str, str]] = {
+    "ships": ("ships", "green"),
+    "fails": ("does not", "red"),
+    "undecided": ("undecided", "yellow"),
+}
+EXITS: dict[State, int] = {"ships": 0, "fails": 1, "undecided": 3}
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
@@ -55,6 +67,12 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--config-dir", metavar="DIR", help="a folder of YAML choices that comes before all others"
     )
+    parser.add_argument(
+        "--require",
+        metavar="any|all|RUN",
+        default="any",
+        help="what exit code 0 means: any model ships (default), all do, or the named run does",
+    )
     options = parser.parse_args(list(arguments))
     gate = _gate(options.words, options.config_dir)
     frame = make_frame(load_records([find(options.out, options.sweep)]), against=None)
@@ -63,12 +81,34 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         raise ConfigError(
             Problem(f"{options.sweep} holds only baselines", "a gate judges the models made from them")
         )
+    wanted = _required(options.require, [row for row, _ in judged])
     console = Console(highlight=False, soft_wrap=True)
     for row, findings in judged:
         _print_row(console, row, findings)
-    passed = [row.label for row, findings in judged if ships(findings)]
-    console.print(Text(_summary(gate, passed, len(judged)), style="bold"))
-    return 0 if passed else 1
+    states = {row.number: state_of(findings) for row, findings in judged}
+    console.print(Text(_summary(gate, [row for row, _ in judged], states), style="bold"))
+    return EXITS[_outcome([states[row.number] for row in wanted], all_of=options.require != "any")]
+
+
+def _required(require: str, rows: Sequence[Row]) -> Sequence[Row]:
+    """The rows that decide the exit code.
+
+    Raises:
+        ConfigError: ``require`` names no run, or several.
+    """
+    if require in ("any", "all"):
+        return rows
+    names = [
+        Named(row.records[0].varied, row.label, [row.full_label, *(r.id for r in row.records)])
+        for row in rows
+    ]
+    return [rows[find_named(require, names, "--require ")]]
+
+
+def _outcome(states: Sequence[State], *, all_of: bool) -> State:
+    """One state for several models: the worst if all must ship, else the best."""
+    order: list[State] = ["fails", "undecided", "ships"]
+    return order[(min if all_of else max)(order.index(state) for state in states)]
 
 
 def _gate(words: Sequence[str], config_dir: str | None) -> Gate:
@@ -93,16 +133,18 @@ def _gate(words: Sequence[str], config_dir: str | None) -> Gate:
 
 
 def _print_row(console: Console, row: Row, findings: Sequence[Finding]) -> None:
-    passed = ships(findings)
-    console.print(
-        Text("ships      " if passed else "does not   ", style="green" if passed else "red"),
-        Text(row.label),
-        sep="",
-    )
+    word, style = STATES[state_of(findings)]
+    console.print(Text(f"{word:<11}", style=style), Text(row.label), sep="")
     for finding in findings:
         console.print(Text(f"  {finding.verdict:<10}", style=STYLES[finding.verdict]), Text(str(finding)))
 
 
-def _summary(gate: Gate, passed: Sequence[str], number: int) -> str:
-    models = "1 model" if number == 1 else f"{number} models"
-    return f"gate {gate.name}: {len(passed)} of {models} ships" + (f": {', '.join(passed)}" if passed else "")
+def _summary(gate: Gate, rows: Sequence[Row], states: Mapping[int, State]) -> str:
+    passed = [row.label for row in rows if states[row.number] == "ships"]
+    unsure = sum(state == "undecided" for state in states.values())
+    models = "1 model" if len(rows) == 1 else f"{len(rows)} models"
+    verb = "ship" if len(passed) > 1 else "ships"
+    text = f"gate {gate.name}: {len(passed)} of {models} {verb}" + (
+        f": {', '.join(passed)}" if passed else ""
+    )
+    return text + (f"; {unsure} undecided" if unsure else "")

@@ -19,8 +19,10 @@ class Named:
     ids: Sequence[str] = ()
 
 
-def find(text: str, runs: Sequence[Named]) -> int:
+def find(text: str, runs: Sequence[Named], option: str = "against=") -> int:
     """The position of the run that ``text`` names: by label, by id, or by varied values that it alone has.
+
+    ``option`` is what the text was given to, for errors.
 
     Raises:
         ConfigError: when it names no run, or several.
@@ -40,10 +42,10 @@ def find(text: str, runs: Sequence[Named]) -> int:
     if found:
         raise ConfigError(
             Problem(
-                f"against={text!r} means {len(found)} runs",
+                f"{option}{text!r} means {len(found)} runs",
                 f"name more of the choices; it can be any of: {listed}",
             )
         )
     raise ConfigError(
-        Problem(f"against={text!r} is none of the runs", f"name one by its choices, label or id: {listed}")
+        Problem(f"{option}{text!r} is none of the runs", f"name one by its choices, label or id: {listed}")
     )

@@ -4,12 +4,14 @@ A gate is a set of named constraints. Each is a bound on one metric, absolute or
 
     p95:        {metric: latency/p95_seconds, at_most: 2.0}
     capability: {metric: bench/mean, versus: baseline, at_least: -0.02}
+    size: {metric: size/bytes_on_disk, versus: ratio, at_most: 0.9}
 
 Two rules make a gate safer than a comparison of values:
 
 - The whole 95 % interval has to lie on the right side of the bound. If the interval contains the bound, the
-  constraint is *undecided*, and an undecided model does not ship. With ``decide: value`` the point value
-  decides.
+  constraint is *undecided*, and an undecided model does not ship; the finding says how many items would
+  decide. An interval with one end only decides where that end is enough. With ``decide: value`` the point
+  value decides.
 - A metric that was not measured, not decided or measured on too few items is undecided too: a forgotten
   evaluator must never count as a pass.
 
@@ -18,22 +20,21 @@ Differences from the baseline are paired by item if the metric allows it (:mod:`
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
-from ptx.compose.groups import read_group
-from ptx.errors import ConfigError, Problem, did_you_mean
-from ptx.guard.plain_yaml import read_yaml
-from ptx.hooks.host import Host
-from ptx.report.table.compare import difference_of
+from ptx.errors import did_you_mean
+from ptx.report.table.compare import difference_of, is_time
+from ptx.report.table.frame import COST_GROUPS
 from ptx.report.table.row import Row
-from ptx.stats import FEWEST
+from ptx.stats import FEWEST, FRACTIONS
+from ptx.stats.decisive import deciding_n
 
 Verdict = Literal["holds", "fails", "undecided"]
+State = Literal["ships", "fails", "undecided"]
 
 #: the violation of a constraint that could not be measured, and the least one of a constraint that does not
 #: hold; both are positive, so that a search does not take them for a pass
@@ -48,7 +49,7 @@ class Constraint:
     at_least: float | None = None
     at_most: float | None = None
     segment: str = ""  # such as skill=addition; empty: all items
-    versus: str = ""  # "baseline": the bound is on candidate minus baseline
+    versus: str = ""  # the bound is on: "baseline" candidate minus baseline, "ratio" candidate over baseline
     decide: str = "interval"  # or "value"
     why: str = ""
 
@@ -67,7 +68,7 @@ class Constraint:
         what = (
             self.metric
             + (f" [{self.segment}]" if self.segment else "")
-            + (" minus baseline" if self.versus else "")
+            + {"": "", "baseline": " minus baseline", "ratio": " over baseline"}[self.versus]
         )
         return f"{what} {'at least' if self.at_least is not None else 'at most'} {self.bound:g}"
 
@@ -91,6 +92,7 @@ class Finding:
     low: float = -math.inf
     high: float = math.inf
     note: str = ""
+    needed: int | None = None  # about as many items would decide, if the value stays what it is
 
     @property
     def violation(self) -> float:
@@ -130,16 +132,35 @@ def judge(gate: Gate, row: Row) -> list[Finding]:
     return findings
 
 
+def state_of(findings: Sequence[Finding]) -> State:
+    """Whether a model ships: every constraint holds, some constraint fails, or neither can be said."""
+    if any(finding.verdict == "fails" for finding in findings):
+        return "fails"
+    return "ships" if findings and all(finding.verdict == "holds" for finding in findings) else "undecided"
+
+
 def ships(findings: Sequence[Finding]) -> bool:
     """Whether every constraint holds."""
-    return bool(findings) and all(finding.verdict == "holds" for finding in findings)
+    return state_of(findings) == "ships"
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """What a constraint bounds, or the reason why it is not known."""
+
+    value: float = math.nan
+    low: float = -math.inf
+    high: float = math.inf
+    n: int = 0
+    unit: str = ""
+    unknown: str = ""
 
 
 def _judge_one(name: str, constraint: Constraint, row: Row) -> Finding:
-    measured, note = _measured(constraint, row)
-    if measured is None:
-        return Finding(name, "undecided", constraint, note=note)
-    value, low, high = measured
+    found = _measured(constraint, row)
+    if found.unknown:
+        return Finding(name, "undecided", constraint, note=found.unknown)
+    value, low, high = found.value, found.low, found.high
     ends = (value, value) if constraint.decide == "value" else (low, high)
     passed = [
         end >= constraint.bound if constraint.at_least is not None else end <= constraint.bound
@@ -149,146 +170,67 @@ def _judge_one(name: str, constraint: Constraint, row: Row) -> Finding:
         return Finding(name, "holds", constraint, value, low, high)
     if not any(passed):
         return Finding(name, "fails", constraint, value, low, high)
-    few = math.isinf(low) and math.isinf(high)
-    note = f"too few items to say ({FEWEST} are the least)" if few else "the interval contains the bound"
-    return Finding(name, "undecided", constraint, value, low, high, note)
+    note, needed = _what_decides(constraint, row, found)
+    return Finding(name, "undecided", constraint, value, low, high, note, needed)
 
 
-def _measured(constraint: Constraint, row: Row) -> tuple[tuple[float, float, float] | None, str]:
-    """((value, low, high), "") of what the constraint bounds, or (None, the reason why it is not known)."""
+def _what_decides(constraint: Constraint, row: Row, found: _Measured) -> tuple[str, int | None]:
+    """Why an interval does not decide, and the number of items with which it would."""
+    level = re.search(r"p(\d\d)_", constraint.metric)
+    needed = deciding_n(
+        (found.value, found.low, found.high),
+        found.n,
+        constraint.bound,
+        share=found.unit in FRACTIONS and not constraint.versus,
+        quantile=float(f"0.{level[1]}") if level else 0.5 if is_time(constraint.metric) else 0.0,
+    )
+    few = math.isinf(found.low) and math.isinf(found.high)
+    why = f"too few items to say ({FEWEST} are the least)" if few else "the interval contains the bound"
+    if needed is None:
+        return f"{why}; at this value no number of items decides it" if not few else why, None
+    evaluator = row.evaluators.get((constraint.metric, constraint.segment), "")
+    what = (
+        f"about {needed:,} requests would decide it (eval.{evaluator}.repeats={needed})"
+        if is_time(constraint.metric)
+        else f"about {needed:,} items would decide it, instead of {found.n:,}"
+    )
+    return f"{why}; {what}", needed
+
+
+def _measured(constraint: Constraint, row: Row) -> _Measured:
     metric = row.metric(constraint.metric, constraint.segment)
     if metric is None:
-        unknown = row.metrics.get((constraint.metric, constraint.segment))
-        if unknown is not None and unknown.note:
-            return None, unknown.note
-        known = [name for name, segment in row.metrics if segment == constraint.segment]
-        hint = did_you_mean(constraint.metric, known)
-        return None, f"not measured{f'; {hint}' if hint.startswith('did') else ''}"
-    if not constraint.versus:
-        return (metric.value, metric.low, metric.high), ""
+        return _Measured(unknown=_not_measured(constraint, row))
+    if constraint.versus:
+        return _against(constraint, row, metric.unit)
+    return _Measured(metric.value, metric.low, metric.high, metric.n, metric.unit)
+
+
+def _against(constraint: Constraint, row: Row, unit: str) -> _Measured:
+    """The difference from the baseline, or the ratio to it."""
+    key = (constraint.metric, constraint.segment)
     if row.reference is None:
-        return None, "there is no finished baseline to compare with"
-    found = difference_of(row, row.reference, (constraint.metric, constraint.segment))
-    if found is None or math.isnan(found.difference.value):
-        return None, "the baseline does not have this metric"
+        return _Measured(unknown="there is no finished baseline to compare with")
+    found, base = difference_of(row, row.reference, key), row.reference.metric(*key)
+    if found is None or base is None or math.isnan(found.difference.value):
+        return _Measured(unknown="the baseline does not have this metric")
     gap = found.difference
-    return (gap.value, *((-math.inf, math.inf) if gap.too_few else (gap.low, gap.high))), ""
+    low, high = (-math.inf, math.inf) if gap.too_few else (gap.low, gap.high)
+    if constraint.versus == "baseline":
+        return _Measured(gap.value, low, high, gap.n, unit)
+    if not base.value > 0:
+        return _Measured(unknown=f"the baseline has {base.value:g}, so there is no ratio to it")
+    value, low, high = (1 + end / base.value for end in (gap.value, low, high))
+    return _Measured(value, low, high, gap.n, unit)
 
 
-@dataclass
-class _GateReader:
-    """Checks the constraints of a gate's YAML and collects the problems."""
-
-    where: str
-    problems: list[Problem] = field(default_factory=list)
-
-    def constraint(self, name: str, given: Any) -> Constraint | None:
-        at = f"{self.where}.{name}"
-        if not isinstance(given, Mapping):
-            self.problems.append(
-                Problem(f"{at} must be a mapping, got {given!r}", "write {metric: bench/mean, at_least: 0.5}")
-            )
-            return None
-        known = [one.name for one in dataclasses.fields(Constraint)]
-        before = len(self.problems)
-        self.problems += [
-            Problem(f"{at} has no field {key!r}", did_you_mean(str(key), known))
-            for key in given
-            if key not in known
-        ]
-        if not given.get("metric"):
-            self.problems.append(
-                Problem(
-                    f"{at} names no metric",
-                    "add metric: bench/mean; `ptx runs show` lists what a run measured",
-                )
-            )
-        bounds = {
-            key: self._number(at, key, given[key])
-            for key in ("at_least", "at_most")
-            if given.get(key) is not None
-        }
-        if len(bounds) != 1:
-            self.problems.append(
-                Problem(
-                    f"{at} needs one bound, got {len(bounds)}",
-                    "give either at_least: NUMBER or at_most: NUMBER",
-                )
-            )
-        for key, allowed in (("versus", ("", "baseline")), ("decide", ("interval", "value"))):
-            if given.get(key, allowed[0]) not in allowed:
-                self.problems.append(
-                    Problem(
-                        f"{at}.{key} is {given[key]!r}", f"it can be {' or '.join(filter(None, allowed))}"
-                    )
-                )
-        return None if len(self.problems) > before else Constraint(**{**given, **bounds})
-
-    def _number(self, at: str, key: str, value: Any) -> float:
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = math.nan
-        if not math.isfinite(number):
-            self.problems.append(Problem(f"{at}.{key} must be a number, got {value!r}", f"try {key}: 0.5"))
-        return number
-
-
-def make_gate(name: str, given: Any) -> Gate:
-    """A gate from plain data.
-
-    Raises:
-        ConfigError: with everything that is wrong with the data.
-    """
-    reader = _GateReader(f"gate {name}")
-    if not isinstance(given, Mapping) or not given:
-        raise ConfigError(
-            Problem(f"gate {name} holds no constraints", "write NAME: {metric: bench/mean, at_least: 0.5}")
-        )
-    made = {str(key): reader.constraint(str(key), value) for key, value in given.items()}
-    if reader.problems:
-        raise ConfigError(reader.problems)
-    return Gate(name, {key: constraint for key, constraint in made.items() if constraint is not None})
-
-
-def load_gate(
-    host: Host, value: Any, changes: Mapping[str, Any] | None = None, config_dir: str | None = None
-) -> Gate:
-    """The gate that ``gate=value`` names: a choice (conf/gate/NAME.yaml), a YAML file, or a mapping.
-
-    ``changes`` override fields by dotted name: ``{"p95.at_most": 1.5}``.
-
-    Raises:
-        ConfigError: the gate does not exist, is not YAML, or is wrong.
-    """
-    if isinstance(value, Mapping):
-        name, given = "inline", dict(value)
-    elif str(value).endswith((".yaml", ".yml")):
-        name, given = Path(str(value)).stem, _read(Path(str(value)).expanduser())
-    else:
-        name, given = str(value), read_group(host, "gate", str(value), config_dir)
-    given = {key: dict(one) if isinstance(one, Mapping) else one for key, one in given.items()}
-    problems = []
-    for key, new in (changes or {}).items():
-        constraint, _, last = key.partition(".")
-        if not last or not isinstance(given.get(constraint), dict):
-            problems.append(
-                Problem(
-                    f"gate {name} has no constraint {constraint!r}", did_you_mean(constraint, sorted(given))
-                )
-            )
-        else:
-            given[constraint][last] = new
-    if problems:
-        raise ConfigError(problems)
-    return make_gate(name, given)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = read_yaml(path)
-    except FileNotFoundError as error:
-        raise ConfigError(
-            Problem(f"no gate file {path}", "a gate of conf/gate is named without .yaml: gate=ship")
-        ) from error
-    return found if isinstance(found, dict) else {}
+def _not_measured(constraint: Constraint, row: Row) -> str:
+    unknown = row.metrics.get((constraint.metric, constraint.segment))
+    if unknown is not None and unknown.note:
+        return unknown.note
+    known = [name for name, segment in row.metrics if segment == constraint.segment]
+    hint = did_you_mean(constraint.metric, known)
+    if hint.startswith("did"):
+        return f"not measured; {hint}"
+    group = constraint.metric.partition("/")[0]
+    return f"not measured; add {'latency' if group in COST_GROUPS else group} to eval=[...]"

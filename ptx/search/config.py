@@ -15,7 +15,8 @@ from ptx.config import NEUTRAL
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.hooks.host import Host
 from ptx.records import Better
-from ptx.report.gate import Gate, load_gate
+from ptx.report.gate import Gate
+from ptx.report.gate_reader import load_gate
 from ptx.search.space import Space, make_space
 
 #: name of a sampler in a sweep file -> what it suits

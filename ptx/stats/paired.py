@@ -192,7 +192,8 @@ def unpaired_difference(a: Metric, b: Metric) -> Difference:
     freedom = max(1.0, min(one.n for one in (a, b)) - 1.0)
     t = t_quantile((1 + LEVEL) / 2, freedom)
     p = _p_value(value, (below if value > 0 else above) / t, freedom)
-    error = max(below, above) / t
+    # of an interval with one end, that end still bounds the difference
+    error = max((side for side in (below, above) if math.isfinite(side)), default=math.inf) / t
     return Difference(value, value - below, value + above, min(a.n, b.n), p, a.better, error, freedom)
 
 

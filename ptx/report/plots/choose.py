@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ptx.report.formats.view import View
-from ptx.report.plots.tradeoff import NARROW, WIDE, Dot, Title, draw, with_standing
+from ptx.report.plots.tradeoff import NARROW, WIDE, Dot, Title, draw
+from ptx.report.table.frame import SIZE
 from ptx.report.table.metric_names import short_name
 from ptx.report.table.row import Row
+from ptx.report.table.standing import places_of
+from ptx.stats.pareto import Place
 
-SIZE = "size/bytes_on_disk"
 STYLE = (
     "<style>\n"
     "svg{font:11px system-ui,sans-serif;background:#fff}\n"
@@ -21,6 +23,8 @@ STYLE = (
     ".bar.dominated{stroke:#8a929d;opacity:.45}.leader{stroke:#a5abb4;stroke-width:.8}\n"
     ".dot circle,.dot rect{fill:#1f5fbf;stroke:#fff;stroke-width:1}"
     ".dot.near circle,.dot.near rect{fill:#fff;stroke:#1f5fbf;stroke-width:2}\n"
+    ".cloud{fill:none;stroke:#8a929d;stroke-width:3.4;stroke-linecap:round;opacity:.45}"
+    ".cloud.near{stroke:#1f5fbf;opacity:.55}\n"
     ".dot.dominated circle,.dot.dominated rect{fill:#8a929d}"
     ".dot.base rect{stroke:#1b2028;stroke-width:1.5}.label.base{font-weight:650;fill:#1b2028}\n"
     "@media(prefers-color-scheme:dark){svg{background:#14171c}.grid{stroke:#2a2f37}"
@@ -49,14 +53,16 @@ class Picture:
 def pictures_of(view: View) -> list[Picture]:
     """The pictures for the measured costs; none without a quality metric."""
     costs = [name for name in (view.frame.cost, SIZE) if name and name in view.frame.names]
-    made = [_picture(view, name) for name in costs] if view.frame.headline else []
+    made = [_picture(view, name, len(costs)) for name in costs] if view.frame.headline else []
     return [picture for picture in made if picture]
 
 
-def _picture(view: View, cost: str) -> Picture | None:
+def _picture(view: View, cost: str, families: int) -> Picture | None:
     quality = view.frame.headline
     assert quality is not None
-    dots = with_standing([dot for row in view.frame.rows if (dot := _dot(row, cost, quality))])
+    places = places_of(view.frame, [cost, quality], families)
+    labels_of = {row.number: row.label for row in view.frame.rows}
+    dots = [dot for row in view.frame.rows if (dot := _dot(row, cost, quality, places, labels_of))]
     if not dots:
         return None
     arrow = {"higher": "higher is better", "lower": "lower is better"}
@@ -78,13 +84,16 @@ def _picture(view: View, cost: str) -> Picture | None:
     )
 
 
-def _dot(row: Row, cost: str, quality: str) -> Dot | None:
-    """The dot of a row; None if a value is missing.
+def _dot(row: Row, cost: str, quality: str, places: dict[int, Place], labels: dict[int, str]) -> Dot | None:
+    """The dot of a row; None if a value is missing or not finite.
 
     Such a row is named under the picture, never drawn at zero.
     """
-    x, y = row.metric(cost), row.metric(quality)
-    return Dot(row.number, row.label, row.baseline, x, y) if x and y else None
+    x, y, place = row.metric(cost), row.metric(quality), places.get(row.number)
+    if x is None or y is None or place is None or place.standing == "missing":
+        return None
+    by = labels[place.by] if place.by is not None else ""
+    return Dot(row.number, row.label, row.baseline, x, y, place.standing, by)
 
 
 def standalone(picture: Picture) -> str:

@@ -1,8 +1,12 @@
-"""The trade-off picture as SVG: quality against a cost, with error bars, the front, and a label per point.
+"""The trade-off picture as SVG: quality against a cost, with error bars, the front, and its labels.
 
 The colours come from the page's CSS, for dark mode and print; the shapes carry the same information. Points
 on the front are filled, points within noise of the front are rings, dominated points are small and grey, and
 the baseline is a square. The front is a step line.
+
+A picture is read by its front, so only the front and the baseline are labelled, at most :data:`LABELLED`
+points. Of a crowd the dominated points are one cloud, in which points of the same pixel are one: the picture
+of ten thousand rows is as large as that of three hundred.
 """
 
 from __future__ import annotations
@@ -17,11 +21,13 @@ from ptx.records import Metric
 from ptx.report.plots.axis import Axis, make_axis
 from ptx.report.plots.placement import Box, Label, place
 from ptx.report.table.units import Scale, metric_text
-from ptx.stats.pareto import Standing, Value, standings
+from ptx.stats.pareto import Standing
 
 LETTER, LINE, LONGEST = 6.1, 13.0, 30
 RADIUS: dict[Standing, float] = {"front": 5.0, "near": 4.5, "dominated": 3.5, "missing": 0.0}
 ORDER: list[Standing] = ["front", "near", "dominated"]
+LABELLED = 12  # points with a label
+CROWD = 60  # from this many points on, those off the front are a cloud
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,7 @@ class Dot:
     x: Metric
     y: Metric
     standing: Standing = "dominated"
+    by: str = ""  # the label of the row that dominates it
 
 
 @dataclass(frozen=True)
@@ -61,18 +68,6 @@ class Size:
 WIDE, NARROW = Size(760, 440), Size(350, 340, numbered=True)
 
 
-def with_standing(dots: Sequence[Dot]) -> list[Dot]:
-    """The dots with their standing relative to the front."""
-    if not dots:
-        return []
-    points = [[Value(m.value, m.low, m.high) for m in (dot.x, dot.y)] for dot in dots]
-    found = standings(points, [dots[0].x.better, dots[0].y.better])
-    return [
-        Dot(dot.number, dot.label, dot.baseline, dot.x, dot.y, standing)
-        for dot, standing in zip(dots, found, strict=True)
-    ]
-
-
 def draw(dots: Sequence[Dot], x_title: Title, y_title: Title, size: Size, ident: str) -> str:
     """The picture as an ``<svg>`` element; ``ident`` makes its ids unique on the page."""
     plot = size.plot
@@ -80,7 +75,8 @@ def draw(dots: Sequence[Dot], x_title: Title, y_title: Title, size: Size, ident:
         [dot.x for dot in dots], plot.left, plot.right, may_log=True, wanted=4 if size.numbered else 7
     )
     y = make_axis([dot.y for dot in dots], plot.bottom, plot.top, may_log=False, wanted=5)
-    back_first = sorted(dots, key=lambda dot: -ORDER.index(dot.standing))
+    drawn, cloud = _parted(dots)
+    back_first = sorted(drawn, key=lambda dot: -ORDER.index(dot.standing))
     shown = (
         f'class="picture {"narrow" if size.numbered else "wide"}" viewBox="0 0 {size.width:g}'
         f' {size.height:g}" role="img"'
@@ -96,14 +92,38 @@ def draw(dots: Sequence[Dot], x_title: Title, y_title: Title, size: Size, ident:
         ),
         *_grid(x, y, plot, x_title, y_title, size),
         f'<g clip-path="url(#{ident})">',
-        _front(dots, x, y),
+        _cloud(cloud, x, y),
+        _front(drawn, x, y),
         *(_bars(dot, x, y) for dot in back_first),
         "</g>",
-        *_labels(dots, x, y, plot, size),
+        *_labels(drawn, x, y, plot, size),
         *(_mark(dot, x, y, x_title, y_title) for dot in back_first),
         "</svg>",
     ]
     return "\n".join(part for part in parts if part)
+
+
+def _parted(dots: Sequence[Dot]) -> tuple[list[Dot], list[Dot]]:
+    """(Points with a mark and bars of their own, the cloud)."""
+    if len(dots) <= CROWD:
+        return list(dots), []
+    own = [dot for dot in dots if dot.standing == "front" or dot.baseline]
+    apart = {dot.number for dot in own[:CROWD]}
+    return own[:CROWD], [dot for dot in dots if dot.number not in apart]
+
+
+def _cloud(dots: Sequence[Dot], x: Axis, y: Axis) -> str:
+    """The points as one path per standing; a point is a line of no length with round ends."""
+    paths = []
+    for standing in ("dominated", "near"):
+        pixels = {
+            (round(x.at(dot.x.value)), round(y.at(dot.y.value)))
+            for dot in dots
+            if (dot.standing == "near") == (standing == "near")
+        }
+        marks = "".join(f"M{px} {py}h0" for px, py in sorted(pixels))
+        paths += [f'<path class="cloud {standing}" d="{marks}"/>'] if marks else []
+    return "\n".join(paths)
 
 
 def _grid(x: Axis, y: Axis, plot: Box, x_title: Title, y_title: Title, size: Size) -> list[str]:
@@ -199,7 +219,7 @@ def _mark(dot: Dot, x: Axis, y: Axis, x_title: Title, y_title: Title) -> str:
     standing = {
         "front": "on the front",
         "near": "within noise of the front",
-        "dominated": "dominated",
+        "dominated": f"dominated by {dot.by}" if dot.by else "dominated",
         "missing": "",
     }[dot.standing]
     values = [
@@ -211,7 +231,10 @@ def _mark(dot: Dot, x: Axis, y: Axis, x_title: Title, y_title: Title) -> str:
 
 
 def _labels(dots: Sequence[Dot], x: Axis, y: Axis, plot: Box, size: Size) -> list[str]:
-    important = sorted(dots, key=lambda dot: (ORDER.index(dot.standing), not dot.baseline, dot.number))
+    wanted_dots = [dot for dot in dots if dot.standing == "front" or dot.baseline or len(dots) <= LABELLED]
+    important = sorted(
+        wanted_dots, key=lambda dot: (ORDER.index(dot.standing), not dot.baseline, dot.number)
+    )[:LABELLED]
     texts = [str(dot.number) if size.numbered else _shortened(dot.label) for dot in important]
     centres = [(x.at(dot.x.value), y.at(dot.y.value)) for dot in important]
     wanted = [

@@ -2,8 +2,9 @@
 
 A comparison is paired by item if the metric is a mean of item scores, or if the baseline was measured in
 turns with the artifact. Otherwise it is computed from the two intervals; exact values are compared exactly.
-The p-values are Holm-corrected, per metric over all rows, and over all segments of the report together. So
-"12 runs, one of them better" is not a result that chance alone would give.
+The p-values are Holm-corrected: over all rows per metric, over the objectives of the report together
+(quality, latency and size, on which a reader decides), and over all its segments together. So "12 runs, one
+of them better" is not a result that chance alone would give.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from ptx.stats import (
 
 #: an exact difference below this share of the baseline is neither better nor worse
 NEGLIGIBLE = 0.005
-NOISE_FLOOR = "latency/same_ratio"
+NOISE_FLOOR, REQUEST = "latency/same_ratio", "latency/request_seconds"
 How = Literal["paired", "turns", "unpaired", "exact"]
 MARKS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "same": "≈", "too few": "?"}
 
@@ -68,16 +69,43 @@ def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
         return Comparison(_difference_from_one(a), "turns")
     turns = row.scores_in_turns(key) if row.measured_beside is other else None
     if turns:
-        return Comparison(paired_across_seeds(*turns, a.better), "turns")
+        return _beside_ratio(Comparison(paired_across_seeds(*turns, a.better), "turns"), row, key)
+    if _measured_in_turns(row, other) and is_time(key[0]) and key[0] != RATIO:
+        return None  # the ratio, measured in turns, is the comparison; two times from two moments are none
     return _by_item(row, other, key, a, b)
+
+
+def is_time(name: str) -> bool:
+    """Whether a metric depends on how busy the machine was: all of latency but memory."""
+    return without_machine(name).startswith("latency/") and "bytes" not in name
+
+
+def _measured_in_turns(row: Row, other: Row) -> bool:
+    return any(
+        one.metric(RATIO) is not None and one.measured_beside in (row, other) and not one.measured_alone
+        for one in (row, other)
+    )
+
+
+def _beside_ratio(one: Comparison, row: Row, key: Key) -> Comparison:
+    """The difference of the median request, as sure as the ratio of the same requests at most.
+
+    Both tell of the same measurements; a reader must not see "faster" by one and "the same" by the other.
+    """
+    ratio = row.metric(RATIO)
+    if without_machine(key[0]) != REQUEST or ratio is None:
+        return one
+    other = _difference_from_one(ratio)
+    opposite = (other.value > 0) != (one.difference.value > 0)
+    p = 1.0 if opposite or other.tied else max(one.difference.p, other.p)
+    return Comparison(replace(one.difference, p=p), one.how)
 
 
 def _comparable(row: Row, other: Row, key: Key, unit: str) -> bool:
     """Whether a difference of two measurements of the metric says something about the two models."""
     if key[0] == NOISE_FLOOR:  # describes one measuring session, not a model
         return False
-    time = without_machine(key[0]).startswith("latency/") and unit != "bytes"
-    if time and (row.measured_alone or other.measured_alone):
+    if is_time(key[0]) and unit != "bytes" and (row.measured_alone or other.measured_alone):
         return False  # times of two sessions: a busy machine in one of them would look like a slow model
     # ratios to different baselines are not comparable
     return key[0] != RATIO or baseline_identity(row.records[0]) == baseline_identity(other.records[0])
@@ -121,15 +149,16 @@ def _exact(metric: Metric) -> bool:
 def compare_all(frame: Frame) -> Comparisons:
     """The comparisons of all rows with their references, on all metrics that both have.
 
-    A family of Holm's correction is a metric over all items, for all rows. All segments of a report are one
-    family, because a reader looks through them for whatever stands out.
+    The objectives are one family of Holm's correction, every other metric over all items is one, and all
+    segments are one, because a reader looks through them for whatever stands out.
     """
     keys = dict.fromkeys(key for row in frame.rows for key in row.metrics)
+    objectives = [(name, "") for name in frame.objectives]
+    families = [objectives, *([key] for key in keys if not key[1] and key not in objectives)]
     found: Comparisons = {}
-    for key in keys:
-        if not key[1]:
-            found |= corrected_family(_compared(frame, [key]))
-    return found | corrected_family(_compared(frame, [key for key in keys if key[1]]))
+    for family in [*families, [key for key in keys if key[1]]]:
+        found |= corrected_family(_compared(frame, family))
+    return found
 
 
 def _compared(frame: Frame, keys: Iterable[Key]) -> Comparisons:

@@ -16,12 +16,13 @@ from ptx.report.table.labels import set_labels
 from ptx.report.table.records import Record
 from ptx.report.table.row import RATIO, Row, group_key, machine_of, make_row, timed, without_machine
 
+SIZE = "size/bytes_on_disk"
 COSTS = (
     RATIO,
     "latency/request_seconds",
     "latency/p95_seconds",
     "latency/decode_tokens_per_second",
-    "size/bytes_on_disk",
+    SIZE,
     "latency/peak_memory_bytes",
 )
 COST_GROUPS = ("latency", "size")
@@ -79,6 +80,12 @@ class Frame:
         """
         one = len({baseline_identity(row.records[0]) for row in self.rows if row.metric(COSTS[0])}) == 1
         return next((name for name in COSTS[:3] if name in self.names and (one or name != COSTS[0])), None)
+
+    @property
+    def objectives(self) -> list[str]:
+        """The metrics that a reader decides on: the headline, the latency, and the size, as far as known."""
+        found = [self.headline, self.cost, SIZE if SIZE in self.names else None]
+        return [name for name in found if name]
 
     @property
     def reference_name(self) -> str:

@@ -25,7 +25,7 @@ LEFT_OUT = {
 #: groups that configure how a model is measured and tracked, not which model it is
 MEASURING = {"eval", "tracker", "scorer"}
 #: groups whose values are shown without the group's name
-VALUE_ONLY = ("method", "compress", "recipe", "model", "data", "runtime")
+VALUE_ONLY = ("make", "method", "compress", "recipe", "model", "data", "runtime")
 LONGEST_LABEL = 80
 
 

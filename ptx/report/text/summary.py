@@ -10,8 +10,9 @@ from collections import Counter
 from dataclasses import dataclass
 
 from ptx.records import Metric
-from ptx.report.table.compare import Comparisons, count, indistinguishable
-from ptx.report.table.frame import Frame
+from ptx.report.decision import leaders
+from ptx.report.table.compare import Comparisons, count
+from ptx.report.table.frame import SIZE, Frame
 from ptx.report.table.metric_names import short_name, subject
 from ptx.report.table.row import Row
 from ptx.report.table.units import Scale, interval_text, ratio_text, scale_of
@@ -19,7 +20,6 @@ from ptx.report.text import cautions, forgetting
 from ptx.report.text.verdict_words import AGAINST, QUALITY
 from ptx.stats import FEWEST
 
-SIZE = "size/bytes_on_disk"
 MANY = 6  # labels and metrics that a sentence names
 FEW = 3  # segments of one row that a sentence names
 
@@ -111,28 +111,20 @@ def _common_reference(compared: list[Row]) -> str:
     return first.label if requested else f"{first.label} (the first, as none is the untouched model)"
 
 
-def _with_metric(frame: Frame, name: str) -> list[tuple[Row, Metric]]:
-    """The rows that have the metric, with it; the best first."""
-    found = [(row, metric) for row in frame.rows if (metric := row.metric(name))]
-    return sorted(
-        found, key=lambda pair: pair[1].value, reverse=bool(found) and found[0][1].better == "higher"
-    )
-
-
 def _best(frame: Frame, comparisons: Comparisons) -> Sentence:
-    ranked = _with_metric(frame, frame.headline) if frame.headline else []
-    if not ranked or frame.headline is None:
+    found = leaders.best(frame)
+    if found is None or frame.headline is None:
         return []
-    (row, metric), scale = ranked[0], _scale(frame, frame.headline)
-    text = f" with {_value(metric, scale)}{_against(row, comparisons, frame.headline, scale)}."
-    text += _peers(frame, row, frame.headline, "Not measurably different from it")
-    return [Span("Best quality: "), Span(row.label, strong=True), Span(text)]
+    row, scale = found.row, _scale(frame, frame.headline)
+    text = f" with {_value(found.metric, scale)}{_against(row, comparisons, frame.headline, scale)}."
+    text += _peers(found, "Not measurably different from it")
+    words = "Best quality: " if found.sure or len(frame.rows) == 1 else "Highest quality measured: "
+    return [Span(words), Span(row.label, strong=True), Span(text)]
 
 
-def _peers(frame: Frame, best: Row, name: str, words: str) -> str:
-    """The rows that may be as good as the best one."""
-    found = indistinguishable(frame, best, name)
-    parts = ((words, found["same"]), ("Too few items to compare with it", found["too few"]))
+def _peers(leader: leaders.Leader, words: str) -> str:
+    """The rows that may be as good as the leader."""
+    parts = ((words, leader.peers), ("Too few items to compare with it", leader.few))
     return "".join(f" {start}: {_named(rows)}." for start, rows in parts if rows)
 
 
@@ -153,43 +145,20 @@ def _the(row: Row) -> str:
     return "the baseline" if row.label.startswith("baseline") else row.label
 
 
-def _keeps_quality(frame: Frame, comparisons: Comparisons, row: Row) -> bool:
-    """Whether a row is not worse than its reference on the headline; the baseline never is.
-
-    A row without a comparison, or with too few items for one, does not count as keeping its quality.
-    """
-    if not frame.headline or row.metric(frame.headline) is None:
-        return False
-    one = comparisons.get((row.number, frame.headline, ""))
-    return row.reference is None if one is None else one.verdict in ("better", "same")
-
-
 def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
     if SIZE not in frame.names or frame.headline is None or len(frame.rows) == 1:
         return []
-    kept = [
-        (row, metric) for row, metric in _with_metric(frame, SIZE) if _keeps_quality(frame, comparisons, row)
-    ]
-    if not kept:
+    found = leaders.smallest(frame, comparisons)
+    if found is None:
         return _plain("No run was found to keep the quality of the baseline.")
-    least = [row for row, metric in kept if metric.value == kept[0][1].value]
-    ranked = [row for row, _ in _with_metric(frame, frame.headline) if row in least]
-    row, metric = ranked[0], kept[0][1]
-    base = row.reference.metric(SIZE) if row.reference else None
-    ratio = ratio_text(metric.value, base.value, "smaller", "larger") if base else ""
-    if not ratio.endswith("smaller"):
+    if not found.sure or found.row.reference is None:
         return _plain("Nothing is smaller than the baseline without measurable loss of quality.")
-    text = (
-        f" with {_scale(frame, SIZE).text(metric.value)}, {ratio} than {_the(row.reference)}"
-        if row.reference
-        else ""
-    )
+    row, reference = found.row, found.row.reference
+    base = reference.metric(SIZE)
+    ratio = ratio_text(found.metric.value, base.value, "smaller", "larger") if base else ""
+    text = f" with {_scale(frame, SIZE).text(found.metric.value)}, {ratio} than {_the(reference)}"
     quality = _against(row, comparisons, frame.headline, _scale(frame, frame.headline)).removeprefix(", ")
-    more = (
-        f" Of the same size and without measurable loss: {_named([one for one in ranked if one is not row])}."
-        if len(ranked) > 1
-        else ""
-    )
+    more = f" Of the same size and without measurable loss: {_named(found.peers)}." if found.peers else ""
     return [
         Span("Smallest without measurable loss: "),
         Span(row.label, strong=True),
@@ -199,28 +168,30 @@ def _smallest(frame: Frame, comparisons: Comparisons) -> Sentence:
 
 def _fastest(frame: Frame, comparisons: Comparisons) -> Sentence:
     name = frame.cost
-    ranked = _with_metric(frame, name) if name else []
-    if not ranked or name is None or len(frame.rows) == 1:
+    if name is None or len(frame.rows) == 1:
         return []
-    (row, metric), scale = ranked[0], _scale(frame, name)
-    if any(other.measured_alone for other, _ in ranked):
+    if leaders.times_apart(frame):
         return _plain(
             "Times were measured in a separate session per model and are not compared, as the machine may"
             " have been busier in one of them; ptx train and ptx compress measure in turns with the untouched"
             " model."
         )
-    one = comparisons.get((row.number, name, ""))
-    if row.reference is not None and (one is None or one.verdict in ("same", "too few")):
+    found = leaders.fastest(frame, comparisons)
+    if found is None:
+        return []
+    row, scale = found.row, _scale(frame, name)
+    if row.reference is not None and not found.sure:
         return _plain(f"No run is measurably faster than {_the(row.reference)} ({subject(name)}).")
     base = row.reference.metric(name) if row.reference else None
-    ratio = ratio_text(metric.value, base.value, "faster", "slower") if base else ""
-    text = f" with {_value(metric, scale)} {subject(name)}" + (
+    ratio = ratio_text(found.metric.value, base.value, "faster", "slower") if base else ""
+    text = f" with {_value(found.metric, scale)} {subject(name)}" + (
         f", {ratio} than {_the(row.reference)}" if ratio and row.reference else ""
     )
     quality = comparisons.get((row.number, frame.headline or "", ""))
     text += f"; {QUALITY[quality.verdict]}." if quality else "."
-    text += _peers(frame, row, name, "Not measurably slower")
-    return [Span("Fastest: "), Span(row.label, strong=True), Span(text)]
+    text += _peers(found, "Not measurably slower")
+    words = "Fastest: " if found.sure else "Least latency measured: "
+    return [Span(words), Span(row.label, strong=True), Span(text)]
 
 
 def _forgetting(frame: Frame, comparisons: Comparisons) -> Sentence:

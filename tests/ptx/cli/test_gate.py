@@ -50,7 +50,7 @@ def test_one_model_that_ships_is_enough_and_the_other_one_says_why_not(sweep, ca
 
 
 def test_an_interval_that_straddles_the_bound_does_not_ship(sweep, capsys):
-    assert main(["gate", "two", gate(sweep, "fast: {metric: latency/value, at_most: 1.15}\n")]) == 1
+    assert main(["gate", "two", gate(sweep, "fast: {metric: latency/value, at_most: 1.15}\n")]) == 3
     said = capsys.readouterr().out
     assert "undecided  fast" in said
     assert "the interval contains the bound" in said
@@ -58,8 +58,39 @@ def test_an_interval_that_straddles_the_bound_does_not_ship(sweep, capsys):
 
 
 def test_a_metric_that_nobody_measured_ships_nothing(sweep, capsys):
-    assert main(["gate", "two", "gate=ship"]) == 1
+    assert main(["gate", "two", "gate=ship"]) == 3
     assert "safety/harmful_compliance_rate at most 0.005; not measured" in capsys.readouterr().out
+
+
+def test_a_model_that_fails_ends_with_1_although_another_constraint_is_undecided(sweep, capsys):
+    words = "fast: {metric: latency/value, at_most: 0.5}\nsafe: {metric: safety/rate, at_most: 0.1}\n"
+    assert main(["gate", "two", gate(sweep, words)]) == 1
+    said = capsys.readouterr().out
+    assert "does not   method.rate=0.1" in said
+    assert "safe: safety/rate at most 0.1; not measured; add safety to eval=[...]" in said
+
+
+@pytest.mark.parametrize(
+    ("required", "bound", "code"),
+    [
+        ("any", 1.5, 0),
+        ("all", 1.5, 1),
+        ("all", 5, 0),
+        ("all", 1.95, 3),
+        ("any", 1.15, 3),
+        ("method.rate=0.1", 1.5, 0),
+        ("method.rate=0.9", 1.5, 1),
+        ("method.rate=0.9", 1.95, 3),
+    ],
+)
+def test_what_exit_code_0_means_is_chosen(sweep, required, bound, code):
+    given = gate(sweep, f"fast: {{metric: latency/value, at_most: {bound}}}\n")
+    assert main(["gate", "two", given, "--require", required]) == code
+
+
+def test_a_required_run_that_does_not_exist_is_misuse(sweep, capsys):
+    assert main(["gate", "two", gate(sweep, "f: {metric: a, at_most: 1}\n"), "--require", "x=1"]) == 2
+    assert "--require 'x=1' is none of the runs" in capsys.readouterr().err
 
 
 def test_a_bound_is_changed_on_the_command_line(sweep, capsys):
@@ -74,12 +105,12 @@ def test_a_bound_is_changed_on_the_command_line(sweep, capsys):
         )
         == 0
     )
-    assert "2 of 2 models ships" in capsys.readouterr().out
+    assert "2 of 2 models ship:" in capsys.readouterr().out
 
 
 def test_a_difference_from_the_baseline_that_three_items_cannot_prove_is_not_decided(sweep, capsys):
     words = "slower: {metric: latency/value, versus: baseline, at_most: 0.5%s}\n"
-    assert main(["gate", "two", gate(sweep, words % "")]) == 1
+    assert main(["gate", "two", gate(sweep, words % "")]) == 3
     assert "latency/value minus baseline at most 0.5; measured 0.1 [-inf, inf]" in capsys.readouterr().out
     assert main(["gate", "two", gate(sweep, words % ", decide: value")]) == 0
     assert "1 of 2 models ships" in capsys.readouterr().out

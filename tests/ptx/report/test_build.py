@@ -81,7 +81,6 @@ def test_the_report_imports_no_ml_library(demo, tmp_path):
         "peft",
         "scipy",
         "pandas",
-        "numpy",
         "matplotlib",
     ]
     code = (

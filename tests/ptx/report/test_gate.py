@@ -6,11 +6,14 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ptx.errors import ConfigError
 from ptx.report import load_records, make_frame
-from ptx.report.gate import Constraint, Gate, judge, load_gate, make_gate, ships
+from ptx.report.gate import Constraint, Gate, judge, ships
+from ptx.report.gate_reader import load_gate, make_gate
+from ptx.stats import quantile_interval
 
 
 def row_of(tmp_path, *values, statuses=("done",), baseline=None, low=0.05, name="bench/mean"):
@@ -204,3 +207,79 @@ def test_a_gate_is_a_file_too_and_a_bound_can_be_changed(toy_host, desk):
         load_gate(toy_host, "./my.yaml", {"fats.at_most": 1})
     with pytest.raises(ConfigError, match=r"no gate file .*lost.yaml"):
         load_gate(toy_host, "./lost.yaml")
+
+
+def one_metric(tmp_path, name, value, low, high, n=100, unit="", baseline=None):
+    """A row that measured one metric, beside a baseline that measured ``baseline``."""
+    for folder, metric in (("base", baseline), ("run", (value, low, high, n))):
+        if metric is not None:
+            write(tmp_path / folder, folder == "base", 0, 0.0, 0.0, name)
+            path = tmp_path / folder / "result.json"
+            numbers = dict(zip(("value", "low", "high", "n"), metric, strict=True))
+            entry = {"name": name, "unit": unit, "better": "lower", **numbers}
+            path.write_text(json.dumps({"status": "done", "metrics": [entry]}))
+    return next(row for row in make_frame(load_records([tmp_path])).rows if not row.baseline)
+
+
+def finding(row, metric, **constraint):
+    return judge(Gate("g", {"c": Constraint(metric, **constraint)}), row)[0]
+
+
+def test_a_p95_without_an_upper_end_says_how_many_requests_would_give_one(tmp_path):
+    row = one_metric(tmp_path, "latency/p95_seconds", 1.0, 0.8, None, 20, "seconds")
+    found = finding(row, "latency/p95_seconds", at_most=2.0)
+    assert (found.verdict, found.needed) == ("undecided", 72)
+    assert "eval.latency.repeats=72" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "bound", "expected"),
+    [
+        (None, 0.4, {"at_most": 0.5}, "holds"),
+        (None, 0.4, {"at_least": 0.5}, "fails"),
+        (0.3, None, {"at_most": 0.2}, "fails"),
+        (0.3, None, {"at_least": 0.2}, "holds"),
+        (0.3, None, {"at_most": 0.5}, "undecided"),
+    ],
+)
+def test_an_interval_with_one_end_decides_where_that_end_does(tmp_path, low, high, bound, expected):
+    row = one_metric(tmp_path, "x/y", 0.35, low, high)
+    assert finding(row, "x/y", **bound).verdict == expected
+    (tmp_path / "two").mkdir()
+    beside = one_metric(tmp_path / "two", "x/y", 0.35, low, high, baseline=(0.0, 0.0, 0.0, 100))
+    assert finding(beside, "x/y", versus="baseline", **bound).verdict == expected
+
+
+def test_no_unsafe_reply_of_200_needs_740_for_half_a_percent(tmp_path):
+    row = one_metric(tmp_path, "safety/rate", 0.0, 0.0, 0.0183, 200, "fraction")
+    assert finding(row, "safety/rate", at_most=0.005).needed == 740
+
+
+def test_a_value_on_its_bound_is_decided_by_no_number(tmp_path):
+    row = one_metric(tmp_path, "x/y", 0.5, 0.4, 0.6)
+    found = finding(row, "x/y", at_most=0.5)
+    assert found.needed is None
+    assert "no number of items decides it" in str(found)
+
+
+def test_an_uncompressed_model_does_not_pass_as_smaller(tmp_path):
+    size = {"metric": "size/bytes_on_disk", "versus": "ratio", "at_most": 0.9}
+    gate = make_gate("g", {"size": size})
+    same = one_metric(tmp_path, "size/bytes_on_disk", 1e6, 1e6, 1e6, 1, "bytes", (1e6, 1e6, 1e6, 1))
+    assert judge(gate, same)[0].verdict == "fails"
+
+
+def test_a_quarter_of_the_size_passes_as_smaller(tmp_path):
+    row = one_metric(tmp_path, "size/bytes_on_disk", 2e5, 2e5, 2e5, 1, "bytes", (8e5, 8e5, 8e5, 1))
+    found = finding(row, "size/bytes_on_disk", versus="ratio", at_most=0.9)
+    assert (found.verdict, found.value) == ("holds", 0.25)
+
+
+def test_the_gate_compressed_keeps_a_model_that_is_as_fast(toy_host):
+    random, gate = np.random.default_rng(1), load_gate(toy_host, "compressed").constraints["speed"]
+    held = 0
+    for _ in range(200):  # 20 ratios of an equal model, as the latency evaluator measures them by default
+        _, low, high = quantile_interval(random.lognormal(0, 0.05, 20).tolist(), 0.5)
+        assert low < gate.bound  # it never fails
+        held += high <= gate.bound
+    assert held > 180
