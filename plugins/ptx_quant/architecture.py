@@ -171,9 +171,11 @@ def _resolve_spinquant(step: Any, network: PreTrainedModel) -> list[tuple[str, l
     from llmcompressor.modifiers.transform import SpinQuantModifier
     from torch.utils._pytree import tree_leaves
 
+    from ptx_quant.modifiers import rotated_sizes, rotation
+
     turned = copy.deepcopy(network)
     names = {module: name for name, module in turned.named_modules()}
-    modifier = SpinQuantModifier(rotations=step.rotations)
+    modifier = SpinQuantModifier(**{**rotation(step, rotated_sizes(network.config)), **step.args})
     state = State(model=turned)
     modifier.on_initialize(state)
     fused = [

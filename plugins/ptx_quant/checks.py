@@ -17,6 +17,8 @@ from ptx_quant.mixed import Mixed
 from ptx_quant.settings import AutoRound, Quantizer
 from ptx_quant.stored import Stored, file_bytes, packed, tensor_bytes
 
+AUTOROUND_UNIT = 32
+
 
 def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
     """Return every problem of the quantisers of a run."""
@@ -27,6 +29,8 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
     for step in chosen.values():
         found += [*dtype_problems(step, model), *skip_problems(step.skip, step.at("skip"), model)]
         found += architecture_problems(step, model)
+        if isinstance(step, AutoRound):
+            found += autoround_problems(step, model)
         found += calibration.problems(step, type(step).__name__.lower(), model, data if step.needs else None)
         if step.args:
             from ptx_quant.modifiers import args_problems
@@ -38,6 +42,26 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
     return [*found, *quantised_problems(list(chosen)[:1], model)]
 
 
+def autoround_problems(step: AutoRound, model: Path) -> list[Problem]:
+    """Report layers that AutoRound leaves out without a word: those with a side that 32 does not divide."""
+    layers = {
+        name: shape
+        for name, shape in linear_layers(model).items()
+        if "lm_head" not in name and not found_in(step.skip, name)
+    }
+    left = {name: shape for name, shape in layers.items() if any(side % AUTOROUND_UNIT for side in shape)}
+    if not left:
+        return []
+    name, shape = next(iter(left.items()))
+    what = (
+        f"AutoRound quantises layers whose sides are multiples of {AUTOROUND_UNIT}, and {len(left)} of"
+        f" {len(layers)} layers of {model} have others, first {name} ({shape[0]} x {shape[1]})"
+    )
+    endings = sorted({*step.skip, *(one.rpartition(".")[2] for one in left)})
+    fix = f"add {step.at('skip')}=[{','.join(endings)}], or use" if len(left) < len(layers) else "use"
+    return [Problem(what, f"{fix} compress=[gptq]")]
+
+
 def budget_problems(step: Mixed, model: Path) -> list[Problem]:
     """Report a budget that is smaller than the tensors alone, computed from their headers.
 
@@ -47,11 +71,7 @@ def budget_problems(step: Mixed, model: Path) -> list[Problem]:
         return []
     weights = inspection.weight_files(model)
     tensors = {name: (kind, shape) for file in weights for name, kind, shape in inspection.tensors_of(file)}
-    layers = {
-        name: shape
-        for name, shape in linear_layers(model).items()
-        if not found_in(step.skip, name)
-    }
+    layers = {name: shape for name, shape in linear_layers(model).items() if not found_in(step.skip, name)}
     stored: Stored = {
         name: tensor for name, tensor in tensors.items() if name.removesuffix(".weight") not in layers
     }

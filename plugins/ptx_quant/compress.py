@@ -23,7 +23,7 @@ from ptx.lm.load import load_tokenizer
 from ptx_quant.budget import budget_of
 from ptx_quant.library_fixes import library_fixed
 from ptx_quant.mixed import Mixed
-from ptx_quant.modifiers import recipe, rounding
+from ptx_quant.modifiers import recipe, rotated_sizes, rounding
 from ptx_quant.sensitivity import chosen_bits
 from ptx_quant.settings import AutoRound, Quantizer, SmoothQuant, SpinQuant
 
@@ -47,7 +47,9 @@ def quantise(run: Run, compressor: Quantizer, model: ModelRef, data: DataSet | N
     formats = {name: (bits[name], groups[name]) for name in layers}
     with session(run), library_fixed(compressor, network):
         readers = smoothable(compressor, model, layers)
-        modifiers = recipe(compressor, ignore_patterns(network, layers), formats, readers)
+        modifiers = recipe(
+            compressor, ignore_patterns(network, layers), formats, readers, rotated_sizes(network.config)
+        )
         if isinstance(compressor, SmoothQuant | SpinQuant):
             rows = [row.tolist() for batch in batches for row in batch["input_ids"]] or rows_of(tokenizer)
             transform(run, network, tokenizer, modifiers[0], batches, rows[:ROWS])

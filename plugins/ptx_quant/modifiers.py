@@ -37,6 +37,7 @@ OWNED = {
     "iters": "iterations",
     **dict.fromkeys(("index", "group", "start", "end", "update", "bypass_divisibility_checks"), ""),
 }
+LARGEST_HADAMARD = 256  # of the matrices that come with compressed-tensors, one for every multiple of 4
 KV = {"fp8": {"type": "float", "num_bits": 8}, "int8": {"type": "int", "num_bits": 8}}
 
 
@@ -101,6 +102,7 @@ def recipe(
     ignore: list[str],
     layers: Mapping[str, tuple[int, int]],
     readers: Mapping[str, list[str]] | None = None,
+    sizes: Mapping[str, int] | None = None,
 ) -> list[Any]:
     """Return the modifiers in order.
 
@@ -109,12 +111,13 @@ def recipe(
         ignore: patterns of the linear layers to skip.
         layers: name -> (bits, group size) of those to quantise.
         readers: for SmoothQuant, norm -> the linear layers that read its output.
+        sizes: for SpinQuant, rotation -> the numbers that it turns together.
     """
     from llmcompressor.modifiers.gptq import GPTQModifier
     from llmcompressor.modifiers.quantization import QuantizationModifier
 
     transform = (
-        [main_type(config)(**_transform(config, readers or {}), **config.args)]
+        [main_type(config)(**{**_transform(config, readers or {}, sizes or {}), **config.args})]
         if isinstance(config, Transformed)
         else []
     )
@@ -137,7 +140,9 @@ def recipe(
     return [*transform, QuantizationModifier(**scheme, **own)]
 
 
-def _transform(config: Transformed, readers: Mapping[str, list[str]]) -> dict[str, Any]:
+def _transform(
+    config: Transformed, readers: Mapping[str, list[str]], sizes: Mapping[str, int]
+) -> dict[str, Any]:
     """Return the arguments of the modifier that changes coordinates.
 
     The library takes SmoothQuant's layers from a table by architecture, which names the wrong norm of Gemma 3
@@ -146,7 +151,40 @@ def _transform(config: Transformed, readers: Mapping[str, list[str]]) -> dict[st
     if isinstance(config, SmoothQuant):
         pairs = [[[_exactly(name) for name in names], _exactly(norm)] for norm, names in readers.items()]
         return {"smoothing_strength": config.strength} | ({"mappings": pairs} if pairs else {})
-    return {"rotations": config.rotations} if isinstance(config, SpinQuant) else {}
+    return rotation(config, sizes) if isinstance(config, SpinQuant) else {}
+
+
+def rotation(config: SpinQuant, sizes: Mapping[str, int]) -> dict[str, Any]:
+    """Return the rotations, of a kind that exists for their ``sizes`` (R1: hidden size, R2: head size).
+
+    The library's default, a Hadamard matrix without random signs, exists for powers of two alone, and
+    SmolLM2 has 576 numbers per token. With random signs it exists for four times a power of two times any
+    number up to 64. For all other sizes there is a random rotation. Each is fused into the weights, so a
+    served model is equally fast with all of them.
+    """
+    block = config.args.get("transform_block_size")
+    wanted = [block or sizes[name] for name in config.rotations if block or name in sizes]
+    kinds = ("hadamard", "random-hadamard", "random-matrix")
+    kind = kinds[max(map(_least_regular, wanted), default=0)]
+    return {"rotations": config.rotations, "transform_type": kind}
+
+
+def rotated_sizes(config: Any) -> dict[str, int]:
+    """Return how many numbers the rotations R1 and R2 turn in a model with this configuration."""
+    text = config.get_text_config()
+    found = {
+        "R1": getattr(text, "hidden_size", None),
+        "R2": getattr(text, "head_dim", None)
+        or getattr(text, "hidden_size", 0) // getattr(text, "num_attention_heads", 1),
+    }
+    return {name: size for name, size in found.items() if size}
+
+
+def _least_regular(size: int) -> int:
+    """0: a power of two; 1: a matrix of Sloane's library times powers of two; 2: anything else."""
+    twos = size & -size
+    odd = size // twos
+    return 0 if odd == 1 else 1 if twos >= 4 and 4 * odd <= LARGEST_HADAMARD else 2
 
 
 def _exactly(name: str) -> str:

@@ -51,3 +51,13 @@ def test_a_budget_below_the_weights_alone_is_refused_before_anything_is_loaded(p
     (problem,) = ptx_validate(config, plain_model, None)
     assert "compress.mixed.max_bytes=1000 cannot be met" in str(problem)
     assert ptx_validate(RunConfig(compress={"mixed": Mixed(size=0.9)}), plain_model, None) == []
+
+
+def test_layers_that_autoround_leaves_out_are_said_before_the_run(tmp_path):
+    from ptx_quant.checks import autoround_problems
+    from tests.architectures import build
+
+    (problem,) = autoround_problems(AutoRound(), build("llama_odd", tmp_path / "odd"))
+    assert "21 of 21 layers" in str(problem)
+    assert "use compress=[gptq]" in str(problem)
+    assert autoround_problems(AutoRound(), build("llama", tmp_path / "llama")) == []

@@ -2,7 +2,7 @@ import pytest
 
 from ptx import RunConfig
 from ptx_quant import AWQ, GPTQ, RTN, AutoRound, Mixed, SmoothQuant, SpinQuant, ptx_validate
-from ptx_quant.modifiers import config_groups, recipe, rounding
+from ptx_quant.modifiers import config_groups, recipe, rotation, rounding
 
 FAST = {"samples": 6, "max_length": 64}
 
@@ -53,6 +53,25 @@ def test_a_transformation_comes_before_what_rounds():
     assert [type(modifier).__name__ for modifier in alone] == ["SpinQuantModifier"]
     (gptq,) = recipe(GPTQ(act_order=False, dampening=0.2, **FAST), [], {"layer": (4, 32)})
     assert (gptq.actorder, gptq.dampening_frac) == (None, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "head", "kind"),
+    [
+        (2048, 64, "hadamard"),
+        (576, 64, "random-hadamard"),  # SmolLM2 135M
+        (2048, 80, "random-hadamard"),
+        (2304, 256, "random-hadamard"),
+        (600, 64, "random-matrix"),
+        (5376, 128, "random-hadamard"),
+        (1030, 64, "random-matrix"),
+    ],
+)
+def test_a_rotation_is_of_a_kind_that_exists_for_the_sizes_of_the_model(hidden, head, kind):
+    assert rotation(SpinQuant(), {"R1": hidden, "R2": head})["transform_type"] == kind
+    assert rotation(SpinQuant(rotations=["R2"]), {"R1": 600, "R2": 64})["transform_type"] == "hadamard"
+    blocks = SpinQuant(args={"transform_block_size": 64})
+    assert rotation(blocks, {"R1": hidden, "R2": head})["transform_type"] == "hadamard"
 
 
 @pytest.mark.slow
