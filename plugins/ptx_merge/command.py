@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ptx import ConfigError, ModelRef, Problem
 from ptx.cli.plugin_commands import new_folder, opened_model
+from ptx.models.inspection import inspect
 
 EXAMPLES = """examples:
   ptx train method=sft model=tiny data=./my.jsonl lora=lora method.lora.merge=false
@@ -46,17 +47,25 @@ def main(arguments: list[str]) -> int:
 
 def _write(model: ModelRef, out: Path) -> None:
     """Write the merged model to ``out``, whole or not at all."""
+    from ptx.lm.drift import predictions, rows_of
     from ptx.lm.dtypes import keep_dtypes
     from ptx.lm.load import load_model, load_tokenizer, save_model
     from ptx.lm.merge import merged
+    from ptx.lm.training.merging import distance
 
+    tokenizer = load_tokenizer(model.path)
+    rows = rows_of(tokenizer, limit=inspect(model.path).max_positions)
     # float32 holds the sum of base and adapter before it is rounded once
-    whole = merged(load_model(model, "float32"))
+    adapted = load_model(model, "float32")
+    before = predictions(adapted, rows)
+    whole = merged(adapted)
     staged = out.with_name(f".{out.name}.part")
     shutil.rmtree(staged, ignore_errors=True)
     try:
-        save_model(whole, load_tokenizer(model.path), staged)
+        save_model(whole, tokenizer, staged)
         keep_dtypes(staged, model.path)
+        after = predictions(load_model(staged, "float32"), rows)
+        print(f"against the model with its adapter: {distance(before, after).figures}")
         staged.rename(out)
     finally:
         shutil.rmtree(staged, ignore_errors=True)

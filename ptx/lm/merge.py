@@ -37,6 +37,7 @@ def merged(network: PreTrainedModel | PeftModel) -> PreTrainedModel:
     before = predictions(network, rows)
     untie(network)
     try:
+        add_in_float32(network)
         whole: Any = network.merge_and_unload()
     except (ValueError, AttributeError, NotImplementedError) as error:
         kinds = ", ".join(sorted({one.peft_type.value for one in network.peft_config.values()}))
@@ -50,6 +51,25 @@ def merged(network: PreTrainedModel | PeftModel) -> PreTrainedModel:
         )
     made: PreTrainedModel = whole.train(training)
     return made
+
+
+def add_in_float32(network: PreTrainedModel | PeftModel) -> None:
+    """Merge every adapted layer: base and update are added in float32, and the sum is rounded once.
+
+    peft computes the update in the dtype of the adapter, and rounds it before the sum where that is narrow.
+    Layers are widened one at a time, so it takes the memory of one. Packed weights are left to peft.
+    """
+    import torch
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for module in network.modules():
+        weight = getattr(getattr(module, "base_layer", None), "weight", None)
+        if not isinstance(module, BaseTunerLayer) or weight is None or not weight.is_floating_point():
+            continue
+        narrow = weight.dtype
+        module.to(torch.promote_types(narrow, torch.float32))
+        module.merge()  # type: ignore[no-untyped-call]
+        module.to(narrow)
 
 
 def untie(network: PreTrainedModel | PeftModel) -> None:

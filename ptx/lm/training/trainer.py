@@ -7,7 +7,6 @@ model folder in the dtype of the original, and reports or refuses mistakes that 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +18,7 @@ from ptx.lm.dtypes import exact_dtype, keep_dtypes, main_dtype
 from ptx.lm.load import dtype_of, is_adapter, load_model, load_tokenizer, save_adapter, save_model
 from ptx.lm.merge import merged
 from ptx.lm.training.distributed import gather_state, is_sharded, ranks
+from ptx.lm.training.merging import merge_trained
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
 from ptx.lm.training.rows import as_dataset
 from ptx.lm.training.trl_args import trl_class
@@ -29,7 +29,6 @@ from ptx.records import ModelRef
 
 if TYPE_CHECKING:
     import torch
-    from peft import PeftModel
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
@@ -217,10 +216,10 @@ def _save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef)
     if lora is not None and not lora.merge:
         save_adapter(trained, tokenizer, folder, model)
         return ModelRef.of(folder, "adapter")
+    dtype = dtype_of(exact_dtype(model.path) if method.dtype == "auto" else method.dtype, "cpu")
     if lora is not None:
-        trained = _merged(run, trained, method, model)
-    dtype = exact_dtype(model.path) if method.dtype == "auto" else method.dtype
-    save_model(trained.to(dtype_of(dtype, "cpu")), tokenizer, folder)
+        trained = merge_trained(run, trained, method, model, dtype)
+    save_model(trained.to(dtype), tokenizer, folder)
     if method.dtype == "auto":
         keep_dtypes(folder, model.path)
     return ModelRef.of(folder)
@@ -235,29 +234,6 @@ def _reassembled(method: TrlMethod, model: ModelRef, state: dict[str, Tensor]) -
         whole = get_peft_model(whole, peft_config(method.lora))  # type: ignore[assignment]
     whole.load_state_dict(state, strict=False)  # the state has tied weights only once
     return whole
-
-
-def _merged(run: Run, trained: PeftModel, method: TrlMethod, model: ModelRef) -> PreTrainedModel:
-    """The trained adapter merged into the base.
-
-    The weights of a 4-bit base are read again in full: in 4 bits the adapter would be lost to rounding.
-    """
-    from ptx.lm.training.keep_zeros import set_masked_to_zero, zero_masks
-
-    if not method.lora.quantize:
-        masks = zero_masks(trained) if method.keep_zeros else {}
-        made = merged(trained)
-    else:
-        from peft import PeftModel
-
-        adapter = run.folder / "adapter"
-        trained.save_pretrained(adapter)
-        base = load_model(model, "bfloat16", run.device)
-        masks = zero_masks(base) if method.keep_zeros else {}
-        made = merged(PeftModel.from_pretrained(base, str(adapter)))
-        shutil.rmtree(adapter)
-    set_masked_to_zero(made, masks)
-    return made
 
 
 def result_dtype(method: TrlMethod, model: ModelRef) -> torch.dtype:

@@ -69,3 +69,18 @@ def test_an_adapter_that_is_no_change_of_weights_cannot_be_merged(plain_model):
     )
     with pytest.raises(StepError, match="an adapter of the kind PROMPT_TUNING cannot be merged"):
         merged(network)
+
+
+def test_base_and_update_are_added_in_float32_and_rounded_once(adapted):
+    network = adapted(["q_proj", "down_proj"]).to(torch.bfloat16)
+    wanted = {}
+    for name, module in network.named_modules():
+        if hasattr(module, "lora_A"):
+            up, down = (part["default"].weight.float() for part in (module.lora_B, module.lora_A))
+            whole = module.base_layer.weight.float() + module.scaling["default"] * (up @ down)
+            wanted[name.removeprefix("base_model.model.")] = whole.to(torch.bfloat16)
+    made = merged(network)
+    found = {name: made.get_submodule(name).weight for name in wanted}
+    assert len(wanted) == 4
+    assert all(torch.equal(found[name], weight) for name, weight in wanted.items())
+    assert {weight.dtype for weight in made.parameters()} == {torch.bfloat16}
