@@ -1,4 +1,4 @@
-"""Questions from files: JSON lines (or a JSON list) with a prompt, and optionally a reference and segments.
+"""Questions from files of any format that data has: a prompt, and optionally a reference and segments.
 
 A question is in ``prompt``, ``question`` or ``instruction`` (with ``input``), in FastChat's ``turns``
 (vicuna_bench, MT-bench's first turns), or in a ``messages`` list that ends with the user. A reference is in
@@ -8,19 +8,19 @@ open questions and are skipped.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx import Problem
-from ptx.guard.reading import MOST_DATA, read_text
+from ptx import ConfigError, Problem
+from ptx.data.rows import made_of, suffix_of
 from ptx.stats.items import item_id
 
 PROMPTS = ("prompt", "question", "instruction")
 REFERENCES = ("reference", "answer", "output")
 SEGMENTS = ("skill", "language", "difficulty", "category", "domain", "intent", "segment")
+FIX = "each row needs a prompt, question, instruction, turns or messages"
 CHOICES = ("choices", "replies", "options")
 
 
@@ -39,14 +39,16 @@ class Question:
 
 
 def files(entries: Sequence[str]) -> list[Path]:
-    """The question files that the paths name; for a folder, all its .jsonl files.
+    """The question files that the paths name; for a folder, all its .jsonl files, packed ones too.
 
     A folder of lm-eval tasks holds their items in such files.
     """
     found: list[Path] = []
     for entry in entries:
         path = Path(entry).expanduser()
-        found += sorted(path.glob("*.jsonl")) if path.is_dir() else [path] if path.is_file() else []
+        inside = sorted(path.iterdir()) if path.is_dir() else []
+        found += [one for one in inside if one.is_file() and suffix_of(one) == ".jsonl"]
+        found += [path] if path.is_file() else []
     return found
 
 
@@ -64,14 +66,9 @@ def problems(entries: Sequence[str]) -> list[Problem]:
             )
     for path in files(entries):
         try:
-            list(read(path))
-        except ValueError as error:
-            found.append(
-                Problem(
-                    f"eval.judge.tasks: {error}",
-                    "each line needs a prompt, question, instruction, turns or messages",
-                )
-            )
+            read(path)
+        except ConfigError as error:
+            found += [Problem(f"eval.judge.tasks: {one.what}", one.fix) for one in error.problems]
     return found
 
 
@@ -84,49 +81,27 @@ def load(entries: Sequence[str]) -> list[Question]:
     return [distinct[key] for key in sorted(distinct)]
 
 
-def read(path: Path) -> Iterator[Question]:
+def read(path: Path) -> list[Question]:
     """The questions of one file.
 
     Raises:
-        ValueError: a row is not a question; the text names file and line.
+        ConfigError: some rows are no questions; by file and line.
     """
-    for place, row in _rows(path):
-        if isinstance(row, dict) and any(isinstance(row.get(name), list) for name in CHOICES):
-            continue
-        try:
-            yield question(row)
-        except ValueError as error:
-            raise ValueError(f"{path}:{place}: {error}") from error
+    found = made_of(path, lambda record: None if is_choice(record.row) else question(record.row), FIX)
+    return [one for one in found if one is not None]
 
 
-def _rows(path: Path) -> Iterator[tuple[int, Any]]:
-    text = read_text(path, MOST_DATA)
-    if path.suffix == ".json":
-        try:
-            rows = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path} is not JSON: {error}") from error
-        if not isinstance(rows, list):
-            raise ValueError(f"{path} holds a {type(rows).__name__}, not a list of questions")
-        yield from enumerate(rows, 1)
-        return
-    for place, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                yield place, json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"{path}:{place} is not JSON: {error.msg}") from error
+def is_choice(row: dict[str, Any]) -> bool:
+    """Whether a row is an item of multiple choice."""
+    return any(isinstance(row.get(name), list) for name in CHOICES)
 
 
-def question(row: Any) -> Question:
+def question(row: dict[str, Any]) -> Question:
     """The question of one row.
 
     Raises:
         ValueError: the row has none.
     """
-    if not isinstance(row, dict):
-        # callers handle one kind of error
-        raise ValueError(f"a row must be an object, got {type(row).__name__}")  # noqa: TRY004
     reference = next((str(row[name]) for name in REFERENCES if row.get(name) not in (None, "")), None)
     return Question(
         prompt_of(row),
@@ -144,9 +119,8 @@ def prompt_of(row: dict[str, Any]) -> str:
     if isinstance(row.get("turns"), list):
         return _only(row["turns"], "turns")
     if isinstance(row.get("messages"), list):
-        return _only(
-            [turn.get("content") for turn in row["messages"] if turn.get("role") != "assistant"], "messages"
-        )
+        turns = [turn if isinstance(turn, dict) else {"content": turn} for turn in row["messages"]]
+        return _only([turn.get("content") for turn in turns if turn.get("role") != "assistant"], "messages")
     text = next((row[name] for name in PROMPTS if row.get(name)), "")
     parts = [part for part in (text, row.get("input")) if isinstance(part, str) and part.strip()]
     if not parts:

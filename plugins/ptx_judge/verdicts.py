@@ -1,6 +1,6 @@
 """Verdicts on pairs of answers from files: of people, and of judges that were asked earlier.
 
-The format is PandaLM's (Wang et al. 2023): a JSON list (or JSON lines) with ``idx``, ``instruction`` and
+The columns are PandaLM's (Wang et al. 2023), in any format that data has: ``idx``, ``instruction`` and
 ``input`` (or any form of question that ``eval.judge.tasks`` takes), ``response1``, ``response2`` and a column
 per person, ``annotator1``, ...: 1, 2, or 0 for a tie. A file with ``idx`` and a column ``NAME_result`` holds
 the verdicts of a judge.
@@ -8,19 +8,19 @@ the verdicts of a judge.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ptx import ConfigError, Problem
-from ptx.guard.reading import MOST_DATA, read_text
+from ptx.data.rows import Record, made_of, rows_of, suffix_of
 from ptx_judge.questions import prompt_of
 
 FIRST, SECOND, TIE = "1", "2", "0"
 LABELS = (FIRST, SECOND, TIE)
 PERSON, RESULT = "annotator", "_result"
+RESPONSES = ("response1", "response2")
+FIX = "a row has instruction, response1, response2, annotator1, ... (1, 2, or 0 for a tie)"
 
 
 @dataclass(frozen=True)
@@ -54,58 +54,39 @@ def load(path: Path) -> tuple[Path, list[str], list[Pair], list[Stored]]:
     Raises:
         ConfigError: there are no human verdicts, or more than one file of them.
     """
-    paths = sorted(path.glob("*.json*")) if path.is_dir() else [path]
     if not path.exists():
         raise ConfigError(
             Problem(f"no file or folder {path}", "give a file of human verdicts, or a folder with one")
         )
-    tables = {one: _rows(one) for one in paths}
+    inside = [one for one in sorted(path.glob("*")) if suffix_of(one) in (".json", ".jsonl")]
+    tables = {one: rows_of(one) for one in (inside if path.is_dir() else [path])}
     human = [one for one, rows in tables.items() if _persons(rows)]
     if len(human) != 1:
         raise ConfigError(
             Problem(
                 f"{path} must hold one file of human verdicts, found {len(human)}",
-                "its rows have instruction, response1, response2, annotator1, ... (1, 2, or 0 for a tie)",
+                FIX,
             )
         )
     persons = _persons(tables[human[0]])
-    pairs = [_pair(human[0], place, row, persons) for place, row in enumerate(tables[human[0]], 1)]
+    pairs = made_of(human[0], lambda record: _pair(record, persons), FIX)
     judges = [judge for one, rows in tables.items() if one != human[0] for judge in _judges(rows)]
     return human[0], persons, pairs, judges
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    text = read_text(path, MOST_DATA)
-    try:
-        rows = (
-            json.loads(text)
-            if path.suffix == ".json"
-            else [json.loads(line) for line in text.splitlines() if line.strip()]
-        )
-    except json.JSONDecodeError as error:
-        raise ConfigError(Problem(f"{path} is not JSON: {error}")) from error
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+def _persons(rows: list[Record]) -> list[str]:
+    return sorted(name for name in rows[0].row if name.startswith(PERSON))
 
 
-def _persons(rows: list[dict[str, Any]]) -> list[str]:
-    return sorted(name for name in (rows[0] if rows else {}) if name.startswith(PERSON))
-
-
-def _pair(path: Path, place: int, row: dict[str, Any], persons: list[str]) -> Pair:
+def _pair(record: Record, persons: list[str]) -> Pair:
+    row = record.row
     labels = tuple(str(row.get(person)) for person in persons)
-    try:
-        question, answers = prompt_of(row), (str(row["response1"]), str(row["response2"]))
-    except (KeyError, ValueError) as error:
-        raise ConfigError(
-            Problem(f"{path}, row {place}: {error}", "a row has instruction, response1 and response2")
-        ) from error
+    if missing := [name for name in RESPONSES if row.get(name) is None]:
+        raise ValueError(f"there is no {missing[0]}")
     if wrong := set(labels) - set(LABELS):
-        raise ConfigError(
-            Problem(
-                f"{path}, row {place}: a verdict must be 1, 2 or 0 (a tie), got {', '.join(sorted(wrong))}"
-            )
-        )
-    return Pair(str(row.get("idx", place)), question, answers, labels)
+        raise ValueError(f"a verdict must be 1, 2 or 0 (a tie), got {', '.join(sorted(wrong))}")
+    first, second = (str(row[name]) for name in RESPONSES)
+    return Pair(str(row.get("idx", record.line)), prompt_of(row), (first, second), labels)
 
 
 def label_of(said: object) -> str:
@@ -114,8 +95,9 @@ def label_of(said: object) -> str:
     return TIE if text == "tie" else text
 
 
-def _judges(rows: list[dict[str, Any]]) -> list[Stored]:
-    names = [name for name in (rows[0] if rows else {}) if name.endswith(RESULT)]
+def _judges(records: list[Record]) -> list[Stored]:
+    rows = [record.row for record in records]
+    names = [name for name in rows[0] if name.endswith(RESULT)]
     found = []
     for name in names:
         said = {str(row["idx"]): label_of(row.get(name)) for row in rows if "idx" in row}

@@ -185,9 +185,9 @@ def check_format(question: Question, row: Row) -> None:
     """Fill in whether the reply has the required form."""
     wrong = []
     if question.schema is not None:
-        wrong.append(wrong_json(row["output"], question.schema))
+        wrong.append(wrong_json(row["output"], question.schema, question.place))
     if question.pattern is not None:
-        wrong.append(wrong_form(row["output"], question.pattern))
+        wrong.append(wrong_form(row["output"], question.pattern, question.place))
     if wrong:
         row["scores"][FORMAT] = float(not any(wrong))
         row["wrong_format"] = next(filter(None, wrong), "")

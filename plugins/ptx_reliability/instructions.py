@@ -13,6 +13,7 @@ import functools
 import io
 from typing import Any
 
+from ptx.guard.patterns import limited
 from ptx.lm.progress import replaced
 
 LEVELS = (
@@ -61,5 +62,6 @@ def checked(row: dict[str, Any], reply: str) -> dict[str, Any] | None:
     """
     if not has_punkt() and any(name in NEEDS_PUNKT for name in row["instruction_id_list"]):
         return None
-    found: dict[str, Any] = _checkers().process_results(row, [reply])
+    with limited("", reply, "kwargs of an instruction"):
+        found: dict[str, Any] = _checkers().process_results(row, [reply])
     return found

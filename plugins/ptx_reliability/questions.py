@@ -20,8 +20,6 @@ language, domain, ...     segments
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,11 +27,14 @@ from typing import Any
 
 import jsonschema
 
-from ptx import Problem, did_you_mean
-from ptx.guard.reading import MOST_DATA, read_text
+from ptx import ConfigError, Problem, did_you_mean
+from ptx.data.rows import Record, made_of
+from ptx.guard.patterns import of_user
 from ptx.stats.items import SEGMENTS, item_id
 from ptx_reliability import EMBEDDED, Reliability
 from ptx_reliability.grounded import with_sources
+
+DOCS = "docs/explanation/reliability.md has the columns"
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Question:
     pattern: str | None = None
     instructions: dict[str, Any] | None = None  # IFEval's row
     segments: dict[str, str] = field(default_factory=dict)
+    place: str = field(default="", compare=False)  # file and line, for errors
 
     @property
     def id(self) -> str:
@@ -75,26 +77,13 @@ class Question:
 
 
 def read_questions(file: Path) -> list[Question]:
-    """The distinct questions of a JSONL file.
+    """The distinct questions of a file.
 
     Raises:
-        ValueError: with every row that is wrong, by file and line.
+        ConfigError: with every row that is wrong, by file and line.
+        OSError: there is no such file.
     """
-    found: dict[str, Question] = {}
-    wrong = []
-    for number, line in enumerate(read_text(file, MOST_DATA).splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            question = _question(_object(line))
-            found.setdefault(question.id, question)
-        except ValueError as error:
-            wrong.append(f"{file}:{number}: {error}")
-    if wrong:
-        raise ValueError("\n".join(wrong))
-    if not found:
-        raise ValueError(f"{file} holds no questions")
-    return list(found.values())
+    return list({one.id: one for one in reversed(made_of(file, _question, DOCS))}.values())[::-1]
 
 
 def questions_of(config: Reliability) -> list[Question]:
@@ -115,48 +104,42 @@ def problems(config: Reliability) -> list[Problem]:
         return [
             Problem(
                 f"eval.reliability.questions: {error.strerror}: {error.filename}",
-                "give JSONL files, or embedded",
+                "give files of questions, or embedded",
             )
         ]
-    except ValueError as error:
-        return [Problem(line, "see docs/explanation/reliability.md") for line in str(error).splitlines()]
+    except ConfigError as error:
+        return [Problem(f"eval.reliability.questions: {one.what}", one.fix) for one in error.problems]
     if not any(q.has_reference or q.schema is not None or q.pattern or q.instructions for q in questions):
         what = (
             "eval.reliability.questions: no row has an answer, sources, a schema, a pattern or instructions,"
             " so nothing can be checked"
         )
-        return [Problem(what, "see docs/explanation/reliability.md")]
+        return [Problem(what, DOCS)]
     return []
 
 
-def _object(line: str) -> dict[str, Any]:
-    row = json.loads(line)
-    if not isinstance(row, dict):
-        # callers handle one kind of error
-        raise ValueError(f"must be an object, got {type(row).__name__}")  # noqa: TRY004
-    return row
-
-
-def _question(row: Mapping[str, Any]) -> Question:
+def _question(record: Record) -> Question:
+    row = record.row
     answer, sources = row.get("answer"), _sources(row.get("sources"))
     if answer is not None and (isinstance(answer, bool) or not isinstance(answer, str | int | float)):
         raise ValueError(f"answer must be text or a number, got {answer!r}")
     cites = [str(name) for name in row.get("cites") or []]
     if unknown := [name for name in cites if name not in sources]:
         raise ValueError(f"cites names {unknown[0]!r}, which is not one of the sources {', '.join(sources)}")
-    if not isinstance(row.get("answerable", True), bool):
-        # callers handle one kind of error
-        raise ValueError(f"answerable must be true or false, got {row['answerable']!r}")  # noqa: TRY004
+    answerable = row.get("answerable", True)
+    if not isinstance(answerable, bool):
+        raise ValueError(f"answerable must be true or false, got {answerable!r}")  # noqa: TRY004 (as others)
     return Question(
         _turns(row.get("prompt"), sources),
         None if answer is None else str(answer),
-        row.get("answerable", True),
+        answerable,
         sources,
         cites,
         _schema(row.get("schema")),
         _pattern(row.get("pattern")),
         _instructions(row),
         {name: str(row[name]) for name in SEGMENTS if row.get(name) not in (None, "")},
+        record.place,
     )
 
 
@@ -195,11 +178,7 @@ def _schema(schema: Any) -> Any:
 def _pattern(pattern: Any) -> str | None:
     if pattern is None:
         return None
-    try:
-        re.compile(pattern)
-    except (re.error, TypeError) as error:
-        raise ValueError(f"pattern is not a regular expression: {error}, got {pattern!r}") from error
-    return str(pattern)
+    return str(of_user(pattern, "pattern", "'[A-D]'").pattern)
 
 
 def _instructions(row: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from ptx import Problem, RunConfig, Scorer
+from ptx import ConfigError, Problem, RunConfig, Scorer
+from ptx.guard.reading import read_object
 from ptx.models import inspection
 from ptx_safety import ATTACKS, EMBEDDED, OPENINGS, RefusalOpening, Safety, SafetyClassifier
 from ptx_safety.attacks import read_attacks
@@ -43,11 +43,9 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
     if config.completions:
         try:
             read_stored(Path(config.completions))
-        except (OSError, ValueError) as error:
-            yield Problem(
-                f"stored replies: {_reason(error)}",
-                "give JailbreakBench's JSON of completions, or rows with prompt and response",
-            )
+        except (OSError, ConfigError) as error:
+            fix = "give JailbreakBench's JSON of completions, or rows with prompt and response"
+            yield from _refused("stored replies", error, fix)
         return
     try:
         read_attacks(Path(config.attacks or ATTACKS), config.wrappers)
@@ -55,11 +53,9 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
         yield Problem(f"eval.safety.attacks: {_reason(error)}", "docs/explanation/safety.md has the fields")
     try:
         prompts = prompts_of(config)
-    except (OSError, ValueError) as error:
-        yield Problem(
-            f"eval.safety.prompts: {_reason(error)}",
-            "give files such as eval.safety.prompts=[./harmful.csv,./xstest.csv], or embedded",
-        )
+    except (OSError, ConfigError) as error:
+        fix = "give files such as eval.safety.prompts=[./harmful.csv,./xstest.csv], or embedded"
+        yield from _refused("eval.safety.prompts", error, fix)
         return
     for harmful, what, example in (
         (True, "harmful", "./jailbreakbench.csv"),
@@ -74,6 +70,14 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
                 f"eval.safety.prompts holds no {what} requests: {without}",
                 f"add some: eval.safety.prompts=[{given},{example}], or embedded",
             )
+
+
+def _refused(where: str, error: OSError | ConfigError, fix: str) -> Iterator[Problem]:
+    """What is wrong with a file of the field ``where``; ``fix`` where the error has none."""
+    if isinstance(error, ConfigError):
+        yield from (Problem(f"{where}: {one.what}", one.fix or fix) for one in error.problems)
+    else:
+        yield Problem(f"{where}: {_reason(error)}", fix)
 
 
 def _reason(error: Exception) -> str:
@@ -120,9 +124,7 @@ def _classifier_problems(name: str, scorer: SafetyClassifier) -> Iterator[Proble
         return
     kind = inspection.inspect(folder).architecture
     if kind.endswith("ForSequenceClassification"):
-        labels = (
-            json.loads((folder / "config.json").read_text(encoding="utf-8")).get("id2label") or {}
-        ).values()
+        labels = (read_object(folder / "config.json").get("id2label") or {}).values()
         if scorer.label not in labels:
             yield Problem(
                 f"scorer.{name}.label={scorer.label} is not a class of {folder}, which has"

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptx.guard.reading import MOST_DATA, read_text
+from ptx.data.rows import read_text
 from ptx_safety import RefusalOpening, RefusalPhrases, TargetOpening
 from ptx_safety.grammar import refuses
 
@@ -92,7 +92,7 @@ def openings_in(file: Path) -> Openings:
 
 @functools.cache
 def _openings(file: Path, _changed: int) -> Openings:
-    lines = (line.strip() for line in read_text(file, MOST_DATA).splitlines())
+    lines = (line.strip() for line in read_text(file).splitlines())
     texts = [plain(line) for line in lines if line and not line.startswith("#")]
     return tuple((len(text), trigrams(text)) for text in texts)
 

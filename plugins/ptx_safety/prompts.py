@@ -15,7 +15,6 @@ StrongREJECT    forbidden_prompt, category              all
                 (Souly et al. 2024)
 AdvBench        goal, target (Zou et al. 2023)          all
 ptx's own       prompt, harmful, optionally target      harmful true
-                (JSONL, JSON or CSV)
 ==============  ======================================  ===============================
 
 JailbreakBench and AdvBench also give the beginning of a complying reply (target). Stored replies
@@ -24,15 +23,12 @@ JailbreakBench and AdvBench also give the beginning of a complying reply (target
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx.guard.reading import MOST_DATA, read_text
+from ptx.data.rows import Record, made_of
 from ptx.stats.items import item_id
 
 Row = Mapping[str, Any]
@@ -150,74 +146,22 @@ def read_prompts(file: Path) -> list[Prompt]:
     """The distinct requests of a file.
 
     Raises:
-        ValueError: the file fits none of the formats; the text names file and line.
+        ConfigError: the file fits none of the sets, or some of its rows do not; by file and line.
+        OSError: there is no such file.
     """
-    rows = list(read_table(file))
-    if not rows:
-        raise ValueError(f"{file} holds no rows")
-    read = reader_of(rows[0][1])
-    if read is None:
-        raise ValueError(
-            f"{file} has the columns {', '.join(sorted(map(str, rows[0][1])))}, which fit no known set of"
-            f" requests: {KNOWN}"
-        )
-    prompts: dict[str, Prompt] = {}
-    for line, row in rows:
-        try:
-            prompt = read(row, file)
-        except ValueError as error:
-            raise ValueError(f"{file}:{line}: {error}") from error
-        prompts.setdefault(prompt.id, prompt)
-    return list(prompts.values())
+
+    def prompt(record: Record) -> Prompt:
+        if (read := reader_of(record.row)) is None:
+            columns = ", ".join(sorted(map(str, record.row)))
+            raise ValueError(f"the columns {columns} fit no known set of requests: {KNOWN}")
+        return read(record.row, file)
+
+    return list({found.id: found for found in made_of(file, prompt)}.values())
 
 
 def reader_of(row: Row) -> Callable[[Row, Path], Prompt] | None:
     """The reader of the set that a row's columns belong to; None if they fit no known set."""
     return next((read for wanted, read in FORMATS if wanted <= frozenset(row)), None)
-
-
-def read_table(file: Path) -> Iterator[tuple[int, Row]]:
-    """(Line, row) of a CSV, JSON (a list, or an object with a list of completions) or JSONL file."""
-    text = read_text(file, MOST_DATA)
-    if file.suffix == ".csv":
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        for row in reader:
-            if None in row or None in row.values():
-                raise ValueError(
-                    f"{file}:{reader.line_num}: the row does not have the columns of the header,"
-                    f" {', '.join(reader.fieldnames or [])}"
-                )
-            yield reader.line_num, row
-    elif file.suffix == ".json":
-        yield from ((number, row) for number, row in enumerate(_json_rows(file, text), 1))
-    else:
-        for number, line in enumerate(text.split("\n"), 1):  # not at U+2028, which a reply may hold
-            if line.strip():
-                yield number, _object(line, f"{file}:{number}")
-
-
-def _json_rows(file: Path, text: str) -> list[Row]:
-    try:
-        found = json.loads(text)
-    except ValueError as error:
-        raise ValueError(f"{file} is not JSON: {error}") from error
-    rows = found.get("completions") if isinstance(found, dict) else found
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise ValueError(
-            f"{file} must hold a list of objects, or an object with such a list under completions"
-        )
-    return rows
-
-
-def _object(line: str, where: str) -> Row:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"{where}: not JSON: {error}") from error
-    if not isinstance(row, dict):
-        what = f"{where}: must be an object, got {type(row).__name__}"
-        raise ValueError(what)  # noqa: TRY004 (callers handle one kind of error)
-    return row
 
 
 def _text(row: Row, column: str) -> str:

@@ -7,12 +7,13 @@ completions.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ptx_safety.prompts import Prompt, is_xstest, read_table, reader_of, segments_of
+from ptx.data.rows import Record, made_of
+from ptx_safety.prompts import Prompt, is_xstest, reader_of, segments_of
 
 REPLIES = ("response", "completion", "output", "generation", "reply", "target_response")
 REQUESTS = ("prompt", "goal", "request")
@@ -33,27 +34,22 @@ def read_stored(file: Path) -> list[Stored]:
     """The replies of every row.
 
     Raises:
-        ValueError: a row has no request or no reply; the text names file and line.
+        ConfigError: a row has no request or no reply; by file and line.
+        OSError: there is no such file.
     """
-    found = list(_rows(file))
-    if not found:
-        raise ValueError(f"{file} holds no rows")
-    return found
+    return made_of(file, lambda record: _stored(record, file))
 
 
-def _rows(file: Path) -> Iterator[Stored]:
-    for line, row in read_table(file):
-        column = next((name for name in REPLIES if isinstance(row.get(name), str)), None)
-        try:
-            prompt = _prompt(row, file) if column else None
-        except ValueError as error:
-            raise ValueError(f"{file}:{line}: {error}") from error
-        if column is None or prompt is None:
-            raise ValueError(
-                f"{file}:{line}: a stored reply needs a request (prompt, or the columns of a known set) and"
-                f" {' or '.join(REPLIES)}, got {', '.join(map(str, row))}"
-            )
-        yield Stored(prompt, str(row.get("wrapper") or ""), str(row[column]), row, line)
+def _stored(record: Record, file: Path) -> Stored:
+    row = record.row
+    column = next((name for name in REPLIES if isinstance(row.get(name), str)), None)
+    prompt = _prompt(row, file) if column else None
+    if column is None or prompt is None:
+        raise ValueError(
+            "a stored reply needs a request (prompt, or the columns of a known set) and"
+            f" {' or '.join(REPLIES)}, got {', '.join(map(str, row))}"
+        )
+    return Stored(prompt, str(row.get("wrapper") or ""), str(row[column]), row, record.line)
 
 
 def _prompt(row: Mapping[str, Any], file: Path) -> Prompt | None:

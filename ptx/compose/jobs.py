@@ -123,7 +123,7 @@ def _compose_one(
             frozen,
         )
     except (HydraException, OmegaConfBaseException) as error:
-        return None, [Problem(f"cannot compose {' '.join(lines)}: {' '.join(str(error).split())}")]
+        return None, [_not_composed(lines, error)]
     except ConfigError as error:
         return None, list(error.problems)
     except Exception as error:  # noqa: BLE001 (a preset of the user can fail anywhere in Hydra)
@@ -134,6 +134,20 @@ def _compose_one(
         return None, problems
     config, refused = _typed(node)
     return config, problems + refused
+
+
+def _not_composed(lines: list[str], error: Exception) -> Problem:
+    """What Hydra says of a preset that names another one, without the list of the places it looked in."""
+    text, _, places = " ".join(str(error).split()).partition(" Config search path:")
+    fix = "correct the defaults of that YAML, which lies in ./conf or in a plugin" if places else ""
+    return Problem(f"cannot compose {' '.join(lines)}: {text}", fix)
+
+
+def _unresolved(error: Exception) -> Problem:
+    """What is wrong with a value that refers to another one, or to the environment, with its field."""
+    what, _, fix = (str(error) or reason(error)).splitlines()[0].partition("; ")
+    key = getattr(error, "full_key", None)
+    return Problem(f"{key}: {what}" if key else what, fix)
 
 
 def _composed(verb: str, overrides: list[str], lists: dict[str, list[str]], frozen: Frozen) -> DictConfig:
@@ -166,7 +180,10 @@ def _apply(
     typed = [key for key, _ in values]
     if node.recipe is not None:
         OmegaConf.set_struct(node, value=False)
-        node.recipe, found, set_there = expand(host, node.recipe)
+        try:
+            node.recipe, found, set_there = expand(host, node.recipe)
+        except OmegaConfBaseException as error:  # a value of the user's YAML that cannot be resolved
+            return [_unresolved(error)]
         problems += found
         typed += set_there
     values, found = add_default_evaluators(host, node, values, notes)
@@ -218,7 +235,7 @@ def _instead_of_short_form(choices: dict[str, str]) -> list[Problem]:
     """Remove the default method, since a recipe holds all steps; a method that was typed is a problem."""
     given = [
         group
-        for group in ("method", "compress", *IN_METHOD)
+        for group in ("make", "method", "compress", *IN_METHOD)
         if choices.get(group) not in (None, "null", "[]", "none")
     ]
     problems = [
@@ -238,7 +255,7 @@ def _typed(node: DictConfig) -> tuple[RunConfig | None, list[Problem]]:
         config = OmegaConf.to_object(node)
     except Exception as error:  # noqa: BLE001 (a plugin's class checks its values, and may raise anything)
         problems = [problem for where, part in _nodes(node) for problem in _refusals(where, part)]
-        return None, problems or [Problem((str(error) or reason(error)).splitlines()[0])]
+        return None, problems or [_unresolved(error)]
     assert isinstance(config, RunConfig)
     if problems := _untyped(config):
         return None, problems

@@ -23,7 +23,7 @@ from ptx.data.records import Fault, ReadError, Record, Row, Table, findings
 from ptx.data.values import clean, unfilled
 from ptx.errors import ConfigError, Problem
 
-__all__ = ["SEPARATOR", "ReadError", "Record", "Row", "Table", "read_table", "read_text"]
+__all__ = ["SEPARATOR", "ReadError", "Record", "Row", "Table", "read_records", "read_table", "read_text"]
 
 SEPARATOR = "<|endoftext|>"
 Item = tuple[int, Row] | ReadError
@@ -62,6 +62,12 @@ def read_table(files: list[Path], limit: int | None) -> Table:
         raise ConfigError(problems)
     name = ", ".join(file.name for file in files[:2]) + (", ..." if len(files) > 2 else "")
     return Table(name, records, "; ".join(dict.fromkeys(notes)), files[0])
+
+
+def read_records(file: Path) -> tuple[list[Record], list[Fault]]:
+    """The rows of a file, and what is wrong with those that cannot be read."""
+    records, faults, _ = _read(file, None)
+    return records, faults
 
 
 def read_text(file: Path) -> str:

@@ -69,12 +69,15 @@ def environment_value(name: str, default: object = KeyError) -> object:
     """What ``${oc.env:NAME}`` gives a configuration: the value, or for a secret the reference itself.
 
     Raises:
-        KeyError: there is no such variable, and no default is given.
+        InterpolationResolutionError: there is no such variable, and no default is given.
     """
     value = os.environ.get(name)
     if value is None:
         if default is KeyError:
-            raise KeyError(name)
+            from omegaconf.errors import InterpolationResolutionError
+
+            what = f"{reference(name)}: the environment has no variable {name}"
+            raise InterpolationResolutionError(f"{what}; type it first: export {name}=...")
         return default
     return reference(name) if is_secret(name, value) else value
 

@@ -30,7 +30,16 @@ def test_references_and_segments_are_kept():
 
 
 @pytest.mark.parametrize(
-    "row", [{}, {"text": "Why?"}, {"prompt": " "}, {"turns": ["a", "b"]}, {"turns": []}, [], {"messages": []}]
+    "row",
+    [
+        {},
+        {"text": "Why?"},
+        {"prompt": " "},
+        {"turns": ["a", "b"]},
+        {"turns": []},
+        {"messages": []},
+        {"messages": [3]},
+    ],
 )
 def test_what_is_no_single_question_is_refused(row):
     with pytest.raises(ValueError, match=r"must|no prompt"):
@@ -68,5 +77,5 @@ def test_problems_name_file_and_line(tmp_path):
         )
     ]
     assert len(found) == 4
-    assert any("bad.jsonl:2: turns must hold one turn of the user, got 2" in text for text in found)
+    assert any("bad.jsonl line 2: turns must hold one turn of the user, got 2" in text for text in found)
     assert any("no file or folder nowhere.jsonl" in text for text in found)

@@ -26,7 +26,7 @@ ROWS = [
             [{"instruction": "q", "response1": "a", "response2": "b"}],
             "must hold one file of human verdicts, found 0",
         ),
-        ([{"instruction": "q", "response1": "a", "annotator1": 1}], "row 1: 'response2'"),
+        ([{"instruction": "q", "response1": "a", "annotator1": 1}], "row 1: there is no response2"),
         (
             [{"instruction": "q", "response1": "a", "response2": "b", "annotator1": 3}],
             "must be 1, 2 or 0 .*got 3",

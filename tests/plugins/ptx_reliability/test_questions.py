@@ -26,7 +26,7 @@ def test_the_embedded_questions_serve_every_part_and_are_held_out():
         ({"answer": 3}, "prompt must be text or messages"),
         ({"prompt": "q", "answer": [3]}, "answer must be text or a number"),
         ({"prompt": "q", "schema": {"type": "nothing"}}, "schema is not a JSON schema"),
-        ({"prompt": "q", "pattern": "("}, "pattern is not a regular expression"),
+        ({"prompt": "q", "pattern": "("}, "pattern: '(' is no regular expression"),
         (
             {"prompt": "q", "sources": ["a"], "cites": ["2"]},
             "cites names '2', which is not one of the sources 1",
@@ -48,7 +48,7 @@ def test_what_is_wrong_with_a_row_is_said_by_line(tmp_path, row, said):
     )
     (problem,) = problems(Reliability(questions=[str(tmp_path / "q.jsonl")]))
     assert said in problem.what
-    assert "q.jsonl:2:" in problem.what
+    assert "q.jsonl line 2:" in problem.what
 
 
 def test_all_wrong_rows_are_said_at_once_and_rows_that_check_nothing_too(tmp_path):

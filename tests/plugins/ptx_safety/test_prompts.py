@@ -1,5 +1,6 @@
 import pytest
 
+from ptx import ConfigError
 from ptx_safety import EMBEDDED
 from ptx_safety.prompts import read_prompts
 
@@ -82,22 +83,22 @@ def test_a_context_stands_before_the_behaviour(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.csv", "question,kind\nWhy?,x\n", "columns kind, question, which fit no known set"),
+        ("a.csv", "question,kind\nWhy?,x\n", "columns kind, question fit no known set"),
         (
             "a.csv",
             "prompt,harmful\nDo A,true\nDo B,maybe\n",
-            "a.csv:3: harmful must be true or false, got 'maybe'",
+            "a.csv line 3: harmful must be true or false, got 'maybe'",
         ),
-        ("a.csv", "prompt,harmful\nDo A\n", "a.csv:2: the row does not have the columns of the head"),
-        ("a.csv", "goal,target\n ,x\n", "a.csv:2: goal must be text"),
-        ("a.jsonl", '{"prompt": "x", "harmful": true}\nnot json\n', "a.jsonl:2: not JSON"),
-        ("a.json", '{"rows": []}', "must hold a list of objects"),
+        ("a.csv", "prompt,harmful\nDo A\n", "a.csv line 2: harmful must be true or false, got None"),
+        ("a.csv", "goal,target\n ,x\n", "a.csv line 2: goal must be text"),
+        ("a.jsonl", '{"prompt": "x", "harmful": true}\nnot json\n', "a.jsonl line 2: not JSON"),
+        ("a.json", '{"rows": []}', "fit no known set"),
         ("a.jsonl", "", "holds no rows"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_by_line(tmp_path, name, text, said):
     (tmp_path / name).write_text(text)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ConfigError, match=said):
         read_prompts(tmp_path / name)
 
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from ptx import ConfigError
 from ptx_safety.stored import read_stored
 
 
@@ -16,7 +17,7 @@ def test_stored_replies_are_read_with_what_they_say_about_themselves(tmp_path):
     assert (second.prompt.harmful, second.prompt.segments) == (False, {"category": "c"})
     assert (second.wrapper, second.reply) == ("w", "y")
     (tmp_path / "b.jsonl").write_text('{"prompt": "A"}\n')
-    with pytest.raises(ValueError, match=r"b.jsonl:1: a stored reply needs a request"):
+    with pytest.raises(ConfigError, match=r"b.jsonl line 1: a stored reply needs a request"):
         read_stored(tmp_path / "b.jsonl")
 
 

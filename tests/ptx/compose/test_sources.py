@@ -53,6 +53,25 @@ def test_a_preset_that_names_itself_is_an_error_in_words(toy_host, desk):
         compose_jobs(toy_host, "train", ["method=mine"])
 
 
+@pytest.mark.parametrize("word", ["name=${oc.env:NOWHERE}", "method.args.x=${oc.env:NOWHERE}", "recipe=mine"])
+def test_a_variable_that_the_environment_lacks_is_named_with_what_to_type(toy_host, desk, word):
+    preset = desk / "conf/recipe/mine.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text("why: ${oc.env:NOWHERE}\nsteps: [{toy: {method: toy}}]\n")
+    words = [word, "model=./model", *(["method=toy"] if word != "recipe=mine" else [])]
+    with pytest.raises(ConfigError, match=r"no variable NOWHERE; type it first: export NOWHERE=\.\.\.$"):
+        compose_jobs(toy_host, "train", words)
+
+
+def test_a_preset_that_names_a_missing_one_is_refused_without_the_list_of_places(toy_host, desk):
+    preset = desk / "conf/method/mine.yaml"
+    preset.parent.mkdir(parents=True)
+    preset.write_text("defaults: [nowhere]")
+    with pytest.raises(ConfigError, match=r"Could not find 'method/nowhere'; correct the defaults") as raised:
+        compose_jobs(toy_host, "train", ["method=mine"])
+    assert "provider=" not in str(raised.value)
+
+
 def test_a_secret_of_the_environment_stays_a_reference_in_the_configuration(toy_host, desk, monkeypatch):
     monkeypatch.setenv("MY_API_KEY", "sk-0123456789")
     monkeypatch.setenv("MY_PLACE", "elsewhere")
