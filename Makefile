@@ -1,5 +1,8 @@
 # make demo   set up, train 4 methods x 3 compressions on the embedded model, evaluate, report
 # make test   set up, run the tests
+# make test-gpu   set up, test what only a GPU shows; says so and skips without one
+# make bench      training, reference and perplexity beside TRL and lm-eval, in turns, on one core (MODEL=DIR DATA=FILE)
+# make bench-gpu  the same on a GPU; says so and skips without one
 # make hostile   set up, run every malformed input of a seed (SEED=7)
 # make lint   ruff, mypy, import-linter
 # make reference   write docs/reference again from the plugins' classes and the hooks
@@ -12,7 +15,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LIBRARIES := $(VENV)/libraries
 READY := $(VENV)/ready
 
-.PHONY: setup demo test hostile lint format reference matrix package clean
+.PHONY: setup demo test test-gpu bench bench-gpu hostile lint format reference matrix package clean
 
 setup: $(READY)
 
@@ -32,6 +35,17 @@ demo: $(READY)
 
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+test-gpu: $(READY)
+	OMP_NUM_THREADS=4 $(BIN)/python -m pytest -rs -m gpu tests/test_gpu.py
+
+BENCH := $(BIN)/python benchmarks/speed.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA))
+
+bench: $(READY)
+	$(BENCH) --json benchmarks/speed.json
+
+bench-gpu: $(READY)
+	$(BENCH) --device cuda --rows 16 --steps 20 --pairs 500 --texts 200 --json benchmarks/speed.json
 
 hostile: $(READY)
 	PTX_HOSTILE=$(or $(SEED),7) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/ptx/cli/test_hostile.py
