@@ -11,9 +11,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ptx.errors import ConfigError, Problem
+from ptx.guard.reading import reason
 from ptx.hooks.host import get_host
 from ptx.report import Frame, Record, build
 from ptx.report.table.metric_names import short_name
+from ptx.report.table.shown import rows_left_out, shown_rows
 from ptx.report.table.units import metric_text, scale_of
 
 EXAMPLES = """\
@@ -69,9 +71,13 @@ def write(
     """Write the report, with the sections of plugins, and print its table and its path."""
 
     def sections(records: list[Record], folder: Path) -> list[str]:
-        return [
-            part for parts in get_host().hook.ptx_report(records=records, folder=folder) for part in parts
-        ]
+        found: list[str] = []
+        for plugin, parts in get_host().each("ptx_report", records=records, folder=folder):
+            if isinstance(parts, Exception):
+                console.print(Text(f"without the section of {plugin}: {reason(parts)}"), soft_wrap=True)
+            else:
+                found += parts
+        return found
 
     report = build(folders, to, title=title, sections=sections, against=against)
     console.print(summary(report.frame))
@@ -93,6 +99,7 @@ def find(out: Path, name: str) -> Path:
     )
 
 
+LISTED = 60  # rows of the table
 COSTS = ("latency/request_seconds", "latency/request_ratio", "size/bytes_on_disk")
 
 
@@ -106,11 +113,13 @@ def summary(frame: Frame) -> Table:
         for name in columns
     }
     table = Table("run", "status", *map(short_name, columns), box=None, pad_edge=False, header_style="bold")
-    for row in frame.rows:
+    rows = shown_rows(frame, LISTED)
+    for row in rows:
         cells = [
             metric_text(metric, scales[name]) if (metric := row.metric(name)) else "-" for name in columns
         ]
         table.add_row(Text(row.label or row.full_label), row.status, *map(Text, cells))
+    table.caption = rows_left_out(frame, rows) or None
     return table
 
 

@@ -32,6 +32,7 @@ from ptx.report.table.frame import COST_GROUPS
 from ptx.report.table.row import Row
 from ptx.stats import FEWEST, FRACTIONS
 from ptx.stats.decisive import deciding_n
+from ptx.stats.words import between
 
 Verdict = Literal["holds", "fails", "undecided"]
 State = Literal["ships", "fails", "undecided"]
@@ -112,7 +113,7 @@ class Finding:
     def __str__(self) -> str:
         parts = [f"{self.name}: {self.constraint}" if self.constraint else self.name]
         if not math.isnan(self.value):
-            parts.append(f"measured {self.value:.4g} [{self.low:.4g}, {self.high:.4g}]")
+            parts.append(f"measured {self.value:.4g} {between(self.low, self.high, '.4g')}")
         return "; ".join([*parts, *([self.note] if self.note else [])])
 
 

@@ -10,17 +10,19 @@ from ptx.stats.distributions import LEVEL, normal_quantile, t_quantile
 from ptx.stats.paired import Difference
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Sequence[float], tests: int = 0) -> list[float]:
     """Holm's step-down correction: adjusted p-values in the given order; compare them with 0.05.
 
     Twelve rows against one baseline, each at 5 %, make at least one false win likely over a few metrics. Holm
     bounds the probability of any false win, without assuming independence. It rejects every hypothesis that
-    Bonferroni's correction rejects.
+    Bonferroni's correction rejects. ``tests`` is the number of comparisons if there are more than the given
+    ones, none of them with a smaller p-value.
     """
+    count = max(tests, len(p_values))
     order = sorted(range(len(p_values)), key=lambda index: p_values[index])
     adjusted, highest = [1.0] * len(p_values), 0.0
     for rank, index in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        highest = max(highest, min(1.0, (count - rank) * p_values[index]))
         adjusted[index] = highest
     return adjusted
 

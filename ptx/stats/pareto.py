@@ -132,14 +132,19 @@ class _Field:
         """Point -> the rival that dominates it; an undominated rival where there is one."""
         import numpy as np
 
+        every = np.arange(len(self.value))
+        found = self._sweep(self.order, every, worse)
+        free = [int(index) for index in self.order if int(index) not in found]
+        return found | self._sweep(np.array(free, dtype=int), np.array(sorted(found), dtype=int), worse)
+
+    def _sweep(self, rivals: NDArray[Any], points: NDArray[Any], worse: Worse | None) -> dict[int, int]:
+        """Point -> a rival that dominates it; block by block, and a point that has one is done."""
         found: dict[int, int] = {}
-        left = np.arange(len(self.value))
-        for start in range(0, len(self.order), BLOCK):
-            rivals = self.order[start : start + BLOCK]
-            found |= self._beaten_by(rivals, left, worse)
-            left = np.array([index for index in left if int(index) not in found], dtype=int)
-        if found and len(left):
-            found |= self._beaten_by(left, np.array(sorted(found)), worse)
+        for start in range(0, len(rivals), BLOCK):
+            if not len(points):
+                break
+            found |= self._beaten_by(rivals[start : start + BLOCK], points, worse)
+            points = points[[int(index) not in found for index in points]]
         return found
 
     def _beaten_by(self, rivals: NDArray[Any], points: NDArray[Any], worse: Worse | None) -> dict[int, int]:

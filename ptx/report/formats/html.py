@@ -26,10 +26,13 @@ from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 from ptx.report.table.units import duration, scale_of
 from ptx.report.text import details
+from ptx.report.text.made import made_of
 from ptx.report.text.provenance import provenance_of
 from ptx.report.text.summary import Summary
 
 HERE = Path(__file__).parent
+SHOWN = 200  # steps, and failures, that the page lists
+LONGEST = 4000  # characters of a text, such as a command
 
 
 def render_html(
@@ -54,12 +57,17 @@ def render_html(
         "headline": view.frame.headline,
         "pictures": [_picture(picture) for picture in pictures],
         "segments": view.segments(),
-        "rows": [_row(view, row) for row in view.frame.rows],
-        "works": works,
+        "rows": [_row(view, row) for row in view.rows],
+        "row_count": len(view.frame.rows),
+        "left_out": view.left_out,
+        "made": made_of(view.frame),
+        "works": works[:SHOWN],
+        "more_works": len(works) - SHOWN,
         "work_scale": scale_of("bytes", [work.bytes for work in works if work.bytes]),
-        "failures": failures,
+        "failures": failures[:SHOWN],
+        "more_failures": len(failures) - SHOWN,
         "reasons": {failure.row: failure.message for failure in reversed(failures)},
-        "curves": sparks_of(view.frame.rows),
+        "curves": sparks_of(view.rows),
         # trusted like the plugin that made it; the content security policy applies
         "sections": [Markup(section) for section in sections],  # noqa: S704
         "style": Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (our own file)
@@ -78,8 +86,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"duration": duration, "short_name": short_name}
-    made.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
+    made.filters["pretty"] = lambda value: clipped(json.dumps(value, indent=2, ensure_ascii=False))
+    made.filters["clip"] = clipped
     return made
+
+
+def clipped(text: object) -> str:
+    """A text, or its beginning: of a command with ten thousand words nobody reads the last."""
+    whole = str(text)
+    more = len(whole) - LONGEST
+    return whole if more <= 0 else f"{whole[:LONGEST]}… ({more:,} characters more)"
 
 
 def _picture(picture: Picture) -> dict[str, Any]:

@@ -12,11 +12,25 @@ from ptx.report.formats.view import Cell, Table, View
 from ptx.report.plots.choose import Picture
 from ptx.report.table.metric_names import column_head
 from ptx.report.table.records import Record
+from ptx.report.table.row import Row
+from ptx.report.table.shown import rows_left_out, shown_rows
 from ptx.report.table.units import NOTHING, duration, scale_of
 from ptx.report.text.details import Failure, Work, failures_of, works_of
+from ptx.report.text.made import Made, made_of
 from ptx.report.text.provenance import provenance_of
 from ptx.report.text.summary import Summary
 
+BUDGET = 58_000  # bytes of the whole, as a pull request takes 65,536 characters
+MOST_ROWS = 40  # rows of a table
+LONGEST = 600  # characters of a message or a command
+MOST_NAMES = 40  # names in a sentence
+ORDER = (
+    "Segments",
+    "All metrics",
+    "Steps and evaluations",
+    "Failures and unfinished runs",
+    "Where the numbers come from",
+)
 LEGEND = (
     "▲ better, ▼ worse, ≈ no difference beyond noise, ? too few items to say, = equal within 0.5 %; against"
     " {base}, paired by item where the metric allows it, Holm-corrected at 5 % (per column; all segments"
@@ -32,26 +46,46 @@ def render_markdown(
 ) -> str:
     """The text of the Markdown file."""
     provenance = provenance_of(records)
-    parts = [
+    rows = shown_rows(view.frame, MOST_ROWS)
+    first = [
         f"# {escape(title)}",
         *(f"> {escape(note)}" for note in provenance.notes),
         _summary(summary),
         "## Results",
-        _main(view),
+        _main(view, rows),
+        rows_left_out(view.frame, rows),
         escape(LEGEND.format(base=view.frame.reference_name)),
+        "" if view.frame.headline else "No quality metric was recorded.",
+        *(_picture(picture) for picture in pictures),
     ]
-    if view.frame.headline is None:
-        parts.append("No quality metric was recorded.")
-    parts += [_picture(picture) for picture in pictures]
-    segments = view.segments()
-    parts += ["## Segments"] if segments else []
-    parts += [f"### By {escape(table.title)}\n\n{_segment(table)}" for table in segments]
-    parts += ["## All metrics", _everything(view)] if view.frame.names else []
-    parts += ["## Steps and evaluations", _works(works_of(view.frame))]
     failures = failures_of(view.frame)
-    parts += ["## Failures and unfinished runs", _failures(failures)] if failures else []
-    parts += ["## Where the numbers come from", _provenance(provenance.lines)]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    more = [
+        ("Failures and unfinished runs", _failures(failures[:MOST_ROWS]) if failures else ""),
+        ("Where the numbers come from", _provenance(provenance.lines)),
+        ("Data that was made", _made(made_of(view.frame))),
+        ("Steps and evaluations", _works(works_of(view.frame))),
+        (
+            "Segments",
+            "\n\n".join(f"### By {escape(one.title)}\n\n{_segment(one)}" for one in view.segments()),
+        ),
+        ("All metrics", _everything(view, rows) if view.frame.names else ""),
+    ]
+    return _within_budget([part for part in first if part], [pair for pair in more if pair[1]])
+
+
+def _within_budget(first: list[str], more: list[tuple[str, str]]) -> str:
+    """The parts in the order of the page; those for which no room is left are named with their place."""
+    left = BUDGET - sum(len(part.encode()) + 2 for part in first)
+    kept, dropped = dict[str, str](), []
+    for name, text in more:
+        size = len(text.encode()) + len(name) + 8
+        if size <= left:
+            kept[name], left = text, left - size
+        else:
+            dropped.append(name)
+    parts = first + [f"## {name}\n\n{kept[name]}" for name in ORDER if name in kept]
+    parts += [f"Too long for this page, and in report.html: {', '.join(dropped)}."] if dropped else []
+    return "\n\n".join(parts) + "\n"
 
 
 def escape(text: str) -> str:
@@ -86,8 +120,8 @@ def _delta(cell: Cell) -> str:
     return f"{cell.mark} {cell.delta}" if cell.delta else NOTHING
 
 
-def _main(view: View) -> str:
-    table = view.main()
+def _main(view: View, rows_shown: Sequence[Row]) -> str:
+    table, numbers = view.main(), {row.number for row in rows_shown}
     heads = [
         "#",
         "run",
@@ -96,6 +130,8 @@ def _main(view: View) -> str:
     heads += [escape(f"{column.group} {column.title}") for column in table.columns]
     rows = []
     for line in table.lines:
+        if line.row.number not in numbers:
+            continue
         seeds = (
             f" ({len(line.row.done)} of {len(line.row.records)} seeds)" if len(line.row.records) > 1 else ""
         )
@@ -122,7 +158,8 @@ def _picture(picture: Picture) -> str:
 
 
 def _list(labels: Sequence[str]) -> str:
-    return ", ".join(escape(label) for label in labels)
+    more = f" and {len(labels) - MOST_NAMES} more" if len(labels) > MOST_NAMES else ""
+    return ", ".join(escape(label) for label in labels[:MOST_NAMES]) + more
 
 
 def _segment(table: Table) -> str:
@@ -132,13 +169,20 @@ def _segment(table: Table) -> str:
     )
 
 
-def _everything(view: View) -> str:
+def _everything(view: View, shown: Sequence[Row]) -> str:
     rows = []
-    for row in view.frame.rows:
+    for row in shown:
         for name, segment, cell in view.cells_of(row):
             if not segment:
                 rows.append([escape(row.label), escape(name), _full(cell, marked=False), _delta(cell)])
     return _table(["run", "metric", "value", f"Δ to {escape(view.frame.reference_name)}"], rows, 2)
+
+
+def _made(made: Made) -> str:
+    if not made.lines:
+        return ""
+    rows = [[escape(name), *map(escape, numbers), str(len(used))] for name, numbers, used in made.lines]
+    return _table(["step", *made.heads, "rows that use it"], rows)
 
 
 def _works(works: Sequence[Work]) -> str:
@@ -161,7 +205,7 @@ def _failures(failures: Sequence[Failure]) -> str:
             escape(f.label),
             escape(f"{f.sweep}/{f.run}"),
             escape(f.status),
-            escape(f.message),
+            escape(f.message[:LONGEST]),
             escape(f.where) or NOTHING,
         ]
         for f in failures
@@ -170,4 +214,7 @@ def _failures(failures: Sequence[Failure]) -> str:
 
 
 def _provenance(lines: Sequence[tuple[str, list[str]]]) -> str:
-    return "\n".join(f"- {name}: {'; '.join(escape(value) for value in values)}" for name, values in lines)
+    return "\n".join(
+        f"- {name}: {'; '.join(escape(value[:LONGEST]) for value in values[:MOST_NAMES])}"
+        for name, values in lines
+    )

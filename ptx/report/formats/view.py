@@ -10,6 +10,7 @@ from ptx.report.table.compare import Comparison, Comparisons, compare_all
 from ptx.report.table.frame import Frame
 from ptx.report.table.metric_names import column_head
 from ptx.report.table.row import Row
+from ptx.report.table.shown import rows_left_out, shown_rows
 from ptx.report.table.units import NOTHING, Scale, interval_text, metric_text, ratio_text, scale_of
 from ptx.stats import minimum_detectable_effect
 
@@ -92,6 +93,9 @@ class View:
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
         self.comparisons: Comparisons = compare_all(frame)
+        self.rows = shown_rows(frame)
+        self.left_out = rows_left_out(frame, self.rows)
+        self._cells: dict[tuple[int, str, str], Cell] = {}
         self.scales = {name: scale_of(frame.sample(name).unit, frame.values(name)) for name in self._names()}
 
     def _names(self) -> list[str]:
@@ -99,6 +103,12 @@ class View:
 
     def cell(self, row: Row, name: str, segment: str = "") -> Cell:
         """The cell of a row's metric, over all items or in one segment."""
+        place = row.number, name, segment
+        if place not in self._cells:
+            self._cells[place] = self._cell(row, name, segment)
+        return self._cells[place]
+
+    def _cell(self, row: Row, name: str, segment: str) -> Cell:
         metric = row.metrics.get((name, segment))
         if metric is None:
             return Cell()
@@ -178,7 +188,7 @@ class View:
     def main(self) -> Table:
         """The main table: one line per row of the frame."""
         columns = [self.column(name) for name in self.frame.columns]
-        return Table("Results", columns, [self._line(row, columns) for row in self.frame.rows])
+        return Table("Results", columns, [self._line(row, columns) for row in self.rows])
 
     def _line(self, row: Row, columns: list[Column]) -> Line:
         cells = [self.cell(row, column.name, column.segment) for column in columns]
@@ -207,7 +217,7 @@ class View:
         }
         chosen = sorted((key for key in keys if key[0] in order), key=lambda key: order[key[0]])
         columns = [self.column(*key) for key in chosen]
-        lines = [self._line(row, columns) for row in self.frame.rows if row.done]
+        lines = [self._line(row, columns) for row in self.rows if row.done]
         return Table(dimension, columns, self._heated(lines, columns))
 
     def _heated(self, lines: list[Line], columns: list[Column]) -> list[Line]:

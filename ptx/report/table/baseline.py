@@ -45,19 +45,30 @@ def set_references(rows: list[Row], against: str) -> None:
         for row in rows:
             _compare_with(row, chosen)
         return
+    sweeps: dict[str, list[Row]] = {}
+    for row in rows:
+        if row.done:
+            sweeps.setdefault(row.records[0].sweep_name, []).append(row)
+    known: dict[tuple[str, str], Row | None] = {}
     for row in rows:
         record = row.records[0]
         declared = str((record.run.get("config") or {}).get("against") or "")
-        same = [
-            other
-            for other in rows
-            if declared and other.records[0].sweep_name == record.sweep_name and other.done
-        ]
-        try:
-            chosen = same[find(declared, [named[other.number - 1] for other in same])]
-        except ConfigError:
+        if not declared:
             continue
-        _compare_with(row, chosen)
+        place = record.sweep_name, declared
+        if place not in known:
+            known[place] = _declared(declared, sweeps.get(record.sweep_name, []), named)
+        found = known[place]
+        if found is not None:
+            _compare_with(row, found)
+
+
+def _declared(text: str, rows: list[Row], named: list[Named]) -> Row | None:
+    """The row of one sweep that ``text`` names; None if it is not among the rows."""
+    try:
+        return rows[find(text, [named[row.number - 1] for row in rows])]
+    except ConfigError:
+        return None
 
 
 def _compare_with(row: Row, chosen: Row) -> None:

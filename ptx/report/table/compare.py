@@ -59,7 +59,18 @@ Place = TypeVar("Place")
 
 
 def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
-    """Row minus other; None if one of them lacks the metric, or the two cannot be compared on it."""
+    """Row minus other; None if one of them lacks the metric, or the two cannot be compared on it.
+
+    Two rows are compared once per metric: the table, the best set, the fronts and the gates share the result.
+    """
+    place = id(other), key
+    if place not in row.compared:
+        row.compared[place] = _difference_of(row, other, key)
+    found: Comparison | None = row.compared[place]
+    return found
+
+
+def _difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
     a, b = row.metric(*key), other.metric(*key)
     if a is None or b is None or not _comparable(row, other, key, a.unit):
         return None
@@ -195,8 +206,8 @@ def indistinguishable(frame: Frame, best: Row, name: str) -> dict[Verdict, list[
     found = {number: one for number, row in others.items() if (one := difference_of(row, best, (name, "")))}
     noisy = {number: one for number, one in found.items() if one.how != "exact"}
     rows = len(noisy) + 1
-    ps = [one.difference.p for one in noisy.values()] + [1.0] * (rows * (rows - 1) // 2 - len(noisy))
-    for (number, one), p in zip(noisy.items(), holm(ps), strict=False):
+    ps = holm([one.difference.p for one in noisy.values()], rows * (rows - 1) // 2)
+    for (number, one), p in zip(noisy.items(), ps, strict=True):
         found[number] = Comparison(replace(one.difference, p=p), one.how)
     verdicts: tuple[Verdict, ...] = ("same", "too few")
     return {

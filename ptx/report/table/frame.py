@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from ptx.records import Metric
 from ptx.report.table.baseline import baseline_identity, set_baselines, set_references
@@ -37,7 +38,7 @@ class Frame:
     names: list[str]  # metrics over all items (segment ""), in the order they were recorded
     headline: str | None  # the quality metric that the report leads with
 
-    @property
+    @cached_property
     def columns(self) -> list[str]:
         """The main table's metrics: the headline, each task's first metric, then the costs.
 
@@ -56,7 +57,7 @@ class Frame:
         costs = [name for cost in COSTS for name in self.names if without_machine(name) == cost]
         return ([self.headline] if self.headline else []) + quality + costs
 
-    @property
+    @cached_property
     def primary(self) -> list[str]:
         """The first recorded metric of each task of the quality evaluators.
 
@@ -72,7 +73,7 @@ class Frame:
                 found.append(name)
         return found
 
-    @property
+    @cached_property
     def cost(self) -> str | None:
         """The latency metric for pictures and sentences.
 
@@ -96,11 +97,19 @@ class Frame:
 
     def sample(self, name: str) -> Metric:
         """One metric of that name, for its unit and direction."""
-        return next(metric for row in self.rows for (of, _), metric in row.metrics.items() if of == name)
+        return self._by_name[name][0]
 
     def values(self, name: str) -> list[float]:
         """The values of a metric in all rows and segments, for a common scale."""
-        return [metric.value for row in self.rows for (of, _), metric in row.metrics.items() if of == name]
+        return [metric.value for metric in self._by_name[name]]
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[Metric]]:
+        found: dict[str, list[Metric]] = {}
+        for row in self.rows:
+            for (name, _), metric in row.metrics.items():
+                found.setdefault(name, []).append(metric)
+        return found
 
     def segments(self) -> dict[str, list[str]]:
         """Dimension -> its values, from the segments ``dimension=value`` that metrics carry."""

@@ -37,8 +37,9 @@ def set_labels(rows: list[Row]) -> None:
     for row in rows:
         if known[row.label] > 1 and not row.baseline:
             row.label = row.full_label
+    known = Counter(row.label for row in rows)
     for row in rows:
-        if sum(other.label == row.label for other in rows) > 1:
+        if known[row.label] > 1:
             row.label = f"{row.label} ({row.records[0].sweep_name} {row.records[0].id})"
     for row in rows:
         row.label = printable(row.label)

@@ -28,10 +28,12 @@ def scores_of(records: Iterable[Record], evaluator: str, key: Key) -> list[dict[
     """
     found = []
     for record in records:
+        scores = record.scores(evaluator)
+        if not scores:
+            return None
         value = next(
             (m.value for of, m in record.metrics if of == evaluator and (m.name, m.segment) == key), math.nan
         )
-        scores = record.scores(evaluator)
         chosen = scores.get(key) or scores.get((key[0].removeprefix(f"{evaluator}/"), key[1])) or {}
         if not _is_mean(chosen, record.column(evaluator, "weight"), value):
             return None

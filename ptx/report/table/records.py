@@ -7,6 +7,7 @@ A report that drops failed runs makes the remaining ones look better. So a run w
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Iterable, Iterator
@@ -43,6 +44,8 @@ class Record:
     problems: list[str] = field(default_factory=list)
     _rows: dict[str, list[dict[str, Any]]] = field(default_factory=dict, repr=False)
     _scores: dict[str, dict[Key, dict[str, float]]] = field(default_factory=dict, repr=False)
+    _beside: dict[str, dict[Key, dict[str, float]]] = field(default_factory=dict, repr=False)
+    _columns: dict[tuple[str, str], dict[str, Any] | None] = field(default_factory=dict, repr=False)
 
     @property
     def id(self) -> str:
@@ -82,7 +85,7 @@ class Record:
         if evaluator not in self._rows:
             path = self.folder / "evaluations" / f"{evaluator}.jsonl"
             # a record may be a stranger's, and the evaluator is one of its texts
-            self._rows[evaluator] = [] if fault_of(evaluator) else self._lines(path)
+            self._rows[evaluator] = [] if _no_name(evaluator) else self._lines(path)
         return self._rows[evaluator]
 
     def scores(self, evaluator: str) -> dict[Key, dict[str, float]]:
@@ -93,15 +96,21 @@ class Record:
 
     def column(self, evaluator: str, key: str) -> dict[str, Any] | None:
         """Item -> value of a column of the evaluator's rows (weight, cluster); None if no row has it."""
-        found = {str(row.get("item")): row[key] for row in self.rows(evaluator) if row.get(key) is not None}
-        return found or None
+        if (evaluator, key) not in self._columns:
+            rows = self.rows(evaluator)
+            found = {str(row.get("item")): row[key] for row in rows if row.get(key) is not None}
+            self._columns[evaluator, key] = found or None
+        return self._columns[evaluator, key]
 
     def baseline_scores(self, evaluator: str) -> dict[Key, dict[str, float]]:
         """The baseline's :meth:`scores`, if it was measured in turns with this run's artifact.
 
         They are the column ``beside`` of the evaluator's rows.
         """
-        return index_scores({**row, "scores": row.get("beside")} for row in self.rows(evaluator))
+        if evaluator not in self._beside:
+            rows = ({**row, "scores": row["beside"]} for row in self.rows(evaluator) if row.get("beside"))
+            self._beside[evaluator] = index_scores(rows)
+        return self._beside[evaluator]
 
     def events(self) -> list[dict[str, Any]]:
         """The lines of events.jsonl."""
@@ -113,6 +122,12 @@ class Record:
         except (ValueError, OSError) as error:
             self.problems.append(f"{path.name} is broken: {error}")
             return []
+
+
+@functools.lru_cache(maxsize=65_536)
+def _no_name(name: str) -> bool:
+    """Whether a text of a record cannot be the name of a file; ten thousand runs name the same evaluators."""
+    return bool(fault_of(name))
 
 
 def load_records(paths: Iterable[Path]) -> list[Record]:
@@ -149,7 +164,7 @@ def _below(path: Path) -> Iterator[Record]:
         names[:] = sorted(set(names) - SKIPPED)
         here = Path(folder)
         runs = [name for name in names if (here / name / "run.json").is_file()]
-        names[:] = [name for name in names if name not in runs]
+        names[:] = sorted(set(names) - set(runs))
         if runs or "sweep.json" in files:
             yield from _read_sweep(here, runs)
 
@@ -161,16 +176,15 @@ def _read_sweep(folder: Path, names: list[str]) -> Iterator[Record]:
     """
     sweep, problem = _sweep_of(folder)
     given = sweep.get("runs")
-    planned = [str(name) for name in given if not fault_of(name)] if isinstance(given, list) else []
-    names = [name for name in names if name in planned] if planned else names
-    for name in sorted(
-        names, key=lambda name: (planned.index(name) if name in planned else len(planned), name)
-    ):
+    planned = [str(name) for name in given if not _no_name(str(name))] if isinstance(given, list) else []
+    place = {name: index for index, name in enumerate(planned)}
+    there = {name for name in names if name in place or not planned}
+    for name in sorted(there, key=lambda name: (place.get(name, len(place)), name)):
         record = _read_run(folder / name, sweep)
         record.problems += problem
         yield record
     for name in planned:
-        if name not in names:
+        if name not in there:
             yield Record(
                 folder / name,
                 "planned",

@@ -38,6 +38,7 @@ class Row:
     metrics: dict[Key, Metric] = field(default_factory=dict)
     evaluators: dict[Key, str] = field(default_factory=dict)  # the evaluator of each metric
     _scores: dict[Key, list[dict[str, float]] | None] = field(default_factory=dict, repr=False)
+    compared: dict[tuple[int, Key], Any] = field(default_factory=dict, repr=False)  # with which row, on what
 
     @property
     def done(self) -> list[Record]:
@@ -193,7 +194,8 @@ def make_row(group: list[Record], machines: list[str]) -> Row:
     named = [one for record in row.done for one in _metrics_of(record, machines)]
     for evaluator, metric in named:
         row.evaluators.setdefault((metric.name, metric.segment), evaluator)
-    for key in row.evaluators:
-        same_key = [metric for _, metric in named if (metric.name, metric.segment) == key]
-        row.metrics[key] = across_seeds(same_key)
+    by_key: dict[Key, list[Metric]] = {}
+    for _, metric in named:
+        by_key.setdefault((metric.name, metric.segment), []).append(metric)
+    row.metrics = {key: across_seeds(same) for key, same in by_key.items()}
     return row

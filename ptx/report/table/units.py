@@ -45,7 +45,9 @@ class Scale:
         )
 
     def interval(self, low: float, high: float, *, sign: bool = False) -> str:
-        """An interval without its unit: ``[0.688, 0.735]``."""
+        """An interval without its unit: ``[0.688, 0.735]``; too few items have none."""
+        if math.isinf(low) and math.isinf(high):
+            return "[no interval]"
         return f"[{self.number(low, sign=sign)}, {self.number(high, sign=sign)}]"
 
 
