@@ -24,6 +24,7 @@ from ptx.guard.system import cause_of
 #: verb -> (module, one line)
 VERBS = {
     "train": ("ptx.cli.train", "train a model, then compress and evaluate it; -m runs a sweep"),
+    "make": ("ptx.cli.train", "make a dataset: sample, judge, rewrite or select"),
     "compress": ("ptx.cli.train", "compress a model and evaluate the result"),
     "eval": ("ptx.cli.train", "evaluate a model"),
     "export": ("ptx.cli.export", "convert a model to a runtime's format and measure what it lost"),
@@ -34,7 +35,9 @@ VERBS = {
     "store": ("ptx.cli.store", "list, explain, verify and clean up the store of finished steps"),
     "check": ("ptx.cli.check", "describe a model or dataset and say what it can be used for"),
     "mend": ("ptx.cli.mend", "write a copy of a model folder in which its files agree"),
-    "plugins": ("ptx.cli.plugins", "list plugins and their choices; show the fields of one"),
+    "doctor": ("ptx.cli.doctor", "look at the installation and the machine, and say what is missing"),
+    "completion": ("ptx.cli.completion", "print the script that completes words in bash, zsh or fish"),
+    "plugins": ("ptx.cli.plugins", "list plugins and their choices, show the fields of one, write a new one"),
 }
 
 DESCRIPTION = """\

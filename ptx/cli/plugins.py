@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ptx.cli import scaffold
 from ptx.compose.groups import hydra, known
 from ptx.config import GROUPS, IN_METHOD, Choice
 from ptx.errors import ConfigError, Problem, did_you_mean
@@ -19,12 +20,15 @@ EXAMPLES = """\
 examples:
   ptx plugins                       all choices, by group
   ptx plugins dpo                   the fields of method=dpo, with defaults
+  ptx plugins new brevity --kind evaluator    write a plugin of your own
   PTX_DISABLE=wandb ptx plugins     do not load a plugin
   PTX_TRACE=1 ptx train ...         print every hook call"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
-    """List the plugins, or show the fields of one choice."""
+    """List the plugins, show the fields of one choice, or write a plugin to begin with."""
+    if arguments[:1] == ["new"]:
+        return scaffold.main(arguments[1:])
     parser = argparse.ArgumentParser(
         "ptx plugins",
         description="List the plugins and their choices, or show the fields of one choice.",
@@ -32,7 +36,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "name", nargs="?", help="a choice (dpo, gptq, bench, ...) or a plugin; default: list all"
+        "name", nargs="?", help="a choice (dpo, gptq, bench, ...) or a plugin; default: list all; or new"
     )
     name = parser.parse_args(list(arguments)).name
     host = get_host()

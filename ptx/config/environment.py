@@ -76,8 +76,16 @@ class Outside:
 
     def identity(self) -> dict[str, Any]:
         """The ingredient of the step's key: the script, the version of Python, and all distributions."""
+        return {"script": file_digest(self.script), **self.contents()}
+
+    def contents(self) -> dict[str, Any]:
+        """The version of Python there, and the version of every distribution.
+
+        Raises:
+            ConfigError: when no Python is named, none exists there, or it does not answer.
+        """
         python = self.interpreter
-        return {"script": file_digest(self.script), **_contents_of(python, _stamp(python))}
+        return _contents_of(python, _stamp(python))
 
 
 def _stamp(python: Path) -> tuple[int, ...]:

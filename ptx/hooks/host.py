@@ -15,7 +15,7 @@ import importlib.util
 import inspect
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
@@ -119,6 +119,18 @@ class Host:
                 f" {hook}"
             )
         return answer
+
+    def each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, list[Any] | Exception]]:
+        """(plugin, its answer or its error) of a collected hook, so that one error leaves out one answer."""
+        named = [(name, module) for name, module in self.manager.list_name_plugin() if module is not None]
+        for implementation in getattr(self.hook, hook).get_hookimpls():
+            others = [module for name, module in named if name != implementation.plugin_name]
+            try:
+                answers = self.manager.subset_hook_caller(hook, others)(**arguments)
+            except Exception as error:  # noqa: BLE001 (a plugin may raise anything)
+                yield implementation.plugin_name, error
+            else:
+                yield implementation.plugin_name, [one for answer in answers for one in answer]
 
     def call(self, config: Any, **arguments: Any) -> Any:
         """The result of the function that the choice of ``config`` names, called with what it accepts.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+import ptx as ptx_api
 from ptx.cli.report import find, summary
 from ptx.errors import ConfigError
 from ptx.report import load_records, make_frame
@@ -67,3 +68,24 @@ def test_plugins_add_sections_to_the_report(sweep, ptx, toy, host_with, monkeypa
     plan, *_ = sweep("name=a")
     assert ptx("report", "a")[0] == 0
     assert "Seen 2 runs" in (plan.folder / "report" / "report.html").read_text()
+
+
+def test_a_section_that_a_plugin_cannot_make_is_left_out_and_the_rest_is_written(sweep, ptx, host, desk):
+    sweep("name=a")
+
+    class Broken:
+        @ptx_api.hookimpl
+        def ptx_report(self, records, folder):
+            return [records[0].nothing]
+
+    class Sound:
+        @ptx_api.hookimpl
+        def ptx_report(self, records, folder):
+            return ["<p>seven sections</p>"]
+
+    host.manager.register(Sound(), "sound")
+    host.manager.register(Broken(), "broken")
+    code, out, _ = ptx("report", "a")
+    assert code == 0
+    assert "without the section of broken: " in out
+    assert "seven sections" in (desk / "ptx-out" / "runs" / "a" / "report" / "report.html").read_text()

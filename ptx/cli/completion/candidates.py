@@ -1,0 +1,182 @@
+"""The words that may follow typed ones: verbs, options, groups, choices, fields, runs, files."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from ptx.config import GROUPS, IN_METHOD, RunConfig
+from ptx.hooks.host import Host
+
+Candidates = Iterable[tuple[str, str]]  # a whole word, and what it is
+CONFIGURED = ("train", "compress", "eval", "export", "make", "check")  # verbs with key=value words
+RECORDS = ("report", "gate", "runs", "judge")  # verbs that name runs
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
+BOOLEANS = (("true", ""), ("false", ""))
+
+
+def candidates(host: Host, typed: Sequence[str]) -> list[tuple[str, str]]:
+    """What may stand in place of the last of ``typed``, the words behind ``ptx``."""
+    *before, current = typed or [""]
+    found: Candidates
+    if not before:
+        found = _verbs(host)
+    elif current.startswith("-"):
+        found = ((option, "") for option in _options(host, before[0]))
+    elif "=" in current:
+        found = _values(host, current)
+    elif before[0] in CONFIGURED:
+        found = _keys(host, before[1:], current)
+    elif before[0] in RECORDS:
+        found = [*_runs(), *_paths(current)]
+    elif before[0] == "plugins":
+        found = ((choice.name, choice.help) for choice in host.choices.values())
+    else:
+        found = _paths(current)
+    return list(dict.fromkeys((word, about) for word, about in found if word.startswith(current)))
+
+
+def _verbs(host: Host) -> Iterator[tuple[str, str]]:
+    from ptx.cli import VERBS
+
+    yield from ((name, about) for name, (_, about) in VERBS.items())
+    yield from ((one.name, one.help) for found in host.hook.ptx_commands() for one in found)
+
+
+def _options(host: Host, verb: str) -> list[str]:
+    """The options that a verb's help names."""
+    from ptx.cli import VERBS
+
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said), suppress(SystemExit, Exception):
+        if verb in VERBS:
+            import_module(VERBS[verb][0]).main(verb, ["--help"])
+        else:
+            commands = {one.name: one for found in host.hook.ptx_commands() for one in found}
+            commands[verb].main(["--help"])
+    return sorted(set(OPTION.findall(said.getvalue())))
+
+
+def _keys(host: Host, before: Sequence[str], current: str) -> Iterator[tuple[str, str]]:
+    """Groups and fields, each with its ``=``; below a group the fields of what was chosen for it."""
+    group, dot, rest = current.partition(".")
+    if not dot:
+        yield from ((f"{name}=", _about_group(name)) for name in GROUPS)
+        for field in dataclasses.fields(RunConfig):
+            if field.name not in GROUPS:
+                yield f"{field.name}=", str(field.metadata.get("help", ""))
+        chosen = [word.partition("=")[0] for word in before if "=" in word]
+        yield from ((f"{name}.", "settings") for name in dict.fromkeys(chosen) if name in GROUPS)
+    elif group in GROUPS and GROUPS[group][1]:  # a group of several: eval.bench.limit
+        for name in host.names(group):
+            if rest.startswith(f"{name}."):
+                yield from _fields(host, group, [name], f"{group}.{name}.")
+            elif not _chosen(before, group) or name in _chosen(before, group):
+                yield f"{group}.{name}.", host.choices[group, name].help
+    elif group == "method" and (inner := rest.partition(".")[0]) in IN_METHOD and "." in rest:
+        yield from _fields(host, inner, _chosen(before, inner), f"method.{inner}.")
+    elif group in GROUPS:
+        yield from _fields(host, group, _chosen(before, group), f"{group}.")
+
+
+def _fields(host: Host, group: str, names: Sequence[str], prefix: str) -> Iterator[tuple[str, str]]:
+    """The fields of some choices of a group; of all, where none is named."""
+    for name in names or host.names(group):
+        if (group, name) in host.choices:
+            for field in dataclasses.fields(host.choices[group, name].config_type):
+                word = f"{prefix}{field.name}"
+                yield (
+                    f"{word}." if field.name in IN_METHOD else f"{word}=",
+                    str(field.metadata.get("help", "")),
+                )
+
+
+def _chosen(words: Sequence[str], group: str) -> list[str]:
+    """The names that typed words choose for a group: ``eval=[bench,latency]`` gives two."""
+    values = [word.partition("=")[2] for word in words if word.startswith(f"{group}=")]
+    return [name for value in values for name in re.split(r"[\[\],]+", value) if name]
+
+
+def _values(host: Host, current: str) -> Iterator[tuple[str, str]]:
+    """Values of a group, a field or a path, behind what is typed of it already."""
+    key, _, value = current.partition("=")
+    if key in GROUPS or key == "recipe":
+        done = current[: max(current.rfind(mark) for mark in "=,[") + 1]
+        if value.startswith(("./", "../", "/", "~")):
+            yield from _paths(value, f"{key}=")
+        elif key in GROUPS and GROUPS[key][1] and not value:
+            yield from ((f"{key}=[{name}]", about) for name, about in _choices(host, key))
+        else:
+            yield from ((f"{done}{name}", about) for name, about in _choices(host, key))
+    elif default := _default(host, key):
+        yield from ((f"{key}={text}", about) for text, about in default)
+    if value.startswith(("./", "../", "/", "~")) and key not in GROUPS:
+        yield from _paths(value, f"{key}=")
+
+
+def _choices(host: Host, group: str) -> list[tuple[str, str]]:
+    """The choices of plugins, then the presets."""
+    named = {name: host.choices[group, name].help for name in host.names(group)}
+    return [*named.items(), *((name, "preset") for name in _presets(host, group) if name not in named)]
+
+
+def _presets(host: Host, group: str) -> list[str]:
+    """The YAML files of a group. Hydra would find them too, but takes half a second until it is ready."""
+    places = ["conf", *(place for found in host.hook.ptx_searchpath() for place in found), "pkg://ptx.conf"]
+    found = []
+    for place in places:
+        package = place.removeprefix("pkg://")
+        with suppress(OSError, ImportError):
+            folder = files(package) if package != place else Path(place)
+            found += [file.name for file in (folder / group).iterdir() if file.name.endswith(".yaml")]
+    return sorted({name.removesuffix(".yaml") for name in found})
+
+
+def _default(host: Host, key: str) -> list[tuple[str, str]]:
+    """The values that a field suggests: both of a truth value, else its default."""
+    *path, last = key.split(".")
+    for field in dataclasses.fields(RunConfig) if not path else _declared(host, path):
+        if field.name == last:
+            if isinstance(field.default, bool):
+                return list(BOOLEANS)
+            held = field.default is not dataclasses.MISSING and field.default not in (None, "")
+            return [(str(field.default), "default")] if held else []
+    return []
+
+
+def _declared(host: Host, path: Sequence[str]) -> Iterator[dataclasses.Field[Any]]:
+    """The fields that may stand below ``method``, ``method.lora``, ``eval.bench``, ..."""
+    group = path[1] if len(path) == 2 and path[1] in IN_METHOD else path[0]
+    many = group in GROUPS and GROUPS[group][1]
+    names = [path[1]] if many and len(path) == 2 else host.names(group)
+    for name in names:
+        if (group, name) in host.choices:
+            yield from dataclasses.fields(host.choices[group, name].config_type)
+
+
+def _about_group(name: str) -> str:
+    return (GROUPS[name][0].__doc__ or "").strip().splitlines()[0]
+
+
+def _runs() -> list[tuple[str, str]]:
+    """The runs and sweeps below the usual output folder, the newest first."""
+    folders = [folder for folder in Path("ptx-out/runs").glob("*") if folder.is_dir()]
+    return [(folder.name, "run") for folder in sorted(folders, key=lambda one: -one.stat().st_mtime)]
+
+
+def _paths(typed: str, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Files and folders whose path begins with ``typed``; a folder ends with a slash."""
+    head, slash, start = typed.rpartition("/")
+    place = Path(f"{head}{slash}").expanduser() if slash else Path()
+    with suppress(OSError):
+        for entry in sorted(place.iterdir()):
+            if entry.name.startswith(start) and (start or not entry.name.startswith(".")):
+                end = "/" if entry.is_dir() else ""
+                yield f"{prefix}{head}{slash}{entry.name}{end}", "folder" if end else "file"

@@ -1,0 +1,56 @@
+"""The plugins: which are loaded, which are broken, and which choices lack a library or an environment."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+
+from ptx.cli.doctor.distributions import extra_with
+from ptx.cli.doctor.environments import requirements_of
+from ptx.cli.doctor.line import Line
+from ptx.config import Choice
+from ptx.hooks.host import DISABLED, LOCAL, PTXFILE, Host
+from ptx.machine import installed_version
+
+CONFIGURATIONS = "conf"  # a folder of the user's own
+
+
+def look(host: Host) -> list[Line]:
+    """How many are loaded, what is broken, and what each choice lacks."""
+    loaded = [plugin for plugin in host.plugins if not plugin.error]
+    lines = [Line("loaded", f"{len(loaded)} plugins, {len(host.choices)} choices")]
+    for plugin in host.broken:
+        off = plugin.error == DISABLED
+        fix = "" if off else f"mend it, or leave it out: PTX_DISABLE={plugin.name}"
+        lines.append(Line(plugin.name, f"not loaded: {plugin.error}", "note" if off else "wrong", fix))
+    return [*lines, *_missing(host), *_local(host)]
+
+
+def _missing(host: Host) -> list[Line]:
+    """One line for each thing that pip can add, with the choices that wait for it."""
+    waiting: dict[str, list[str]] = defaultdict(list)
+    elsewhere = requirements_of(host)
+    for choice in host.choices.values():
+        if _typed(choice) in elsewhere:  # its libraries lie in an environment of their own
+            continue
+        absent = [name for name in choice.libraries if not installed_version(name)]
+        for wanted in dict.fromkeys(map(extra_with, absent)):
+            waiting[wanted].append(_typed(choice))
+    return [
+        Line(", ".join(names), f"needs {wanted}", "note", f"pip install '{wanted}'")
+        for wanted, names in waiting.items()
+    ]
+
+
+def _typed(choice: Choice) -> str:
+    return f"{choice.group}={choice.name}"
+
+
+def _local(host: Host) -> list[Line]:
+    """What the working folder brings: code and configurations that shadow packaged ones."""
+    lines = []
+    if any(plugin.name == LOCAL and not plugin.error for plugin in host.plugins):
+        lines.append(Line(PTXFILE, "of this folder is loaded", "fine", f"PTX_DISABLE={LOCAL} leaves it out"))
+    if Path(CONFIGURATIONS).is_dir():
+        lines.append(Line(f"./{CONFIGURATIONS}", "of this folder is searched for presets first"))
+    return lines
