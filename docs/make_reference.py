@@ -63,6 +63,7 @@ ABOUT = {
     "lora": "Low-rank adapters. The choice is kept in `method.lora`.",
     "qat": "Quantisation-aware training. The choice is kept in `method.qat`.",
     "speed": "What a training may do to be fast. The choice is kept in `method.speed`.",
+    "make": "Steps that make data: a later step learns from it. The model stays as it is.",
     "compress": "Steps that make a model smaller. They run after the training, in the order of the list.",
     "runtime": "What serves the model while it is measured.",
     "decode": "How one answer is made of several generations (test-time compute).",
@@ -337,7 +338,7 @@ def recipe_part(name: str, comment: str, content: dict[str, Any]) -> list[str]:
     """The section of one recipe; one with ``rounds`` repeats the steps of ``each``."""
     rows = []
     for step, settings in content.get("steps", content.get("each", {})).items():
-        kind = "method" if "method" in settings else "compress"
+        kind = next(kind for kind in ("method", "compress", "make") if kind in settings)
         rest = {key: value for key, value in settings.items() if key != kind}
         rows.append((f"`{step}`", f"`{kind}={settings[kind]}`", f"`{shown(rest)}`" if rest else ""))
     repeated = []

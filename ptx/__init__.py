@@ -13,6 +13,7 @@ from ptx.config import (
     Decode,
     Evaluator,
     Lora,
+    Maker,
     Method,
     Model,
     Promise,
@@ -39,7 +40,7 @@ from ptx.errors import (
 from ptx.hooks.hookspecs import hookimpl
 from ptx.hooks.host import get_host
 from ptx.hooks.run import LanguageModel, Run
-from ptx.records import Better, Evaluation, Metric, ModelRef, Score
+from ptx.records import Better, DataRef, Evaluation, Metric, ModelRef, Score
 
 __version__ = "0.1.0"
 
@@ -51,12 +52,14 @@ __all__ = [
     "Compressor",
     "ConfigError",
     "Data",
+    "DataRef",
     "DataSet",
     "Decode",
     "Evaluation",
     "Evaluator",
     "LanguageModel",
     "Lora",
+    "Maker",
     "Method",
     "Metric",
     "Model",

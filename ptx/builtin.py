@@ -17,6 +17,7 @@ from ptx.config import (
     Evaluator,
     Exact,
     Lora,
+    Maker,
     Method,
     Model,
     Part,
@@ -31,7 +32,7 @@ from ptx.errors import Problem
 from ptx.execute import launchers
 from ptx.hooks.hookspecs import hookimpl
 from ptx.hooks.run import Run
-from ptx.records import Evaluation, ModelRef
+from ptx.records import DataRef, Evaluation, ModelRef
 
 
 @dataclass
@@ -98,6 +99,13 @@ def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSe
 
 
 @hookimpl(tryfirst=True)
+def ptx_make(run: Run, maker: Maker, model: ModelRef, data: DataSet | None) -> DataRef | None:
+    """Make data in another environment, where the maker says so."""
+    made = _outside(run, "make", maker, model, data)
+    return None if made is None else DataRef(made.path, made.digest)
+
+
+@hookimpl(tryfirst=True)
 def ptx_export(run: Run, runtime: Runtime, model: ModelRef) -> ModelRef | None:
     """Export in another environment, where the runtime says so; a wrapper of its plugin may check it."""
     return _outside(run, "export", runtime, model, None)
@@ -123,6 +131,13 @@ def call_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> Mode
 def call_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
     """Call the function that a compressor's choice names."""
     made: ModelRef | None = run.host.call(compressor, run=run, compressor=compressor, model=model, data=data)
+    return made
+
+
+@hookimpl(trylast=True, specname="ptx_make")
+def call_make(run: Run, maker: Maker, model: ModelRef, data: DataSet | None) -> DataRef | None:
+    """Call the function that a maker's choice names."""
+    made: DataRef | None = run.host.call(maker, run=run, maker=maker, model=model, data=data)
     return made
 
 

@@ -13,11 +13,12 @@ Readers (reports, ``ptx runs``) use these files and nothing else.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
-from ptx.files import files_of, folder_digest
+from ptx.files import files_of, folder_digest, write_rows
 
 SCHEMA = 1
 Better = Literal["higher", "lower"]
@@ -85,6 +86,33 @@ class Score(float):
 
 
 @dataclass(frozen=True)
+class DataRef:
+    """A reference to a folder of data that a step has made: one file ``SHAPE.jsonl`` for each shape."""
+
+    path: Path
+    digest: str = ""
+    kind: ClassVar[str] = "data"
+
+    @classmethod
+    def of(cls, path: Path) -> DataRef:
+        """The reference to an existing folder, with the digest of its files."""
+        return cls(path, folder_digest(path))
+
+    @classmethod
+    def write(cls, folder: Path, rows: Mapping[str, Iterable[Mapping[str, Any]]]) -> DataRef:
+        """Write the rows of each shape into ``folder``, which is new, and return the reference to it."""
+        folder.mkdir(parents=True)
+        for shape, made in rows.items():
+            write_rows(folder / f"{shape}.jsonl", made)
+        return cls.of(folder)
+
+    @property
+    def bytes(self) -> int:
+        """The size of all files in the folder."""
+        return sum(file.stat().st_size for file in files_of(self.path))
+
+
+@dataclass(frozen=True)
 class ModelRef:
     """A reference to a model folder, as steps pass it on."""
 
@@ -101,3 +129,10 @@ class ModelRef:
     def bytes(self) -> int:
         """The size of all files in the folder."""
         return sum(file.stat().st_size for file in files_of(self.path))
+
+
+def reference(path: Path, digest: str, kind: str) -> ModelRef | DataRef:
+    """The reference to what a step has made, from its recorded kind."""
+    if kind == DataRef.kind:
+        return DataRef(path, digest)
+    return ModelRef(path, digest, kind)  # type: ignore[arg-type]

@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from ptx import Compressor, SettingError, setting
+from ptx.lm.training.memory import Passes
 from ptx.lm.training.method import TrlMethod, above, at_least, one_of
+from ptx.models.memory import Workload
 
 DIVERGENCES = ("forward_kl", "reverse_kl", "jsd")
 COLDEST = 0.5  # ptx_distill.topk.COLDEST, which needs torch
@@ -78,7 +80,7 @@ def name_before_compression(before: Mapping[str, Any]) -> str:
 
     It is the step's own input where nothing was compressed.
     """
-    names = list(before)
+    names = [name for name, step in before.items() if step.makes == "model"]
     first = next((place for place, name in enumerate(names) if isinstance(before[name], Compressor)), None)
     if first is None:
         return "input"
@@ -157,6 +159,11 @@ class Distill(Taught):
     def reads_tokens(self) -> bool:
         """Whether any loss but that of the data counts."""
         return bool(self.logits_weight or self.needs_states)
+
+    @override
+    def passes(self, work: Workload) -> Passes:
+        """An example whose logits are there as a whole: the model's, in float32, softmax, gradients."""
+        return Passes(self.length(work), logits=4)
 
     @property
     def needs_states(self) -> bool:

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from ptx import ModelRef
 from ptx.lm.load import load_tokenizer
+from ptx.lm.serving.decoding import Generated
 from ptx.machine import peak_bytes
 from ptx_vllm import Vllm
 from ptx_vllm.model import Rows, TokenScores, VllmLanguageModel, adapters_of, arguments, chosen
@@ -34,7 +35,9 @@ class Offline(VllmLanguageModel):
     @override
     def texts(self, rows: Rows, wanted: Sequence[dict[str, Any]]) -> list[str]:
         return [
-            str(answer.outputs[0].text) for answer in self._ask(rows, [self.params(**one) for one in wanted])
+            Generated(one.text, len(one.token_ids), finished=one.finish_reason == "stop")
+            for answer in self._ask(rows, [self.params(**one) for one in wanted])
+            for one in answer.outputs[:1]
         ]
 
     @override

@@ -28,6 +28,7 @@ from typing_extensions import override
 
 from ptx import ModelRef, Outside, StepError
 from ptx.lm.load import load_tokenizer
+from ptx.lm.serving.decoding import Generated
 from ptx.machine import peak_bytes
 from ptx_vllm import Vllm
 from ptx_vllm.model import Rows, TokenScores, VllmLanguageModel, adapters_of, arguments, chosen
@@ -104,7 +105,13 @@ class Server(VllmLanguageModel):
     def texts(self, rows: Rows, wanted: Sequence[dict[str, Any]]) -> list[str]:
         """Return the continuation of each of ``rows``; many requests run at once."""
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
-            return list(pool.map(lambda row, one: str(self._ask(row, **one)["text"]), rows, wanted))
+            found = pool.map(lambda row, one: self._ask(row, **one), rows, wanted)
+            return [self._generated(answer) for answer in found]
+
+    def _generated(self, answer: dict[str, Any]) -> Generated:
+        """The text of an answer; the server does not count its tokens, so they are counted here."""
+        tokens = len(self.tokenizer(answer["text"], add_special_tokens=False)["input_ids"])
+        return Generated(answer["text"], tokens, finished=answer.get("finish_reason") == "stop")
 
     @override
     def token_scores(self, rows: Rows, likeliest: int) -> Iterator[TokenScores]:

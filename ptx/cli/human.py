@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -69,3 +70,11 @@ def _parse(text: str, units: dict[str, int], wanted: str) -> float:
     if found is None or found[2] not in units:
         raise argparse.ArgumentTypeError(f"{text!r} is not {wanted}")
     return float(found[1]) * units[found[2]]
+
+
+def numbers_of(metrics: Any) -> list[tuple[str, float]]:
+    """Return the numbers that a step has logged last, without its estimate of the time that remains."""
+    found = metrics.items() if isinstance(metrics, dict) else ()
+    return [
+        (name, value) for name, value in found if isinstance(value, int | float) and name != "eta_seconds"
+    ]

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ptx.cli.human import print_table, size_text
+from ptx.cli.human import numbers_of, print_table, size_text
 from ptx.cli.keys import KEY_LENGTH, differences, find_runs
 from ptx.cli.report import find, summary
 from ptx.cli.tail import tail
@@ -160,19 +160,12 @@ def _show_work(record: Record) -> None:
             result = done.get(part.get("key"), {})
             how = {True: "from the store", False: "made by this run", None: "not done"}[result.get("shared")]
             size = size_text(result["bytes"]) if "bytes" in result else ""
-            values = "  ".join(f"{name} {value:.4g}" for name, value in _numbers(result.get("metrics")))
+            values = "  ".join(f"{name} {value:.4g}" for name, value in numbers_of(result.get("metrics")))
             seconds = f"{result['seconds']:.1f}" if "seconds" in result else ""
             rows.append(
                 [str(part.get("name")), str(part.get("key"))[:KEY_LENGTH], how, seconds, size, values]
             )
     print_table(["step", "key", "how", "seconds", "size", "last values"], rows)
-
-
-def _numbers(metrics: Any) -> list[tuple[str, float]]:
-    found = metrics.items() if isinstance(metrics, dict) else ()
-    return [
-        (name, value) for name, value in found if isinstance(value, int | float) and name != "eta_seconds"
-    ]
 
 
 def _diff(before: Record, after: Record) -> None:

@@ -1,20 +1,23 @@
-"""``ptx train``, ``ptx compress`` and ``ptx eval``: compose, plan, run, report."""
+"""``ptx train``, ``ptx make``, ``ptx compress`` and ``ptx eval``: compose, plan, run, report."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 from ptx.cli.console import Terminal
+from ptx.cli.human import numbers_of
 from ptx.compose.jobs import Job, compose_jobs
 from ptx.config import RunConfig
 from ptx.errors import ConfigError, Problem
 from ptx.execute.sweep import Outcome, run_sweep, sweep_lock, write_step_counts
+from ptx.files import read_json
 from ptx.hooks.host import Host, get_host
+from ptx.plan.forecast import Forecast
 from ptx.plan.plan import SweepPlan, command_line
 
 DESCRIPTIONS = {
@@ -22,12 +25,14 @@ DESCRIPTIONS = {
         "Train a model, then compress and evaluate it.\n`ptx plugins` lists the choices of each group, and"
         " `ptx plugins NAME` the fields of a choice."
     ),
+    "make": "Make a dataset with a model: sample, judge, rewrite or select; nothing is trained.",
     "compress": "Compress a model and evaluate the result; nothing is trained.",
     "eval": "Evaluate a model; nothing is trained or compressed.",
 }
 
 WORDS = {
     "train": "choices and fields: method=dpo method.beta=0.2 model=./folder data=./file.jsonl seed=1",
+    "make": "choices and fields: make=sample make.n=8 model=./folder data=./prompts.jsonl",
     "compress": "choices and fields: model=./folder data=./file.jsonl compress=[gptq] compress.gptq.bits=4",
     "eval": "choices and fields: model=./folder eval=[bench,latency] runtime=onnx",
 }
@@ -41,6 +46,13 @@ examples:
   ptx train -m method=sft,dpo,kto,grpo 'compress=[],[sparsegpt]' eval=[bench,latency]
   ptx train -m method=dpo method.beta=0.05,0.1,0.5 'seed=range(0,3)'
   ptx train method=sft --dry-run""",
+    "make": """\
+examples:
+  ptx make make=sample make.keep=pairs model=./my-folder data=./prompts.jsonl
+  ptx make make=sample make.n=1 make.temperature=0 make.scorer=null model=./teacher data=./prompts.jsonl
+  ptx make make=select make.by=length data=./my.jsonl
+  ptx check data=ptx-out/runs/SWEEP/RUN/sample      look at what was made
+  ptx train method=dpo data=ptx-out/runs/SWEEP/RUN/sample""",
     "compress": """\
 examples:
   ptx compress model=./my-folder data=./calibration.jsonl 'compress=[gptq]'
@@ -128,15 +140,19 @@ def check_recipe(verb: str, jobs: Sequence[Job]) -> None:
                     "ptx train needs a method or a recipe", "method=sft, or use `ptx compress` or `ptx eval`"
                 )
             )
+        if verb == "make" and config.make is None:
+            problems.append(Problem("ptx make needs a maker", "make=sample"))
+        if verb not in ("make", "train") and config.make is not None:
+            problems.append(Problem(f"ptx {verb} makes no data, but make= is given", "use `ptx make`"))
         if verb != "train" and (config.method is not None or config.recipe):
             problems.append(
                 Problem(f"ptx {verb} trains nothing, but a method or recipe is given", "use `ptx train`")
             )
         if verb == "compress" and not config.compress:
             problems.append(Problem("ptx compress needs a compressor", "compress=[gptq]"))
-        if verb == "eval" and config.compress:
+        if verb in ("eval", "make") and config.compress:
             problems.append(
-                Problem("ptx eval compresses nothing, but compress= is given", "use `ptx compress`")
+                Problem(f"ptx {verb} compresses nothing, but compress= is given", "use `ptx compress`")
             )
         if config.launch is not None and config.launch.kinds and verb not in config.launch.kinds:
             problems.append(
@@ -179,6 +195,9 @@ def _run(
     for note in plan.notes:
         terminal.say(note)
     terminal.say(describe(plan))
+    forecast = Forecast(plan, host)
+    for line in forecast.lines():
+        terminal.say(line)
     if options.dry_run:
         for run in plan.runs:
             chain = " → ".join([str(run.model.path.name), *(step.name for step in run.steps)])
@@ -187,23 +206,26 @@ def _run(
             )
         return 0
     with sweep_lock(plan, terminal):
-        outcome = _run_plan(host, plan, jobs[0].config, terminal, options)
+        outcome = _run_plan(forecast, jobs[0].config, terminal, options)
         return _conclude(plan, outcome, terminal)
 
 
 def _run_plan(
-    host: Host, plan: SweepPlan, config: RunConfig, terminal: Terminal, options: argparse.Namespace
+    forecast: Forecast, config: RunConfig, terminal: Terminal, options: argparse.Namespace
 ) -> Outcome:
     """Execute the runs in this process, in workers or on a cluster, and show the state of a sweep."""
     from ptx.cli.board import Board
     from ptx.execute.cluster import run_on_cluster
     from ptx.execute.pool import run_in_workers
 
+    plan, host = forecast.plan, forecast.host
     manner = {"fail_fast": options.fail_fast, "retry_failed": options.retry_failed or not plan.is_sweep}
     with ExitStack() as shown:
         if plan.is_sweep:
             parallel = None if config.cluster is not None else max(config.workers, 1)
-            shown.enter_context(terminal.watching(Board(plan, parallel, retry_failed=manner["retry_failed"])))
+            seconds = {key: found.seconds for key, found in forecast.expected.items() if found}
+            board = Board(plan, parallel, retry_failed=manner["retry_failed"], expected=seconds)
+            shown.enter_context(terminal.watching(board))
         if config.cluster is not None:
             return run_on_cluster(plan, host, terminal, config, **manner)
         if config.workers:
@@ -241,7 +263,19 @@ def _conclude(plan: SweepPlan, outcome: Outcome, terminal: Terminal) -> int:
         f" {counts['steps_shared']} shared; evaluations: {counts['evaluations_asked']} asked for,"
         f" {counts['evaluations_ran']} ran, {counts['evaluations_shared']} shared"
     )
+    for line in made_by(plan):
+        terminal.say(line)
     return finish(plan.folder, terminal, failed=failed)
+
+
+def made_by(plan: SweepPlan) -> Iterator[str]:
+    """A line for each dataset that the runs have made: where it is, and its numbers."""
+    for folder in [plan.folder / run.id for run in plan.runs]:
+        result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
+        for step in result.get("steps") or []:
+            if step["kind"] == "make":
+                numbers = "  ".join(f"{name} {value:.4g}" for name, value in numbers_of(step["metrics"]))
+                yield f"data     {folder / step['name']}\n         {numbers}"
 
 
 def finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:

@@ -1,6 +1,6 @@
 """Recipes: YAML that names steps in order, composed to typed values as ``method=`` and ``compress=`` are.
 
-A step is a mapping with its choice (or a preset) under ``method`` or ``compress`` and its fields beside it::
+A step is a mapping with its choice (or a preset) under ``method``, ``compress`` or ``make`` and its fields::
 
     why: one sentence
     steps:
@@ -8,9 +8,12 @@ A step is a mapping with its choice (or a preset) under ``method`` or ``compress
       prune: {compress: sparsegpt, sparsity: 0.5}
       heal: {method: sft, max_steps: 60, lora: {r: 8}}
       safety: {method: sft, data: safety}             # learns from that shape of the data family
+      best: {make: sample, keep: pairs}               # makes data; the model stays as it is
+      dpo: {method: dpo, data: best}                  # learns from what the step best has made
       round: {method: sft, qat: {rtn: {bits: 4}}}     # or, with the defaults of rtn, qat: rtn
 
-``rounds: n`` with ``each:`` repeats steps (``prune_1 heal_1 prune_2 ...``) before those of ``steps``.
+``rounds: n`` with ``each:`` repeats steps (``prune_1 heal_1 prune_2 ...``) before those of ``steps``. There
+``data: best`` is the data of the same round, or of the latest one before.
 ``ramp: {prune: {sparsity: 0.6}}`` raises a field over the rounds from 0 to its target, by the cubic schedule
 of Zhu & Gupta 2017 (eq. 1).
 """
@@ -32,13 +35,14 @@ from ptx.hooks.host import Host
 
 FIELDS = ("why", "steps", "rounds", "each", "ramp")
 MOST_ROUNDS = 1_000
-KINDS = ("method", "compress")
+KINDS = ("method", "compress", "make")
 
 
 def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem], list[str]]:
     """The recipe with typed steps, its problems, and the dotted names of the fields that it sets.
 
-    The typed recipe has ``steps``, and ``data``: the shape of the data that a step asks for, by step.
+    The typed recipe has ``steps``, and ``data``: the shape of the data that a step asks for, or the earlier
+    step that makes it, by step.
     """
     raw = OmegaConf.to_container(recipe, resolve=True)
     assert isinstance(raw, dict)
@@ -53,8 +57,8 @@ def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem], l
     if not steps:
         problems.append(Problem("the recipe has no steps", "steps: {sft: {method: sft}}"))
     typed = OmegaConf.create({"why": raw.get("why", ""), "steps": {}, "data": {}})
-    for name, step in steps.items():
-        problems += _add(host, typed, name, dict(step) if isinstance(step, dict) else {})
+    for name, step in _with_sources(steps).items():
+        problems += _add(host, typed, name, step)
     fields = [
         f"recipe.steps.{name}.{field}"
         for name, step in steps.items()
@@ -62,6 +66,20 @@ def expand(host: Host, recipe: DictConfig) -> tuple[DictConfig, list[Problem], l
         for field in step
     ]
     return typed, problems, fields
+
+
+def _with_sources(steps: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The steps, with ``data: NAME`` of a step that is repeated as the latest of its rounds (``NAME_2``)."""
+    found: dict[str, dict[str, Any]] = {}
+    makers: dict[str, str] = {}  # name -> the latest step of that name that makes data
+    for name, step in steps.items():
+        found[name] = dict(step) if isinstance(step, dict) else {}
+        if (wanted := str(found[name].get("data"))) in makers:
+            found[name]["data"] = makers[wanted]
+        if "make" in found[name]:
+            stem, _, turn = str(name).rpartition("_")
+            makers |= {name: name} | ({stem: name} if turn.isdigit() else {})
+    return found
 
 
 def _wrong_fields(raw: dict[Any, Any]) -> list[Problem]:

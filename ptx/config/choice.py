@@ -20,9 +20,9 @@ class Choice:
     are used where nothing was typed, and shown.
 
     ``calls`` names the function that does the work, ``"package.module:function"``, for a method, a
-    compressor, an evaluator or a scorer. It is imported when a step of this choice runs, and called with
-    those arguments of the hook (``ptx_train``, ``ptx_compress``, ``ptx_evaluate``, ``ptx_score``) that it
-    declares. A plugin that implements the hook itself leaves it empty.
+    compressor, a maker, an evaluator or a scorer. It is imported when a step of this choice runs, and called
+    with those arguments of the hook (``ptx_train``, ``ptx_compress``, ``ptx_make``, ``ptx_evaluate``,
+    ``ptx_score``) that it declares. A plugin that implements the hook itself leaves it empty.
     """
 
     group: str

@@ -18,7 +18,10 @@ from ptx.config.speed import Speed
 from ptx.errors import Problem, must_be_at_least
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from ptx.config.run import RunConfig
+    from ptx.models.memory import Amount, Memory, Workload
 
 
 @dataclass
@@ -62,6 +65,8 @@ class Part:
 
     needs: ClassVar[tuple[str, ...]] = ()
     reads: ClassVar[tuple[str, ...]] = ()
+    #: what a step makes; the steps after it start from a ``model``, anything else stands beside the line
+    makes: ClassVar[str] = "model"
 
     def inputs(self) -> list[Path]:
         """Files and folders, in addition to data and model, whose content decides the result."""
@@ -82,6 +87,29 @@ class Part:
 
     def outside(self) -> Outside | None:
         """The environment that the step runs in (:class:`ptx.Outside`); None: this one."""
+        return None
+
+    def memory(self, work: Workload) -> Memory | None:
+        """The peak memory of a step, forecast from sizes alone; None: nobody knows.
+
+        It is called for every step of a plan, so it imports no library.
+        """
+        return None
+
+    def fitted(self, work: Workload, free: float, ranks: int = 1) -> Self:
+        """The part with those settings filled in that follow from the memory that is free when it starts."""
+        return self
+
+    def amount(self, work: Workload) -> Amount | None:
+        """How much a step does, so that its time follows from that of others; None: only from equal ones."""
+        return None
+
+    def saves_memory(self, work: Workload) -> list[str]:
+        """What to type for less memory, the mildest first."""
+        return []
+
+    def smaller(self) -> Self | None:
+        """The part as it does the same with less memory, after that was full; None: it cannot."""
         return None
 
 
@@ -147,6 +175,32 @@ class Compressor(Part):
     def promise(self) -> Promise:
         """The properties that the result must have."""
         return Promise()
+
+
+@dataclass
+class Maker(Part):
+    """A step that makes data (``make=``): samples, judges, rewrites or selects. The model stays as it came.
+
+    A later step learns from it (``data: NAME`` in a recipe). What is made is opened and checked like a file
+    of the user. A maker without ``needs`` reads no data.
+    """
+
+    makes: ClassVar[str] = "data"
+
+    def gives(self, reads: str) -> tuple[str, ...]:
+        """The shapes of what it makes, known before it is made.
+
+        ``reads`` is the shape that it reads; empty for a maker that reads no data.
+        """
+        return (reads,)
+
+    def opens_model(self) -> bool:
+        """Whether the result depends on a model; then the model and its runtime are in the key."""
+        return True
+
+    def resolved(self, config: RunConfig) -> Maker:
+        """The maker with the settings that follow from the rest of the run, before its key is made."""
+        return self
 
 
 @dataclass
@@ -220,6 +274,7 @@ class Scorer(Part):
     """
 
     bounds: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
+    reads_turns: ClassVar[bool] = False
 
     def comparing(self) -> Scorer | None:
         """The same judge for comparisons: 1 where the completion beats the reference, 0.5 for a tie, else 0.
@@ -265,7 +320,6 @@ class Launch:
 @dataclass
 class Cluster:
     """The cluster that executes the runs of a sweep (``cluster=``); without one, this machine."""
-    reads_turns: ClassVar[bool] = False
 
     def problems(self, config: RunConfig) -> list[Problem]:
         """The problems of a run on this cluster, found before anything is submitted."""
@@ -281,6 +335,7 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "qat": (QAT, False),
     "speed": (Speed, False),
     "compress": (Compressor, True),
+    "make": (Maker, False),
     "runtime": (Runtime, False),
     "decode": (Decode, False),
     "eval": (Evaluator, True),

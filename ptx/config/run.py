@@ -16,6 +16,7 @@ class RunConfig:
     model: Any = None
     data: Any = None
     recipe: Any = None
+    make: Any = None
     method: Any = None
     compress: dict[str, Any] = field(default_factory=dict)
     runtime: Any = None
@@ -31,6 +32,9 @@ class RunConfig:
     threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)
     workers: int = setting(
         0, "worker processes that execute the runs; 0: this process executes them", identity=False
+    )
+    price_per_hour: float = setting(
+        0.0, "what an hour of this machine costs, for the forecast of the plan's cost", identity=False
     )
     baseline: bool = setting(
         True, "also evaluate the original model, as the row that all others are compared with", identity=False
@@ -62,11 +66,21 @@ class RunConfig:
     def chain(self) -> dict[str, Any]:
         """The training and compression steps by name, in order.
 
-        They are those of the recipe, or those of ``method=`` and ``compress=``.
+        They are those of the recipe, or those of ``make=``, ``method=`` and ``compress=``.
         """
         if self.recipe:
             return dict(self.recipe["steps"])
-        return ({"method": self.method} if self.method is not None else {}) | dict(self.compress)
+        single = {"make": self.make, "method": self.method}
+        return {name: step for name, step in single.items() if step is not None} | dict(self.compress)
+
+    def data_of(self, name: str) -> str:
+        """What the step ``name`` learns from: a shape of the run's data, or an earlier step that makes data.
+
+        Empty: the run's data. In a recipe a step says so (``data: NAME``); a method learns from ``make=``.
+        """
+        if self.recipe:
+            return str(self.recipe["data"].get(name) or "")
+        return "make" if name == "method" and self.make is not None else ""
 
 
 #: fields that say where and how a run is executed and shown, and change nothing in its result

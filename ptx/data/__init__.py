@@ -6,6 +6,7 @@ Imports no ML library (pyarrow only for parquet).
 from ptx.data.check import check
 from ptx.data.dataset import DataSet
 from ptx.data.opening import open_data
+from ptx.data.promised import Promised
 from ptx.data.shapes import COLUMNS, SHAPES
 
-__all__ = ["COLUMNS", "SHAPES", "DataSet", "check", "open_data"]
+__all__ = ["COLUMNS", "SHAPES", "DataSet", "Promised", "check", "open_data"]

@@ -174,6 +174,10 @@ class DataSet:
         """
         return str(self.once("digest", shape, lambda: digest_of(self.rows(shape))))
 
+    def ingredient(self, shape: str) -> dict[str, str]:
+        """What stands for the rows in the key of a step that reads them."""
+        return {"shape": shape, "digest": self.digest(shape)}
+
     def describe(self, shape: str) -> str:
         """A sentence on how the rows of ``shape`` are made."""
         return str(

@@ -74,6 +74,9 @@ def _is_data(file: Path) -> bool:
 
 
 def _nearby(path: Path) -> str:
+    if path.is_symlink():
+        gone = f"it points to {path.readlink()}, which was deleted"
+        return f"{gone}; the command of the run ({path.parent / 'run.json'}) makes it again"
     if not path.parent.is_dir():
         return f"the folder {path.parent} does not exist either; type data=./FILE.jsonl"
     beside = [file.name for file in sorted(path.parent.iterdir()) if _is_data(file)][:8]

@@ -22,7 +22,7 @@ from typing import Any
 from typing_extensions import override
 
 from ptx.config import RunConfig
-from ptx.data import DataSet
+from ptx.data import DataSet, open_data
 from ptx.errors import StepError
 from ptx.execute.process import POLL
 from ptx.execute.steps import transform
@@ -31,7 +31,7 @@ from ptx.hooks.host import Host, get_host
 from ptx.hooks.run import Run
 from ptx.plan.inputs import open_choice
 from ptx.plan.serialize import thaw
-from ptx.records import ModelRef
+from ptx.records import DataRef, ModelRef
 from ptx.store.store import Identity, Store
 
 
@@ -119,12 +119,12 @@ def _leave_with_parent() -> None:
     os._exit(1)  # a rank may be inside a collective that never returns: no clean-up that could wait for it
 
 
-def run_step(host: Host, spec: dict[str, Any], messages: Path | None) -> ModelRef:
+def run_step(host: Host, spec: dict[str, Any], messages: Path | None) -> ModelRef | DataRef:
     """Run the step that ``spec`` names; returns the model that it makes."""
     record = Path(spec["record"])
     frozen = read_json(record / "run.json")
     config = thaw(frozen["config"], host)
-    step, data = step_and_data(host, frozen, config, spec["step"])
+    step, data = step_and_data(host, frozen, config, spec["step"], spec["made"])
     folder, checkpoints = Path(spec["folder"]), Path(spec["checkpoints"])
     run = RelayedRun(
         config,
@@ -133,7 +133,7 @@ def run_step(host: Host, spec: dict[str, Any], messages: Path | None) -> ModelRe
         folder,
         folder / "events.jsonl",
         checkpoints,
-        config.seed,
+        spec["seed"],
         spec["device"],
         spec["step"],
         record=record,
@@ -149,9 +149,11 @@ def _model(given: dict[str, Any]) -> ModelRef:
 
 
 def step_and_data(
-    host: Host, frozen: dict[str, Any], config: RunConfig, name: str
+    host: Host, frozen: dict[str, Any], config: RunConfig, name: str, made: str | None = None
 ) -> tuple[Any, DataSet | None]:
     """Return the configuration of the step ``name`` and its data (None for a step without data).
+
+    ``made`` is the folder of the data that an earlier step has made for it.
 
     Raises:
         StepError: the data has changed since the run was planned.
@@ -165,8 +167,10 @@ def step_and_data(
     planned = next(part["ingredients"] for part in frozen["steps"] if part["name"] == name)
     if "data" not in planned:
         return step, None
+    if made:
+        return step, open_data(config.data_of(key), Path(made))
     data = open_choice(host, config.data)
-    wanted = config.recipe["data"].get(key) if config.recipe else None
+    wanted = config.data_of(key)
     data = data.only(wanted, f"recipe.steps.{key}") if wanted else data
     fed = {planned["data"]["shape"]: planned["data"]["digest"], **planned.get("reads", {})}
     if any(data.digest(shape) != digest for shape, digest in fed.items()):

@@ -41,7 +41,7 @@ class Inline(Launch):
 class Process(Launch):
     """Run the step in a process of its own: if it crashes or leaks memory, no other step is harmed."""
 
-    kinds: ClassVar[tuple[str, ...]] = ("train", "compress", "export")
+    kinds: ClassVar[tuple[str, ...]] = ("train", "compress", "make", "export")
 
 
 @dataclass

@@ -31,7 +31,7 @@ from ptx.hooks.run import Run
 from ptx.models.package import FILE as PACKAGE
 from ptx.models.package import write_package
 from ptx.plan.plan import Step
-from ptx.records import ModelRef
+from ptx.records import DataRef, ModelRef, reference
 
 GRACE = 30.0  # seconds for all ranks to end
 POLL = 0.1  # seconds between two looks at the child's messages
@@ -43,9 +43,12 @@ class ChildError(Exception):
     """The traceback of a child; it is the cause of the StepError with which the run ends."""
 
 
-def run_in_process(run: Run, launch: Launch, step: Step, model: ModelRef, work: Path) -> ModelRef:
+def run_in_process(
+    run: Run, launch: Launch, step: Step, model: ModelRef, work: Path
+) -> ModelRef | DataRef:
     """Run ``step`` in a child process, or in the ranks that ``launch`` starts.
 
+    The child opens the data of the run itself; the folder of what an earlier step has made is named to it.
     ``work`` is a new folder for the files that parent and child exchange. The child's output goes to
     STEP.log in the run's record.
 
@@ -60,9 +63,11 @@ def run_in_process(run: Run, launch: Launch, step: Step, model: ModelRef, work: 
         "kind": step.kind,
         "model": _as_json(model),
         "models": {name: _as_json(other) for name, other in run.models.items()},
+        "made": str(step.data.path) if step.made_by and isinstance(step.data, DataSet) else None,
         "folder": str(run.folder.absolute()),
         "checkpoints": str(run.checkpoints.absolute()),
         "device": run.device,
+        "seed": run.seed,
         "work": str(work),
     }
     write_json(work / "spec.json", spec)
@@ -226,7 +231,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def _outcome(work: Path, code: int, log: Path) -> ModelRef:
+def _outcome(work: Path, code: int, log: Path) -> ModelRef | DataRef:
     """Return the model that the child has made.
 
     Raises:
@@ -234,7 +239,7 @@ def _outcome(work: Path, code: int, log: Path) -> ModelRef:
     """
     if code == 0 and (work / "made.json").exists():
         made = read_json(work / "made.json")
-        return ModelRef(Path(made["path"]), made["digest"], made["kind"])
+        return reference(Path(made["path"]), made["digest"], made["kind"])
     last = last_lines(log)
     codes = [int(found) for found in EXIT_CODE.findall(last)] or [code]
     errors = sorted(work.glob("error-*.json"), key=lambda path: path.stat().st_mtime_ns)

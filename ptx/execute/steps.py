@@ -8,19 +8,23 @@ from __future__ import annotations
 import dataclasses
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ptx.data import DataSet
+from ptx.data import DataSet, Promised
 from ptx.errors import PtxError
+from ptx.execute.fitting import with_what_fits
+from ptx.execute.made import counts_of, fed
 from ptx.execute.process import run_in_process
 from ptx.files import append_event, read_rows, write_rows
 from ptx.hooks.run import LanguageModel, Run
 from ptx.machine import release_memory
+from ptx.plan import rates
+from ptx.plan.forecast import rate_kind
 from ptx.plan.plan import Measure, RunPlan, Step
-from ptx.records import Evaluation, ModelRef
+from ptx.records import DataRef, Evaluation, ModelRef, reference
 from ptx.store.store import Entry, Staging, Store
 
 
@@ -34,19 +38,19 @@ def execute(run: Run) -> dict[str, Any]:
     store = Store(Path(run.config.out).absolute() / "store")
     run = run.at(store=store)
     model, steps = plan.model, []
-    made: dict[str, ModelRef] = {}
+    made: dict[str, ModelRef | DataRef] = {}
     for step in plan.steps:
-        other_models = {
-            name: source if isinstance(source, ModelRef) else made[source]
-            for name, source in step.models.items()
-        }
-        model, done = _run_step(run.at(models=other_models), store, step, model)
-        made[step.name] = model
+        here = run.at(models=_others(step, made))
+        result, done = _run_step(here, store, fed(here, step, made, model), model)
+        made[step.name] = result
         steps.append(done)
-    link = run.record / "model"
-    link.unlink(missing_ok=True)
-    link.symlink_to(model.path.resolve())
-    evaluations, metrics = _evaluate_all(run, store, plan, model)
+        if isinstance(result, DataRef) or step.config.makes != "model":
+            _link(run.record / step.name, result.path)
+        else:
+            model = result
+    _link(run.record / "model", model.path)
+    others = {measure.name: _others(measure, made) for measure in plan.evaluations}
+    evaluations, metrics = _evaluate_all(run, store, model, others)
     return {
         "steps": steps,
         "model": {
@@ -61,6 +65,18 @@ def execute(run: Run) -> dict[str, Any]:
     }
 
 
+def _others(part: Step | Measure, made: Mapping[str, ModelRef | DataRef]) -> dict[str, ModelRef]:
+    """The models that a step or measurement reads beside its own, by role."""
+    found = {role: made[one] if isinstance(one, str) else one for role, one in part.models.items()}
+    return {role: one for role, one in found.items() if isinstance(one, ModelRef)}
+
+
+def _link(link: Path, path: Path) -> None:
+    """Name what a step has made in the folder of the run: RUN/model, and RUN/STEP beside the line."""
+    link.unlink(missing_ok=True)
+    link.symlink_to(path.resolve())
+
+
 def _runtime(run: Run) -> str:
     return run.host.choice_of(run.config.runtime).name
 
@@ -71,8 +87,10 @@ def _named(model: ModelRef) -> str:
     return f"{'the model' if made else model.path} ({model.bytes / 1e6:,.0f} MB)"
 
 
-def _run_step(run: Run, store: Store, step: Step, model: ModelRef) -> tuple[ModelRef, dict[str, Any]]:
-    """Return the model that a step makes of ``model``, and the step's part of result.json.
+def _run_step(
+    run: Run, store: Store, step: Step, model: ModelRef
+) -> tuple[ModelRef | DataRef, dict[str, Any]]:
+    """Return what a step makes of ``model``, and the step's part of result.json.
 
     The step is run only if the store does not hold its result.
     """
@@ -85,7 +103,7 @@ def _run_step(run: Run, store: Store, step: Step, model: ModelRef) -> tuple[Mode
     if shared and before is None:  # a run that is resumed has these curves already
         _replay_curves(run, step.name, entry)
     meta = entry.meta
-    made = ModelRef(entry.payload / meta["model"], meta["digest"], meta["kind"])
+    made = reference(entry.payload / meta["model"], meta["digest"], meta["kind"])
     _report_finished(run, step, meta["seconds"], shared=shared)
     shared = shared if before is None else before
     done = {
@@ -146,13 +164,14 @@ def _run_for(run: Run, label: str, staging: Staging) -> Run:
 
 
 def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict[str, Any]:
-    here = _run_for(run, step.name, staging)
-    started = time.perf_counter()
+    here = _run_for(run, step.name, staging).at(seed=step.identity.ingredients["seed"])
+    started, whole = time.perf_counter(), not staging.events.exists()
     run.console.say(f"{step.name}: loading {_named(model)}")
     launch = run.config.launch
     if launch is not None and step.kind in launch.kinds:
         made = run_in_process(here, launch, step, model, run.folder / f"process-{step.name}")
     else:
+        assert not isinstance(step.data, Promised)  # it was opened when its maker had run
         made = transform(here, step.kind, step.config, model, step.data)
     folder = Path(made.path)
     if not folder.is_relative_to(staging.payload):
@@ -166,7 +185,11 @@ def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict
         last |= event["metrics"] if event["event"] == "log" else {}
         if event["event"] == "product":
             products.setdefault(event["key"], {name: event[name] for name in ("name", "key", "shared")})
+    if isinstance(made, DataRef):
+        last = counts_of(step, made, last)
     seconds = round(time.perf_counter() - started, 3)
+    if whole:  # of a step that was resumed only the end was timed
+        _note_rate(run, step, seconds)
     relative = str(folder.relative_to(staging.payload))
     made_of = {"model": relative, "digest": made.digest or ModelRef.of(folder).digest, "kind": made.kind}
     return (
@@ -176,26 +199,38 @@ def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict
     )
 
 
-def transform(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef:
-    """Run one step through the hook of its ``kind`` (train, compress or export); returns its model."""
-    if kind == "train":
-        made = run.host.first("ptx_train", run=run, method=config, model=model, data=data)
-    elif kind == "compress":
-        made = run.host.first("ptx_compress", run=run, compressor=config, model=model, data=data)
-    else:
-        made = run.host.first("ptx_export", run=run, runtime=config, model=model)
+def transform(run: Run, kind: str, config: Any, model: ModelRef, data: DataSet | None) -> ModelRef | DataRef:
+    """Run one step through the hook of its ``kind`` (train, compress, make or export)."""
+    if kind == "make":
+        data_made: DataRef = run.host.first("ptx_make", run=run, maker=config, model=model, data=data)
+        release_memory()
+        return data_made
+
+    def start(fitted: Any) -> ModelRef:
+        made: ModelRef
+        if kind == "train":
+            made = run.host.first("ptx_train", run=run, method=fitted, model=model, data=data)
+        elif kind == "compress":
+            made = run.host.first("ptx_compress", run=run, compressor=fitted, model=model, data=data)
+        else:
+            made = run.host.first("ptx_export", run=run, runtime=fitted, model=model)
+        return made
+
+    made = with_what_fits(run, config, model, data, start)
     release_memory()
-    result: ModelRef = made
-    return result
+    return made
 
 
 def _evaluate_all(
-    run: Run, store: Store, plan: RunPlan, model: ModelRef
+    run: Run, store: Store, model: ModelRef, others: Mapping[str, Mapping[str, ModelRef]]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Run every evaluator on the artifact; returns the evaluations and the metrics of result.json.
 
-    The artifact is loaded at most once, and not at all if the store holds every evaluation.
+    The artifact is loaded at most once, and not at all if the store holds every evaluation. ``others`` are
+    the further models by measurement.
     """
+    plan: RunPlan = run.plan
+    run = run.at(models={role: one for roles in others.values() for role, one in roles.items()})
     opened: list[LanguageModel] = []
 
     def language_model() -> LanguageModel:
@@ -208,7 +243,8 @@ def _evaluate_all(
     try:
         for measure in plan.evaluations:
             run.event("step_started", step=measure.name, key=measure.key)
-            build = partial(_build_evaluation, run, measure, model, language_model)
+            here = run.at(models=others[measure.name])
+            build = partial(_build_evaluation, here, measure, model, language_model)
             entry, shared = store.fetch(
                 measure.identity, build, _waiting_message(run, measure.name), run.at(label=measure.name).say
             )
@@ -238,7 +274,11 @@ def _evaluate_all(
 def _reference_model(run: Run) -> ModelRef:
     """Return the model that the recipe started from, exported for this run's runtime if that needs it."""
     plan: RunPlan = run.plan
-    return plan.model if plan.reference is None else _run_step(run, run.store, plan.reference, plan.model)[0]
+    if plan.reference is None:
+        return plan.model
+    exported, _ = _run_step(run, run.store, plan.reference, plan.model)
+    assert isinstance(exported, ModelRef)
+    return exported
 
 
 def _build_evaluation(
@@ -255,7 +295,12 @@ def _build_evaluation(
         baseline=_reference_model(run) if measure.config.compares else run.plan.model,
     )
     write_rows(staging.payload / "rows.jsonl", result.rows)
-    return {
-        "metrics": [dataclasses.asdict(metric) for metric in result.metrics],
-        "seconds": round(time.perf_counter() - started, 3),
-    }
+    seconds = round(time.perf_counter() - started, 3)
+    _note_rate(run, measure, seconds)
+    return {"metrics": [dataclasses.asdict(metric) for metric in result.metrics], "seconds": seconds}
+
+
+def _note_rate(run: Run, part: Step | Measure, seconds: float) -> None:
+    """Remember how long a step or evaluation took, for the forecasts of later plans."""
+    if isinstance(run.plan, RunPlan):
+        rates.record(rate_kind(run.host, run.plan, part), part.name, seconds)

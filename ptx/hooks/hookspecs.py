@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Data,
         Decode,
         Evaluator,
+        Maker,
         Method,
         Model,
         RunConfig,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from ptx.data import DataSet
     from ptx.errors import Problem
     from ptx.hooks.run import Run
-    from ptx.records import Evaluation, ModelRef
+    from ptx.records import DataRef, Evaluation, ModelRef
 
 hookspec = pluggy.HookspecMarker("ptx")
 hookimpl = pluggy.HookimplMarker("ptx")
@@ -111,6 +112,16 @@ def ptx_fit(run: Run, method: Method, model: ModelRef, trainer: Any, checkpoint:
 @hookspec(firstresult=True)
 def ptx_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
     """Compress ``model`` and write the result below ``run.folder``. First result."""
+
+
+@hookspec(firstresult=True)
+def ptx_make(run: Run, maker: Maker, model: ModelRef, data: DataSet | None) -> DataRef | None:
+    """Make data and write it below ``run.folder``. First result.
+
+    One file ``SHAPE.jsonl`` for each shape that ``maker.gives()`` names: ``ptx.DataRef.write(run.folder /
+    "data", {"messages": rows})``. The numbers of the last ``run.log`` stand in the report (``rows_in``,
+    ``mean_score``, ``unfinished``). What belongs to a step that was killed is found in ``run.checkpoints``.
+    """
 
 
 @hookspec(firstresult=True)

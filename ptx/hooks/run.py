@@ -143,7 +143,7 @@ class Run:
         A prompt is a text, or the messages of a conversation; a scorer without ``reads_turns`` gets the text.
         A score may be a :class:`ptx.Score`, which also holds the reason for a nan and the text of a judge.
         """
-        chosen = self.config.scorer[scorer] if isinstance(scorer, str) else scorer
+        chosen = self._with_models(self.config.scorer[scorer] if isinstance(scorer, str) else scorer)
         scores = self.host.first(
             "ptx_score",
             run=self,
@@ -153,6 +153,16 @@ class Run:
             references=references,
         )
         return [score if isinstance(score, Score) else float(score) for score in scores]
+
+    def _with_models(self, scorer: Scorer) -> Scorer:
+        """A configured scorer with the folders of the models that it names by step."""
+        name = next((name for name, one in self.config.scorer.items() if one is scorer), None)
+        made = {
+            role.rpartition(".")[2]: str(model.path)
+            for role, model in self.models.items()
+            if role.startswith(f"scorer.{name}.")
+        }
+        return replace(scorer, **made) if made else scorer
 
     def load(self, model: ModelRef) -> LanguageModel:
         """Open a model on the runtime of the run."""

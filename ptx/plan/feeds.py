@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from ptx.config import RunConfig
-from ptx.data import DataSet, check
+from ptx.config import Maker, RunConfig
+from ptx.data import SHAPES, DataSet, Promised, check
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host
 from ptx.plan.keys import reads_of
@@ -36,7 +37,7 @@ class Feeds:
         further: dict[str, Further],
     ) -> None:
         self.host, self.config, self.model = host, config, model
-        self.by_step: dict[str, DataSet] = {}
+        self.by_step: dict[str, DataSet | Promised] = {}
         self.notes: list[str] = []
         self._faulty = False
         self.problems = [*serving_problems(config, host)]
@@ -47,34 +48,67 @@ class Feeds:
         exported = [config.runtime] if model.kind != "package" else []
         for step in (*config.chain().values(), *exported):
             self.problems += environment_problems(step)
+        self._makers: dict[
+            str, Promised | None
+        ] = {}  # the earlier steps that make data; None: with a problem
         for name, step in config.chain().items():
-            if step.needs:
-                self._feed(name, step, data)
+            fed = self._feed(name, step, data) if step.needs else None
+            if isinstance(step, Maker):
+                self._makers[name] = None if step.needs and fed is None else self._made(name, step, fed)
         self.problems += scorer_problems(config)
         # rows with faults are told already, and plugins may rely on sound ones
         self._ask_plugins(model, None if self._faulty else data, further)
 
-    def _feed(self, name: str, step: Any, data: DataSet | None) -> None:
-        """Assign the data to a step, and check the rows that it will read."""
+    def _feed(self, name: str, step: Any, data: DataSet | None) -> DataSet | Promised | None:
+        """Assign the data to a step, and check the rows that it will read; None when there is a problem."""
         choice = self.host.choice_of(step)
         who = f"{choice.group}={choice.name}"
+        if (source := self.config.data_of(name)) in self._makers:
+            made = self._makers[source]
+            return None if made is None else self._promise(name, step, made, who)
         if data is None:
             what = f"{who} needs data ({' or '.join(step.needs)})"
             self.problems.append(Problem(what, "give data=tiny, data=./my.jsonl or a folder"))
-            return
+            return None
         try:
-            self.by_step[name] = self._only(name, data)
+            fed = self.by_step[name] = self._only(name, data)
         except ConfigError as error:
             self.problems += error.problems
-            return
+            return None
+        before = len(self.problems)
         for needs in (step.needs, *reads_of(step)):
-            self._check(self.by_step[name], needs, who, trained=choice.group == "method")
+            self._check(fed, needs, who, trained=choice.group == "method")
+        return fed if len(self.problems) == before else None
+
+    def _promise(self, name: str, step: Any, made: Promised, who: str) -> Promised | None:
+        """Assign what an earlier step makes; its rows are checked when they are there."""
+        try:
+            shapes = [made.require(needs, who) for needs in (step.needs, *reads_of(step))]
+        except ConfigError as error:
+            self.problems += error.problems
+            return None
+        self.by_step[name] = made
+        self.notes.append(f"{who} learns from the {' and '.join(shapes)} that the step {made.name} makes")
+        return made
+
+    def _made(self, name: str, maker: Maker, fed: DataSet | Promised | None) -> Promised | None:
+        """What a maker will make, for the steps behind it."""
+        gives = maker.gives("" if fed is None else fed.require(maker.needs, name))
+        if gives and set(gives) <= set(SHAPES):
+            return Promised(name, tuple(gives))
+        what = f"make={self.host.choice_of(maker).name} gives {', '.join(gives) or 'no shape'}"
+        self.problems.append(Problem(what, f"gives() of its plugin must name shapes: {', '.join(SHAPES)}"))
+        return None
 
     def _only(self, name: str, data: DataSet) -> DataSet:
         """The data in the shape that a recipe names for its step (safety rows for safety training), else
         all.
         """
-        wanted = self.config.recipe["data"].get(name) if self.config.recipe else None
+        wanted, chain = self.config.data_of(name), self.config.chain()
+        if wanted in chain and wanted not in data.sources:
+            kind = "stands behind it" if isinstance(chain[wanted], Maker) else "makes a model, not data"
+            what = f"recipe.steps.{name} learns from the step {wanted}, which {kind}"
+            raise ConfigError(Problem(what, "name a step before it that has make: in the recipe"))
         return data.only(wanted, f"recipe.steps.{name}") if wanted else data
 
     def _check(self, data: DataSet, needs: Sequence[str], who: str, *, trained: bool) -> None:
@@ -105,7 +139,21 @@ class Feeds:
             read = further.get(name, {}).items()
             existing = {role: ref.path for role, ref in read if isinstance(ref, ModelRef)}
             place = place_of(name, self.config)
-            for found in self.host.hook.ptx_validate(
-                config=part, model=model.path, data=data, models=existing
-            ):
-                self.problems += [problem.at(place) for problem in found]
+            for asked, rows in self._apart(name, part, data):
+                for found in self.host.hook.ptx_validate(
+                    config=asked, model=model.path, data=rows, models=existing
+                ):
+                    self.problems += [problem.at(place) for problem in found]
+
+    def _apart(
+        self, name: str, part: RunConfig, data: DataSet | None
+    ) -> list[tuple[RunConfig, DataSet | None]]:
+        """The configuration of a method with the data that it reads.
+
+        Of a method that learns from what a step makes nothing is known yet, so it is asked about without
+        data, and apart from the compressors.
+        """
+        if not isinstance(self.by_step.get(name), Promised):
+            return [(part, data)]
+        others = [(replace(part, method=None), data)] if part.compress else []
+        return [(replace(part, compress={}), None), *others]

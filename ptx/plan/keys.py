@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ptx import machine
-from ptx.config import Compressor, Method, Part, RunConfig, Runtime, Scorer, identity_of
-from ptx.data import DataSet
-from ptx.files import file_digest
+from ptx.config import Compressor, Maker, Method, Part, RunConfig, Runtime, Scorer, identity_of
+from ptx.data import DataSet, Promised
+from ptx.files import digest_of, file_digest
 from ptx.hooks.host import Host
 from ptx.plan.plan import Measure, Step
 from ptx.records import ModelRef
@@ -29,7 +29,7 @@ class Ingredients:
     device: str
 
     def of_step(
-        self, kind: str, step: Any, name: str, artifact: dict[str, Any], fed: DataSet | None
+        self, kind: str, step: Any, name: str, artifact: dict[str, Any], fed: DataSet | Promised | None
     ) -> dict[str, Any]:
         """The ingredients of a step.
 
@@ -42,12 +42,23 @@ class Ingredients:
             found["launch"] = decides
         if fed is not None:
             shape = fed.require(step.needs, name)
-            found["data"] = {"shape": shape, "digest": fed.digest(shape)}
-            if reads := {shape: fed.digest(shape) for (shape,) in reads_of(step)}:
+            found["data"] = fed.ingredient(shape)
+            if reads := {shape: fed.ingredient(shape).popitem()[1] for (shape,) in reads_of(step)}:
                 found["reads"] = reads
-        if isinstance(step, Compressor) and (files := step.inputs()):
+        if isinstance(step, Compressor | Maker) and (files := step.inputs()):
             found["inputs"] = digests(files)
-        return found
+        return found | self._of_maker(step, name) if isinstance(step, Maker) else found
+
+    def _of_maker(self, maker: Maker, name: str) -> dict[str, Any]:
+        """What a maker has beside other steps: noise of its own, and the runtime that it generates on."""
+        seed = {"seed": step_seed(self.config.seed, name)}
+        if not maker.opens_model():
+            return seed | {"input": {}}
+        return seed | {"runtime": self._served(self.config.runtime)}
+
+    def _served(self, runtime: Runtime) -> dict[str, Any]:
+        """The ingredients of a runtime that opens a model, which draws nothing by itself."""
+        return {name: part for name, part in self.of("load", runtime).items() if name != "seed"}
 
     @property
     def baseline_runtime(self) -> Any:
@@ -71,16 +82,22 @@ class Ingredients:
             Identity("steps", ingredients),
         )
 
-    def measure(self, name: str, artifact: dict[str, Any], baseline: str) -> Measure:
-        """An evaluation; ``baseline`` is the key or digest of the model that it may compare with."""
+    def measure(
+        self, name: str, artifact: dict[str, Any], baseline: str, models: dict[str, Any] | None = None
+    ) -> Measure:
+        """An evaluation; ``baseline`` is the key or digest of the model that it may compare with.
+
+        ``models`` are the ingredients of further models, by role.
+        """
         evaluator = self.config.eval[name]
         found = self.of("evaluate", evaluator)
         found |= {
             "input": artifact,
-            "runtime": self.of("load", self.config.runtime),
+            "runtime": self._served(self.config.runtime),
             "inputs": digests(evaluator.inputs()),
         }
-        found["runtime"].pop("seed")
+        if models:
+            found["models"] = models
         if self.config.decode is not None:
             found["decode"] = self.of("decode", self.config.decode)
         if not evaluator.seeded:
@@ -135,3 +152,8 @@ def digests(paths: Sequence[Path]) -> list[str]:
 def reads_of(step: Part) -> list[tuple[str]]:
     """The shapes that a step reads in addition to the one it works on, each as a tuple of one."""
     return [(shape,) for shape in step.reads]
+
+
+def step_seed(seed: int, name: str) -> int:
+    """The seed of the step ``name``: two rounds of a recipe draw different noise."""
+    return int(digest_of([seed, name])[:8], 16)

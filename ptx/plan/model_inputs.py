@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.compose.overrides import HUB_ID, is_path
-from ptx.config import Model, RunConfig
+from ptx.config import Model, Part, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.hooks.host import Host
 from ptx.records import ModelRef
@@ -25,24 +25,53 @@ Further = Mapping[str, ModelRef | str]
 def further_models(
     host: Host, config: RunConfig, model: ModelRef, resolve: Callable[[Model], ModelRef | None]
 ) -> dict[str, Further]:
-    """The further models by step, for the steps that read some.
+    """The further models by step, and by ``eval.NAME``, for the steps and evaluators that read some.
 
-    ``resolve`` gives the folder of a model choice; a model that it cannot resolve is left out.
+    A scorer may name a step too (a reward model); its role is ``scorer.NAME.FIELD``. ``resolve`` gives the
+    folder of a model choice; a model that it cannot resolve is left out.
 
     Raises:
         ConfigError: for a name that is neither an earlier step nor a model.
     """
     found: dict[str, Further] = {}
     before: dict[str, Any] = {}
-    for name, step in config.chain().items():
-        roles = {
-            role: _model_of(host, value, before, model, resolve)
-            for role, value in step.models(before).items()
-        }
+
+    def add(name: str, *parts: Part) -> None:
+        asked = {role: value for part in parts for role, value in _asked(config, part, before).items()}
+        roles = {role: _model_of(host, value, before, model, resolve) for role, value in asked.items()}
         if resolved := {role: ref for role, ref in roles.items() if ref is not None}:
+            _refuse_reward_models(resolved, before)
             found[name] = resolved
+
+    for name, step in config.chain().items():
+        add(name, step)
         before[name] = step
+    decode = [] if config.decode is None else [config.decode]
+    for name, evaluator in config.eval.items():
+        add(f"eval.{name}", evaluator, *decode)
     return found
+
+
+def _asked(config: RunConfig, part: Part, before: Mapping[str, Any]) -> dict[str, str]:
+    """The models that a part and its scorers name, by role."""
+    of_scorers = {
+        f"scorer.{name}.{role}": value
+        for name in part.scorers()
+        if name in config.scorer
+        for role, value in config.scorer[name].models(before).items()
+    }
+    return part.models(before) | of_scorers
+
+
+def _refuse_reward_models(roles: Further, before: Mapping[str, Any]) -> None:
+    """Raise ConfigError where a reward model is named as something that has to write text."""
+    for role, there in roles.items():
+        is_reward = isinstance(there, str) and before[there].makes == "reward"
+        if is_reward and not role.startswith("scorer.") and role != "critic":
+            what = f"the step {there} makes a reward model, which cannot be the {role}"
+            raise ConfigError(
+                Problem(what, f"name a step that makes a model, or scorer.reward.model={there}")
+            )
 
 
 def _model_of(
@@ -54,9 +83,14 @@ def _model_of(
 ) -> ModelRef | str | None:
     """The model that ``value`` names, or the name of the earlier step that makes it."""
     if value == INPUT:
-        value = next(reversed([*before]), START)
+        line = [name for name, step in before.items() if step.makes == "model"]
+        value = next(reversed(line), START)
     if value == START:
         return model
+    if value in before and before[value].makes == "data":
+        raise ConfigError(
+            Problem(f"the step {value} makes data, and a model is needed", "name a step that makes a model")
+        )
     return value if value in before else resolve(model_choice(host, value, [START, INPUT, *before]))
 
 

@@ -41,7 +41,7 @@ def slug(label: str) -> str:
         value = Path(value.strip("[]'\"")).name or "none"
         values.append(
             value
-            if key in ("", "recipe", "method", "compress", "model", "data")
+            if key in ("", "recipe", "make", "method", "compress", "model", "data")
             else f"{key.rpartition('.')[2]}-{value}"
         )
     return re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(values)).strip("-.")[:80] or "run"
@@ -53,7 +53,7 @@ def sweep_name(verb: str, jobs: Sequence[Job]) -> str:
     chosen = [
         line
         for line in jobs[0].overrides
-        if line.partition("=")[0] in ("recipe", "method", "compress", "model", "data")
+        if line.partition("=")[0] in ("recipe", "make", "method", "compress", "model", "data")
     ]
     what = slug(" ".join(chosen)) if len(jobs) == 1 and chosen else "sweep" if len(jobs) > 1 else "defaults"
     return f"{verb}-{what}-{digest_of([verb, lines])[:8]}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.config import RunConfig
-from ptx.data import DataSet
+from ptx.data import DataSet, Promised
 from ptx.models.inspection import ModelFacts
 from ptx.records import ModelRef
 from ptx.store.store import Identity, Store
@@ -21,18 +21,23 @@ from ptx.store.store import Identity, Store
 
 @dataclass(frozen=True)
 class Step:
-    """One transformation of a model.
+    """One transformation of a model, or the making of data.
 
-    ``kind`` is ``train``, ``compress`` or ``export``. ``models`` are those that it reads in addition to its
-    input, by role; a text is the name of the step that makes the model.
+    ``kind`` is ``train``, ``compress``, ``export`` or ``make``. ``models`` are those that it reads in
+    addition to its input, by role; a text is the name of the step that makes the model.
     """
 
     kind: str
     name: str
     config: Any
-    data: DataSet | None
+    data: DataSet | Promised | None
     identity: Identity
     models: Mapping[str, ModelRef | str] = field(default_factory=dict)
+
+    @property
+    def made_by(self) -> str:
+        """The key of the step that makes its data; empty where the run's data are used."""
+        return str(self.identity.ingredients.get("data", {}).get("step", ""))
 
     @property
     def key(self) -> str:
@@ -42,11 +47,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Measure:
-    """One evaluation of one artifact."""
+    """One evaluation of one artifact; ``models`` are those that it reads beside it, as of a :class:`Step`."""
 
     name: str
     config: Any
     identity: Identity
+    models: Mapping[str, ModelRef | str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

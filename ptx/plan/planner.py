@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ptx.compose.jobs import Job
-from ptx.config import RunConfig
+from ptx.config import Maker, RunConfig
 from ptx.config.against import Named, find
 from ptx.data import DataSet
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host
 from ptx.plan.feeds import Feeds
+from ptx.plan.forecast import memory_problems
 from ptx.plan.inputs import Inputs
+from ptx.plan.model_inputs import Further
 from ptx.plan.names import label_of, run_id, sweep_name
 from ptx.plan.plan import RunPlan, SweepPlan
 from ptx.plan.preflight import disk_problems, folder_problems
@@ -36,12 +38,17 @@ def make_plan(
     planner = _Planner(host, verb, jobs[0].config.name or sweep_name(verb, jobs), resolved)
     runs = [run for job in jobs for run in planner.runs(job)]
     out = Path(jobs[0].config.out)
-    if problems := planner.problems or folder_problems(out) or disk_problems(runs, out):
+    if problems := planner.problems or folder_problems(out) or _no_room(runs, out):
         raise ConfigError(problems)
     unique = {run.id: run for run in sorted(runs, key=lambda run: not run.baseline)}
     _check_against(jobs[0].config.against, list(unique.values()))
     notes = tuple(dict.fromkeys(planner.notes))
     return SweepPlan(planner.sweep, verb, command, out, tuple(unique.values()), _axes(jobs), notes)
+
+
+def _no_room(runs: Sequence[RunPlan], out: Path) -> list[Problem]:
+    """The problems of a disk or a memory that is too small for the steps."""
+    return [*disk_problems(runs, out), *memory_problems(runs)]
 
 
 def _check_against(against: str, runs: Sequence[RunPlan]) -> None:
@@ -111,9 +118,9 @@ class _Planner:
             varied=job.varied,
             **known,
         )
-        if not _has_baseline(config, run):
+        if not _has_baseline(config, run, further):
             return [run]
-        bare, varied = _baseline_of(config), _varied_of_baseline(config, job.varied)
+        bare, varied = _baseline_of(config, further), _varied_of_baseline(config, job.varied)
         label = " ".join(["baseline", *(f"{key}={value}" for key, value in varied.items())])
         work = work_of(self.host, bare, ref)
         return [
@@ -147,22 +154,37 @@ class _Planner:
                 hint = f"name them with eval.{name}.{part}=[...]"
                 self.notes.append(f"eval.{name} is left out: it has no {part} ({hint})")
         evaluators = {name: config.resolved(job.config) for name, config in chosen.items()}
-        return dataclasses.replace(job.config, eval=evaluators)
+        return _with_makers(dataclasses.replace(job.config, eval=evaluators))
 
 
-def _has_baseline(config: RunConfig, run: RunPlan) -> bool:
+def _with_makers(config: RunConfig) -> RunConfig:
+    """The run with its makers resolved against the rest of it."""
+    if config.recipe:
+        steps = {
+            name: step.resolved(config) if isinstance(step, Maker) else step
+            for name, step in config.chain().items()
+        }
+        return dataclasses.replace(config, recipe={**config.recipe, "steps": steps})
+    return config if config.make is None else dataclasses.replace(config, make=config.make.resolved(config))
+
+
+def _has_baseline(config: RunConfig, run: RunPlan, further: Mapping[str, Further]) -> bool:
     """Whether a baseline is measured as well: where the original model differs from the run's result."""
     differs = config.chain() or config.baseline_runtime not in (None, config.runtime)
-    return bool(config.baseline and run.evaluations and differs)
+    return bool(config.baseline and run.evaluations and differs and _baseline_of(config, further).eval)
 
 
-def _baseline_of(config: RunConfig) -> RunConfig:
-    """The run without its steps, on the runtime of the baseline."""
+def _baseline_of(config: RunConfig, further: Mapping[str, Further]) -> RunConfig:
+    """The run without its steps, on the runtime of the baseline.
+
+    What asks a model that a step makes (a reward model) is left out: the baseline has no steps.
+    """
     declared = config.baseline_runtime
+    made = {name for name, roles in further.items() if any(isinstance(one, str) for one in roles.values())}
+    evaluators = {name: one for name, one in config.eval.items() if f"eval.{name}" not in made}
     runtime = config.runtime if declared is None else declared
-    return dataclasses.replace(
-        config, recipe=None, method=None, compress={}, runtime=runtime, baseline_runtime=None
-    )
+    nothing: dict[str, Any] = {"recipe": None, "make": None, "method": None, "compress": {}, "baseline_runtime": None}
+    return dataclasses.replace(config, eval=evaluators, runtime=runtime, **nothing)
 
 
 def _varied_of_baseline(config: RunConfig, varied: dict[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from ptx.config import Method, Part, RunConfig
+from ptx.config import Compressor, Maker, Method, Part, RunConfig
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.guard.reading import kind_of, reason
 from ptx.guard.system import cause_of
@@ -63,7 +63,9 @@ def configs_by_method(config: RunConfig) -> list[tuple[str, RunConfig]]:
     methods = {name: step for name, step in chain.items() if isinstance(step, Method)}
     if config.recipe:
         first = next(iter(methods), "")
-        compress = {name: step for name, step in chain.items() if name not in methods}
+        compress = {
+            name: step for name, step in chain.items() if isinstance(step, Compressor) and name not in methods
+        }
         parts = [(first, dataclasses.replace(config, method=methods.get(first), compress=compress))]
     else:
         first, parts = "method", [("method", config)]
@@ -75,10 +77,10 @@ def configs_by_method(config: RunConfig) -> list[tuple[str, RunConfig]]:
 
 
 def place_of(name: str, config: RunConfig) -> str:
-    """Where the fields of a step are typed: ``recipe.steps.NAME``, ``compress.NAME`` or ``method``."""
+    """Where the fields of a step are typed: ``recipe.steps.NAME``, ``compress.NAME`` or the name of a group."""
     if config.recipe:
         return f"recipe.steps.{name}"
-    return f"compress.{name}" if name in config.compress else "method"
+    return f"compress.{name}" if name in config.compress else "make" if name == "make" else "method"
 
 
 def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Problem]:
@@ -87,7 +89,7 @@ def package_problems(config: RunConfig, model: ModelRef, host: Host) -> list[Pro
         return []
     package, runtime = read_package(model.path), host.choice_of(config.runtime).name
     found = []
-    if config.chain():
+    if any(not isinstance(step, Maker) for step in config.chain().values()):
         what = (
             f"{model.path} is a package of runtime={package['runtime']}: it cannot be trained or compressed"
         )
@@ -110,7 +112,7 @@ def contradiction_problems(config: RunConfig, model: ModelRef) -> list[Problem]:
     """What the model folder contradicts itself about, as far as a step of the run would spread it."""
     if model.kind == "package":
         return []
-    uses = {kind_of_part(step) for step in config.chain().values()}
+    uses = {kind_of_part(step) for step in config.chain().values() if not isinstance(step, Maker)}
     if config.runtime.exports:
         uses.add(EXPORT)
     return refusals(model.path, *uses)
@@ -148,8 +150,7 @@ def disk_problems(runs: Sequence[RunPlan], out: Path) -> list[Problem]:
     todo = {step.key: (step, run) for run in runs for step in run.steps if store.find(step.identity) is None}
     largest = 0
     for step, run in todo.values():
-        size = max(run.facts.bytes, 4 * run.facts.parameters)
-        needed += size
+        needed += 0 if step.kind == "make" else max(run.facts.bytes, 4 * run.facts.parameters)
         if step.kind == "train":
             largest = max(largest, BYTES_PER_TRAINED_PARAMETER * run.facts.parameters)
     needed += largest

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from ptx import machine
-from ptx.config import Compressor, Method, RunConfig
-from ptx.data import DataSet
+from ptx.config import Compressor, Maker, Method, RunConfig
+from ptx.data import DataSet, Promised
 from ptx.hooks.host import Host
 from ptx.plan.keys import Ingredients
 from ptx.plan.model_inputs import Further
@@ -20,7 +21,7 @@ def work_of(
     host: Host,
     config: RunConfig,
     model: ModelRef,
-    feeds: Mapping[str, DataSet] | None = None,
+    feeds: Mapping[str, DataSet | Promised] | None = None,
     further: Mapping[str, Further] | None = None,
 ) -> Work:
     """The work of a run that starts from ``model``.
@@ -39,30 +40,52 @@ def work_of(
     steps: dict[str, Step] = {}
     for name, step in (config.chain() | exports).items():
         fed, beside = (feeds or {}).get(name), (further or {}).get(name, {})
+        if isinstance(fed, Promised):
+            fed = dataclasses.replace(fed, name=steps[fed.name].name, key=steps[fed.name].key)
         found = ingredients.of_step(kind_of(step), step, name, artifact, fed)
         if beside:
-            found["models"] = {
-                role: {"step": steps[there].key} if isinstance(there, str) else {"model": there.digest}
-                for role, there in beside.items()
-            }
+            found["models"] = _named(beside, steps)
         steps[name] = Step(
             kind_of(step),
             name if config.recipe or name in config.compress else host.choice_of(step).name,
             step,
             fed,
             Identity("steps", found),
-            {role: steps[there].name if isinstance(there, str) else there for role, there in beside.items()},
+            _read(beside, steps),
         )
-        artifact = {"step": steps[name].key}
+        if step.makes == "model":
+            artifact = {"step": steps[name].key}
     exported = ingredients.baseline_runtime.exports and not is_package
     reference = ingredients.reference(model) if exported else None
     baseline = reference.key if reference else model.digest
-    measures = tuple(ingredients.measure(name, artifact, baseline) for name in config.eval)
-    return Work(tuple(steps.values()), measures, reference, ingredients.device)
+    measures = []
+    for name in config.eval:
+        beside = (further or {}).get(f"eval.{name}", {})
+        measure = ingredients.measure(name, artifact, baseline, _named(beside, steps))
+        measures.append(dataclasses.replace(measure, models=_read(beside, steps)))
+    return Work(tuple(steps.values()), tuple(measures), reference, ingredients.device)
+
+
+def _named(beside: Further, steps: Mapping[str, Step]) -> dict[str, Any]:
+    """The further models of a step as ingredients of its key."""
+    return {
+        role: {"step": steps[there].key} if isinstance(there, str) else {"model": there.digest}
+        for role, there in beside.items()
+    }
+
+
+def _read(beside: Further, steps: Mapping[str, Step]) -> dict[str, ModelRef | str]:
+    """The further models of a step, those of earlier steps by the names of these."""
+    return {role: steps[there].name if isinstance(there, str) else there for role, there in beside.items()}
 
 
 def kind_of(step: Any) -> str:
-    """The kind of a step: ``train``, ``compress`` or ``export``; a compressor that trains has ``train``."""
+    """The kind of a step: ``train``, ``compress``, ``make`` or ``export``.
+
+    A compressor that trains has ``train``.
+    """
     if isinstance(step, Method):
         return "train"
+    if isinstance(step, Maker):
+        return "make"
     return "compress" if isinstance(step, Compressor) else "export"

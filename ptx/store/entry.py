@@ -147,7 +147,7 @@ def seal(entry: Path, record: dict[str, Any]) -> None:
 
 
 def chain_of(ingredients: dict[str, Any], known: dict[str, dict[str, Any]]) -> list[str]:
-    """The keys of the steps that a result was made from, the last one first.
+    """The keys of the steps whose models a result was made from, the last one first.
 
     The chain ends at a step whose ingredients are not in ``known`` (key -> ingredients).
     """
@@ -155,4 +155,18 @@ def chain_of(ingredients: dict[str, Any], known: dict[str, dict[str, Any]]) -> l
     while isinstance(source := ingredients.get("input"), dict) and "step" in source:
         found.append(str(source["step"]))
         ingredients = known.get(found[-1], {})
+    return found
+
+
+def origins_of(ingredients: dict[str, Any], known: dict[str, dict[str, Any]]) -> list[str]:
+    """The keys of all steps that a result was made from: their models, further models and data."""
+    found: list[str] = []
+    todo = [ingredients]
+    while todo:
+        one = todo.pop()
+        sources = [one.get("input"), one.get("data"), *(one.get("models") or {}).values()]
+        keys = [str(part["step"]) for part in sources if isinstance(part, dict) and "step" in part]
+        new = [key for key in keys if key not in found]
+        found += new
+        todo += [known.get(key, {}) for key in new]
     return found

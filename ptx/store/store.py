@@ -27,7 +27,7 @@ from typing import Any
 
 from ptx.errors import PtxError, StoppedError
 from ptx.files import read_json, sync_folder, write_json
-from ptx.store.entry import Entry, Identity, chain_of, fault_of, read_record, seal
+from ptx.store.entry import Entry, Identity, fault_of, origins_of, read_record, seal
 from ptx.store.locks import SILENCE, Lock, LockLostError, held, owner_of, try_acquire
 
 __all__ = ["KINDS", "Entry", "Identity", "Staging", "Store"]
@@ -179,7 +179,7 @@ class Store:
                 busy[folder.name] = owner
                 for note in (self.root / "staging" / folder.name).glob("*/identity.json"):
                     with contextlib.suppress(OSError, ValueError):  # it has just finished
-                        busy |= dict.fromkeys(chain_of(read_json(note)["ingredients"], inputs), owner)
+                        busy |= dict.fromkeys(origins_of(read_json(note)["ingredients"], inputs), owner)
         return busy
 
     def _need_room(self, identity: Identity) -> None:

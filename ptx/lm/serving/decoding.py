@@ -9,7 +9,7 @@ the same noise.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,20 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 LOOKBACK = 8  # more tokens to decode than the stop string has characters: one may need several byte tokens
+
+
+class Generated(str):
+    """A text that a runtime has generated: its number of tokens, and whether it ended by itself."""
+
+    __slots__ = ("finished", "tokens")
+    finished: bool
+    tokens: int
+
+    def __new__(cls, text: str, tokens: int, *, finished: bool) -> Self:
+        """Make one: ``Generated("Yes.", 3, finished=True)``."""
+        made = super().__new__(cls, text)
+        made.tokens, made.finished = tokens, finished
+        return made
 
 
 def end_tokens(tokenizer: PreTrainedTokenizerBase, *given: int | Sequence[int] | None) -> list[int]:
@@ -74,14 +88,18 @@ class Stops:
 
 def reply_text(
     tokenizer: PreTrainedTokenizerBase, new: Sequence[int], ends: Sequence[int], stop: Sequence[str]
-) -> str:
+) -> Generated:
     """The text of the new tokens up to the first token in ``ends``, without special tokens.
 
-    It is cut before the first stop string, which may be a special token.
+    It is cut before the first stop string, which may be a special token. It is finished when it has one of
+    these two.
     """
     kept = list(new)[: next((place for place, token in enumerate(new) if token in ends), len(new))]
-    reply = str(tokenizer.decode(Stops(tokenizer, stop).cut(kept), skip_special_tokens=True))
-    return reply[: min([found for text in stop if (found := reply.find(text)) >= 0], default=len(reply))]
+    cut = Stops(tokenizer, stop).cut(kept)
+    reply = str(tokenizer.decode(cut, skip_special_tokens=True))
+    shown = reply[: min([found for text in stop if (found := reply.find(text)) >= 0], default=len(reply))]
+    stopped = bool(stop) and any(text in tokenizer.decode(cut) for text in stop)
+    return Generated(shown, len(cut), finished=stopped or len(kept) < len(new))
 
 
 def log_softmax(scores: NDArray[Any]) -> NDArray[np.float64]:

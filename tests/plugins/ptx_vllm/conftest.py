@@ -58,7 +58,11 @@ class Engine:
         text = self.lm.tokenizer.decode(int(logs[-1].argmax()))
         return SimpleNamespace(
             prompt_logprobs=[None, *(entry(place) for place in range(len(ids) - 1))],
-            outputs=[SimpleNamespace(text=text, logprobs=[entry(len(ids) - 1)])],
+            outputs=[
+                SimpleNamespace(
+                    text=text, logprobs=[entry(len(ids) - 1)], token_ids=[1, 2], finish_reason="stop"
+                )
+            ],
         )
 
 

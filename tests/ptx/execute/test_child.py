@@ -38,6 +38,8 @@ def spec_of(record, run, work):
         "kind": "train",
         "model": model,
         "models": {},
+        "made": None,
+        "seed": 0,
         "folder": str(work / "folder"),
         "checkpoints": str(work / "checkpoints"),
         "device": "cpu",

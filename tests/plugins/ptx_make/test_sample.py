@@ -1,0 +1,72 @@
+"""``make=sample``: the numbers that it reports, its seeds, and that a killed step writes the same file."""
+
+from __future__ import annotations
+
+import pytest
+
+from ptx.files import read_rows
+from ptx.lm.serving.decoding import Generated
+from ptx_make import Sample
+from ptx_make.sample import sample
+
+
+def numbers_of(run):
+    return [event["metrics"] for event in read_rows(run.events) if event["event"] == "log"][-1]
+
+
+def test_the_report_counts_answers_scores_and_what_was_left_out(scripted, prompts, plain_run, model):
+    # the first answers of all prompts, then the second ones; the right ones are 0, 1, 2 and 3
+    texts = ["0", "5", "2", "9", "0", "1", "cut", ""]
+    lm = scripted(lambda _, place, __: Generated(texts[place], 2, finished=texts[place] != "cut"))
+    run = plain_run()
+    made = sample(run, Sample(n=2, chunk=9), model, prompts(4))
+    rows = [row["messages"][-1]["content"] for row in read_rows(made.path / "messages.jsonl")]
+    assert rows == ["0", "1", "2"]
+    found = numbers_of(run)
+    assert (found["rows_in"], found["acceptance"], found["answers"]) == (4, 0.75, 8)
+    assert (found["unfinished"], found["tokens"]) == (1, 16)
+    assert found["best_score"] == 0.75
+    assert lm.closed == 1
+
+
+def test_rows_are_the_same_after_a_kill(scripted, prompts, plain_run, model):
+    data, maker = prompts(10), Sample(n=4, chunk=3, keep="pairs")
+    scripted()
+    whole = sample(plain_run(), maker, model, data)
+    run = plain_run()
+    lm = scripted()
+    answers = lm.generate
+
+    def dies(*given, **named):
+        if len(lm.calls) == 2:
+            raise KeyboardInterrupt
+        return answers(*given, **named)
+
+    lm.generate = dies
+    with pytest.raises(KeyboardInterrupt):
+        sample(run, maker, model, data)
+    lm = scripted()
+    again = sample(run, maker, model, data)
+    assert len(lm.calls) == 2  # of four chunks two were done
+    assert (again.path / "pairs.jsonl").read_bytes() == (whole.path / "pairs.jsonl").read_bytes()
+
+
+def test_another_seed_draws_other_answers(scripted, prompts, plain_run, model):
+    data, maker = prompts(10), Sample(n=1, scorer=None)
+    lm = scripted()
+    for seed in (0, 1):
+        sample(plain_run(seed), maker, model, data)
+    assert lm.calls[0][0] == lm.calls[1][0]
+    assert lm.calls[0][2] != lm.calls[1][2]
+
+
+def test_a_teacher_answers_in_place_of_the_model(scripted, prompts, plain_run, model):
+    maker = Sample(n=1, temperature=0, scorer=None, model="start")
+    assert maker.models({}) == {"model": "start"}
+    lm = scripted(lambda prompt, *_: f"said of {prompt}")
+    run = plain_run()
+    made = sample(run.at(models={"model": model}), maker, model, prompts(3))
+    rows = [*read_rows(made.path / "messages.jsonl")]
+    assert [row["messages"][-1]["content"] for row in rows] == [f"said of ask {n}" for n in range(3)]
+    assert "score" not in rows[0]
+    assert lm.calls[0][1] == 0
