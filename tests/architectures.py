@@ -58,6 +58,10 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma": ("gemma", HEADS),
     "gemma2": ("gemma2", HEADS | WINDOW | {"query_pre_attn_scalar": 16}),
     "gemma3": ("gemma3_text", HEADS | WINDOW | {"query_pre_attn_scalar": 16, "sliding_window_pattern": 3}),
+    "gemma3_6": (  # every sixth layer without a window, as all of Google's
+        "gemma3_text",
+        HEADS | WINDOW | {"query_pre_attn_scalar": 16, "sliding_window_pattern": 6, "num_hidden_layers": 7},
+    ),
     "phi": ("phi", PLAIN),
     "phi3": ("phi3", PLAIN | {"partial_rotary_factor": 0.5, "original_max_position_embeddings": 512}),
     "olmo": ("olmo", PLAIN),
@@ -65,6 +69,10 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "smollm3": (
         "smollm3",
         PLAIN | {"no_rope_layers": [1, 0, 1], "tie_word_embeddings": True, "use_sliding_window": False},
+    ),
+    "smollm3_4": (  # every fourth layer does not rotate, as in SmolLM3 itself
+        "smollm3",
+        PLAIN | {"no_rope_layers": [1, 1, 1, 0], "num_hidden_layers": 4, "tie_word_embeddings": True},
     ),
     "mistral_window": ("mistral", HEADS | WINDOW),
     "granite": (
@@ -101,7 +109,7 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "mamba": ("mamba", ENDS | {"hidden_size": 64, "state_size": 8, "num_hidden_layers": 3}),
     "mixtral": ("mixtral", HEADS | {"num_local_experts": 4, "num_experts_per_tok": 2}),
     "qwen2_moe": ("qwen2_moe", PLAIN | MIXTURE | {"shared_expert_intermediate_size": 64}),
-    "qwen3_moe": ("qwen3_moe", HEADS | MIXTURE),
+    "qwen3_moe": ("qwen3_moe", HEADS | MIXTURE | {"norm_topk_prob": True}),
 }
 
 

@@ -40,8 +40,10 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "architectures.md"
 LIBRARIES = ("torch", "transformers", "trl", "peft", "llmcompressor", "onnxruntime-genai", "gguf")
+OTHER = " is not loaded: "  # a plugin that concerns no cell
 LONGEST = 600  # characters of a reason
 SAME = 1e-3  # nats per token, for steps that keep the function
+LIMIT = "eval.perplexity.limit=4"  # llama.cpp scores one token per request
 SHORT = ["method.max_steps=2", "method.batch_size=2", "data.limit=8"]
 FEW = ["samples=4", "max_length=64"]
 
@@ -52,6 +54,7 @@ def compressor(name: str, *fields: str, few: bool = True) -> list[str]:
     return ["compress", f"compress=[{name}]", "data=tiny", *(f"compress.{name}.{one}" for one in settings)]
 
 
+THREAD = "threads=1"
 #: column -> the words of its command, without the model
 COLUMNS: dict[str, list[str]] = {
     "magnitude": compressor("magnitude", few=False),
@@ -73,9 +76,17 @@ COLUMNS: dict[str, list[str]] = {
     "kto": ["train", "method=kto", "data=tiny_thumbs", *SHORT],
     "perplexity": ["eval", "eval=[perplexity]", "data=tiny"],
     "divergence": ["compress", "compress=[magnitude]", "eval=[divergence]", "data=tiny"],
-    "gguf": ["eval", "eval=[perplexity]", "data=tiny", "runtime=gguf", "runtime.type=f32", "threads=1"],
-    "onnx": ["eval", "eval=[perplexity]", "data=tiny", "runtime=onnx", "runtime.precision=fp32", "threads=1"],
-    "openvino": ["eval", "eval=[perplexity]", "data=tiny", "runtime=openvino", "threads=1"],
+    "gguf": [
+        "eval",
+        "eval=[perplexity]",
+        "data=tiny",
+        "runtime=gguf",
+        "runtime.type=f32",
+        THREAD,
+        LIMIT,
+    ],
+    "onnx": ["eval", "eval=[perplexity]", "data=tiny", "runtime=onnx", "runtime.precision=fp32", THREAD],
+    "openvino": ["eval", "eval=[perplexity]", "data=tiny", "runtime=openvino", THREAD],
 }
 INTRODUCTION = """\
 # Architectures
@@ -90,7 +101,7 @@ everything else.
 
 """
 #: what a refusal says to add, and what it says to use instead
-ADD = re.compile(r"\b(?:add|type|with) ((?:compress|method|runtime|data)[.\w]*=[^\s;,]+(?:,[^\s;,]+\])?)")
+ADD = re.compile(r"\b(?:add|type|with) ((?:compress|method|runtime|data)[.\w]*=(?:\[[^\]]*\]|[^\s;,]+))")
 INSTEAD = re.compile(r"\bcompress=\[(\w+)\]|\bruntime=(\w+)")
 KEEPS_FUNCTION = ("smoothquant", "spinquant")
 GROUPS = {
@@ -139,7 +150,7 @@ def cell(name: str, column: str, folder: Path, added: Sequence[str] = ()) -> dic
 
 def reason(said: str, mark: str) -> str:
     """The line of the output that says what was wrong."""
-    lines = [line.partition(mark)[2] for line in said.splitlines() if mark in line]
+    lines = [line.partition(mark)[2] for line in said.splitlines() if mark in line and OTHER not in line]
     lines = [re.sub(r"(/[\w.+-]+){2,}/", "", line) for line in lines]  # folders of this machine
     said = (lines or [said.strip()[-300:]])[0]
     return said if len(said) <= LONGEST else f"{said[: LONGEST - 200]} ... {said[-200:]}"

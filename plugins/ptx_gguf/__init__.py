@@ -1,7 +1,9 @@
 """``runtime=gguf``: the model as one GGUF file, served by llama.cpp on the CPU.
 
-The file is written with llama.cpp's own ``gguf`` package. It is read by an independent reader (transformers'
-GGUF loader) and by llama.cpp (xllamacpp, its server as a library), and compared with the model in both.
+The file is written with llama.cpp's own ``gguf`` package. Its weights are read back into a copy of the
+model, which shows what rounding costs, and llama.cpp (xllamacpp, its server as a library) serves it, which
+shows that it is the model: both are compared. transformers' GGUF loader is not asked: it ignores rotary
+factors, the size of Qwen3's heads and biases of the feed-forward part, so it blames files that are right.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ class Gguf(Runtime):
 def ptx_choices() -> list[Choice]:
     """``runtime=gguf``."""
     libraries = ("gguf", "xllamacpp", "transformers", "torch")
-    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="4")]
+    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="5")]
 
 
 @hookimpl

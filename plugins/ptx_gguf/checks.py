@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,23 +13,30 @@ from ptx.models.inspection import problems as model_problems
 from ptx.models.package import read_package
 from ptx.models.traits import Refusal, Traits, refused
 from ptx_gguf import Gguf
+from ptx_gguf.architectures import ARCHITECTURES, Architecture
 
-#: architecture -> llama.cpp's name for it
-ARCHITECTURES = {
-    "LlamaForCausalLM": "llama",
-    "MistralForCausalLM": "llama",
-    "Qwen2ForCausalLM": "qwen2",
-    "Qwen3ForCausalLM": "qwen3",
-}
 
-#: scalings that are a factor for each frequency, which a Llama's file can hold; yarn scales attention too
-FACTORED_ROPES = ("linear", "llama3", "dynamic")
+def architecture_of(traits: Traits) -> Architecture | None:
+    """Return what llama.cpp's format says about the architecture; None for one that cannot be written."""
+    return next((ARCHITECTURES[name] for name in traits.architectures if name in ARCHITECTURES), None)
 
 
 def ropes_for(traits: Traits) -> tuple[str, ...]:
     """Return the kinds of rotary scaling that the file can say for an architecture."""
-    names = {ARCHITECTURES.get(name) for name in traits.architectures}
-    return ("default", *FACTORED_ROPES) if "llama" in names else ("default",)
+    found = architecture_of(traits)
+    return found.ropes if found else ("default",)
+
+
+def acts_of(traits: Traits) -> tuple[str, ...]:
+    """Return the activations that llama.cpp computes for an architecture; any where it has none."""
+    found = architecture_of(traits)
+    return found.acts if found else (traits.activation,)
+
+
+def says_window(traits: Traits) -> bool:
+    """Whether the file can say a sliding window."""
+    found = architecture_of(traits)
+    return found is not None and found.windows
 
 
 def refusals(context: int) -> tuple[Refusal, ...]:
@@ -37,14 +45,20 @@ def refusals(context: int) -> tuple[Refusal, ...]:
         Refusal(
             lambda traits: not set(traits.architectures) & set(ARCHITECTURES),
             "cannot write {traits.architectures[0]}",
-            f"use runtime=hf; it writes {', '.join(ARCHITECTURES)}",
+            "use runtime=hf; it writes "
+            + ", ".join(re.sub(r"(ForCausalLM|LMHeadModel)$", "", name) for name in ARCHITECTURES),
         ),
         Refusal(
             lambda traits: traits.rope not in ropes_for(traits),
             "cannot write rope scaling {traits.rope!r}",
         ),
         Refusal(
-            lambda traits: traits.window is not None and traits.window < context,
+            lambda traits: traits.activation and traits.activation not in acts_of(traits),
+            "cannot write the activation {traits.activation!r}: llama.cpp computes this architecture with"
+            " another",
+        ),
+        Refusal(
+            lambda traits: traits.window is not None and traits.window < context and not says_window(traits),
             "cannot write a sliding window, and that of {traits.window} tokens is shorter than the"
             f" {context} of runtime.context",
             "use runtime=hf, or serve texts within the window: runtime.context={traits.window}",
@@ -69,7 +83,12 @@ def problems(config: RunConfig, model: Path) -> list[Problem]:
     if read_package(model) or model_problems(model):
         return found
     described = read_json(model / "config.json")
-    found += refused("gguf", model, Traits.of(described), refusals(config.runtime.context))
+    traits = Traits.of(described)
+    found += refused("gguf", model, traits, refusals(config.runtime.context))
+    arch = architecture_of(traits)
+    if arch and (differs := arch.differs(described.get("text_config") or described)):
+        what = f"runtime=gguf cannot write {traits.architectures[0]} with {differs} ({model})"
+        found.append(Problem(what, "use runtime=hf"))
     if reason := reason_against(model):
         what = f"runtime=gguf cannot write the tokenizer of {model}: {reason}"
         found.append(Problem(what, "use runtime=onnx, or llama.cpp's own convert_hf_to_gguf.py"))

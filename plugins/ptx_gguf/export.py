@@ -6,6 +6,7 @@ each matrix is predicted from one backward pass (:mod:`ptx.lm.serving.sensitivit
 
 from __future__ import annotations
 
+import copy
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +20,7 @@ import torch
 from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
 from torch import Tensor
 
-from ptx import ModelRef, Run, StepError
+from ptx import ModelRef, Run
 from ptx.lm.load import weights_of
 from ptx.lm.serving.fidelity import Fidelity, check, logits_of
 from ptx.lm.serving.mixed import Menu, plans, predicted
@@ -32,6 +33,7 @@ from ptx_gguf import Gguf
 from ptx_gguf.files import block_of, context_of, write
 from ptx_gguf.model import FILE, GgufLanguageModel
 from ptx_gguf.splits import check_splits, differing
+from ptx_gguf.tensors import read_into
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -44,26 +46,11 @@ LARGER = ("q4_0", "q4_1", "q5_0", "q5_1", "q8_0")
 
 
 class ReadBack:
-    """The file as an independent reader understands it, with the one method that a comparison needs."""
+    """A copy of the model with the weights of the file, with the one method that a comparison needs."""
 
     def __init__(self, folder: Path, model: PreTrainedModel) -> None:
-        from transformers import AutoModelForCausalLM
-
-        try:
-            self.network = AutoModelForCausalLM.from_pretrained(
-                folder, gguf_file=FILE, dtype="float32", local_files_only=True, trust_remote_code=False
-            ).eval()
-        except (ValueError, NotImplementedError, KeyError, RuntimeError, OSError) as error:
-            raise StepError(
-                f"transformers cannot read the file back: {type(error).__name__}: {error}"
-            ) from error
-        # transformers ignores the factors of the rotary frequencies; llama.cpp reads them
-        ours, theirs = (
-            [module for module in network.modules() if hasattr(module, "inv_freq")]
-            for network in (model, self.network)
-        )
-        for one, other in zip(ours, theirs, strict=True):
-            other.inv_freq = one.inv_freq
+        self.network = copy.deepcopy(model)
+        read_into(self.network, folder / FILE)
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
         """Return the scores of the next token after each token, row by row."""

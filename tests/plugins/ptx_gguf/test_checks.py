@@ -11,7 +11,7 @@ def test_what_cannot_be_written_is_refused_with_all_reasons(chat_model, tmp_path
         (folder / file.name).write_bytes(file.read_bytes())
     config = json.loads((folder / "config.json").read_text())
     config |= {
-        "architectures": ["GemmaForCausalLM"],
+        "architectures": ["OPTForCausalLM"],
         "rope_parameters": {"rope_type": "yarn", "rope_theta": 1.0},
     }
     (folder / "config.json").write_text(json.dumps(config))
@@ -19,7 +19,7 @@ def test_what_cannot_be_written_is_refused_with_all_reasons(chat_model, tmp_path
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer | {"pre_tokenizer": None}))
     found = [str(problem) for problem in ptx_validate(RunConfig(runtime=Gguf()), folder)]
     assert [line.partition(" (")[0] for line in found[:2]] == [
-        "runtime=gguf cannot write GemmaForCausalLM",
+        "runtime=gguf cannot write OPTForCausalLM",
         "runtime=gguf cannot write rope scaling 'yarn'",
     ]
     assert "byte-level BPE" in found[2]
