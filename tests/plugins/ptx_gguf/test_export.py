@@ -13,7 +13,8 @@ from ptx.lm.load import load_tokenizer, save_model
 from ptx.lm.serving.dense import open_plain
 from ptx.models.package import read_package
 from ptx_gguf import Gguf, ptx_export
-from ptx_gguf.files import interleaved, type_of
+from ptx_gguf.files import type_of
+from ptx_gguf.tensors import interleaved
 
 
 @pytest.fixture
@@ -89,8 +90,8 @@ def test_a_type_that_is_too_far_from_the_model_is_followed_by_larger_ones_where_
 
 def test_a_file_that_is_not_the_model_fails_the_step(export, chat_model, monkeypatch):
     """Without llama.cpp's order of query and key rows the file is read without an error, but differs."""
-    monkeypatch.setattr("ptx_gguf.files.interleaved", lambda weight, heads: weight)
-    with pytest.raises(StepError, match=r"the f32 file, read back, has [\d.]+ times the model's perplexity"):
+    monkeypatch.setattr("ptx_gguf.tensors.interleaved", lambda weight, heads: weight)
+    with pytest.raises(StepError, match=r"the f32 file on llama.cpp has [\d.]+ times the model's perplexity"):
         export(Gguf(type="f32"), chat_model)
 
 
