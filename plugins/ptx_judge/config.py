@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from ptx import Evaluator, RunConfig, Scorer, must_be_at_least, setting
+from ptx import ConfigError, Evaluator, Problem, RunConfig, Scorer, must_be_at_least, setting
 
 AUTO, BASELINE, REFERENCES = AGAINST = ("auto", "baseline", "references")
 READS = ("reply", "letters")
@@ -267,7 +267,11 @@ class Reward(Scorer):
 
     reads_turns: ClassVar[bool] = True
 
-    model: str = setting("", "the reward model's folder: a sequence classifier with one label")
+    model: str = setting(
+        "",
+        "the reward model: a folder of a sequence classifier with one label, or the step of the recipe that"
+        " makes it (default: the latest such step)",
+    )
     batch_size: int = setting(16, "answers per forward pass; padding changes the last digits of scores")
     max_length: int = setting(2048, "longest conversation, in tokens; a longer one is not scored")
 
@@ -277,6 +281,18 @@ class Reward(Scorer):
     def inputs(self) -> list[Path]:
         """The weights."""
         return _folder(self.model)
+
+    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
+        """The step that makes the reward model, if one does."""
+        made = [name for name, step in before.items() if step.makes == "reward"]
+        if not self.model:
+            return {"model": made[-1]} if made else {}
+        if self.model in before and self.model not in made:
+            what = f"scorer.reward.model={self.model} names a step that makes no reward model"
+            raise ConfigError(
+                Problem(what, "name a step with method=reward before it, or a folder as ./FOLDER")
+            )
+        return {"model": self.model} if self.model in made else {}
 
 
 def _folder(model: str) -> list[Path]:

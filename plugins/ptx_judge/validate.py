@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ptx import Problem, RunConfig, Scorer, did_you_mean, get_host
 from ptx_judge import questions
@@ -15,15 +17,26 @@ from ptx_judge.rubric import problem_with
 def problems(config: RunConfig) -> list[Problem]:
     """Problems of the evaluator, and of the judges that it or a training method asks."""
     found = []
-    names = config.method.scorers() if config.method is not None else []
+    chain = config.chain()
+    asked = [(name, _before(config)) for name in config.method.scorers()] if config.method is not None else []
     for evaluator in config.eval.values():
-        names = [*names, *evaluator.scorers()]
+        asked += [(name, chain) for name in evaluator.scorers()]
         if isinstance(evaluator, Judge):
             found += of_questions(evaluator)
-    for name in dict.fromkeys(names):
+    for name, before in dict(reversed(asked)).items():
         if name in config.scorer:
-            found += of_scorer(name, config.scorer[name])
+            found += of_scorer(name, config.scorer[name], before)
     return found
+
+
+def _before(config: RunConfig) -> dict[str, Any]:
+    """The steps before the method that is asked about."""
+    before: dict[str, Any] = {}
+    for name, step in config.chain().items():
+        if step is config.method:
+            break
+        before[name] = step
+    return before
 
 
 def of_questions(judge: Judge) -> list[Problem]:
@@ -38,8 +51,8 @@ def of_questions(judge: Judge) -> list[Problem]:
     return [Problem(what, "give the questions a column reference, or type eval.judge.against=baseline")]
 
 
-def of_scorer(name: str, scorer: Scorer) -> list[Problem]:
-    """Settings of this plugin's judges that are missing or wrong."""
+def of_scorer(name: str, scorer: Scorer, before: Mapping[str, Any] | None = None) -> list[Problem]:
+    """Settings of this plugin's judges that are missing or wrong; a step of ``before`` may make its model."""
     where = f"scorer.{name}"
     found = []
     if isinstance(scorer, Asked):
@@ -48,7 +61,7 @@ def of_scorer(name: str, scorer: Scorer) -> list[Problem]:
                 found.append(Problem(f"{where}: {why}"))
     if isinstance(scorer, Endpoint):
         found += of_endpoint(where, scorer)
-    if isinstance(scorer, Local | Reward):
+    if isinstance(scorer, Local) or (isinstance(scorer, Reward) and not scorer.models(before or {})):
         found += of_folder(where, scorer.model)
     if isinstance(scorer, Local):
         found += of_runtime(where, scorer)

@@ -21,6 +21,7 @@ from ptx.lm.quanto import is_packed, open_packed
 from ptx.lm.weights import different, open_weights, refuse_faults, refuse_values
 from ptx.models.adapters import BASE_FILE, WEIGHTS, base_of, is_adapter, weights_of
 from ptx.models.inspection import tensors_of
+from ptx.models.language import language_problems
 from ptx.records import ModelRef
 
 if TYPE_CHECKING:
@@ -151,6 +152,8 @@ def load_model(
     from transformers import AutoModelForCausalLM
 
     folder = model.path if isinstance(model, ModelRef) else model
+    if wrong := language_problems(folder):
+        raise StepError(str(wrong[0]))
     if is_adapter(folder):
         return _load_adapter(folder, dtype, device, **options)
     if is_packed(folder):

@@ -19,6 +19,7 @@ from ptx.hooks.host import Host
 from ptx.models.adapters import is_adapter, prepare
 from ptx.models.contradictions import faults
 from ptx.models.inspection import ModelFacts, inspect, problems
+from ptx.models.language import language_problems
 from ptx.models.package import read_package
 from ptx.plan.model_inputs import Further, further_models, model_choice
 from ptx.records import ModelRef
@@ -87,7 +88,7 @@ class Inputs:
         path = self.host.first("ptx_resolve", value=value, cache=cache_folder())
         if is_adapter(path):
             path = prepare(path, cache_folder() / "adapters", self._base_named)
-        if found := problems(path) or faults(path):
+        if found := problems(path) or language_problems(path) or faults(path):
             raise ConfigError(found)
         kind: Literal["package", "adapter", "full"] = "full"
         if read_package(path):

@@ -108,8 +108,11 @@ def _four_bits() -> Any:
     )
 
 
-def peft_config(lora: Lora | None) -> Any:
-    """The peft configuration of a Lora; None for None."""
+def peft_config(lora: Lora | None, task: str = "CAUSAL_LM") -> Any:
+    """The peft configuration of a Lora; None for None.
+
+    With the task ``SEQ_CLS`` the head of a classifier is trained in full, and saved.
+    """
     if lora is None:
         return None
     from peft import LoraConfig
@@ -119,7 +122,7 @@ def peft_config(lora: Lora | None) -> Any:
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules="all-linear" if lora.targets == ["all-linear"] else lora.targets,
-        task_type="CAUSAL_LM",
+        task_type=task,
     )
 
 
@@ -164,6 +167,18 @@ def run_trainer(
     """Train, from the last checkpoint if there is one, and write the result to ``run.folder / "model"``.
 
     Raises:
+        StepError: as :func:`fit_trainer`.
+    """
+    fit_trainer(run, trainer, method, model, explain)
+    return save_result(run, trainer, method, model)
+
+
+def fit_trainer(
+    run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef, explain: Callable[[], str] | None = None
+) -> None:
+    """Train, from the last checkpoint if there is one; what is made of the weights is the caller's affair.
+
+    Raises:
         StepError: the GPU's memory is full, or training cannot succeed (see ``callbacks``).
     """
     import torch
@@ -195,10 +210,10 @@ def run_trainer(
             f"the GPU's memory is full; try method.micro_batch={smaller}, lora=lora, or a shorter"
             " method.max_length"
         ) from error
-    return _save_result(run, trainer, method, model)
 
 
-def _save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) -> ModelRef:
+def save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) -> ModelRef:
+    """Write the trained language model to ``run.folder / "model"``, in the dtypes of the original."""
     folder = run.folder / "model"
     # the original one: trainers change the padding side and the template of theirs
     tokenizer = load_tokenizer(model.path)

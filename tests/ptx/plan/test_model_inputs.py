@@ -10,7 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from ptx import Choice, Compressor, Method, ModelRef, Problem, SettingError, hookimpl, setting
+from ptx import (
+    Choice,
+    Compressor,
+    Evaluation,
+    Evaluator,
+    Method,
+    Metric,
+    ModelRef,
+    Problem,
+    Scorer,
+    SettingError,
+    hookimpl,
+    setting,
+)
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
 from ptx.execute.sweep import run_sweep
@@ -228,3 +241,114 @@ def test_a_frozen_run_is_planned_again_with_the_same_keys_and_refused_when_the_t
     write_model(desk / "other", 4.0)
     with pytest.raises(ConfigError, match=r"heal has changed since it was planned: models.teacher.model"):
         replan(host, record)
+
+
+@dataclass
+class Judged(Method):
+    """Makes a model beside the line; its value is ten times its input's."""
+
+    makes = "reward"
+    needs = ("text",)
+
+
+@dataclass
+class Liking(Scorer):
+    """Scores by the value of a model that an earlier step makes."""
+
+    model: str = setting("", "the step")
+
+    def models(self, before):
+        return {"model": self.model} if self.model in before else {}
+
+
+@dataclass
+class Paid(Method):
+    """Adds what its scorer gives."""
+
+    needs = ("text",)
+
+    def scorers(self):
+        return ["liking"]
+
+
+@dataclass
+class Asking(Evaluator):
+    """Measures by the scorer."""
+
+    def scorers(self):
+        return ["liking"]
+
+
+class Beside:
+    @hookimpl
+    def ptx_choices(self):
+        choices = [Choice("method", "judged", Judged), Choice("method", "paid", Paid)]
+        return [*choices, Choice("scorer", "liking", Liking), Choice("eval", "asking", Asking)]
+
+    @hookimpl(tryfirst=True)
+    def ptx_train(self, run, method, model):
+        if isinstance(method, Judged):
+            return ModelRef.of(write_model(run.folder / "model", 10 * read_model(model.path)))
+        if isinstance(method, Paid):
+            (score,) = run.score("liking", ["q"], ["a"], [None])
+            return ModelRef.of(write_model(run.folder / "model", read_model(model.path) + score))
+        return None
+
+    @hookimpl
+    def ptx_score(self, scorer):
+        return [read_model(Path(scorer.model))] if isinstance(scorer, Liking) else None
+
+    @hookimpl(tryfirst=True)
+    def ptx_evaluate(self, run, evaluator):
+        if not isinstance(evaluator, Asking):
+            return None
+        (score,) = run.score("liking", ["q"], ["a"], [None])
+        return Evaluation([Metric("asking/score", score, "points", "higher", score, score, 1)])
+
+
+RLHF = """
+why: beside the line
+steps:
+  sft: {method: toy}
+  rm: {method: judged}
+  rl: {method: paid}
+"""
+
+
+@pytest.fixture
+def beside(host_with, toy, desk):
+    (desk / "conf" / "recipe").mkdir(parents=True)
+    (desk / "conf" / "recipe" / "beside.yaml").write_text(RLHF)
+    host = host_with(toy=toy, beside=Beside())
+    words = ["model=./model", "data=./text.jsonl", "recipe=beside", "scorer.liking.model=rm", "eval=[asking]"]
+
+    def plan(*more):
+        return make_plan(
+            host, "train", compose_jobs(host, "train", [*words, *more], multirun=True), "ptx test"
+        )
+
+    return host, plan
+
+
+def test_a_model_beside_the_line_is_asked_by_name_and_the_line_goes_on(beside):
+    host, plan = beside
+    made = plan()
+    assert [run.baseline for run in made.runs] == [False]  # the baseline has no such model to ask
+    sft, rm, rl = made.runs[0].steps
+    assert rm.identity.ingredients["input"] == rl.identity.ingredients["input"] == {"step": sft.key}
+    assert rl.identity.ingredients["models"] == {"scorer.liking.model": {"step": rm.key}}
+    (asked,) = made.runs[0].evaluations
+    assert asked.identity.ingredients["models"] == {"scorer.liking.model": {"step": rm.key}}
+    assert run_sweep(made, host, Silent()).failed == ()
+    folder = made.folder / made.runs[0].id
+    result = read_json(folder / "result.json")
+    trained = 1.0 + 0.1
+    assert read_model(folder / "rm") == pytest.approx(10 * trained)
+    assert read_model(folder / "model") == pytest.approx(trained + 10 * trained)
+    assert result["metrics"][0]["value"] == pytest.approx(10 * trained)
+
+
+def test_another_reward_model_is_another_step_behind_it(beside):
+    _, plan = beside
+    first, second = plan("recipe.steps.sft.rate=0.1,0.2").runs
+    assert first.steps[2].key != second.steps[2].key

@@ -25,17 +25,30 @@ class Fond(Scorer):
     """It likes replies by the prompt that they answer, and not by what they say."""
 
 
+@dataclass
+class Vague(Scorer):
+    """A model of replies that are longer than bare references: among these it finds no difference."""
+
+
 class Plugin:
     __name__ = "odd"
 
     @hookimpl
     def ptx_choices(self):
-        return [Choice("scorer", "contrary", Contrary), Choice("scorer", "fond", Fond)]
+        return [
+            Choice("scorer", "contrary", Contrary),
+            Choice("scorer", "fond", Fond),
+            Choice("scorer", "vague", Vague),
+        ]
 
     @hookimpl
     def ptx_score(self, scorer, prompts, completions, references):
         if isinstance(scorer, Contrary):
             return [float(text != answer) for text, answer in zip(completions, references, strict=True)]
+        if isinstance(scorer, Vague):
+            return [
+                len(prompt) + int(text) % 5 * 0.1 for prompt, text in zip(prompts, completions, strict=True)
+            ]
         return [float(len(prompt)) for prompt in prompts] if isinstance(scorer, Fond) else None
 
 
@@ -46,6 +59,7 @@ SCORERS = {
     "length": Length(words=1),
     "contrary": Contrary(),
     "fond": Fond(),
+    "vague": Vague(),
 }
 
 
@@ -83,3 +97,8 @@ def test_a_reward_that_cannot_tell_them_apart_is_refused_unless_told_otherwise(t
     ):
         tried(ROWS, "answer", name)
     assert tried(ROWS, name, try_scorers=False) == []
+
+
+def test_a_reward_model_that_finds_bare_references_odd_is_let_through_with_a_word(tried):
+    (line,) = tried(ROWS, "vague")
+    assert line.endswith("a difference within chance (12 prompts)")
