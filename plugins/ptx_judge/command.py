@@ -11,6 +11,7 @@ from typing import Any
 
 from ptx import ConfigError, Problem, Run, did_you_mean
 from ptx.cli.plugin_commands import Record, config_of, configured, load_records, running
+from ptx.stats import words
 from ptx_judge import agreement, ledger, rank, verdicts
 from ptx_judge.agreement import Agreement
 from ptx_judge.config import Judge
@@ -121,10 +122,8 @@ def show(lines: Iterable[Agreement]) -> None:
     """Print agreements as a table."""
     for line in lines:
         share = "       " if math.isnan(line.share) else f"{line.share:6.1%} "
-        print(
-            f"  {line.who:32} {share} {line.coefficient:21} {line.value:.4f} [{line.low:.4f},"
-            f" {line.high:.4f}]  n {line.n}"
-        )
+        found = words.agreement(f"{line.coefficient:21}", (line.value, line.low, line.high), line.n, ".4f")
+        print(f"  {line.who:32} {share} {found}  n {line.n}")
 
 
 def rank_runs(options: argparse.Namespace) -> int:
@@ -151,7 +150,7 @@ def rank_runs(options: argparse.Namespace) -> int:
         rounds = played(run, evaluator, answers)
     path = rank.keep(options.sweep, rounds)
     for name, value, low, high in rank.order(rounds, list(answers)) or []:
-        print(f"  {judged[name].run.get('label') or name:40} {value:+.3f} [{low:+.3f}, {high:+.3f}]")
+        print(f"  {judged[name].run.get('label') or name:40} {value:+.3f} {words.between(low, high, '+.3f')}")
     unknown = sum(game["outcome"] is None for game in rounds)
     print(
         f"{len(rounds)} games of {len(answers)} runs{f', {unknown} without a verdict' if unknown else ''}:"

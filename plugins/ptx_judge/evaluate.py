@@ -179,6 +179,7 @@ class Comparison:
                     self.check.low,
                     self.check.high,
                     self.check.n,
+                    note=str(self.check) if math.isnan(self.check.kappa) else "",
                 )
             )
         found += outcomes.mean_score(SCORE, self.scores, self.scorer.bounds) if self.scores else []

@@ -12,6 +12,7 @@ from pathlib import Path
 from ptx import Scorer
 from ptx.files import read_json, write_json
 from ptx.lm.evaluation import checked
+from ptx.stats.words import agreement
 
 VERSION = 1  # of the way verdicts are asked for and read
 
@@ -33,10 +34,8 @@ class Check:
     digest: str  # of the human verdicts
 
     def __str__(self) -> str:
-        return (
-            f"kappa {self.kappa:.3f} [{self.low:.3f}, {self.high:.3f}] with the humans of {self.data},"
-            f" {self.n} pairs"
-        )
+        kappa = agreement("kappa", (self.kappa, self.low, self.high), self.n)
+        return f"{kappa} with the humans of {self.data}, {self.n} pairs"
 
 
 def key_of(scorer: Scorer) -> str:

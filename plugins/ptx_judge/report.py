@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import Metric
+from ptx.stats.words import between
 from ptx_judge import rank
 from ptx_judge.outcomes import UNCHECKED, WIN_RATE
 
@@ -69,7 +70,9 @@ def _label(record: Any) -> str:
 
 def _number(metric: Metric | None) -> str:
     return (
-        "-" if metric is None else f"{metric.value:.3f}<small>[{metric.low:.3f}, {metric.high:.3f}]</small>"
+        "-"
+        if metric is None or math.isnan(metric.value)
+        else f"{metric.value:.3f}<small>{between(metric.low, metric.high)}</small>"
     )
 
 
@@ -98,7 +101,7 @@ def _order(folder: Path, judged: Sequence[tuple[Any, dict[str, dict[str, Any]]]]
         )
     body = "".join(
         f"<tr><td>{escape(labels[name])}</td><td"
-        f" class='num'>{value:+.3f}<small>{_between(low, high)}</small></td></tr>"
+        f" class='num'>{value:+.3f}<small>{between(low, high, '+.3f')}</small></td></tr>"
         for name, value, low, high in found
     )
     return (
@@ -107,10 +110,6 @@ def _order(folder: Path, judged: Sequence[tuple[Any, dict[str, dict[str, Any]]]]
         " intervals are a bootstrap over questions.</p><div class='scroll'><table><thead><tr><th>run</th><th"
         f" class='num'>strength</th></tr></thead><tbody>{body}</tbody></table></div>"
     )
-
-
-def _between(low: float, high: float) -> str:
-    return "[no interval]" if math.isinf(low) or math.isinf(high) else f"[{low:+.3f}, {high:+.3f}]"
 
 
 def _margin(record: Any) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 from ptx import ConfigError, Metric, Problem, Run, RunConfig, stats
 from ptx.cli.plugin_commands import configured, running
+from ptx.stats.words import between
 from ptx_safety import Safety, people
 from ptx_safety.check import detects, problems
 from ptx_safety.decided import undecided
@@ -137,7 +138,7 @@ def differences(
         gap = stats.paired_difference(here, there, "lower")
         if gap.n:
             lines.append(
-                f"{name:44s} {gap.value:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}] n={gap.n} {gap.verdict}"
+                f"{name:44s} {gap.value:+.3f} {between(gap.low, gap.high, '+.3f')} n={gap.n} {gap.verdict}"
             )
     return lines
 
@@ -148,4 +149,4 @@ def metric_line(metric: Metric) -> str:
         return f"{metric.name:44s} not measured: no such requests"
     if metric.note:
         return f"{metric.name:44s} {metric.note}"
-    return f"{metric.name:44s} {metric.value:.3f} [{metric.low:.3f}, {metric.high:.3f}] n={metric.n}"
+    return f"{metric.name:44s} {metric.value:.3f} {between(metric.low, metric.high)} n={metric.n}"

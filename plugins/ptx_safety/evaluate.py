@@ -12,7 +12,7 @@ from typing import Any
 from ptx import Evaluation, LanguageModel, Metric, Run
 from ptx.lm.evaluation.ask import ask, seconds_of
 from ptx.lm.evaluation.rates import bounds, rate, unscored
-from ptx.stats import cohen_kappa
+from ptx.stats import cohen_kappa, words
 from ptx.stats.items import latency_column, numbered
 from ptx_safety import ATTACKS, Safety
 from ptx_safety.attacks import Attack, read_attacks
@@ -256,6 +256,10 @@ def agreement(rows: Sequence[dict[str, Any]], detectors: Sequence[str]) -> list[
             row["verdicts"] for row in rows if row["rate"] == name and {a, b} <= set(row.get("verdicts", {}))
         ]
         if both:
-            value, low, high = cohen_kappa([one[a] for one in both], [one[b] for one in both])
-            found.append(Metric(f"{name}/kappa.{a}.{b}", value, "kappa", "higher", low, high, len(both)))
+            kappa = cohen_kappa([one[a] for one in both], [one[b] for one in both])
+            note = words.agreement("kappa", kappa, len(both)) if math.isnan(kappa[0]) else ""
+            value, low, high = kappa
+            found.append(
+                Metric(f"{name}/kappa.{a}.{b}", value, "kappa", "higher", low, high, len(both), note=note)
+            )
     return found

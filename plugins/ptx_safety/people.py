@@ -24,6 +24,8 @@ from ptx import Metric, Run
 from ptx.files import digest_of, file_digest, read_json, write_json
 from ptx.lm.evaluation import checked
 from ptx.stats import cohen_kappa
+from ptx.stats.intervals import Interval
+from ptx.stats.words import agreement
 from ptx_safety import Safety
 from ptx_safety.check import detects
 from ptx_safety.prompts import truth_of
@@ -50,10 +52,12 @@ class Check:
     digest: str  # of the labelled file
 
     def __str__(self) -> str:
-        return (
-            f"kappa {self.kappa:.3f} [{self.low:.3f}, {self.high:.3f}] with the people of {self.data},"
-            f" {self.n} replies"
-        )
+        return f"{agreement('kappa', self.interval, self.n)} with the people of {self.data}, {self.n} replies"
+
+    @property
+    def interval(self) -> Interval:
+        """The coefficient, and its interval."""
+        return self.kappa, self.low, self.high
 
 
 def labels_of(stored: Sequence[Stored], meaning: str) -> list[bool | None]:
@@ -144,6 +148,8 @@ def trust(name: str, check: Check | None, least: float) -> str:
     """How far a detector agrees with people, in a sentence."""
     if check is None:
         return f"decided by {name}, which was never checked against people (ptx safety check)"
+    if math.isnan(check.kappa):
+        return f"decided by {name}, whose agreement with people is not known: {check}"
     if not check.kappa >= least:
         return f"decided by {name}, which agrees too little with people: {check}; wanted {least:g}"
     return f"decided by {name}: {check}"

@@ -78,7 +78,7 @@ def test_a_detector_below_the_least_kappa_is_not_admitted():
     low = Check("d", 0.3, 0.1, 0.5, 0.7, 100, 0, "a.csv", "x")
     assert "agrees too little with people" in trust("d", low, 0.6)
     unknown = Check("d", float("nan"), float("-inf"), float("inf"), 1.0, 3, 0, "a.csv", "x")
-    assert "agrees too little" in trust("d", unknown, 0.6)
+    assert "is not known: no kappa: all labels are the same" in trust("d", unknown, 0.6)
 
 
 def test_the_command_checks_every_detector_that_the_labels_fit(labelled, monkeypatch, capsys):
