@@ -67,8 +67,13 @@ class OpenVino(Runtime):
     )
     max_perplexity_ratio: float = setting(
         1.25,
-        "the step fails if the quantised package's perplexity on the model's own text, divided by the"
-        " model's, is larger",
+        "a quantised package passes if its perplexity on the model's own text, divided by the model's, is at"
+        " most this",
+    )
+    tries: int = setting(
+        4,
+        "packages that are written at most, the smallest first, of which the first that passes is kept: as"
+        " asked, then with 8 bits where rounding costs the most; 1: as asked, or the step fails",
     )
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
     python: str = setting(
@@ -79,7 +84,7 @@ class OpenVino(Runtime):
         must_be_one_of("runtime.precision", self.precision, PRECISIONS, "int8")
         must_be_one_of("runtime.algorithm", self.algorithm, ALGORITHMS, "gptq")
         must_be_one_of("runtime.compute", self.compute, COMPUTE, "auto")
-        for name, least in (("group_size", 16), ("calibration_rows", 1), ("batch_size", 1)):
+        for name, least in (("group_size", 16), ("calibration_rows", 1), ("batch_size", 1), ("tries", 1)):
             must_be_at_least(f"runtime.{name}", getattr(self, name), least, 32)
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         if self.algorithm != "rtn" and self.precision != "int4":
@@ -111,7 +116,8 @@ class OpenVino(Runtime):
 def ptx_choices() -> list[Choice]:
     """``runtime=openvino``."""
     about = "OpenVINO on the CPU: fp32, int8, int4, exported by optimum-intel in an environment of its own"
-    return [Choice("runtime", "openvino", OpenVino, about, ("openvino", "transformers", "torch"))]
+    libraries = ("openvino", "transformers", "torch")
+    return [Choice("runtime", "openvino", OpenVino, about, libraries, version="2")]
 
 
 @hookimpl

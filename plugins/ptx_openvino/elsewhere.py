@@ -7,6 +7,7 @@ What they do by default, and what is done about it:
   this is no interactive session
 - a model of more than 1e9 weights is rounded to 8 bits by default: the precision is always stated
 - ``main_export`` accepts a quantisation and ignores it: the model class, which applies it, is used
+- a model is traced once and saved in float32: the roundings that are tried start there
 - importing a torchvision that was built for another torch fails: a text model needs none
 """
 
@@ -24,32 +25,72 @@ sys.modules["torchvision"] = None  # type: ignore[assignment]
 
 GRAPH = ("openvino_model.xml", "openvino_model.bin")
 TOKENS = 48
+GROUP, SHARES = 32, (0.8, 0.5)  # of what is tried after what was asked for; the rest gets 8 bits
 WEIGHTS = (".safetensors", ".bin", ".index.json")  # endings of weight files, which are not copied
 PINNED = ("optimum-intel", "optimum", "openvino", "nncf", "transformers", "torch")
 
 
 def main(spec: dict[str, Any]) -> None:
-    """Write the package of ``spec["model"]`` into ``spec["folder"]``."""
+    """Write a package of ``spec["model"]`` into ``spec["folder"]``; of what is rounded, all ways to try."""
     from importlib.metadata import version
 
+    source, folder, config = Path(spec["model"]), Path(spec["folder"]), spec["config"]
+    work = folder.parent / "openvino"
+    write(source, work, export=True)
+    facts: dict[str, Any] = {"writer": {name: version(name) for name in PINNED}}
+    found = ways(config)
+    if found:
+        facts["ways"] = [name for name, _ in found]
+    for n, (_, settings) in enumerate(found):
+        out = folder / "ways" / str(n)
+        write(work, out, quantization_config=rounding(settings, source, spec["seed"]))
+        complete(source, out)
+    if not found:
+        folder.rmdir()
+        work.rename(folder)
+        complete(source, folder)
+    shutil.rmtree(work, ignore_errors=True)
+    (folder / "package.json").write_text(json.dumps(facts))
+
+
+def ways(config: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """The roundings to try, the smallest first, each with its name; none for float32."""
+    if config["precision"] == "fp32":
+        return []
+    found = [("as asked", config)]
+    if config["precision"] == "int8":
+        found += [("8 bits with zero points", config | {"symmetric": False})] if config["symmetric"] else []
+    else:
+        if config["group_size"] > GROUP:
+            found.append((f"4 bits in groups of {GROUP}", config | {"group_size": GROUP}))
+        finest = config | {"group_size": min(config["group_size"], GROUP)}
+        found += [(f"4 bits in {share:.0%} of the weights", finest | {"ratio": share}) for share in SHARES]
+        whole = {"precision": "int8", "symmetric": False, "algorithm": "rtn"}
+        found.append(("8 bits everywhere", config | whole))
+    return found[: config["tries"]]
+
+
+def write(source: Path, out: Path, **options: Any) -> None:
+    """Read a model folder or a traced one, round it, and write OpenVINO's files alone."""
     from optimum.intel import OVModelForCausalLM
 
-    source, folder = Path(spec["model"]), Path(spec["folder"])
-    work = folder.parent / "openvino"
-    rounded = rounding(spec["config"], source, spec["seed"])
     made = OVModelForCausalLM.from_pretrained(
         str(source),
-        export=True,
         compile=False,
         load_in_8bit=False,
-        quantization_config=rounded,
         local_files_only=True,
         trust_remote_code=False,
+        **options,
     )
-    made.save_pretrained(work)
-    for name in GRAPH:
-        shutil.move(work / name, folder / name)
-    shutil.rmtree(work)
+    made.save_pretrained(out)
+    del made
+
+
+def complete(source: Path, folder: Path) -> None:
+    """Give OpenVINO's two files the model's own others; what optimum-intel wrote beside them goes."""
+    for file in folder.iterdir():
+        if file.is_file() and file.name not in GRAPH:
+            file.unlink()
     for file in source.iterdir():
         if (
             file.is_file()
@@ -57,7 +98,6 @@ def main(spec: dict[str, Any]) -> None:
             and file.name not in ("README.md", "build.json")
         ):
             shutil.copyfile(file, folder / file.name)
-    (folder / "package.json").write_text(json.dumps({"writer": {name: version(name) for name in PINNED}}))
 
 
 def rounding(config: dict[str, Any], source: Path, seed: int) -> Any:
@@ -78,7 +118,7 @@ def rounding(config: dict[str, Any], source: Path, seed: int) -> Any:
         sym=config["symmetric"],
         group_size=config["group_size"],
         group_size_fallback="adjust",
-        ratio=1.0,
+        ratio=config.get("ratio", 1.0),
         **given,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ptx import ModelRef, Run, StepError
-from ptx.lm.serving.exported import Limit, compare_and_describe
+from ptx.lm.serving.exported import Limit, compare_and_describe, ways_of
 from ptx_openvino import OpenVino
 from ptx_openvino.model import GRAPH, OpenVinoLanguageModel
 
@@ -14,15 +14,15 @@ def finish(run: Run, config: OpenVino, model: ModelRef, made: ModelRef) -> Model
     Raises:
         StepError: the package does not equal the model (with the figures).
     """
-    if not (made.path / GRAPH).is_file():
-        raise StepError(f"the export left no {GRAPH} in its folder")
+    if absent := [name for name, way in ways_of(made.path, "").items() if not (way / GRAPH).is_file()]:
+        raise StepError(f"the export left no {GRAPH} in its folder {', '.join(absent)}".rstrip())
     options = f", {config.properties}".replace("{", "{{").replace("}", "}}") if config.properties else ""
     return compare_and_describe(
         run,
         "openvino",
         model,
         made,
-        OpenVinoLanguageModel(made.path, config.properties),
+        lambda folder: OpenVinoLanguageModel(folder, config.properties),
         kind=config.precision,
         limit=Limit(
             config.max_perplexity_ratio,

@@ -51,8 +51,14 @@ class OnnxOptimum(Runtime):
     )
     max_perplexity_ratio: float = setting(
         1.25,
-        "the step fails if the quantised package's perplexity on the model's own text, divided by the"
-        " model's, is larger",
+        "a quantised package passes if its perplexity on the model's own text, divided by the model's, is at"
+        " most this",
+    )
+    tries: int = setting(
+        4,
+        "packages that are written at most, the smallest first, of which the first that passes is kept: as"
+        " asked, then with the down projections and the output layer in float32; 1: as asked, or the step"
+        " fails",
     )
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
     python: str = setting(
@@ -61,7 +67,7 @@ class OnnxOptimum(Runtime):
 
     def __post_init__(self) -> None:
         must_be_one_of("runtime.mode", self.mode, MODES, "dynamic")
-        for name in ("calibration_rows", "batch_size"):
+        for name in ("calibration_rows", "batch_size", "tries"):
             must_be_at_least(f"runtime.{name}", getattr(self, name), 1, 8)
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
 
@@ -77,7 +83,8 @@ def ptx_choices() -> list[Choice]:
         "plain ONNX Runtime on the CPU: optimum-onnx's dynamic and static int8, exported in an environment of"
         " its own"
     )
-    return [Choice("runtime", "onnx_optimum", OnnxOptimum, about, ("onnxruntime", "transformers", "torch"))]
+    libraries = ("onnxruntime", "transformers", "torch")
+    return [Choice("runtime", "onnx_optimum", OnnxOptimum, about, libraries, version="2")]
 
 
 @hookimpl

@@ -20,25 +20,42 @@ from typing import Any
 GRAPH = "model.onnx"
 TOKENS = 48
 LEFT = (".safetensors", ".bin", ".index.json")  # endings of weight files, which are not copied
+#: what stays float32 in the ways that are tried after what was asked for
+FLOAT = {
+    "down projections in float32": ("down_proj",),
+    "output layer in float32": ("lm_head",),
+    "down projections and output layer in float32": ("down_proj", "lm_head"),
+}
 PINNED = ("optimum-onnx", "optimum", "onnxruntime", "onnx", "transformers", "torch")
 
 
 def main(spec: dict[str, Any]) -> None:
-    """Write the package of ``spec["model"]`` into ``spec["folder"]``."""
+    """Write a package of ``spec["model"]`` into ``spec["folder"]``; of what is rounded, all ways to try."""
     from importlib.metadata import version
 
     config, folder = spec["config"], Path(spec["folder"])
     work = folder.parent / "optimum"
     source = readable(Path(spec["model"]), work / "source")
     graph = traced(source, work / "fp32")
-    if config["mode"] != "fp32":
-        graph = quantised(graph, source, config, spec["seed"], work / "int8")
+    facts: dict[str, Any] = {"writer": {name: version(name) for name in PINNED}}
+    if config["mode"] == "fp32":
+        complete(graph, Path(spec["model"]), folder)
+    else:
+        made = quantised(graph, source, config, spec["seed"], work / "int8")
+        facts["ways"] = list(made)
+        for n, one in enumerate(made.values()):
+            complete(one, Path(spec["model"]), folder / "ways" / str(n))
+    shutil.rmtree(work)
+    (folder / "package.json").write_text(json.dumps(facts))
+
+
+def complete(graph: Path, model: Path, folder: Path) -> None:
+    """A package: the graph, and the model's files except its weights."""
+    folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(graph, folder / GRAPH)
-    for file in Path(spec["model"]).iterdir():
+    for file in model.iterdir():
         if file.is_file() and not file.name.endswith(LEFT) and file.name not in ("README.md", "build.json"):
             shutil.copyfile(file, folder / file.name)
-    shutil.rmtree(work)
-    (folder / "package.json").write_text(json.dumps({"writer": {name: version(name) for name in PINNED}}))
 
 
 def readable(model: Path, folder: Path) -> Path:
@@ -76,8 +93,8 @@ def traced(source: Path, folder: Path) -> Path:
     return folder / GRAPH
 
 
-def quantised(graph: Path, source: Path, config: dict[str, Any], seed: int, folder: Path) -> Path:
-    """Return the graph with 8-bit weights and 8-bit activations in every product by a weight."""
+def quantised(graph: Path, source: Path, config: dict[str, Any], seed: int, folder: Path) -> dict[str, Path]:
+    """Graphs with 8-bit weights and activations in products by a weight, by way, the smallest first."""
     from onnxruntime.quantization import CalibrationMethod
     from optimum.onnxruntime import ORTQuantizer
     from optimum.onnxruntime.configuration import AutoQuantizationConfig, CalibrationConfig
@@ -86,20 +103,40 @@ def quantised(graph: Path, source: Path, config: dict[str, Any], seed: int, fold
         ORTQuantizer.from_pretrained(graph.parent, file_name=graph.name),
         config["mode"] == "static",
     )
-    wanted = AutoQuantizationConfig.avx512_vnni(
-        is_static=static, per_channel=config["per_channel"], operators_to_quantize=["MatMul"]
-    )
-    wanted.nodes_to_quantize = products(graph)
     ranges = None
     if static:
         rows = Rows(own_text(source, config["calibration_rows"], seed), graph)
         method = CalibrationConfig("own text", "", "", len(rows), CalibrationMethod.MinMax)
         augmented = graph.parent / "augmented.onnx"
-        ranges = quantizer.fit(rows, method, augmented, operators_to_quantize=wanted.operators_to_quantize)
-    quantizer.quantize(
-        quantization_config=wanted, save_dir=folder, file_suffix="", calibration_tensors_range=ranges
-    )
-    return folder / GRAPH
+        ranges = quantizer.fit(rows, method, augmented, operators_to_quantize=["MatMul"])
+    made = {}
+    for n, (name, (per_channel, chosen)) in enumerate(ways(config, products(graph)).items()):
+        wanted = AutoQuantizationConfig.avx512_vnni(
+            is_static=static, per_channel=per_channel, operators_to_quantize=["MatMul"]
+        )
+        wanted.nodes_to_quantize = chosen
+        out = folder / str(n)
+        quantizer.quantize(
+            quantization_config=wanted, save_dir=out, file_suffix="", calibration_tensors_range=ranges
+        )
+        made[name] = out / GRAPH
+    first = next(iter(made))
+    return dict(sorted(made.items(), key=lambda one: (one[0] != first, one[1].stat().st_size)))
+
+
+def ways(config: dict[str, Any], products: list[str]) -> dict[str, tuple[bool, list[str]]]:
+    """By name: whether a matrix has a scale per output, and the products that are rounded.
+
+    Large activations before the last product of a block are what 8 bits hurt the most; then the output layer.
+    """
+    channel = config["per_channel"]
+    found = {"as asked": (channel, products)}
+    if not channel:
+        found["a scale per output"] = (True, products)
+    for name, parts in FLOAT.items():
+        found[name] = (True, [one for one in products if not any(part in one for part in parts)])
+    different = {name: way for name, way in found.items() if way[1]}
+    return dict(list(different.items())[: config["tries"]])
 
 
 def products(graph: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ptx import ModelRef, Run, StepError
-from ptx.lm.serving.exported import Limit, compare_and_describe
+from ptx.lm.serving.exported import Limit, compare_and_describe, ways_of
 from ptx_optimum import OnnxOptimum
 from ptx_optimum.model import GRAPH, OrtLanguageModel
 
@@ -14,14 +14,14 @@ def finish(run: Run, config: OnnxOptimum, model: ModelRef, made: ModelRef) -> Mo
     Raises:
         StepError: the package does not equal the model (with the figures).
     """
-    if not (made.path / GRAPH).is_file():
-        raise StepError(f"the export left no {GRAPH} in its folder")
+    if absent := [name for name, way in ways_of(made.path, "").items() if not (way / GRAPH).is_file()]:
+        raise StepError(f"the export left no {GRAPH} in its folder {', '.join(absent)}".rstrip())
     return compare_and_describe(
         run,
         "onnx_optimum",
         model,
         made,
-        OrtLanguageModel(made.path),
+        OrtLanguageModel,
         kind=config.mode,
         limit=Limit(config.max_perplexity_ratio, "runtime.mode=dynamic or runtime.max_perplexity_ratio=2"),
         facts={"mode": config.mode, "serve": 'onnxruntime.InferenceSession("{folder}/model.onnx")'},

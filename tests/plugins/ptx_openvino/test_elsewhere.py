@@ -48,6 +48,23 @@ def test_the_settings_become_those_of_nncf(script, tmp_path):
     assert rounding(precision="int4", algorithm="awq") == int4 | {"quant_method": "awq"}
 
 
+def test_after_what_was_asked_for_come_larger_packages_up_to_the_number_of_tries(script):
+    ways = lambda **settings: script.ways(asdict(OpenVino(**settings)))
+    found = dict(ways(precision="int4", group_size=128, tries=5))
+    names = ["as asked", "4 bits in groups of 32", "4 bits in 80% of the weights"]
+    assert list(found) == [*names, "4 bits in 50% of the weights", "8 bits everywhere"]
+    assert [one.get("ratio", 1.0) for one in found.values()] == [1.0, 1.0, 0.8, 0.5, 1.0]
+    assert [one["group_size"] for one in found.values()][:4] == [128, 32, 32, 32]
+    assert found["8 bits everywhere"]["precision"] == "int8"
+    gptq = dict(ways(precision="int4", algorithm="gptq"))
+    assert gptq["4 bits in 50% of the weights"]["algorithm"] == "gptq"
+    assert gptq["8 bits everywhere"]["algorithm"] == "rtn"  # 8 bits have no other
+    assert [name for name, _ in ways(precision="int4", tries=1)] == ["as asked"]
+    assert [name for name, _ in ways(precision="int8")] == ["as asked"]
+    assert [name for name, _ in ways(symmetric=True)] == ["as asked", "8 bits with zero points"]
+    assert ways(precision="fp32") == []
+
+
 def test_algorithms_that_need_text_get_the_models_own(script, tmp_path, monkeypatch):
     monkeypatch.setattr(script, "own_texts", lambda source, count, seed: [f"text {seed}"] * count)
     config = asdict(OpenVino(precision="int4", algorithm="gptq", calibration_rows=3))

@@ -16,7 +16,7 @@ from ptx.lm.load import load_tokenizer
 from ptx_hf import HF
 from ptx_hf import ptx_load as open_hf
 from ptx_optimum import OnnxOptimum, ptx_load
-from ptx_optimum.elsewhere import Rows, products, readable
+from ptx_optimum.elsewhere import Rows, products, readable, ways
 from tests.plugins.conftest import TEMPLATE, save_tiny_llama
 
 PROMPTS = ["Once upon a time", "The", "Lily and Tom went to the park", "Once upon a tide"]
@@ -50,6 +50,23 @@ def test_only_products_by_a_weight_are_quantised(tmp_path):
     graph = helper.make_graph(nodes, "products", [value("x", 2, 2)], [value("out", 2, 2)], weights)
     onnx.save(helper.make_model(graph), tmp_path / "model.onnx")
     assert products(tmp_path / "model.onnx") == ["by a weight", "by a turned weight"]
+
+
+def test_after_what_was_asked_for_sensitive_products_stay_in_float32():
+    names = [
+        "/model/layers.0/self_attn/q_proj/MatMul",
+        "/model/layers.0/mlp/down_proj/MatMul",
+        "/lm_head/MatMul",
+    ]
+    found = ways({"per_channel": True, "tries": 9}, names)
+    assert found == {
+        "as asked": (True, names),
+        "down projections in float32": (True, [names[0], names[2]]),
+        "output layer in float32": (True, names[:2]),
+        "down projections and output layer in float32": (True, names[:1]),
+    }
+    assert list(ways({"per_channel": False, "tries": 2}, names)) == ["as asked", "a scale per output"]
+    assert list(ways({"per_channel": True, "tries": 1}, names)) == ["as asked"]
 
 
 def test_calibration_texts_are_read_one_by_one_with_an_empty_cache(package):
