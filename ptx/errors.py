@@ -77,6 +77,13 @@ class StepError(PtxError):
     """A step or evaluation that cannot give a usable result (loss not finite, all rewards equal, ...)."""
 
 
+class MemoryFullError(StepError):
+    """A step needs more memory than there is; its checkpoints hold what it has done.
+
+    The core starts the step again where its configuration can do with less (``smaller``).
+    """
+
+
 class StoppedError(PtxError):
     """A run that was ended on purpose (early stopping): nothing failed; the running step is discarded."""
 

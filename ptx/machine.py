@@ -11,6 +11,7 @@ import gc
 import math
 import os
 import platform
+import resource
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,70 @@ def installed_version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return ""
+
+
+def free_bytes(device: str) -> float:
+    """The memory of a device that a new step may take; infinite where nobody says.
+
+    For a CPU it is what the machine has available, or less where a container or a limit of the shell allows
+    less. For a GPU it is what the driver reports for the first visible one.
+    """
+    return _gpu_bytes("memory.free") if device == "cuda" else min(_available_bytes(), *_limits(used=True))
+
+
+def total_bytes(device: str) -> float:
+    """All memory of a device that this process could ever have; infinite where nobody says."""
+    return _gpu_bytes("memory.total") if device == "cuda" else min(_machine_bytes(), *_limits(used=False))
+
+
+def _gpu_bytes(field: str) -> float:
+    """A figure of the first visible GPU, in bytes."""
+    if not gpus():
+        return math.inf
+    asked = [f"--query-gpu={field}", "--format=csv,noheader,nounits"]
+    asked += [f"--id={name}" for name in visible_gpus()[:1]]
+    done = subprocess.run(["nvidia-smi", *asked], capture_output=True, text=True)
+    found = done.stdout.split()
+    return float(found[0]) * 2**20 if done.returncode == 0 and found and found[0].isdigit() else math.inf
+
+
+def _machine_bytes() -> float:
+    return float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _available_bytes() -> float:
+    """Memory that can be had without swapping; what this process has freed already counts."""
+    for line in _lines(Path("/proc/meminfo")):
+        if line.startswith("MemAvailable:"):
+            return float(line.split()[1]) * 1024
+    return _machine_bytes()
+
+
+def _limits(*, used: bool) -> Iterator[float]:
+    """The limits of the control group (version 2, then 1) and of the shell; with ``used``, what is left."""
+    yield math.inf
+    for folder, limit, now in (
+        ("/sys/fs/cgroup", "memory.max", "memory.current"),
+        ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        most = "".join(_lines(Path(folder, limit)))
+        if most.isdigit():
+            taken = "".join(_lines(Path(folder, now)))
+            files = [
+                line for line in _lines(Path(folder, "memory.stat")) if line.startswith("inactive_file ")
+            ]
+            freed = float(files[0].split()[1]) if files else 0.0  # the cache of files gives way
+            yield float(most) - (float(taken) - freed if used and taken.isdigit() else 0.0)
+    soft = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if soft != resource.RLIM_INFINITY:
+        yield float(soft)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text().splitlines()
+    except OSError:
+        return []
 
 
 def release_memory() -> None:

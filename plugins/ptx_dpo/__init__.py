@@ -6,12 +6,17 @@ it is the trained model with its adapter switched off, so no second copy is kept
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from ptx import Choice, DataSet, Problem, RunConfig, SettingError, hookimpl, setting
+from ptx.lm.training.memory import Passes
 from ptx.lm.training.method import TrlMethod, above, one_of
+from ptx.models.memory import Workload
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 #: TRL's names for losses on pairs
@@ -19,6 +24,8 @@ LOSSES = (
     *("sigmoid", "sigmoid_norm", "hinge", "ipo", "exo_pair", "nca_pair", "robust", "bco_pair", "sppo_hard"),
     *("aot", "aot_unpaired", "apo_zero", "apo_down", "discopop", "sft"),
 )
+#: losses that compare the pairs of one forward pass with each other
+COMPARING = ("aot", "aot_unpaired", "bco_pair")
 #: arguments of TRL's DPOConfig that the settings below decide
 OWNED = {
     "beta": "method.beta",
@@ -47,6 +54,12 @@ class DPO(TrlMethod):
     )
     loss: str = setting("sigmoid", f"TRL's loss: {', '.join(LOSSES)}")
     label_smoothing: float = setting(0.0, "estimated share of pairs with swapped labels (robust, exo_pair)")
+    reference: str = setting(
+        "input",
+        "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or any"
+        " model with the same tokens",
+        identity=False,
+    )
     cache_reference: bool = setting(
         True,
         "compute the reference once and keep it in the store; false: in every batch (same losses to rounding;"
@@ -72,6 +85,22 @@ class DPO(TrlMethod):
                 "method.loss",
                 "method.label_smoothing",
             )
+
+    @override
+    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
+        return {} if self.reference == "input" else {"reference": self.reference}
+
+    @property
+    @override
+    def compares_examples(self) -> bool:
+        """Whether the loss sorts or averages over the pairs of a pass."""
+        return self.loss in COMPARING
+
+    @override
+    def passes(self, work: Workload) -> Passes:
+        """Both answers of a pair, each with its prompt."""
+        copies = 0 if self.cache_reference or self.lora is not None else 1
+        return Passes(self.length(work), rows=2, copies=copies)
 
 
 @hookimpl

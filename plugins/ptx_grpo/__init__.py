@@ -8,12 +8,16 @@ without a KL term (beta 0).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from typing_extensions import override
+
 from ptx import Choice, DataSet, Problem, RunConfig, hookimpl, setting
+from ptx.lm.training.memory import Passes
 from ptx.lm.training.method import at_least, one_of
 from ptx.lm.training.reinforced import Reinforced, check_groups
+from ptx.models.memory import Workload
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 LOSSES = ("dapo", "grpo", "dr_grpo", "bnpo", "cispo", "sapo", "luspo", "vespo")
@@ -53,6 +57,17 @@ class GRPO(Reinforced):
         at_least(0, self, "beta", "0.0")
         one_of(LOSSES, self, "loss")
         check_groups(self)
+
+    @property
+    @override
+    def compares_examples(self) -> bool:
+        """Whether the loss is divided by the tokens of a pass."""
+        return self.loss == "bnpo"
+
+    @override
+    def passes(self, work: Workload) -> Passes:
+        """Prompts with sampled answers, and the original model beside the trained one for a KL term."""
+        return replace(super().passes(work), copies=int(self.beta > 0 and self.lora is None))
 
 
 @hookimpl

@@ -7,12 +7,17 @@ pairs come in two blocks, all thumbs up first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from ptx import Choice, DataSet, Problem, RunConfig, SettingError, hookimpl, setting
+from ptx.lm.training.memory import Passes
 from ptx.lm.training.method import TrlMethod, above, at_least, one_of
+from ptx.models.memory import Workload
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 LOSSES = ("kto", "apo_zero_unpaired")
@@ -43,6 +48,12 @@ class KTO(TrlMethod):
     loss: str = setting("kto", f"TRL's loss: {', '.join(LOSSES)}")
     desirable_weight: float = setting(1.0, "weight of liked answers; raise it where they are few")
     undesirable_weight: float = setting(1.0, "weight of disliked answers; raise it where they are few")
+    reference: str = setting(
+        "input",
+        "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or any"
+        " model with the same tokens",
+        identity=False,
+    )
     cache_reference: bool = setting(
         True,
         "compute the reference once and keep it in the store; false: in every batch (same losses to rounding;"
@@ -57,14 +68,30 @@ class KTO(TrlMethod):
         at_least(0, self, "undesirable_weight", "1.0")
         if self.max_length is not None:
             above(0, self, "max_length", "512")
-        if self.loss == "kto" and (self.micro_batch or self.batch_size) < 2:
+        if self.loss == "kto" and self.shares()[0] < 2:
             raise SettingError(
                 "method=kto needs two examples per forward pass (its KL term pairs neighbours), got"
-                f" {self.micro_batch or self.batch_size}; try method.micro_batch=2, or"
+                f" {self.shares()[0]}; try method.micro_batch=2, or"
                 " method.loss=apo_zero_unpaired",
                 "method.micro_batch",
                 "method.loss",
             )
+
+    @override
+    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
+        return {} if self.reference == "input" else {"reference": self.reference}
+
+    @property
+    @override
+    def compares_examples(self) -> bool:
+        """Whether the KL term is estimated from the examples of a pass."""
+        return self.loss == "kto"
+
+    @override
+    def passes(self, work: Workload) -> Passes:
+        """An answer, and for the KL term the prompt with another answer, without gradients."""
+        copies = 0 if self.cache_reference or self.lora is not None else 1
+        return Passes(self.length(work), aside=int(self.loss == "kto"), copies=copies)
 
 
 @hookimpl

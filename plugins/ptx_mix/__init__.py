@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from typing_extensions import override
+
 from ptx import Choice, DataSet, Problem, RunConfig, hookimpl, setting
+from ptx.lm.training.memory import Passes
 from ptx.lm.training.method import TrlMethod, above, at_least
+from ptx.models.memory import Workload
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 #: arguments of TRL's SFTConfig that the method decides
@@ -55,6 +59,11 @@ class Mix(TrlMethod):
         above(0, self, "beta", "0.1")
         if self.max_length is not None:
             above(0, self, "max_length", "512")
+
+    @override
+    def passes(self, work: Workload) -> Passes:
+        """A demonstration, both answers of a pair and a safety row."""
+        return Passes(self.length(work), rows=4)
 
 
 @hookimpl

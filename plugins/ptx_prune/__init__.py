@@ -104,6 +104,8 @@ class SparseGPT(OneShot):
 class Wanda(OneShot):
     """Set the weights with the smallest |weight| x input norm to zero, row by row; keep the others."""
 
+    hessians: ClassVar[bool] = False
+
 
 @dataclass
 class Magnitude(Compressor):

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from typing_extensions import override
+
 from ptx import Choice, DataSet, Problem, RunConfig, hookimpl, setting
-from ptx.lm.training.method import TrlMethod, above
+from ptx.lm.training.memory import Passes
+from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod, above
+from ptx.models.memory import Workload
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
 #: arguments of TRL's SFTConfig that the settings below decide
@@ -50,6 +54,13 @@ class SFT(TrlMethod):
         super().__post_init__()
         if self.max_length is not None:
             above(0, self, "max_length", "512")
+
+    @override
+    def passes(self, work: Workload) -> Passes:
+        """One sequence an example, in passes of the tokens that ``speed=`` says; packed ones are full."""
+        if self.packing:
+            return Passes(self.max_length or DEFAULT_LENGTH)
+        return Passes(self.length(work), tokens=self.speed.tokens_of_a_pass(work.device))
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,11 +58,20 @@ class Board:
     """The state of the sweep that a command runs.
 
     ``parallel`` is the number of runs at the same time (None: as many as are running now). Timings are always
-    measured one after the other.
+    measured one after the other. ``expected`` holds the seconds of steps by key, from earlier commands; they
+    count until one of the same kind has finished in this one.
     """
 
-    def __init__(self, plan: SweepPlan, parallel: int | None, *, retry_failed: bool = True) -> None:
+    def __init__(
+        self,
+        plan: SweepPlan,
+        parallel: int | None,
+        *,
+        retry_failed: bool = True,
+        expected: Mapping[str, float] | None = None,
+    ) -> None:
         self.parallel, self.started = parallel, time.time()
+        self.expected = expected or {}
         self.seconds: dict[str, list[float]] = {}
         self.runs = [self._initial_state(plan, run, retry_failed=retry_failed) for run in plan.runs]
         identities = {part.key: part.identity for state in self.runs for part in state.parts()}
@@ -158,15 +167,17 @@ class Board:
     def _seconds_of(self, part: Step | Measure, state: RunState | None) -> float | None:
         """Estimate the remaining seconds of a step or evaluation; None if nothing is known.
 
-        It is its own estimate if it reports one, else the median of its kind minus the time it has run.
+        It is its own estimate if it reports one, else the median of its kind (in this sweep, or what earlier
+        commands let expect) minus the time it has run.
         """
         if state is not None and "eta_seconds" in state.progress.get("metrics", {}):
             return float(state.progress["metrics"]["eta_seconds"])
         known = self.seconds.get(kind_of(part))
-        if known is None:
+        usual = self.expected.get(part.key) if known is None else statistics.median(known)
+        if usual is None:
             return None
         passed = time.time() - state.at["since"] if state is not None else 0.0
-        return max(statistics.median(known) - passed, 0.0)
+        return max(usual - passed, 0.0)
 
 
 def kind_of(part: Step | Measure) -> str:

@@ -88,6 +88,15 @@ def lengths(data: DataSet, shape: str, model: Path, limit: Limit) -> Measured:
     return Measured(_longest(tokenizer, examples, limit), problems, notes)
 
 
+def longest_example(data: DataSet, shape: str, model: Path) -> int | None:
+    """The tokens of the longest row, prompt and answer together; None where they cannot be counted."""
+    tokenizer = _tokenizer(model)
+    examples = sorted(_examples(data, shape, model), key=lambda one: one.size, reverse=True)[:LONGEST]
+    if tokenizer is None or not examples:
+        return None
+    return max(_count(tokenizer, [example.text for example in examples]))
+
+
 def _tokenizer(model: Path) -> Any:
     file = model / "tokenizer.json"
     if not file.is_file():

@@ -21,10 +21,12 @@ from ptx.config import Compressor, setting
 from ptx.data import SHAPES, DataSet, open_data
 from ptx.errors import ConfigError, Problem, StepError, did_you_mean, must_be_at_least
 from ptx.files import digest_of
+from ptx.lm.compression.memory import compression_memory
 from ptx.lm.template import template_of
 from ptx.lm.tokens import encode
 from ptx.models import inspection
 from ptx.models.chat import TemplateRefusalError
+from ptx.models.memory import Amount, Memory, Workload
 from ptx.plan.rendering import rendering
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ class Calibrated(Compressor):
     )
     batch_size: int = setting(1, "calibration rows of one length that go through the model together")
 
+    #: whether it keeps a matrix over the inputs of each linear layer
+    hessians: ClassVar[bool] = True
+
     def __post_init__(self) -> None:
         for name in ("samples", "max_length", "batch_size"):
             must_be_at_least(self.at(name), getattr(self, name), 1, 128)
@@ -77,6 +82,24 @@ class Calibrated(Compressor):
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]  # it depends on the instance's mix
         """The further shapes of the data that ``mix`` names."""
         return tuple(part for part in self.mix if not is_file(part))
+
+    @override
+    def memory(self, work: Workload) -> Memory | None:
+        """The peak of a compression layer by layer."""
+        reads = bool(self.needs)
+        rows = self.samples if reads else 0
+        return compression_memory(work, rows, self.max_length, hessians=reads and self.hessians)
+
+    @override
+    def amount(self, work: Workload) -> Amount | None:
+        """The calibration tokens, as if every row were as long as the longest."""
+        length = min(work.longest or self.max_length, self.max_length)
+        return Amount(min(self.samples, work.rows or self.samples) * length, self.where)
+
+    @override
+    def saves_memory(self, work: Workload) -> list[str]:
+        """Fewer and shorter calibration rows."""
+        return [f"{self.at('samples')}={max(self.samples // 2, 1)}", f"{self.at('max_length')}=512"]
 
     @override
     def inputs(self) -> list[Path]:

@@ -61,7 +61,7 @@ def rank_problems(config: RunConfig) -> list[Problem]:
             " divided evenly among them"
         )
         found.append(Problem(what, f"try method.batch_size={fitting}", fields=("method.batch_size",)))
-    elif method.micro_batch and (method.batch_size // count) % min(
+    elif isinstance(method.micro_batch, int) and (method.batch_size // count) % min(
         method.micro_batch, method.batch_size // count
     ):
         what = (

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ptx.config import Lora
-from ptx.errors import StepError
 from ptx.hooks.run import Run
 from ptx.lm.dtypes import exact_dtype, keep_dtypes, main_dtype
 from ptx.lm.load import dtype_of, is_adapter, load_model, load_tokenizer, save_adapter, save_model
@@ -179,15 +178,15 @@ def fit_trainer(
     """Train, from the last checkpoint if there is one; what is made of the weights is the caller's affair.
 
     Raises:
-        StepError: the GPU's memory is full, or training cannot succeed (see ``callbacks``).
+        StepError: memory is full (see ``memory_full``), or training cannot succeed (see ``callbacks``).
     """
-    import torch
     from transformers import PrinterCallback, ProgressCallback
 
     from ptx.lm.training.callbacks import Watch
     from ptx.lm.training.checkpoints import Sealing, usable_checkpoint
     from ptx.lm.training.coverage import say_coverage
     from ptx.lm.training.keep_zeros import add_keep_zeros
+    from ptx.lm.training.memory_full import progress_kept
     from ptx.lm.training.passes import short_head
 
     for callback in (PrinterCallback, ProgressCallback):
@@ -199,17 +198,9 @@ def fit_trainer(
     if method.keep_zeros:
         add_keep_zeros(run, trainer)
     checkpoint = usable_checkpoint(run)
-    try:
-        with report_trl_warnings(run), short_head(wanted=method.speed.short_head):
-            run.host.first(
-                "ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint
-            )
-    except torch.OutOfMemoryError as error:
-        smaller = max((method.micro_batch or method.batch_size) // 2, 1)
-        raise StepError(
-            f"the GPU's memory is full; try method.micro_batch={smaller}, lora=lora, or a shorter"
-            " method.max_length"
-        ) from error
+    full = progress_kept(trainer, method, run.device)
+    with report_trl_warnings(run), short_head(wanted=method.speed.short_head), full:
+        run.host.first("ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint)
 
 
 def save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) -> ModelRef:

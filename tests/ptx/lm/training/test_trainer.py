@@ -106,7 +106,7 @@ def test_a_full_gpu_is_an_error_that_says_what_needs_less_memory(make_run, chat_
 
     run = make_run()
     object.__setattr__(run, "host", SimpleNamespace(first=fail))
-    with pytest.raises(StepError, match=r"GPU's memory is full; try method\.micro_batch=4, lora=lora"):
+    with pytest.raises(StepError, match=r"machine's memory is full; try method\.micro_batch=4, lora=lora"):
         run_trainer(run, Full(), TrlMethod(batch_size=16, micro_batch=8), ModelRef(chat_model))
 
 
