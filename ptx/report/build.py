@@ -55,13 +55,18 @@ def build(
     fragments = list(sections(records, out) if callable(sections) else sections)
     heading = title or _title(records)
     for picture in pictures:
-        write_text(out / picture.file, standalone(picture))
+        write_text(out / picture.file, encodable(standalone(picture)))
     html = render_html(heading, view, summary, pictures, records, fragments)
     markdown = render_markdown(heading, view, summary, pictures, records)
     paths = {"report.html": html, "report.md": markdown, "report.csv": render_csv(frame)}
     for name, text in paths.items():
-        write_text(out / name, without_local_paths(text, records))
+        write_text(out / name, encodable(without_local_paths(text, records)))
     return Report(out / "report.md", out / "report.html", out / "report.csv", records, frame)
+
+
+def encodable(text: str) -> str:
+    """The text with ``?`` for what no file can hold: halves of a pair of surrogates, which JSON can spell."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def without_local_paths(text: str, records: list[Record]) -> str:

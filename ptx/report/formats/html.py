@@ -64,6 +64,7 @@ def render_html(
         "works": works[:SHOWN],
         "more_works": len(works) - SHOWN,
         "work_scale": scale_of("bytes", [work.bytes for work in works if work.bytes]),
+        "problems": details.problems_of(view.frame)[:SHOWN],
         "failures": failures[:SHOWN],
         "more_failures": len(failures) - SHOWN,
         "reasons": {failure.row: failure.message for failure in reversed(failures)},

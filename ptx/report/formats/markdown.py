@@ -15,7 +15,7 @@ from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 from ptx.report.table.shown import rows_left_out, shown_rows
 from ptx.report.table.units import NOTHING, duration, scale_of
-from ptx.report.text.details import Failure, Work, failures_of, works_of
+from ptx.report.text.details import Failure, Work, failures_of, problems_of, works_of
 from ptx.report.text.made import Made, made_of
 from ptx.report.text.provenance import provenance_of
 from ptx.report.text.summary import Summary
@@ -25,6 +25,7 @@ MOST_ROWS = 40  # rows of a table
 LONGEST = 600  # characters of a message or a command
 MOST_NAMES = 40  # names in a sentence
 ORDER = (
+    "Problems in the records",
     "Segments",
     "All metrics",
     "Steps and evaluations",
@@ -60,6 +61,7 @@ def render_markdown(
     ]
     failures = failures_of(view.frame)
     more = [
+        ("Problems in the records", _problems(problems_of(view.frame))),
         ("Failures and unfinished runs", _failures(failures[:MOST_ROWS]) if failures else ""),
         ("Where the numbers come from", _provenance(provenance.lines)),
         ("Data that was made", _made(made_of(view.frame))),
@@ -75,10 +77,10 @@ def render_markdown(
 
 def _within_budget(first: list[str], more: list[tuple[str, str]]) -> str:
     """The parts in the order of the page; those for which no room is left are named with their place."""
-    left = BUDGET - sum(len(part.encode()) + 2 for part in first)
+    left = BUDGET - sum(len(part.encode(errors="replace")) + 2 for part in first)
     kept, dropped = dict[str, str](), []
     for name, text in more:
-        size = len(text.encode()) + len(name) + 8
+        size = len(text.encode(errors="replace")) + len(name) + 8
         if size <= left:
             kept[name], left = text, left - size
         else:
@@ -211,6 +213,10 @@ def _failures(failures: Sequence[Failure]) -> str:
         for f in failures
     ]
     return _table(["run", "folder", "status", "message", "where"], rows, 5)
+
+
+def _problems(problems: Sequence[tuple[str, list[str]]]) -> str:
+    return "\n".join(f"- {escape(text[:LONGEST])} ({_list(runs)})" for text, runs in problems[:MOST_ROWS])
 
 
 def _provenance(lines: Sequence[tuple[str, list[str]]]) -> str:

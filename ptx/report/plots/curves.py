@@ -16,6 +16,7 @@ WIDTH, HEIGHT, MARGIN = 180, 40, 4
 #: metrics that are drawn, in this order: exact names first, then names that contain the word
 WORDS = ("loss", "reward")
 MOST = 2
+LARGEST = 1e100  # beyond it, the height of a curve overflows
 Curve = list[tuple[float, float]]
 
 
@@ -77,10 +78,14 @@ def _logged(record: Record) -> dict[str, dict[str, Curve]]:
         if event.get("event") != "log" or not isinstance(event.get("metrics"), dict):
             continue
         for name, value in event["metrics"].items():
-            if isinstance(value, int | float) and math.isfinite(value):
+            if _drawable(value) and _drawable(event.get("step") or 0):
                 curves = found.setdefault(str(event.get("label") or "run"), {})
                 curves.setdefault(str(name), []).append((float(event.get("step") or 0), float(value)))
     return found
+
+
+def _drawable(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and abs(value) < LARGEST
 
 
 def _chosen(names: Sequence[str]) -> list[str]:

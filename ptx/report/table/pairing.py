@@ -49,14 +49,19 @@ def index_scores(rows: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, float
     """
     found: dict[Key, dict[str, float]] = {}
     for row in rows:
-        segments = ["", *(f"{dimension}={value}" for dimension, value in (row.get("segments") or {}).items())]
-        for name, score in (row.get("scores") or {}).items():
+        segments = ["", *(f"{name}={value}" for name, value in _mapping(row.get("segments")).items())]
+        for name, score in _mapping(row.get("scores")).items():
             if (score is None or isinstance(score, int | float)) and "item" in row:
                 for segment in segments:
                     found.setdefault((name, segment), {})[str(row["item"])] = (
                         math.nan if score is None else float(score)
                     )
     return found
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """The value if it is a mapping, else an empty one: a row may be a stranger's."""
+    return value if isinstance(value, dict) else {}
 
 
 def _is_mean(scores: Mapping[str, float], weights: Mapping[str, float] | None, value: float) -> bool:

@@ -23,6 +23,14 @@ SWEEP: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("name", "verb", "command", "created"), str),
     **dict.fromkeys(("runs", "notes"), list),
 }
+#: the fields of each entry of steps and evaluations
+PART: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("name", "kind", "key", "rows"), str),
+    **dict.fromkeys(("seconds", "bytes"), (int, float)),
+    "shared": bool,
+}
+PARTS = ("steps", "evaluations")
+LARGEST = 1e15  # seconds or bytes
 PLAIN = ("overrides", "runs", "notes")
 FIELDS = {"run.json": RUN, "result.json": RESULT, "sweep.json": SWEEP}
 
@@ -32,15 +40,33 @@ def well_typed(file: str, value: dict[str, Any]) -> tuple[dict[str, Any], list[s
     kept, wrong = {}, []
     for name, found in value.items():
         wanted = FIELDS.get(file, {}).get(name)
-        if wanted is None or found is None or _is(found, wanted, plain=name in PLAIN):
+        if wanted is None or found is None:
             kept[name] = found
-        else:
+        elif not _is(found, wanted, plain=name in PLAIN):
             wrong.append(f"{file}: {name} is {found!r:.60}")
+        elif name in PARTS and isinstance(found, list):
+            kept[name] = [_part(one, f"{file}: {name}[{place}]", wrong) for place, one in enumerate(found)]
+        else:
+            kept[name] = found
     return kept, wrong
 
 
+def _part(given: dict[str, Any], place: str, wrong: list[str]) -> dict[str, Any]:
+    """A step or an evaluation, with the fields that have their type."""
+    kept = {}
+    for name, found in given.items():
+        wanted = PART.get(name)
+        if wanted is None or found is None or _is(found, wanted, plain=False):
+            kept[name] = found
+        else:
+            wrong.append(f"{place}.{name} is {found!r:.60}")
+    return kept
+
+
 def _is(value: Any, wanted: type | tuple[type, ...], *, plain: bool) -> bool:
-    if not isinstance(value, wanted):
+    if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+        return False
+    if isinstance(value, int | float) and not abs(value) < LARGEST:
         return False
     kind = str if plain else dict
     return not isinstance(value, list) or all(isinstance(one, kind) for one in value)

@@ -8,7 +8,6 @@ A report that drops failed runs makes the remaining ones look better. So a run w
 from __future__ import annotations
 
 import functools
-import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -19,13 +18,13 @@ from ptx.errors import ConfigError, Problem
 from ptx.files import read_json, read_rows
 from ptx.guard.names import fault_of
 from ptx.guard.reading import FileError, reason
-from ptx.records import Metric
+from ptx.records import SCHEMA, Metric
+from ptx.report.table.metric_entry import agree, read_metrics
 from ptx.report.table.pairing import Key, index_scores
 from ptx.report.table.record_fields import well_typed
 
 #: folders inside an output folder that hold no runs
 SKIPPED = {"store", "scratch", "model", "evaluations"}
-BOUNDS = {"value": math.nan, "low": -math.inf, "high": math.inf}
 
 
 @dataclass
@@ -153,6 +152,7 @@ def load_records(paths: Iterable[Path]) -> list[Record]:
             )
         for record in records:
             found.setdefault(record.folder.resolve(), record)
+    agree(list(found.values()))
     return list(found.values())
 
 
@@ -206,9 +206,12 @@ def _read_run(folder: Path, sweep: dict[str, Any]) -> Record:
         problems += more
     status = str(result.get("status", "unfinished"))
     record = Record(folder, "unreadable" if problems else status, run, result, sweep, problems=problems)
-    metrics = result.get("metrics")
-    for entry in metrics if isinstance(metrics, list) else []:
-        _add_metric(record, entry)
+    record.problems += [
+        f"{name}: schema is {found!r:.40}; this ptx reads {SCHEMA}, so fields may be missing or misread"
+        for name, found in (("run.json", run.get("schema")), ("result.json", result.get("schema")))
+        if found not in (None, SCHEMA)
+    ]
+    read_metrics(record, result.get("metrics") or [])
     return record
 
 
@@ -223,18 +226,3 @@ def _read(path: Path) -> tuple[dict[str, Any], list[str]]:
     if not isinstance(value, dict):
         return {}, [f"{path.name} holds a {type(value).__name__}, not an object"]
     return well_typed(path.name, value)
-
-
-def _add_metric(record: Record, entry: dict[str, Any]) -> None:
-    try:
-        numbers = {
-            key: missing if entry.get(key) is None else float(entry[key]) for key, missing in BOUNDS.items()
-        }
-        texts = {key: str(entry.get(key) or "") for key in ("name", "unit", "segment", "note")}
-        better = "lower" if entry.get("better") == "lower" else "higher"
-        n = int(entry.get("n") or 0)
-        metric = Metric(**texts, **numbers, better=better, n=n)  # type: ignore[arg-type]
-    except (ValueError, TypeError, AttributeError) as error:
-        record.problems.append(f"result.json holds a broken metric: {error}")
-        return
-    record.metrics.append((str(entry.get("evaluator") or metric.name.partition("/")[0]), metric))

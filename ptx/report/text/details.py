@@ -126,6 +126,16 @@ def _failure(row: Row, record: Record) -> Failure:
     )
 
 
+def problems_of(frame: Frame) -> list[tuple[str, list[str]]]:
+    """(What is wrong with a file of a record, the runs that have it), the most frequent first."""
+    found: dict[str, list[str]] = {}
+    for row in frame.rows:
+        for record in [*row.records, *row.repeats]:
+            for problem in dict.fromkeys(record.problems):
+                found.setdefault(problem, []).append(f"{record.sweep_name}/{record.id}")
+    return sorted(found.items(), key=lambda pair: -len(pair[1]))
+
+
 def last_location(traceback: str) -> str:
     """The last ``File "...", line N, in f`` of a traceback; its last line if there is none."""
     lines = [line.strip() for line in traceback.splitlines() if line.strip()]
