@@ -60,6 +60,12 @@ class DPO(TrlMethod):
         " model with the same tokens",
         identity=False,
     )
+    reference: str = setting(
+        "input",
+        "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or"
+        " any model with the same tokens",
+        identity=False,
+    )
     cache_reference: bool = setting(
         True,
         "compute the reference once and keep it in the store; false: in every batch (same losses to rounding;"
@@ -101,6 +107,10 @@ class DPO(TrlMethod):
         """Both answers of a pair, each with its prompt."""
         copies = 0 if self.cache_reference or self.lora is not None else 1
         return Passes(self.length(work), rows=2, copies=copies)
+
+    @override
+    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
+        return {} if self.reference == "input" else {"reference": self.reference}
 
 
 @hookimpl

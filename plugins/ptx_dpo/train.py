@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_tokenizer
+from ptx.lm.training.other_reference import forget_reference, reference_of
 from ptx.lm.training.reference import trainer_with_reference
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.step_counts import chosen_tokens, counting
-from ptx.lm.training.trainer import length_of, load_reference, make_trainer, run_trainer
+from ptx.lm.training.trainer import length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
 from ptx.lm.training.truncation import report_truncation
 from ptx_dpo import DPO
@@ -33,11 +34,12 @@ def train(run: Run, method: DPO, model: ModelRef, data: DataSet) -> ModelRef:
         label_smoothing=method.label_smoothing,
         precompute_ref_log_probs=method.cache_reference,
     )
-    kind = trainer_with_reference("DPOTrainer", run, method, model)
+    reference, copy = reference_of(run, method, model, tokenizer)
+    kind = trainer_with_reference("DPOTrainer", run, method, reference)
     if method.loss == "sft":  # a mean over tokens, that of the others is over pairs
         kind = by_tokens(kind)
-    reference = None if method.cache_reference else load_reference(run, method, model)
-    trainer = make_trainer(run, kind, method, model, tokenizer, rows, args, ref_model=reference)
+    trainer = make_trainer(run, kind, method, model, tokenizer, rows, args, ref_model=copy)
+    forget_reference(trainer, method)
     report_truncation(run, trainer, len(rows), ("chosen_ids", "rejected_ids"))
     return run_trainer(run, trainer, method, model)
 

@@ -54,6 +54,12 @@ class KTO(TrlMethod):
         " model with the same tokens",
         identity=False,
     )
+    reference: str = setting(
+        "input",
+        "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or"
+        " any model with the same tokens",
+        identity=False,
+    )
     cache_reference: bool = setting(
         True,
         "compute the reference once and keep it in the store; false: in every batch (same losses to rounding;"
@@ -92,6 +98,10 @@ class KTO(TrlMethod):
         """An answer, and for the KL term the prompt with another answer, without gradients."""
         copies = 0 if self.cache_reference or self.lora is not None else 1
         return Passes(self.length(work), aside=int(self.loss == "kto"), copies=copies)
+
+    @override
+    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
+        return {} if self.reference == "input" else {"reference": self.reference}
 
 
 @hookimpl

@@ -7,9 +7,10 @@ from typing import Any
 
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.load import load_tokenizer
+from ptx.lm.training.other_reference import forget_reference, reference_of
 from ptx.lm.training.reference import trainer_with_reference
 from ptx.lm.training.rows import trl_rows
-from ptx.lm.training.trainer import length_of, load_reference, make_trainer, run_trainer
+from ptx.lm.training.trainer import length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
 from ptx.lm.training.truncation import report_truncation
 from ptx_kto import KTO
@@ -31,9 +32,10 @@ def train(run: Run, method: KTO, model: ModelRef, data: DataSet) -> ModelRef:
         undesirable_weight=method.undesirable_weight,
         precompute_ref_log_probs=method.cache_reference,
     )
-    kind = trainer_with_reference("KTOTrainer", run, method, model)
-    reference = None if method.cache_reference else load_reference(run, method, model)
-    trainer = make_trainer(run, kind, method, model, tokenizer, rows, args, ref_model=reference)
+    reference, copy = reference_of(run, method, model, tokenizer)
+    kind = trainer_with_reference("KTOTrainer", run, method, reference)
+    trainer = make_trainer(run, kind, method, model, tokenizer, rows, args, ref_model=copy)
+    forget_reference(trainer, method)
     report_truncation(run, trainer, len(rows), ("completion_ids",))
     return run_trainer(run, trainer, method, model)
 

@@ -17,23 +17,23 @@ ROWS = [
 
 
 @pytest.fixture
-def file(tmp_path):
-    path = tmp_path / "held.jsonl"
-    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
-    return str(path)
+def files(tmp_path):
+    for number, row in enumerate(ROWS):
+        (tmp_path / f"held-{number}.jsonl").write_text(json.dumps(row) + "\n")
+    return [str(tmp_path / "held-0.jsonl"), str(tmp_path / "held-1.jsonl")]
 
 
-def test_prompts_are_turns_and_answers_are_texts(file):
-    first, second = read_pairs("eval.reward.pairs", [file], None)
+def test_prompts_are_turns_and_answers_are_texts(files):
+    first, second = read_pairs("eval.reward.pairs", files, None)
     assert first["prompt"] == [{"role": "user", "content": "why?"}]
     assert [turn["role"] for turn in second["prompt"]] == ["system", "user"]
     assert [(row["chosen"], row["rejected"]) for row in (first, second)] == [("so", "no")] * 2
     assert first["skill"] == "talk"
-    assert len(read_pairs("eval.reward.pairs", [file], 1)) == 1
+    assert len(read_pairs("eval.reward.pairs", files, 1)) == 2
 
 
-def test_what_holds_no_pairs_is_said(file, tmp_path):
-    assert pair_problems("eval.reward.pairs", [file], None) == []
+def test_what_holds_no_pairs_is_said(files, tmp_path):
+    assert pair_problems("eval.reward.pairs", files, None) == []
     (empty,) = pair_problems("eval.reward.pairs", [], None)
     assert "eval.reward.pairs is empty" in str(empty)
     (missing,) = pair_problems("eval.reward.pairs", ["./none.jsonl"], None)
