@@ -56,20 +56,14 @@ class DPO(TrlMethod):
     label_smoothing: float = setting(0.0, "estimated share of pairs with swapped labels (robust, exo_pair)")
     reference: str = setting(
         "input",
-        "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or any"
-        " model with the same tokens",
-        identity=False,
-    )
-    reference: str = setting(
-        "input",
         "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or"
         " any model with the same tokens",
         identity=False,
     )
     cache_reference: bool = setting(
         True,
-        "compute the reference once and keep it in the store; false: in every batch (same losses to rounding;"
-        " to the last digit with speed=exact)",
+        "compute the reference once and keep it in the store; false: in every batch (the losses are the"
+        " same to rounding, and to the last digit with speed=exact)",
     )
 
     def __post_init__(self) -> None:
@@ -107,10 +101,6 @@ class DPO(TrlMethod):
         """Both answers of a pair, each with its prompt."""
         copies = 0 if self.cache_reference or self.lora is not None else 1
         return Passes(self.length(work), rows=2, copies=copies)
-
-    @override
-    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
-        return {} if self.reference == "input" else {"reference": self.reference}
 
 
 @hookimpl

@@ -74,7 +74,8 @@ def ask(run: Run, scorer: Local, judge: ModelRef, missing: dict[str, Request], j
             for (key, _), reply in zip(chunk, replies(lm, scorer, texts), strict=True):
                 journal.add(key, **reply)
             done += len(chunk)
-            run.log({"questions": float(done)}, done, len(missing))
+            # shown and not logged: within a training, a log is a number of that training
+            run.console.progress(run.label, {"questions": float(done)}, done, len(missing))
     finally:
         lm.close()
 

@@ -44,7 +44,10 @@ def score(run: Run, scorer: Reward, prompts: list[str | Turns], completions: lis
         logits = made.logits[:, 0]  # (B,)
         for index, value in zip(chosen, logits.float().tolist(), strict=True):
             scores[index] = value
-        run.log({"answers": float(start + len(chosen))}, start + len(chosen), len(order))
+        # shown and not logged: within a training, a log is a number of that training
+        run.console.progress(
+            run.label, {"answers": float(start + len(chosen))}, start + len(chosen), len(order)
+        )
     return scores
 
 

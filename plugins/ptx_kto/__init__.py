@@ -50,20 +50,14 @@ class KTO(TrlMethod):
     undesirable_weight: float = setting(1.0, "weight of disliked answers; raise it where they are few")
     reference: str = setting(
         "input",
-        "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or any"
-        " model with the same tokens",
-        identity=False,
-    )
-    reference: str = setting(
-        "input",
         "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or"
         " any model with the same tokens",
         identity=False,
     )
     cache_reference: bool = setting(
         True,
-        "compute the reference once and keep it in the store; false: in every batch (same losses to rounding;"
-        " to the last digit with speed=exact)",
+        "compute the reference once and keep it in the store; false: in every batch (the losses are the"
+        " same to rounding, and to the last digit with speed=exact)",
     )
 
     def __post_init__(self) -> None:
@@ -98,10 +92,6 @@ class KTO(TrlMethod):
         """An answer, and for the KL term the prompt with another answer, without gradients."""
         copies = 0 if self.cache_reference or self.lora is not None else 1
         return Passes(self.length(work), aside=int(self.loss == "kto"), copies=copies)
-
-    @override
-    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
-        return {} if self.reference == "input" else {"reference": self.reference}
 
 
 @hookimpl

@@ -32,8 +32,8 @@ def reference_of(
         return model, None if method.cache_reference else load_reference(run, method, model)
     if load_tokenizer(reference.path).get_vocab() != tokenizer.get_vocab():
         raise StepError(
-            f"method.reference={method.reference} has other tokens than {model.path}, so the log-probabilities"
-            " of answers cannot be compared; name a model of the same family"
+            f"method.reference={method.reference} has other tokens than {model.path}, so log-probabilities of"
+            " answers cannot be compared; name a model of the same family"
         )
     return reference, load_policy(run, method, reference).eval()
 
