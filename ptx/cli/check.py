@@ -33,7 +33,8 @@ examples:
   ptx check data=./my.jsonl
   ptx check data=./my.csv data.columns.prompt=question
   ptx check model=./my-folder
-  ptx check model=./my-folder data=./my.jsonl method=sft"""
+  ptx check model=./my-folder data=./my.jsonl method=sft
+  ptx check model=./my-folder runtime=gguf"""
 #: shapes that a model is trained on as they are
 TRAINED = ("messages", "completions", "pairs", "thumbs", "prompts", "text")
 
@@ -52,17 +53,22 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "overrides", nargs="+", metavar="key=value", help="data=... or model=..., or both, and a method=..."
+        "overrides",
+        nargs="+",
+        metavar="key=value",
+        help="data=... or model=..., or both, and a method=..., compress=[...] or runtime=...",
     )
     words = parser.parse_args(list(arguments)).overrides
     groups = {word.partition("=")[0].partition(".")[0] for word in words}
     if not groups & {"data", "model"}:
         raise ConfigError(Problem("nothing to check", "give data=./my.jsonl or model=./folder"))
     host = get_host()
-    steps = groups & {"method", "compress", "recipe", "lora"}
+    trains = groups & {"method", "recipe", "lora"}
+    verb = "train" if trains else "compress" if "compress" in groups else "eval"
     words += [] if "eval" in groups else ["eval=[]"]  # evaluators need more than data and model
-    config = compose_jobs(host, "train" if steps else "eval", words)[0].config
-    problems = _Check(host, config, groups, bool(steps)).problems
+    config = compose_jobs(host, verb, words)[0].config
+    steps = verb != "eval" or "runtime" in groups
+    problems = _Check(host, config, groups, steps).problems
     if problems:
         raise ConfigError(problems)
     return 0

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 
 import ptx_dpo
+import ptx_gguf
 import ptx_kto
+import ptx_quanto
 import ptx_sft
 import ptx_tiny
+from tests.architectures import build
 
 
 @pytest.fixture(autouse=True)
@@ -286,3 +289,20 @@ def test_the_row_that_a_chat_template_refuses_is_named(ptx, desk):
     assert "(and 1 more of 4 rows: line 4)" in err
     (desk / "my.jsonl").write_bytes(lines(asked))
     assert ptx("check", "model=./strict", "data=./my.jsonl")[0] == 0
+
+
+def test_what_a_runtime_cannot_serve_and_a_compressor_cannot_change_is_said_from_the_model_alone(
+    ptx, desk, host_with, monkeypatch, toy
+):
+    made = host_with(toy=toy, tiny=ptx_tiny, sft=ptx_sft, gguf=ptx_gguf, quanto=ptx_quanto)
+    monkeypatch.setattr("ptx.cli.check.get_host", lambda: made)
+    folder = build("mixtral", desk / "mixtral")
+    file = folder / "config.json"
+    file.write_text(file.read_text().replace('"silu"', '"relu"'))
+    code, _, said = ptx("check", f"model={folder}", "runtime=gguf")
+    assert code == 2
+    assert "runtime=gguf cannot write the activation 'relu'" in said
+    code, _, said = ptx("check", f"model={folder}", "compress=[quanto]")
+    assert code == 2
+    assert "use compress=[rtn] or compress=[gptq]" in said
+    assert "method" not in said, "nothing is to be trained"
