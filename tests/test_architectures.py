@@ -41,6 +41,22 @@ def test_the_reason_of_a_cell_names_no_folder_of_this_machine(matrix):
     assert matrix.reason(said, "ptx: ") == "compress=[width] on gpt2: it differs; try that"
 
 
+def test_advice_that_is_refused_too_is_found(matrix):
+    said = "compress=[awq] on gpt2: no; prune it instead: compress=[sparsegpt]"
+    refused = {"result": "refused before", "why": said}
+    cells = {("gpt2", "awq"): refused, ("gpt2", "sparsegpt"): {"result": "ok", "why": ""}}
+    assert list(matrix.bad_advice(cells)) == []
+    (line,) = matrix.bad_advice(cells | {("gpt2", "sparsegpt"): refused})
+    assert "gpt2 awq" in line
+
+
+def test_what_a_refusal_says_to_add_is_read_whole(matrix):
+    said = "so it cannot be packed; add compress.rtn.skip=[dt_proj,out_proj,x_proj]"
+    assert matrix.ADD.findall(said) == ["compress.rtn.skip=[dt_proj,out_proj,x_proj]"]
+    said = "it could not be used; add compress.autoround.dtype=bfloat16"
+    assert matrix.ADD.findall(said) == ["compress.autoround.dtype=bfloat16"]
+
+
 @pytest.mark.slow
 def test_a_mixture_and_gpt2_are_compressed_or_refused_before_the_run_and_nothing_fails(tmp_path):
     names, columns = "mixtral,gpt2,gemma3", "magnitude,rtn,smoothquant,quanto"
