@@ -46,8 +46,9 @@ def test_advice_that_is_refused_too_is_found(matrix):
     refused = {"result": "refused before", "why": said}
     cells = {("gpt2", "awq"): refused, ("gpt2", "sparsegpt"): {"result": "ok", "why": ""}}
     assert list(matrix.bad_advice(cells)) == []
-    (line,) = matrix.bad_advice(cells | {("gpt2", "sparsegpt"): refused})
-    assert "gpt2 awq" in line
+    also = {"result": "refused before", "why": "compress=[sparsegpt] on gpt2: no"}
+    (line,) = matrix.bad_advice(cells | {("gpt2", "sparsegpt"): also})
+    assert line.startswith("gpt2 awq")
 
 
 def test_what_a_refusal_says_to_add_is_read_whole(matrix):

@@ -173,7 +173,7 @@ def bad_advice(cells: Mapping[tuple[str, str], Mapping[str, Any]]) -> Iterator[s
             continue
         said = found["why"].rpartition("; ")[2]
         columns = ["perplexity" if other == "hf" else one or other for one, other in INSTEAD.findall(said)]
-        tried = [cells[name, one]["result"] for one in columns if (name, one) in cells]
+        tried = [cells[name, one]["result"] for one in columns if (name, one) in cells and one != column]
         if tried and "ok" not in tried:
             yield f"{name} {column}: {said}"
 
