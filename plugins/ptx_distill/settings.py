@@ -118,8 +118,8 @@ class Distill(Taught):
     )
     cache_teacher: bool = setting(
         True,
-        "run the teacher once and keep its outputs in the store; false: in every batch (same losses)",
-        identity=False,
+        "run the teacher once and keep its outputs in the store; false: in every batch (the losses are the"
+        " same to rounding, and to the last digit with speed=exact)",
     )
 
     def __post_init__(self) -> None:

@@ -5,9 +5,9 @@ and the number of words that are kept, but not on temperature, loss weights, lea
 So they are a product of their own in the store (:meth:`ptx.Run.product`), and a sweep over those computes
 them once.
 
-The teacher reads every text alone, without padding, as in :mod:`ptx.lm.training.reference`. In a batch the
-last digits would depend on the other texts, and so on the seed and the batch size. This is why
-``cache_teacher=false`` gives the same losses to the last digit.
+The teacher reads texts in batches that are a function of the texts, as in
+:mod:`ptx.lm.training.reference`. With ``speed=exact`` it reads every text alone, without padding; then
+``cache_teacher=false`` gives the same losses to the last digit, else to rounding.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from ptx import ModelRef, Run, machine
+from ptx import ModelRef, Run, Speed, machine
 from ptx.files import digest_of, read_json, write_json
 from ptx.lm.load import dtype_of, load_model
 from ptx.lm.merge import merged
+from ptx.lm.serving.scoring import groups, longest_first, padded
 from ptx.lm.training.reference import weights_digest
 from ptx_distill.topk import Targets, targets
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 #: count of changes in how the numbers are computed
-VERSION = 1
+VERSION = 2
 LIBRARIES = ("torch", "transformers")
 PART = 2**26  # numbers in a file: 256 MB
 
@@ -80,11 +81,12 @@ def _numbers(packed: bytes) -> Tensor:
 class LiveTeacher:
     """A teacher in memory, loaded on first use.
 
-    ``words`` is the size of the vocabulary that both models share, ``k`` the number of words that are kept.
+    ``words`` is the size of the vocabulary that both models share, ``k`` the number of words that are kept;
+    ``speed`` says how many texts it reads together.
     """
 
-    def __init__(self, run: Run, teacher: ModelRef, words: int, k: int) -> None:
-        self.run, self.ref, self.words, self.k = run, teacher, words, k
+    def __init__(self, run: Run, teacher: ModelRef, words: int, k: int, speed: Speed) -> None:
+        self.run, self.ref, self.words, self.k, self.speed = run, teacher, words, k, speed
         self._network: PreTrainedModel | None = None
 
     @property
@@ -107,22 +109,33 @@ class LiveTeacher:
 
     def targets(self, texts: Sequence[Text]) -> Targets:
         """Its distributions at all trained positions of the texts, one text after the other."""
-        return joined([self.read(text) for text in texts])
+        order = longest_first([text.ids for text in texts])
+        found = dict(zip(order, self.read([texts[place] for place in order]), strict=True))
+        return joined([found[place] for place in range(len(texts))])
 
-    def read(self, text: Text) -> Targets:
-        """Its distributions at all trained positions of one text."""
-        ids = _numbers(text.ids).to(self.network.device)[None]  # (1, T)
-        before = _numbers(text.learnt).to(ids.device) - 1  # (N,)
+    def read(self, texts: Sequence[Text]) -> Iterator[Targets]:
+        """Its distributions at all trained positions of each text; neighbours are read together."""
+        rows = [_numbers(text.ids).tolist() for text in texts]
+        tokens = self.speed.tokens_of_a_batch(self.run.device)
+        vocabulary = self.network.get_input_embeddings().weight.shape[0]
+        for places in groups(rows, len(rows), vocabulary, in_order=True, tokens=tokens):
+            yield from self._batch([texts[place] for place in places], [rows[place] for place in places])
+
+    def _batch(self, texts: Sequence[Text], rows: list[list[int]]) -> list[Targets]:
+        ids = torch.tensor(padded(rows), device=self.network.device)  # (B, T), padded at the end: no mask
         with torch.no_grad():
-            scores = self.network(input_ids=ids, use_cache=False).logits[0, before, : self.words]  # (N, V)
-            return targets(scores, self.k)
+            logits = self.network(input_ids=ids, use_cache=False).logits
+            return [
+                targets(scores[_numbers(text.learnt).to(ids.device) - 1, : self.words], self.k)  # (N, V)
+                for text, scores in zip(texts, logits, strict=True)
+            ]
 
 
 class StoredTeacher:
     """The same distributions from the store; the teacher is loaded only if the store lacks them."""
 
     def __init__(self, teacher: LiveTeacher, texts: Iterable[Text]) -> None:
-        distinct = sorted(set(texts))
+        distinct = sorted(set(texts), key=lambda text: (-len(text.ids), text))
         run = teacher.run
         self.device = run.device
         folder = run.product(
@@ -165,6 +178,7 @@ def ingredients(teacher: LiveTeacher, texts: list[Text]) -> dict[str, Any]:
         "texts": len(texts),
         "words": teacher.words,
         "k": teacher.kept,
+        "batch_tokens": teacher.speed.batch_tokens,
         "dtype": str(dtype_of("auto", run.device)).removeprefix("torch."),
         "matmul": torch.get_float32_matmul_precision(),
         "device": run.device,
@@ -203,11 +217,11 @@ def build(teacher: LiveTeacher, texts: list[Text], folder: Path) -> None:
 def _parts(teacher: LiveTeacher, texts: list[Text]) -> Iterator[tuple[int, list[Targets]]]:
     """The distributions in parts of at most PART numbers, each with the number of its first text."""
     first, found, numbers = 0, list[Targets](), 0
-    for place, text in enumerate(texts):
+    for place, (text, answer) in enumerate(zip(texts, teacher.read(texts), strict=True)):
         if found and numbers + teacher.kept * text.tokens > PART:
             yield first, found
             first, found, numbers = place, [], 0
-        found.append(teacher.read(text))
+        found.append(answer)
         numbers += teacher.kept * text.tokens
     if found:
         yield first, found

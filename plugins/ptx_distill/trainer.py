@@ -46,7 +46,7 @@ class DistillTrainer(SFTTrainer):  # type: ignore[misc]
         config = self.model.config.get_text_config()
         shape = shape_of(weights_of(teacher.path))
         self.words = min(config.vocab_size, shape.words or config.vocab_size)
-        self.teacher = LiveTeacher(run, teacher, self.words, method.top_k)
+        self.teacher = LiveTeacher(run, teacher, self.words, method.top_k, method.speed)
         self.outputs: LiveTeacher | StoredTeacher = self.teacher
         if (
             method.logits_weight

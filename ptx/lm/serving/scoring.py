@@ -19,17 +19,21 @@ Pair = tuple[Sequence[int], Sequence[int]]  # tokens of the context, tokens of t
 MOST_SCORES = 2**27  # scores of one forward pass, tokens times vocabulary: 512 MB in float32
 
 
-def groups(rows: Rows, size: int, vocabulary: int, *, in_order: bool = False) -> Iterator[list[int]]:
+def groups(
+    rows: Rows, size: int, vocabulary: int, *, in_order: bool = False, tokens: int | None = None
+) -> Iterator[list[int]]:
     """Yield places of rows that are read together, the longest first, or (``in_order``) as they come.
 
-    At most ``size`` rows, and no more than fit when all are as long as the longest. Empty rows are left out.
+    At most ``size`` rows, at most ``tokens`` with padding where that is given, and no more than fit when all
+    are as long as the longest. Empty rows are left out.
     """
+    most = MOST_SCORES // vocabulary if tokens is None else min(tokens, MOST_SCORES // vocabulary)
     places = [place for place, row in enumerate(rows) if row or in_order]
     group: list[int] = []
     longest = 0
     for place in places if in_order else sorted(places, key=lambda place: -len(rows[place])):
         width = max(longest, len(rows[place]))
-        if group and (len(group) >= size or width * (len(group) + 1) * vocabulary > MOST_SCORES):
+        if group and (len(group) >= size or width * (len(group) + 1) > most):
             yield group
             group, width = [], len(rows[place])
         group, longest = [*group, place], width

@@ -4,6 +4,7 @@ import pytest
 
 import ptx_distill.teacher
 from ptx import Lora
+from ptx.config import Exact
 from ptx_distill import Distill
 
 
@@ -26,12 +27,20 @@ EQUAL = [
 def test_losses_with_the_stored_teacher_are_those_of_the_live_one_to_the_last_digit(
     teach, shelf, losses_of, settings
 ):
+    settings |= {"speed": Exact()}
     stored, _ = teach(Distill, "with", **settings)
     assert [entry.ingredients["choice"] for entry in passes(shelf)] == ["teacher"]
     asked, _ = teach(Distill, "without", cache_teacher=False, **settings)
     assert len(passes(shelf)) == 1
     assert len(losses_of(stored)) == 3
     assert losses_of(stored) == losses_of(asked)
+
+
+def test_a_teacher_that_reads_texts_in_batches_gives_the_losses_of_exact_to_rounding(teach, losses_of):
+    exact, _ = teach(Distill, "exact", speed=Exact())
+    for name, settings in {"fast": {}, "live": {"cache_teacher": False}}.items():
+        run, _ = teach(Distill, name, **settings)
+        assert losses_of(run) == pytest.approx(losses_of(exact), rel=1e-5), name
 
 
 def test_the_teacher_is_not_loaded_a_second_time(teach, losses_of, monkeypatch):

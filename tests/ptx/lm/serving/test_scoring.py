@@ -51,3 +51,9 @@ def test_a_pair_longer_than_the_context_loses_its_beginning():
     lm = Logits()
     score_tokens(lm, [(list(range(9)), [3])])
     assert lm.rows == [[5, 6, 7, 8]]
+
+
+def test_a_group_is_bounded_in_tokens_with_padding_where_that_is_asked_for():
+    rows = [[1] * length for length in (3, 9, 4, 8, 2)]
+    assert list(groups(rows, 10, 50, tokens=16)) == [[1], [3, 2], [0, 4]]
+    assert [len(group) for group in groups(rows, 10, 50, in_order=True, tokens=0)] == [1] * 5
