@@ -208,6 +208,24 @@ def peak_bytes(process: int) -> float:
     return total
 
 
+def forget_peak() -> None:
+    """Let the peak of this process, and of its tensors on a GPU, start from what it holds now."""
+    with suppress(OSError):  # not Linux
+        Path("/proc/self/clear_refs").write_text("5")
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+
+
+def own_peak(device: str) -> float:
+    """The peak since :func:`forget_peak`, in bytes: of torch's memory on a GPU, else of this process."""
+    torch = sys.modules.get("torch")
+    if device == "cuda" and torch is not None and torch.cuda.is_available():
+        return float(torch.cuda.max_memory_reserved())
+    peaks = [line.split()[1] for line in _lines(Path("/proc/self/status")) if line.startswith("VmHWM:")]
+    return float(peaks[0]) * 1024 if peaks else 0.0
+
+
 def trim_heap() -> None:
     """Return freed blocks of the heap to the system.
 

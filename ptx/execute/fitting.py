@@ -17,6 +17,7 @@ from ptx import machine
 from ptx.errors import MemoryFullError
 from ptx.files import read_rows
 from ptx.hooks.run import Run
+from ptx.models.memory import Workload
 from ptx.plan.workload import workload_of
 from ptx.records import ModelRef
 
@@ -27,10 +28,14 @@ def with_what_fits(
     run: Run, config: Any, model: ModelRef, data: Any, start: Callable[[Any], ModelRef]
 ) -> ModelRef:
     """Run a step by ``start``, which gets its configuration, as often as a smaller one is left."""
-    fitted = fitted_to_memory(run, config, model, data)
+    work = workload_of(config, model, data, run.device, run.models)
+    fitted = config if work is None else fitted_to_memory(run, config, work)
+    machine.forget_peak()
     while True:
         try:
-            return start(fitted)
+            made = start(fitted)
+            _note_peak(run, fitted, work)
+            return made
         except MemoryFullError as error:
             smaller = fitted.smaller()
             if smaller is None:
@@ -44,11 +49,8 @@ def with_what_fits(
         machine.release_memory()
 
 
-def fitted_to_memory(run: Run, config: Any, model: ModelRef, data: Any) -> Any:
+def fitted_to_memory(run: Run, config: Any, work: Workload) -> Any:
     """The configuration of a step with what follows from free memory; as before where the step was killed."""
-    work = workload_of(config, model, data, run.device, run.models)
-    if work is None:
-        return config
     fitted = config.fitted(work, machine.free_bytes(run.device), int(os.environ.get("WORLD_SIZE", "1")))
     most = _before(run)
     while any(value > most.get(name, value) for name, value in _changed(config, fitted).items()):
@@ -59,6 +61,13 @@ def fitted_to_memory(run: Run, config: Any, model: ModelRef, data: Any) -> Any:
     if changed := _changed(config, fitted):
         run.event(EVENT, changed=changed)
     return fitted
+
+
+def _note_peak(run: Run, fitted: Any, work: Workload | None) -> None:
+    """Record the largest memory of the step in this process, beside its forecast."""
+    expected = fitted.memory(work) if work is not None else None
+    if expected is not None:
+        run.event("memory", peak=machine.own_peak(run.device), forecast=round(expected.total))
 
 
 def _before(run: Run) -> dict[str, Any]:

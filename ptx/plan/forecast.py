@@ -50,7 +50,10 @@ class Forecast:
     @cached_property
     def parts(self) -> dict[str, tuple[RunPlan, Step | Measure]]:
         """The distinct steps and evaluations that will run, by key."""
-        found = {part.key: (run, part) for run in self.plan.runs for part in (*run.steps, *run.evaluations)}
+        found: dict[str, tuple[RunPlan, Step | Measure]] = {}
+        for run in self.plan.runs:
+            found |= {step.key: (run, step) for step in run.steps}
+            found |= {measure.key: (run, measure) for measure in run.evaluations}
         return {key: pair for key, pair in found.items() if self.plan.store.find(pair[1].identity) is None}
 
     @cached_property

@@ -103,6 +103,40 @@ def test_gpus_are_numbered_where_the_environment_names_none(monkeypatch):
     assert machine.visible_gpus() == ["0", "1"]
 
 
+def test_free_memory_is_what_the_control_group_leaves(tmp_path, monkeypatch):
+    files = {
+        "memory.max": "1000000000\n",
+        "memory.current": "700000000\n",
+        "memory.stat": "anon 5\ninactive_file 200000000\n",
+    }
+    monkeypatch.setattr(
+        machine,
+        "_lines",
+        lambda file: files.get(file.name, "").splitlines() if "cgroup/" in str(file) else [],
+    )
+    assert min(machine._limits(used=True)) == 500e6
+    assert min(machine._limits(used=False)) == 1e9
+
+
+def test_a_control_group_without_a_limit_leaves_the_memory_of_the_machine(monkeypatch):
+    monkeypatch.setattr(machine, "_limits", lambda **_: iter([float("inf")]))
+    assert 0 < machine.free_bytes("cpu") <= machine.total_bytes("cpu") < float("inf")
+
+
+def test_the_memory_of_a_gpu_is_what_its_driver_says(monkeypatch):
+    asked = []
+
+    def answer(command, **_):
+        asked.append(command)
+        return subprocess.CompletedProcess(command, 0, stdout="20480\n")
+
+    monkeypatch.setattr(machine, "gpus", lambda: ("a", "b"))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setattr(subprocess, "run", answer)
+    assert machine.free_bytes("cuda") == 20 * 2**30
+    assert asked[0][1:] == ["--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=1"]
+
+
 def test_versions_of_what_is_not_installed_are_left_out():
     assert list(machine.versions(["pluggy", "no-such-distribution"])) == ["pluggy"]
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from ptx import Method, Run, RunConfig, setting
+from ptx import Method, Run, RunConfig, machine, setting
 from ptx.errors import MemoryFullError
 from ptx.execute import fitting
 from ptx.execute.fitting import with_what_fits
 from ptx.files import read_rows
+from ptx.models.memory import Memory
 from ptx.records import ModelRef
 from ptx.testing import Silent
 
@@ -19,6 +20,9 @@ class Sized(Method):
 
     def fitted(self, work, free, ranks=1):
         return replace(self, size=8) if not self.size else self
+
+    def memory(self, work):
+        return Memory({"weights": 1e6 * self.size})
 
     def smaller(self):
         return replace(self, size=self.size // 2) if self.size > 1 else None
@@ -68,4 +72,20 @@ def test_the_error_is_passed_on_where_nothing_smaller_is_left(run):
 
 def test_a_step_that_follows_nothing_from_memory_records_nothing(run):
     with_what_fits(run, Sized(size=5), ModelRef("m"), None, start_with(9, []))
-    assert not run.events.exists()
+    assert changes(run) == []
+
+
+def test_the_peak_of_a_step_stands_in_its_events_beside_the_forecast(run):
+    held = []
+
+    def start(_config):
+        held.append(bytearray(b"x" * 60_000_000))
+        held.clear()
+        return ModelRef("made")
+
+    machine.forget_peak()
+    before = machine.own_peak("cpu")
+    with_what_fits(run, Sized(size=5), ModelRef("m"), None, start)
+    (event,) = [event for event in read_rows(run.events) if event["event"] == "memory"]
+    assert event["forecast"] == 5e6
+    assert event["peak"] > before + 40e6
