@@ -67,7 +67,7 @@ class Gguf(Runtime):
 def ptx_choices() -> list[Choice]:
     """``runtime=gguf``."""
     libraries = ("gguf", "xllamacpp", "transformers", "torch")
-    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="5")]
+    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="6")]
 
 
 @hookimpl

@@ -23,7 +23,7 @@ from torch import Tensor
 from ptx import ModelRef, Run
 from ptx.lm.load import weights_of
 from ptx.lm.serving.fidelity import Fidelity, check, logits_of
-from ptx.lm.serving.mixed import Menu, plans, predicted
+from ptx.lm.serving.mixed import Menu, Search, predicted
 from ptx.lm.serving.reference import Reference
 from ptx.lm.serving.sensitivity import priced
 from ptx.lm.serving.tries import Tried, Try, check_tried, formats_of, smallest_that_passes
@@ -89,13 +89,18 @@ class Export:
 
     def tries(self) -> Iterator[list[Try]]:
         """The type that was asked for; then mixtures of larger ones, and the largest everywhere."""
-        yield [self.written(self.config.type)]
+        made = self.written(self.config.type)
+        yield [made]
         if not self.config.type.startswith("q"):
             return
         menu = self.menu()
-        for plan in plans(menu, math.log(self.config.max_perplexity_ratio)):
-            name = f"mixed to {predicted(menu, plan):.2g} nats"
-            yield [self.written(name, plan, predicted(menu, plan))]
+        search = Search(menu, math.log(self.config.max_perplexity_ratio))
+        search.learn(dict.fromkeys(menu, self.config.type), made.distance)
+        for plan in search.plans():
+            expected = predicted(menu, plan) * search.off
+            made = self.written(f"mixed for {expected:.2g} nats", plan, expected)
+            yield [made]
+            search.learn(plan, made.distance)
         yield [self.written("q8_0", dict.fromkeys(menu, "q8_0"))]
 
     def menu(self) -> Menu:
@@ -190,7 +195,7 @@ class Export:
         }
 
 
-def _rounded(kind: str, weight: Tensor) -> Tensor:
+def _rounded(_layer: str, kind: str, weight: Tensor) -> Tensor:
     wanted = GGMLQuantizationType[kind.upper()]
     return torch.from_numpy(gguf.dequantize(gguf.quantize(weight.float().numpy(), wanted), wanted))
 

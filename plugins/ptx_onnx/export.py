@@ -11,7 +11,7 @@ import math
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,18 @@ from ptx import ModelRef, Run, StepError
 from ptx.lm.load import is_adapter, weights_of
 from ptx.lm.serving.dense import is_plain, quantization_of, write_plain
 from ptx.lm.serving.fidelity import check
+from ptx.lm.serving.mixed import Search, predicted
 from ptx.lm.serving.reference import Reference
 from ptx.lm.serving.tries import Tried, Try, check_tried, formats_of, smallest_that_passes
 from ptx.models.inspection import inspect
 from ptx.models.package import write_package
 from ptx_onnx import Onnx
 from ptx_onnx.build import build
-from ptx_onnx.graph import Graph
+from ptx_onnx.graph import Graph, Matrix
 from ptx_onnx.mend import convertible, mend
 from ptx_onnx.model import OnnxLanguageModel
 from ptx_onnx.packed import reason_against, write_olive
-from ptx_onnx.ways import FORMATS, Way, all_in, asked, rounded, searched
+from ptx_onnx.ways import FORMATS, Rounder, Way, all_in, asked, prices
 
 SERVE = 'onnxruntime_genai.Model("{folder}"), from Python, C, C++, C# or Java'
 INSTEAD = "runtime.precision=int8, runtime.tries=10 or runtime.max_perplexity_ratio=2"
@@ -64,6 +65,8 @@ class Export:
     reference: Reference
     built: dict[str, Path]  # dense: all in float32; packed: only what the checkpoint left so
     long: dict[str, Any] | None = None
+    rounders: dict[str, Rounder] = field(default_factory=dict)  # by graph
+    last: Try = field(init=False)  # the package that was measured last
 
     def check_unrounded(self) -> None:
         """Refuse a graph that is not the model before anything is rounded."""
@@ -81,38 +84,51 @@ class Export:
         if self.config.precision == "fp32":
             yield [self.measure("dense", self.built["dense"])]
             return
-        yield [self.round(Way(name, self.asked(name), graph=name)) for name in self.built]
-        for way in self.further():
-            yield [self.round(way)]
+        first = [self.round(Way(name, self.asked(name), graph=name)) for name in self.built]
+        yield first
+        if "packed" in self.built and self.config.head == "auto":
+            plan = all_in(Graph(self.built["packed"]).matrices(), 8, 32)
+            yield [self.round(Way("packed, output layer in 8 bits", plan, graph="packed"))]
+        if "dense" in self.built:
+            for way in self.larger(first[-1]):
+                yield [self.round(way)]
 
     def asked(self, name: str) -> dict[str, str]:
         """What the config says of every matrix that is float in a graph."""
         return asked(self.config, Graph(self.built[name]).matrices())
 
-    def further(self) -> Iterator[Way]:
-        """The ways after the one that was asked for."""
-        if "packed" in self.built and self.config.head == "auto":
-            plan = all_in(Graph(self.built["packed"]).matrices(), 8, 32)
-            yield Way("packed, output layer in 8 bits", plan, graph="packed")
-        if "dense" not in self.built:
-            return
-        graph = Graph(self.built["dense"])
+    def larger(self, dense: Try) -> Iterator[Way]:
+        """The ways after the one that was asked for, whose package is ``dense``."""
+        matrices = Graph(self.built["dense"]).matrices()
         if self.config.precision == "int4":
-            allowed = math.log(self.config.max_perplexity_ratio)
-            yield from searched(self.reference, graph, self.config, allowed)
-            yield Way("8 bits everywhere", all_in(graph.matrices(), 8, 32))
-        smaller = all_in(graph.matrices(), 8, 16)
+            yield from self.mixed(dense, matrices)
+            yield Way("8 bits everywhere", all_in(matrices, 8, 32))
+        smaller = all_in(matrices, 8, 16)
         yield Way("8 bits, smaller blocks", smaller)
         yield Way("8 bits, float32 arithmetic", smaller, accuracy=1)
 
+    def mixed(self, dense: Try, matrices: list[Matrix]) -> Iterator[Way]:
+        """Ways with a format for each matrix; each is aimed by the packages measured before it."""
+        menu = prices(self.reference, matrices, self.config, self.rounder("dense"))
+        search = Search(menu, math.log(self.config.max_perplexity_ratio))
+        search.learn(self.asked("dense"), dense.distance)
+        for plan in search.plans():
+            expected = predicted(menu, plan) * search.off
+            yield Way(f"mixed for {expected:.2g} nats", plan, expected)
+            search.learn(plan, self.last.distance)
+
+    def rounder(self, graph: str) -> Rounder:
+        """What rounds the matrices of one of the graphs."""
+        return self.rounders.setdefault(graph, Rounder(self.config))
+
     def round(self, way: Way) -> Try:
         """Write and compare the package of one way."""
-        graph = Graph(self.built[way.graph])
+        graph, rounder = Graph(self.built[way.graph]), self.rounder(way.graph)
         accuracy = way.accuracy or self.config.accuracy_level
         for matrix in graph.matrices():
             if matrix.name in way.plan:
                 form = FORMATS[way.plan[matrix.name]]
-                integers = rounded(matrix.tensor(), form, self.config)
+                integers = rounder(matrix, way.plan[matrix.name])
                 graph.round(matrix, integers, form.bits, middle=form.zero == "middle", accuracy=accuracy)
         folder = fresh(self.run.folder / f"built-{re.sub(r'[^a-z0-9]+', '-', way.name)}")
         graph.save(folder)
@@ -130,6 +146,7 @@ class Export:
             name, folder, size, found, formats_of(way.plan) if way else "", way.expected if way else math.nan
         )
         self.run.say(made.line())
+        self.last = made
         return made
 
     def finish(self, tried: Tried) -> ModelRef:

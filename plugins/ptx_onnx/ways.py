@@ -10,19 +10,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from ptx.lm.serving.blocks import Blocks, to_blocks
-from ptx.lm.serving.mixed import Menu, Price, plans, predicted
+from ptx.lm.serving.mixed import Menu, Price
 from ptx.lm.serving.reference import Reference
 from ptx.lm.serving.sensitivity import priced
 from ptx_onnx import Onnx
-from ptx_onnx.graph import Graph, Matrix
+from ptx_onnx.graph import Matrix
 
 EIGHTH = 8
+ROOM = 2_000_000_000  # bytes of integers that are kept
 LAYER = re.compile(r"layers\.(\d+)[./]")
 #: products of the graph that hold several layers of the model, in their order
 FUSED = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
@@ -120,12 +122,29 @@ class Way:
     accuracy: int = 0
 
 
-def searched(reference: Reference, graph: Graph, config: Onnx, allowed: float) -> Iterator[Way]:
-    """Plans with mixed formats whose predicted cost lies below ``allowed`` nats per token."""
-    matrices = graph.matrices()
-    menu = prices(reference, matrices, config)
-    for plan in plans(menu, allowed):
-        yield Way(f"mixed to {predicted(menu, plan):.2g} nats", plan, predicted(menu, plan))
+class Rounder:
+    """Rounds the matrices of one graph, and keeps their integers: what was priced is written later."""
+
+    def __init__(self, config: Onnx) -> None:
+        self.config, self.room = config, ROOM
+        self.kept: dict[tuple[str, str], Blocks] = {}
+
+    def __call__(self, matrix: Matrix, form: str) -> Blocks:
+        """The integers of a matrix."""
+        if (matrix.name, form) in self.kept:
+            return self.kept[matrix.name, form]
+        found = rounded(matrix.tensor(), FORMATS[form], self.config)
+        if found.q.numel() <= self.room:
+            self.room -= found.q.numel()
+            self.kept[matrix.name, form] = found
+        return found
+
+    def rows(self, matrix: Matrix, form: str, start: int, stop: int) -> Tensor:
+        """The weights that some rows of a matrix stand for."""
+        whole = self(matrix, form)
+        return Blocks(
+            whole.q[start:stop], whole.step[start:stop], whole.zero[start:stop], whole.inputs
+        ).values()
 
 
 def menu_of(matrix: Matrix, config: Onnx) -> list[Format]:
@@ -138,7 +157,7 @@ def menu_of(matrix: Matrix, config: Onnx) -> list[Format]:
     return [*whole, *free, *([Format(4, size // 2)] if size > 16 else [])]
 
 
-def prices(reference: Reference, matrices: list[Matrix], config: Onnx) -> Menu:
+def prices(reference: Reference, matrices: list[Matrix], config: Onnx, rounder: Rounder) -> Menu:
     """What each format of each matrix costs in bytes and in nats.
 
     A product whose layer in the model is not found cannot be predicted: it gets 8 bits.
@@ -149,15 +168,33 @@ def prices(reference: Reference, matrices: list[Matrix], config: Onnx) -> Menu:
         one.name: {str(form): form.bytes(*one.shape) for form in menu_of(one, config)} for one in matrices
     }
     known = {name: found for name, found in layers.items() if found}
-    menu = priced(
-        reference.network,
-        reference.further_texts(),
-        known,
-        formats,
-        lambda form, weight: rounded(weight, FORMATS[form], config).values(),
-    )
+    places = {
+        layer: place
+        for one in matrices
+        for layer, place in places_of(one, layers[one.name], reference.network).items()
+    }
+
+    def value(layer: str, form: str, weight: Tensor) -> Tensor:
+        if layer in places:
+            matrix, start, stop = places[layer]
+            return rounder.rows(matrix, form, start, stop)
+        return rounded(weight, FORMATS[form], config).values()
+
+    menu = priced(reference.network, reference.further_texts(), known, formats, value)
     safe = str(Format(8, max(config.block_size, 64)))
     return {name: menu.get(name, [Price(safe, form[safe], 0.0)]) for name, form in formats.items()}
+
+
+def places_of(matrix: Matrix, layers: list[str], network: nn.Module) -> dict[str, tuple[Matrix, int, int]]:
+    """The rows of a matrix that are a layer's weight, for each of ``layers`` where they are equal."""
+    found, start, whole = {}, 0, matrix.tensor()
+    for layer in layers:
+        weight = network.get_submodule(layer).weight
+        begin = 0 if weight.shape == whole.shape else start  # a tied embedding is the whole matrix, again
+        start = begin + len(weight)
+        if torch.equal(whole[begin:start], weight.detach().float()):
+            found[layer] = (matrix, begin, start)
+    return found
 
 
 def rounded(weight: Tensor, form: Format, config: Onnx) -> Blocks:

@@ -72,10 +72,14 @@ def own_text(
     seed: int,
     rows: int = ROWS,
     tokens: int = TOKENS,
+    starts: Sequence[list[int]] = (),
 ) -> list[list[int]]:
-    """Rows of token ids from ``network``: an opening, and up to ``tokens`` sampled at temperature 1."""
+    """Rows of token ids from ``network``: an opening, and up to ``tokens`` sampled at temperature 1.
+
+    ``starts`` are the openings; without them, those of the tokenizer.
+    """
     generator = torch.Generator(network.device).manual_seed(seed)
-    starts = openings(tokenizer)
+    starts = starts or openings(tokenizer)
     longest = getattr(network.config.get_text_config(), "max_position_embeddings", None) or ROWS * TOKENS
     texts: list[list[int]] = []
     for place, start in enumerate(starts):

@@ -18,7 +18,7 @@ from ptx.records import ModelRef
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-FURTHER = 24  # texts; those with the first opening are taken
+FURTHER = 24  # texts, divided by the openings; those with the first one are drawn
 LARGEST = 500_000_000  # scores that are kept; 2 GB
 
 
@@ -41,9 +41,9 @@ class Reference:
 
     def further_texts(self) -> tuple[list[list[int]], int]:
         """Texts of one length on which nothing is compared, and the tokens that the model did not write."""
-        start = self.starts[0]
-        rows = own_text(self.network, self.tokenizer, self.seed + 1, FURTHER)
-        return [row for row in rows if row[: len(start)] == start and len(row) == len(rows[0])], len(start)
+        start, count = self.starts[0], FURTHER // len(self.starts)
+        rows = own_text(self.network, self.tokenizer, self.seed + 1, count, starts=[start])
+        return [row for row in rows if len(row) == len(rows[0])], len(start)
 
     def compare(self, lm: TokenModel) -> Fidelity:
         """The divergence of a package on the model's own texts, from the scores of the whole vocabulary."""

@@ -65,7 +65,7 @@ def priced(
     texts: tuple[Sequence[Sequence[int]], int],
     layers: Mapping[str, Sequence[str]],
     formats: Mapping[str, Mapping[str, float]],
-    rounded: Callable[[str, Tensor], Tensor],
+    rounded: Callable[[str, str, Tensor], Tensor],
 ) -> Menu:
     """What each format of each matrix costs in bytes and in nats per token.
 
@@ -74,14 +74,14 @@ def priced(
         texts: rows that it wrote, and the number of tokens at their beginning that it did not.
         layers: by matrix of the package: the layers of the model that are in it, at least one.
         formats: by matrix: the bytes of each of its formats.
-        rounded: the weight that is left of (format, weight).
+        rounded: the weight that is left of (layer, format, weight).
     """
     rows, start = texts
     owner = {layer: matrix for matrix, found in layers.items() for layer in found}
 
     def change(layer: str, weight: Tensor) -> dict[str, Tensor]:
         kinds = formats[owner[layer]] if layer in owner else {}
-        return {kind: rounded(kind, weight) - weight for kind in kinds}
+        return {kind: rounded(layer, kind, weight) - weight for kind in kinds}
 
     found = effects(network, rows, start, change)
     tokens = len(rows[0]) - start

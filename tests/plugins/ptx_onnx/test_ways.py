@@ -1,9 +1,24 @@
 from types import SimpleNamespace
 
 import pytest
+import torch
 
+from ptx.lm.load import load_model
 from ptx_onnx import Onnx
-from ptx_onnx.ways import FORMATS, Format, all_in, asked, is_sensitive, layer_of, layers_behind, menu_of
+from ptx_onnx.graph import Graph
+from ptx_onnx.ways import (
+    FORMATS,
+    Format,
+    Rounder,
+    all_in,
+    asked,
+    is_sensitive,
+    layer_of,
+    layers_behind,
+    menu_of,
+    places_of,
+    rounded,
+)
 
 
 def matrix(name, shape=(64, 64), lookup=None, product=True):
@@ -68,3 +83,33 @@ def test_an_embedding_has_no_offsets_and_every_format_on_a_menu_exists():
     assert Format(4, 32, "free") not in menu_of(matrix("/x/MatMul", (64, 70)), Onnx())
     assert all(str(form) in FORMATS for one in (HEAD, LAYERS[0]) for form in menu_of(one, Onnx()))
     assert set(all_in([HEAD, *LAYERS], 8, 16).values()) <= set(FORMATS)
+
+
+def test_what_was_priced_is_not_rounded_again_and_a_layer_is_some_rows_of_its_product(
+    fp32_package, chat_model, monkeypatch
+):
+    """Also of layers that the graph has fused into one product, and of a tied one."""
+    network, config, calls = load_model(chat_model), Onnx(), []
+    monkeypatch.setattr("ptx_onnx.ways.rounded", lambda *given: calls.append(1) or rounded(*given))
+    rounder, form = Rounder(config), "4 bits in blocks of 32"
+    names = [name for name, _ in network.named_modules()]
+    found = {}
+    for one in Graph(fp32_package).matrices():
+        found |= places_of(one, layers_behind(one, names), network)
+    linear = {name for name, module in network.named_modules() if hasattr(module, "in_features")}
+    assert linear <= set(found)
+    for layer, (one, start, stop) in found.items():
+        weight = network.get_submodule(layer).weight.detach()
+        expected = rounded(weight, FORMATS[form], config).values()
+        assert torch.equal(rounder.rows(one, form, start, stop), expected)
+    products = {one.name for one, _, _ in found.values()}
+    assert len(calls) == len(products) < len(found)
+    assert {name for name, _ in rounder.kept} == products
+
+
+def test_integers_are_kept_only_while_there_is_room(fp32_package):
+    one = Graph(fp32_package).matrices()[0]
+    rounder = Rounder(Onnx())
+    rounder.room = 10
+    assert torch.equal(rounder(one, "4 bits in blocks of 32").q, rounder(one, "4 bits in blocks of 32").q)
+    assert not rounder.kept

@@ -57,7 +57,7 @@ def test_the_effect_of_a_tied_embedding_is_the_sum_of_both_of_its_uses(model, ro
         (rows, 1),
         {"tied": ["model.embed_tokens", "lm_head"]},
         {"tied": {"moved": 10.0}},
-        lambda _, weight: weight + moved(weight),
+        lambda _layer, _format, weight: weight + moved(weight),
     )
     (price,) = menu["tied"]
     expected = measured(network, network.get_input_embeddings(), rows)
