@@ -4,6 +4,11 @@ These names are what most plugins need; the further public modules stand in docs
 Importing ptx loads no ML library.
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from ptx.config import (
     QAT,
     Choice,
@@ -42,6 +47,9 @@ from ptx.hooks.hookspecs import hookimpl
 from ptx.hooks.host import get_host
 from ptx.hooks.run import LanguageModel, Run
 from ptx.records import Better, DataRef, Evaluation, Metric, ModelRef, Score
+
+if TYPE_CHECKING:
+    from pandas import DataFrame  # type: ignore[import-untyped]
 
 __version__ = "0.1.0"
 
@@ -82,8 +90,20 @@ __all__ = [
     "get_host",
     "hookimpl",
     "identity_of",
+    "load_sweep",
     "must_be_at_least",
     "must_be_more_than",
     "must_be_one_of",
     "setting",
 ]
+
+
+def load_sweep(path: Path | str) -> DataFrame:
+    """The runs at or below a folder as a pandas table: one line per run, settings and metrics as columns.
+
+    Raises:
+        ConfigError: the path is not a folder, or holds no runs.
+    """
+    from ptx.report.formats.tables import load_sweep as load
+
+    return load(path)

@@ -1,4 +1,4 @@
-"""Build report.md, report.html and report.csv from folders of runs; each file is written whole or not at all.
+"""Build report.md, .html, .csv and .json from folders of runs; each file is written whole or not at all.
 
 The same records give the same bytes: the date of a report is that of its latest record, not of the clock.
 """
@@ -14,10 +14,12 @@ from ptx.files import write_text
 from ptx.report.formats.html import render_html
 from ptx.report.formats.markdown import render_markdown
 from ptx.report.formats.metrics_csv import render_csv
+from ptx.report.formats.tables import render_json, run_table
 from ptx.report.formats.view import View
 from ptx.report.plots.choose import pictures_of, standalone
 from ptx.report.table.frame import Frame, make_frame
 from ptx.report.table.records import Record, load_records
+from ptx.report.table.standing import places_of
 from ptx.report.text.summary import summary_of
 
 Sections = Callable[[list[Record], Path], Sequence[str]] | Sequence[str]
@@ -59,6 +61,8 @@ def build(
     html = render_html(heading, view, summary, pictures, records, fragments)
     markdown = render_markdown(heading, view, summary, pictures, records)
     paths = {"report.html": html, "report.md": markdown, "report.csv": render_csv(frame)}
+    places = places_of(frame, frame.objectives) if frame.objectives else {}
+    paths["report.json"] = render_json(run_table(frame, places))
     for name, text in paths.items():
         write_text(out / name, encodable(without_local_paths(text, records)))
     return Report(out / "report.md", out / "report.html", out / "report.csv", records, frame)

@@ -33,6 +33,7 @@ from ptx.report.text.summary import Summary
 HERE = Path(__file__).parent
 SHOWN = 200  # steps, and failures, that the page lists
 LONGEST = 4000  # characters of a text, such as a command
+BRIEF = 90  # characters of a name in a head or a list
 
 
 def render_html(
@@ -89,6 +90,7 @@ def _environment() -> Environment:
     made.filters |= {"duration": duration, "short_name": short_name}
     made.filters["pretty"] = lambda value: clipped(json.dumps(value, indent=2, ensure_ascii=False))
     made.filters["clip"] = clipped
+    made.filters["brief"] = lambda text: str(text) if len(str(text)) <= BRIEF else f"{str(text)[:BRIEF]}…"
     return made
 
 

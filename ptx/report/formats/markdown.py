@@ -14,7 +14,7 @@ from ptx.report.table.metric_names import column_head
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 from ptx.report.table.shown import rows_left_out, shown_rows
-from ptx.report.table.units import NOTHING, duration, scale_of
+from ptx.report.table.units import MINUS, NOTHING, duration, scale_of
 from ptx.report.text.details import Failure, Work, failures_of, problems_of, works_of
 from ptx.report.text.made import Made, made_of
 from ptx.report.text.provenance import provenance_of
@@ -23,6 +23,8 @@ from ptx.report.text.summary import Summary
 BUDGET = 58_000  # bytes of the whole, as a pull request takes 65,536 characters
 MOST_ROWS = 40  # rows of a table
 LONGEST = 600  # characters of a message or a command
+BRIEF = 90  # characters of a column's head
+MOST_TEXT = 4000  # characters of a part of a sentence
 MOST_NAMES = 40  # names in a sentence
 ORDER = (
     "Problems in the records",
@@ -32,6 +34,8 @@ ORDER = (
     "Failures and unfinished runs",
     "Where the numbers come from",
 )
+#: an escaped interval, whose brackets are safe: it holds numbers only, and no link can follow it
+INTERVAL = re.compile(rf"\\\[(no interval|[+{MINUS}∞\d.,\s]+)\\\](?![(\[:])")
 LEGEND = (
     "▲ better, ▼ worse, ≈ no difference beyond noise, ? too few items to say, = equal within 0.5 %; against"
     " {base}, paired by item where the metric allows it, Holm-corrected at 5 % (per column; all segments"
@@ -47,18 +51,11 @@ def render_markdown(
 ) -> str:
     """The text of the Markdown file."""
     provenance = provenance_of(records)
-    rows = shown_rows(view.frame, MOST_ROWS)
-    first = [
-        f"# {escape(title)}",
-        *(f"> {escape(note)}" for note in provenance.notes),
-        _summary(summary),
-        "## Results",
-        _main(view, rows),
-        rows_left_out(view.frame, rows),
-        escape(LEGEND.format(base=view.frame.reference_name)),
-        "" if view.frame.headline else "No quality metric was recorded.",
-        *(_picture(picture) for picture in pictures),
-    ]
+    for limit in (MOST_ROWS, MOST_ROWS // 4, 1):  # very long names leave room for few rows
+        rows = shown_rows(view.frame, limit)
+        first = _first(title, view, summary, pictures, rows, provenance.notes)
+        if sum(len(part.encode(errors="replace")) for part in first) < BUDGET:
+            break
     failures = failures_of(view.frame)
     more = [
         ("Problems in the records", _problems(problems_of(view.frame))),
@@ -72,7 +69,30 @@ def render_markdown(
         ),
         ("All metrics", _everything(view, rows) if view.frame.names else ""),
     ]
-    return _within_budget([part for part in first if part], [pair for pair in more if pair[1]])
+    return _within_budget(first, [pair for pair in more if pair[1]])
+
+
+def _first(
+    title: str,
+    view: View,
+    summary: Summary,
+    pictures: Sequence[Picture],
+    rows: list[Row],
+    notes: Sequence[str],
+) -> list[str]:
+    """What the page begins with: the summary, the table, the pictures."""
+    parts = [
+        f"# {escape(title[:LONGEST])}",
+        *(f"> {escape(note)}" for note in notes),
+        _summary(summary),
+        "## Results",
+        _main(view, rows),
+        rows_left_out(view.frame, rows),
+        escape(LEGEND.format(base=view.frame.reference_name)),
+        "" if view.frame.headline else "No quality metric was recorded.",
+        *(_picture(picture) for picture in pictures),
+    ]
+    return [part for part in parts if part]
 
 
 def _within_budget(first: list[str], more: list[tuple[str, str]]) -> str:
@@ -98,7 +118,19 @@ def escape(text: str) -> str:
         r"\\\1",
         one_line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
     )
-    return re.sub(r"(https?):", r"\1&#58;", quoted)
+    no_links = re.sub(r"(?i)\b(https?|ftp|mailto|xmpp|javascript|data):", r"\1&#58;", quoted)
+    no_links = re.sub(r"(?i)\bwww\.", "www&#46;", no_links).replace("@", "&#64;")
+    # what begins a list, a heading or a rule at the start of a line
+    return re.sub(r"^(\s*)([-+=])|^(\s*\d{1,9})([.)])(?=\s|$)", _quoted, no_links)
+
+
+def _quoted(found: re.Match[str]) -> str:
+    before, sign = found.group(1, 2) if found.group(2) else found.group(3, 4)
+    return f"{before}\\{sign}"
+
+
+def _brief(name: str) -> str:
+    return name if len(name) <= BRIEF else f"{name[:BRIEF]}…"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right_from: int = 1) -> str:
@@ -108,14 +140,18 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right_from: int 
 
 def _summary(summary: Summary) -> str:
     return "\n".join(
-        "- " + "".join(f"**{escape(span.text)}**" if span.strong else escape(span.text) for span in line)
+        "- "
+        + "".join(
+            f"**{escape(span.text[:MOST_TEXT])}**" if span.strong else escape(span.text[:MOST_TEXT])
+            for span in line
+        )
         for line in summary
     )
 
 
 def _full(cell: Cell, *, marked: bool = True) -> str:
     mark = f" {cell.mark}" if marked and cell.mark else ""
-    return (escape(cell.full).replace(r"\[", "[").replace(r"\]", "]") + mark) or NOTHING
+    return (INTERVAL.sub(r"[\1]", escape(cell.full)) + mark) or NOTHING
 
 
 def _delta(cell: Cell) -> str:
@@ -129,7 +165,7 @@ def _main(view: View, rows_shown: Sequence[Row]) -> str:
         "run",
         *([f"Δ {escape(' '.join(column_head(view.frame.headline)))}"] if view.frame.headline else []),
     ]
-    heads += [escape(f"{column.group} {column.title}") for column in table.columns]
+    heads += [escape(_brief(f"{column.group} {column.title}")) for column in table.columns]
     rows = []
     for line in table.lines:
         if line.row.number not in numbers:
@@ -196,7 +232,7 @@ def _works(works: Sequence[Work]) -> str:
         size = scale.text(work.bytes) if work.bytes else NOTHING
         made = duration(work.seconds) if work.made_by else f"{duration(work.seconds)} (in an earlier sweep)"
         rows.append(
-            [escape(work.name), work.kind, f"`{escape(work.key[:12])}`", made, size, str(len(work.used_by))]
+            [escape(work.name), escape(work.kind), escape(work.key[:12]), made, size, str(len(work.used_by))]
         )
     return _table(["name", "kind", "key", "time", "output", "rows that use it"], rows, 3)
 

@@ -10,6 +10,7 @@ from ptx.report.table.frame import Frame
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 
+FORMULA = ("=", "+", "-", "@")
 FIELDS = (
     "row",
     "label",
@@ -48,18 +49,23 @@ def render_csv(frame: Frame) -> str:
     return file.getvalue()
 
 
+def _text(value: str) -> str:
+    """A text as a cell: a spreadsheet would run one that starts like a formula."""
+    clean = value.replace("\x00", "")
+    return f"'{clean}" if clean.lstrip().startswith(FORMULA) or clean.startswith(("\t", "\r")) else clean
+
+
 def _run_fields(row: Row, record: Record) -> list[str]:
+    texts = [row.label, record.sweep_name, record.id, record.seed]
     return [
         str(row.number),
-        row.label,
-        record.sweep_name,
-        record.id,
-        record.seed,
+        *map(_text, texts),
         str(row.baseline).lower(),
-        record.status,
+        _text(record.status),
     ]
 
 
 def _metric_fields(evaluator: str, metric: Metric) -> list[str]:
     numbers = [repr(metric.value), repr(metric.low), repr(metric.high), str(metric.n)]
-    return [evaluator, metric.name, metric.segment, *numbers, metric.unit, metric.better]
+    name, segment, unit = map(_text, (metric.name, metric.segment, metric.unit))
+    return [_text(evaluator), name, segment, *numbers, unit, metric.better]

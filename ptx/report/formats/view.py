@@ -12,6 +12,7 @@ from ptx.report.table.metric_names import column_head
 from ptx.report.table.row import Row
 from ptx.report.table.shown import rows_left_out, shown_rows
 from ptx.report.table.units import NOTHING, Scale, interval_text, metric_text, ratio_text, scale_of
+from ptx.report.text.cautions import falling_segments
 from ptx.stats import minimum_detectable_effect
 
 RATIOS = {
@@ -215,7 +216,12 @@ class View:
             for index, name in enumerate(self.frame.primary)
             if name.count("/") > 1 or name in shown
         }
-        chosen = sorted((key for key in keys if key[0] in order), key=lambda key: order[key[0]])
+        # a fall that a sentence tells of must stand in the table
+        told = {one.key for one in falling_segments(self.frame, self.comparisons)}
+        chosen = sorted(
+            (key for key in keys if key[0] in order or key in told),
+            key=lambda key: order.get(key[0], len(order)),
+        )
         columns = [self.column(*key) for key in chosen]
         lines = [self._line(row, columns) for row in self.rows if row.done]
         return Table(dimension, columns, self._heated(lines, columns))

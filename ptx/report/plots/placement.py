@@ -53,12 +53,22 @@ def place(labels: Sequence[Label], solid: Sequence[Box], light: Sequence[Box], f
     taken = list(solid)
     placed = []
     for label in labels:
-        best = min(
-            _places(label), key=lambda place: place[0] * PER_PIXEL + _cost(place[1], taken, light, frame)
-        )[1]
+        best = _best(label, taken, light, frame)
         placed.append(best)
         taken.append(best)
     return placed
+
+
+def _best(label: Label, taken: Sequence[Box], light: Sequence[Box], frame: Box) -> Box:
+    """The cheapest place; the places come by distance, and farther ones than it costs are not tried."""
+    best, least = Box(label.x, label.y, label.x + label.width, label.y + label.height), math.inf
+    for distance, box in _places(label):
+        if distance * PER_PIXEL >= least:
+            break
+        cost = distance * PER_PIXEL + _cost(box, taken, light, frame)
+        if cost < least:
+            best, least = box, cost
+    return best
 
 
 def _cost(box: Box, taken: Sequence[Box], light: Sequence[Box], frame: Box) -> float:

@@ -86,5 +86,22 @@ def _span(dates: list[str]) -> str:
 
 
 def _total(records: list[Record]) -> str:
+    """The time of the runs, and what the steps had cost that they took from the store.
+
+    The steps of a report may take longer than its runs: a step that was found is not run again.
+    """
     seconds = sum(float(record.result.get("seconds") or 0) for record in records)
-    return f"{duration(seconds)} in {len(records)} runs" if seconds else ""
+    parts = [
+        part
+        for record in records
+        for name in ("steps", "evaluations")
+        for part in record.result.get(name) or []
+    ]
+    here = {str(part.get("key")) for part in parts if not part.get("shared")}
+    found = {str(part.get("key")): float(part.get("seconds") or 0) for part in parts if part.get("shared")}
+    earlier = sum(spent for key, spent in found.items() if key not in here)
+    text = f"{duration(seconds)} in {len(records)} run{'s' if len(records) != 1 else ''}" if seconds else ""
+    if earlier < 1:
+        return text
+    before = f"the steps that they took from the store had taken {duration(earlier)} before"
+    return f"{text}; {before}" if text else before

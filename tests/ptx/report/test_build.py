@@ -56,7 +56,8 @@ def test_the_same_records_give_the_same_bytes(demo, tmp_path):
 def test_building_again_leaves_no_other_files(demo, tmp_path):
     build([demo], tmp_path)
     build([demo], tmp_path)
-    expected = ["quality-latency.svg", "quality-size.svg", "report.csv", "report.html", "report.md"]
+    files = ("report.csv", "report.html", "report.json", "report.md")
+    expected = ["quality-latency.svg", "quality-size.svg", *files]
     assert sorted(path.name for path in tmp_path.iterdir()) == expected
 
 

@@ -146,3 +146,31 @@ def test_all_segments_of_a_report_are_one_family():
     alone = difference_of(row, row.reference, (name, segment))
     assert len(tests) > 8
     assert least.p == pytest.approx(min(1.0, len(tests) * alone.difference.p))
+
+
+def in_turns(tmp_path, seconds, ratio):
+    """A run whose raw time is (value, low, high), beside a baseline, with the ratio measured in turns."""
+    from ptx.records import Metric
+    from ptx.report import load_records, make_frame
+    from tests.ptx.report.runs import write_run
+
+    def timed(value, low, high):
+        return Metric("latency/request_seconds", value, "seconds", "lower", low, high, 40)
+
+    def turns(value, low, high):
+        return Metric("latency/request_ratio", value, "ratio", "lower", low, high, 40)
+
+    base = [timed(1.0, 0.99, 1.01), turns(1.0, 0.98, 1.02)]
+    write_run(tmp_path / "base", "latency", [], base, baseline=True)
+    write_run(tmp_path / "run", "latency", [], [timed(*seconds), turns(*ratio)])
+    frame = make_frame(load_records([tmp_path]))
+    return {name: one.mark for (_, name, _), one in compare_all(frame).items()}
+
+
+def test_a_raw_time_of_another_moment_has_no_mark_beside_the_ratio_in_turns(tmp_path):
+    marks = in_turns(tmp_path, (0.8, 0.79, 0.81), (1.0, 0.97, 1.03))
+    assert marks.get("latency/request_seconds") is None  # "faster" by its raw time: the machine was busier
+
+
+def test_the_ratio_in_turns_has_the_mark(tmp_path):
+    assert in_turns(tmp_path, (0.8, 0.79, 0.81), (0.8, 0.78, 0.82))["latency/request_ratio"] == "▲"

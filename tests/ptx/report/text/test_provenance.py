@@ -46,3 +46,22 @@ def test_the_date_is_that_of_the_latest_record(tmp_path):
 def test_records_that_say_nothing_have_no_lines(tmp_path):
     found = provenance_of([Record(tmp_path, "planned")])
     assert (found.lines, found.notes, found.date) == ([], [], "")
+
+
+def test_time_counts_runs_and_what_the_steps_of_the_store_had_taken(tmp_path):
+    from ptx.files import read_json, write_json
+    from ptx.report import load_records
+    from tests.ptx.report.runs import exact, write_run
+
+    steps = [
+        {"name": "sft", "kind": "train", "key": "k1", "shared": True, "seconds": 839.0},
+        {"name": "gptq", "kind": "compress", "key": "k2", "shared": False, "seconds": 30.0},
+    ]
+    for name in ("a", "b"):
+        write_run(tmp_path / name, "quiz", [], [exact("quiz/right", 0.5)])
+        result = read_json(tmp_path / name / "result.json")
+        write_json(tmp_path / name / "result.json", result | {"seconds": 110.0, "steps": steps})
+    (time,) = [values for name, values in provenance_of(load_records([tmp_path])).lines if name == "time"]
+    assert [text.replace("\N{NO-BREAK SPACE}", " ") for text in time] == [
+        "3 min 40 s in 2 runs; the steps that they took from the store had taken 13 min 59 s before"
+    ]
