@@ -19,7 +19,6 @@ from ptx import machine
 from ptx.config import Cluster, Launch, RunConfig, setting
 from ptx.errors import Problem, did_you_mean, must_be_at_least, must_be_one_of
 from ptx.files import digest_of
-from ptx.guard.plain_yaml import read_yaml
 from ptx.guard.reading import FileError
 
 
@@ -116,6 +115,8 @@ class Accelerate(Launch):
 
     def settings(self) -> dict[str, Any]:
         """Return the content of the configuration file."""
+        from ptx.guard.plain_yaml import read_yaml  # with PyYAML, which `ptx --help` can do without
+
         found = read_yaml(self.file)
         return found if isinstance(found, dict) else {}
 

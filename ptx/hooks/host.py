@@ -45,6 +45,7 @@ HELD: dict[Any, tuple[type, ...]] = {
     "int | None": (int, NoneType),
     "float | None": (float, int, NoneType),
     "bool | None": (bool, NoneType),
+    "int | str | None": (int, str, NoneType),
     "list[str]": (list,),
     "list[int]": (list,),
     "list[float]": (list,),

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
 from ptx.files import files_of, write_json
-from ptx.guard.templates import BoundedSandbox
 from ptx.lm.merge import merged
 from ptx.lm.quanto import is_packed, open_packed
 from ptx.lm.weights import different, open_weights, refuse_faults, refuse_values
@@ -81,6 +80,8 @@ def quiet() -> None:
 
     # a model folder's template is a stranger's: it ends, whatever it says; and nobody is asked whether a
     # stranger's code may run
+    from ptx.guard.templates import BoundedSandbox  # with jinja2, which `ptx --help` can do without
+
     chat_template_utils.ImmutableSandboxedEnvironment = BoundedSandbox
     dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
 

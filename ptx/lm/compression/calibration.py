@@ -22,12 +22,9 @@ from ptx.data import SHAPES, DataSet, open_data
 from ptx.errors import ConfigError, Problem, StepError, did_you_mean, must_be_at_least
 from ptx.files import digest_of
 from ptx.lm.compression.memory import compression_memory
-from ptx.lm.template import template_of
 from ptx.lm.tokens import encode
 from ptx.models import inspection
-from ptx.models.chat import TemplateRefusalError
 from ptx.models.memory import Amount, Memory, Workload
-from ptx.plan.rendering import rendering
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -141,6 +138,8 @@ def problems(settings: Any, name: str, model: Path, data: DataSet | None) -> lis
             )
         )
     elif not mix and "calibration" in data.shapes:
+        from ptx.plan.rendering import rendering  # with jinja2, which `ptx --help` can do without
+
         found += rendering(data, "calibration", model)[0]
     return found
 
@@ -260,6 +259,9 @@ def _drawn(
 def row_text(tokenizer: PreTrainedTokenizerBase, row: Row) -> str:
     """The text of a calibration row; messages are rendered by the chat template."""
     if row.get("messages"):
+        from ptx.lm.template import template_of
+        from ptx.models.chat import TemplateRefusalError
+
         template, options = template_of(tokenizer, marked=False), row.get("chat_template_kwargs") or {}
         try:
             return template.fit(row["messages"], row.get("tools"), **options).rendered.text
