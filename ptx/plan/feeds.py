@@ -10,6 +10,7 @@ from ptx.config import Maker, RunConfig
 from ptx.data import SHAPES, DataSet, Promised, check
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host
+from ptx.plan.contamination import contamination
 from ptx.plan.keys import reads_of
 from ptx.plan.model_inputs import Further
 from ptx.plan.preflight import (
@@ -93,7 +94,11 @@ class Feeds:
 
     def _made(self, name: str, maker: Maker, fed: DataSet | Promised | None) -> Promised | None:
         """What a maker will make, for the steps behind it."""
-        gives = maker.gives("" if fed is None else fed.require(maker.needs, name))
+        try:
+            gives = maker.gives("" if fed is None else fed.require(maker.needs, name))
+        except ConfigError as error:
+            self.problems += error.problems
+            return None
         if gives and set(gives) <= set(SHAPES):
             return Promised(name, tuple(gives))
         what = f"make={self.host.choice_of(maker).name} gives {', '.join(gives) or 'no shape'}"
@@ -123,6 +128,7 @@ class Feeds:
         self._faulty |= bool(found)
         if trained and not found:
             warnings = [*warnings, *rendering(data, shape, self.model.path)[1]]
+            warnings += contamination(data, shape, self.config.eval)
         self.notes += [f"{data.name}: {warning}" for warning in warnings] + [data.describe(shape)]
 
     def _methods_by_shape(self) -> dict[str, list[str]]:

@@ -1,0 +1,45 @@
+"""Training rows that hold what the evaluation asks: 13-grams that both have (:mod:`ptx.stats.ngrams`).
+
+What is measured on such items is memory. It is a note and no problem: quotations and common texts are shared
+for good reasons, and the rows are dropped by ``make=select make.by=overlap``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ptx.config import Evaluator
+from ptx.data import COLUMNS, DataSet
+from ptx.data.records import Record, more
+from ptx.stats.ngrams import known_of, sharing, texts_at, texts_of
+
+WORDS = 13
+LEFT_OUT = ("answer", "label", "harmful")
+FIX = "make=select make.by=overlap drops such rows"
+
+
+def contamination(data: DataSet, shape: str, evaluators: Mapping[str, Evaluator]) -> list[str]:
+    """A note for each evaluator that asks what rows of ``shape`` hold."""
+    return [note for name, one in evaluators.items() for note in _shared(data, shape, name, one)]
+
+
+def _shared(data: DataSet, shape: str, name: str, evaluator: Evaluator) -> list[str]:
+    files = [path for path in evaluator.inputs() if path.exists()]
+    key = f"shared with {sorted(map(str, files))}"
+    found: list[Record] = data.once(key, shape, lambda: _holding(data, shape, files)) if files else []
+    if not found:
+        return []
+    what = f"holds a text of eval.{name} ({WORDS} words in a row), so that measures memory"
+    return [f"{found[0].place}: {what}{more(found, len(data.located(shape)))}; {FIX}"]
+
+
+def _holding(data: DataSet, shape: str, files: list[Any]) -> list[Record]:
+    try:
+        known = known_of([text for path in files for text in texts_at(path)], WORDS)
+    except (ValueError, OSError):
+        return []  # the evaluator tells what is wrong with its files
+    records = data.located(shape)
+    names = [name for name in COLUMNS[shape] if name not in LEFT_OUT]
+    texts = [texts_of([record.row.get(name) for name in names]) for record in records]
+    return [record for record, shared in zip(records, sharing(texts, known, WORDS), strict=True) if shared]
