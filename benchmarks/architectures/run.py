@@ -166,6 +166,11 @@ def commit() -> str:
     return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
+def works_with(cell: Mapping[str, Any]) -> bool:
+    """Whether a step is refused with something to add, with which it was run and works."""
+    return cell["result"] == "refused before" and bool(ADD.search(cell["why"]))
+
+
 def bad_advice(cells: Mapping[tuple[str, str], Mapping[str, Any]]) -> Iterator[str]:
     """Yield the refused cells whose advice is refused too, or fails, on that architecture."""
     for (name, column), found in cells.items():
@@ -173,8 +178,8 @@ def bad_advice(cells: Mapping[tuple[str, str], Mapping[str, Any]]) -> Iterator[s
             continue
         said = found["why"].rpartition("; ")[2]
         columns = ["perplexity" if other == "hf" else one or other for one, other in INSTEAD.findall(said)]
-        tried = [cells[name, one]["result"] for one in columns if (name, one) in cells and one != column]
-        if tried and "ok" not in tried:
+        tried = [cells[name, one] for one in columns if (name, one) in cells and one != column]
+        if tried and not any(one["result"] == "ok" or works_with(one) for one in tried):
             yield f"{name} {column}: {said}"
 
 

@@ -53,6 +53,14 @@ def _layer_problems(step: Quantizer, network: PreTrainedModel, model: Path) -> A
     from ptx.lm.compression.trace import read_by_code, trace_of
     from ptx.lm.matrices import EXPERTS, changeable, kept
 
+    kinds = {type(module).__name__ for module in network.modules()} & {*(network._no_split_modules or ())}  # noqa: SLF001
+    if isinstance(step, AutoRound) and len(kinds) > 1:
+        # Mamba's block and the mixer in it; the library fails in the middle of the run
+        yield (
+            f"AutoRound learns decoder layers of one kind, and there are {', '.join(sorted(kinds))}",
+            INSTEAD,
+        )
+        return
     layers = kept(network, step.skip)
     experts = [one for one in layers.values() if one.role == EXPERTS and one.chosen is None]
     plain = {n for n, one in layers.items() if isinstance(one.module, nn.Linear)}
