@@ -139,6 +139,7 @@ def _compose_one(
 def _not_composed(lines: list[str], error: Exception) -> Problem:
     """What Hydra says of a preset that names another one, without the list of the places it looked in."""
     text, _, places = " ".join(str(error).split()).partition(" Config search path:")
+    text = text.rstrip(".")
     fix = "correct the defaults of that YAML, which lies in ./conf or in a plugin" if places else ""
     return Problem(f"cannot compose {' '.join(lines)}: {text}", fix)
 

@@ -44,7 +44,16 @@ def secrets(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
     A value is also listed as it stands in JSON and in HTML, where that differs.
     """
-    return _secrets(frozenset((os.environ if environ is None else environ).items()))
+    if environ is None:
+        # asked for with every printed line: os.environ.items() would decode the whole environment each time
+        return _own_secrets(frozenset(getattr(os.environ, "_data", os.environ).items()))
+    return _secrets(frozenset(environ.items()))
+
+
+@functools.lru_cache(maxsize=4)
+def _own_secrets(_stored: frozenset[tuple[Any, Any]]) -> dict[str, str]:
+    """The secrets of this process, kept while its environment, as Python stores it, is the same."""
+    return _secrets(frozenset(os.environ.items()))
 
 
 @functools.lru_cache(maxsize=4)

@@ -67,7 +67,7 @@ def test_a_preset_that_names_a_missing_one_is_refused_without_the_list_of_places
     preset = desk / "conf/method/mine.yaml"
     preset.parent.mkdir(parents=True)
     preset.write_text("defaults: [nowhere]")
-    with pytest.raises(ConfigError, match=r"Could not find 'method/nowhere'; correct the defaults") as raised:
+    with pytest.raises(ConfigError, match=r"Could not load 'method/nowhere'; correct the defaults") as raised:
         compose_jobs(toy_host, "train", ["method=mine"])
     assert "provider=" not in str(raised.value)
 
