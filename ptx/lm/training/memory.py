@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ptx.lm.training.method import TrlMethod
 
 #: resident bytes of a process that has imported torch, transformers, peft and TRL, and trained something tiny
-LIBRARIES = 0.66e9
+LIBRARIES = 0.62e9
 #: bytes of a GPU that the CUDA context and the libraries' workspaces take
 CONTEXT = 0.8e9
 TILE_TOKENS, TILE_WORDS = 4096, 32768
@@ -79,7 +79,7 @@ def training_memory(
     weights = _stored_weights(method, shape, width)
     rows = passes.at_a_time(micro)
     tokens = rows * passes.length
-    several = rows < method.batch_size * passes.rows  # the gradients of earlier passes wait for the later ones
+    several = rows < method.batch_size * passes.rows  # gradients of earlier passes wait for later ones
     kept = activations(method, work, rows, passes.length, checkpointing=checkpointing)
     standing = {
         "libraries": LIBRARIES if work.device == "cpu" else CONTEXT,

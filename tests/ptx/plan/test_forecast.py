@@ -47,7 +47,7 @@ def test_the_memory_of_a_step_is_said_with_what_takes_it_and_what_is_free(plan_o
     memory(8e9)
     (line,) = [line for line in Forecast(plan_of(), host).lines() if line.startswith("memory")]
     assert "sft needs about" in line
-    assert "of the 8.0 GB that the machine has free: libraries 660 MB, " in line
+    assert "of the 8.0 GB that the machine has free: libraries 620 MB, " in line
     assert line.endswith("; micro_batch=16 of 16")
 
 
