@@ -38,8 +38,8 @@ ORDER = (
 INTERVAL = re.compile(rf"\\\[(no interval|[+{MINUS}∞\d.,\s]+)\\\](?![(\[:])")
 LEGEND = (
     "▲ better, ▼ worse, ≈ no difference beyond noise, ? too few items to say, = equal within 0.5 %; against"
-    " {base}, paired by item where the metric allows it, Holm-corrected at 5 % (per column; all segments"
-    " together). So an interval that only just excludes"
+    " {base}, paired by item where the metric allows it, Holm-corrected at 5 % (per column; quality, latency"
+    " and size together; all segments together). So an interval that only just excludes"
     " zero can be ≈: among many runs, some do so by chance. Intervals are 95 %, n counts items. Latencies"
     " that were measured in turns with the baseline's are compared request by request, because the speed of"
     " a shared machine varies."

@@ -146,7 +146,8 @@ WAYS = {
     "events with 1e308": (
         text(
             "events.jsonl",
-            b'{"event":"log","metrics":{"loss":1e308},"step":1}\n{"event":"log","metrics":{"loss":-1e308},"step":2}',
+            b'{"event":"log","metrics":{"loss":1e308},"step":1}\n'
+            b'{"event":"log","metrics":{"loss":-1e308},"step":2}',
         ),
         "",
     ),
