@@ -14,6 +14,7 @@ from rich.text import Text
 
 from ptx.cli.board import Board, Counts, RunState
 
+PLANNING = "reading the settings, the data and the model"
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_BOARDS = 30.0
 MOST_METRICS = 3  # the rest is in events.jsonl
@@ -38,6 +39,12 @@ class Terminal:
         if self._board is None:
             self._stop()
         self.rich.print(Text(text))
+
+    @contextmanager
+    def waiting(self, text: str) -> Iterator[None]:
+        """Show in a terminal what is being done until the block ends; a log file gets nothing."""
+        with self.rich.status(text, spinner="line"):
+            yield
 
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
         """Show the progress of a step; if a sweep is watched, the progress of the sweep."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ptx.cli.console import Terminal
+from ptx.cli.console import PLANNING, Terminal
 from ptx.cli.human import size_text
 from ptx.cli.train import set_threads, warn_of_broken
 from ptx.compose.jobs import Job, compose_jobs
@@ -117,7 +117,8 @@ def _export(
     from ptx.plan.plan import command_line
     from ptx.plan.planner import make_plan
 
-    plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
+    with terminal.waiting(PLANNING):
+        plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
     run = plan.runs[0]
     if run.model.kind == "package":
         raise ConfigError(

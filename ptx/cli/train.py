@@ -5,15 +5,17 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from ptx.cli.console import Terminal
+from ptx.cli.console import PLANNING, Terminal
 from ptx.cli.human import numbers_of
 from ptx.compose.jobs import Job, compose_jobs
 from ptx.config import RunConfig
 from ptx.errors import ConfigError, Problem
+from ptx.execute.occupied import idle_share
 from ptx.execute.sweep import Outcome, run_sweep, sweep_lock, write_step_counts
 from ptx.files import read_json
 from ptx.hooks.host import Host, get_host
@@ -191,7 +193,8 @@ def _run(
 ) -> int:
     from ptx.plan.planner import make_plan
 
-    plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
+    with terminal.waiting(PLANNING):
+        plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
     for note in plan.notes:
         terminal.say(note)
     terminal.say(describe(plan))
@@ -206,8 +209,17 @@ def _run(
             )
         return 0
     with sweep_lock(plan, terminal):
+        began = time.time()
         outcome = _run_plan(forecast, jobs[0].config, terminal, options)
-        return _conclude(plan, outcome, terminal)
+        idle = _idle(plan, jobs[0].config, began)
+        return _conclude(plan, outcome, terminal, idle)
+
+
+def _idle(plan: SweepPlan, config: RunConfig, began: float) -> float | None:
+    """The idle share of this command's workers; None where it has none on this machine."""
+    if not config.workers or config.cluster is not None:
+        return None
+    return idle_share([plan.folder / run.id for run in plan.runs], config.workers, began, time.time())
 
 
 def _run_plan(
@@ -233,7 +245,7 @@ def _run_plan(
         return run_sweep(plan, host, terminal, **manner)
 
 
-def _conclude(plan: SweepPlan, outcome: Outcome, terminal: Terminal) -> int:
+def _conclude(plan: SweepPlan, outcome: Outcome, terminal: Terminal, idle: float | None) -> int:
     """Print how the runs have ended, and write the report; returns the exit code."""
     if outcome.kept:
         terminal.say(f"{outcome.kept} of {len(plan.runs)} runs were done already and are kept")
@@ -257,12 +269,14 @@ def _conclude(plan: SweepPlan, outcome: Outcome, terminal: Terminal) -> int:
             " collects their results"
         )
         return 1 if failed else 0
-    counts = write_step_counts(plan)
+    counts = write_step_counts(plan, idle)
     terminal.say(
         f"steps: {counts['steps_asked']} asked for, {counts['steps_ran']} ran,"
         f" {counts['steps_shared']} shared; evaluations: {counts['evaluations_asked']} asked for,"
         f" {counts['evaluations_ran']} ran, {counts['evaluations_shared']} shared"
     )
+    if idle is not None:
+        terminal.say(f"workers: {idle:.0%} of their time without a run")
     for line in made_by(plan):
         terminal.say(line)
     return finish(plan.folder, terminal, failed=failed)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import io
 
-from ptx.cli.console import clock, progress_line
+import pytest
+from rich.console import Console
+
+from ptx.cli.console import PLANNING, Terminal, clock, progress_line
 
 
 def test_a_progress_line_shows_where_a_step_stands():
@@ -21,3 +24,18 @@ def test_only_the_first_metrics_are_shown():
 @pytest.mark.parametrize(("seconds", "shown"), [(5, "0:05"), (65, "1:05"), (3723, "1:02:03")])
 def test_durations_read_like_a_clock(seconds, shown):
     assert clock(seconds) == shown
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_what_is_waited_for_is_shown_in_a_terminal_and_leaves_a_log_file_alone(terminal):
+    shown = io.StringIO()
+    with Terminal() as console:
+        console.rich = Console(
+            file=shown, force_terminal=terminal, _environ={"TERM": "xterm", "COLUMNS": "80"}
+        )
+        with console.waiting(PLANNING):
+            pass
+        assert (PLANNING in shown.getvalue()) is terminal
+        console.say("done")
+    if not terminal:
+        assert shown.getvalue() == "done\n"
