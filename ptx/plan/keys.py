@@ -47,6 +47,8 @@ class Ingredients:
                 found["reads"] = reads
         if isinstance(step, Compressor | Maker) and (files := step.inputs()):
             found["inputs"] = digests(files)
+        if isinstance(step, Method) and is_later_round(name):
+            found["seed"] = step_seed(self.config.seed, name)
         return found | self._of_maker(step, name) if isinstance(step, Maker) else found
 
     def _of_maker(self, maker: Maker, name: str) -> dict[str, Any]:
@@ -152,6 +154,15 @@ def digests(paths: Sequence[Path]) -> list[str]:
 def reads_of(step: Part) -> list[tuple[str]]:
     """The shapes that a step reads in addition to the one it works on, each as a tuple of one."""
     return [(shape,) for shape in step.reads]
+
+
+def is_later_round(name: str) -> bool:
+    """Whether a step is the second or a later one of its name (``grpo_2``), which draws noise of its own.
+
+    Other steps keep the seed of the run, and so the keys that they have always had.
+    """
+    stem, _, turn = name.rpartition("_")
+    return bool(stem) and turn.isdecimal() and int(turn) > 1
 
 
 def step_seed(seed: int, name: str) -> int:

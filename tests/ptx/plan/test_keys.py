@@ -12,7 +12,7 @@ import pytest
 
 from ptx import Choice, Compressor, Evaluator, Outside, Scorer, hookimpl, setting
 from ptx.files import file_digest
-from ptx.plan.keys import Ingredients, digests, environment_of, reads_of
+from ptx.plan.keys import Ingredients, digests, environment_of, is_later_round, reads_of
 from ptx.records import ModelRef
 
 
@@ -138,3 +138,18 @@ def test_every_further_shape_that_a_step_reads_is_a_need_of_its_own():
         reads = ("prompts", "text")
 
     assert reads_of(Reading()) == [("prompts",), ("text",)]
+
+
+def test_later_rounds_of_a_method_draw_noise_of_their_own_and_other_keys_stay(toy_host, desk):
+    from ptx.compose.jobs import compose_jobs
+    from ptx.plan.planner import make_plan
+
+    (desk / "conf" / "recipe").mkdir(parents=True)
+    (desk / "conf" / "recipe" / "rounds.yaml").write_text("rounds: 3\neach: {sft: {method: toy}}\n")
+    words = ["model=./model", "data=./text.jsonl", "recipe=rounds", "eval=[]", "seed=7"]
+    (run,) = make_plan(toy_host, "train", compose_jobs(toy_host, "train", words), "ptx test").runs
+    seeds = [step.identity.ingredients["seed"] for step in run.steps]
+    assert seeds[0] == 7
+    assert len(set(seeds)) == 3
+    later = [name for name in ("sft", "sft_1", "sft_2", "sft_x", "2") if is_later_round(name)]
+    assert later == ["sft_2"]

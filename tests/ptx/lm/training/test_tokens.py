@@ -1,5 +1,7 @@
 """Ids and labels of supervised rows are TRL's, except for messages that a file does not train."""
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -125,3 +127,73 @@ def test_a_template_without_marks_trains_the_replies_that_a_marked_one_trains(tm
     expected = of_ptx("messages", rows, marked, answers_only=True)
     assert of_ptx("messages", rows, plain, answers_only=True) == expected
     assert all(label != MASKED for label in expected[0][1][-2:])
+
+
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "adds",
+        "parameters": {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}},
+    },
+}
+RAIN = {"type": "function", "function": {"name": "rain", "description": "rain in a place", "parameters": {}}}
+
+
+def calling(name, arguments):
+    return [{"type": "function", "function": {"name": name, "arguments": arguments}}]
+
+
+def told(name, arguments, result, answer):
+    return {
+        "messages": [
+            {"role": "user", "content": "please"},
+            {"role": "assistant", "content": "", "tool_calls": calling(name, arguments)},
+            {"role": "tool", "name": name, "content": result},
+            {"role": "assistant", "content": answer},
+        ],
+        "tools": [ADD, RAIN],
+    }
+
+
+def test_calls_are_trained_exactly_as_they_are_and_results_of_tools_are_not(tmp_path):
+    """Rows of several foreign shapes, rendered with a real template and parsed back (TRL's Qwen 3)."""
+    import trl
+
+    from ptx.data import check, open_data
+
+    rows = [
+        told("add", {"a": 1, "b": 2}, "3", "it is 3"),
+        told("rain", '{"place": "Bern", "days": [1, 2], "deep": {"x": null}}', "wet", "it rains"),
+        {
+            "conversations": [
+                {"from": "human", "value": "please"},
+                {"from": "function_call", "value": '{"name": "add", "arguments": {"a": "four", "b": 5}}'},
+                {"from": "observation", "value": "9"},
+                {"from": "gpt", "value": "it is 9"},
+            ],
+            "tools": json.dumps([ADD, RAIN]),
+        },
+    ]
+    wanted = [("add", {"a": 1, "b": 2}), ("rain", {"place": "Bern", "days": [1, 2], "deep": {"x": None}})]
+    wanted.append(("add", {"a": "four", "b": 5}))
+    source = (Path(trl.__file__).parent / "chat_templates" / "qwen3_instruct_2507.jinja").read_text()
+    tokenizer = load_tokenizer(save_tiny_llama(tmp_path / "model", source))
+    trained = []
+    for number, row in enumerate(rows):
+        file = tmp_path / f"rows-{number}.jsonl"
+        file.write_text(json.dumps(row))
+        data = open_data("rows", file)
+        assert check(data, "messages")[0] == []
+        trained += data.rows("messages")
+    for (name, arguments), made in zip(
+        wanted, of_ptx("messages", trained, tokenizer, answers_only=True), strict=True
+    ):
+        ids, labels = made
+        answers = tokenizer.decode([label for label in labels if label != -100])
+        call, _, rest = answers.partition("</tool_call>")
+        parsed = json.loads(call.partition("<tool_call>")[2])
+        assert parsed == {"name": name, "arguments": arguments}
+        assert "it " in rest
+        assert "tool_response" not in answers  # what a tool says is read and not learnt
+        assert "tool_response" in tokenizer.decode(ids)
