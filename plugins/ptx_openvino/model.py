@@ -15,6 +15,7 @@ from typing_extensions import override
 
 from ptx.files import read_json
 from ptx.lm.serving.token_model import ReadingModel, threads
+from ptx.models.traits import Traits
 
 GRAPH = "openvino_model.xml"
 
@@ -30,7 +31,7 @@ class OpenVinoLanguageModel(ReadingModel):
         super().__init__(
             folder,
             openvino.Core().compile_model(folder / GRAPH, "CPU", given),
-            max_length=described["max_position_embeddings"],
+            max_length=Traits.of(described).context or 0,
             vocabulary=described["vocab_size"],
             ends=described.get("eos_token_id"),
             batch_size=batch_size,

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from ptx.files import read_json
 from ptx.lm.serving.token_model import ReadingModel, threads
+from ptx.models.traits import Traits
 
 GRAPH = "model.onnx"
 
@@ -29,7 +30,7 @@ class OrtLanguageModel(ReadingModel):
         super().__init__(
             folder,
             session,
-            max_length=described["max_position_embeddings"],
+            max_length=Traits.of(described).context or 0,
             vocabulary=described["vocab_size"],
             ends=described.get("eos_token_id"),
             batch_size=batch_size,

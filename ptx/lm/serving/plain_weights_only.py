@@ -10,6 +10,7 @@ from ptx.errors import Problem
 from ptx.files import read_json
 from ptx.models.inspection import problems as model_problems
 from ptx.models.package import read_package
+from ptx.models.traits import Traits
 
 
 def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: str) -> list[Problem]:
@@ -36,13 +37,7 @@ def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: 
         ]
     if model_problems(model):
         return found
-    if "quantization_config" in read_json(model / "config.json"):
-        found.append(
-            Problem(
-                f"{plain}, and those of {model} are packed",
-                "use runtime=onnx, which exports packed weights",
-            )
-        )
+    found += _config_problems(model, runtime)
     for name, step in config.chain().items():
         if isinstance(step, Compressor) and step.promise().bits is not None:
             found.append(Problem(f"{plain}, and {name} packs them", f"leave {name} out, or use runtime=onnx"))
@@ -54,4 +49,16 @@ def problems(config: RunConfig, model: Path, runtime: str, library: str, extra: 
                     "merge it, or use runtime=onnx",
                 )
             )
+    return found
+
+
+def _config_problems(model: Path, runtime: str) -> list[Problem]:
+    """What config.json says that the exporter cannot use."""
+    described, found = read_json(model / "config.json"), []
+    if Traits.of(described).context is None:
+        what = f"runtime={runtime} needs a context length, and config.json of {model} states none"
+        found.append(Problem(what, "use runtime=hf"))
+    if "quantization_config" in described:
+        what = f"runtime={runtime} exports plain weights, and those of {model} are packed"
+        found.append(Problem(what, "use runtime=onnx, which exports packed weights"))
     return found

@@ -9,6 +9,7 @@ import pytest
 from ptx import Compressor, Lora, Promise, RunConfig
 from ptx.lm.serving.plain_weights_only import problems
 from ptx.lm.training.method import TrlMethod
+from tests.architectures import build
 
 
 @dataclass
@@ -72,3 +73,11 @@ def test_an_adapter_and_packed_weights_are_refused(plain_model, tmp_path):
 
 def test_a_folder_that_is_no_model_is_left_to_the_core(tmp_path):
     assert found(tmp_path) == []
+
+
+def test_a_context_length_is_needed_whatever_its_name(tmp_path):
+    gpt2, mamba = (build(name, tmp_path / name) for name in ("gpt2", "mamba"))
+    assert problems(RunConfig(), gpt2, "openvino", "json", "openvino") == []
+    (problem,) = problems(RunConfig(), mamba, "openvino", "json", "openvino")
+    assert "config.json of" in str(problem)
+    assert "use runtime=hf" in str(problem)
