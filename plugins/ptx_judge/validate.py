@@ -62,7 +62,7 @@ def of_scorer(name: str, scorer: Scorer, before: Mapping[str, Any] | None = None
     if isinstance(scorer, Endpoint):
         found += of_endpoint(where, scorer)
     if isinstance(scorer, Local) or (isinstance(scorer, Reward) and not scorer.models(before or {})):
-        found += of_folder(where, scorer.model)
+        found += of_folder(where, scorer.model, or_step=isinstance(scorer, Reward))
     if isinstance(scorer, Local):
         found += of_runtime(where, scorer)
     return found
@@ -107,9 +107,15 @@ def of_runtime(where: str, scorer: Local) -> list[Problem]:
     return []
 
 
-def of_folder(where: str, model: str) -> list[Problem]:
+def of_folder(where: str, model: str, *, or_step: bool = False) -> list[Problem]:
     """The problem of a judge's folder without a model."""
     folder = Path(model).expanduser()
     if model and (folder / "config.json").is_file():
         return []
-    return [Problem(f"{where}.model must be a model folder, got {model!r}", f"try {where}.model=./my-judge")]
+    what, step = (
+        f"{where}.model must be a model folder",
+        ", or name a step with method=reward before this one",
+    )
+    if or_step:
+        what += " or an earlier step that makes a reward model"
+    return [Problem(f"{what}, got {model!r}", f"try {where}.model=./my-judge{step if or_step else ''}")]

@@ -73,8 +73,8 @@ class RewardEvaluation(Evaluator):
         " half; higher is better.",
         "reward/accuracy_chosen_shorter": "The same over pairs whose chosen answer is the shorter one; higher"
         " is better.",
-        "reward/length_correlation": "Spearman's correlation of score and length over all answers; nearer to"
-        " that of the labels is better, so it has no better direction of its own (lower is shown).",
+        "reward/length_correlation": "Spearman's correlation of score and length over all answers: a scorer"
+        " that likes length is near 1; lower is better.",
         "reward/calibration_error": "The mean gap between sigmoid(margin) and the share of right pairs, in"
         " ten bins (expected calibration error); lower is better.",
         "reward/unscored": "The fraction of pairs with an answer that could not be scored; lower is better.",

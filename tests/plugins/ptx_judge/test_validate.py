@@ -2,9 +2,9 @@ import json
 
 import pytest
 
-from ptx import RunConfig
+from ptx import ConfigError, RunConfig
 from ptx_judge import Endpoint, Judge, Local, Reward, Rule
-from ptx_judge.validate import problems
+from ptx_judge.validate import of_scorer, problems
 
 
 def test_everything_wrong_with_a_judge_is_reported_at_once(scene):
@@ -51,3 +51,18 @@ def test_missing_references_are_reported(scene):
     assert "none of the 1 questions has a reference" in str(
         problems(RunConfig(eval={"judge": judge}, scorer={"it": Rule()}))[0]
     )
+
+
+def test_a_reward_model_is_a_folder_or_an_earlier_step(tmp_path):
+    class Step:
+        makes = "reward"
+
+    assert of_scorer("reward", Reward(), {"rm": Step()}) == []
+    assert of_scorer("reward", Reward(model="rm"), {"rm": Step()}) == []
+    (problem,) = of_scorer("reward", Reward(model="mr"), {"rm": Step()})
+    assert "or an earlier step that makes a reward model, got 'mr'" in str(problem)
+    Step.makes = "model"
+    with pytest.raises(
+        ConfigError, match=r"scorer\.reward\.model=rm names a step that makes no reward model"
+    ):
+        of_scorer("reward", Reward(model="rm"), {"rm": Step()})
