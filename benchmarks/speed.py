@@ -222,6 +222,7 @@ class Setting:
             save_strategy="no",
             disable_tqdm=True,
             logging_steps=1,
+            seed=0,
             **on_cpu,
             **settings,
         )
