@@ -108,6 +108,21 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "mamba": ("mamba", ENDS | {"hidden_size": 64, "state_size": 8, "num_hidden_layers": 3}),
     "mixtral": ("mixtral", HEADS | {"num_local_experts": 4, "num_experts_per_tok": 2}),
+    "olmo3": (
+        "olmo3",
+        PLAIN | WINDOW | {"layer_types": ["sliding_attention", "sliding_attention", "full_attention"]},
+    ),
+    "gpt_oss": (
+        "gpt_oss",
+        HEADS
+        | WINDOW
+        | {
+            "num_local_experts": 4,
+            "num_experts_per_tok": 2,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            "rope_parameters": {"rope_type": "default", "rope_theta": 10000.0},
+        },
+    ),
     "qwen2_moe": ("qwen2_moe", PLAIN | MIXTURE | {"shared_expert_intermediate_size": 64}),
     "qwen3_moe": ("qwen3_moe", HEADS | MIXTURE | {"norm_topk_prob": True}),
 }

@@ -1,4 +1,4 @@
-"""Every step, export and evaluator on tiny random models of 30 architectures: ok, refused before, or fails.
+"""Every step, export and evaluator on tiny random models of 32 architectures: ok, refused before, or fails.
 
     make matrix                                              all, then docs/reference/architectures.md
     python benchmarks/architectures/run.py --names llama --columns rtn,gptq --to build/architectures

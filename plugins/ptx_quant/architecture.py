@@ -82,6 +82,7 @@ def _layer_problems(step: Quantizer, network: PreTrainedModel, model: Path) -> A
 
 def _expert_problems(step: Quantizer, asked: int, network: PreTrainedModel) -> Any:
     """Yield (what, fix): transformers reads experts that are all packed integers of one symmetric format."""
+    from ptx.lm.compression.linear import expert_by_expert
     from ptx.lm.matrices import EXPERTS, changeable
 
     experts = [one for one in changeable(network).values() if one.role == EXPERTS]
@@ -100,6 +101,9 @@ def _expert_problems(step: Quantizer, asked: int, network: PreTrainedModel) -> A
             f"transformers reads experts as packed symmetric integers alone, not {own}",
             f"use {step.at('scheme')}=w4a16" if step.scheme else f"leave out {step.at('symmetric')}",
         )
+    if not expert_by_expert(str(network.config.model_type)):
+        what = "transformers reads its experts in stacks alone, so packed ones could not be read back"
+        yield what, "prune it: compress=[magnitude]"
     if not _has_linear_form(experts[0].module):
         kind = type(experts[0].module).__name__
         yield f"llm-compressor does not know its experts ({kind})", "prune it: compress=[magnitude]"

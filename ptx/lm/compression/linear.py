@@ -83,6 +83,17 @@ def _turned(module: Any, conv: Any) -> nn.Module:
 JOINED = {"gate_up_proj": ("gate_proj", "up_proj"), "up_proj": ("up_proj",), "down_proj": ("down_proj",)}
 
 
+def expert_by_expert(model_type: str) -> bool:
+    """Whether transformers joins the experts of an architecture from checkpoints that hold each by itself.
+
+    It joins Mixtral's and Qwen's; GPT-OSS's are stacks in its checkpoints, too.
+    """
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+    entries = get_checkpoint_conversion_mapping(model_type) or []
+    return any(EXPERT_PART.search(name) for entry in entries for name in entry.source_patterns)
+
+
 def name_experts(network: PreTrainedModel) -> None:
     """Let ``network`` with experts as linear layers be saved under the names of its checkpoints.
 
