@@ -89,13 +89,11 @@ class Export:
 
     def tries(self) -> Iterator[list[Try]]:
         """The type that was asked for; then mixtures of larger ones, and the largest everywhere."""
-        made = self.written(self.config.type)
-        yield [made]
+        yield [self.written(self.config.type)]
         if not self.config.type.startswith("q"):
             return
         menu = self.menu()
         search = Search(menu, math.log(self.config.max_perplexity_ratio))
-        search.learn(dict.fromkeys(menu, self.config.type), made.distance)
         for plan in search.plans():
             expected = predicted(menu, plan) * search.off
             made = self.written(f"mixed for {expected:.2g} nats", plan, expected)

@@ -84,34 +84,32 @@ class Export:
         if self.config.precision == "fp32":
             yield [self.measure("dense", self.built["dense"])]
             return
-        first = [self.round(Way(name, self.asked(name), graph=name)) for name in self.built]
-        yield first
+        yield [self.round(Way(name, self.asked(name), graph=name)) for name in self.built]
         if "packed" in self.built and self.config.head == "auto":
             plan = all_in(Graph(self.built["packed"]).matrices(), 8, 32)
             yield [self.round(Way("packed, output layer in 8 bits", plan, graph="packed"))]
         if "dense" in self.built:
-            for way in self.larger(first[-1]):
+            for way in self.larger():
                 yield [self.round(way)]
 
     def asked(self, name: str) -> dict[str, str]:
         """What the config says of every matrix that is float in a graph."""
         return asked(self.config, Graph(self.built[name]).matrices())
 
-    def larger(self, dense: Try) -> Iterator[Way]:
-        """The ways after the one that was asked for, whose package is ``dense``."""
+    def larger(self) -> Iterator[Way]:
+        """The ways after the one that was asked for."""
         matrices = Graph(self.built["dense"]).matrices()
         if self.config.precision == "int4":
-            yield from self.mixed(dense, matrices)
+            yield from self.mixed(matrices)
             yield Way("8 bits everywhere", all_in(matrices, 8, 32))
         smaller = all_in(matrices, 8, 16)
         yield Way("8 bits, smaller blocks", smaller)
         yield Way("8 bits, float32 arithmetic", smaller, accuracy=1)
 
-    def mixed(self, dense: Try, matrices: list[Matrix]) -> Iterator[Way]:
+    def mixed(self, matrices: list[Matrix]) -> Iterator[Way]:
         """Ways with a format for each matrix; each is aimed by the packages measured before it."""
         menu = prices(self.reference, matrices, self.config, self.rounder("dense"))
         search = Search(menu, math.log(self.config.max_perplexity_ratio))
-        search.learn(self.asked("dense"), dense.distance)
         for plan in search.plans():
             expected = predicted(menu, plan) * search.off
             yield Way(f"mixed for {expected:.2g} nats", plan, expected)

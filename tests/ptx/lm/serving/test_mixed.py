@@ -2,7 +2,7 @@ import itertools
 
 import pytest
 
-from ptx.lm.serving.mixed import CLOSER, MARGIN, Price, Search, cheapest, predicted, size
+from ptx.lm.serving.mixed import MARGIN, OFF, Price, Search, cheapest, predicted, size
 
 MENU = {
     "a": [Price("4", 40, 0.30), Price("5", 50, 0.05), Price("8", 80, 0.001)],
@@ -45,25 +45,29 @@ def test_no_choice_within_the_target_has_fewer_bytes():
 
 
 def test_plans_grow_in_bytes_and_are_aimed_by_what_was_measured():
-    search = Search(MENU, 0.3)
-    asked = dict.fromkeys(MENU, "4")
-    search.learn(asked, 2 * predicted(MENU, asked))
-    found = []
+    search, found = Search(MENU, 0.3), []
     for plan in search.plans():
-        assert predicted(MENU, plan) <= MARGIN * 0.3 / 2 * CLOSER ** len(found)
+        aim = MARGIN * 0.3 / search.off
+        assert predicted(MENU, plan) <= aim
         found.append(plan)
+        search.learn(plan, 3 * predicted(MENU, plan))
+        assert search.off == pytest.approx(3)
     sizes = [size(MENU, plan) for plan in found]
     assert sizes == sorted(sizes)
-    assert len(found) == len({tuple(plan.items()) for plan in found})
+    assert len(found) == len({tuple(plan.items()) for plan in found}) > 1
 
 
-def test_a_package_that_the_menu_does_not_describe_or_that_was_not_measured_teaches_nothing():
-    search = Search(MENU, 0.3)
-    search.learn({"a": "packed"}, 5.0)
-    search.learn(dict.fromkeys(MENU, "4"), float("inf"))
+def test_the_first_plan_is_aimed_with_what_is_known_of_such_predictions():
+    first = next(Search(MENU, 0.3).plans())
+    assert first == cheapest(MENU, MARGIN * 0.3 / OFF)
+
+
+def test_a_package_that_was_not_measured_teaches_nothing_and_a_near_one_no_carelessness():
+    search, plan = Search(MENU, 0.3), dict.fromkeys(MENU, "4")
+    search.learn(plan, float("inf"))
+    assert search.off == OFF
+    search.learn(plan, 0.1)
     assert search.off == 1.0
-    search.learn(dict.fromkeys(MENU, "4"), 0.1)
-    assert search.off == 1.0  # nearer than predicted: no reason to aim less carefully
 
 
 def test_a_matrix_with_one_format_has_that():
