@@ -21,7 +21,7 @@ EXAMPLE = r"'#### (-?[0-9.,]+)'"
 
 def problems(defined: Sequence[Definition]) -> list[Problem]:
     """The problem of each pattern of the tasks that is no regular expression."""
-    found = []
+    found: list[Problem] = []
     for one in defined:
         for where, pattern in patterns_of(one):
             try:
