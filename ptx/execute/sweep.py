@@ -124,13 +124,14 @@ def freeze_run(plan: SweepPlan, run: RunPlan, host: Host) -> None:
     write_json(folder / "run.json", _run_record(plan, run, host))
 
 
-def write_step_counts(plan: SweepPlan) -> dict[str, int]:
+def write_step_counts(plan: SweepPlan, idle: float | None = None) -> dict[str, int]:
     """Count the steps and evaluations of all finished runs, and write the counts into sweep.json.
 
-    The counts are those of :func:`step_counts`.
+    The counts are those of :func:`step_counts`; ``idle`` is the workers' share of time without a run.
     """
     books = step_counts(plan.folder, [run.id for run in plan.runs])
-    write_json(plan.folder / "sweep.json", sweep_record(plan) | {"books": books})
+    workers = {} if idle is None else {"workers": {"idle_share": round(idle, 4)}}
+    write_json(plan.folder / "sweep.json", sweep_record(plan) | {"books": books} | workers)
     return books
 
 
