@@ -329,7 +329,7 @@ class Setting:
             pretrained=lm.model, tokenizer=self.tokenizer, batch_size=lm.batch_size, max_length=size
         )
         asked = [Instance("loglikelihood_rolling", {}, (text,), n) for n, text in enumerate(texts)]
-        parts = [Text(str(n), text, len(text.encode()), {}) for n, text in enumerate(texts)]
+        parts = [Text(str(n), text, {}) for n, text in enumerate(texts)]
         prefix = first_token(self.tokenizer)
 
         def timed(call):
