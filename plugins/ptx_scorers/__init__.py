@@ -6,11 +6,11 @@ GRPO takes its rewards from them by name. To add a scorer, write a plugin with a
 
 from __future__ import annotations
 
-import re
-from typing import ClassVar
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ptx import Choice, Scorer, hookimpl, must_be_at_least, setting
+from ptx.guard.patterns import of_user
 
 
 @dataclass
@@ -72,20 +72,14 @@ class Regex(Scorer):
     full: bool = setting(True, "the whole answer must match; false: a part of it")
 
     def __post_init__(self) -> None:
-        try:
-            re.compile(self.pattern)
-        except re.error as error:
-            raise ValueError(
-                f"scorer.regex.pattern is no regular expression: {error}, got {self.pattern!r}; try"
-                " '.*answer.*'"
-            ) from error
-    bounds: ClassVar[tuple[float, float]] = (-1.0, 0.0)
-
+        of_user(self.pattern, "scorer.regex.pattern", "'.*answer.*'")
 
 
 @dataclass
 class Length(Scorer):
     """A penalty beside another reward: 0 up to a number of words, then falling to -1."""
+
+    bounds: ClassVar[tuple[float, float]] = (-1.0, 0.0)
 
     words: int = setting(100, "number of words without penalty; at twice as many the score is -1")
 

@@ -43,9 +43,7 @@ class ChildError(Exception):
     """The traceback of a child; it is the cause of the StepError with which the run ends."""
 
 
-def run_in_process(
-    run: Run, launch: Launch, step: Step, model: ModelRef, work: Path
-) -> ModelRef | DataRef:
+def run_in_process(run: Run, launch: Launch, step: Step, model: ModelRef, work: Path) -> ModelRef | DataRef:
     """Run ``step`` in a child process, or in the ranks that ``launch`` starts.
 
     The child opens the data of the run itself; the folder of what an earlier step has made is named to it.

@@ -63,11 +63,7 @@ def _bits(quantization: dict[str, Any], tensor: str) -> int:
     """
     layer = tensor.rpartition(".")[0]
     groups = list((quantization.get("config_groups") or {}).values())
-    named = [
-        group
-        for group in groups
-        if any(_names(target, layer) for target in group.get("targets") or [])
-    ]
+    named = [group for group in groups if any(_names(target, layer) for target in group.get("targets") or [])]
     groups = named or groups
     widths = [(group.get("weights") or {}).get("num_bits") for group in groups]
     return next(

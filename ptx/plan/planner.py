@@ -183,7 +183,8 @@ def _baseline_of(config: RunConfig, further: Mapping[str, Further]) -> RunConfig
     made = {name for name, roles in further.items() if any(isinstance(one, str) for one in roles.values())}
     evaluators = {name: one for name, one in config.eval.items() if f"eval.{name}" not in made}
     runtime = config.runtime if declared is None else declared
-    nothing: dict[str, Any] = {"recipe": None, "make": None, "method": None, "compress": {}, "baseline_runtime": None}
+    groups = ("recipe", "make", "method", "baseline_runtime")
+    nothing: dict[str, Any] = dict.fromkeys(groups) | {"compress": {}}
     return dataclasses.replace(config, eval=evaluators, runtime=runtime, **nothing)
 
 

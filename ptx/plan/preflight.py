@@ -77,7 +77,7 @@ def configs_by_method(config: RunConfig) -> list[tuple[str, RunConfig]]:
 
 
 def place_of(name: str, config: RunConfig) -> str:
-    """Where the fields of a step are typed: ``recipe.steps.NAME``, ``compress.NAME`` or the name of a group."""
+    """Where the fields of a step are typed: ``recipe.steps.NAME``, ``compress.NAME`` or a group."""
     if config.recipe:
         return f"recipe.steps.{name}"
     return f"compress.{name}" if name in config.compress else "make" if name == "make" else "method"
