@@ -53,7 +53,8 @@ def _layer_problems(step: Quantizer, network: PreTrainedModel, model: Path) -> A
     from ptx.lm.compression.trace import read_by_code, trace_of
     from ptx.lm.matrices import EXPERTS, changeable, kept
 
-    kinds = {type(module).__name__ for module in network.modules()} & {*(network._no_split_modules or ())}  # noqa: SLF001
+    decoders = set(network._no_split_modules or ())  # noqa: SLF001 (there is no public way to ask)
+    kinds = {type(module).__name__ for module in network.modules()} & decoders
     if isinstance(step, AutoRound) and len(kinds) > 1:
         # Mamba's block and the mixer in it; the library fails in the middle of the run
         yield (
