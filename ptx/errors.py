@@ -89,10 +89,12 @@ class StoppedError(PtxError):
 
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
-    """``did you mean 'dpo'?`` when a known word is close, else the list of all known words."""
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    """``did you mean 'dpo'?``: the closest known words; when none is close, the list of all."""
+    close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
     if close:
-        return f"did you mean '{close[0]}'?"
+        likeness = {name: difflib.SequenceMatcher(None, name, word).ratio() for name in close}
+        best = sorted(name for name in close if likeness[name] == max(likeness.values()))
+        return f"did you mean {' or '.join(map(repr, best))}?"
     return f"known: {', '.join(known)}" if known else "there is none"
 
 

@@ -7,12 +7,13 @@ from importlib import import_module
 
 import pytest
 
-from ptx import Choice, Compressor, Evaluator, Method, Scorer
+from ptx import Choice, Compressor, Evaluator, Maker, Method, Scorer
 from ptx.hooks import hookspecs
 from ptx.hooks.host import get_host
 
 #: type of configuration -> the hook that answers for it by calling the function
 HOOKS = {
+    Maker: hookspecs.ptx_make,
     Method: hookspecs.ptx_train,
     Compressor: hookspecs.ptx_compress,
     Evaluator: hookspecs.ptx_evaluate,

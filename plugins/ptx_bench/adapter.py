@@ -112,7 +112,8 @@ class RuntimeLM(LM):  # type: ignore[misc]  # lm-eval has no types
                 chosen = sorted(places[start : start + self.chunk])
                 began = time.perf_counter()
                 settings = settings_of(requests[chosen[0]].args[1])
-                texts = self.lm.generate([requests[place].args[0] for place in chosen], **settings)
+                made = self.lm.generate([requests[place].args[0] for place in chosen], **settings)
+                texts = list(map(str, made))  # lm-eval gives the references the type of the answers
                 self.shares.add([requests[place].args for place in chosen], time.perf_counter() - began)
                 room = self.lm.max_length - settings["max_new_tokens"]
                 for place, text in zip(chosen, texts, strict=True):

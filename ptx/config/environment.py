@@ -76,7 +76,8 @@ class Outside:
 
     def identity(self) -> dict[str, Any]:
         """The ingredient of the step's key: the script, the version of Python, and all distributions."""
-        return {"script": file_digest(self.script), **self.contents()}
+        held = self.contents()
+        return {"script": file_digest(self.script), **held}
 
     def contents(self) -> dict[str, Any]:
         """The version of Python there, and the version of every distribution.

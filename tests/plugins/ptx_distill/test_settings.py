@@ -2,13 +2,14 @@
 
 import pytest
 
+from ptx import Method
 from ptx_distill import Distill, Gold, OnPolicy, Sequence
 from ptx_distill.settings import name_before_compression
 
 
 def test_without_any_compression_before_it_the_input_is_the_teacher():
     assert name_before_compression({}) == "input"
-    assert name_before_compression({"sft": object()}) == "input"
+    assert name_before_compression({"sft": Method()}) == "input"
     assert name_before_compression({"distill": Distill()}) == "start"
 
 

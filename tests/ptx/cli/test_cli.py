@@ -105,7 +105,7 @@ def test_an_unknown_verb_is_answered_with_the_nearest(empty):
 
 
 def test_an_unknown_method(empty):
-    assert "no method 'dppo'; did you mean 'dpo'?" in refused("train", "method=dppo", run=ptx)
+    assert "no method 'dppo'; did you mean 'dpo' or 'ppo'?" in refused("train", "method=dppo", run=ptx)
 
 
 def test_a_misspelt_field_and_a_wrong_type_are_both_named(empty):

@@ -45,7 +45,7 @@ def test_a_dry_run_of_a_search_checks_everything_and_writes_nothing(bowl_host, d
     assert main(["sweep", "study.yaml", "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "each under 2 seeds" in said
-    assert "gate compressed: size: size/bytes_on_disk minus baseline at most 0" in said
+    assert "gate compressed: speed: latency/request_ratio at most 1.1" in said
     assert "the best 1/3 by loss continue at steps 2, 6, ..." in said
     assert set(desk.rglob("*")) - before == {desk / "study.yaml"}
 

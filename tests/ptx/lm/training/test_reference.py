@@ -21,7 +21,7 @@ from ptx.execute.sweep import run_sweep
 from ptx.files import read_json, read_rows
 from ptx.hooks.host import get_host
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.lm.training import reference
+from ptx.lm.training import other_reference, reference
 from ptx.plan.planner import make_plan
 from ptx.store.store import Store
 from ptx.testing import Silent
@@ -86,7 +86,7 @@ def test_no_reference_model_is_loaded_and_no_pass_made_a_second_time(dpo, store,
     def fail(*_):
         raise AssertionError
 
-    monkeypatch.setattr(ptx_dpo.train, "load_reference", fail)
+    monkeypatch.setattr(other_reference, "load_reference", fail)
     monkeypatch.setattr(reference, "log_probabilities", fail)
     assert losses_of(dpo("second")) == losses_of(first)
 
@@ -417,6 +417,6 @@ def test_kto_loads_no_reference_model_and_makes_no_pass_a_second_time(kto, losse
     def fail(*_):
         raise AssertionError
 
-    monkeypatch.setattr(ptx_kto.train, "load_reference", fail)
+    monkeypatch.setattr(other_reference, "load_reference", fail)
     monkeypatch.setattr(reference, "log_probabilities", fail)
     assert losses_of(kto("second")) == losses_of(first)
