@@ -331,7 +331,8 @@ def test_every_command_of_the_page_runs(page, folder, latency_in_this_process, m
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
         else:
-            expected = (0, 1) if text.startswith("ptx gate") else (0,)  # a small run may fail a gate
+            # a small run may fail a gate, or be too small to decide it
+            expected = (0, 1, 3) if text.startswith("ptx gate") else (0,)
             assert run(bounded(existing(text, folder)), monkeypatch) in expected, text
 
 

@@ -43,7 +43,13 @@ def test_the_data_of_a_model_exists():
 
 @pytest.mark.slow
 def test_every_function_that_a_choice_names_exists_and_declares_arguments_of_its_hook():
-    hooks = {"method": "ptx_train", "compress": "ptx_compress", "eval": "ptx_evaluate", "scorer": "ptx_score"}
+    hooks = {
+        "method": "ptx_train",
+        "compress": "ptx_compress",
+        "eval": "ptx_evaluate",
+        "scorer": "ptx_score",
+        "make": "ptx_make",
+    }
     named = [choice for choice in choices() if choice.calls]
     for choice in named:
         module, _, name = choice.calls.partition(":")
