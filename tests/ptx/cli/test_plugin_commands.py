@@ -23,7 +23,7 @@ def test_words_give_the_configuration_that_the_verb_would_run():
 def test_everything_wrong_with_the_words_is_reported_together():
     with pytest.raises(ConfigError) as caught:
         configured("train", ["method=toi", "runtime=hff"])
-    assert "did you mean 'toy'?" in str(caught.value)
+    assert "did you mean 'kto' or 'toy'?" in str(caught.value)
     assert "did you mean 'hf'?" in str(caught.value)
 
 
