@@ -97,7 +97,10 @@ def test_a_loss_that_is_not_finite_stops_all_ranks_and_fails_the_run_with_the_re
             "does not divide each rank's 6 examples",
         ),
         (["method=kto", "data=tiny_thumbs", *TWO], "KTO cannot train with 2 processes together"),
-        (["method=sft", "data=tiny", "launch=accelerate", "launch.config=fsdp3"], "did you mean 'fsdp1' or 'fsdp2'?"),
+        (
+            ["method=sft", "data=tiny", "launch=accelerate", "launch.config=fsdp3"],
+            "did you mean 'fsdp1' or 'fsdp2'?",
+        ),
         (
             ["method=sft", "data=tiny", "launch=accelerate", "launch.config=fsdp2"],
             "needs GPUs, and this run is on the CPU",
