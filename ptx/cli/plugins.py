@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -19,6 +19,7 @@ from ptx.hooks.host import Host, get_host
 EXAMPLES = """\
 examples:
   ptx plugins                       all choices, by group
+  ptx plugins method                the choices of one group
   ptx plugins dpo                   the fields of method=dpo, with defaults
   ptx plugins new brevity --kind evaluator    write a plugin of your own
   PTX_DISABLE=wandb ptx plugins     do not load a plugin
@@ -36,25 +37,34 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "name", nargs="?", help="a choice (dpo, gptq, bench, ...) or a plugin; default: list all; or new"
+        "name",
+        nargs="?",
+        help="a group, a choice (dpo, gptq, bench, ...) or a plugin; default: list all; or new",
     )
     name = parser.parse_args(list(arguments)).name
     host = get_host()
     console = Console(highlight=False)
-    if name:
+    if name in GROUPS:
+        console.print(_table(host, [name]))
+    elif name:
         _explain(host, name, console)
     else:
         _list(host, console)
     return 0
 
 
-def _list(host: Host, console: Console) -> None:
+def _table(host: Host, groups: Iterable[str]) -> Table:
+    """The choices of some groups, each with its plugin."""
     table = Table("group", "choice", "what", "plugin", box=None, pad_edge=False, header_style="bold")
-    for group in GROUPS:
+    for group in groups:
         for name in host.names(group):
             choice, owner = host.choices[group, name], host.owners[group, name]
             table.add_row(Text(group), Text(name), Text(choice.help), Text(f"{owner.name} {owner.version}"))
-    console.print(table)
+    return table
+
+
+def _list(host: Host, console: Console) -> None:
+    console.print(_table(host, GROUPS))
     console.print()
     for group, names in presets(host).items():
         console.print(Text(f"presets of {group}: {' '.join(names)}"), soft_wrap=True)

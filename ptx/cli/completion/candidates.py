@@ -37,7 +37,8 @@ def candidates(host: Host, typed: Sequence[str]) -> list[tuple[str, str]]:
     elif before[0] in RECORDS:
         found = [*_runs(), *_paths(current)]
     elif before[0] == "plugins":
-        found = ((choice.name, choice.help) for choice in host.choices.values())
+        found = [(group, "group") for group in GROUPS]
+        found += [(choice.name, choice.help) for choice in host.choices.values()]
     else:
         found = _paths(current)
     return list(dict.fromkeys((word, about) for word, about in found if word.startswith(current)))

@@ -24,6 +24,13 @@ def test_every_choice_is_listed_with_its_group_and_its_plugin(host, ptx):
     assert set(host.choices) <= listed
 
 
+def test_a_group_lists_its_choices_alone(host, ptx):
+    code, out, _ = ptx("plugins", "method")
+    assert code == 0
+    assert {line.split()[0] for line in out.splitlines()[1:] if line.strip()} == {"method"}
+    assert "toy" in out
+
+
 def test_the_fields_of_a_choice_are_shown_with_defaults_as_they_are_typed(host, ptx):
     out = ptx("plugins", "toy")[1]
     assert "method=toy adds the rate" in out
