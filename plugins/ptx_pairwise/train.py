@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from ptx import DataSet, ModelRef, Run, StepError
+from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_tokenizer
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.trainer import length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
-from ptx.lm.training.truncation import refuse_double_start
+from ptx.lm.training.truncation import refuse_double_start, report_left_out
 from ptx_pairwise import Pairwise
 
 
@@ -30,19 +30,7 @@ def train(run: Run, method: Pairwise, model: ModelRef, data: DataSet) -> ModelRe
     from ptx_pairwise.trainer import PairwiseTrainer  # TRL is imported after trl_config has quieted it
 
     trainer = make_trainer(run, partial(PairwiseTrainer, method=method), method, model, tokenizer, rows, args)
-    _say_left_out(run, len(rows), len(trainer.train_dataset), args.max_length)
+    why = ", and a cut answer has another mean log-probability"
+    report_left_out(run, len(rows), len(trainer.train_dataset), args.max_length, why)
     refuse_double_start(trainer.processing_class, trainer.train_dataset["prompt_ids"])
     return run_trainer(run, trainer, method, model)
-
-
-def _say_left_out(run: Run, given: int, kept: int, length: int) -> None:
-    if 2 * kept < given:
-        raise StepError(
-            f"{given - kept} of {given} pairs have more than {length} tokens; try a larger method.max_length,"
-            " a model with a longer context, or shorter pairs"
-        )
-    if kept < given:
-        run.say(
-            f"{given - kept} of {given} pairs are left out: they have more than {length} tokens, and a cut"
-            " answer has another mean log-probability (method.max_length)"
-        )

@@ -18,6 +18,7 @@ from ptx.lm.training.rows import as_dataset, trl_rows
 from ptx.lm.training.trainer import fit_trainer, length_of, load_policy, peft_config
 from ptx.lm.training.trl_args import trl_class, trl_config
 from ptx.lm.training.trl_warnings import report_trl_warnings
+from ptx.lm.training.truncation import report_left_out
 from ptx_reward import RewardModel
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def train(run: Run, method: RewardModel, model: ModelRef, data: DataSet) -> Mode
             processing_class=tokenizer,
             peft_config=peft_config(method.lora, "SEQ_CLS"),
         )
-    _say_left_out(run, len(rows), len(trainer.train_dataset), length)
+    report_left_out(run, len(rows), len(trainer.train_dataset), length)
     _say_padding(run, tokenizer, trainer.train_dataset[0]["chosen_ids"])
     fit_trainer(run, trainer, method, model)
     return _saved(run, trainer, method, model)
@@ -81,19 +82,6 @@ def classifier_from(
     with torch.no_grad():
         placed: PreTrainedModel = made.to(policy.device)
     return placed
-
-
-def _say_left_out(run: Run, given: int, kept: int, length: int) -> None:
-    if 2 * kept < given:
-        raise StepError(
-            f"{given - kept} of {given} pairs have more than {length} tokens; try a larger method.max_length,"
-            " a model with a longer context, or shorter pairs"
-        )
-    if kept < given:
-        run.say(
-            f"{given - kept} of {given} pairs are left out: they have more than {length} tokens"
-            " (method.max_length)"
-        )
 
 
 def _say_padding(run: Run, tokenizer: PreTrainedTokenizerBase, ids: list[int]) -> None:

@@ -44,6 +44,22 @@ def report_truncation(run: Run, trainer: Trainer, given: int, sides: tuple[str, 
     refuse_double_start(trainer.processing_class, rows["prompt_ids"])
 
 
+def report_left_out(run: Run, given: int, kept: int, length: int, why: str = "") -> None:
+    """Report how many of the ``given`` pairs were dropped because they have more than ``length`` tokens.
+
+    Raises:
+        StepError: most pairs were dropped.
+    """
+    lost = f"{given - kept} of {given} pairs"
+    if 2 * kept < given:
+        raise StepError(
+            f"{lost} have more than {length} tokens; try a larger method.max_length, a model with a longer"
+            " context, or shorter pairs"
+        )
+    if kept < given:
+        run.say(f"{lost} are left out: they have more than {length} tokens{why} (method.max_length)")
+
+
 def refuse_double_start(tokenizer: PreTrainedTokenizerBase, prompts: Iterable[Sequence[int]]) -> None:
     """Raise StepError when tokenised prompts begin with two beginning-of-text tokens."""
     start = tokenizer.bos_token_id
