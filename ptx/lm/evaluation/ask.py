@@ -51,6 +51,13 @@ def ask(
     if not getattr(lm.tokenizer, "chat_template", None):
         run.say("the model has no chat template: questions are asked as plain text")
     texts = [as_text(lm, chat) + (prefills[place] if prefills else "") for place, chat in enumerate(chats)]
+    return answers_to(run, lm, texts, max_new_tokens, temperature=temperature)
+
+
+def answers_to(
+    run: Run, lm: LanguageModel, texts: Sequence[str], max_new_tokens: int, *, temperature: float = 0.0
+) -> list[Reply | None]:
+    """A reply to each finished prompt; None if it and the longest reply do not fit into the context."""
     fits = [place for place, text in enumerate(texts) if _tokens(lm, text) + max_new_tokens <= lm.max_length]
     replies: list[Reply | None] = [None] * len(texts)
     pace = Pace(run)
