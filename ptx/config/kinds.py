@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ptx.config.acting import Environment
 from ptx.config.environment import Outside
+from ptx.config.promise import Promise
 from ptx.config.settings import setting
 from ptx.config.speed import Speed
 from ptx.errors import Problem, must_be_at_least
@@ -35,6 +37,9 @@ class Data:
 
     limit: int | None = setting(None, "use only the first N rows of each shape")
     drop: list[str] = setting([], "columns, and keys of messages, that are left out on purpose")
+    bad: str = setting(
+        "refuse", "rows that cannot be used: refuse (stop), or drop (leave them out, say how many)"
+    )
 
 
 @dataclass
@@ -126,36 +131,15 @@ class Method(Part):
     """A training method (``method=``).
 
     ``parallel=True``: several ranks (``launch=torchrun``) can train together; only rank 0 writes.
+    ``acts=True``: it learns from what a model does with the tools of an environment.
     """
 
     parallel: ClassVar[bool] = False
+    acts: ClassVar[bool] = False
     lora: Any = setting(None, "adapters; set by lora=lora")
     qat: Any = setting(None, "quantisation-aware training; set by qat=NAME")
     speed: Any = setting(None, "what may be done to be fast; set by speed=NAME (default: fast)")
-
-
-@dataclass(frozen=True)
-class Promise:
-    """The properties that the result of a compressor must have when it is read back from disk.
-
-    The plugin ``ptx_checks`` measures them, and fails the step where a promise is broken. A property that is
-    not promised is measured and reported only. *Layers* are the linear layers without the output embedding;
-    shares are shares of their weights.
-    """
-
-    sparsity: float | None = None  # share of zeros in the layers that ``skip`` leaves
-    pattern: str = ""  # n:m: at least n zeros in every m neighbours of a row
-    bits: float | None = None  # stored bits per weight, without scales
-    skip: tuple[str, ...] = ()  # regular expressions of layers that must not change by a bit
-    every_layer: bool = False  # all layers but those of ``skip`` must change
-    nothing_else: bool = False  # embeddings, norms and the output layer must not change by a bit
-    same_function: bool = False  # it computes what its input computes, but for rounding
-    keeps_zeros: bool = True  # weights that an earlier step pruned stay zero
-    dtype: str = ""  # of the weights that are not quantised; empty: as in the input
-    max_bytes: int | None = None  # of all files of the result
-    size: float | None = (
-        None  # bytes of the result as a share of the input's (an adapter counts with its base)
-    )
+    environment: Any = setting(None, "tools and a task; set by environment=NAME", identity=False)
 
 
 @dataclass(kw_only=True)
@@ -334,6 +318,7 @@ GROUPS: dict[str, tuple[type, bool]] = {
     "lora": (Lora, False),
     "qat": (QAT, False),
     "speed": (Speed, False),
+    "environment": (Environment, False),
     "compress": (Compressor, True),
     "make": (Maker, False),
     "runtime": (Runtime, False),
@@ -347,4 +332,4 @@ GROUPS: dict[str, tuple[type, bool]] = {
 #: former name of a group -> its present name; a word with the former name is answered with the present one
 FORMER_GROUPS = {"through": "qat"}
 #: groups whose choice is the field of that name of a method -> the word that sets it
-IN_METHOD = {"lora": "lora=lora", "qat": "qat=NAME", "speed": "speed=fast"}
+IN_METHOD = {"lora": "lora=lora", "qat": "qat=NAME", "speed": "speed=fast", "environment": "environment=NAME"}

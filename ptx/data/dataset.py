@@ -13,10 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ptx.data.bad import BadRows
 from ptx.data.derive import DERIVATIONS
 from ptx.data.names import MESSAGE_KEYS, TEMPLATE_KEYS, USED
 from ptx.data.read import Record, Row, Table
 from ptx.data.records import column_word
+from ptx.data.rules import RULES, faults_of
 from ptx.data.shapes import COLUMNS, SHAPES, Form, has_value
 from ptx.data.turns import is_turns
 from ptx.errors import ConfigError, Problem
@@ -34,6 +36,7 @@ class Source:
     form: Form
     records: list[Record]
     only: str = ""
+    bad: BadRows = field(default_factory=BadRows)
 
     @property
     def native(self) -> str:
@@ -68,19 +71,25 @@ class Source:
         return sum(turn.get("train") is False for row in rows for turn in row["messages"])
 
     def located(self, shape: str) -> list[Record]:
-        """The canonical rows of ``shape``, each with its place in the file."""
-        if shape == self.form.shape:
-            return self.records
-        derive = DERIVATIONS[shape][self.form.shape]
-        return [
-            Record(record.file, record.line, row) for record in self.records for row in derive(record.row)
-        ]
+        """The canonical rows of ``shape``, each with its place in the file.
+
+        Where bad rows are left out, those that are bad in this shape are too.
+        """
+        records = self.records
+        if shape != self.form.shape:
+            derive = DERIVATIONS[shape][self.form.shape]
+            records = [
+                Record(record.file, record.line, row) for record in records for row in derive(record.row)
+            ]
+        if not self.bad.drops:
+            return records
+        return self.bad.sift(records, faults_of(records, RULES[shape]), shape=shape)
 
     def describe(self, shape: str, count: int) -> str:
         """A sentence on how the rows of ``shape`` are made from the file."""
         steps = [] if self.form.canonical == len(self.form.parts) else [str(self.form)]
         steps += dict.fromkeys([self.form.shape, shape])
-        notes = [self.table.note] if self.table.note else []
+        notes = [*filter(None, (self.table.note, self.bad.note(shape)))]
         notes += [f"column {column} {USED[part]}" for part, column in self.form.beside.items()]
         if "history" in self.form.beside and shape == "messages":
             notes.append("replies in the history are trained too")

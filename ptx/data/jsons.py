@@ -121,7 +121,7 @@ def _values(text: str, line: int) -> list[Any]:
         except json.JSONDecodeError as error:
             place = line + error.lineno - 1
             raise ReadError(
-                f"not JSON: {error.msg} at column {error.colno}",
+                f"not JSON: {error.msg.removesuffix(' at')} at column {error.colno}",
                 place,
                 "it must be one list of objects: [{...}, {...}], or one object in each line",
             ) from None

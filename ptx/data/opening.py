@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from ptx.data.bad import CHOICES, BadRows
 from ptx.data.choosing import choose
 from ptx.data.convert import convert, strip_repeated_prompts
 from ptx.data.dataset import DataSet, Source
@@ -20,7 +21,8 @@ from ptx.data.files import find_files
 from ptx.data.labels import read_labels
 from ptx.data.message_table import conversations_of
 from ptx.data.read import read_table
-from ptx.data.records import Fault, Record, Table, column_word, findings
+from ptx.data.records import Fault, Record, Table, column_word
+from ptx.data.rules import faults_of, unreadable
 from ptx.data.shapes import NAMES, SHAPES, Form, recognise
 from ptx.data.tools import RowError
 from ptx.errors import ConfigError, Problem, did_you_mean
@@ -36,6 +38,7 @@ def open_data(
     columns: Columns | None = None,
     shape: str | None = None,
     drop: Sequence[str] = (),
+    bad: str = "final",
 ) -> DataSet:
     """Open a file or folder.
 
@@ -46,12 +49,13 @@ def open_data(
         columns: canonical column -> the file's column (``{"prompt": "question"}``).
         shape: the shape that is meant, where the columns fit several.
         drop: columns, or keys of messages, that are left out.
+        bad: what happens to rows that cannot be used.
 
     Raises:
         ConfigError: with everything that is wrong with the data.
     """
     columns = columns or {}
-    wrong = list(_wrong_settings(limit, columns, shape))
+    wrong = list(_wrong_settings(limit, columns, shape, bad))
     if wrong:
         raise ConfigError(wrong)
     files = find_files(path, SHAPES)
@@ -61,8 +65,9 @@ def open_data(
         files = {wanted: files[wanted] for wanted in files if shape in (None, wanted)} or files
     for wanted, found in files.items():
         try:
-            read = partial(_read, found, columns, drop, optional=bool(wanted))
-            sources += _open(read, limit, wanted, shape)
+            rows = BadRows(bad)
+            read = partial(_read, found, columns, drop, rows, optional=bool(wanted))
+            sources += _open(read, rows, limit, wanted, shape)
         except ConfigError as error:
             problems += error.problems
     if problems:
@@ -70,7 +75,9 @@ def open_data(
     return DataSet(name, path, _by_shape(sources), limit)
 
 
-def _wrong_settings(limit: int | None, columns: Columns, shape: str | None) -> Iterable[Problem]:
+def _wrong_settings(limit: int | None, columns: Columns, shape: str | None, bad: str) -> Iterable[Problem]:
+    if bad not in CHOICES:
+        yield Problem(f"data.bad must be refuse or drop, got {bad!r}", "type data.bad=drop")
     if limit is not None and limit < 1:
         yield Problem(f"data.limit must be at least 1, got {limit}", "try data.limit=100, or leave it out")
     if shape is not None and shape not in SHAPES:
@@ -94,11 +101,17 @@ def _by_shape(sources: list[Source]) -> dict[str, Source]:
 
 
 def _open(
-    read: Callable[[int | None], Table], limit: int | None, only: str, shape: str | None
+    read: Callable[[int | None], Table], bad: BadRows, limit: int | None, only: str, shape: str | None
 ) -> list[Source]:
     """The rows of a file in each of the shapes that it holds."""
     found = read(limit)
     table = conversations_of(found)
+    if table is not found and bad.left_out:
+        line = min(place[1] for place in bad.left_out)
+        what = f"file {found.name} line {line}: a message of a conversation cannot be read"
+        raise ConfigError(
+            Problem(what, "mend it: data.bad=drop leaves out rows, and not parts of conversations")
+        )
     if table is not found and limit is not None:
         table = conversations_of(read(None))  # the limit counts conversations, not their messages
     sources: list[Source] = []
@@ -106,25 +119,30 @@ def _open(
         if only and form.shape != only and form.shape not in DERIVATIONS.get(only, {}):
             what = f"file {table.name} is called {only} but holds {form.shape} ({form})"
             raise ConfigError(Problem(what, f"call it {form.shape}"))
-        sources.append(Source(*_converted(table, form), only))
+        sources.append(Source(*_converted(table, form, bad), only, bad))
     return sources
 
 
-def _converted(table: Table, form: Form) -> tuple[Table, Form, list[Record]]:
+def _converted(table: Table, form: Form, bad: BadRows) -> tuple[Table, Form, list[Record]]:
     """The table with its labels read, its form, and the canonical rows.
 
     Raises:
         ConfigError: with every row that does not fit the form.
     """
+    total = len(table.records)
     table, faults = _with_labels(table, form)
+    if faults and bad.drops:
+        good = bad.sift(table.records, faults)
+        table, faults = _with_labels(replace(table, records=good), form)
     records: list[Record] = []
     for record in table.records:
         try:
             records.append(record._replace(row=convert(form, record.row)))
         except RowError as fault:
             faults.append(Fault(record, str(fault), fault.fix or _fix(form, record)))
-    if faults:
-        raise ConfigError(findings(faults, len(table.records)))
+    records = bad.sift(records, faults, total)
+    if bad.drops:
+        records = bad.sift(records, faults_of(records, unreadable(form.shape)))
     if form.shape == "pairs":
         rows = strip_repeated_prompts([record.row for record in records])
         records = [record._replace(row=row) for record, row in zip(records, rows, strict=True)]
@@ -153,10 +171,16 @@ def _with_labels(table: Table, form: Form) -> tuple[Table, list[Fault]]:
 
 
 def _read(
-    files: list[Path], columns: Columns, drop: Sequence[str], limit: int | None, *, optional: bool
+    files: list[Path],
+    columns: Columns,
+    drop: Sequence[str],
+    bad: BadRows,
+    limit: int | None,
+    *,
+    optional: bool,
 ) -> Table:
     """The first ``limit`` rows of a file with their columns renamed, and without those to drop."""
-    table = _renamed(read_table(files, limit), columns, optional=optional)
+    table = _renamed(read_table(files, limit, bad), columns, optional=optional)
     return table if not drop else without(table, drop, optional=optional)
 
 

@@ -15,6 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO, TypeVar
 
+from ptx.data.bad import BadRows
 from ptx.data.delimited import dialect, read_cells
 from ptx.data.encoding import UTF8, Encoding, first_guess, open_bytes, open_text, second_guess
 from ptx.data.files import suffix_of
@@ -38,8 +39,8 @@ class Found(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_table(files: list[Path], limit: int | None) -> Table:
-    """Read the first ``limit`` rows.
+def read_table(files: list[Path], limit: int | None, bad: BadRows | None = None) -> Table:
+    """Read the first ``limit`` rows; those that cannot be read count too.
 
     Raises:
         ConfigError: with every kind of fault of the rows that cannot be read.
@@ -55,11 +56,9 @@ def read_table(files: list[Path], limit: int | None) -> Table:
         records += found
         faults += wrong
         notes += said
-    problems = findings(faults)
-    if not records and not problems:
-        problems.append(Problem(f"file {files[0].name} holds no rows", "put at least one row into it"))
-    if problems:
-        raise ConfigError(problems)
+    records = (bad or BadRows()).sift(records, faults, len(records) + len(faults))
+    if not records:
+        raise ConfigError(Problem(f"file {files[0].name} holds no rows", "put at least one row into it"))
     name = ", ".join(file.name for file in files[:2]) + (", ..." if len(files) > 2 else "")
     return Table(name, records, "; ".join(dict.fromkeys(notes)), files[0])
 
@@ -100,14 +99,14 @@ def _read(file: Path, limit: int | None) -> Read:
 def _fault_of_file(file: Path, error: Exception) -> Fault:
     """What is wrong with a file as a whole; the one place that puts the errors of libraries into words."""
     if isinstance(error, ReadError):
-        return Fault(Record(file.name, error.line, {}), str(error), error.fix)
+        return Fault(Record(file.name, error.line, {}), str(error), error.fix, whole=True)
     if isinstance(error, EOFError):
         what, fix = "it ends before its content does", "copy or download it again"
     elif isinstance(error, PermissionError):
         what, fix = "you may not read it", f"chmod u+r {file}"
     else:
         what, fix = getattr(error, "strerror", None) or str(error), "copy or download it again"
-    return Fault(Record(file.name, 0, {}), f"cannot be read: {what}", fix)
+    return Fault(Record(file.name, 0, {}), f"cannot be read: {what}", fix, whole=True)
 
 
 def _decoded(file: Path, encoding: Encoding, read: Callable[[TextIO], T]) -> tuple[T, str]:
@@ -141,13 +140,14 @@ def _until_refused(items: Iterator[Item]) -> Iterator[Item]:
     try:
         yield from items
     except ReadError as fault:
+        fault.whole = True
         yield fault
 
 
 def _checked(file: Path, item: Item, unit: str) -> Record | Fault:
     """A row with plain values, or what is wrong with it."""
     if isinstance(item, ReadError):
-        return Fault(Record(file.name, item.line, {}, unit), str(item), item.fix)
+        return Fault(Record(file.name, item.line, {}, unit), str(item), item.fix, item.whole)
     number, row = item
     place = Record(file.name, number, {}, unit)
     if not row:

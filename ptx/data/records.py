@@ -64,14 +64,16 @@ class ReadError(ValueError):
         super().__init__(what)
         self.line = line
         self.fix = fix
+        self.whole = False  # whether nothing can be read behind it
 
 
 class Fault(NamedTuple):
-    """What is wrong with a row, and how to correct it."""
+    """What is wrong with a row, and how to correct it; ``whole``: nothing can be read behind it."""
 
     place: Record
     what: str
     fix: str = ""
+    whole: bool = False
 
 
 def kind_of(what: str) -> str:

@@ -28,9 +28,8 @@ from ptx.records import ModelRef
 def open_choice(host: Host, value: Any) -> DataSet:
     """The data set of a ``data=`` choice, resolved and opened."""
     path = host.first("ptx_resolve", value=value, cache=cache_folder())
-    extra = {
-        name: getattr(value, name) for name in ("columns", "shape", "drop") if getattr(value, name, None)
-    }
+    fields = ("columns", "shape", "drop", "bad")
+    extra = {name: getattr(value, name) for name in fields if getattr(value, name, None)}
     return open_data(host.name_of(value), path, limit=value.limit, **extra)
 
 

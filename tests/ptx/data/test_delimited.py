@@ -65,8 +65,8 @@ def test_cells_over_several_lines_keep_them_and_the_line_numbers(table):
 def test_faults_of_cells_are_told_by_kind_with_what_to_do(table, refused):
     message = refused(lambda: table("prompt,completion\na,b,c\nd,e,f\ng,h\n"))
     assert message == (
-        "file my.csv line 2: more cells than the 2 columns, got 3 (and 1 more row: line 3); quote cells that"
-        " hold a comma"
+        "file my.csv line 2: more cells than the 2 columns, got 3 (and 1 more of 3 rows: line 3); quote cells"
+        " that hold a comma"
     )
     assert "the column prompt twice" in refused(lambda: table("prompt,prompt,completion\na,b,c\n"))
     assert "line 2: unexpected end of data; close every quote" in refused(lambda: table('text\n"a\n'))

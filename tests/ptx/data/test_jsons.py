@@ -62,7 +62,10 @@ def test_a_file_with_one_row_of_lists_is_one_row(tmp_path):
             '{"text": "a"}\n{"text": ' + "7" * 5000 + "}",
             "line 2: not JSON that can be read: Exceeds the limit",
         ),
-        ('{"text": "a"},\n{"text": "b"},\n', "line 1: a comma behind the object (and 1 more row: line 2)"),
+        (
+            '{"text": "a"},\n{"text": "b"},\n',
+            "line 1: a comma behind the object (and 1 more of 2 rows: line 2)",
+        ),
         ('{"text": "a"}\n{}\n', "line 2: an empty row"),
         ('"a"', "row 1: not an object but a str, got a"),
         ("", "holds no rows"),
@@ -81,4 +84,4 @@ def test_four_hundred_broken_lines_are_one_finding(tmp_path, refused):
     path.write_text("".join(f'{{"text": {number}x}}\n' for number in range(400)))
     message = refused(lambda: open_data("x", path))
     assert len(message.splitlines()) == 1
-    assert "(and 399 more rows: lines 2, 3, 4, ...)" in message
+    assert "(and 399 more of 400 rows: lines 2, 3, 4, ...)" in message

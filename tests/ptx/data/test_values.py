@@ -45,7 +45,7 @@ def test_half_a_surrogate_pair_is_refused_with_its_line_and_a_whole_one_is_read(
     assert (
         "line 2: column text holds half a surrogate pair (half an emoji), got 'hi \\\\ud83d there'" in message
     )
-    assert "(and 1 more row: line 3)" in message
+    assert "(and 1 more of 3 rows: line 3)" in message
     path.write_text(json.dumps({"messages": [{"role": "user", "content": "\ud83d"}]}))
     assert "column messages holds half" in refused(lambda: open_data("x", path))
 

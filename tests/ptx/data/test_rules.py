@@ -1,0 +1,32 @@
+"""The rules for one row: what is wrong with it, and nothing for a row that is good."""
+
+import pytest
+
+from ptx.data.records import Record
+from ptx.data.rules import RULES, faults_of, unreadable
+
+GOOD = {
+    "messages": {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]},
+    "completions": {"prompt": "a", "completion": "b"},
+    "pairs": {"prompt": "a", "chosen": "b", "rejected": "c"},
+    "thumbs": {"prompt": "a", "completion": "b", "label": False},
+    "prompts": {"prompt": "a", "answer": 0},
+    "safety": {"prompt": "a", "harmful": True},
+    "text": {"text": "a"},
+    "calibration": {"text": "a"},
+}
+
+
+@pytest.mark.parametrize("shape", GOOD)
+def test_a_good_row_has_no_fault_and_a_row_of_numbers_has_one(shape):
+    row = GOOD[shape]
+    assert [*RULES[shape](row)] == []
+    name = next(iter(row))
+    if shape != "messages":
+        assert [what for what, _ in RULES[shape]({**row, name: 3})] == [f"{name} must be text, got 3"]
+
+
+def test_only_texts_must_be_readable_for_another_shape_to_follow():
+    row = {"prompt": "a", "completion": None, "label": "maybe"}
+    [fault] = faults_of([Record("my.jsonl", 4, row)], unreadable("thumbs"))
+    assert (fault.place.line, fault.what) == (4, "completion must be text, got None")
