@@ -4,6 +4,8 @@ The file is written with llama.cpp's own ``gguf`` package. Its weights are read 
 model, which shows what rounding costs, and llama.cpp (xllamacpp, its server as a library) serves it, which
 shows that it is the model: both are compared. transformers' GGUF loader is not asked: it ignores rotary
 factors, the size of Qwen3's heads and biases of the feed-forward part, so it blames files that are right.
+
+Beside it lies the Modelfile with which Ollama serves it.
 """
 
 from __future__ import annotations
@@ -67,7 +69,7 @@ class Gguf(Runtime):
 def ptx_choices() -> list[Choice]:
     """``runtime=gguf``."""
     libraries = ("gguf", "xllamacpp", "transformers", "torch")
-    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="6")]
+    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="7")]
 
 
 @hookimpl

@@ -32,6 +32,8 @@ from ptx.models.package import write_package
 from ptx_gguf import Gguf
 from ptx_gguf.files import block_of, context_of, write
 from ptx_gguf.model import FILE, GgufLanguageModel
+from ptx_gguf.modelfile import FILE as MODELFILE
+from ptx_gguf.modelfile import write_modelfile
 from ptx_gguf.splits import check_splits, differing
 from ptx_gguf.tensors import read_into
 
@@ -172,11 +174,23 @@ class Export:
             check(found, what, self.most, INSTEAD)
             long = self.reference.check_long(lm, found, what, drawn=True)
             texts = differing(lm, self.reference.tokenizer)
+            self.describe_for_ollama(folder, lm)
         finally:
             lm.close()
         if line := check_splits(texts):
             self.run.say(line)
         return found, {"long_text": long, "split_otherwise": texts}
+
+    def describe_for_ollama(self, folder: Path, lm: GgufLanguageModel) -> None:
+        """Write the Modelfile beside the file."""
+        lacks = write_modelfile(
+            folder,
+            self.reference.network.generation_config.to_dict(),
+            [str(self.reference.tokenizer.decode([end])) for end in lm.ends],
+            lm.max_length,
+            begins=lm.begins,
+        )
+        self.run.say(f"for Ollama: {MODELFILE} {lacks}".rstrip())
 
     def facts(self, tried: Tried) -> dict[str, Any]:
         """The further facts in ``package.json``."""

@@ -71,11 +71,19 @@ class GgufLanguageModel(TokenModel):
             batch_size=1,
         )
 
-    def split(self, text: str) -> list[int]:
-        """Return the tokens of ``text`` by the tokenizer in the file; special tokens in it count as such."""
+    @property
+    def begins(self) -> bool:
+        """Whether llama.cpp puts a token before every text that it splits by itself."""
+        return self.split("x", adds=True)[:1] != self.split("x")[:1]
+
+    def split(self, text: str, *, adds: bool = False) -> list[int]:
+        """Return the tokens of ``text`` by the tokenizer in the file; special tokens in it count as such.
+
+        With ``adds`` llama.cpp adds those that the file tells it to add.
+        """
         request = urllib.request.Request(  # noqa: S310 - the server of this process
             f"{self.model.listening_address}/tokenize",
-            json.dumps({"content": text, "add_special": False, "parse_special": True}).encode(),
+            json.dumps({"content": text, "add_special": adds, "parse_special": True}).encode(),
             {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"},
         )
         with OPENER.open(request, timeout=60) as answer:

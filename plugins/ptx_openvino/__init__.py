@@ -131,9 +131,13 @@ def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
     """Report what the other environment cannot read, and what is missing here."""
     if not isinstance(config.runtime, OpenVino):
         return []
-    from ptx.lm.serving.plain_weights_only import problems
+    from ptx.lm.serving.plain_weights_only import problems as plain_problems
+    from ptx_openvino.checks import problems
 
-    return problems(config, model, "openvino", "openvino", "openvino")
+    return [
+        *plain_problems(config, model, "openvino", "openvino", "openvino"),
+        *problems(config.runtime, model),
+    ]
 
 
 @hookimpl(wrapper=True)

@@ -46,6 +46,10 @@ def test_an_unrounded_file_read_back_is_the_model_with_its_tokenizer(export, cha
     assert fields["tokenizer.chat_template"].contents() == tokenizer.chat_template
     assert set(read_package(package.path)["made_with"]) == {"gguf", "xllamacpp"}
     assert package.kind == "package"
+    described = (package.path / "Modelfile").read_text()
+    assert "FROM ./model.gguf" in described
+    assert f'PARAMETER stop "{tokenizer.eos_token}"' in described
+    assert "TEMPLATE" in described
 
 
 def test_another_architecture_with_biases_and_an_output_layer_of_its_own(export, chat_model, tmp_path):
