@@ -2,7 +2,8 @@
 
 Candidates share a band of their signatures; each is then compared by the true Jaccard similarity of its
 shingles, so no row is dropped by an unlucky hash. A row is compared with the rows that are kept before it:
-the first of a group stays, and selecting again drops nothing more.
+the first of a group stays, and selecting again drops nothing more. ``groups`` keeps all
+rows, and says which belong together.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from ptx.stats.ngrams import words_of
 
 PERMUTATIONS, BANDS, SHINGLE = 128, 32, 5
 PRIME = (1 << 31) - 1
+LATEST = 64  # rows of a bucket that a row is compared with: thousands alike need not all be compared
 
 
 def distinct(texts: Sequence[str]) -> list[bool]:
@@ -45,6 +47,34 @@ def far(texts: Sequence[str], threshold: float) -> list[bool]:
             for band in bands:
                 buckets.setdefault(band, []).append(place)
     return kept
+
+
+def groups(texts: Sequence[str], threshold: float) -> list[int]:
+    """The group of each text: a chain of similarities of at least ``threshold`` joins its texts.
+
+    Groups are numbered by the place of their first text.
+    """
+    parent = list(range(len(texts)))
+
+    def root(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = place = parent[parent[place]]
+        return place
+
+    buckets: dict[tuple[int, bytes], list[int]] = {}
+    equal: dict[frozenset[int], int] = {}
+    shingles = [shingles_of(text) for text in texts]
+    multipliers, offsets = _permutations()
+    for place, own in enumerate(shingles):
+        parent[place] = equal.setdefault(frozenset(own), place)
+        for band in enumerate(_bands(own, multipliers, offsets)) if parent[place] == place else ():
+            others = buckets.setdefault(band, [])
+            for other in others[-LATEST:]:
+                first, second = sorted((root(other), root(place)))
+                if first != second and jaccard(own, shingles[other]) >= threshold:
+                    parent[second] = first
+            others.append(place)
+    return [root(place) for place in range(len(texts))]
 
 
 def shingles_of(text: str) -> set[int]:
