@@ -15,8 +15,7 @@ from ptx.lm.evaluation.texts import Text
 from ptx.lm.evaluation.texts import read as read_texts
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import Pace
-from ptx.lm.serving.decoding import log_softmax
-from ptx.lm.serving.scoring import longest_first, read
+from ptx.lm.serving.scoring import longest_first, read_log_probs
 from ptx.lm.tokens import first_token
 from ptx.stats.items import latency_column, measure
 from ptx_divergence import Divergence
@@ -54,16 +53,16 @@ def evaluate(
     )
     made, pace, started = [dict[str, float]()] * len(rows), Pace(run), time.perf_counter()
     with np.load(folder / "log_probs.npz") as base:
-        for done, (number, logits) in enumerate(read(lm, rows), 1):
-            made[number] = _scores((base[f"w{number}"], base[f"p{number}"]), log_softmax(logits))
+        for done, (number, found) in enumerate(read_log_probs(lm, rows), 1):
+            made[number] = _scores((base[f"w{number}"], base[f"p{number}"]), found)
             pace.log({"texts": float(done)}, done, len(rows))
     each = (time.perf_counter() - started) / max(1, sum(map(len, rows)))
-    found = [
+    measured = [
         _row(text, tokens, scores) | latency_column(each * len(tokens))
         for text, tokens, scores in zip(texts, rows, made, strict=True)
     ]
-    metrics = [*measure(KL, "nats/token", "lower", found), *measure(FLIPS, "fraction", "lower", found)]
-    return Evaluation(metrics, found)
+    metrics = [*measure(KL, "nats/token", "lower", measured), *measure(FLIPS, "fraction", "lower", measured)]
+    return Evaluation(metrics, measured)
 
 
 def tokens_of(lm: LanguageModel, text: Text, most: int) -> Tokens:
@@ -94,20 +93,21 @@ def ingredients(run: Run, config: Divergence, baseline: ModelRef, rows: list[Tok
         "weights": baseline.digest or ModelRef.of(baseline.path).digest,
         "tokens": digest_of(rows),
         "likeliest": config.likeliest,
+        "holds": "log-probabilities in float32",
         "device": run.device,
         "libraries": machine.versions(("torch", "transformers", "numpy")),
     }
 
 
 def _build(run: Run, config: Divergence, baseline: ModelRef, rows: list[Tokens], into: Path) -> None:
-    from ptx.lm.serving.loglikelihood import logits_of
+    from ptx.lm.serving.loglikelihood import log_probs_of
 
     run.say(f"the baseline reads {len(rows)} texts, once for all models that are compared with it")
     model = load_model(baseline, dtype="float32", device=run.device).eval()
     order = longest_first(rows)
     arrays: dict[str, Any] = {}
-    for number, logits in zip(order, logits_of(model, [rows[n] for n in order], TOGETHER), strict=True):
-        tokens, kept = likeliest(log_softmax(logits.numpy()), config.likeliest)
+    for number, found in zip(order, log_probs_of(model, [rows[n] for n in order], TOGETHER), strict=True):
+        tokens, kept = likeliest(found.numpy(), config.likeliest)
         arrays |= {f"w{number}": tokens.astype(np.int32), f"p{number}": kept.astype(np.float32)}
     np.savez(into / "log_probs.npz", **arrays)
 

@@ -22,8 +22,7 @@ from ptx.lm.evaluation.texts import read as read_texts
 from ptx.lm.evaluation.windows import windows
 from ptx.lm.load import load_tokenizer
 from ptx.lm.progress import Pace
-from ptx.lm.serving.decoding import log_softmax
-from ptx.lm.serving.scoring import read
+from ptx.lm.serving.scoring import read_log_probs
 from ptx.lm.tokens import first_token
 from ptx.stats.items import measure, unscored
 from ptx_forgetting import Forgetting
@@ -116,9 +115,9 @@ def _log_probs(lm: LanguageModel, passages: list[Passage]) -> Iterator[tuple[int
     The windows of all passages are read together, the longest first.
     """
     pieces = [(n, m, *piece) for n, passage in enumerate(passages) for m, piece in enumerate(passage.pieces)]
-    for place, logits in read(lm, [seen for _, _, seen, _ in pieces]):
+    for place, found in read_log_probs(lm, [seen for _, _, seen, _ in pieces]):
         n, m, _, targets = pieces[place]
-        yield n, m, log_softmax(np.asarray(logits)[len(logits) - len(targets) :])
+        yield n, m, found[len(found) - len(targets) :]
 
 
 def summed(run: Run, lm: LanguageModel, passages: list[Passage], base: Baseline | None) -> list[Sums]:
@@ -211,7 +210,7 @@ def ingredients(run: Run, config: Forgetting, passages: list[Passage], baseline:
         },
         "texts": digest_of([passage.pieces for passage in passages]),
         "likeliest": config.likeliest,
-        "holds": "log-probabilities and own sums",
+        "holds": "log-probabilities in float32 and own sums",
         "device": run.device,
         "libraries": machine.versions((*choice.libraries, "torch", "transformers", "numpy")),
     }

@@ -2,15 +2,17 @@
 
 Requests are sorted by length, the longest first, and answered in the order of the call. The longest come
 first because that needs the least padding, and because a batch that does not fit into memory then fails at
-once. Sampling draws Gumbel noise from one generator per prompt, seeded by the call's seed and the prompt's
-index, and takes the argmax (Gumbel 1954: the same distribution as softmax sampling). So the reply to a prompt
-does not depend on its batch.
+once; it is halved. Texts are continued by :mod:`ptx.lm.serving.continuing` where a trial shows that this is
+right, else by transformers' ``generate``. Sampling draws Gumbel noise from one generator per prompt, seeded
+by the call's seed and the prompt's index, and takes the argmax (Gumbel 1954: the same distribution as softmax
+sampling). So the reply to a prompt does not depend on its batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,13 +21,15 @@ from torch import Tensor
 from ptx import ModelRef
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.progress import compressed_tensors_bars
-from ptx.lm.serving.decoding import end_tokens, prompt_seeds, reply_text
-from ptx.lm.serving.loglikelihood import logits_of, refusal_reason, shared_answers
+from ptx.lm.serving.batching import Batches
+from ptx.lm.serving.continuing import cannot_continue, continued
+from ptx.lm.serving.decoding import Noise, Stops, end_tokens, prompt_seeds, reply_text
+from ptx.lm.serving.loglikelihood import log_probs_of, logits_of, refusal_reason, shared_answers
 from ptx.lm.serving.scoring import Answer, Pair
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
 from ptx_hf import HF
-from ptx_hf.sampling import Gumbel, StopAt, StopWatch
+from ptx_hf.sampling import Gumbel, StopAt, StopWatch, perturbed
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,17 +46,23 @@ class HFLanguageModel:
         model: Any,
         tokenizer: PreTrainedTokenizerBase,
         device: str,
-        batch_size: int,
+        batch_size: int | str,
         *,
         prefix_cache: bool = False,
     ) -> None:
-        self.model, self.tokenizer, self.device, self.batch_size = model, tokenizer, device, batch_size
+        self.model, self.tokenizer, self.device = model, tokenizer, device
         self.emulated = emulated(model)
         text_config = model.config.get_text_config()
         self.max_length: int = getattr(text_config, "max_position_embeddings", None) or DEFAULT_LENGTH
         self.prefix_refused = refusal_reason(model) if prefix_cache else ""
         self.prefix_cache = prefix_cache and not self.prefix_refused
         self.concurrent = not rotates_by_length(text_config)
+        self.batches = Batches.of(batch_size, text_config, model.dtype.itemsize, device)
+
+    @cached_property
+    def continues(self) -> bool:
+        """Whether texts are continued without transformers' ``generate``."""
+        return self.concurrent and not cannot_continue(self.model)
 
     def generate(
         self,
@@ -67,14 +77,15 @@ class HFLanguageModel:
         room = max(1, self.max_length - max_new_tokens)
         encoded = [encode(self.tokenizer, prompt)[-room:] or [self._filler()] for prompt in prompts]
         answers = [""] * len(encoded)
-        for indices in self._batches([len(ids) for ids in encoded]):
-            rows = [encoded[index] for index in indices]
-            processors = [Gumbel(temperature, prompt_seeds(seed, indices))] if temperature > 0 else []
-            start = max(map(len, rows))
-            criteria = [StopAt(self.tokenizer, stop, start)] if stop else []
-            new = self._run(rows, max_new_tokens, processors, criteria)[:, start:]
-            for index, ids in zip(indices, new.tolist(), strict=True):
-                answers[index] = reply_text(self.tokenizer, ids, self._ends(), stop)
+
+        def work(places: list[int]) -> list[list[int]]:
+            noise = Noise(prompt_seeds(seed, places), temperature) if temperature > 0 else None
+            return self._continue([encoded[place] for place in places], max_new_tokens, stop, noise)
+
+        lengths = [len(ids) + max_new_tokens for ids in encoded]
+        for places, made in self.batches.each(lengths, work, self.batches.kept):
+            for place, ids in zip(places, made, strict=True):
+                answers[place] = reply_text(self.tokenizer, ids, self._ends(), stop)
         return answers
 
     def loglikelihood(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[float, bool]]:
@@ -87,15 +98,17 @@ class HFLanguageModel:
         asked = [place for place, (_, continuation) in enumerate(pairs) if continuation]
         if self.prefix_cache:
             for batch in shared_answers(
-                self.model, [pairs[place] for place in asked], self.max_length, self.batch_size
+                self.model, [pairs[place] for place in asked], self.max_length, self.batches.rows
             ):
                 for place, answer in batch:
                     scores[asked[place]] = answer
             return scores
-        for indices in self._batches([len(pairs[place][0]) + len(pairs[place][1]) for place in asked]):
-            chosen = [asked[index] for index in indices]
-            for place, score in zip(chosen, self._scores([pairs[place] for place in chosen]), strict=True):
-                scores[place] = score
+        lengths = [len(pairs[place][0]) + len(pairs[place][1]) for place in asked]
+        for places, found in self.batches.each(
+            lengths, lambda places: self._scores([pairs[asked[place]] for place in places])
+        ):
+            for place, score in zip(places, found, strict=True):
+                scores[asked[place]] = score
         return scores
 
     def logits(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
@@ -103,12 +116,17 @@ class HFLanguageModel:
 
         Rows that follow each other are read together, so a caller should pass them sorted by length.
         """
-        yield from (scores.numpy() for scores in logits_of(self.model, rows, self.batch_size))
+        yield from (scores.numpy() for scores in logits_of(self.model, rows, self.batches.rows))
+
+    def log_probs(self, rows: Sequence[Sequence[int]]) -> Iterator[Any]:
+        """Yield the same as log-probabilities."""
+        yield from (found.numpy() for found in log_probs_of(self.model, rows, self.batches.rows))
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
         """Return the seconds to the first new token, and from there to the last, of one request.
 
-        The request has random tokens and never ends early.
+        The request has random tokens and never ends early. It goes through transformers' ``generate``, which
+        is what serves a folder under transformers.
         """
         generator = torch.Generator().manual_seed(0)
         ids = torch.randint(
@@ -127,10 +145,23 @@ class HFLanguageModel:
         self.model = None
         release_memory()
 
-    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
-        for start in range(0, len(order), self.batch_size):
-            yield order[start : start + self.batch_size]
+    def _continue(
+        self, rows: Sequence[Sequence[int]], most: int, stop: Sequence[str], noise: Noise | None
+    ) -> list[list[int]]:
+        """The new tokens of each row; behind the one with which a row ended there may be more."""
+        if not self.continues:
+            start = max(map(len, rows))
+            processors = [Gumbel(noise)] if noise else []
+            criteria = [StopAt(self.tokenizer, stop, start)] if stop else []
+            return list(self._run(rows, most, processors, criteria)[:, start:].tolist())
+        ends, stops = set(self._ends()), Stops(self.tokenizer, stop)
+        return continued(
+            self.model,
+            rows,
+            most,
+            lambda scores, going: (scores if noise is None else perturbed(scores, noise, going)).argmax(-1),
+            lambda new: new[-1] in ends or stops.met(new),
+        )
 
     def _filler(self) -> int:
         """Return the padding token; it is masked, so any token will do."""
@@ -194,7 +225,7 @@ class HFLanguageModel:
             log_probs = torch.log_softmax(
                 predicted[len(row) - len(target) : len(row)].float(), dim=-1
             )  # (C, V)
-            chosen = log_probs.gather(1, target[:, None]).sum()
+            chosen = log_probs.gather(1, target[:, None]).double().sum()
             scores.append((float(chosen), bool((log_probs.argmax(dim=-1) == target).all())))
         return scores
 

@@ -15,18 +15,25 @@ from torch import Tensor
 from ptx.lm.serving.decoding import Noise, Stops
 
 
+def perturbed(scores: Tensor, noise: Noise, rows: Sequence[int] | None = None) -> Tensor:
+    """The scores (B, V) with temperature and noise; their argmax is a draw from the softmax.
+
+    ``rows`` are the places of the scores' rows in the noise, by default all.
+    """
+    drawn = torch.from_numpy(noise.draw(scores.shape[1], rows))
+    return scores.double() / noise.temperature + drawn.to(scores.device)
+
+
 class Gumbel:
     """Turn argmax into sampling: argmax(scores / temperature + Gumbel noise) is a draw from the softmax."""
 
-    def __init__(self, temperature: float, seeds: Sequence[int]) -> None:
-        self.noise = Noise(seeds, temperature)
+    def __init__(self, noise: Noise) -> None:
+        self.noise = noise
 
     # the signature is transformers'
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return ``scores`` (B, V) with noise added, each row's from its own generator."""
-        return scores.double() / self.noise.temperature + torch.from_numpy(
-            self.noise.draw(scores.shape[1])
-        ).to(scores.device)
+        return perturbed(scores, self.noise)
 
 
 class StopAt:

@@ -53,9 +53,10 @@ class Noise:
             scores.astype(np.float64) / self.temperature + self.draw(scores.shape[-1]), dtype=np.float32
         )
 
-    def draw(self, width: int) -> NDArray[np.float64]:
-        """The next noise values of every prompt, (B, width)."""
-        uniform = np.stack([one.random(width) for one in self.generators])
+    def draw(self, width: int, rows: Sequence[int] | None = None) -> NDArray[np.float64]:
+        """The next noise values of every prompt, or of those at the places ``rows``: (B, width)."""
+        chosen = self.generators if rows is None else [self.generators[place] for place in rows]
+        uniform = np.stack([one.random(width) for one in chosen])
         return np.asarray(-np.log(-np.log(np.maximum(uniform, np.finfo(np.float64).tiny))))
 
 

@@ -23,6 +23,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
+from ptx.lm.serving.batching import is_memory_full
 from ptx.lm.serving.prefixes import Stem, Tokens, headers, stems
 from ptx.lm.serving.scoring import Answer, Pair, Rows, groups, padded
 
@@ -65,13 +66,35 @@ def logits_of(model: PreTrainedModel, rows: Rows, batch_size: int) -> Iterator[T
 
     Rows that follow each other are read together, padded at their end.
     """
+    yield from (scores.float().cpu() for scores in _scores_of(model, rows, batch_size))
+
+
+def log_probs_of(model: PreTrainedModel, rows: Rows, batch_size: int) -> Iterator[Tensor]:
+    """The same as log-probabilities, computed where the model is."""
+    for scores in _scores_of(model, rows, batch_size):
+        yield torch.log_softmax(scores.float(), dim=-1).cpu()
+
+
+def _scores_of(model: PreTrainedModel, rows: Rows, batch_size: int) -> Iterator[Tensor]:
     vocabulary = model.get_input_embeddings().weight.shape[0]
     for places in groups(rows, batch_size, vocabulary, in_order=True):
-        part = [rows[place] for place in places]
+        yield from _together(model, [rows[place] for place in places])
+
+
+def _together(model: PreTrainedModel, rows: Rows) -> Iterator[Tensor]:
+    """The scores of rows that are read as one batch; in halves where memory is full."""
+    try:
         with torch.inference_mode():
-            read = model(input_ids=torch.tensor(padded(part), device=model.device)).logits
-        for row, scores in zip(part, read, strict=True):
-            yield scores[: len(row)].float().cpu()
+            read = model(input_ids=torch.tensor(padded(rows), device=model.device)).logits
+    except Exception as error:
+        if len(rows) == 1 or not is_memory_full(error):
+            raise
+        read = None
+    if read is None:  # here the error and its frames are gone
+        yield from _together(model, rows[: len(rows) // 2])
+        yield from _together(model, rows[len(rows) // 2 :])
+        return
+    yield from (scores[: len(row)] for row, scores in zip(rows, read, strict=True))
 
 
 def refusal_reason(model: PreTrainedModel) -> str:

@@ -58,6 +58,18 @@ def read(lm: Any, rows: Rows) -> Iterator[tuple[int, Any]]:
     yield from zip(order, lm.logits([rows[place] for place in order]), strict=True)
 
 
+def read_log_probs(lm: Any, rows: Rows) -> Iterator[tuple[int, Any]]:
+    """Yield (place of a row, its log-probabilities (T, V)), the longest row first.
+
+    A runtime that has ``log_probs`` computes them where its model is; float32 then, else float64.
+    """
+    if not hasattr(lm, "log_probs"):
+        yield from ((place, log_softmax(np.asarray(logits))) for place, logits in read(lm, rows))
+        return
+    order = longest_first(rows)
+    yield from zip(order, lm.log_probs([rows[place] for place in order]), strict=True)
+
+
 def score_tokens(lm: Any, pairs: Sequence[Pair]) -> list[Answer]:
     """The log-probability of each continuation of token ids; by ``logits`` on a runtime that has no more.
 

@@ -16,23 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from ptx.errors import MemoryFullError, StepError
 from ptx.lm.seal import SEAL, seal_folder
+from ptx.lm.serving.batching import is_memory_full
 from ptx.lm.training.distributed import ranks
 from ptx.lm.training.method import TrlMethod
 
 if TYPE_CHECKING:
     from transformers import Trainer
-
-#: how torch's allocators say that memory is full, where the type of the error does not
-FULL = ("can't allocate memory", "out of memory", "std::bad_alloc", "not enough memory")
-
-
-def is_memory_full(error: BaseException) -> bool:
-    """Whether an error says that the memory of a GPU or of the machine is full."""
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in FULL)
 
 
 @contextmanager

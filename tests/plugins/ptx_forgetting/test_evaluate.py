@@ -87,8 +87,8 @@ def test_the_baseline_s_own_row_takes_no_second_pass_and_has_the_numbers_of_one(
     run, lm, chat_model, text, monkeypatch
 ):
     model, read_by = ModelRef.of(chat_model), []
-    logits = type(lm).logits
-    monkeypatch.setattr(type(lm), "logits", lambda lm, rows: read_by.append(lm) or logits(lm, rows))
+    log_probs = type(lm).log_probs
+    monkeypatch.setattr(type(lm), "log_probs", lambda lm, rows: read_by.append(lm) or log_probs(lm, rows))
     own = evaluate(run, Forgetting([text]), model, lm, model)
     assert len(read_by) == 1
     again = evaluate(run, Forgetting([text]), ModelRef(chat_model, "another digest"), lm, model)

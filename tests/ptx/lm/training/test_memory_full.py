@@ -9,7 +9,8 @@ import ptx_sft
 from ptx import ModelRef, RunConfig, StepError, hookimpl
 from ptx.execute.steps import transform
 from ptx.files import read_rows
-from ptx.lm.training.memory_full import advice, is_memory_full
+from ptx.lm.serving.batching import is_memory_full
+from ptx.lm.training.memory_full import advice
 from ptx.lm.training.method import TrlMethod
 from ptx_sft import SFT
 
