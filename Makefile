@@ -6,7 +6,7 @@
 # make hostile   set up, run every malformed input of a seed (SEED=7)
 # make lint   ruff, mypy, import-linter
 # make reference   write docs/reference again from the plugins' classes and the hooks
-# make matrix      every step, export and evaluator on 28 tiny architectures (hours); docs/reference/architectures.md
+# make matrix      every step, export and evaluator on 32 tiny architectures (hours); docs/reference/architectures.md
 # make package     build wheel and sdist, install each into an empty environment, list the plugins there
 PYTHON ?= python3
 VENV := .venv

@@ -58,6 +58,28 @@ def test_what_a_refusal_says_to_add_is_read_whole(matrix):
     assert matrix.ADD.findall(said) == ["compress.autoround.dtype=bfloat16"]
 
 
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("failed: TimeoutError: timed out", True),
+        ("ptx: interrupted; the same command again continues", True),
+        ("plugin tools: ptx_validate raised ModuleNotFoundError: No module named 'ptx.models.calls'", True),
+        ("failed: OSError: [Errno 28] No space left on device", True),
+        ("ptx: compress=[rtn] on gpt2: no", False),
+        ("failed: ModuleNotFoundError: No module named 'bitsandbytes'", False),
+    ],
+)
+def test_what_the_machine_was_at_fault_for_is_no_result(matrix, monkeypatch, tmp_path, said, fault):
+    (tmp_path / "models" / "gpt2").mkdir(parents=True)
+    (tmp_path / "models" / "gpt2" / "config.json").touch()
+    monkeypatch.setattr("ptx.cli.main", lambda words: print(said) or 1)
+    if fault:
+        with pytest.raises(matrix.HinderedError):
+            matrix.cell("gpt2", "rtn", tmp_path)
+    else:
+        assert matrix.cell("gpt2", "rtn", tmp_path)["result"] == "fails"
+
+
 @pytest.mark.slow
 def test_a_mixture_and_gpt2_are_compressed_or_refused_before_the_run_and_nothing_fails(tmp_path):
     names, columns = "mixtral,gpt2,gemma3", "magnitude,rtn,smoothquant,quanto"

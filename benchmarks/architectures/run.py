@@ -1,4 +1,4 @@
-"""Every step, export and evaluator on tiny random models of 32 architectures: ok, refused before, or fails.
+"""Every step, export and evaluator on tiny random models of many architectures: ok, refused before, or fails.
 
     make matrix                                              all, then docs/reference/architectures.md
     python benchmarks/architectures/run.py --names llama --columns rtn,gptq --to build/architectures
@@ -11,6 +11,9 @@ function must predict what their input predicts. ptx's own checks (files and pre
 compressor, every export against transformers' own logits) are part of the command. *Refused before* is exit
 code 2 with a reason, before any weight is loaded; what the reason says to add is then added and run, and what
 it says to use instead must be ok on that architecture. Everything else *fails*.
+
+What the machine was at fault for (a time limit, full memory or disk, an interruption, modules that are being
+edited) is no result: such a cell is named, not kept, and run again by the same command.
 
 Finished cells are kept in ``cells.jsonl`` with the commit, so the same command goes on where it was.
 ``--again`` runs them again; finished steps come from the store all the same, so take a fresh ``--to`` after
@@ -86,7 +89,15 @@ COLUMNS: dict[str, list[str]] = {
         LIMIT,
     ],
     "onnx": ["eval", "eval=[perplexity]", "data=tiny", "runtime=onnx", "runtime.precision=fp32", THREAD],
-    "openvino": ["eval", "eval=[perplexity]", "data=tiny", "runtime=openvino", THREAD],
+    "openvino": [
+        "eval",
+        "eval=[perplexity]",
+        "data=tiny",
+        "runtime=openvino",
+        "runtime.precision=fp32",
+        THREAD,
+        LIMIT,
+    ],
 }
 INTRODUCTION = """\
 # Architectures
@@ -103,6 +114,11 @@ everything else.
 #: what a refusal says to add, and what it says to use instead
 ADD = re.compile(r"\b(?:add|type|with) ((?:compress|method|runtime|data)[.\w]*=(?:\[[^\]]*\]|[^\s;,]+))")
 INSTEAD = re.compile(r"\bcompress=\[(\w+)\]|\bruntime=(\w+)")
+#: what says that the machine, not ptx, was at fault
+HINDERED = re.compile(
+    r"timed out|Timeout(?:Expired|Error)|No space left|Cannot allocate memory|MemoryError"
+    r"|No module named 'ptx|ptx: interrupted|signal (?:9|15)\b"
+)
 KEEPS_FUNCTION = ("smoothquant", "spinquant")
 GROUPS = {
     "Pruning": ("magnitude", "sparsegpt", "wanda", "depth", "width"),
@@ -112,10 +128,17 @@ GROUPS = {
 }
 
 
+class HinderedError(Exception):
+    """The machine was at fault, so the cell says nothing about ptx."""
+
+
 def cell(name: str, column: str, folder: Path, added: Sequence[str] = ()) -> dict[str, Any]:
     """Run one cell; the model of that name is built in ``folder`` if it is not there.
 
     Where a refusal says what to add, that is ``added``, and the cell is run again.
+
+    Raises:
+        HinderedError: the machine was at fault (with its words).
     """
     from ptx.cli import main
     from tests.architectures import build
@@ -132,6 +155,8 @@ def cell(name: str, column: str, folder: Path, added: Sequence[str] = ()) -> dic
         except Exception as error:  # noqa: BLE001 (whatever it raises is what the cell shows)
             code, text = -1, f"failed: {type(error).__name__}: {error}"
             said.write(text)
+    if code != 0 and (found := HINDERED.search(said.getvalue())):
+        raise HinderedError(found[0])
     result = {"name": name, "column": column, "seconds": round(time.perf_counter() - began, 1)}
     result["commit"] = commit()
     if code == 2:
@@ -222,7 +247,13 @@ def run_one(name: str, columns: list[str], folder: Path) -> None:
     os.environ.update({"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline"})
     sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
     for column in columns:
-        row = cell(name, column, folder)
+        try:
+            row = cell(name, column, folder)
+        except HinderedError as error:
+            print(f"{name:16} {column:12} not kept: {error}", flush=True)
+            if "interrupted" in str(error):
+                return
+            continue
         with (folder / "cells.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
         print(
