@@ -97,7 +97,7 @@ def main() -> int:
         parser.error(f"{asked.out} is not empty")
     prepare(asked.out / "data", asked.train, asked.test, asked.scale)
     stages = []
-    for name, words in journey(asked.model.resolve(), asked.out):
+    for name, words in journey(asked.model.resolve(), asked.out, asked.scale):
         stages.append(run(name, words, asked.out))
         if stages[-1].code:
             print(f"{name} ended with {stages[-1].code}: {stages[-1].lines[-1].text}", file=sys.stderr)
@@ -116,7 +116,7 @@ def prepare(folder: Path, train: Path, test: Path, scale: float) -> None:
     (folder / "tasks").mkdir(parents=True)
     chance = random.Random(0)
     asked, held = ([json.loads(line) for line in file.open(encoding="utf-8")] for file in (train, test))
-    count = {name: max(8, round(scale * number)) for name, number in counts().items()}
+    count = counts(scale)
     write(
         folder / "completions.jsonl",
         [{"prompt": row["question"], "completion": row["answer"]} for row in asked[: count["rows"]]],
@@ -130,9 +130,10 @@ def prepare(folder: Path, train: Path, test: Path, scale: float) -> None:
     write(folder / "heldout.jsonl", [{"text": row["question"] + "\n" + row["answer"]} for row in texts])
 
 
-def counts() -> dict[str, int]:
-    """How much of everything a whole journey has."""
-    return {"rows": ROWS, "pairs": PAIRS, "items": ITEMS, "held": HELD}
+def counts(scale: float) -> dict[str, int]:
+    """How much of everything this share of a whole journey has."""
+    whole = {"rows": ROWS, "pairs": PAIRS, "items": ITEMS, "held": HELD, "calibration": CALIBRATION}
+    return {name: max(8, round(scale * number)) for name, number in whole.items()}
 
 
 def write(file: Path, rows: list[dict[str, Any]]) -> None:
@@ -162,10 +163,11 @@ def item(row: dict[str, str], chance: random.Random) -> dict[str, Any]:
     return {"question": row["question"], "choices": [f"#### {one}" for one in choices], "label": label}
 
 
-def journey(model: Path, out: Path) -> Iterator[tuple[str, list[str]]]:
+def journey(model: Path, out: Path, scale: float) -> Iterator[tuple[str, list[str]]]:
     """The commands; what a later one needs is found when its turn comes."""
     adapted = ["lora=lora", "method.batch_size=8", "method.max_length=256"]
-    gptq = ["compress=[gptq]", f"compress.gptq.samples={CALIBRATION}", "compress.gptq.max_length=256"]
+    samples = f"compress.gptq.samples={counts(scale)['calibration']}"
+    gptq = ["compress=[gptq]", samples, "compress.gptq.max_length=256"]
     yield "check", ["check", f"model={model}", "data=./data", "method=sft"]
     yield "sft", ["train", "method=sft", f"model={model}", *DATA, *adapted, "name=sft"]
     tuned = model_of(out, "sft")

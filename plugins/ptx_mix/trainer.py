@@ -20,7 +20,8 @@ from trl import DPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
 from ptx import ModelRef, Run
-from ptx.lm.training.reference import pair_columns, stored
+from ptx.lm.training.answers import pair_columns
+from ptx.lm.training.reference import stored
 from ptx.lm.training.rows import as_dataset
 from ptx_mix import Mix, loss
 from ptx_mix.streams import Stream

@@ -30,9 +30,9 @@ class Speed:
     )
     pass_tokens: int | None = setting(
         None,
-        "sft: the rows of a step go through the model sorted by length, in passes of about this many tokens,"
-        " so that little is padding; 0: in the passes of method.micro_batch (default: 512 on a CPU, 16384 on"
-        " a GPU)",
+        "the rows of a batch go through the model sorted by length, in passes of about this many tokens, so"
+        " that little is padding; 0: in the passes of method.micro_batch (default: 512 on a CPU, 16384 on a"
+        " GPU)",
     )
     batch_tokens: int | None = setting(
         None,
@@ -41,6 +41,11 @@ class Speed:
     )
     short_head: bool = setting(
         True, "the output layer is computed where there is a label to predict, on a CPU too"
+    )
+    share_prefix: bool = setting(
+        True,
+        "rows of a batch that begin alike, as both answers to a question do, are read once up to where they"
+        " part",
     )
 
     def __post_init__(self) -> None:
@@ -79,3 +84,4 @@ class Exact(Speed):
     pass_tokens: int | None = setting(0, "tokens of a pass; 0: the passes of method.micro_batch")
     batch_tokens: int | None = setting(0, "tokens of a batch of the reference; 0: one answer at a time")
     short_head: bool = setting(False, "the output layer is computed where there is a label, on a CPU too")
+    share_prefix: bool = setting(False, "rows that begin alike are read once up to where they part")

@@ -19,6 +19,7 @@ from ptx.lm.merge import merged
 from ptx.lm.training.distributed import gather_state, is_sharded, ranks
 from ptx.lm.training.merging import merge_trained
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
+from ptx.lm.training.reinforced import Reinforced
 from ptx.lm.training.rows import as_dataset
 from ptx.lm.training.trl_args import trl_class
 from ptx.lm.training.trl_warnings import report_trl_warnings
@@ -149,8 +150,13 @@ def make_trainer(
     """
     policy = load_policy(run, method, model)
     stop_at_turn_end(run, policy, model.path)
+    chosen: Callable[..., Any] = trl_class(kind) if isinstance(kind, str) else kind
+    if isinstance(method, Reinforced):
+        from ptx.lm.training.sampling import with_rollouts
+
+        chosen = with_rollouts(run, method, model, chosen)
     with report_trl_warnings(run):
-        return (trl_class(kind) if isinstance(kind, str) else kind)(
+        return chosen(
             model=policy,
             args=args,
             train_dataset=as_dataset(rows),
@@ -182,6 +188,7 @@ def fit_trainer(
     """
     from transformers import PrinterCallback, ProgressCallback
 
+    from ptx.lm.training.branches import bundled
     from ptx.lm.training.callbacks import Watch
     from ptx.lm.training.checkpoints import Sealing, usable_checkpoint
     from ptx.lm.training.coverage import say_coverage
@@ -199,7 +206,8 @@ def fit_trainer(
         add_keep_zeros(run, trainer)
     checkpoint = usable_checkpoint(run)
     full = progress_kept(trainer, method, run.device)
-    with report_trl_warnings(run), short_head(wanted=method.speed.short_head), full:
+    quick = short_head(wanted=method.speed.short_head), bundled(trainer, method.speed, run.device)
+    with report_trl_warnings(run), quick[0], quick[1], full:
         run.host.first("ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint)
 
 

@@ -21,7 +21,7 @@ from ptx.execute.sweep import run_sweep
 from ptx.files import read_json, read_rows
 from ptx.hooks.host import get_host
 from ptx.lm.load import load_model, load_tokenizer, save_model
-from ptx.lm.training import other_reference, reference
+from ptx.lm.training import answers, other_reference, reference
 from ptx.plan.planner import make_plan
 from ptx.store.store import Store
 from ptx.testing import Silent
@@ -87,69 +87,8 @@ def test_no_reference_model_is_loaded_and_no_pass_made_a_second_time(dpo, store,
         raise AssertionError
 
     monkeypatch.setattr(other_reference, "load_reference", fail)
-    monkeypatch.setattr(reference, "log_probabilities", fail)
+    monkeypatch.setattr(answers, "log_probabilities", fail)
     assert losses_of(dpo("second")) == losses_of(first)
-
-
-BOUND = 5e-6  # nats a token in float32; 5e-7 was seen, and 5e-3 in bfloat16
-
-
-@pytest.mark.parametrize("tail", [None, 0.5])
-@pytest.mark.parametrize(("dtype", "bound"), [("float32", BOUND), ("bfloat16", 5e-2)])
-def test_in_batches_of_any_size_the_numbers_move_by_rounding_only(ragged, network, tail, dtype, bound):
-    network.to(getattr(torch, dtype))
-    alone = {a: reference.log_probabilities(network, [a], tail)[0] for a in ragged}
-    for tokens in (1, 60, 200, 10_000):
-        for batch in reference.batches(ragged, tokens):
-            for answer, value in zip(batch, reference.log_probabilities(network, batch, tail), strict=True):
-                assert abs(value - alone[answer]) <= bound * (len(answer.ids) - answer.start), tokens
-    network.float()
-
-
-def test_batches_are_a_function_of_the_answers_keep_to_the_budget_and_pad_little(ragged):
-    made = list(reference.batches(ragged, 120))
-    assert list(reference.batches([*reversed(ragged), *ragged], 120)) == made
-    assert sorted(answer for batch in made for answer in batch) == sorted(ragged)
-    assert all(len(batch) == 1 or len(batch) * len(batch[0].ids) <= 120 for batch in made)
-    assert len(made) < len(ragged) / 2
-    assert [len(batch) for batch in reference.batches(ragged, 0)] == [1] * len(ragged)
-    padding = sum(len(batch[0].ids) - len(answer.ids) for batch in made for answer in batch)
-    assert padding < 0.25 * sum(len(answer.ids) for answer in ragged)
-
-
-def test_a_batch_for_which_memory_is_full_is_read_in_halves(ragged, network, monkeypatch):
-    expected = reference.log_probabilities(network, ragged, None)
-    forward = network.forward
-
-    def small(*, input_ids, **options):
-        if len(input_ids) > 3:
-            raise torch.OutOfMemoryError
-        return forward(input_ids=input_ids, **options)
-
-    monkeypatch.setattr(network, "forward", small)
-    found = reference.log_probabilities(network, ragged, None)
-    assert found == pytest.approx(expected, abs=1e-3)
-
-
-@pytest.fixture
-def ragged():
-    """Answers of 5 to 43 tokens, with answers and shared parts of all lengths."""
-    made = []
-    for n in range(24):
-        length = 5 + (n * 11) % 39
-        start = 1 + n % (length - 2)
-        ids = tuple((7 * place + n * n) % 250 + 6 for place in range(length))
-        made.append(reference.Answer(ids, start, max((length - start) // (1 + n % 2), 1)))
-    return made
-
-
-@pytest.fixture
-def network(chat_model):
-    from trl.trainer.utils import add_fused_lm_head
-
-    model = load_model(chat_model)
-    add_fused_lm_head(model)
-    return model.requires_grad_(False)
 
 
 def test_the_losses_of_fast_are_those_of_exact_to_rounding(dpo, losses_of):
@@ -418,5 +357,5 @@ def test_kto_loads_no_reference_model_and_makes_no_pass_a_second_time(kto, losse
         raise AssertionError
 
     monkeypatch.setattr(other_reference, "load_reference", fail)
-    monkeypatch.setattr(reference, "log_probabilities", fail)
+    monkeypatch.setattr(answers, "log_probabilities", fail)
     assert losses_of(kto("second")) == losses_of(first)
