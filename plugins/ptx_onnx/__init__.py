@@ -10,9 +10,11 @@ compressed-tensors) keeps its integers and scales where the builder's format can
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from ptx import (
     Choice,
@@ -106,6 +108,11 @@ class Onnx(Runtime):
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         must_be_at_least("runtime.batch_size", self.batch_size, 1, 8)
         must_be_at_least("runtime.tries", self.tries, 1, 6)
+
+    @override
+    def for_rollouts(self) -> Onnx:
+        """One package in fp32, or in int8 where that is asked: 4 bits sample from another model."""
+        return replace(self, tries=1, precision="int8" if self.precision == "int8" else "fp32")
 
 
 @hookimpl

@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from typing_extensions import override
 
 from ptx import Choice, ModelRef, Outside, Problem, RunConfig, Runtime, hookimpl, must_be_one_of, setting
 
 ENGINES = ("server", "offline")
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
+ROLLOUT_SHARE = 0.3  # of a GPU's memory, beside a training
 #: arguments of vllm.LLM that have a field here, or that the engine must have
 OWNED = (
     "model",
@@ -84,6 +87,13 @@ class Vllm(Runtime):
     def inputs(self) -> list[Path]:
         """Return the adapter that answers, unless it is the run's own. The others change no result."""
         return [Path(self.adapters[self.adapter]).expanduser()] if self.adapter in self.adapters else []
+
+    @override
+    def for_rollouts(self) -> Vllm:
+        """The server with the log-probabilities of what was sampled, and memory left for the training."""
+        share = min(self.gpu_memory_utilization, ROLLOUT_SHARE)
+        args = {"logprobs_mode": "processed_logprobs", **self.args}
+        return replace(self, engine="server", gpu_memory_utilization=share, args=args)
 
     def served(self) -> Outside | None:
         """Return the environment of the server; None for the engine in this process."""

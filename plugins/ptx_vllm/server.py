@@ -28,10 +28,10 @@ from typing_extensions import override
 
 from ptx import ModelRef, Outside, StepError
 from ptx.lm.load import load_tokenizer
-from ptx.lm.serving.decoding import Generated
+from ptx.lm.serving.decoding import Generated, prompt_seeds
 from ptx.machine import peak_bytes
 from ptx_vllm import Vllm
-from ptx_vllm.model import Rows, TokenScores, VllmLanguageModel, adapters_of, arguments, chosen
+from ptx_vllm.model import OWN, Rows, TokenScores, VllmLanguageModel, adapters_of, arguments, chosen
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -41,6 +41,8 @@ IN_FLIGHT = 32  # requests at the same time; the server batches them
 PATIENCE = 1800.0  # seconds for loading the weights and compiling
 GRACE = 30.0  # seconds for ending
 POLL = 0.2
+#: lets a client give a server new weights; this one listens on a socket that only its user can reach
+WEIGHTS_CHANGE = {"VLLM_SERVER_DEV_MODE": "1", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"}
 SHOWN, LINES = 1500, 3  # characters of the log's end, or errors in the log, that are shown
 ERROR = re.compile(r"\w*(Error|Exception): .*")
 
@@ -101,6 +103,7 @@ class Server(VllmLanguageModel):
     def __init__(self, process: Process, tokenizer: PreTrainedTokenizerBase, longest: int, name: str) -> None:
         super().__init__(tokenizer, longest)
         self.process, self.name = process, name
+        self.renewed = 0
 
     def texts(self, rows: Rows, wanted: Sequence[dict[str, Any]]) -> list[str]:
         """Return the continuation of each of ``rows``; many requests run at once."""
@@ -127,6 +130,47 @@ class Server(VllmLanguageModel):
 
         with ThreadPoolExecutor(IN_FLIGHT) as pool:
             yield from pool.map(ask, rows)
+
+    def sampled(
+        self, rows: Rows, most: int, temperature: float, seed: int
+    ) -> list[tuple[list[int], list[float]]]:
+        """Return tokens drawn after each of ``rows``, and the log-probability of each at this temperature.
+
+        The server caches prefixes, so the prompt of a group is read once.
+        """
+
+        def ask(row: Sequence[int], one: int) -> tuple[list[int], list[float]]:
+            answer = self._ask(
+                row,
+                max_tokens=most,
+                temperature=temperature,
+                seed=one % 2**31,
+                logprobs=0,
+                return_token_ids=True,
+            )
+            return list(answer["token_ids"]), [float(one) for one in answer["logprobs"]["token_logprobs"]]
+
+        with ThreadPoolExecutor(IN_FLIGHT) as pool:
+            return list(pool.map(ask, rows, prompt_seeds(seed, range(len(rows)))))
+
+    def renew(self, folder: Path) -> None:
+        """Serve the weights that now lie in ``folder``: the model's own, or an adapter's.
+
+        An adapter gets a new name, since the server keeps what it has read under one. The weights of a
+        served model are read again from their folder by its workers (``VLLM_SERVER_DEV_MODE``).
+        """
+        if self.name == BASE:
+            self._post("/collective_rpc", {"method": "reload_weights"})
+        else:
+            self.renewed += 1
+            name = f"{OWN}-{self.renewed}"
+            self._post("/v1/unload_lora_adapter", {"lora_name": self.name})
+            self._post("/v1/load_lora_adapter", {"lora_name": name, "lora_path": str(folder)})
+            self.name = name
+        self._post("/reset_prefix_cache", {})
+
+    def _post(self, path: str, wanted: dict[str, Any]) -> None:
+        self._raise_error(self.process.client.post(path, json=wanted))
 
     def time_request(self, prompt_tokens: int, new_tokens: int, batch_size: int = 1) -> tuple[float, float]:
         """Return the seconds until every row has its first new token, and from there to the last.
@@ -197,7 +241,7 @@ def load(runtime: Vllm, served: Outside, model: ModelRef) -> Server:
             stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
-            env=Outside.variables(),
+            env=Outside.variables() | WEIGHTS_CHANGE,
             start_new_session=True,
         )
     client = httpx.Client(

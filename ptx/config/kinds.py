@@ -239,6 +239,10 @@ class Runtime(Part):
         """
         return None
 
+    def for_rollouts(self) -> Runtime:
+        """The same with what sampling for a training needs (``method.rollout``)."""
+        return self
+
 
 @dataclass
 class Decode(Part):

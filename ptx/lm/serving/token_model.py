@@ -102,6 +102,23 @@ class TokenModel(ABC):
                 answers[place] = reply_text(self.tokenizer, new, self.ends, stop)
         return answers
 
+    def sampled(
+        self, rows: Rows, most: int, temperature: float, seed: int
+    ) -> list[tuple[list[int], list[float]]]:
+        """Tokens drawn after each of ``rows``, and the log-probability of each at this temperature.
+
+        For ``method.rollout``. The last token of an answer that ended is its end token.
+        """
+        found: list[tuple[list[int], list[float]]] = [([], [])] * len(rows)
+        for places in batches(rows, self.batch_size):
+            noise = Noise(prompt_seeds(seed, places), temperature)
+            made = self.complete([rows[place] for place in places], most, (), noise)
+            read = [[*rows[place], *new[:-1]] for place, new in zip(places, made, strict=True)]
+            for place, row, new, scores in zip(places, read, made, self.prefill(padded(read)), strict=True):
+                log_probs = log_softmax(scores[len(row) - len(new) : len(row)] / temperature)
+                found[place] = new, log_probs[np.arange(len(new)), new].tolist()
+        return found
+
     def complete(self, rows: Rows, most: int, stop: Sequence[str], noise: Noise | None) -> list[list[int]]:
         """At most ``most`` new tokens for each of ``rows``, all of one length.
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from ptx.config import setting
+from ptx.config import Exact, Runtime, setting
 from ptx.errors import SettingError, did_you_mean
 from ptx.lm.training.method import TrlMethod, above
 
+if TYPE_CHECKING:
+    from ptx.hooks.host import Host
+
 WORST, ZERO, SKIP = UNSCORED = ("worst", "zero", "skip")
+HERE, TRL = "hf", "trl"
 
 
 @dataclass
@@ -42,6 +47,15 @@ class Reinforced(TrlMethod):
     )
     max_completion_length: int = setting(256, "maximum length of a sampled answer, in tokens")
     temperature: float = setting(1.0, "sampling temperature")
+    rollout: str | None = setting(
+        None,
+        "who samples: hf (the trained model, prompts of a group read once), trl (transformers' generate as"
+        " TRL calls it), or a runtime that gets the weights before every step (vllm, onnx), with importance"
+        " correction; default: hf, with speed=exact trl",
+    )
+    rollout_args: dict[str, Any] = setting(
+        {}, "settings of the runtime that samples: method.rollout_args={gpu_memory_utilization: 0.4}"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,6 +63,15 @@ class Reinforced(TrlMethod):
         above(0, self, "max_completion_length", "256")
         self._check_rewards()
         self._check_unscored()
+        if self.rollout is None:
+            self.rollout = TRL if isinstance(self.speed, Exact) else HERE
+        if self.rollout_args and self.rollout in (HERE, TRL):
+            raise SettingError(
+                f"method.rollout_args are for a runtime that samples, got method.rollout={self.rollout};"
+                " leave them out, or try method.rollout=vllm",
+                "method.rollout_args",
+                "method.rollout",
+            )
 
     def _check_rewards(self) -> None:
         if not self.rewards:
@@ -89,6 +112,28 @@ class Reinforced(TrlMethod):
     def unscored_by(self, name: str) -> str:
         """What an answer gets that this scorer cannot score: worst, zero or skip."""
         return str(self.unscored.get(name, WORST) if isinstance(self.unscored, dict) else self.unscored)
+
+    def rollout_runtime(self, host: Host) -> Runtime:
+        """The runtime that samples, with its settings.
+
+        Raises:
+            SettingError: there is none of that name, or it has no such setting.
+        """
+        choice = host.choices.get(("runtime", str(self.rollout)))
+        if choice is None:
+            known = [HERE, TRL, *host.names("runtime")]
+            hint = did_you_mean(str(self.rollout), known)
+            raise SettingError(f"there is no method.rollout {self.rollout!r}; {hint}", "method.rollout")
+        fields = [field.name for field in dataclasses.fields(choice.config_type)]
+        for name in self.rollout_args:
+            if name not in fields:
+                raise SettingError(
+                    f"runtime={self.rollout} has no setting {name!r} (method.rollout_args);"
+                    f" {did_you_mean(str(name), fields)}",
+                    "method.rollout_args",
+                )
+        made: Runtime = choice.config_type(**self.rollout_args)
+        return made.for_rollouts()
 
     @override
     def scorers(self) -> list[str]:

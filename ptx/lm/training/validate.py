@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from typing import Any
 from ptx.config import Lora, RunConfig
 from ptx.data import DataSet
 from ptx.data.records import more
-from ptx.errors import Problem
+from ptx.errors import Problem, SettingError
+from ptx.hooks.host import get_host
 from ptx.lm.training.coverage import adaptable_modules, state_space_problems
 from ptx.lm.training.distributed import rank_problems
 from ptx.lm.training.method import TrlMethod
+from ptx.lm.training.reinforced import HERE, TRL, Reinforced
 from ptx.lm.training.rows import needs_template
 from ptx.lm.training.trl_args import problems as args_problems
 from ptx.machine import resolve_device
@@ -39,6 +42,8 @@ def problems(
     """
     method = config.method
     found = args_problems(method, name, config_name, owned) + rank_problems(config)
+    if isinstance(method, Reinforced):
+        found += rollout_problems(method, config, model)
     if isinstance(method.lora, Lora):
         found += _lora_problems(method.lora, config, model)
     if inspection.problems(model):
@@ -81,6 +86,29 @@ def problems(
     if data is not None and shape is not None:
         found += row_problems(data, shape, model, answers_only=getattr(method, "assistant_only", True))
     return found
+
+
+def rollout_problems(method: Reinforced, config: RunConfig, model: Path) -> list[Problem]:
+    """The problems of the runtime that samples; its own plugin knows them."""
+    if method.rollout in (HERE, TRL):
+        return []
+    host = get_host()
+    try:
+        runtime = method.rollout_runtime(host)
+    except SettingError as error:
+        return [error.problem]
+    if config.launch is not None and config.launch.ranks > 1:
+        what = f"method.rollout={method.rollout} samples for one process, and launch= starts several"
+        return [Problem(what, "method.rollout=hf", fields=("method.rollout",))]
+    asked = replace(config, runtime=runtime, method=None)
+    answers = host.each("ptx_validate", config=asked, model=model, data=None, models={})
+    owner = host.owner_of(runtime).name
+    return [
+        Problem(f"method.rollout={method.rollout}: {one.what}", one.fix)
+        for plugin, found in answers
+        if plugin == owner and not isinstance(found, Exception)
+        for one in found
+    ]
 
 
 def row_problems(data: DataSet, shape: str, model: Path, *, answers_only: bool = True) -> list[Problem]:

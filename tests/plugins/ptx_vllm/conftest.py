@@ -84,7 +84,7 @@ def vllm(monkeypatch):
 #: what ``vllm serve`` would be, for those parts of its API that are used here: greedy answers of the hf
 #: runtime
 COMMAND = """
-import argparse, json, pathlib, sys
+import argparse, json, os, pathlib, sys
 import torch, uvicorn
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, StreamingResponse
@@ -111,6 +111,51 @@ def main():
     def models():
         return {"data": [{"id": given.served_model_name, "max_model_len": 128}]}
 
+    def sampled(body):  # "logprobs": 0 asks for the sampled tokens' alone, as processed_logprobs
+        generator, ids, logs = torch.Generator().manual_seed(body["seed"]), list(body["prompt"]), []
+        while len(logs) < body["max_tokens"] and ids[-1] != lm.tokenizer.eos_token_id or not logs:
+            (scores,) = lm.logits([ids])
+            row = torch.log_softmax(torch.from_numpy(scores[-1]) / body["temperature"], -1)
+            ids.append(int(torch.multinomial(row.exp(), 1, generator=generator)))
+            logs.append(float(row[ids[-1]]))
+        return {"token_ids": ids[len(body["prompt"]):], "logprobs": {"token_logprobs": logs}}
+
+    def note(path, body):
+        with open(pathlib.Path(given.uds).with_name("renewals.jsonl"), "a") as file:
+            file.write(json.dumps([path, body]) + chr(10))
+
+    if os.environ.get("VLLM_SERVER_DEV_MODE") == "1":
+
+        @app.post("/collective_rpc")
+        async def collective_rpc(request: Request):
+            note("/collective_rpc", await request.json())
+            other = ptx_load(HF(), ModelRef.of(pathlib.Path(given.model)), "cpu")
+            lm.model.load_state_dict(other.model.state_dict())
+            return {"results": [None]}
+
+        @app.post("/reset_prefix_cache")
+        async def reset_prefix_cache():
+            note("/reset_prefix_cache", {})
+            return {"success": True}
+
+    if os.environ.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING") == "True":
+
+        @app.post("/v1/load_lora_adapter")
+        async def load_lora_adapter(request: Request):
+            body = await request.json()
+            note("/v1/load_lora_adapter", body)
+            if not (pathlib.Path(body["lora_path"]) / "adapter_config.json").is_file():
+                return JSONResponse({"error": {"message": "no adapter there"}}, 404)
+            names.append(body["lora_name"])
+            return {}
+
+        @app.post("/v1/unload_lora_adapter")
+        async def unload_lora_adapter(request: Request):
+            body = await request.json()
+            note("/v1/unload_lora_adapter", body)
+            names.remove(body["lora_name"])
+            return {}
+
     @app.post("/v1/completions")
     async def completions(request: Request):
         body = await request.json()
@@ -123,6 +168,8 @@ def main():
             lines = ["data: " + json.dumps({"choices": [{"text": "x"}]}) + chr(10) * 2] * body["max_tokens"]
             lines.append("data: [DONE]" + chr(10) * 2)
             return StreamingResponse(iter(lines), media_type="text/event-stream")
+        if body.get("return_token_ids"):
+            return {"choices": [sampled(body)]}
         (scores,) = lm.logits([ids])
         logs = torch.log_softmax(torch.from_numpy(scores), -1)
         ranks = (-logs).argsort(-1).argsort(-1) + 1

@@ -5,15 +5,17 @@ A stand-in answers over HTTP; where vLLM is installed (PTX_TEST_VLLM=its Python)
 
 import json
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 from ptx import ModelRef, StepError
-from ptx.lm.load import load_model, load_tokenizer, save_adapter
+from ptx.lm.load import load_model, load_tokenizer, save_adapter, save_model
 from ptx_hf import HF
 from ptx_hf import ptx_load as open_hf
 from ptx_vllm import Vllm, ptx_load
@@ -132,3 +134,52 @@ def test_vllm_itself_says_what_transformers_says(tiny_model, monkeypatch):
         np.testing.assert_allclose(found, torch.log_softmax(torch.from_numpy(expected), -1), atol=1e-3)
         first, rest = lm.time_request(16, 8)
         assert 0 < first < rest + first
+
+
+def renewals(lm):
+    return [json.loads(line) for line in (lm.process.folder / "renewals.jsonl").read_text().splitlines()]
+
+
+def test_a_server_samples_with_log_probabilities_and_takes_new_weights(stand_in, chat_model, tmp_path):
+    folder = tmp_path / "policy"
+    shutil.copytree(chat_model, folder)
+    rows = [[1, 50, 60], [1, 50, 60], [1, 70]]
+    with opened(Vllm(dtype="float32").for_rollouts(), ModelRef.of(folder)) as lm:
+        asked = json.loads((lm.process.folder / "asked.json").read_text())
+        assert {"--logprobs-mode=processed_logprobs", "--gpu-memory-utilization=0.3"} <= set(asked)
+        first = lm.sampled(rows, 5, 0.7, seed=3)
+        assert lm.sampled(rows, 5, 0.7, seed=3) == first
+        assert first[0] != first[1], "equal prompts of a group get answers of their own"
+        model = load_model(ModelRef.of(folder), "float32", "cpu")
+        for row, (ids, log_probs) in zip(rows, first, strict=True):
+            scores = model(torch.tensor([[*row, *ids]])).logits[0, len(row) - 1 : -1] / 0.7
+            expected = torch.log_softmax(scores, -1).gather(1, torch.tensor(ids)[:, None])[:, 0]
+            assert log_probs == pytest.approx(expected.tolist(), abs=1e-4)
+        with torch.no_grad():
+            model.get_input_embeddings().weight.mul_(-2.0)
+        save_model(model, load_tokenizer(folder), folder)
+        lm.renew(folder)
+        assert lm.sampled(rows, 5, 0.7, seed=3) != first
+        assert renewals(lm) == [
+            ["/collective_rpc", {"method": "reload_weights"}],
+            ["/reset_prefix_cache", {}],
+        ]
+
+
+def test_a_new_adapter_gets_a_new_name_and_the_one_before_goes(stand_in, chat_model, tmp_path):
+    adapter = tmp_path / "adapter"
+    made = get_peft_model(
+        load_model(ModelRef.of(chat_model), "float32", "cpu"), LoraConfig(r=2, task_type="CAUSAL_LM")
+    )
+    save_adapter(made, load_tokenizer(chat_model), adapter, ModelRef.of(chat_model))
+    with opened(Vllm(dtype="float32").for_rollouts(), ModelRef.of(adapter, "adapter")) as lm:
+        lm.renew(adapter)
+        lm.renew(adapter)
+        assert len(lm.sampled([[1, 50]], 2, 1.0, seed=0)[0][0]) == 2
+        assert bodies(lm)[-1]["model"] == "run-2"
+        assert [body for path, body in renewals(lm) if "unload" in path] == [
+            {"lora_name": "run"},
+            {"lora_name": "run-1"},
+        ]
+        with pytest.raises(StepError, match="no adapter there"):
+            lm.renew(tmp_path)
