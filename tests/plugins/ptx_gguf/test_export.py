@@ -11,14 +11,22 @@ from ptx import ModelRef, RunConfig, StepError
 from ptx.files import read_rows
 from ptx.lm.load import load_tokenizer, save_model
 from ptx.lm.serving.dense import open_plain
+from ptx.lm.serving.fidelity import own_text
 from ptx.models.package import read_package
 from ptx_gguf import Gguf, ptx_export
 from ptx_gguf.files import type_of
 from ptx_gguf.tensors import interleaved
 
 
+def fewer_texts(network, tokenizer, seed, rows=8, **settings):
+    """A quarter of the texts: llama.cpp takes one request for each of their tokens."""
+    return own_text(network, tokenizer, seed, rows, **settings)
+
+
 @pytest.fixture
-def export(make_run):
+def export(make_run, monkeypatch):
+    monkeypatch.setattr("ptx.lm.serving.reference.own_text", fewer_texts)
+
     def exported(config, model, name="step"):
         run = make_run(RunConfig(runtime=config), [ptx_gguf], name)
         return run, ptx_export(run, config, ModelRef.of(model))
