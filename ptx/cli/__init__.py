@@ -35,6 +35,7 @@ VERBS = {
     "store": ("ptx.cli.store", "list, explain, verify and clean up the store of finished steps"),
     "check": ("ptx.cli.check", "describe a model or dataset and say what it can be used for"),
     "data": ("ptx.cli.data", "make a dataset of another one: other shapes, a split, pairs"),
+    "import": ("ptx.cli.foreign", "the command for a configuration of Axolotl or LLaMA-Factory"),
     "mend": ("ptx.cli.mend", "write a copy of a model folder in which its files agree"),
     "doctor": ("ptx.cli.doctor", "look at the installation and the machine, and say what is missing"),
     "completion": ("ptx.cli.completion", "print the script that completes words in bash, zsh or fish"),
