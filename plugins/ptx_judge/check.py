@@ -8,10 +8,10 @@ from statistics import fmean
 
 from ptx import Run, Scorer, StepError
 from ptx.files import file_digest
+from ptx.lm.evaluation.orders import verdicts
 from ptx_judge import ledger
 from ptx_judge.agreement import Agreement, with_majority
-from ptx_judge.evaluate import both_orders
-from ptx_judge.outcomes import Outcome, of_scores
+from ptx_judge.outcomes import Outcome
 from ptx_judge.verdicts import FIRST, SECOND, TIE, Pair, Stored
 
 AS_LABEL = {1.0: FIRST, 0.0: SECOND, 0.5: TIE}
@@ -25,18 +25,11 @@ def ask(run: Run, scorer: Scorer, pairs: Sequence[Pair], margin: float) -> list[
         [pair.answers[1] for pair in pairs],
     )
     lengths = [(len(a), len(b)) for a, b in zip(first, second, strict=True)]
-    comparing = scorer.comparing()
-    if comparing is not None:
-        verdicts = both_orders(run, comparing, prompts, first, second)
-        return [
-            Outcome(*both, length, a == b)
-            for both, length, a, b in zip(verdicts, lengths, first, second, strict=True)
-        ]
     nothing: list[str | None] = [None] * len(pairs)
-    ours, theirs = (run.score(scorer, prompts, answers, nothing) for answers in (first, second))
+    said = verdicts(run, scorer, prompts, first, second, nothing, margin)
     return [
-        of_scores(a, b, margin, length, same=False)
-        for a, b, length in zip(ours, theirs, lengths, strict=True)
+        Outcome(*both, length, a == b)
+        for both, length, a, b in zip(said, lengths, first, second, strict=True)
     ]
 
 

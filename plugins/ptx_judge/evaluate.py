@@ -12,10 +12,11 @@ import numpy as np
 
 from ptx import Evaluation, LanguageModel, Metric, ModelRef, Run, Score, Scorer, StepError
 from ptx.lm.evaluation.ask import seconds_of
+from ptx.lm.evaluation.orders import both_orders
 from ptx.stats.items import latency_column
 from ptx_judge import answers, ledger, outcomes, questions
 from ptx_judge.config import Judge
-from ptx_judge.outcomes import TIE, UNCHECKED, WIN_RATE, Outcome
+from ptx_judge.outcomes import UNCHECKED, WIN_RATE, Outcome
 from ptx_judge.questions import Question
 
 SCORE = "judge/score"
@@ -239,24 +240,3 @@ class Comparison:
 def or_null(score: float) -> float | None:
     """A score for a row: null if there is none; the row's status says why."""
     return None if math.isnan(score) else float(score)
-
-
-def both_orders(
-    run: Run, judge: Scorer, prompts: Sequence[str], ours: Sequence[str], theirs: Sequence[str]
-) -> list[tuple[float, float]]:
-    """Verdicts in both orders from the side of ``ours``; equal answers are a tie without asking."""
-    differ = [index for index, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b]
-    chosen = [prompts[index] for index in differ]
-    first, second = [ours[index] for index in differ], [theirs[index] for index in differ]
-    said = run.score(judge, chosen * 2, first + second, [*second, *first]) if differ else []
-    verdicts: list[tuple[float, float]] = [(TIE, TIE)] * len(prompts)
-    for place, index in enumerate(differ):
-        verdicts[index] = (said[place], turned(said[place + len(differ)]))
-    return verdicts
-
-
-def turned(verdict: float) -> float:
-    """A verdict on (theirs, ours), seen from our side."""
-    if isinstance(verdict, Score):
-        return Score(1 - verdict, verdict.status, verdict.said)
-    return 1 - verdict

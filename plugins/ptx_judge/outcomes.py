@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ptx import Better, Metric, stats
+from ptx.lm.evaluation.orders import TIE, by_scores
 from ptx_judge.solver import FAR, Array, controlled_interval, without_overlap
 
-TIE = 0.5
 SEED = 0  # of bootstraps
 #: the names of the win-rate, which begin all other names but those of the judge's scores (judge/score)
 WIN_RATE, UNCHECKED = "judge/win_rate", "judge/win_rate_unchecked"
@@ -56,8 +56,7 @@ class Outcome:
 
 def of_scores(ours: float, theirs: float, margin: float, lengths: tuple[int, int], *, same: bool) -> Outcome:
     """The outcome of two answers that were scored separately."""
-    gap = ours - theirs
-    verdict = math.nan if math.isnan(gap) else TIE if abs(gap) <= margin else float(gap > 0)
+    verdict = by_scores(ours, theirs, margin)
     return Outcome(verdict, verdict, lengths, same)
 
 

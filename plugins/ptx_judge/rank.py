@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ptx.files import read_rows, write_rows
-from ptx_judge.outcomes import TIE
+from ptx.lm.evaluation.orders import TIE
 from ptx_judge.solver import strengths
 
 ROUNDS = Path("judge") / "rounds.jsonl"

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ptx import Problem, RunConfig, Scorer, did_you_mean, get_host
+from ptx import Maker, Problem, RunConfig, Scorer, did_you_mean, get_host
 from ptx_judge import questions
 from ptx_judge.config import Asked, Endpoint, Judge, Local, Reward
 from ptx_judge.rubric import problem_with
 
 
 def problems(config: RunConfig) -> list[Problem]:
-    """Problems of the evaluator, and of the judges that it or a training method asks."""
+    """Problems of the evaluator, and of the judges that it, a training method or a maker asks."""
     found = []
-    chain = config.chain()
-    asked = [(name, _before(config)) for name in config.method.scorers()] if config.method is not None else []
+    asked = [*_asked_by_steps(config)]
     for evaluator in config.eval.values():
-        asked += [(name, chain) for name in evaluator.scorers()]
+        asked += [(name, config.chain()) for name in evaluator.scorers()]
         if isinstance(evaluator, Judge):
             found += of_questions(evaluator)
     for name, before in dict(reversed(asked)).items():
@@ -29,14 +28,13 @@ def problems(config: RunConfig) -> list[Problem]:
     return found
 
 
-def _before(config: RunConfig) -> dict[str, Any]:
-    """The steps before the method that is asked about."""
-    before: dict[str, Any] = {}
-    for name, step in config.chain().items():
-        if step is config.method:
-            break
-        before[name] = step
-    return before
+def _asked_by_steps(config: RunConfig) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The scorers that the makers and the method in question ask, each with the steps before."""
+    chain = config.chain()
+    for place, step in enumerate(chain.values()):
+        if step is config.method or isinstance(step, Maker):
+            before = dict(list(chain.items())[:place])
+            yield from ((name, before) for name in step.scorers())
 
 
 def of_questions(judge: Judge) -> list[Problem]:

@@ -8,39 +8,16 @@ curriculum for GRPO). ``spin`` pairs the data's answers with the model's own (Ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
-from ptx import Choice, Maker, SettingError, hookimpl, must_be_at_least, must_be_one_of, setting
+from ptx import Choice, SettingError, hookimpl, must_be_at_least, must_be_one_of, setting
+from ptx.lm.making.maker import Answering
 
 LIBRARIES = ("torch", "transformers")
 KEPT = ("messages", "pairs", "thumbs", "prompts")
-
-
-@dataclass
-class Answering(Maker):
-    """What makers have in common that let a model answer prompts."""
-
-    model: str = setting(
-        "", "who answers: empty for the model of this step, start, an earlier step, a folder or an id"
-    )
-    temperature: float = setting(1.0, "temperature of sampling; 0: greedy")
-    max_new_tokens: int = setting(256, "an answer that does not end within so many tokens is left out")
-    limit: int | None = setting(None, "use only the first N prompts")
-    chunk: int = setting(64, "prompts per call of the runtime; a step that is killed loses at most one call")
-
-    def __post_init__(self) -> None:
-        must_be_at_least("make.temperature", self.temperature, 0, "1.0")
-        must_be_at_least("make.max_new_tokens", self.max_new_tokens, 1, 256)
-        must_be_at_least("make.limit", self.limit, 1, 100)
-        must_be_at_least("make.chunk", self.chunk, 1, 64)
-
-    @override
-    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
-        return {"model": self.model} if self.model else {}
 
 
 @dataclass

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from ptx.lm.making.answering import beside, reply
 from ptx.lm.training.rows import prompt_turns
 from ptx_make import Sample
-from ptx_make.answering import beside, reply
 
 Row = dict[str, Any]
 
@@ -92,7 +92,7 @@ def _suited(maker: Sample, row: Row, group: list[Scored]) -> list[Row]:
     share = sum(good(maker, one) for one in group) / len(group)
     low, high = maker.solved
     return (
-        [{"prompt": row["prompt"], "answer": None, "solved": share, **beside(row)}]
+        [{"prompt": row["prompt"], **beside(row), "solved": share}]
         if low < share < high
         else []
     )

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from ptx import DataRef, DataSet, LanguageModel, ModelRef, Run
+from ptx.lm.making.answering import answer
+from ptx.lm.making.chunks import in_chunks
 from ptx.lm.serving.packages import opened
 from ptx.lm.training.rows import prompt_turns
 from ptx_make import Sample
-from ptx_make.answering import answer
-from ptx_make.chunks import in_chunks
 from ptx_make.kept import Scored, kept
 
 Row = dict[str, Any]

@@ -2,56 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
-from ptx import DataRef, DataSet, LanguageModel, ModelRef, Run
-from ptx.lm.serving.packages import opened
+from ptx import DataRef, DataSet, ModelRef, Run
+from ptx.lm.making.answering import answered, beside, drawn, reply, text_of, usable
 from ptx_make import Spin
-from ptx_make.answering import answer, beside, reply
-from ptx_make.chunks import in_chunks
-
-Row = dict[str, Any]
 
 
 def spin(run: Run, maker: Spin, model: ModelRef, data: DataSet) -> DataRef:
     """Write a pair for every row whose answer differs from the model's own, which must have ended."""
-    rows = [row for row in map(_split, _rows(data)) if row][: maker.limit]
-    with opened(run, run.models.get("model", model)) as lm:
-        found = in_chunks(run, "prompts", rows, maker.chunk, lambda part, seed: _own(lm, maker, part, seed))
+    found = data.rows(data.require(maker.needs, "make=spin"))
+    rows = [row for row in map(answered, found) if row][: maker.limit]
+    own = [one for (one,) in drawn(run, maker, model, rows, 1)]
+    equal = [one.strip() == text_of(row["chosen"]).strip() for row, one in zip(rows, own, strict=True)]
     made = [
-        {"prompt": row["prompt"], "chosen": row["chosen"], "rejected": reply(row, own["text"]), **beside(row)}
-        for row, own in zip(rows, found, strict=True)
-        if own["finished"] and own["text"].strip() not in ("", _text(row["chosen"]))
+        {"prompt": row["prompt"], "chosen": row["chosen"], "rejected": reply(row, str(one)), **beside(row)}
+        for row, one, same in zip(rows, own, equal, strict=True)
+        if usable(one) and not same
     ]
     counts = {
         "rows_in": len(rows),
-        "unfinished": sum(not own["finished"] for own in found),
-        "equal": sum(
-            own["text"].strip() == _text(row["chosen"]) for row, own in zip(rows, found, strict=True)
-        ),
-        "tokens": sum(own["tokens"] for own in found),
+        "unfinished": sum(not one.finished for one in own),
+        "equal": sum(equal),
+        "tokens": sum(one.tokens for one in own),
     }
     run.log({name: float(value) for name, value in counts.items()}, len(rows), len(rows))
     return DataRef.write(run.folder / "data", {"pairs": made})
-
-
-def _own(lm: LanguageModel, maker: Spin, rows: Sequence[Row], seed: int) -> list[Row]:
-    groups = answer(lm, maker, rows, 1, seed)
-    return [{"text": str(one), "tokens": one.tokens, "finished": one.finished} for (one,) in groups]
-
-
-def _rows(data: DataSet) -> list[Row]:
-    return data.rows(data.require(Spin.needs, "make=spin"))
-
-
-def _split(row: Row) -> Row:
-    """The row as prompt and chosen answer; empty where a conversation holds nothing but an answer."""
-    if "completion" in row:
-        return {"prompt": row["prompt"], "chosen": row["completion"], **beside(row)}
-    turns = row["messages"]
-    return {"prompt": turns[:-1], "chosen": turns[-1:], **beside(row)} if len(turns) > 1 else {}
-
-
-def _text(chosen: Any) -> str:
-    return str(chosen if isinstance(chosen, str) else chosen[-1]["content"]).strip()

@@ -13,12 +13,14 @@ COLUMNS = {
     "acceptance": "acceptance",
     "mean_score": "mean score",
     "best_score": "best score",
+    "consistency": "consistency",
+    "kappa": "kappa",
     "agreement": "agreement",
     "tokens": "tokens",
     "unfinished": "unfinished",
     "unscored": "unscored",
 }
-SHARES = ("acceptance", "agreement")
+SHARES = ("acceptance", "consistency", "agreement")
 
 
 class Made(NamedTuple):

@@ -13,8 +13,8 @@ import pytest
 import ptx_hf
 from ptx import ModelRef, StepError
 from ptx.files import read_rows
+from ptx.lm.evaluation.orders import both_orders
 from ptx_judge import Endpoint, endpoint
-from ptx_judge.evaluate import both_orders
 from ptx_judge.local import text_for
 from ptx_judge.rubric import Request
 from ptx_tiny import MODEL_FOLDER
@@ -192,7 +192,7 @@ SCRIPT = """
     from ptx.hooks.host import get_host
     from ptx.testing import Silent
     from ptx_judge import Endpoint
-    from ptx_judge.evaluate import both_orders
+    from ptx.lm.evaluation.orders import both_orders
 
     folder = Path(sys.argv[2])
     run = Run(RunConfig(), get_host(), Silent(), folder, folder / "events.jsonl", folder, 0, "cpu")

@@ -4,8 +4,8 @@ import re
 import pytest
 
 from ptx import StepError
+from ptx.lm.evaluation.orders import both_orders
 from ptx_judge import Endpoint
-from ptx_judge.evaluate import both_orders
 from ptx_judge.outcomes import Outcome
 from ptx_judge.rubric import Rubric, mark_of, problem_with, requests, verdict
 

@@ -8,10 +8,7 @@ from ptx.files import read_rows
 from ptx.lm.serving.decoding import Generated
 from ptx_make import Sample
 from ptx_make.sample import sample
-
-
-def numbers_of(run):
-    return [event["metrics"] for event in read_rows(run.events) if event["event"] == "log"][-1]
+from tests.making import numbers_of
 
 
 def test_the_report_counts_answers_scores_and_what_was_left_out(scripted, prompts, plain_run, model):

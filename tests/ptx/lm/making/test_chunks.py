@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptx_make.chunks import chunk_seed, in_chunks
+from ptx.lm.making.chunks import chunk_seed, in_chunks
 
 
 def rows_of(part, seed):

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ptx import Run
 from ptx.files import append_event, digest_of, read_rows
+from ptx.hooks.run import Run
 from ptx.lm.progress import Pace
 
 T = TypeVar("T")
