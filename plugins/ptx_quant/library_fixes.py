@@ -1,7 +1,9 @@
 """Faults of llm-compressor, and how they are corrected while it runs.
 
-- GPTQ moves pruned weights away from zero: its block solve is replaced by one that respects the mask
-  (:func:`mask_held`)
+- GPTQ moves pruned weights away from zero, and on a CPU it reads columns that lie apart: its block solve is
+  replaced by one that respects the mask and has columns in one piece (:func:`own_solve`)
+- GPTQ sums up the same products of inputs for every layer that reads them: queries, keys and values share
+  theirs, and so do the two halves of a feed-forward block (:func:`inputs_shared`)
 - AWQ pins memory for an accelerator and fails where there is none: on a CPU nothing is pinned
 - SpinQuant subtracts the mean from every embedding. Only layer norms are invariant to that: before RMS norms
   the subtraction is left out
@@ -53,7 +55,8 @@ def library_fixed(config: Quantizer, network: PreTrainedModel) -> Iterator[None]
 
             stack.enter_context(replaced(CpuARDevice, "supports_bf16", lambda _: True))
         if rounding(config) == "gptq":
-            stack.enter_context(mask_held())
+            stack.enter_context(own_solve())
+            stack.enter_context(inputs_shared())
         yield
 
 
@@ -66,8 +69,11 @@ def norms(network: nn.Module) -> list[nn.Module]:
 
 
 @contextmanager
-def mask_held() -> Iterator[None]:
-    """While the context is open, llm-compressor's GPTQ keeps the exact zeros of pruned layers."""
+def own_solve() -> Iterator[None]:
+    """While the context is open, llm-compressor's GPTQ keeps the exact zeros of pruned layers.
+
+    Without such zeros a GPU keeps the library's solve, which may be a kernel.
+    """
     from llmcompressor.modifiers.gptq import gptq_quantize as library
 
     order, update = library.apply_activation_ordering, library.gptq_block_update
@@ -87,11 +93,11 @@ def mask_held() -> Iterator[None]:
         losses1: Tensor,
         **options: Any,
     ) -> None:
-        if masks[0] is None:
+        if masks[0] is None and W1.device.type != "cpu":
             update(W1, Hinv1, Q1, Err1, losses1, **options)
             return
         begin = options["i1"]
-        pruned = masks[0][..., begin : begin + W1.shape[-1]]
+        pruned = None if masks[0] is None else masks[0][..., begin : begin + W1.shape[-1]]
         rounded, errors = gptq_block(W1, Hinv1, _nearest(W1, options), pruned)
         Q1.copy_(rounded)
         Err1.copy_(errors)
@@ -101,6 +107,29 @@ def mask_held() -> Iterator[None]:
         replaced(library, "apply_activation_ordering", ordered),
         replaced(library, "gptq_block_update", updated),
     ):
+        yield
+
+
+@contextmanager
+def inputs_shared() -> Iterator[None]:
+    """While the context is open, layers that read the same tensor have their sum of products made once."""
+    from llmcompressor.modifiers.gptq import base
+
+    usual = base.accumulate_hessian
+    last: list[tuple[Tensor, Tensor, Tensor]] = []  # a tensor, the sum it makes, the number of its rows
+
+    def accumulated(inp: Tensor, module: nn.Module, hessian: Tensor, samples: Tensor) -> Any:
+        if not isinstance(module, nn.Linear):
+            return usual(inp, module, hessian, samples)
+        if not last or last[0][0] is not inp:
+            last.clear()
+            made = usual(inp, module, torch.zeros_like(hessian), torch.zeros_like(samples))
+            last.append((inp, *made))
+        hessian += last[0][1]
+        samples += last[0][2]
+        return hessian, samples
+
+    with replaced(base, "accumulate_hessian", accumulated):
         yield
 
 
@@ -122,10 +151,13 @@ def _nearest(block: Tensor, options: dict[str, Any]) -> Any:
     args.strategy = QuantizationStrategy.CHANNEL
     place = {"num_rows": block.shape[-2], "i1": options["i1"], "i2": options["i1"] + block.shape[-1]}
     named = (options[name] for name in ("scale", "zero_point", "global_scale", "g_idx", "quant_args"))
-    scale, zero = column_scale_window(*named, **place)
+    scale, zero = (
+        None if part is None else part.movedim(-1, 0).contiguous()  # (B, N, R)
+        for part in column_scale_window(*named, **place)
+    )
 
     def nearest(column: Tensor, i: int) -> Tensor:
-        turned = (None if part is None else part[:, :, i].transpose(0, 1) for part in (scale, zero))
-        return torch.as_tensor(fake_quantize(column.transpose(0, 1), *turned, args).transpose(0, 1))
+        here = (None if part is None else part[i] for part in (scale, zero))
+        return torch.as_tensor(fake_quantize(column, *here, args))
 
     return nearest

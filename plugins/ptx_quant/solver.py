@@ -20,8 +20,11 @@ def gptq_block(
     compensating the errors of earlier columns moves it. Setting it to zero again is one more error, which the
     later columns compensate. Masking after the solve would leave that error where it is.
 
+    A column lies in one piece here, for a step is three operations on the columns behind it. The operations
+    on each number are those of llm-compressor, in its order, so the result is its to the last bit.
+
     Args:
-        weight: (..., R, B), the block's columns when their turn comes; changed in place.
+        weight: (..., R, B), the block's columns.
         factor: (..., B, B), rows of the upper Cholesky factor of the inverse Hessian.
         nearest: rounds column number i of the block, (..., R), to its grid.
         pruned: (..., R, B), true where a weight has to stay zero.
@@ -30,16 +33,16 @@ def gptq_block(
         The rounded block, and the errors divided by the factor's diagonal (algorithm 1's E), both (..., R,
         B).
     """
-    rounded, errors = torch.zeros_like(weight), torch.zeros_like(weight)
-    for i in range(weight.shape[-1]):
-        column = weight[..., i]
+    columns = weight.movedim(-1, 0).clone(memory_format=torch.contiguous_format)  # (B, ..., R)
+    factors = factor.movedim((-2, -1), (0, 1)).unsqueeze(-1)  # (B, B, ..., 1)
+    rounded, errors, change = (torch.empty_like(columns) for _ in range(3))
+    for i, column in enumerate(columns):
         near = nearest(column, i)
-        if pruned is not None:
-            near = near.masked_fill(pruned[..., i], 0)
-        error = (column - near) / factor[..., i, i].unsqueeze(-1)
-        weight[..., i:] -= error.unsqueeze(-1) * factor[..., i, i:].unsqueeze(-2)
-        rounded[..., i], errors[..., i] = near, error
-    return rounded, errors
+        rounded[i] = near if pruned is None else near.masked_fill(pruned[..., i], 0)
+        torch.sub(column, rounded[i], out=errors[i]).div_(factors[i, i])
+        later = slice(i + 1, None)
+        columns[later] -= torch.mul(errors[i], factors[i, later], out=change[later])
+    return rounded.movedim(0, -1), errors.movedim(0, -1)
 
 
 def allocate(costs: Sequence[Sequence[int]], losses: Sequence[Sequence[float]], budget: int) -> list[int]:

@@ -5,7 +5,7 @@ from torch import nn
 from ptx.lm.compression.network import targeted_layers
 from ptx.lm.load import load_model
 from ptx_quant import AWQ, GPTQ, SpinQuant
-from ptx_quant.library_fixes import mask_of, norms
+from ptx_quant.library_fixes import inputs_shared, mask_of, norms, own_solve
 
 FAST = {"samples": 6, "max_length": 64}
 
@@ -67,3 +67,56 @@ def test_a_rotation_leaves_the_function_as_it_is(plain_call, plain_model, squeez
     assert not torch.allclose(log_probabilities(network), wanted, atol=2e-3)
     _, ref = squeeze(SpinQuant(then="none"))
     assert torch.allclose(log_probabilities(load_model(ref)), wanted, atol=2e-3)
+
+
+@pytest.mark.parametrize("strategy", ["channel", "group"])
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_own_solve_is_the_library_s_to_the_last_bit(strategy, symmetric, layers):
+    from compressed_tensors.quantization import QuantizationArgs
+    from llmcompressor.modifiers.gptq.gptq_quantize import quantize_weight
+
+    draw = torch.Generator().manual_seed(3)
+    weights = torch.randn(layers, 24, 48, generator=draw)
+    inputs = torch.randn(layers, 96, 48, generator=draw)
+    group = 16 if strategy == "group" else 48
+    tops = weights.unflatten(-1, (48 // group, group)).abs().amax(-1)
+    zeros = torch.zeros_like(tops) if symmetric else torch.randint(-2, 3, tops.shape, generator=draw)
+    args = QuantizationArgs(
+        num_bits=4,
+        strategy=strategy,
+        group_size=group if strategy == "group" else None,
+        symmetric=symmetric,
+        actorder="static",
+    )
+
+    def solved():
+        return quantize_weight(
+            weights.clone(), inputs.mT @ inputs, tops / 7, zeros.to(torch.int8), None, args, blocksize=16
+        )
+
+    expected = solved()
+    with own_solve():
+        found = solved()
+    for one, other in zip(expected, found, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_layers_that_read_the_same_tensor_have_one_sum_made_and_it_is_theirs(monkeypatch):
+    from llmcompressor.modifiers.gptq import base
+
+    usual, made = base.accumulate_hessian, []
+    monkeypatch.setattr(base, "accumulate_hessian", lambda *given: made.append(1) or usual(*given))
+    one, other = nn.Linear(8, 4), nn.Linear(8, 6)
+    sums = {layer: (torch.zeros(8, 8), torch.zeros(())) for layer in (one, other)}
+    batches = [torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(n)) for n in range(3)]
+    with inputs_shared():
+        for batch in batches:
+            sums = {layer: base.accumulate_hessian(batch, layer, *before) for layer, before in sums.items()}
+    assert len(made) == len(batches)
+    expected = torch.zeros(8, 8), torch.zeros(())
+    for batch in batches:
+        expected = usual(batch, one, *expected)
+    for found in sums.values():
+        assert torch.equal(found[0], expected[0])
+        assert found[1] == 6
