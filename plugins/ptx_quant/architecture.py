@@ -84,11 +84,12 @@ def _layer_problems(step: Quantizer, network: PreTrainedModel, model: Path) -> A
 def _expert_problems(step: Quantizer, asked: int, network: PreTrainedModel) -> Any:
     """Yield (what, fix): transformers reads experts that are all packed integers of one symmetric format."""
     from ptx.lm.compression.linear import expert_by_expert
+    from ptx.lm.compression.targets import instead_for_experts
     from ptx.lm.matrices import EXPERTS, changeable
 
     experts = [one for one in changeable(network).values() if one.role == EXPERTS]
     if isinstance(step, Transformed | AutoRound | Mixed):
-        yield "it does not know the experts of a mixture", INSTEAD
+        yield "it does not know the experts of a mixture", instead_for_experts(str(network.config.model_type))
         return
     if asked < len(experts):
         skipped = f"{len(experts) - asked} of {len(experts)} stacks of experts are skipped, whole or in part"

@@ -1,10 +1,11 @@
 """Every weight matrix as a linear layer: what llm-compressor can prune and quantise, and the way back.
 
 transformers holds the experts of a mixture as 3-dimensional parameters. llm-compressor replaces them by a
-linear layer per projection and expert. GPT-2's ``Conv1D`` is a linear layer with a transposed weight. A
-pruned model is put back into its own form before it is saved. A quantised one is saved as it is, under the
-names that the architecture's checkpoints have: transformers unpacks every expert while it loads, provided
-that all of them have one format.
+linear layer per projection and expert; its own way back mixes up the alternating columns of GPT-OSS, so the
+inventory of matrices says where each projection belongs. GPT-2's ``Conv1D`` is a linear layer with a
+transposed weight. A pruned model is put back into its own form before it is saved. A quantised one is saved
+as it is, under the names that the architecture's checkpoints have: transformers unpacks every expert while it
+loads, provided that all of them have one format.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
-from ptx.lm.matrices import EXPERTS, changeable
+from ptx.lm.matrices import EXPERTS, Matrix, changeable
 
 if TYPE_CHECKING:
     from torch import nn
@@ -44,11 +45,15 @@ def unpack_experts(network: PreTrainedModel) -> None:
     Raises:
         StepError: llm-compressor does not know experts of this kind.
     """
-    if any(one.role == EXPERTS for one in changeable(network).values()):
+    stacks = {one.name.rpartition(".")[0]: one.module for one in expert_stacks(network)}
+    if stacks:
         from llmcompressor.modeling.moe.linearize import linearize_moe
 
         linearize_moe(network)
-    if left := [one for one in changeable(network).values() if one.role == EXPERTS]:
+    for name, module in stacks.items():
+        if (made := network.get_submodule(name)) is not module:
+            made.stacked_form = (module.to("meta"),)  # in a tuple: it is no part of the network
+    if left := expert_stacks(network):
         raise StepError(
             f"llm-compressor has no linear layers for experts of the kind {type(left[0].module).__name__}"
             f" ({left[0].name}); prune the model instead: compress=[magnitude]"
@@ -57,12 +62,34 @@ def unpack_experts(network: PreTrainedModel) -> None:
 
 def back_to_own_form(network: PreTrainedModel) -> None:
     """Undo :func:`as_linear_layers`, with the weights as they are now."""
-    from llmcompressor.modeling.moe.linearize import repack_moe
-
-    repack_moe(network)
+    pack_experts(network)
     for name, module in list(network.named_modules()):
         if own := getattr(module, "own_form", None):
             network.set_submodule(name, _turned(module, own))
+
+
+def expert_stacks(network: PreTrainedModel) -> list[Matrix]:
+    """The stacks of experts of ``network``."""
+    return [one for one in changeable(network).values() if one.role == EXPERTS]
+
+
+def pack_experts(network: PreTrainedModel) -> None:
+    """Undo :func:`unpack_experts`: each projection goes to its place in the stack, weight and bias."""
+    import torch
+
+    apart: dict[str, Any] = {n: one for n, one in network.named_modules() if hasattr(one, "stacked_form")}
+    for name, layers in apart.items():
+        device = next(layers.parameters()).device
+        network.set_submodule(name, layers.stacked_form[0].to_empty(device=device))
+    with torch.no_grad():
+        for stack in expert_stacks(network):
+            home, _, attribute = stack.name.rpartition(".")
+            bias = getattr(stack.module, f"{attribute}_bias", None)
+            for piece in stack.pieces if home in apart else ():
+                layer = getattr(apart[home][piece.expert], piece.names[0].rpartition(".")[2])
+                piece.of(stack.view).copy_(layer.weight)
+                if bias is not None:
+                    bias[piece.expert, piece.rows].copy_(layer.bias)
 
 
 def _turned(module: Any, conv: Any) -> nn.Module:

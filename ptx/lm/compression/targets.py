@@ -15,6 +15,7 @@ from ptx.guard.patterns import found_in, of_user
 from ptx.lm.matrices import EXPERTS, PLAIN, Matrix, described, inventory, kept, model_type
 from ptx.models import inspection
 
+PRUNE = "prune it instead: compress=[magnitude]"
 #: 2-dimensional weights that belong to no linear layer
 EMBEDDINGS = re.compile(r"embed|(^|\.)(wte|wpe|shared)$")
 
@@ -39,14 +40,21 @@ def linear_problems(where: str, skip: Iterable[str], model: Path) -> list[Proble
         f" the kind {kinds}, first {other[0].name}"
     )
     experts = all(one.role == EXPERTS for one in other)
-    return [Problem(what, "use compress=[rtn] or compress=[gptq]" if experts else instead(model))]
+    return [Problem(what, instead_for_experts(model_type(model)) if experts else instead(model))]
+
+
+def instead_for_experts(kind: str) -> str:
+    """What compresses the experts of this type of model."""
+    from ptx.lm.compression.linear import expert_by_expert
+
+    return "use compress=[gptq] or compress=[rtn]" if expert_by_expert(kind) else PRUNE
 
 
 def instead(model: Path) -> str:
     """What compresses a model on which a special compressor cannot work."""
     if model_type(model) in PLAIN:
         return "quantise it instead: compress=[gptq]"
-    return "prune it instead: compress=[magnitude]"
+    return PRUNE
 
 
 def linear_layers(model: Path) -> dict[str, tuple[int, int]]:

@@ -49,6 +49,11 @@ def test_every_plain_type_is_among_the_tested_architectures():
         ("gemma3", SpinQuant(), "the outputs of down_proj, o_proj are normed"),
         ("stablelm", SpinQuant(), "its norms have a bias"),
         ("mixtral", AWQ(), r"does not know the experts of a mixture; use compress=\[gptq\]"),
+        (
+            "gpt_oss",
+            AWQ(),
+            r"does not know the experts of a mixture; prune it instead: compress=\[magnitude\]",
+        ),
         ("qwen3_moe", AutoRound(), "does not know the experts of a mixture"),
         ("mixtral", Mixed(), "does not know the experts of a mixture"),
         ("qwen3_moe", RTN(scheme="w8a8"), "packed symmetric integers alone, not scheme=w8a8"),

@@ -9,10 +9,11 @@ from ptx.lm.matrices import changeable
 from tests.architectures import build
 
 
-@pytest.mark.parametrize("name", ["gpt2", "mixtral", "qwen2_moe"])
+@pytest.mark.parametrize("name", ["gpt2", "mixtral", "qwen2_moe", "gpt_oss"])
 def test_a_network_of_linear_layers_computes_the_same_and_goes_back_to_its_own_form(tmp_path, name):
     folder = build(name, tmp_path / name)
     network = load_model(folder)
+    weights = {name: weight.clone() for name, weight in network.state_dict().items()}
     ids = torch.tensor([load_tokenizer(folder)("The cat sat on the red mat.")["input_ids"]])
     with torch.no_grad():
         expected, kinds = network(ids).logits, {n: type(one.module) for n, one in changeable(network).items()}
@@ -21,6 +22,9 @@ def test_a_network_of_linear_layers_computes_the_same_and_goes_back_to_its_own_f
         assert torch.allclose(network(ids).logits, expected, atol=1e-5)
         back_to_own_form(network)
         assert {n: type(one.module) for n, one in changeable(network).items()} == kinds
+        after = network.state_dict()
+        assert after.keys() == weights.keys()
+        assert all(torch.equal(after[name], weight) for name, weight in weights.items())
         assert torch.allclose(network(ids).logits, expected, atol=1e-5)
 
 

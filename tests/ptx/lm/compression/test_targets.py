@@ -40,8 +40,10 @@ def test_a_step_for_linear_layers_says_before_the_run_what_it_would_leave_out(tm
     mixtral, gpt2 = build("mixtral", tmp_path / "mixtral"), build("gpt2", tmp_path / "gpt2")
     (problem,) = targets.linear_problems("compress=[quanto]", [], mixtral)
     assert "6 weight matrices of mixtral are of the kind MixtralExperts" in str(problem)
-    assert "use compress=[rtn] or compress=[gptq]" in str(problem)
+    assert "use compress=[gptq] or compress=[rtn]" in str(problem)
     assert targets.linear_problems("compress=[quanto]", ["experts"], mixtral) == []
+    (problem,) = targets.linear_problems("compress=[quanto]", [], build("gpt_oss", tmp_path / "gpt_oss"))
+    assert str(problem).endswith("prune it instead: compress=[magnitude]")  # its experts cannot be packed
     (problem,) = targets.linear_problems("qat=rtn", [], gpt2)
     assert "12 weight matrices of gpt2 are of the kind Conv1D" in str(problem)
     assert "prune it instead: compress=[magnitude]" in str(problem)
