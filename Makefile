@@ -6,6 +6,7 @@
 # make hostile   set up, run every malformed input of a seed (SEED=7)
 # make lint   ruff, mypy, import-linter
 # make reference   write docs/reference again from the plugins' classes and the hooks
+# make notebook    execute docs/how-to/python.ipynb and write its outputs again
 # make matrix      every step, export and evaluator on 32 tiny architectures (hours); docs/reference/architectures.md
 # make package     build wheel and sdist, install each into an empty environment, list the plugins there
 PYTHON ?= python3
@@ -15,7 +16,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LIBRARIES := $(VENV)/libraries
 READY := $(VENV)/ready
 
-.PHONY: setup demo test test-gpu bench bench-gpu hostile lint format reference matrix package clean
+.PHONY: setup demo test test-gpu bench bench-gpu hostile lint format reference notebook matrix package clean
 
 setup: $(READY)
 
@@ -39,13 +40,13 @@ test: $(READY)
 test-gpu: $(READY)
 	OMP_NUM_THREADS=4 $(BIN)/python -m pytest -rs -m gpu tests/test_gpu.py
 
-BENCH := $(BIN)/python benchmarks/speed.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA))
+BENCH := $(BIN)/python benchmarks/speed/run.py $(if $(MODEL),--model $(MODEL)) $(if $(DATA),--data $(DATA))
 
 bench: $(READY)
-	$(BENCH) --json benchmarks/speed.json
+	$(BENCH) --json benchmarks/speed/speed.json
 
 bench-gpu: $(READY)
-	$(BENCH) --device cuda --rows 16 --steps 20 --pairs 500 --texts 200 --json benchmarks/speed.json
+	$(BENCH) --device cuda --rows 16 --steps 20 --pairs 500 --texts 200 --json benchmarks/speed/speed.json
 
 hostile: $(READY)
 	PTX_HOSTILE=$(or $(SEED),7) OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/ptx/cli/test_hostile.py
@@ -62,6 +63,9 @@ format: $(READY)
 
 reference: $(READY)
 	$(BIN)/python docs/make_reference.py
+
+notebook: $(READY)
+	OMP_NUM_THREADS=1 $(BIN)/python docs/make_notebook.py
 
 matrix: $(READY)
 	$(BIN)/python benchmarks/architectures/run.py

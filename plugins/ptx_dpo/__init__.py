@@ -6,16 +6,16 @@ it is the trained model with its adapter switched off, so no second copy is kept
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
 from ptx import Choice, DataSet, Problem, RunConfig, SettingError, hookimpl, setting
 from ptx.lm.training.memory import Passes
-from ptx.lm.training.method import TrlMethod, above, one_of
+from ptx.lm.training.method import above, one_of
+from ptx.lm.training.referenced import Referenced
 from ptx.models.memory import Workload
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
@@ -37,41 +37,22 @@ OWNED = {
 
 
 @dataclass
-class DPO(TrlMethod):
+class DPO(Referenced):
     """Preference training on pairs of a chosen and a rejected answer."""
 
     needs: ClassVar[tuple[str, ...]] = ("pairs",)
     parallel: ClassVar[bool] = True
 
-    learning_rate: float = setting(
-        1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more"
-    )
-    max_length: int | None = setting(
-        None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)"
-    )
     beta: float = setting(
         0.1, "penalty for leaving the reference: higher stays closer (for ipo: the paper's tau)"
     )
     loss: str = setting("sigmoid", f"TRL's loss: {', '.join(LOSSES)}")
     label_smoothing: float = setting(0.0, "estimated share of pairs with swapped labels (robust, exo_pair)")
-    reference: str = setting(
-        "input",
-        "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or"
-        " any model with the same tokens",
-        identity=False,
-    )
-    cache_reference: bool = setting(
-        True,
-        "compute the reference once and keep it in the store; false: in every batch (the losses are the"
-        " same to rounding, and to the last digit with speed=exact)",
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         above(0, self, "beta", "0.1")
         one_of(LOSSES, self, "loss")
-        if self.max_length is not None:
-            above(0, self, "max_length", "512")
         if not 0 <= self.label_smoothing < 0.5:
             raise SettingError(
                 f"method.label_smoothing must lie in [0, 0.5), got {self.label_smoothing}; try"
@@ -86,10 +67,6 @@ class DPO(TrlMethod):
                 "method.label_smoothing",
             )
 
-    @override
-    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
-        return {} if self.reference == "input" else {"reference": self.reference}
-
     @property
     @override
     def compares_examples(self) -> bool:
@@ -99,8 +76,7 @@ class DPO(TrlMethod):
     @override
     def passes(self, work: Workload) -> Passes:
         """Both answers of a pair, each with its prompt."""
-        copies = 0 if self.cache_reference or self.lora is not None else 1
-        return Passes(self.length(work), rows=2, copies=copies)
+        return Passes(self.length(work), rows=2, copies=self.copies)
 
 
 @hookimpl

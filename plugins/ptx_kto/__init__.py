@@ -7,16 +7,16 @@ pairs come in two blocks, all thumbs up first.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
 from ptx import Choice, DataSet, Problem, RunConfig, SettingError, hookimpl, setting
 from ptx.lm.training.memory import Passes
-from ptx.lm.training.method import TrlMethod, above, at_least, one_of
+from ptx.lm.training.method import above, at_least, one_of
+from ptx.lm.training.referenced import Referenced
 from ptx.models.memory import Workload
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate")
@@ -33,32 +33,15 @@ OWNED = {
 
 
 @dataclass
-class KTO(TrlMethod):
+class KTO(Referenced):
     """Preference training on single answers, each liked or disliked."""
 
     needs: ClassVar[tuple[str, ...]] = ("thumbs",)
 
-    learning_rate: float = setting(
-        1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more"
-    )
-    max_length: int | None = setting(
-        None, "cut prompt and answer to this many tokens (default: 1024, or the model's context)"
-    )
     beta: float = setting(0.1, "penalty for leaving the reference: higher stays closer")
     loss: str = setting("kto", f"TRL's loss: {', '.join(LOSSES)}")
     desirable_weight: float = setting(1.0, "weight of liked answers; raise it where they are few")
     undesirable_weight: float = setting(1.0, "weight of disliked answers; raise it where they are few")
-    reference: str = setting(
-        "input",
-        "the model to stay close to: input (that of the step), start (that of the run), an earlier step, or"
-        " any model with the same tokens",
-        identity=False,
-    )
-    cache_reference: bool = setting(
-        True,
-        "compute the reference once and keep it in the store; false: in every batch (the losses are the"
-        " same to rounding, and to the last digit with speed=exact)",
-    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,8 +49,6 @@ class KTO(TrlMethod):
         one_of(LOSSES, self, "loss")
         at_least(0, self, "desirable_weight", "1.0")
         at_least(0, self, "undesirable_weight", "1.0")
-        if self.max_length is not None:
-            above(0, self, "max_length", "512")
         if self.loss == "kto" and self.shares()[0] < 2:
             raise SettingError(
                 "method=kto needs two examples per forward pass (its KL term pairs neighbours), got"
@@ -76,10 +57,6 @@ class KTO(TrlMethod):
                 "method.micro_batch",
                 "method.loss",
             )
-
-    @override
-    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
-        return {} if self.reference == "input" else {"reference": self.reference}
 
     @property
     @override
@@ -90,8 +67,7 @@ class KTO(TrlMethod):
     @override
     def passes(self, work: Workload) -> Passes:
         """An answer, and for the KL term the prompt with another answer, without gradients."""
-        copies = 0 if self.cache_reference or self.lora is not None else 1
-        return Passes(self.length(work), aside=int(self.loss == "kto"), copies=copies)
+        return Passes(self.length(work), aside=int(self.loss == "kto"), copies=self.copies)
 
 
 @hookimpl

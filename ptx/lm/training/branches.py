@@ -92,7 +92,7 @@ def bundles(rows: Sequence[Sequence[int]], work: Work) -> list[Bundle]:
     """Every row in one bundle, with the rows that begin as it does where that is less work."""
     made: list[Bundle] = []
     before: Sequence[int] = ()
-    for place in sorted(range(len(rows)), key=lambda place: rows[place]):
+    for place in sorted(range(len(rows)), key=lambda place: tuple(rows[place])):
         row = rows[place]
         one = Bundle((place,), 0, len(row))
         wider = _joined(made[-1], one, _alike(before, row) - 1, rows) if made and work.width else None
@@ -188,9 +188,10 @@ class Layout:
         return targets.index_put((self.places(row, column),), labels[row, column + 1])
 
 
-def labelled(mask: Tensor, labels: Tensor) -> tuple[Tensor, ...]:
+def labelled(mask: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Rows and columns of the tokens after which a label is to be predicted."""
-    return ((labels[:, 1:] != -100) & (mask[:, :-1] > 0)).nonzero(as_tuple=True)
+    row, column = ((labels[:, 1:] != -100) & (mask[:, :-1] > 0)).nonzero(as_tuple=True)
+    return row, column
 
 
 def visible(parts: Tensor) -> Tensor:
