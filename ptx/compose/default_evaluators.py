@@ -19,18 +19,12 @@ from ptx.hooks.host import Host
 Values = list[tuple[str, Any]]
 
 
-def add_default_evaluators(
-    host: Host, node: DictConfig, values: Values, notes: list[str]
-) -> tuple[Values, list[Problem]]:
+def add_default_evaluators(host: Host, node: DictConfig, values: Values, notes: list[str]) -> list[Problem]:
     """Add the default evaluators to a composed run, and apply the switches among ``values``.
 
-    Returns the other values, and the problems of the switches.
+    Returns the problems of the switches.
     """
-    switches = {
-        key.removeprefix("eval."): on
-        for key, on in values
-        if key.startswith("eval.") and key.count(".") == 1 and isinstance(on, bool)
-    }
+    switches = {key.removeprefix("eval."): on for key, on in values if is_switch(key, on)}
     choices = {name: choice for (group, name), choice in host.choices.items() if group == "eval"}
     problems = [
         Problem(f"no eval {name!r}", did_you_mean(name, list(choices)))
@@ -51,7 +45,12 @@ def add_default_evaluators(
                     f"eval.{name} is measured too, since the run trains: {choice.help}; eval.{name}=false"
                     " leaves it out"
                 )
-    return [pair for pair in values if pair[0].removeprefix("eval.") not in switches], problems
+    return problems
+
+
+def is_switch(key: str, value: Any) -> bool:
+    """Whether a typed field switches an evaluator on or off: ``eval.NAME=false``."""
+    return key.startswith("eval.") and key.count(".") == 1 and isinstance(value, bool)
 
 
 def _switch(node: DictConfig, choice: Choice, *, on: bool) -> None:

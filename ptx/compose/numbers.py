@@ -24,6 +24,11 @@ def number_problems(config: RunConfig) -> list[Problem]:
     return list(_inside("", config))
 
 
+def field_problems(where: str, value: Any, field: dataclasses.Field[Any]) -> list[Problem]:
+    """The problem of each number in the value of one field, which is named ``where``."""
+    return list(_of_field(where, value, field))
+
+
 def _inside(where: str, value: Any) -> Iterator[Problem]:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         for one in dataclasses.fields(value):

@@ -135,7 +135,12 @@ def choices_and_values(words: list[str]) -> tuple[dict[str, str], list[tuple[str
 @functools.lru_cache(maxsize=4096)
 def _override(word: str) -> Override:
     """A word as Hydra's override; the jobs of a grid share most of their words."""
-    return OverridesParser.create().parse_override(word)
+    return _parser().parse_override(word)
+
+
+@functools.cache
+def _parser() -> OverridesParser:
+    return OverridesParser.create()
 
 
 def _choose(group: str, value: Any) -> tuple[list[Problem], str | None, list[tuple[str, Any]]]:

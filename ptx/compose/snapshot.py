@@ -1,6 +1,7 @@
-"""Composed configurations kept as bytes, from which each job of a grid gets a copy of its own.
+"""Configurations kept as bytes, from which each job of a grid gets a copy of its own.
 
-Copying the nodes of OmegaConf takes 7 ms for a run's configuration, reading them from bytes takes 1.
+Copying the nodes of OmegaConf takes 7 ms for a run's configuration, reading them from bytes takes 1. The
+dataclasses of a run are kept in the same way.
 """
 
 from __future__ import annotations
@@ -9,26 +10,23 @@ import io
 import pickle
 from typing import Any
 
-from omegaconf import DictConfig
-
 
 class Snapshot:
-    """A configuration as bytes.
+    """A configuration, or a part of one, as bytes.
 
     The classes in it are kept beside the bytes: those of a ``ptxfile.py`` need no name by which they could be
     imported. The bytes never leave the process.
     """
 
-    def __init__(self, node: DictConfig) -> None:
+    def __init__(self, node: Any) -> None:
         self._classes: list[type] = []
         buffer = io.BytesIO()
         _Writer(buffer, self._classes).dump(node)
         self._bytes = buffer.getvalue()
 
-    def copy(self) -> DictConfig:
+    def copy(self) -> Any:
         """The configuration, built anew."""
-        node: DictConfig = _Reader(io.BytesIO(self._bytes), self._classes).load()
-        return node
+        return _Reader(io.BytesIO(self._bytes), self._classes).load()
 
 
 class _Writer(pickle.Pickler):

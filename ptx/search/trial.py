@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx.compose.jobs import Frozen, Job, compose_jobs
+from ptx.compose.jobs import Job, compose_jobs
+from ptx.compose.prepared import Frozen
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, STOPPED, freeze_run, run_one, status_of
 from ptx.files import read_json, read_rows
@@ -61,7 +62,7 @@ class TrialRunner:
     command: str
     console: Console
     config_dir: str | None = None
-    _frozen: Frozen = field(default_factory=dict)
+    _frozen: Frozen = field(default_factory=Frozen)
     _resolved: dict[str, Any] = field(default_factory=dict)
     _tried: set[str] = field(default_factory=set)  # runs that this process has executed
 
