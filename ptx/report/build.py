@@ -11,16 +11,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ptx.files import write_text
+from ptx.report.decision.decide import decide
 from ptx.report.formats.html import render_html
 from ptx.report.formats.markdown import render_markdown
 from ptx.report.formats.metrics_csv import render_csv
-from ptx.report.formats.tables import render_json, run_table
+from ptx.report.formats.tables import decision_table, render_json, run_table
 from ptx.report.formats.view import View
+from ptx.report.gate import Gate
+from ptx.report.page.data import fronts_data, page_data
 from ptx.report.plots.choose import pictures_of, standalone
 from ptx.report.table.frame import Frame, make_frame
 from ptx.report.table.records import Record, load_records
 from ptx.report.table.standing import places_of
-from ptx.report.text.summary import summary_of
+from ptx.report.text.notes import notes_of
+from ptx.report.text.provenance import provenance_of
 
 Sections = Callable[[list[Record], Path], Sequence[str]] | Sequence[str]
 
@@ -37,13 +41,19 @@ class Report:
 
 
 def build(
-    folders: Sequence[Path], out: Path, title: str | None = None, sections: Sections = (), against: str = ""
+    folders: Sequence[Path],
+    out: Path,
+    title: str | None = None,
+    sections: Sections = (),
+    against: str = "",
+    gate: Gate | None = None,
 ) -> Report:
     """Write the report of the runs at or below ``folders`` into the folder ``out``.
 
     ``sections`` are additional HTML fragments, or a function of the records and ``out`` that returns them,
     such as the hook ``ptx_report``. They are trusted like the plugins that made them, but cannot run scripts
-    of their own. ``against`` names the run that all others are compared with.
+    of their own. ``against`` names the run that all others are compared with. ``gate`` is what a model must
+    keep to ship; without it the usual one (:mod:`ptx.report.decision.usual`).
 
     Raises:
         ConfigError: a folder does not exist or holds no runs, or ``against`` names none of them.
@@ -52,17 +62,19 @@ def build(
     frame = make_frame(records, against)
     out.mkdir(parents=True, exist_ok=True)
     view = View(frame)
-    summary = summary_of(frame, view.comparisons)
+    places = places_of(frame, frame.objectives) if frame.objectives else {}
+    decision = decide(frame, view.comparisons, places, gate)
+    notes, provenance = notes_of(frame, view.comparisons), provenance_of(records)
     pictures = pictures_of(view)
     fragments = list(sections(records, out) if callable(sections) else sections)
     heading = title or _title(records)
     for picture in pictures:
         write_text(out / picture.file, encodable(standalone(picture)))
-    html = render_html(heading, view, summary, pictures, records, fragments)
-    markdown = render_markdown(heading, view, summary, pictures, records)
+    data = page_data(view, decision, places, notes, provenance) | {"fronts": fronts_data(frame, pictures)}
+    html = render_html(heading, view, decision.sentence, data, provenance, fragments)
+    markdown = render_markdown(heading, view, decision, notes, pictures, provenance)
     paths = {"report.html": html, "report.md": markdown, "report.csv": render_csv(frame)}
-    places = places_of(frame, frame.objectives) if frame.objectives else {}
-    paths["report.json"] = render_json(run_table(frame, places))
+    paths["report.json"] = render_json(decision_table(decision), run_table(frame, places))
     for name, text in paths.items():
         write_text(out / name, encodable(without_local_paths(text, records)))
     return Report(out / "report.md", out / "report.html", out / "report.csv", records, frame)

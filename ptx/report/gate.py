@@ -213,8 +213,11 @@ def _against(constraint: Constraint, row: Row, unit: str) -> _Measured:
     if row.reference is None:
         return _Measured(unknown="there is no finished baseline to compare with")
     found, base = difference_of(row, row.reference, key), row.reference.metric(*key)
-    if found is None or base is None or math.isnan(found.difference.value):
+    if base is None:
         return _Measured(unknown="the baseline does not have this metric")
+    if found is None or math.isnan(found.difference.value):
+        why = "another session" if is_time(constraint.metric) else "other items"
+        return _Measured(unknown=f"it cannot be compared with the baseline's: measured in {why}")
     gap = found.difference
     low, high = (-math.inf, math.inf) if gap.too_few else (gap.low, gap.high)
     if constraint.versus == "baseline":

@@ -1,15 +1,16 @@
-"""The report as one self-contained HTML file: no network, no fonts, no libraries.
+"""The report as one self-contained HTML file: no network, no fonts; the chart library stands in the file.
 
-Everything that comes from a record passes jinja2's autoescape. A content security policy allows the page's
-own script by its hash and nothing else. So even text that escaping had missed could not run, and a plugin's
-section cannot load anything.
+The page's own words pass jinja2's autoescape. Everything that comes from a record is JSON in a data block in
+which no sign can end the element, and the script only ever makes text nodes of it. A content security policy
+allows the two scripts by their hashes and nothing else. So even text that all this had missed could not run,
+and a plugin's section cannot load anything.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,98 +20,85 @@ from markupsafe import Markup
 
 from ptx.report.formats.markdown import LEGEND
 from ptx.report.formats.view import View
-from ptx.report.plots.choose import Picture
-from ptx.report.plots.curves import sparks_of
-from ptx.report.table.metric_names import short_name
-from ptx.report.table.records import Record
-from ptx.report.table.row import Row
-from ptx.report.table.units import duration, scale_of
-from ptx.report.text import details
-from ptx.report.text.made import made_of
-from ptx.report.text.provenance import provenance_of
-from ptx.report.text.summary import Summary
+from ptx.report.page.packed import script_json
+from ptx.report.text.provenance import Provenance
+from ptx.report.text.spans import Sentence
 
-HERE = Path(__file__).parent
-SHOWN = 200  # steps, and failures, that the page lists
-LONGEST = 4000  # characters of a text, such as a command
-BRIEF = 90  # characters of a name in a head or a list
+ASSETS = Path(__file__).parents[1] / "page" / "assets"
+#: the modules of the page's script, in their order
+SCRIPTS = (
+    *("dom", "numbers", "model", "state", "charts", "front", "first", "table", "explorer", "compare"),
+    *("steps", "effects", "segments", "samples", "training", "records", "main"),
+)
+#: the parts after the first screen, in their order; the script has their content
+PARTS = (
+    ("table", "All runs"),
+    ("explorer", "Trade-offs"),
+    ("compare", "Pinned runs"),
+    ("steps", "What each step did"),
+    ("effects", "What the settings did"),
+    ("segments", "Segments"),
+    ("samples", "Samples"),
+    ("training", "Training curves"),
+    ("cost", "Cost"),
+    ("lineage", "Lineage"),
+    ("failures", "Failures"),
+    ("provenance", "Where the numbers come from"),
+)
+BRIEF = 90  # characters of a title in the head of the page
 
 
 def render_html(
     title: str,
     view: View,
-    summary: Summary,
-    pictures: Sequence[Picture],
-    records: list[Record],
+    sentence: Sentence,
+    data: dict[str, Any],
+    provenance: Provenance,
     sections: Sequence[str],
 ) -> str:
     """The text of the HTML page."""
-    script = (HERE / "report.js").read_text(encoding="utf-8")
-    failures = details.failures_of(view.frame)
-    works = details.works_of(view.frame)
+    vendor, script = _asset("vendor/echarts.js"), page_script()
     context = {
         "title": title,
-        "provenance": provenance_of(records),
+        "provenance": provenance,
         "legend": LEGEND.format(base=view.frame.reference_name),
-        "base": view.frame.reference_name,
-        "summary": summary,
-        "main": view.main(),
-        "headline": view.frame.headline,
-        "pictures": [_picture(picture) for picture in pictures],
-        "segments": view.segments(),
-        "rows": [_row(view, row) for row in view.rows],
         "row_count": len(view.frame.rows),
-        "left_out": view.left_out,
-        "made": made_of(view.frame),
-        "works": works[:SHOWN],
-        "more_works": len(works) - SHOWN,
-        "work_scale": scale_of("bytes", [work.bytes for work in works if work.bytes]),
-        "problems": details.problems_of(view.frame)[:SHOWN],
-        "failures": failures[:SHOWN],
-        "more_failures": len(failures) - SHOWN,
-        "reasons": {failure.row: failure.message for failure in reversed(failures)},
-        "curves": sparks_of(view.rows),
+        "sentence": sentence,
+        "parts": PARTS,
         # trusted like the plugin that made it; the content security policy applies
         "sections": [Markup(section) for section in sections],  # noqa: S704
-        "style": Markup((HERE / "report.css").read_text(encoding="utf-8")),  # noqa: S704 (our own file)
-        "script": Markup(script),  # noqa: S704 (our own file)
-        "script_hash": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        "data": Markup(script_json(data)),  # noqa: S704 (it cannot end its element)
+        "style": Markup(_asset("page.css")),  # noqa: S704 (our own files)
+        "vendor": Markup(vendor),  # noqa: S704
+        "script": Markup(script),  # noqa: S704
+        "script_hashes": Markup(f"'sha256-{_hash(vendor)}' 'sha256-{_hash(script)}'"),  # noqa: S704
     }
-    return _environment().get_template("report.html.jinja").render(context)
+    return _environment().get_template("page.html.jinja").render(context)
+
+
+@functools.cache
+def page_script() -> str:
+    """The modules of the page as one script, in a scope of its own."""
+    modules = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    return f'(() => {{\n"use strict";\n{modules}\n}})();\n'
+
+
+@functools.cache
+def _asset(name: str) -> str:
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _environment() -> Environment:
     made = Environment(
-        loader=FileSystemLoader(HERE),
+        loader=FileSystemLoader(ASSETS),
         autoescape=True,
         undefined=ChainableUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"duration": duration, "short_name": short_name}
-    made.filters["pretty"] = lambda value: clipped(json.dumps(value, indent=2, ensure_ascii=False))
-    made.filters["clip"] = clipped
     made.filters["brief"] = lambda text: str(text) if len(str(text)) <= BRIEF else f"{str(text)[:BRIEF]}…"
     return made
-
-
-def clipped(text: object) -> str:
-    """A text, or its beginning: of a command with ten thousand words nobody reads the last."""
-    whole = str(text)
-    more = len(whole) - LONGEST
-    return whole if more <= 0 else f"{whole[:LONGEST]}… ({more:,} characters more)"
-
-
-def _picture(picture: Picture) -> dict[str, Any]:
-    # the labels were escaped when they were drawn
-    return vars(picture) | {name: Markup(getattr(picture, name)) for name in ("wide", "narrow")}  # noqa: S704
-
-
-def _row(view: View, row: Row) -> dict[str, Any]:
-    """The details of a row, which the page shows on demand."""
-    return {
-        "row": row,
-        "everything": view.cells_of(row),
-        "changes": details.config_changes(row),
-        "flips": details.flips_of(view.frame, row, view.comparisons),
-    }

@@ -1,6 +1,7 @@
 """The report as Markdown, for pull requests and terminals.
 
-It has the same summary and tables as the HTML page; every value stands on one line with its interval and n.
+It has the decision of the HTML page, the front and ten rows; every value stands on one line with its interval
+and n.
 """
 
 from __future__ import annotations
@@ -8,20 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from ptx.report.decision.cards import Card
+from ptx.report.decision.decide import Decision
 from ptx.report.formats.view import Cell, Table, View
 from ptx.report.plots.choose import Picture
 from ptx.report.table.metric_names import column_head
-from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 from ptx.report.table.shown import rows_left_out, shown_rows
 from ptx.report.table.units import MINUS, NOTHING, duration, scale_of
 from ptx.report.text.details import Failure, Work, failures_of, problems_of, works_of
 from ptx.report.text.made import Made, made_of
-from ptx.report.text.provenance import provenance_of
-from ptx.report.text.summary import Summary
+from ptx.report.text.notes import Note
+from ptx.report.text.provenance import Provenance
+from ptx.report.text.spans import Sentence
 
 BUDGET = 58_000  # bytes of the whole, as a pull request takes 65,536 characters
-MOST_ROWS = 40  # rows of a table
+MOST_ROWS = 10  # rows of a table: a pull request wants the front
+MOST_LINES = 12  # sentences below a note
 LONGEST = 600  # characters of a message or a command
 BRIEF = 90  # characters of a column's head
 MOST_TEXT = 4000  # characters of a part of a sentence
@@ -36,6 +40,10 @@ ORDER = (
 )
 #: an escaped interval, whose brackets are safe: it holds numbers only, and no link can follow it
 INTERVAL = re.compile(rf"\\\[(no interval|[+{MINUS}∞\d.,\s]+)\\\](?![(\[:])")
+ELSEWHERE = (
+    "Filters, trade-offs, samples, training curves and lineage: report.html. Every number: report.csv and"
+    " report.json."
+)
 LEGEND = (
     "▲ better, ▼ worse, ≈ no difference beyond noise, ? too few items to say, = equal within 0.5 %; against"
     " {base}, paired by item where the metric allows it, Holm-corrected at 5 % (per column; quality, latency"
@@ -47,13 +55,18 @@ LEGEND = (
 
 
 def render_markdown(
-    title: str, view: View, summary: Summary, pictures: Sequence[Picture], records: list[Record]
+    title: str,
+    view: View,
+    decision: Decision,
+    notes: Sequence[Note],
+    pictures: Sequence[Picture],
+    provenance: Provenance,
 ) -> str:
     """The text of the Markdown file."""
-    provenance = provenance_of(records)
-    for limit in (MOST_ROWS, MOST_ROWS // 4, 1):  # very long names leave room for few rows
+    for limit in (MOST_ROWS, 1):  # very long names leave room for few rows
         rows = shown_rows(view.frame, limit)
-        first = _first(title, view, summary, pictures, rows, provenance.notes)
+        head = [f"# {escape(title[:LONGEST])}", *(f"> {escape(note)}" for note in provenance.notes)]
+        first = [*head, *_decision(decision), *_first(view, notes, pictures, rows)]
         if sum(len(part.encode(errors="replace")) for part in first) < BUDGET:
             break
     failures = failures_of(view.frame)
@@ -72,27 +85,66 @@ def render_markdown(
     return _within_budget(first, [pair for pair in more if pair[1]])
 
 
-def _first(
-    title: str,
-    view: View,
-    summary: Summary,
-    pictures: Sequence[Picture],
-    rows: list[Row],
-    notes: Sequence[str],
-) -> list[str]:
-    """What the page begins with: the summary, the table, the pictures."""
+def _decision(decision: Decision) -> list[str]:
+    """The sentence, the cards, and the gate matrix."""
+    cards = [_card(card) for card in decision.cards if card.row is not None]
+    return [part for part in (_sentence(decision.sentence), "\n".join(cards), _gates(decision)) if part]
+
+
+def _card(card: Card) -> str:
+    assert card.row is not None
+    parts = [card.value, *([card.against] if card.against else [])]
+    peers = f" As good within noise: {_list([row.label for row in card.peers])}." if card.peers else ""
+    warning = f" ⚠ {escape(card.warning[:LONGEST])}." if card.warning else ""
+    text = INTERVAL.sub(r"[\1]", escape(", ".join(parts)))
+    return f"- {card.title}: **{escape(card.row.label)}**, {text}.{peers}{warning}"
+
+
+def _gates(decision: Decision) -> str:
+    matrix = decision.matrix
+    if not matrix.lines:
+        return ""
+    heads = [f"gate {matrix.gate}", *(f"{name} {words}" for name, words, _ in matrix.heads), "verdict"]
+    words = {"ships": "ships", "fails": "fails", "undecided": "not yet sure"}
+    rows = [
+        [
+            escape(line.row.label),
+            *(f"{cell.sign} {escape(cell.short)}".strip() for cell in line.cells),
+            words[line.state],
+        ]
+        for line in matrix.lines
+    ]
+    return _table([escape(_brief(head)) for head in heads], rows, len(heads))
+
+
+def _first(view: View, notes: Sequence[Note], pictures: Sequence[Picture], rows: list[Row]) -> list[str]:
+    """What the page begins with after the decision: the pictures, the table, the notes."""
     parts = [
-        f"# {escape(title[:LONGEST])}",
-        *(f"> {escape(note)}" for note in notes),
-        _summary(summary),
+        *(_picture(picture) for picture in pictures),
         "## Results",
         _main(view, rows),
         rows_left_out(view.frame, rows),
         escape(LEGEND.format(base=view.frame.reference_name)),
         "" if view.frame.headline else "No quality metric was recorded.",
-        *(_picture(picture) for picture in pictures),
+        ELSEWHERE,
+        _notes(notes),
     ]
     return [part for part in parts if part]
+
+
+def _notes(notes: Sequence[Note]) -> str:
+    """A line per note; what it counts is indented below it."""
+    lines = []
+    for note in notes:
+        lines.append(f"- {_sentence(note.head)}")
+        lines += [f"  - {_sentence(line)}" for line in note.more[:MOST_LINES]]
+    return "\n".join(lines)
+
+
+def _sentence(sentence: Sentence) -> str:
+    texts = [(escape(span.text[:MOST_TEXT]), span.strong) for span in sentence]
+    whole = "".join(f"**{text}**" if strong else text for text, strong in texts)
+    return INTERVAL.sub(r"[\1]", whole)
 
 
 def _within_budget(first: list[str], more: list[tuple[str, str]]) -> str:
@@ -136,17 +188,6 @@ def _brief(name: str) -> str:
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right_from: int = 1) -> str:
     rule = [":--" if index < right_from else "--:" for index in range(len(heads))]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [heads, rule, *rows])
-
-
-def _summary(summary: Summary) -> str:
-    return "\n".join(
-        "- "
-        + "".join(
-            f"**{escape(span.text[:MOST_TEXT])}**" if span.strong else escape(span.text[:MOST_TEXT])
-            for span in line
-        )
-        for line in summary
-    )
 
 
 def _full(cell: Cell, *, marked: bool = True) -> str:

@@ -12,9 +12,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ptx.report.decision.decide import Decision
 from ptx.report.table.frame import Frame, make_frame
 from ptx.report.table.records import Record, load_records
 from ptx.report.table.row import Row
+from ptx.report.text.spans import words_of
 from ptx.stats.pareto import Place
 
 if TYPE_CHECKING:
@@ -81,12 +83,29 @@ def _setting(text: str) -> Any:
     return text if not math.isfinite(value) else int(value) if value.is_integer() else value
 
 
-def render_json(lines: list[dict[str, Any]]) -> str:
-    """The table as JSON, a line per run; what JSON has no number for is null."""
+def decision_table(decision: Decision) -> dict[str, Any]:
+    """What the report decides: the sentence, the row to ship, and the finalists' findings on the gate."""
+    matrix = decision.matrix
+    return {
+        "sentence": words_of(decision.sentence),
+        "ship": decision.pick.label if decision.pick else None,
+        "gate": matrix.gate,
+        "constraints": {name: words for name, words, _ in matrix.heads},
+        "finalists": [
+            {"label": line.row.label, "state": line.state}
+            | {head[0]: cell.note for head, cell in zip(matrix.heads, line.cells, strict=True)}
+            for line in matrix.lines
+        ],
+    }
+
+
+def render_json(decision: dict[str, Any], lines: list[dict[str, Any]]) -> str:
+    """The decision, and the runs with a line per run; what JSON has no number for is null."""
     texts = [
         json.dumps({key: _plain(value) for key, value in line.items()}, ensure_ascii=False) for line in lines
     ]
-    return "[\n" + ",\n".join(texts) + "\n]\n"
+    head = json.dumps(decision, ensure_ascii=False)
+    return f'{{"decision": {head},\n"runs": [\n' + ",\n".join(texts) + "\n]}\n"
 
 
 def _plain(value: Any) -> Any:

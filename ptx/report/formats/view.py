@@ -10,7 +10,7 @@ from ptx.report.table.compare import Comparison, Comparisons, compare_all
 from ptx.report.table.frame import Frame
 from ptx.report.table.metric_names import column_head
 from ptx.report.table.row import Row
-from ptx.report.table.shown import rows_left_out, shown_rows
+from ptx.report.table.shown import shown_rows
 from ptx.report.table.units import NOTHING, Scale, interval_text, metric_text, ratio_text, scale_of
 from ptx.report.text.cautions import falling_segments
 from ptx.stats import minimum_detectable_effect
@@ -95,7 +95,6 @@ class View:
         self.frame = frame
         self.comparisons: Comparisons = compare_all(frame)
         self.rows = shown_rows(frame)
-        self.left_out = rows_left_out(frame, self.rows)
         self._cells: dict[tuple[int, str, str], Cell] = {}
         self.scales = {name: scale_of(frame.sample(name).unit, frame.values(name)) for name in self._names()}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ptx.report.formats.view import View
 from ptx.report.plots.tradeoff import NARROW, WIDE, Dot, Title, draw
@@ -48,6 +48,8 @@ class Picture:
     front: list[str]
     near: list[str]
     missing: list[str]
+    cost: str = ""  # the metric across
+    places: dict[int, Place] = field(default_factory=dict)  # row number -> its place in this picture
 
 
 def pictures_of(view: View) -> list[Picture]:
@@ -81,6 +83,8 @@ def _picture(view: View, cost: str, families: int) -> Picture | None:
         labels["front"],
         labels["near"],
         [row.label for row in view.frame.rows if row.number not in shown],
+        cost,
+        places,
     )
 
 

@@ -61,11 +61,14 @@ def falling_segments(frame: Frame, comparisons: Comparisons) -> list[FallingSegm
 
     ``comparisons`` have p-values that are Holm-corrected over all segments of the report.
     """
+    return [segment for row in frame.rows for segment in falls_of(frame, row, comparisons)]
+
+
+def falls_of(frame: Frame, row: Row, comparisons: Comparisons) -> list[FallingSegment]:
+    """The falling segments of one row."""
     return [
         segment
-        for row in frame.rows
-        if row.reference
-        for name in frame.names
+        for name in (frame.names if row.reference else ())
         for segment in _falling_segments(frame, row, name, comparisons)
     ]
 

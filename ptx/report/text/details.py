@@ -1,20 +1,14 @@
-"""Details of a report: steps and evaluations, failures, differences in configuration, and flipped answers."""
+"""Details of a report: steps and evaluations, failures, and differences in configuration."""
 
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
-from ptx.report.table.compare import Comparisons
 from ptx.report.table.frame import Frame
-from ptx.report.table.pairing import scores_of
 from ptx.report.table.records import Record
 from ptx.report.table.row import SAME_ROW, Row
-
-SHOWN_FLIPS, SHOWN_TEXT = 5, 600
-HIDDEN = ("item", "scores", "segments", "output", "latency")
 
 
 @dataclass(frozen=True)
@@ -41,27 +35,6 @@ class Failure:
     status: str
     message: str
     where: str  # the innermost location of the traceback
-
-
-@dataclass(frozen=True)
-class Flip:
-    """An item that the baseline and the row answered differently."""
-
-    item: str
-    gained: bool
-    metric: str
-    shared: list[tuple[str, str]]  # prompt, target, ...: columns that both rows have
-    before: str
-    after: str
-
-
-@dataclass(frozen=True)
-class Flips:
-    """How many items were gained and lost, and the first of them."""
-
-    gained: int
-    lost: int
-    examples: list[Flip]
 
 
 def works_of(frame: Frame) -> list[Work]:
@@ -162,64 +135,3 @@ def config_changes(row: Row) -> list[tuple[str, str, str]]:
     base, ours = (flatten(one.records[0].run.get("config") or {}) for one in (row.reference, row))
     keys = [key for key in dict.fromkeys([*ours, *base]) if key.partition(".")[0] not in SAME_ROW]
     return [(key, base.get(key, ""), ours.get(key, "")) for key in keys if base.get(key) != ours.get(key)]
-
-
-def flips_of(frame: Frame, row: Row, comparisons: Comparisons) -> Flips | None:
-    """Items that the reference answered correctly and the row did not (lost), and the reverse (gained).
-
-    An item counts once, even if it is part of several metrics (its task's, and the mean over tasks). None if
-    no metric has scores of 0 and 1 only.
-    """
-    if row.reference is None or not row.done:
-        return None
-    found: list[Flip] = []
-    judged = False
-    for name in frame.primary:
-        if (row.number, name, "") in comparisons:
-            flips = _flips(row, row.reference, name)
-            judged, found = judged or flips is not None, found + (flips or [])
-    distinct = list({(flip.item, flip.gained): flip for flip in reversed(found)}.values())[::-1]
-    lost, gained = [flip for flip in distinct if not flip.gained], [flip for flip in distinct if flip.gained]
-    return Flips(len(gained), len(lost), lost[:SHOWN_FLIPS] + gained[:SHOWN_FLIPS]) if judged else None
-
-
-def _flips(row: Row, reference: Row, name: str) -> list[Flip] | None:
-    evaluator = row.evaluators[name, ""]
-    ours, theirs = row.done[0].rows(evaluator), reference.done[0].rows(evaluator)
-    scores = [scores_of([one.done[0]], evaluator, (name, "")) for one in (row, reference)]
-    if not all(scores):
-        return None
-    (after,), (before,) = (one or [{}] for one in scores)
-    # NaN: an item without a score
-    shared = [item for item in before if item in after and not math.isnan(before[item] + after[item])]
-    if any(value not in (0.0, 1.0) for item in shared for value in (before[item], after[item])):
-        return None
-    by_item = {str(line.get("item")): line for line in ours}
-    was = {str(line.get("item")): line for line in theirs}
-    changed = [item for item in shared if before[item] != after[item]]
-    return [_flip(name, was[item], by_item[item], gained=after[item] > before[item]) for item in changed]
-
-
-def _flip(name: str, was: dict[str, Any], now: dict[str, Any], *, gained: bool) -> Flip:
-    shared = [
-        (key, _shortened(value))
-        for key, value in now.items()
-        if key not in HIDDEN and isinstance(value, str | int | float)
-    ]
-    return Flip(
-        str(now.get("item")),
-        gained,
-        name,
-        shared,
-        _shortened(was.get("output", "")),
-        _shortened(now.get("output", "")),
-    )
-
-
-def _shortened(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return (
-        text
-        if len(text) <= SHOWN_TEXT
-        else f"{text[:SHOWN_TEXT]}… ({len(text) - SHOWN_TEXT} characters more)"
-    )

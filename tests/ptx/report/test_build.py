@@ -9,19 +9,25 @@ import pytest
 from ptx.errors import ConfigError
 from ptx.records import Metric
 from ptx.report import build
+from ptx.report.table.shown import shown_rows
 from ptx.report.table.units import SPACE, metric_text, scale_of
-from tests.ptx.report.pages import labels, texts
+from tests.ptx.report.pages import column, labels, texts
 
 
 def test_every_metric_appears_with_its_interval_and_n(demo_report):
-    html, markdown = texts(demo_report)
-    frame = demo_report.frame
+    report = demo_report
+    html, markdown = texts(report)
+    frame, shown = report.frame, shown_rows(report.frame, 10)
     for row in frame.rows:
         for (name, segment), metric in row.metrics.items():
             text = metric_text(metric, scale_of(metric.unit, frame.values(name)))
             assert f" n={metric.n}" in text
-            assert text in html, (row.label, name, segment)
-            if not segment or name in frame.primary:
+            if segment and name in frame.columns:
+                assert text.partition(" n=")[0] in html, (row.label, name, segment)
+            if not segment:
+                ends = [column(report, name, end)[row.number - 1] for end in ("v", "lo", "hi")]
+                assert ends == pytest.approx([metric.value, metric.low, metric.high], rel=1e-5)
+            if row in shown and (not segment or name in frame.primary):
                 assert text.replace(SPACE, " ") in markdown.replace("\\", ""), (row.label, name, segment)
 
 
@@ -36,8 +42,8 @@ def test_text_of_models_and_labels_is_escaped_everywhere(demo, new_sweep, tmp_pa
     )
     sweep.run({"method": "sft"}, status="failed", label=nasty)
     report = build([sweep.folder], tmp_path / "out", title=nasty)
-    html, markdown = texts(report)
-    assert html.count("<script") == html.count("</script>") == 1  # the page's own
+    html, markdown = report.html.read_text(encoding="utf-8"), texts(report)[1]
+    assert html.count("<script") == html.count("</script>") == 3  # the data and the page's own
     assert "<img" not in html
     assert "<" not in re.sub(r"&lt;", "", markdown)
     assert not re.search(r"(?<!\\)!?(?<!\\)\[x(?<!\\)\]", markdown)
@@ -95,7 +101,7 @@ def test_the_report_imports_no_ml_library(demo, tmp_path):
 
 def test_folders_of_the_machine_are_not_named(new_sweep, tmp_path):
     sweep, here = new_sweep(), str(tmp_path.resolve())
-    sweep.run({"method": "sft"}, config={"method": f"{here}/secret/place"})
+    sweep.run({"method": "sft"}, command=f"ptx train data={here}/secret/place")
     html, markdown = texts(build([sweep.folder], tmp_path / "out"))
     assert "/secret/place" in html
     assert here not in html

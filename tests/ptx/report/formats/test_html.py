@@ -3,16 +3,13 @@
 from html.parser import HTMLParser
 
 from ptx.report import build
-from ptx.report.table.units import MINUS
-from tests.ptx.report.pages import table, texts
+from tests.ptx.report.pages import column, marks, texts
 
 
 def test_a_difference_inside_its_interval_is_never_called_better_or_worse(demo_report):
-    html, _ = texts(demo_report)
     judged = 0
-    for _, delta, *_ in table(html, 'id="results"')[1:]:
-        mark, _, low, high = delta
-        low, high = (float(end.strip("[],").replace(MINUS, "-")) for end in (low, high))
+    ends = zip(*(column(demo_report, "bench/mean", end) for end in ("dlo", "dhi")), strict=True)
+    for (low, high), mark in list(zip(ends, marks(demo_report, "bench/mean").values(), strict=True))[1:]:
         if low <= 0 <= high:
             judged += 1
             assert mark == "≈"
@@ -20,15 +17,16 @@ def test_a_difference_inside_its_interval_is_never_called_better_or_worse(demo_r
 
 
 def test_prompts_and_answers_of_the_example_rows_are_escaped(demo_report):
-    html, _ = texts(demo_report)
-    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in html
-    assert "&lt;b&gt;wrong&lt;/b&gt;" in html
-    assert "42 &amp; &lt;more&gt;" in html
-    assert html.count("<script") == 1
+    html = demo_report.html.read_text(encoding="utf-8")
+    assert "\\u003cscript\\u003ealert('x')\\u003c/script\\u003e" in html
+    assert "\\u003cb\\u003ewrong\\u003c/b\\u003e" in html
+    assert "42 \\u0026 \\u003cmore\\u003e" in html
+    assert html.count("<script") == 3
+    assert "<script>alert('x')</script>" in texts(demo_report)[0]  # and is read as it was
 
 
 def test_the_page_needs_nothing_from_elsewhere(demo_report):
-    html, _ = texts(demo_report)
+    html = demo_report.html.read_text(encoding="utf-8")
     assert "default-src 'none'" in html
 
     class Links(HTMLParser):
@@ -47,7 +45,7 @@ def test_the_page_needs_nothing_from_elsewhere(demo_report):
 
 
 def test_the_page_is_well_formed(demo_report):
-    html, _ = texts(demo_report)
+    html = demo_report.html.read_text(encoding="utf-8")
     void = {"meta", "br", "rect", "circle", "line", "path", "polyline", "img"}
 
     class Balance(HTMLParser):
@@ -73,6 +71,9 @@ def test_sections_of_plugins_are_inserted_unchanged(demo, tmp_path):
         asked.append((len(records), folder))
         return ["<h2>Energy</h2><p>0.1 Wh</p>"]
 
-    assert "<h2>Energy</h2><p>0.1 Wh</p>" in texts(build([demo], tmp_path, sections=sections))[0]
+    def page(given):
+        return build([demo], tmp_path, sections=given).html.read_text(encoding="utf-8")
+
+    assert "<h2>Energy</h2><p>0.1 Wh</p>" in page(sections)
     assert asked == [(13, tmp_path)]
-    assert "<h2>Other</h2>" in texts(build([demo], tmp_path, sections=["<h2>Other</h2>"]))[0]
+    assert "<h2>Other</h2>" in page(["<h2>Other</h2>"])

@@ -20,7 +20,9 @@ def test_varied_settings_and_metrics_are_columns(demo_report):
 
 
 def test_the_file_is_the_table_and_names_dominators(demo_report):
-    lines = json.loads((demo_report.html.parent / "report.json").read_text(encoding="utf-8"))
+    whole = json.loads((demo_report.html.parent / "report.json").read_text(encoding="utf-8"))
+    lines = whole["runs"]
+    assert whole["decision"]["sentence"].startswith(f"Ship {whole['decision']['ship']}: ")
     assert len(lines) == 13
     dominated = [line for line in lines if line["standing"] == "dominated"]
     assert dominated
@@ -28,9 +30,8 @@ def test_the_file_is_the_table_and_names_dominators(demo_report):
 
 
 def test_numbers_that_json_lacks_are_null():
-    assert json.loads(render_json([{"a": math.nan, "b": -math.inf, "c": 1.5}])) == [
-        {"a": None, "b": None, "c": 1.5}
-    ]
+    made = json.loads(render_json({}, [{"a": math.nan, "b": -math.inf, "c": 1.5}]))
+    assert made["runs"] == [{"a": None, "b": None, "c": 1.5}]
 
 
 def test_a_sweep_becomes_a_data_frame(demo):

@@ -6,7 +6,7 @@ from ptx.errors import ConfigError
 from ptx.files import read_json, write_json
 from ptx.report import build, load_records, make_frame
 from ptx.report.table.compare import compare_all
-from tests.ptx.report.pages import texts
+from tests.ptx.report.pages import data_of, texts
 
 
 def test_without_a_baseline_the_first_row_stands_in_and_the_report_says_so(new_sweep, tmp_path):
@@ -56,13 +56,13 @@ def test_every_row_is_compared_with_the_run_that_is_named(sweep, tmp_path):
 
 def test_the_texts_of_the_report_name_the_requested_run(sweep, tmp_path):
     built = build([sweep.folder], tmp_path / "out", against="sft")
-    markdown, html = built.markdown.read_text(), built.html.read_text()
+    markdown, data = built.markdown.read_text(), data_of(built)
     assert "2 runs are compared with sft on bench mean" in markdown
     assert "no run is the untouched model" not in markdown
     assert "against sft, paired by item" in markdown
     assert "Δ to sft |" in markdown
-    assert "<small>against sft</small>" in html
-    assert "<small>the reference</small>" in html
+    assert data["reference"] == "sft"
+    assert data["rows"]["ref"] == "1,,1"
 
 
 def test_a_sweep_declares_it_for_its_own_runs_and_the_command_line_wins(sweep):

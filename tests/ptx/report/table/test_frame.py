@@ -6,7 +6,7 @@ from ptx.records import Metric
 from ptx.report import build, make_frame
 from ptx.report.table.records import Record
 from ptx.report.table.units import SPACE
-from tests.ptx.report.pages import labels, texts
+from tests.ptx.report.pages import column, labels, texts
 
 
 def test_thirteen_runs_are_thirteen_rows_with_the_baseline_first(demo_report):
@@ -37,9 +37,10 @@ def test_metrics_of_unknown_evaluators_are_columns_too(new_sweep, tmp_path):
     sweep.run({"method": "sft"}, extra=extra)
     report = build([sweep.folder], tmp_path / "out")
     assert {"judge/win_rate", "odd"} <= set(report.frame.columns)
-    for text in texts(report):
-        assert "0.610 [0.550, 0.670] n=200" in text
-        assert "3.20 furlongs [3.10, 3.30] n=4" in text.replace(SPACE, " ")
+    text = texts(report)[1]
+    assert "0.610 [0.550, 0.670] n=200" in text
+    assert "3.20 furlongs [3.10, 3.30] n=4" in text.replace(SPACE, " ")
+    assert column(report, "odd") == [3.2]
 
 
 def test_every_evaluator_has_a_column_even_if_one_has_many_tasks(evaluated):

@@ -3,7 +3,7 @@
 import pytest
 
 from ptx.report import build
-from tests.ptx.report.pages import labels, texts
+from tests.ptx.report.pages import data_of, labels, texts
 
 
 def test_runs_that_differ_only_in_their_seed_are_one_row(new_sweep, tmp_path):
@@ -20,8 +20,8 @@ def test_runs_that_differ_only_in_their_seed_are_one_row(new_sweep, tmp_path):
         metric.value for record in row.records for _, metric in record.metrics if metric.name == "bench/mean"
     ]
     assert row.metric("bench/mean").value == pytest.approx(sum(values) / 3)
-    html, markdown = texts(report)
-    assert "3 of 3 seeds" in html
+    _, markdown = texts(report)
+    assert data_of(report)["rows"]["seeds"] == {"1": [3, 3]}
     assert "3 of 3 seeds" in markdown
 
 
@@ -30,8 +30,9 @@ def test_a_seed_that_failed_is_counted_and_shown(new_sweep, tmp_path):
     sweep.run({}, baseline=True)
     sweep.run({"method": "sft", "seed": "0"}, skill=0.7)
     sweep.run({"method": "sft", "seed": "1"}, seed=1, status="failed")
-    html, _ = texts(build([sweep.folder], tmp_path / "out"))
-    assert "1 of 2 seeds" in html
+    report = build([sweep.folder], tmp_path / "out")
+    html, _ = texts(report)
+    assert data_of(report)["rows"]["seeds"] == {"1": [1, 2]}
     assert "1 run without results: 1 failed." in html
 
 
@@ -48,7 +49,7 @@ def test_the_same_run_in_two_sweeps_counts_once(new_sweep, tmp_path):
         sweep.run({"method": "sft"}, skill=0.6)
     report = build([first.folder, second.folder], tmp_path / "out")
     assert len(report.frame.rows) == 1
-    assert "Repeated with the same configuration and seed" in texts(report)[0]
+    assert data_of(report)["lineage"]["0"]["repeats"] == ["monday/sft"]
 
 
 def test_a_model_measured_in_turns_with_a_declared_runtime_is_compared(evaluated):

@@ -1,16 +1,8 @@
-"""Details of a report: failures, steps, configuration, flipped answers."""
+"""Details of a report: failures, steps, configuration."""
 
-import re
-
-import pytest
-
-from ptx.records import Metric
 from ptx.report import build
-from ptx.report.text.details import last_location
-from tests.ptx.report.pages import table, texts
-from tests.ptx.report.runs import write_run, write_sweep
-
-TASK, MEAN = "bench/choices/acc", "bench/mean"
+from ptx.report.text.details import config_changes, last_location, works_of
+from tests.ptx.report.pages import data_of, texts
 
 
 def test_the_last_location_of_a_traceback_is_the_innermost_file():
@@ -39,70 +31,16 @@ def test_failed_unfinished_and_planned_runs_are_shown_with_the_reason(new_sweep,
         assert "line 77, in train" in text
         assert "no result.json: still running, or killed" in text
         assert "kto-later" in text
-    assert {"failed", "unfinished", "planned"} <= {
-        word for row in table(html, 'id="results"') for cell in row for word in cell
-    }
-
-
-def test_flips_explain_the_difference_in_right_answers(demo_report):
-    html, _ = texts(demo_report)
-    lost, gained = map(int, re.search(r"Flips against baseline: (\d+) lost, (\d+) gained", html).groups())
-    # the plain difference in right answers is what the flips explain
-    row, base = demo_report.frame.rows[1], demo_report.frame.rows[0]
-    right = [
-        round(r.metric(f"bench/{task}/exact_match").value * n)
-        for r in (row, base)
-        for task, n in (("tiny_answers", 180), ("tiny_choices", 120))
-    ]
-    assert gained - lost == right[0] + right[1] - right[2] - right[3]
-
-
-def test_steps_show_who_shares_them(demo_report):
-    html, _ = texts(demo_report)
-    steps = {row[0][0]: row for row in table(html, 'id="steps"')}
-    assert steps["sft"][5] == ["3", "rows"]
-    assert steps["sft"][3] == ["32", "s"]
+    assert data_of(report)["rows"]["status"]["values"] == ["done", "failed", "unfinished", "planned"]
 
 
 def test_configuration_is_shown_where_it_differs_from_the_baseline(demo_report):
-    html, _ = texts(demo_report)
-    part = html[html.index("Configuration, where it differs from baseline") :]
-    assert "method.learning_rate" in part[:1500]
-    assert "compress.gptq.bits" in html
+    changed = {row.label: {key for key, _, _ in config_changes(row)} for row in demo_report.frame.rows}
+    assert changed["baseline"] == set()
+    assert "method.learning_rate" in changed["sft"]
+    assert "compress.gptq.bits" in changed["sft · gptq"]
 
 
-@pytest.fixture
-def answers_report(tmp_path):
-    """``answers_report(before=scores, after=scores)``: the HTML; each answer is right (1) or wrong (0)."""
-
-    def make(**answers):
-        for ident, right in answers.items():
-            rows = [
-                {
-                    "item": f"choices:{n}",
-                    "scores": {TASK: value, MEAN: value},
-                    "segments": {},
-                    "output": f"said {value}",
-                    "latency": 0.0617,
-                }
-                for n, value in enumerate(right)
-            ]
-            share = sum(right) / len(right)
-            metrics = [
-                Metric(name, share, "fraction", "higher", 0.0, 1.0, len(right)) for name in (TASK, MEAN)
-            ]
-            folder = tmp_path / "sweep" / ident
-            write_run(folder, "bench", rows, metrics, baseline=ident == "before", varied={}, config={})
-        sweep = write_sweep(tmp_path / "sweep", *answers)
-        return build([sweep], tmp_path / "report").html.read_text()
-
-    return make
-
-
-def test_an_item_whose_score_is_in_two_metrics_is_one_flip(answers_report):
-    html = answers_report(before=[1.0] * 6 + [0.0] * 4, after=[1.0] * 4 + [0.0] * 5 + [1.0])
-    assert "Flips against before: 2 lost, 1 gained" in html
-
-
-def test_the_time_an_item_took_is_no_part_of_the_report(answers_report):
-    assert "0.0617" not in answers_report(before=[1.0, 0.0, 1.0], after=[0.0, 1.0, 1.0])
+def test_steps_know_who_shares_them(demo_report):
+    (sft,) = [one for one in works_of(demo_report.frame) if one.name == "sft"]
+    assert (sft.seconds, len(sft.used_by)) == (31.5, 3)

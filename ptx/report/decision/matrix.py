@@ -1,0 +1,83 @@
+"""The gate matrix: one line per finalist, one cell per constraint, and what would decide the open ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ptx.report.gate import Constraint, Finding, Gate, State, Verdict, judge, state_of
+from ptx.report.table.row import Row
+from ptx.report.table.units import TIMES
+
+SIGNS: dict[Verdict, str] = {"holds": "✓", "fails": "✗", "undecided": "?"}
+FINALISTS = 8  # lines of the matrix
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The verdict on one constraint; ``short`` stands under an open one, ``note`` has the whole finding."""
+
+    verdict: Verdict
+    short: str
+    note: str
+
+    @property
+    def sign(self) -> str:
+        """✓ ✗ or ?."""
+        return SIGNS[self.verdict]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One finalist."""
+
+    row: Row
+    state: State
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The constraints of a gate, and the finalists' findings on them."""
+
+    gate: str
+    heads: list[tuple[str, str, str]]  # name, the constraint in words, why
+    lines: list[Line]
+
+
+def matrix_of(gate: Gate, rows: Sequence[Row]) -> Matrix:
+    """The matrix of some rows, in their order."""
+    heads = [(name, constraint_words(one), one.why) for name, one in gate.constraints.items()]
+    return Matrix(gate.name, heads, [_line(gate, row) for row in rows])
+
+
+def constraint_words(one: Constraint) -> str:
+    """The bound in words: ``≥ 0.9 x baseline``."""
+    sign, bound = ("≥" if one.at_least is not None else "≤"), one.bound
+    if one.versus == "ratio":
+        return f"{sign} {bound:g} {TIMES} baseline"
+    if one.versus == "baseline":
+        return f"{sign} {bound:+g} to baseline".replace("-", "\N{MINUS SIGN}")
+    return f"{sign} {bound:g}".replace("-", "\N{MINUS SIGN}")
+
+
+def _line(gate: Gate, row: Row) -> Line:
+    findings = judge(gate, row)
+    by_name = {one.name: one for one in findings}
+    # a finding on no constraint (a run without results, a missing seed) leaves every constraint open
+    general = next((one for one in findings if one.name not in gate.constraints), None)
+    cells = [_cell(by_name.get(name) or general) for name in gate.constraints]
+    return Line(row, state_of(findings), cells)
+
+
+def _cell(one: Finding | None) -> Cell:
+    assert one is not None  # judge() answers on every constraint, or on the row as a whole
+    return Cell(one.verdict, "" if one.verdict != "undecided" else _short(one), str(one))
+
+
+def _short(one: Finding) -> str:
+    if one.needed is not None:
+        return f"n ≈ {one.needed:,}"
+    if one.note.startswith("not measured"):
+        return "not measured"
+    return "no n decides" if "no number of items" in one.note else "unknown"

@@ -1,0 +1,50 @@
+// Answers side by side, with the words that differ marked.
+const FILTERS = [["flipped", "flipped"], ["regressed", "regressed"], ["gained", "gained"], ["unsafe", "unsafe"], ["unscored", "unparsable or unscored"], ["all", "all"]];
+
+function drawSamples(body) {
+  const { data, state, model } = page;
+  if (!data.samples.length) { body.replaceChildren(h("p", { class: "small" }, "No evaluator has recorded answers.")); return; }
+  const one = data.samples.find((each) => each.evaluator === state.evaluator) || data.samples[0], known = new Set(one.items.flatMap((item) => Object.keys(item.answers).map(Number)));
+  const rows = compared().filter((row) => known.has(row)), shown = rows.length > 1 ? rows : [...known].slice(0, 2);
+  const fits = one.items.filter((item) => sampleFits(item, shown, one, state.samples)), open = body.querySelectorAll("details[open]").length;
+  body.replaceChildren(h("div", { class: "tools" }, data.samples.length > 1 ? menu("evaluator", data.samples.map((each) => [each.evaluator, each.evaluator]), one.evaluator, (value) => state.set({ evaluator: value })) : "",
+    menu("answers", FILTERS, state.samples, (value) => state.set({ samples: value })), h("span", { class: "small" }, `${fits.length} of ${one.items.length} kept items${one.of > one.items.length ? `, of ${one.of.toLocaleString("en")} measured` : ""}; ${shown.map((row) => model.label(row)).join(" against ")}`)),
+    fits.length ? h("div", {}, fits.slice(0, 60).map((item, place) => sample(item, shown, one, place < Math.max(open, 1)))) : h("p", { class: "small" }, "No kept item fits. The models answered alike, or the filter asks for something rare."));
+}
+
+const good = (answer, one) => (answer && answer[0] !== null ? (one.lower ? 1 - answer[0] : answer[0]) : null);
+
+function sampleFits(item, rows, one, filter) {
+  const answers = rows.map((row) => item.answers[row]).filter(Boolean), scores = answers.map((answer) => good(answer, one)), [first, ...others] = scores;
+  if (filter === "all") return true;
+  if (filter === "unscored") return answers.some((answer) => answer[1]);
+  if (filter === "unsafe") return one.evaluator === "safety" && answers.some((answer) => good(answer, one) === 0);
+  return others.some((score) => score !== null && first !== null && (filter === "regressed" ? score < first : filter === "gained" ? score > first : score !== first));
+}
+
+function sample(item, rows, one, open) {
+  const prompt = item.shared.find(([key]) => key === "prompt")?.[1] ?? item.item, made = h("details", { class: "sample", open, ontoggle: () => { if (made.open && made.children.length < 2) made.append(sampleBody(item, rows, one)); } },
+    h("summary", {}, rows.map((row) => { const score = good(item.answers[row], one); return h("span", { class: `verdict ${score === null ? "" : score >= 0.5 ? "better" : "worse"}` }, score === null ? "?" : score === 1 ? "✓" : score === 0 ? "✗" : score.toFixed(2)); }), " ", h("span", {}, prompt.slice(0, 140))));
+  if (open) made.append(sampleBody(item, rows, one));
+  return made;
+}
+
+function sampleBody(item, rows, one) {
+  const first = item.answers[rows[0]]?.[2] ?? "";
+  return h("div", {}, h("dl", {}, item.shared.map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])), h("div", { class: "answers" }, rows.map((row, place) => {
+    const answer = item.answers[row];
+    return h("div", { class: "answer" }, h("h4", {}, page.model.label(row), answer?.[1] && h("span", { class: "status" }, answer[1])), h("p", { class: "said" }, answer ? (place ? wordDifference(first, answer[2]) : answer[2]) : "no answer recorded"));
+  })));
+}
+
+// The second text with its own words marked, and the words that only the first one has struck out.
+function wordDifference(before, after) {
+  const a = before.split(/(\s+)/).slice(0, 400), b = after.split(/(\s+)/).slice(0, 400), table = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1)), made = [];
+  for (let i = a.length - 1; i >= 0; i -= 1) for (let j = b.length - 1; j >= 0; j -= 1) table[i][j] = a[i] === b[j] ? table[i + 1][j + 1] + 1 : Math.max(table[i + 1][j], table[i][j + 1]);
+  for (let i = 0, j = 0; i < a.length || j < b.length;) {
+    if (i < a.length && j < b.length && a[i] === b[j]) { made.push(b[j]); i += 1; j += 1; }
+    else if (i < a.length && (j >= b.length || table[i + 1][j] >= table[i][j + 1])) { made.push(/^\s*$/.test(a[i]) ? a[i] : h("del", {}, a[i])); i += 1; }
+    else { made.push(/^\s*$/.test(b[j]) ? b[j] : h("ins", {}, b[j])); j += 1; }
+  }
+  return made;
+}
