@@ -25,7 +25,7 @@ from ptx import (
     setting,
 )
 from ptx.lm.compression import calibration
-from ptx.lm.compression.calibration import Calibrated
+from ptx.lm.compression.calibration import Shareable
 from ptx.lm.compression.sparsity import parse_pattern
 from ptx.lm.compression.targets import quantised_problems, skip_problems
 from ptx.lm.matrices import PLAIN, model_type
@@ -52,7 +52,7 @@ def _promise(config: OneShot | Magnitude, *, every_layer: bool) -> Promise:
 
 
 @dataclass
-class OneShot(Calibrated):
+class OneShot(Shareable):
     """The settings that SparseGPT and Wanda share."""
 
     sparsity: float = setting(0.5, SHARE)

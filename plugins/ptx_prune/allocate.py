@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -13,23 +13,28 @@ from torch import Tensor
 from ptx import Run, StepError
 from ptx.lm.compression.grid import endings
 from ptx.lm.compression.network import Layers
-from ptx.lm.compression.oneshot import Batch
+from ptx.lm.compression.statistics import Statistics
 from ptx.lm.matrices import Matrix, Piece
 from ptx_prune import OneShot
 from ptx_prune.solver import outlier_share, owl, wanda_scores
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel
-
 
 def sparsities(
-    run: Run, config: OneShot, network: PreTrainedModel, layers: Layers, batches: list[Batch]
+    run: Run, config: OneShot, layers: Layers, statistics: Callable[..., Statistics]
 ) -> dict[str, float]:
-    """Return the sparsity of each of ``layers``."""
+    """Return the sparsity of each of ``layers``.
+
+    ``statistics`` gives those of the inputs in the uncompressed model.
+    """
     asked = named(layers, config.sparsity, config.layers)
     if config.allocation == "uniform":
         return asked
-    by_depth = _owl(config, layers, input_norms(network, layers, batches))
+    found = statistics(hessians=config.statistics == "shared" and config.hessians)
+    norms = {
+        name: found.norms(name) if name in found else torch.zeros(layer.inputs)
+        for name, layer in layers.items()
+    }
+    by_depth = _owl(config, layers, norms)
     run.say(f"owl: sparsity per decoder layer {', '.join(f'{value:.3f}' for value in by_depth.values())}")
     return {
         name: by_depth[decoder_layer(name)] if value == config.sparsity else value
@@ -75,32 +80,6 @@ def decoder_layer(name: str) -> str:
     """
     found = re.match(r"(.*?\.\d+)\.", name)
     return found[1] if found else name
-
-
-def input_norms(network: PreTrainedModel, layers: Layers, batches: list[Batch]) -> dict[str, Tensor]:
-    """Return ||X_j||_2 of every input feature, (columns,) for each layer.
-
-    The norm is over all calibration tokens, in the uncompressed model.
-    """
-    squares = {name: torch.zeros(layer.inputs, dtype=torch.float64) for name, layer in layers.items()}
-
-    def add(name: str) -> Any:
-        def hook(_module: Any, inputs: tuple[Tensor, ...]) -> None:
-            squares[name] += inputs[0].detach().double().square().flatten(0, -2).sum(0).cpu()
-
-        return hook
-
-    hooks = [layer.module.register_forward_pre_hook(add(name)) for name, layer in layers.items()]
-    try:
-        with torch.no_grad():
-            for batch in batches:
-                network(
-                    **{name: tensor.to(network.device) for name, tensor in batch.items()}, use_cache=False
-                )
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return {name: total.sqrt().float() for name, total in squares.items()}
 
 
 def _owl(config: OneShot, layers: Layers, norms: dict[str, Tensor]) -> dict[str, float]:

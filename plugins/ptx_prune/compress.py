@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.compression.network import Layers, Weights, zero_share
-from ptx.lm.compression.oneshot import Batch, compress, edit
+from ptx.lm.compression.oneshot import Batch, Given, compress, edit
 from ptx.lm.compression.sparsity import parse_pattern
+from ptx.lm.compression.statistics import shared_statistics
+from ptx.lm.load import load_tokenizer
 from ptx_prune import Magnitude, OneShot, SparseGPT, Wanda
 from ptx_prune.allocate import named, share_of, sparsities
 from ptx_prune.solver import smallest, smallest_n_of_m, threshold_over
@@ -23,12 +26,16 @@ def prune(run: Run, compressor: OneShot, model: ModelRef, data: DataSet | None) 
     asked: dict[str, float] = {}
     listed: list[float] = []
 
-    def prepare(network: Any, layers: Layers, batches: list[Batch]) -> None:
-        asked.update(sparsities(run, compressor, network, layers, batches))
+    def prepare(network: Any, layers: Layers, batches: list[Batch]) -> Given | None:
+        measured_on = partial(shared_statistics, run, model, network, load_tokenizer(model.path), batches)
+        asked.update(sparsities(run, compressor, layers, measured_on))
         # llm-compressor wants one number per module that ``targets`` matches, in this order, the ignored
         # modules included
         linear = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
         listed.extend(asked.get(name, compressor.sparsity) for name in linear)
+        if compressor.statistics == "sequential":
+            return None
+        return measured_on(hessians=compressor.hessians).given_to
 
     def check(before: Weights, layers: Layers) -> dict[str, float]:
         return measured(asked, before, layers)

@@ -17,6 +17,7 @@ from ptx.lm.compression.network import (
     targeted_matrices,
 )
 from ptx.lm.compression.oneshot import Batch, apply, recorded_batches, save, session
+from ptx.lm.compression.statistics import Statistics, shared_statistics
 from ptx.lm.compression.trace import trace_of
 from ptx.lm.drift import ROWS, drift, predictions, refuse_moved, rows_of
 from ptx.lm.load import load_tokenizer
@@ -41,7 +42,7 @@ def quantise(run: Run, compressor: Quantizer, model: ModelRef, data: DataSet | N
         budget = budget_of(compressor, model, network, tokenizer, layers, groups)
     batches = recorded_batches(run, data, tokenizer, compressor, context_of(network))
     if isinstance(compressor, Mixed) and budget:
-        bits = chosen_bits(run, network, layers, groups, compressor, batches, budget)
+        bits = chosen_bits(run, model, network, layers, groups, compressor, batches, budget)
     else:
         bits = dict.fromkeys(layers, compressor.format.bits)
     formats = {name: (bits[name], groups[name]) for name in layers}
@@ -54,7 +55,10 @@ def quantise(run: Run, compressor: Quantizer, model: ModelRef, data: DataSet | N
             rows = [row.tolist() for batch in batches for row in batch["input_ids"]] or rows_of(tokenizer)
             transform(run, network, tokenizer, modifiers[0], batches, rows[:ROWS])
             modifiers = modifiers[1:]
-        if modifiers:
+        if getattr(compressor, "statistics", "") == "shared":
+            found = shared_statistics(run, model, network, tokenizer, batches)
+            apply(run, network, tokenizer, reading(modifiers, found), batches, found.given_to)
+        elif modifiers:
             apply(run, network, tokenizer, modifiers, batches)
         if rounding(compressor) != "none":
             quantised = float(count_quantised(layers))
@@ -64,6 +68,14 @@ def quantise(run: Run, compressor: Quantizer, model: ModelRef, data: DataSet | N
             del network.transform_config
         name_experts(network)
         return save(run, network, tokenizer, **saving_options(compressor))
+
+
+def reading(modifiers: list[Any], statistics: Statistics) -> list[Any]:
+    """Let AWQ's search read the statistics itself; GPTQ gets those of each stage when its turn comes."""
+    for modifier in modifiers:
+        if hasattr(modifier, "read"):
+            modifier.read(statistics)
+    return modifiers
 
 
 def smoothable(config: Quantizer, model: ModelRef, layers: Layers) -> dict[str, list[str]]:

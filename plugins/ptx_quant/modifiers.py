@@ -51,6 +51,10 @@ def main_type(config: Quantizer) -> Any:
         from llmcompressor.modifiers.autoround import AutoRoundModifier
 
         return AutoRoundModifier
+    if isinstance(config, AWQ) and config.statistics == "shared":
+        from ptx_quant.scale_search import ScaleSearch
+
+        return ScaleSearch
     types: dict[type, Any] = {
         AWQ: AWQModifier,
         SmoothQuant: SmoothQuantModifier,

@@ -2,18 +2,22 @@
 
 A layer's loss at a width is the KL divergence of the model's predictions with that one layer rounded to
 nearest, in nats per token (as in HAWQ and later work, but measured instead of approximated by curvature).
-That losses add up is an assumption; the predicted sum is in the record.
+That losses add up is an assumption; the predicted sum is in the record. The losses do not depend on the
+budget, so a sweep of budgets measures them once: they are a product in the store.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ptx import Run, StepError
+from ptx import ModelRef, Run, StepError, machine
+from ptx.files import digest_of, read_json
 from ptx.lm.compression.grid import endings, round_to_nearest
 from ptx.lm.compression.network import Layers
 from ptx.lm.compression.oneshot import Batch
@@ -30,6 +34,7 @@ TOKENS = 64  # per probing row: their log-probabilities are kept in memory
 
 def chosen_bits(
     run: Run,
+    model: ModelRef,
     network: PreTrainedModel,
     layers: Layers,
     groups: Mapping[str, int],
@@ -39,7 +44,7 @@ def chosen_bits(
 ) -> dict[str, int]:
     """Return the bits per layer; record the choice, its predicted loss and all measured losses."""
     widths = sorted(set(config.candidates))
-    losses = sensitivities(run, network, layers, groups, config, batches)
+    losses = stored_sensitivities(run, model, network, layers, groups, config, batches)
     choice = allocate(
         budget.costs, [[losses[name, bits] for bits in widths] for name in layers], budget.total
     )
@@ -74,6 +79,41 @@ def _few(names: list[str]) -> str:
     return f"{len(names)} layers ({', '.join(endings(names))})" if names else "none"
 
 
+def stored_sensitivities(
+    run: Run,
+    model: ModelRef,
+    network: PreTrainedModel,
+    layers: Layers,
+    groups: Mapping[str, int],
+    config: Mixed,
+    batches: list[Batch],
+) -> dict[tuple[str, int], float]:
+    """Return :func:`sensitivities`, from the store where another budget has asked for them."""
+    ingredients = {
+        "weights": model.digest or ModelRef.of(model.path).digest,
+        "rows": digest_of([row.tolist() for row in probed(config, batches)]),
+        "layers": {name: groups[name] for name in layers},
+        "bits": sorted(set(config.candidates)),
+        "symmetric": config.symmetric,
+        "dtype": str(network.dtype),
+        "device": run.device,
+        "libraries": machine.versions(("transformers", "torch")),
+    }
+
+    def build(folder: Path) -> None:
+        losses = sensitivities(run, network, layers, groups, config, batches)
+        table = [[name, bits, loss] for (name, bits), loss in losses.items()]
+        (folder / "losses.json").write_text(json.dumps(table), encoding="utf-8")
+
+    folder = run.product("layer_sensitivities", ingredients, build)
+    return {(name, bits): loss for name, bits, loss in read_json(folder / "losses.json")}
+
+
+def probed(config: Mixed, batches: list[Batch]) -> list[Tensor]:
+    """Return the rows on which the layers are measured, cut."""
+    return [row[:TOKENS] for batch in batches for row in batch["input_ids"]][: config.probes]
+
+
 def sensitivities(
     run: Run,
     network: PreTrainedModel,
@@ -83,7 +123,7 @@ def sensitivities(
     batches: list[Batch],
 ) -> dict[tuple[str, int], float]:
     """Return (layer, bits) -> mean KL of the predictions with that layer alone rounded, in nats per token."""
-    rows = [row[:TOKENS] for batch in batches for row in batch["input_ids"]][: config.probes]
+    rows = probed(config, batches)
     if not rows:
         raise StepError("there is no calibration row on which the layers can be measured")
     before = [predictions(network, row) for row in rows]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ptx import Promise, SettingError, did_you_mean, must_be_one_of, setting
-from ptx.lm.compression.calibration import Calibrated
+from ptx.lm.compression.calibration import Calibrated, Shareable
 from ptx.lm.compression.grid import CHANNEL, check_grid
 from ptx.lm.compression.targets import check_patterns
 from ptx_quant.scheme import ACTIVATION_OBSERVERS, KV_CACHE, OBSERVERS, SCHEMES, Scheme
@@ -84,8 +84,16 @@ class Quantizer(Calibrated):
     # a property of the instance: some schemes need no data
     def needs(self) -> tuple[str, ...]:  # type: ignore[override]
         """Calibration data, where ranges or Hessians are measured on it."""
-        measured = self.format.calibrated or self.kv_cache or self.observer == "imatrix_mse"
+        measured = bool(self.measured_with())
         return ("calibration",) if self.uses_data or measured or getattr(self, "then", "") == "gptq" else ()
+
+    def measured_with(self) -> str:
+        """The setting for which ranges are measured while the rows run through the layers; empty: none."""
+        if self.format.calibrated:
+            return f"{self.at('scheme')}={self.scheme}"
+        if self.kv_cache:
+            return f"{self.at('kv_cache')}={self.kv_cache}"
+        return f"{self.at('observer')}={self.observer}" if self.observer == "imatrix_mse" else ""
 
     @property
     def group(self) -> int:
@@ -116,7 +124,7 @@ class RTN(Quantizer):
 
 
 @dataclass
-class GPTQ(Quantizer):
+class GPTQ(Shareable, Quantizer):
     """Round column by column and compensate each error in the later columns (Frantar et al. 2023).
 
     Pruned weights stay zero.
@@ -136,6 +144,10 @@ class GPTQ(Quantizer):
                 " compress.gptq.dampening=0.01",
                 "compress.gptq.dampening",
             )
+
+    def unshareable(self) -> str:
+        """What is measured on the way needs the rows."""
+        return self.measured_with()
 
 
 @dataclass
@@ -168,7 +180,7 @@ class Transformed(Quantizer):
 
 
 @dataclass
-class AWQ(Transformed):
+class AWQ(Shareable, Transformed):
     """Scale up the channels that see large activations before rounding (Lin et al. 2024)."""
 
     def __post_init__(self) -> None:
@@ -179,6 +191,10 @@ class AWQ(Transformed):
                 " compress.awq.then=rtn",
                 "compress.awq.then",
             )
+
+    def unshareable(self) -> str:
+        """Also with GPTQ: it would need the inputs as AWQ has scaled them."""
+        return self.measured_with() or ("" if self.then == "rtn" else f"{self.at('then')}={self.then}")
 
 
 @dataclass

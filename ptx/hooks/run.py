@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -103,6 +104,7 @@ class Run:
     reported: set[str] = field(default_factory=set)
     store: Any = None  # ptx.store.store.Store; None outside of a sweep
     models: Mapping[str, ModelRef] = field(default_factory=dict)  # those that the step names in ``models()``
+    lent: dict[str, LanguageModel] | None = None  # models that the evaluations of an artifact share
 
     def log(self, metrics: dict[str, float], step: int, total: int | None = None) -> None:
         """Report metrics at ``step`` of ``total`` to events.jsonl, the terminal and the trackers."""
@@ -171,6 +173,25 @@ class Run:
         )
         return opened
 
+    @contextmanager
+    def lend(self, model: ModelRef) -> Iterator[LanguageModel]:
+        """A model on the runtime of the run, opened once for all evaluations of an artifact.
+
+        Between two evaluations it stays open, for the next that compares with the same model. Elsewhere it
+        is closed when the block ends.
+        """
+        if self.lent is None:
+            lm = self.load(model)
+            try:
+                yield lm
+            finally:
+                lm.close()
+            return
+        key = model.digest or str(model.path)
+        if key not in self.lent:
+            self.lent[key] = self.load(model)
+        yield self.lent[key]
+
     def of_baseline(self) -> Run:
         """The same run on the runtime of the baseline: ``baseline_runtime=`` where that is given."""
         declared = self.config.baseline_runtime
@@ -207,6 +228,11 @@ class Run:
         )
         self.event("product", name=name, key=identity.key, shared=shared, seconds=entry.meta["seconds"])
         return Path(entry.payload)
+
+    def has_product(self, name: str, ingredients: dict[str, Any]) -> bool:
+        """Whether the store holds a product already."""
+        identity = Identity("products", {"choice": name, **ingredients})
+        return self.store is not None and self.store.find(identity) is not None
 
     def at(self, **changes: Any) -> Run:
         """The same run with other values of some fields, such as its folder and label."""

@@ -19,7 +19,15 @@ from typing_extensions import override
 
 from ptx.config import Compressor, setting
 from ptx.data import SHAPES, DataSet, open_data
-from ptx.errors import ConfigError, Problem, StepError, did_you_mean, must_be_at_least
+from ptx.errors import (
+    ConfigError,
+    Problem,
+    SettingError,
+    StepError,
+    did_you_mean,
+    must_be_at_least,
+    must_be_one_of,
+)
 from ptx.files import digest_of
 from ptx.lm.compression.memory import compression_memory
 from ptx.lm.tokens import encode
@@ -102,6 +110,28 @@ class Calibrated(Compressor):
     def inputs(self) -> list[Path]:
         """The files that ``mix`` names."""
         return [Path(part) for part in self.mix if is_file(part)]
+
+
+@dataclass
+class Shareable(Calibrated):
+    """A compressor that solves each layer with statistics of its inputs, which others can share."""
+
+    statistics: str = setting(
+        "sequential",
+        "inputs that a layer is solved with: sequential, those that come out of the compressed layers before"
+        " it; shared, those of the uncompressed model, measured once for all methods, bits and sparsities",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        must_be_one_of(self.at("statistics"), self.statistics, ("sequential", "shared"), "shared")
+        if self.statistics == "shared" and (why := self.unshareable()):
+            where = self.at("statistics")
+            raise SettingError(f"{where}=shared cannot be used with {why}; leave {where} out", where)
+
+    def unshareable(self) -> str:
+        """The setting with which statistics cannot be shared; empty where they can."""
+        return ""
 
 
 def is_file(part: str) -> bool:

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
 Batch = dict[str, Tensor]
 Check = Callable[[Weights, Layers], dict[str, float]]
+Given = Callable[[Sequence[Any]], Callable[[Sequence[Any]], None]]
 
 
 class Sample(Protocol):
@@ -79,7 +80,7 @@ def compress(
     settings: Settings,
     modifier: Callable[[list[str]], Any],
     check: Check | None = None,
-    prepare: Callable[[PreTrainedModel, Layers, list[Batch]], None] = lambda *_: None,
+    prepare: Callable[[PreTrainedModel, Layers, list[Batch]], Given | None] = lambda *_: None,
 ) -> ModelRef:
     """Compress ``model`` into ``run.folder / "model"`` with llm-compressor.
 
@@ -92,7 +93,8 @@ def compress(
             layers to leave unchanged.
         check: gets the weights before and the layers after; returns the metrics that only the model in
             memory can give, or raises.
-        prepare: gets the loaded model, its layers and the calibration batches before ``modifier`` is called.
+        prepare: gets the loaded model, its layers and the calibration batches before ``modifier`` is called;
+            returns ``given`` of :func:`apply`.
 
     Raises:
         StepError: there is nothing to compress or to calibrate on, or the result is not as configured.
@@ -101,8 +103,8 @@ def compress(
 
     def work(network: PreTrainedModel, layers: Layers) -> None:
         batches = recorded_batches(run, data, tokenizer, settings, context_of(network))
-        prepare(network, layers, batches)
-        apply(run, network, tokenizer, modifier(ignore_patterns(network, layers)), batches)
+        given = prepare(network, layers, batches)
+        apply(run, network, tokenizer, modifier(ignore_patterns(network, layers)), batches, given)
 
     return edit(run, model, settings.skip, work, check, with_library=True)
 
@@ -198,21 +200,38 @@ def apply(
     tokenizer: PreTrainedTokenizerBase,
     modifier: Any,
     batches: list[Batch],
+    given: Given | None = None,
 ) -> None:
-    """Apply one modifier, or a list of them, to ``network`` in place, layer by layer, and report progress."""
+    """Apply one modifier, or a list of them, to ``network`` in place, layer by layer, and report progress.
+
+    With ``given`` nothing is calibrated: it makes, from the modifiers, a function that gives the modules of a
+    stage what the modifiers would have measured (:meth:`ptx.lm.compression.statistics.Statistics.given_to`).
+    """
+    recipe = modifier if isinstance(modifier, list) else [modifier]
+    with resumable(run, network, given(recipe) if given else None):
+        run_pipeline(run, network, tokenizer, recipe, batches[:1] if given else batches)
+
+
+def run_pipeline(
+    run: Run,
+    network: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    recipe: list[Any],
+    batches: list[Batch],
+) -> None:
+    """Run llm-compressor's pipeline with some modifiers."""
     from llmcompressor import oneshot
     from llmcompressor.pipelines import cache
     from llmcompressor.pipelines.sequential import pipeline
     from transformers import set_seed
 
     set_seed(run.seed)
-    recipe = modifier if isinstance(modifier, list) else [modifier]
     # a list is a map-style dataset
     loader: Any = DataLoader(batches, batch_size=None) if batches else None  # type: ignore[arg-type]
     # the pipeline uses a GPU even when the run is on the CPU
     device = replaced(pipeline, "get_main_device", lambda: torch.device(run.device))
     bars = reported_bars(layer_progress(run), pipeline, cache)
-    with bars, device, resumable(run, network), fx_wrappers_removed(), norms_left_alone(recipe):
+    with bars, device, fx_wrappers_removed(), norms_left_alone(recipe):
         oneshot(
             model=network,
             tokenizer=tokenizer,

@@ -4,7 +4,7 @@ import torch
 from ptx import StepError
 from ptx.lm.matrices import LAYER, Matrix
 from ptx_prune import Magnitude, SparseGPT, Wanda
-from ptx_prune.allocate import decoder_layer, input_norms, named
+from ptx_prune.allocate import decoder_layer, named
 
 FAST = {"samples": 24, "max_length": 128}
 
@@ -29,25 +29,6 @@ def test_the_last_expression_found_in_a_name_decides(layers):
 def test_a_name_outside_the_decoder_layers_is_its_own_layer():
     assert decoder_layer("model.layers.3.mlp.down_proj") == "model.layers.3"
     assert decoder_layer("lm_head") == "lm_head"
-
-
-def test_input_norms_are_those_of_all_tokens_together():
-    class Network(torch.nn.Module):
-        device = "cpu"
-
-        def __init__(self):
-            super().__init__()
-            self.embed, self.layer = torch.nn.Embedding(8, 5), torch.nn.Linear(5, 2)
-
-        def forward(self, input_ids, use_cache):
-            return self.layer(self.embed(input_ids))
-
-    network = Network()
-    batches = [{"input_ids": torch.tensor([[1, 2, 3]])}, {"input_ids": torch.tensor([[4, 5], [6, 7]])}]
-    norms = input_norms(network, {"layer": Matrix("layer", LAYER, network.layer)}, batches)
-    expected = network.embed.weight[1:].detach().square().sum(0).sqrt()  # every token but 0, once
-    assert torch.allclose(norms["layer"], expected)
-    assert not network.layer._forward_pre_hooks, "the hooks are removed"
 
 
 @pytest.mark.slow

@@ -4,11 +4,12 @@ import math
 import pytest
 import torch
 
-from ptx import StepError
+from ptx import ModelRef, StepError
 from ptx.files import read_rows
 from ptx.lm.load import load_model
+from ptx.store.store import Store
 from ptx_quant import Mixed
-from ptx_quant.sensitivity import divergence, sensitivities
+from ptx_quant.sensitivity import divergence, sensitivities, stored_sensitivities
 
 FAST = {"samples": 6, "max_length": 64}
 
@@ -31,6 +32,24 @@ def test_every_layer_is_measured_alone_and_has_its_weights_again(make_run, plain
     assert set(losses) == {(name, bits) for name in layers for bits in (2, 8)}
     assert 0 <= losses["model.layers.0.mlp.up_proj", 8] < losses["model.layers.0.mlp.up_proj", 2]
     assert torch.equal(layers["model.layers.0.mlp.up_proj"].weight, kept)
+
+
+def test_a_sweep_of_budgets_measures_once(make_run, plain_model, tmp_path):
+    network = load_model(plain_model).eval()
+    layers = {"model.layers.0.mlp.up_proj": network.model.layers[0].mlp.up_proj}
+    batches = [{"input_ids": torch.tensor([[1, 5, 9, 13, 2, 7]])}]
+    run, found = make_run().at(store=Store(tmp_path / "store")), []
+    for config in (
+        Mixed(candidates=[2, 8], probes=1, average_bits=3),
+        Mixed(candidates=[8, 2], probes=1, average_bits=4),
+        Mixed(candidates=[2, 8], probes=1, symmetric=False),
+    ):
+        arguments = (network, layers, dict.fromkeys(layers, 32), config, batches)
+        found.append(stored_sensitivities(run, ModelRef.of(plain_model), *arguments))
+        assert found[-1] == sensitivities(make_run(), *arguments)
+    products = [event for event in read_rows(run.events) if event["event"] == "product"]
+    assert [event["shared"] for event in products] == [False, True, False]
+    assert found[0] == found[1]
 
 
 def test_measuring_without_a_row_is_an_error(make_run, plain_model):
