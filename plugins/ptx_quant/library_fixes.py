@@ -7,6 +7,9 @@
 - AWQ pins memory for an accelerator and fails where there is none: on a CPU nothing is pinned
 - SpinQuant subtracts the mean from every embedding. Only layer norms are invariant to that: before RMS norms
   the subtraction is left out
+- On a GPU weights are packed by a Triton kernel that divides by the scale in float32, while the model in
+  memory is rounded in the weights' own dtype. In 16 bits some weights fall on another value, and
+  what is saved is not what was in memory: both round as on a CPU (:func:`rounded_alike`)
 - AutoRound computes in float32 on a processor without bfloat16 instructions, and the model's 16-bit layers
   then refuse its activations: torch computes bfloat16 on every processor, so AutoRound is told that it can
 """
@@ -57,7 +60,25 @@ def library_fixed(config: Quantizer, network: PreTrainedModel) -> Iterator[None]
         if rounding(config) == "gptq":
             stack.enter_context(own_solve())
             stack.enter_context(inputs_shared())
+        stack.enter_context(rounded_alike())
         yield
+
+
+@contextmanager
+def rounded_alike() -> Iterator[None]:
+    """While the context is open, weights are packed with the arithmetic that the model in memory rounds with.
+
+    The kernels of other functions, such as GPTQ's solve, stay in use.
+    """
+    from compressed_tensors.utils.impl_backend import ImplBackend
+
+    backends = ImplBackend._backends  # noqa: SLF001 (the library's own switch turns off every kernel)
+    kernels = backends.pop("_quantize", None)
+    try:
+        yield
+    finally:
+        if kernels is not None:
+            backends["_quantize"] = kernels
 
 
 def norms(network: nn.Module) -> list[nn.Module]:

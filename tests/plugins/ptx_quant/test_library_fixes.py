@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from ptx.lm.compression.network import targeted_layers
-from ptx.lm.load import load_model
-from ptx_quant import AWQ, GPTQ, SpinQuant
-from ptx_quant.library_fixes import inputs_shared, mask_of, norms, own_solve
+from ptx.lm.load import load_model, load_tokenizer
+from ptx_quant import AWQ, GPTQ, RTN, SpinQuant
+from ptx_quant.library_fixes import inputs_shared, mask_of, norms, own_solve, rounded_alike
 
 FAST = {"samples": 6, "max_length": 64}
 
@@ -23,6 +23,55 @@ def test_only_layers_with_a_share_of_zeros_count_as_pruned():
 def test_norms_are_found_by_name():
     network = nn.ModuleDict({"input_layernorm": nn.LayerNorm(4), "up_proj": nn.Linear(4, 4)})
     assert norms(network) == [network["input_layernorm"]]
+
+
+def kernel(x, scale, zero_point, q_min, q_max, args, dtype=None, global_scale=None):
+    """What compressed-tensors' Triton kernel computes on a GPU: it divides in float32."""
+    from compressed_tensors.quantization.quant_args import round_to_quantized_type_args
+
+    scale = scale.float() if global_scale is None else scale.float() / global_scale.float()
+    scaled = x.float() / scale + (0 if zero_point is None else zero_point.float())
+    rounded = round_to_quantized_type_args(tensor=scaled, args=args, min=q_min, max=q_max)
+    return rounded.to(x.dtype if dtype is None else dtype)
+
+
+@pytest.fixture
+def gpu_kernel(monkeypatch):
+    """Packing uses the arithmetic of the kernel, as on a GPU."""
+    from compressed_tensors.quantization.lifecycle import forward_helpers  # noqa: F401 (it registers kernels)
+    from compressed_tensors.utils.impl_backend import ImplBackend
+
+    monkeypatch.setitem(ImplBackend._backends, "_quantize", [(kernel, lambda *_, **__: True, 0)])
+
+
+@pytest.mark.usefixtures("gpu_kernel")
+@pytest.mark.parametrize(("dtype", "fault"), [(torch.bfloat16, 0.005), (torch.float32, 0)])
+def test_packing_on_a_gpu_rounds_as_the_model_in_memory_does(dtype, fault):
+    from compressed_tensors.quantization import QuantizationArgs, fake_quantize, quantize
+
+    weight = torch.randn(64, 256, generator=torch.Generator().manual_seed(0)).to(dtype)
+    args = QuantizationArgs(num_bits=4, strategy="channel", symmetric=True)
+    scale = weight.abs().amax(1, keepdim=True) / 7.5
+    zero = torch.zeros_like(scale, dtype=torch.int8)
+    memory = (fake_quantize(weight, scale, zero, args).float() / scale.float()).round()
+    plain = quantize(weight, scale, zero, args, dtype=torch.int8)
+    assert float((plain != memory).float().mean()) >= fault, "the library's fault"
+    with rounded_alike():
+        assert torch.equal(quantize(weight, scale, zero, args, dtype=torch.int8).float(), memory)
+    assert torch.equal(quantize(weight, scale, zero, args, dtype=torch.int8), plain)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("gpu_kernel")
+@pytest.mark.parametrize("config", [RTN(), RTN(scheme="fp8_dynamic")], ids=["rtn", "fp8"])
+def test_a_model_in_bfloat16_is_saved_as_it_was_in_memory_with_the_kernel_of_a_gpu(
+    squeeze, plain_model, tmp_path, config
+):
+    folder = tmp_path / "half"
+    load_model(plain_model, "bfloat16").save_pretrained(folder)
+    load_tokenizer(plain_model).save_pretrained(folder)
+    run, _ = squeeze(config, folder)
+    assert run.console.progressed[-1]["reload_kl"] < 1e-5
 
 
 @pytest.mark.slow
