@@ -7,7 +7,7 @@ Importing ptx loads no ML library.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ptx.config import (
     QAT,
@@ -51,6 +51,9 @@ from ptx.records import Better, DataRef, Evaluation, Metric, ModelRef, Score
 if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
 
+    from ptx.cli.keywords import Each
+    from ptx.cli.results import ExportResult, RunResult, SweepResult
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -86,16 +89,86 @@ __all__ = [
     "Speed",
     "StepError",
     "Tracker",
+    "compress",
     "did_you_mean",
+    "each",
+    "evaluate",
+    "export",
     "get_host",
     "hookimpl",
     "identity_of",
     "load_sweep",
+    "make",
     "must_be_at_least",
     "must_be_more_than",
     "must_be_one_of",
     "setting",
+    "sweep",
+    "train",
 ]
+
+
+def train(*words: str, quiet: bool = False, **settings: Any) -> RunResult:
+    """Train a model, then compress and evaluate it: ``ptx.train(method="dpo", method__beta=0.2)``.
+
+    ``words`` are words of the command line, ``settings`` the same by name, with ``__`` for a dot. ``quiet``
+    shows no progress. :func:`compress`, :func:`evaluate` and :func:`make` are called in the same way.
+
+    Raises:
+        ConfigError: with every problem, before a weight is loaded.
+        StepError: the run has failed.
+    """
+    from ptx.cli.api import single
+
+    return single("train", words, settings, quiet=quiet)
+
+
+def compress(*words: str, quiet: bool = False, **settings: Any) -> RunResult:
+    """Compress a model and evaluate the result: ``ptx.compress(model="tiny", compress=["gptq"])``."""
+    from ptx.cli.api import single
+
+    return single("compress", words, settings, quiet=quiet)
+
+
+def evaluate(*words: str, quiet: bool = False, **settings: Any) -> RunResult:
+    """Evaluate a model: ``ptx.evaluate(model="tiny", eval=["bench", "latency"])``."""
+    from ptx.cli.api import single
+
+    return single("eval", words, settings, quiet=quiet)
+
+
+def make(*words: str, quiet: bool = False, **settings: Any) -> RunResult:
+    """Make a dataset: ``ptx.make(make="sample", model="tiny").made["sample"]`` is its folder."""
+    from ptx.cli.api import single
+
+    return single("make", words, settings, quiet=quiet)
+
+
+def sweep(*words: Any, verb: str = "train", quiet: bool = False, **settings: Any) -> SweepResult:
+    """Run every combination: ``ptx.sweep(method=ptx.each("sft", "dpo"), seed=range(3))``, or a sweep file.
+
+    A run that fails is in ``failed`` of the result; the others go on.
+
+    Raises:
+        ConfigError: with every problem, before a weight is loaded.
+    """
+    from ptx.cli.api import sweep as run
+
+    return run(words, settings, verb=verb, quiet=quiet)
+
+
+def each(*values: Any) -> Each:
+    """Several values of one setting, for :func:`sweep`."""
+    from ptx.cli.keywords import Each
+
+    return Each(values)
+
+
+def export(*words: str, to: Path | str | None = None, quiet: bool = False, **settings: Any) -> ExportResult:
+    """Convert a model to a runtime's format: ``ptx.export(model="tiny", runtime="onnx", to="./package")``."""
+    from ptx.cli.api import export_model
+
+    return export_model(words, settings, to=to, quiet=quiet)
 
 
 def load_sweep(path: Path | str) -> DataFrame:
@@ -107,3 +180,12 @@ def load_sweep(path: Path | str) -> DataFrame:
     from ptx.report.formats.tables import load_sweep as load
 
     return load(path)
+
+
+def __getattr__(name: str) -> Any:
+    """``ptx.report(...)`` is the package ``ptx.report`` itself, which can be called."""
+    if name == "report":
+        from importlib import import_module
+
+        return import_module("ptx.report")
+    raise AttributeError(f"module 'ptx' has no attribute {name!r}")

@@ -14,9 +14,11 @@ from ptx.cli.human import size_text
 from ptx.cli.train import set_threads, warn_of_broken
 from ptx.compose.jobs import Job, compose_jobs
 from ptx.errors import ConfigError, Problem
+from ptx.execute.sweep import DONE, status_of
 from ptx.files import read_json, sync_folder
 from ptx.hooks.host import Host, get_host
 from ptx.models.package import read_package
+from ptx.plan.plan import command_line
 from ptx.records import ModelRef
 
 EXAMPLES = """\
@@ -37,10 +39,9 @@ def main(verb: str, arguments: Sequence[str]) -> int:
     warn_of_broken(host)
     jobs = compose_jobs(host, verb, options.overrides, config_dir=options.config_dir)
     target = Path(options.to or default_name(host, jobs[0]))
-    _check(host, jobs, target)
-    set_threads(jobs[0].config.threads)
     with Terminal() as terminal:
-        return _export(host, verb, jobs, target, terminal, arguments)
+        run = carried_out(host, jobs, target, terminal, command_line([verb, *arguments]))
+    return 0 if status_of(run) == DONE else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -110,35 +111,45 @@ def _check(host: Host, jobs: Sequence[Job], target: Path) -> None:
         raise ConfigError(problems)
 
 
-def _export(
-    host: Host, verb: str, jobs: Sequence[Job], target: Path, terminal: Terminal, arguments: Sequence[str]
-) -> int:
+def carried_out(host: Host, jobs: Sequence[Job], target: Path, terminal: Terminal, command: str) -> Path:
+    """Export a model to ``target``; returns the folder of the run, also if that has failed.
+
+    Raises:
+        ConfigError: with every problem; no weight was loaded.
+    """
     from ptx.execute.sweep import run_sweep
-    from ptx.plan.plan import command_line
     from ptx.plan.planner import make_plan
 
+    _check(host, jobs, target)
+    set_threads(jobs[0].config.threads)
     with terminal.waiting(PLANNING):
-        plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
+        plan = make_plan(host, "export", jobs, command)
     run = plan.runs[0]
     if run.model.kind == "package":
         raise ConfigError(
             Problem(f"{run.model.path} is already exported", "export the model that it was made from")
         )
+    folder = plan.folder / run.id
     outcome = run_sweep(plan, host, terminal)
     if outcome.interrupted:
         raise KeyboardInterrupt
     if outcome.failed:
-        terminal.say(f"records  {plan.folder / run.id}")
-        return 1
-    result = read_json(plan.folder / run.id / "result.json")
-    write(Path(result["model"]["path"]), target)
-    for line in summary(run.model, target, result["steps"][-1]["metrics"]):
+        terminal.say(f"records  {folder}")
+        return folder
+    write(Path(read_json(folder / "result.json")["model"]["path"]), target)
+    for line in summary(run.model, target, distance(folder)):
         terminal.say(line)
     if run.config.runtime.serves:
         terminal.say(
             f"measure it   ptx eval model={_path(target)} runtime={host.choice_of(run.config.runtime).name}"
         )
-    return 0
+    return folder
+
+
+def distance(run: Path) -> dict[str, float]:
+    """What the export of a run has measured of its package: size, and distance from the model."""
+    found: dict[str, float] = read_json(run / "result.json")["steps"][-1]["metrics"]
+    return found
 
 
 def write(package: Path, target: Path) -> None:

@@ -13,10 +13,8 @@ from rich.text import Text
 from ptx.errors import ConfigError, Problem
 from ptx.guard.reading import reason
 from ptx.hooks.host import get_host
-from ptx.report import Frame, Record, build
-from ptx.report.table.metric_names import short_name
-from ptx.report.table.shown import rows_left_out, shown_rows
-from ptx.report.table.units import metric_text, scale_of
+from ptx.report import Frame, Record, Report, build
+from ptx.report.formats.headline import headline
 
 EXAMPLES = """\
 examples:
@@ -67,7 +65,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
 
 def write(
     folders: Sequence[Path], to: Path, console: Console, title: str | None = None, against: str = ""
-) -> None:
+) -> Report:
     """Write the report, with the sections of plugins, and print its table and its path."""
 
     def sections(records: list[Record], folder: Path) -> list[str]:
@@ -82,6 +80,7 @@ def write(
     report = build(folders, to, title=title, sections=sections, against=against)
     console.print(summary(report.frame))
     console.print(Text(f"report   {report.html}\n         {report.markdown}"), soft_wrap=True)
+    return report
 
 
 def find(out: Path, name: str) -> Path:
@@ -99,29 +98,11 @@ def find(out: Path, name: str) -> Path:
     )
 
 
-LISTED = 60  # rows of the table
-COSTS = ("latency/request_seconds", "latency/request_ratio", "size/bytes_on_disk")
-
-
 def summary(frame: Frame) -> Table:
     """Return a table with the headline metrics of each run, each metric with its interval."""
-    columns = [name for name in (frame.headline, *COSTS) if name in frame.names] or frame.names[:4]
-    scales = {
-        name: scale_of(
-            _unit(frame, name), [metric.value for row in frame.rows if (metric := row.metric(name))]
-        )
-        for name in columns
-    }
-    table = Table("run", "status", *map(short_name, columns), box=None, pad_edge=False, header_style="bold")
-    rows = shown_rows(frame, LISTED)
-    for row in rows:
-        cells = [
-            metric_text(metric, scales[name]) if (metric := row.metric(name)) else "-" for name in columns
-        ]
-        table.add_row(Text(row.label or row.full_label), row.status, *map(Text, cells))
-    table.caption = rows_left_out(frame, rows) or None
+    found = headline(frame)
+    table = Table(*found.heads, box=None, pad_edge=False, header_style="bold")
+    for row in found.rows:
+        table.add_row(*map(Text, row))
+    table.caption = found.left_out or None
     return table
-
-
-def _unit(frame: Frame, name: str) -> str:
-    return next((metric.unit for row in frame.rows if (metric := row.metric(name))), "")

@@ -83,7 +83,12 @@ def main(verb: str, arguments: Sequence[str]) -> int:
     check_cluster(jobs)
     set_threads(jobs[0].config.threads)
     with Terminal() as terminal:
-        return _run(host, verb, jobs, terminal, options, arguments)
+        forecast = planned(host, verb, jobs, terminal, command_line([verb, *arguments]))
+        if options.dry_run:
+            return _show(forecast.plan, terminal)
+        with sweep_lock(forecast.plan, terminal):
+            outcome, idle = carried_out(forecast, jobs[0].config, terminal, options)
+            return _conclude(forecast.plan, outcome, terminal, idle)
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
@@ -183,36 +188,42 @@ def _print_configs(host: Host, jobs: Sequence[Job]) -> int:
     return 0
 
 
-def _run(
-    host: Host,
-    verb: str,
-    jobs: Sequence[Job],
-    terminal: Terminal,
-    options: argparse.Namespace,
-    arguments: Sequence[str],
-) -> int:
+def planned(host: Host, verb: str, jobs: Sequence[Job], terminal: Terminal, command: str) -> Forecast:
+    """Make the plan of some jobs, and print it with its forecast.
+
+    Raises:
+        ConfigError: with every problem; no weight was loaded.
+    """
     from ptx.plan.planner import make_plan
 
     with terminal.waiting(PLANNING):
-        plan = make_plan(host, verb, jobs, command_line([verb, *arguments]))
+        plan = make_plan(host, verb, jobs, command)
     for note in plan.notes:
         terminal.say(note)
     terminal.say(describe(plan))
     forecast = Forecast(plan, host)
     for line in forecast.lines():
         terminal.say(line)
-    if options.dry_run:
-        for run in plan.runs:
-            chain = " → ".join([str(run.model.path.name), *(step.name for step in run.steps)])
-            terminal.say(
-                f"  {run.id}: {chain}; measured by {', '.join(m.name for m in run.evaluations) or 'nothing'}"
-            )
-        return 0
-    with sweep_lock(plan, terminal):
-        began = time.time()
-        outcome = _run_plan(forecast, jobs[0].config, terminal, options)
-        idle = _idle(plan, jobs[0].config, began)
-        return _conclude(plan, outcome, terminal, idle)
+    return forecast
+
+
+def _show(plan: SweepPlan, terminal: Terminal) -> int:
+    """Print the runs of a plan; returns the exit code."""
+    for run in plan.runs:
+        chain = " → ".join([str(run.model.path.name), *(step.name for step in run.steps)])
+        terminal.say(
+            f"  {run.id}: {chain}; measured by {', '.join(m.name for m in run.evaluations) or 'nothing'}"
+        )
+    return 0
+
+
+def carried_out(
+    forecast: Forecast, config: RunConfig, terminal: Terminal, manner: argparse.Namespace
+) -> tuple[Outcome, float | None]:
+    """Execute a plan; returns how its runs have ended, and the idle share of its workers."""
+    began = time.time()
+    outcome = _run_plan(forecast, config, terminal, manner)
+    return outcome, _idle(forecast.plan, config, began)
 
 
 def _idle(plan: SweepPlan, config: RunConfig, began: float) -> float | None:

@@ -5,9 +5,38 @@ pictures, files. Nothing here depends on a plugin: all metrics of the records ap
 are read, so a report of last year's sweep needs neither its models nor its libraries.
 """
 
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
 from ptx.report.build import Report, build
 from ptx.report.table.frame import Frame, make_frame
 from ptx.report.table.records import Record, load_records
 from ptx.report.table.row import Row
 
 __all__ = ["Frame", "Record", "Report", "Row", "build", "load_records", "make_frame"]
+
+
+class _Callable(ModuleType):
+    """This package as a function of the Python API, which has its name."""
+
+    def __call__(
+        self,
+        *sweeps: Any,
+        to: Path | str | None = None,
+        out: Path | str = "ptx-out",
+        against: str = "",
+        title: str | None = None,
+    ) -> Any:
+        """Write the report of sweeps or runs, given as results, by folder, or by name below OUT/runs.
+
+        Returns:
+            A :class:`ptx.cli.results.ReportResult`, with the paths of its files.
+        """
+        api = import_module("ptx.cli.api")
+        return api.report_of(sweeps, to=to, out=Path(out), against=against, title=title)
+
+
+sys.modules[__name__].__class__ = _Callable
