@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.control import strip_control_codes
 from rich.text import Text
 
 from ptx.report.table.units import scale_of
@@ -48,11 +49,15 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """
     console = Console(highlight=False, soft_wrap=True)
     widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
-    for row in (head, *rows):
-        line = "  ".join(
+    first, *rest = (
+        "  ".join(
             cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
         ).rstrip()
-        console.print(Text(line, style="bold" if row is head else ""))
+        for row in (head, *rows)
+    )
+    console.print(Text(first, style="bold"))
+    if rest:  # at once: a console asks for its terminal with every call
+        console.out(strip_control_codes("\n".join(rest)), highlight=False)
 
 
 def parse_size(text: str) -> float:

@@ -18,6 +18,7 @@ from ptx.cli.tail import tail
 from ptx.config import NEUTRAL
 from ptx.report import Record, load_records, make_frame
 from ptx.report.table.compare import difference_of
+from ptx.report.table.listing import list_records
 from ptx.report.table.row import Row
 from ptx.report.table.units import duration, metric_text, scale_of
 
@@ -36,7 +37,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(list(arguments))
     out = options.out
     if options.action == "ls":
-        _list(load_records([find(out, options.name or ".")]))
+        _list(list_records(find(out, options.name or ".")))
     elif options.action == "show":
         _show(load_records([find(out, options.name)]), as_json=options.json)
     elif options.action == "diff":

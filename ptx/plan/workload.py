@@ -42,7 +42,7 @@ def workload_of(
 def _rows(step: Any, data: Any) -> int | None:
     """The number of examples that the step reads."""
     shape = _shape_of(step, data) if isinstance(data, DataSet) else None
-    return len(data.rows(shape)) if shape else None
+    return len(data.located(shape)) if shape else None
 
 
 def _shape_of(step: Any, data: DataSet) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -123,27 +123,33 @@ class Record:
             return []
 
 
+#: a run's folder, and what the file of its sweep says -> the run
+Reader = Callable[[Path, dict[str, Any]], Record]
+
+
 @functools.lru_cache(maxsize=65_536)
 def _no_name(name: str) -> bool:
     """Whether a text of a record cannot be the name of a file; ten thousand runs name the same evaluators."""
     return bool(fault_of(name))
 
 
-def load_records(paths: Iterable[Path]) -> list[Record]:
+def load_records(paths: Iterable[Path], read: Reader | None = None) -> list[Record]:
     """The runs at or below ``paths``, each once, in the order of their sweep.
 
-    A path is a run's folder, a sweep's folder, or any folder above them.
+    A path is a run's folder, a sweep's folder, or any folder above them. ``read`` reads a run in place of
+    :func:`read_run`.
 
     Raises:
         ConfigError: a path is not a folder, or holds no runs.
     """
-    found: dict[Path, Record] = {}
+    found: dict[str, Record] = {}
+    parents: dict[Path, str] = {}
     for path in map(Path, paths):
         if not path.is_dir():
             raise ConfigError(
                 Problem(f"no folder {path}", "give a run's or a sweep's folder, such as ptx-out/runs/NAME")
             )
-        records = list(_below(path))
+        records = list(_below(path, read or read_run))
         if not records:
             raise ConfigError(
                 Problem(
@@ -151,25 +157,35 @@ def load_records(paths: Iterable[Path]) -> list[Record]:
                 )
             )
         for record in records:
-            found.setdefault(record.folder.resolve(), record)
+            found.setdefault(_real(record.folder, parents), record)
     agree(list(found.values()))
     return list(found.values())
 
 
-def _below(path: Path) -> Iterator[Record]:
+def _real(folder: Path, parents: dict[Path, str]) -> str:
+    """The path of a run without links; those of its parent are looked up once."""
+    if not folder.name or folder.is_symlink():
+        return os.path.realpath(folder)
+    if folder.parent not in parents:
+        parents[folder.parent] = os.path.realpath(folder.parent)
+    return f"{parents[folder.parent]}/{folder.name}"
+
+
+def _below(path: Path, read: Reader) -> Iterator[Record]:
     if (path / "run.json").is_file():
-        yield _read_run(path, _sweep_of(path.parent)[0])
+        yield read(path, _sweep_of(path.parent)[0])
         return
     for folder, names, files in os.walk(path):
         names[:] = sorted(set(names) - SKIPPED)
         here = Path(folder)
-        runs = [name for name in names if (here / name / "run.json").is_file()]
+        # a Path of each of ten thousand runs takes four times as long
+        runs = [name for name in names if os.path.isfile(f"{folder}/{name}/run.json")]  # noqa: PTH113
         names[:] = sorted(set(names) - set(runs))
         if runs or "sweep.json" in files:
-            yield from _read_sweep(here, runs)
+            yield from _read_sweep(here, runs, read)
 
 
-def _read_sweep(folder: Path, names: list[str]) -> Iterator[Record]:
+def _read_sweep(folder: Path, names: list[str], read: Reader) -> Iterator[Record]:
     """The runs that sweep.json names; all of ``names`` if it names none.
 
     Other runs are left over from an earlier plan of the same sweep, with other inputs or versions.
@@ -180,7 +196,7 @@ def _read_sweep(folder: Path, names: list[str]) -> Iterator[Record]:
     place = {name: index for index, name in enumerate(planned)}
     there = {name for name in names if name in place or not planned}
     for name in sorted(there, key=lambda name: (place.get(name, len(place)), name)):
-        record = _read_run(folder / name, sweep)
+        record = read(folder / name, sweep)
         record.problems += problem
         yield record
     for name in planned:
@@ -198,7 +214,8 @@ def _sweep_of(folder: Path) -> tuple[dict[str, Any], list[str]]:
     return _read(path) if path.is_file() else ({}, [])
 
 
-def _read_run(folder: Path, sweep: dict[str, Any]) -> Record:
+def read_run(folder: Path, sweep: dict[str, Any]) -> Record:
+    """The run whose folder this is, in whatever state; ``sweep`` is what the sweep's file says."""
     run, problems = _read(folder / "run.json")
     result: dict[str, Any] = {}
     if (folder / "result.json").is_file():
