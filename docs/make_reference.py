@@ -63,6 +63,7 @@ ABOUT = {
     "lora": "Low-rank adapters. The choice is kept in `method.lora`.",
     "qat": "Quantisation-aware training. The choice is kept in `method.qat`.",
     "speed": "What a training may do to be fast. The choice is kept in `method.speed`.",
+    "environment": "A task with tools, for methods that act. The choice is kept in `method.environment`.",
     "make": "Steps that make data: a later step learns from it. The model stays as it is.",
     "compress": "Steps that make a model smaller. They run after the training, in the order of the list.",
     "runtime": "What serves the model while it is measured.",

@@ -76,8 +76,13 @@ def ptx_choices() -> list[Choice]:
 
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
-    """The problems of ``launch=``, ``cluster=`` and the devices."""
-    return launchers.launch_problems(config) + launchers.accelerator_problems(config)
+    """The problems of ``launch=``, ``cluster=``, the devices, and of methods that take no environment."""
+    found = launchers.launch_problems(config) + launchers.accelerator_problems(config)
+    method = config.method
+    if method is not None and method.environment is not None and not method.acts:
+        what = f"environment= is set, and this method ({type(method).__name__}) uses no tools"
+        found.append(Problem(what, "try method=grpo, or leave environment= out"))
+    return found
 
 
 @hookimpl(trylast=True)

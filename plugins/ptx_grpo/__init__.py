@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 from typing_extensions import override
 
@@ -30,7 +31,7 @@ OWNED = {
     "loss_type": "method.loss",
     "reward_weights": "method.reward_weights",
     "generation_batch_size": "method.batch_size",
-    "max_tool_calling_iterations": "",
+    "max_tool_calling_iterations": "method.environment.turns",
     "log_completions_hub_repo": "",
     "sync_ref_model": "",
 }
@@ -42,6 +43,8 @@ class GRPO(Reinforced):
 
     ``batch_size`` counts sampled answers, not prompts.
     """
+
+    acts: ClassVar[bool] = True
 
     batch_size: int = setting(
         32,

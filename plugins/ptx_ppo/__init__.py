@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -42,6 +42,8 @@ OWNED = {
 @dataclass
 class PPO(Reinforced):
     """Reinforcement learning with a critic; ``batch_size`` counts sampled answers."""
+
+    acts: ClassVar[bool] = True
 
     batch_size: int = setting(32, "sampled answers per optimizer step, an even number")
     critic: str = setting(

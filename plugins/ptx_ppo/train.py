@@ -6,6 +6,7 @@ from functools import partial
 
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_tokenizer, save_model
+from ptx.lm.training.environments import acting_for
 from ptx.lm.training.rewards import Rewards
 from ptx.lm.training.rollouts import prompts_for
 from ptx.lm.training.trainer import fit_trainer, make_trainer, save_result
@@ -17,6 +18,7 @@ from ptx_ppo.critic import critic_from
 def train(run: Run, method: PPO, model: ModelRef, data: DataSet) -> ModelRef:
     """Train ``model`` on prompts and return the result."""
     tokenizer = load_tokenizer(model.path)
+    acting = acting_for(run, method, tokenizer)
     rows = prompts_for(run, method, model, data, tokenizer)
     args = trl_config(
         run,
@@ -30,12 +32,17 @@ def train(run: Run, method: PPO, model: ModelRef, data: DataSet) -> ModelRef:
         epsilon=method.clip,
         loss_type="dapo",
         reward_weights=method.reward_weights,
+        **acting.options(),
     )
     from ptx_ppo.trainer import PPOTrainer  # TRL is imported after trl_config has quieted it
 
     rewards = Rewards(run, method)
     kind = partial(PPOTrainer, method=method, critic=critic_from(run, method, model))
-    trainer = make_trainer(run, kind, method, model, tokenizer, rows, args, reward_funcs=rewards.functions())
+    functions = rewards.functions()
+    trainer = make_trainer(
+        run, kind, method, model, tokenizer, rows, args, reward_funcs=functions, **acting.extra()
+    )
+    acting.attach(trainer)
     fit_trainer(run, trainer, method, model, rewards.explain)
     critic = trainer.take_critic()
     if method.keep_critic:

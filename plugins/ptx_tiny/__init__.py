@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ptx import Choice, Command, Data, Model, hookimpl
+from ptx import Choice, Command, Data, Environment, Model, hookimpl
 
 HERE = Path(__file__).parent
 MODEL_FOLDER = HERE / "model"
@@ -27,6 +27,21 @@ SHAPES = ("messages", "pairs", "thumbs", "prompts", "safety", "calibration")
 @dataclass
 class TinyModel(Model):
     """The embedded model: demonstration and test only."""
+
+
+@dataclass
+class TinyTools(Model):
+    """The embedded model with a chat template that writes tools; it has to learn to call them."""
+
+
+@dataclass
+class TinyShop(Data):
+    """Questions about prices: conversations with calls, prompts with answers, and held-out rows."""
+
+
+@dataclass
+class Shop(Environment):
+    """A price list to look up in, and a calculator; 1 where the last result of a tool is the answer."""
 
 
 @dataclass
@@ -127,8 +142,14 @@ def ptx_choices() -> list[Choice]:
         data="tiny",
         suggests=SUGGESTED,
     )
+    tools = Choice(
+        "model", "tiny_tools", TinyTools, "model=tiny with tools in its template", data="tiny_shop"
+    )
     return [
         model,
+        tools,
+        Choice("data", "tiny_shop", TinyShop, f"generated: {_first_line(TinyShop)}"),
+        Choice("environment", "tiny_shop", Shop, "a price list and a calculator, for model=tiny_tools"),
         *(Choice("data", name, kind, f"generated: {_first_line(kind)}") for name, kind in FAMILIES.items()),
     ]
 
@@ -141,9 +162,27 @@ def ptx_resolve(value: Model | Data, cache: Path) -> Path | None:
     """
     if isinstance(value, TinyModel):
         return MODEL_FOLDER
+    if isinstance(value, TinyTools):
+        from ptx_tiny.shop_template import write_model
+
+        return _written(cache, "model_tools", write_model)
+    if isinstance(value, TinyShop):
+        from ptx_tiny.shop_data import write_shop
+
+        return _written(cache, "shop", write_shop)
     if isinstance(value, TinyData):
         return _data_folder(cache, value.shapes)
     return None
+
+
+@hookimpl
+def ptx_environment(environment: Environment) -> Any | None:
+    """The shop."""
+    if not isinstance(environment, Shop):
+        return None
+    from ptx_tiny.shop import PriceList
+
+    return PriceList()
 
 
 @hookimpl
@@ -163,23 +202,25 @@ def _first_line(kind: type) -> str:
 
 
 def _data_folder(cache_folder: Path, shapes: Sequence[str]) -> Path:
-    """The folder `CACHE/tiny-DIGEST/NAME`; it is complete or absent, because it is staged and then renamed.
-
-    Two processes may write it at once. The one whose rename fails uses the folder of the other, which holds
-    the same bytes.
-    """
+    """The folder of the generated data of some shapes."""
     from ptx_tiny.data import write_data
 
-    folder = (
-        cache_folder
-        / f"tiny-{_generator_digest()}"
-        / ("all" if tuple(shapes) == SHAPES else "-".join(shapes))
-    )
+    name = "all" if tuple(shapes) == SHAPES else "-".join(shapes)
+    return _written(cache_folder, name, lambda staging, home: write_data(staging, shapes, home=home))
+
+
+def _written(cache_folder: Path, name: str, write: Callable[[Path, Path], None]) -> Path:
+    """The folder `CACHE/tiny-DIGEST/NAME`; it is complete or absent, because it is staged and then renamed.
+
+    `write` gets the folder to write into, and its final place. Two processes may write it at once. The one
+    whose rename fails uses the folder of the other, which holds the same bytes.
+    """
+    folder = cache_folder / f"tiny-{_generator_digest()}" / name
     if folder.is_dir():
         return folder
     staging = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
-    write_data(staging, shapes, home=folder)
+    write(staging, folder)
     try:
         staging.rename(folder)
     except OSError:

@@ -26,7 +26,7 @@ PROMPTS = ("auto", "template", "text")
 class Tools(Evaluator):
     """Accuracy of function calls, of their names and arguments, and irrelevance."""
 
-    filled_from_data: ClassVar[Mapping[str, str]] = {}
+    filled_from_data: ClassVar[Mapping[str, str]] = {"files": "tools"}
     metrics: ClassVar[Mapping[str, str]] = {
         "tools/accuracy": "The fraction of items whose calls are all right and no more than right: BFCL's AST"
         " match, by category in the segments; higher is better.",

@@ -29,6 +29,7 @@ ACCURACY, NAMES, ARGUMENTS, SILENT, CALLED, UNPARSED = (
     f"tools/{name}"
     for name in ("accuracy", "name_accuracy", "argument_accuracy", IRRELEVANCE, "relevance", "unparsed")
 )
+FEW = 30
 BOUNDED = (ACCURACY, SILENT, CALLED)
 TAGS = WAYS[0]
 SYSTEM = """You can call functions. Their definitions, as JSON schemas:
@@ -46,7 +47,7 @@ def evaluate(run: Run, evaluator: Tools, lm: LanguageModel | None) -> Evaluation
     else:
         assert lm is not None  # Evaluator.opens_model
         answered = _asked(run, evaluator, lm, items)
-    clusters = clusters_of(items)
+    clusters = sampled_with(items)
     rows = [judged(item, cluster, one) for item, cluster, one in zip(items, clusters, answered, strict=True)]
     return Evaluation(metrics_of(rows), rows)
 
@@ -116,12 +117,23 @@ def _rendered(template: Any, chat: list[Row]) -> str:
     return str(template.fit([joined, *rest], ask=True).rendered.text)
 
 
-def judged(item: Item, cluster: int, answered: Answered) -> Row:
+def sampled_with(items: Sequence[Item]) -> list[str]:
+    """The cluster of each item: items that share a function are not independent.
+
+    Fewer functions than :data:`FEW` are no sample: these tools are meant, and only the questions vary.
+    """
+    found = clusters_of(items)
+    if len(set(found)) < FEW:
+        return [item.item for item in items]
+    return [f"functions {cluster}" for cluster in found]
+
+
+def judged(item: Item, cluster: str, answered: Answered) -> Row:
     """The row of an item: its scores, or the reason why it has none."""
     reply, read = answered
     row: Row = {
         "item": item.item,
-        "cluster": f"functions {cluster}",
+        "cluster": cluster,
         "scores": {},
         "segments": {"category": item.category},
         "status": "ok",

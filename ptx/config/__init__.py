@@ -6,6 +6,7 @@ A plugin contributes one dataclass per choice (``choice``), derived from the bas
 those that decide its result. The configuration of a run (``run``) has a field for each group.
 """
 
+from ptx.config.acting import Environment
 from ptx.config.choice import Choice, Command
 from ptx.config.kinds import (
     FORMER_GROUPS,
@@ -23,11 +24,11 @@ from ptx.config.kinds import (
     Method,
     Model,
     Part,
-    Promise,
     Runtime,
     Scorer,
     Tracker,
 )
+from ptx.config.promise import Promise
 from ptx.config.run import NEUTRAL, RunConfig
 from ptx.config.settings import identity_of, setting
 from ptx.config.speed import Exact, Speed
@@ -44,6 +45,7 @@ __all__ = [
     "Compressor",
     "Data",
     "Decode",
+    "Environment",
     "Evaluator",
     "Exact",
     "Launch",

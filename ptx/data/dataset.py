@@ -149,6 +149,11 @@ class DataSet:
         """Text on other subjects than the rows' (``general.jsonl`` or ``general.txt``), if there is one."""
         return self._beside("general")
 
+    @property
+    def tools(self) -> Path | None:
+        """Held-out questions with tools and the right calls beside the rows (``tools.jsonl``), if any."""
+        return self._beside("tools")
+
     def _beside(self, name: str) -> Path | None:
         return next(
             (file for suffix in (".jsonl", ".txt") if (file := self.path / f"{name}{suffix}").is_file()), None

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Compressor,
         Data,
         Decode,
+        Environment,
         Evaluator,
         Maker,
         Method,
@@ -171,11 +172,30 @@ def ptx_score(
     """
 
 
+@hookspec(firstresult=True)
+def ptx_environment(run: Run, environment: Environment) -> Any | None:
+    """Make an environment: an object whose public methods are tools that a model may call. First result.
+
+    The contract is that of TRL's ``environment_factory``: a tool has a docstring with ``Args:`` and typed
+    parameters; ``reset(**row)`` begins the task of a row and may return a text that is put behind the prompt;
+    ``get_reward()``, where the class has it, scores the task. One is made for each answer that is written at
+    the same time, and used again for later ones. The tools run in this process.
+    """
+
+
 @hookspec
 def ptx_log(run: Run, metrics: dict[str, float], step: int) -> None:
     """Receive the progress of the running step, for trackers. Collected.
 
     An error of a tracker is shown once and does not stop the run.
+    """
+
+
+@hookspec
+def ptx_reported(config: RunConfig, sweep: str, folder: Path) -> None:
+    """Receive the report of a sweep that has ended, for trackers: its files lie in ``folder``. Collected.
+
+    An error is shown and changes nothing.
     """
 
 

@@ -47,6 +47,7 @@ HELD: dict[Any, tuple[type, ...]] = {
     "bool | None": (bool, NoneType),
     "int | str | None": (int, str, NoneType),
     "list[str]": (list,),
+    "list[str] | None": (list, NoneType),
     "list[int]": (list,),
     "list[float]": (list,),
     "list[float] | None": (list, NoneType),
@@ -131,7 +132,7 @@ class Host:
             except Exception as error:  # noqa: BLE001 (a plugin may raise anything)
                 yield implementation.plugin_name, error
             else:
-                yield implementation.plugin_name, [one for answer in answers for one in answer]
+                yield implementation.plugin_name, [one for answer in answers for one in answer or ()]
 
     def call(self, config: Any, **arguments: Any) -> Any:
         """The result of the function that the choice of ``config`` names, called with what it accepts.

@@ -17,6 +17,7 @@ from ptx.files import digest_of, file_digest
 from ptx.hooks.host import Host
 from ptx.plan.plan import Measure, Step
 from ptx.records import ModelRef
+from ptx.store.entry import step_that_made
 from ptx.store.store import Identity
 
 
@@ -73,9 +74,7 @@ class Ingredients:
         It is the same step as that of the baseline run.
         """
         runtime = self.baseline_runtime
-        ingredients = (
-            self.of("export", runtime) | environment_of(runtime) | {"input": {"model": model.digest}}
-        )
+        ingredients = self.of("export", runtime) | environment_of(runtime) | {"input": source_of(model)}
         return Step(
             "export",
             f"{self.host.choice_of(runtime).name} of the baseline",
@@ -124,6 +123,12 @@ class Ingredients:
             found["served"] = served.identity()
         if isinstance(part, Method) and part.qat is not None:
             found["qat"] = self._origin(part.qat)
+        if isinstance(part, Method) and (acting := part.environment) is not None:
+            found["environment"] = {
+                "config": identity_of(acting),
+                "inputs": digests(acting.inputs()),
+                **self._origin(acting),
+            }
         if isinstance(part, Scorer | Runtime) and (files := part.inputs()):
             found["inputs"] = digests(files)
         if scorers := part.scorers():
@@ -135,6 +140,16 @@ class Ingredients:
         choice, owner = self.host.choice_of(part), self.host.owner_of(part)
         plugin = f"{owner.name} {owner.version} {choice.version}"
         return {"choice": choice.name, "plugin": plugin, "libraries": machine.versions(choice.libraries)}
+
+
+def source_of(model: ModelRef) -> dict[str, str]:
+    """The ingredient for a model that a command starts from.
+
+    A model that an earlier command has made counts as the step that made it, so that what was measured of it
+    then is not measured again, and a recipe and its steps typed one by one share their work.
+    """
+    step = step_that_made(model.path, model.digest)
+    return {"step": step} if step else {"model": model.digest}
 
 
 def environment_of(step: Part) -> dict[str, Any]:

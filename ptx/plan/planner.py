@@ -22,7 +22,7 @@ from ptx.plan.plan import RunPlan, SweepPlan
 from ptx.plan.preflight import disk_problems, folder_problems
 from ptx.plan.work import work_of
 
-EXAMPLES = {"tasks": "[./folder,arc_easy]", "texts": "[./held-out.txt]"}
+EXAMPLES = {"tasks": "[./folder,arc_easy]", "texts": "[./held-out.txt]", "files": "[./calls.jsonl]"}
 
 
 def make_plan(

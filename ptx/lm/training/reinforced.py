@@ -28,8 +28,10 @@ class Reinforced(TrlMethod):
     learning_rate: float = setting(
         1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more"
     )
-    rewards: list[str] = setting(
-        ["answer"], "names of the scorers whose scores are the reward (scorer.NAME sets them up)"
+    rewards: list[str] | None = setting(
+        None,
+        "names of the scorers whose scores are the reward (scorer.NAME sets them up); default: answer, or"
+        " none where an environment gives the reward",
     )
     reward_weights: list[float] | None = setting(None, "weight of each scorer; default: 1 each")
     unscored: Any = setting(
@@ -74,18 +76,28 @@ class Reinforced(TrlMethod):
             )
 
     def _check_rewards(self) -> None:
-        if not self.rewards:
+        own = self.environment is not None and self.environment.rewards
+        if self.rewards is None:
+            self.rewards = [] if own else ["answer"]
+        if not self.rewards and not own:
             raise SettingError(
                 "method.rewards must name at least one scorer, got []; try method.rewards=[answer]",
                 "method.rewards",
             )
-        if self.reward_weights is not None and len(self.reward_weights) != len(self.rewards):
+        names = self.reward_names
+        if self.watch and not names:
             raise SettingError(
-                f"method.reward_weights must have one weight for each of {self.rewards}, got"
-                f" {self.reward_weights}; try method.reward_weights={[1.0] * len(self.rewards)}",
+                f"method.watch={self.watch} needs a scorer in method.rewards beside the environment's reward;"
+                " try method.rewards=[answer]",
+                "method.watch",
+            )
+        if self.reward_weights is not None and len(self.reward_weights) != len(names):
+            raise SettingError(
+                f"method.reward_weights must have one weight for each of {names}, got"
+                f" {self.reward_weights}; try method.reward_weights={[1.0] * len(names)}",
                 "method.reward_weights",
             )
-        if both := [name for name in self.watch if name in self.rewards]:
+        if both := [name for name in self.watch if name in names]:
             raise SettingError(
                 f"method.watch names {both[0]!r}, which is trained on (method.rewards), so it would show"
                 " nothing; name another scorer, or the same kind under another name",
@@ -96,10 +108,10 @@ class Reinforced(TrlMethod):
     def _check_unscored(self) -> None:
         by_name = self.unscored if isinstance(self.unscored, dict) else {}
         for name in by_name:
-            if name not in self.rewards:
+            if name not in self.reward_names:
                 raise SettingError(
                     f"method.unscored names {name!r}, which is not among method.rewards;"
-                    f" {did_you_mean(str(name), self.rewards)}",
+                    f" {did_you_mean(str(name), self.reward_names)}",
                     "method.unscored",
                 )
         for rule in by_name.values() if isinstance(self.unscored, dict) else [self.unscored]:
@@ -112,6 +124,11 @@ class Reinforced(TrlMethod):
     def unscored_by(self, name: str) -> str:
         """What an answer gets that this scorer cannot score: worst, zero or skip."""
         return str(self.unscored.get(name, WORST) if isinstance(self.unscored, dict) else self.unscored)
+
+    @property
+    def reward_names(self) -> list[str]:
+        """The scorers whose scores are the reward."""
+        return list(self.rewards or ())
 
     def rollout_runtime(self, host: Host) -> Runtime:
         """The runtime that samples, with its settings.
@@ -137,7 +154,7 @@ class Reinforced(TrlMethod):
 
     @override
     def scorers(self) -> list[str]:
-        return [*self.rewards, *self.watch]
+        return [*self.reward_names, *self.watch]
 
 
 def check_groups(method: Any) -> None:

@@ -43,7 +43,7 @@ class Rewards:
 
         TRL calls them in this order on every batch, so the first call scores the batch for all.
         """
-        return [self._function(name, first=not place) for place, name in enumerate(self.method.rewards)]
+        return [self._function(name, first=not place) for place, name in enumerate(self.method.reward_names)]
 
     def _function(self, name: str, *, first: bool) -> Reward:
         def reward(
@@ -54,7 +54,7 @@ class Rewards:
             **_: Any,
         ) -> list[float | None]:
             if first:
-                texts = [as_text(completion) for completion in completions]
+                texts = [spoken_last(completion) for completion in completions]
                 references: list[str | None] = list(answer or [None] * len(texts))
                 self._score(prompts, texts, references, log_metric or (lambda _name, _value: None))
             return self._batch[name]
@@ -72,7 +72,7 @@ class Rewards:
         """Score a batch with every scorer, and log the shares without a score and the watched scores."""
         batch: dict[str, list[float | None]] = {}
         skipped: set[int] = set()
-        for name in self.method.rewards:
+        for name in self.method.reward_names:
             scores = self.run.score(name, prompts, texts, references)
             self._remember(name, texts, references, scores)
             lost = [place for place, score in enumerate(scores) if math.isnan(score)]
@@ -130,6 +130,14 @@ TOLD = {
     "zero": "they get 0 from it",
     SKIP: "nothing is learnt from them",
 }
+
+
+def spoken_last(completion: Any) -> str:
+    """What a scorer reads: a reply, or the model's last words after it has used tools."""
+    if isinstance(completion, str) or len(completion) == 1:
+        return as_text(completion)
+    said = [turn for turn in completion if turn.get("role") == "assistant"]
+    return as_text(said[-1:])
 
 
 def filled(scores: Sequence[float], rule: str, lowest: float) -> list[float | None]:

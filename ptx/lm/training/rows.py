@@ -86,13 +86,18 @@ def as_dataset(rows: Sequence[Row]) -> Dataset:
     """
     from datasets import Dataset, Features, Json
 
-    nested = {name for name in rows[0] if any(_is_nested(row[name]) for row in rows)}
+    nested = {name for name in rows[0] if any(_is_nested(row[name]) for row in rows) or _mixed(name, rows)}
     if not nested:
         return Dataset.from_list(list(rows))
     flat = [{name: value for name, value in row.items() if name not in nested} for row in rows]
     types = Dataset.from_list(flat).features if flat[0] else {}
     features = Features({name: Json() if name in nested else types[name] for name in rows[0]})
     return Dataset.from_list(list(rows), features=features)
+
+
+def _mixed(name: str, rows: Sequence[Row]) -> bool:
+    """Whether a column holds a number here and a text there."""
+    return len({type(row[name]) for row in rows if row[name] is not None}) > 1
 
 
 def _is_nested(value: Any) -> bool:

@@ -73,7 +73,7 @@ def try_scorers(run: Run, method: Reinforced, rows: Sequence[dict[str, Any]]) ->
     if not method.try_scorers or len(known) < FEWEST:
         return
     faults = []
-    for name in method.rewards:
+    for name in method.reward_names:
         trial = _trial(run, name, known)
         if len(trial.own) < FEWEST:
             continue

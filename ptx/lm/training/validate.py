@@ -12,6 +12,7 @@ from ptx.data import DataSet
 from ptx.data.records import more
 from ptx.errors import Problem, SettingError
 from ptx.hooks.host import get_host
+from ptx.lm.training.acting import environment_problems
 from ptx.lm.training.coverage import adaptable_modules, state_space_problems
 from ptx.lm.training.distributed import rank_problems
 from ptx.lm.training.method import TrlMethod
@@ -48,6 +49,7 @@ def problems(
         found += _lora_problems(method.lora, config, model)
     if inspection.problems(model):
         return found  # the core reports them
+    found += environment_problems(method, model)
     facts = inspection.inspect(model)
     if facts.quantized:
         found.append(

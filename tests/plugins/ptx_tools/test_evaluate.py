@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ import ptx_tools
 from ptx import RunConfig
 from ptx.testing import undeclared_metrics
 from ptx_tools import Tools
-from ptx_tools.evaluate import clusters_of, judged
+from ptx_tools.evaluate import clusters_of, judged, sampled_with
 from ptx_tools.items import read_items
 from tests.plugins.ptx_tools.conftest import PLAIN, Scripted
 
@@ -121,6 +122,16 @@ def test_items_that_share_a_function_are_one_cluster(bfcl):
     assert numbers["multiple"] == numbers["live_relevance"] != numbers["simple_python"]
 
 
+def test_few_functions_are_those_that_are_meant_and_many_are_a_sample(bfcl):
+    items = read_items([str(bfcl)], None)
+    assert sampled_with(items) == [one.item for one in items]
+    many = [
+        replace(items[0], item=f"{place}", tools=[{"name": f"f{place // 2}"}], expected=[])
+        for place in range(80)
+    ]
+    assert len(set(sampled_with(many))) == 40
+
+
 def test_a_prompt_that_is_too_long_has_no_verdict(bfcl):
     item = read_items([str(bfcl)], None)[0]
-    assert judged(item, 0, (None, list))["status"] == "no reply"
+    assert judged(item, "one", (None, list))["status"] == "no reply"
