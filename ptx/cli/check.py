@@ -22,6 +22,7 @@ from ptx.models.contradictions import notes, refusals
 from ptx.models.finding import COMPRESS, EXPORT, TRAIN
 from ptx.models.inspection import ModelFacts
 from ptx.models.replies import has_places
+from ptx.plan.contamination import contamination
 from ptx.plan.feeds import Feeds
 from ptx.plan.inputs import Inputs
 from ptx.plan.lengths import lengths, limit_of
@@ -34,6 +35,7 @@ examples:
   ptx check data=./my.csv data.columns.prompt=question
   ptx check model=./my-folder
   ptx check model=./my-folder data=./my.jsonl method=sft
+  ptx check data=./my.jsonl eval=[bench] 'eval.bench.tasks=[./test.yaml]'   do the rows hold what is asked?
   ptx check model=./my-folder runtime=gguf"""
 #: shapes that a model is trained on as they are
 TRAINED = ("messages", "completions", "pairs", "thumbs", "prompts", "text")
@@ -115,7 +117,8 @@ class _Check:
             print(f"  {shape}: {data.describe(shape)}")
             print(f"    fits: {', '.join(_fits(self.host, shape)) or 'no loaded method'}")
             print(f"    first: {first}")
-            self._note(notes)
+            trained = contamination(data, shape, self.config.eval) if shape in TRAINED else []
+            self._note([*notes, *trained])
         self._note(overlaps(data))
 
     def _steps(self, model: ModelRef, data: DataSet | None) -> None:

@@ -68,11 +68,13 @@ def answer(
     return [known[place :: len(rows)] for place in range(len(rows))]
 
 
-def generated(lm: LanguageModel, maker: Answering, texts: Sequence[str], seed: int) -> list[Generated]:
+def generated(
+    lm: LanguageModel, maker: Answering, texts: Sequence[str], seed: int, *, stop: Sequence[str] = ()
+) -> list[Generated]:
     """The continuation of each text, with the settings of the maker."""
     if not texts:
         return []
-    made = lm.generate(texts, maker.max_new_tokens, temperature=maker.temperature, seed=seed)
+    made = lm.generate(texts, maker.max_new_tokens, stop=stop, temperature=maker.temperature, seed=seed)
     return [_known(lm, text, maker.max_new_tokens) for text in made]
 
 

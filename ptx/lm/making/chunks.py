@@ -7,7 +7,8 @@ exactly as it would have: every chunk has a seed of its own, which follows from 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,16 +24,32 @@ def in_chunks(
     run: Run, what: str, items: Sequence[T], size: int, work: Callable[[Sequence[T], int], list[Row]]
 ) -> list[Row]:
     """The rows that ``work`` gives for ``items``, which it gets ``size`` at a time, each time with a seed."""
+    starts, pace, found = range(0, len(items), size), Pace(run), []
+    chunks = kept_chunks(
+        run,
+        what,
+        lambda place: work(items[starts[place] :][:size], chunk_seed(run.seed, starts[place])),
+    )
+    for start, rows in zip(starts, chunks, strict=False):
+        found += rows
+        done = min(start + size, len(items))
+        pace.log({what: float(done)}, done, len(items))
+    return found
+
+
+def kept_chunks(run: Run, what: str, work: Callable[[int], list[Row]]) -> Iterator[list[Row]]:
+    """Chunk after chunk of rows, without end: those of an earlier attempt, then what ``work`` makes.
+
+    ``work`` gets the number of the chunk. It may depend on the chunks before, which the caller has seen.
+    """
     journal = run.checkpoints / f"{what}.jsonl"
     _mend(journal)
     done = [event["rows"] for event in read_rows(journal)]
-    pace = Pace(run)
-    for start in range(len(done) * size, len(items), size):
-        rows = work(items[start : start + size], chunk_seed(run.seed, start))
+    yield from done
+    for place in count(len(done)):
+        rows = work(place)
         append_event(journal, "chunk", rows=rows)
-        done.append(rows)
-        pace.log({what: float(min(start + size, len(items)))}, min(start + size, len(items)), len(items))
-    return [row for rows in done for row in rows]
+        yield rows
 
 
 def chunk_seed(seed: int, start: int) -> int:

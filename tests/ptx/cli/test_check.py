@@ -15,6 +15,7 @@ import pytest
 
 import ptx_dpo
 import ptx_gguf
+import ptx_judge
 import ptx_kto
 import ptx_quanto
 import ptx_sft
@@ -306,3 +307,19 @@ def test_what_a_runtime_cannot_serve_and_a_compressor_cannot_change_is_said_from
     assert code == 2
     assert "use compress=[rtn] or compress=[gptq]" in said
     assert "method" not in said, "nothing is to be trained"
+
+
+def test_rows_that_hold_what_an_evaluator_asks_are_named_without_a_method(
+    ptx, desk, host_with, monkeypatch, toy
+):
+    made = host_with(toy=toy, tiny=ptx_tiny, sft=ptx_sft, judge=ptx_judge)
+    monkeypatch.setattr("ptx.cli.check.get_host", lambda: made)
+    item = "Janet has sixteen eggs and sells nine of them for two dollars each at the market today."
+    (desk / "my.jsonl").write_bytes(
+        lines({"prompt": "p", "completion": "no"}, {"prompt": item, "completion": "18"})
+    )
+    (desk / "test.jsonl").write_bytes(lines({"prompt": item, "reference": "18"}))
+    asked = ("eval=[judge]", "eval.judge.tasks=[./test.jsonl]")
+    code, out, _ = ptx("check", "data=./my.jsonl", *asked)
+    assert code == 0
+    assert "my.jsonl line 2: holds a text of eval.judge" in out
