@@ -10,7 +10,9 @@ loads, provided that all of them have one format.
 
 from __future__ import annotations
 
+import copy
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
@@ -45,14 +47,20 @@ def unpack_experts(network: PreTrainedModel) -> None:
     Raises:
         StepError: llm-compressor does not know experts of this kind.
     """
-    stacks = {one.name.rpartition(".")[0]: one.module for one in expert_stacks(network)}
-    if stacks:
+    shells = {one.name.rpartition(".")[0]: _shell(one.module) for one in expert_stacks(network)}
+    if shells:
         from llmcompressor.modeling.moe.linearize import linearize_moe
 
+        for stack in expert_stacks(network):
+            if type(stack.module).__name__ == "Llama4TextExperts" and not hasattr(
+                network.config, "text_config"
+            ):
+                # the library asks for the part of a configuration that a model without images is alone
+                stack.module.config = SimpleNamespace(text_config=network.config)  # type: ignore[assignment]
         linearize_moe(network)
-    for name, module in stacks.items():
-        if (made := network.get_submodule(name)) is not module:
-            made.stacked_form = (module.to("meta"),)  # in a tuple: it is no part of the network
+    for name, shell in shells.items():
+        made: Any = network.get_submodule(name)
+        made.stacked_form = (shell,)  # in a tuple: it is no part of the network
     if left := expert_stacks(network):
         raise StepError(
             f"llm-compressor has no linear layers for experts of the kind {type(left[0].module).__name__}"
@@ -66,6 +74,18 @@ def back_to_own_form(network: PreTrainedModel) -> None:
     for name, module in list(network.named_modules()):
         if own := getattr(module, "own_form", None):
             network.set_submodule(name, _turned(module, own))
+
+
+def _shell(module: nn.Module) -> nn.Module:
+    """A copy of a module without its weights, which takes no memory."""
+    from torch import nn
+
+    made = copy.copy(module)
+    made._parameters = {  # noqa: SLF001 (assigning them one by one would change the module, too)
+        name: None if weight is None else nn.Parameter(weight.to("meta"), weight.requires_grad)
+        for name, weight in module._parameters.items()  # noqa: SLF001
+    }
+    return made
 
 
 def expert_stacks(network: PreTrainedModel) -> list[Matrix]:
