@@ -10,7 +10,7 @@ from ptx import machine
 from ptx.config import Compressor, Maker, Method, RunConfig
 from ptx.data import DataSet, Promised
 from ptx.hooks.host import Host
-from ptx.plan.keys import Ingredients
+from ptx.plan.keys import Ingredients, source_of
 from ptx.plan.model_inputs import Further
 from ptx.plan.plan import Step, Work
 from ptx.records import ModelRef
@@ -36,7 +36,7 @@ def work_of(
     ingredients = Ingredients(host, config, machine.resolve_device(config.device))
     is_package = model.kind == "package"
     exports = {"export": config.runtime} if config.runtime.exports and not is_package else {}
-    artifact: dict[str, Any] = {"model": model.digest}
+    artifact: dict[str, Any] = source_of(model)
     steps: dict[str, Step] = {}
     for name, step in (config.chain() | exports).items():
         fed, beside = (feeds or {}).get(name), (further or {}).get(name, {})
@@ -69,7 +69,7 @@ def work_of(
 def _named(beside: Further, steps: Mapping[str, Step]) -> dict[str, Any]:
     """The further models of a step as ingredients of its key."""
     return {
-        role: {"step": steps[there].key} if isinstance(there, str) else {"model": there.digest}
+        role: {"step": steps[there].key} if isinstance(there, str) else source_of(there)
         for role, there in beside.items()
     }
 

@@ -79,6 +79,22 @@ class Entry:
         return stamped[0].stat().st_mtime if stamped else 0.0
 
 
+def step_that_made(folder: Path, digest: str) -> str:
+    """The key of the step that made the model in ``folder``, where that lies in a store as it was made.
+
+    A run's folder links to its model there. Empty where the folder lies elsewhere, or has changed since.
+    """
+    folder = folder.resolve()
+    entry = next((above.parent for above in folder.parents if above.name == "payload"), None)
+    if entry is None or entry.parent.name != "steps":
+        return ""
+    record = read_record(entry)
+    if not record or record.get("key") != entry.name:
+        return ""
+    made = record["meta"].get("model"), record["meta"].get("digest")
+    return entry.name if made == (str(folder.relative_to(entry / "payload")), digest) else ""
+
+
 def fault_of(folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None) -> str:
     """The fault of an entry in words; empty when there is none.
 

@@ -41,6 +41,16 @@ def test_the_same_command_again_does_nothing(toy_host, toy, desk):
     assert (outcome.done, outcome.kept, toy.calls) == (0, 2, [])
 
 
+def test_a_model_that_an_earlier_command_made_is_not_measured_again(toy_host, toy, desk):
+    plan, _ = run(toy_host, "compress=[halve]")
+    made = plan.runs[-1]
+    toy.calls.clear()
+    later, outcome = run(toy_host, "method=null", f"model={plan.folder / made.id / 'model'}", "name=later")
+    assert (outcome.done, toy.calls) == (1, [])
+    assert [one.key for one in later.runs[0].evaluations] == [one.key for one in made.evaluations]
+    assert result_of(later)["metrics"] == result_of(plan)["metrics"]
+
+
 def test_a_failing_run_is_recorded_and_the_sweep_goes_on(toy_host, desk):
     plan, outcome = run(toy_host, "method.fail=true,false", multirun=True)
     assert [message for _, message in outcome.failed] == ["told to fail"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ptx.store.entry import Entry, Identity, chain_of, fault_of, read_record, seal
+from ptx.store.entry import Entry, Identity, chain_of, fault_of, read_record, seal, step_that_made
 from ptx.store.store import Store
 
 IDENTITY = Identity("steps", {"choice": "toy", "seed": 0})
@@ -87,3 +87,20 @@ def test_a_file_put_into_an_entry_later_is_found_on_demand(tmp_path):
     entry, _ = store.fetch(IDENTITY, build)
     (entry.payload / "z.txt").touch()
     assert store.fault(entry.folder, digests=True) == "z.txt was added later"
+
+
+def test_a_model_in_the_store_is_known_as_the_step_that_made_it_until_it_changes(tmp_path):
+    folder = tmp_path / "steps" / IDENTITY.key
+    (folder / "payload" / "model").mkdir(parents=True)
+    (folder / "payload" / "model" / "weights").write_text("hello")
+    meta = {"model": "model", "digest": "abc"}
+    seal(folder, {"key": IDENTITY.key, "ingredients": IDENTITY.ingredients, "meta": meta})
+    link = tmp_path / "run"
+    link.symlink_to(folder / "payload" / "model")
+    assert step_that_made(folder / "payload" / "model", "abc") == IDENTITY.key
+    assert step_that_made(link, "abc") == IDENTITY.key
+    assert step_that_made(link, "another") == ""
+    assert step_that_made(folder / "payload", "abc") == ""
+    assert step_that_made(tmp_path, "abc") == ""
+    folder.rename(tmp_path / "steps" / "moved")
+    assert step_that_made(tmp_path / "steps" / "moved" / "payload" / "model", "abc") == ""
