@@ -21,7 +21,7 @@ def cost_data(frame: Frame, works: Sequence[Work]) -> dict[str, Any]:
         "asked": asked,
         "run": run,
         "shared": max(0.0, asked - run),
-        "kinds": [[kind, sum(work.seconds for work in works if work.kind == kind)] for kind in kinds],
+        "kinds": [[kind[:60], sum(work.seconds for work in works if work.kind == kind)] for kind in kinds],
         "price": _price([record for row in frame.rows for record in row.records]),
         "more": max(0, len(works) - MOST_WORKS),
         "works": [

@@ -62,6 +62,7 @@ function drawFront() {
   document.getElementById("front-bar").replaceChildren(h("h2", {}, `${model.metrics[quality].short} against ${model.metrics[x].short}`),
     costs.length > 1 ? menu("against", costs.map((metric) => [metric, model.metrics[metric].short]), x, (value) => page.state.set({ frontX: Number(value) })) : "");
   document.getElementById("front-key").replaceChildren(...legend(rows), missing.length ? ` Not drawn, as a value is missing: ${missing.slice(0, 4).map((row) => model.label(row)).join(", ")}${missing.length > 4 ? ` and ${missing.length - 4} more` : ""}.` : "");
+  plot.pixelOf = (row) => echarts.getInstanceByDom(plot).convertToPixel("grid", [model.value(x, row), model.value(quality, row)]);
   chart(plot, `${model.metrics[quality].short} against ${model.metrics[x].short}; on the front: ${best.slice(0, 12).map((row) => model.label(row)).join(", ")}`,
     () => scatter(rows, x, quality, best, labelled), (event) => event.data?.row !== undefined && page.state.select(event.data.row));
 }

@@ -49,6 +49,7 @@ function start() {
   dark.addEventListener("change", () => changed());
   addEventListener("beforeprint", () => { for (const part of PARTS) if (!page.drawn.has(part[0])) drawPart(part); fillTable(true, true); });
   addEventListener("afterprint", () => fillTable(true));
+  addEventListener("ptx-data", (event) => page.refresh(event.detail)); // what a live page sends
   document.documentElement.dataset.ready = "yes";
 }
 

@@ -1,0 +1,190 @@
+"""The page in a real browser: what a reader does, and what the page must never do."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ptx.report import build
+from tests.ptx.report.browser import CHROMIUM, Browser
+from tests.ptx.report.hostile import STRINGS, write_hostile
+from tests.ptx.report.pages import data_of
+
+COLOURS = ["paper", "raised", "ink", "muted", "accent", "good", "bad", "warn", "warn-ink", "chosen"]
+COLOURS += [f"{kind}-{level}" for kind in ("good", "bad") for level in (1, 2, 3)]
+PARTS = ("table", "explorer", "compare", "steps", "effects", "segments", "samples", "cost", "lineage")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    made = Browser(tmp_path_factory.mktemp("profile"))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def page(browser, demo_report):
+    made = browser.open(demo_report.html)
+    yield made
+    assert made.errors() == []
+    assert made.requests() == []
+    made.close()
+
+
+def names(page):
+    return page.texts("#table tbody .row-link")
+
+
+def test_the_decision_stands_above_the_fold(page, demo_report):
+    assert page.texts("#sentence")[0].startswith("Ship sft · gptq: 4.0")
+    assert len(page.texts(".card")) == 3
+    for part in ("#sentence", "#cards", "#matrix", "#front .plot"):
+        bottom = page.run(f"document.querySelector('{part}').getBoundingClientRect().bottom")
+        assert bottom <= 900, part
+
+
+def test_the_table_is_sorted_filtered_and_has_its_columns_chosen(page):
+    page.show("#table")
+    assert names(page)[0] in ("sft", "sft · gptq")  # the front comes first
+    page.click("#table thead th.num button")  # the difference in quality
+    order = page.texts("#table tbody td:nth-of-type(3)")
+    assert order[0].startswith("▲")
+    page.type("#table input[type=search]", "gptq")
+    page.wait("document.querySelector('#table-count').textContent.startsWith('4 of')")
+    assert all("gptq" in name for name in names(page))
+    heads = page.run("document.querySelectorAll('#table thead th').length")
+    page.run("document.querySelector('.choices input:checked:not(:disabled)').click()")
+    assert page.run("document.querySelectorAll('#table thead th').length") == heads - 1
+    assert "q=" in page.run("location.hash")
+
+
+def test_another_baseline_changes_every_difference_and_is_kept_in_the_link(page, browser, demo_report):
+    page.show("#table")
+    before = page.texts("#table tbody td:nth-of-type(3)")
+    place = data_of(demo_report)["rows"]["label"].index("sft")
+    page.choose("baseline", place)
+    after = page.texts("#table tbody td:nth-of-type(3)")
+    assert before != after
+    again = browser.open(demo_report.html, choices=page.run("location.hash"))
+    again.show("#table")
+    assert again.texts("#table tbody td:nth-of-type(3)") == after
+    again.close()
+
+
+def test_a_slider_limits_the_runs_and_axes_can_be_chosen(page):
+    page.show("#explorer")
+    page.choose("third", 0)
+    slider = "#limits input[type=range]"
+    page.run(f"document.querySelector('{slider}').focus()")
+    for _ in range(3):
+        page.key("ArrowRight")
+    script = "(() => { const b = %s.getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()"
+    box = page.run(script % f"document.querySelector('{slider}')")
+    page.click_at(box[0] + box[2] * 0.9, box[1] + box[3] / 2)
+    said = page.texts("#explorer-said")[0]
+    assert not said.startswith("13 of 13")
+    assert "Hypervolume" in said
+    assert "k=" in page.run("location.hash")
+
+
+def test_a_click_on_a_point_selects_the_run_in_all_parts(page):
+    page.run("document.querySelector('#front .plot').scrollIntoView({block: 'center'})")
+    x, y = (
+        page.run("""(() => { const holder = document.querySelector('#front .plot'), made = holder.pixelOf(3);
+      const box = holder.getBoundingClientRect(); return [box.x + made[0], box.y + made[1]]; })()""")
+    )
+    page.click_at(x, y)
+    page.wait("!document.getElementById('selection').hidden")
+    label = page.texts("#selection strong")[0]
+    page.show("#table")
+    assert page.texts("#table tr.chosen .row-link") == [label]
+
+
+def test_a_sample_shows_the_words_that_differ(page):
+    page.show("#samples")
+    page.click("#samples details:nth-of-type(2) summary")
+    page.wait(
+        "document.querySelectorAll('#samples details[open] ins, #samples details[open] del').length > 0"
+    )
+    assert len(page.texts("#samples details[open] .answer")) >= 2
+
+
+def test_two_pinned_runs_are_compared_by_keyboard_alone(page):
+    page.show("#table")
+    for place in (1, 2):
+        page.run(f"document.querySelectorAll('#table .pin')[{place}].focus()")
+        page.key("Enter")
+    page.show("#compare")
+    assert len(page.texts("#compare thead th")) >= 3
+    assert "p=" in page.run("location.hash")
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_is_wider_than_the_screen_in_light_and_dark(browser, demo_report, width):
+    one = browser.open(demo_report.html, width=width, dark=width == 390)
+    for part in ("table", "effects", "segments", "lineage", "provenance"):
+        one.show(f"#{part}")
+    assert one.run("document.documentElement.scrollWidth") <= width
+    assert one.errors() == []
+    one.close()
+
+
+def test_every_text_can_be_read_against_its_ground_in_light_and_dark(browser, demo_report):
+    """The contrast of the colours of the page by WCAG: 4.5 for text."""
+    for dark in (False, True):
+        one = browser.open(demo_report.html, dark=dark)
+        colours = one.run(
+            f"""(() => {{ const style = getComputedStyle(document.documentElement);
+            return Object.fromEntries({json.dumps(COLOURS)}.map(
+              (name) => [name, style.getPropertyValue('--' + name).trim()])); }})()"""
+        )
+        grounds = ("paper", "raised", "chosen")
+        pairs = [(ink, ground) for ink in ("ink", "muted", "accent", "good", "bad") for ground in grounds]
+        pairs += [("ink", f"{kind}-{level}") for kind in ("good", "bad") for level in (1, 2, 3)]
+        pairs += [("warn-ink", "warn"), ("warn-ink", "raised"), ("warn-ink", "paper")]
+        for ink, ground in pairs:
+            assert contrast(colours[ink], colours[ground]) >= 4.5, (ink, ground, dark)
+        one.close()
+
+
+def contrast(one, other):
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour):
+    digits = colour.lstrip("#")
+    digits = "".join(digit * 2 for digit in digits) if len(digits) == 3 else digits
+    parts = [int(digits[i : i + 2], 16) / 255 for i in (0, 2, 4)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_part_is_printed(page):
+    assert page.pdf().startswith(b"%PDF")
+    page.wait("[...document.querySelectorAll('.part .body')].every((one) => one.children.length)")
+
+
+def test_new_data_can_be_drawn_without_losing_a_choice(page):
+    page.run("document.querySelector('.card .row-link').click()")
+    data = "JSON.parse(document.getElementById('data').textContent)"
+    page.run(f"window.dispatchEvent(new CustomEvent('ptx-data', {{ detail: {data} }}))")
+    assert page.texts("#selection strong") == ["sft"]
+
+
+def test_hostile_text_in_every_field_runs_nothing_and_breaks_nothing(browser, tmp_path):
+    write_hostile(tmp_path / "s", STRINGS[::8])
+    report = build([tmp_path / "s"], tmp_path / "out")
+    one = browser.open(report.html)
+    for part in (*PARTS, "failures", "provenance"):
+        one.show(f"#{part}")
+    one.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    foreign = "main script, main iframe, main img, main form, main a[href^=http]"
+    assert one.run(f"document.querySelectorAll('{foreign}').length") == 0
+    assert one.run("document.documentElement.scrollWidth") <= 1400
+    assert (one.errors(), one.requests()) == ([], [])
+    one.close()
