@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from ptx import machine
+from ptx.execute.ahead import read_ahead
 from ptx.execute.process import exit_text, last_lines
 from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, Outcome, freeze, write_result
 from ptx.hooks.host import Host
@@ -135,9 +136,7 @@ class Pool:
         Raises:
             KeyboardInterrupt: on Ctrl-C, after the running runs were interrupted.
         """
-        jobs: queue.SimpleQueue[RunPlan] = queue.SimpleQueue()
-        for run in _different_first_steps_first(runs):
-            jobs.put(run)
+        jobs = deque(_different_first_steps_first(runs))
         threads = [
             threading.Thread(target=self._serve, args=(worker, jobs, timed), daemon=True)
             for worker in workers
@@ -157,12 +156,14 @@ class Pool:
         names = {name for name, _ in self.failed}
         return [run for run in runs if run.id not in names]
 
-    def _serve(self, worker: Worker, jobs: queue.SimpleQueue[RunPlan], timed: bool) -> None:
+    def _serve(self, worker: Worker, jobs: deque[RunPlan], timed: bool) -> None:
         while not self.stop.is_set():
             try:
-                run = jobs.get_nowait()
-            except queue.Empty:
+                run = jobs.popleft()
+            except IndexError:
                 return
+            for following in list(jobs)[:1]:
+                read_ahead(following.model.path)
             self.console.say(
                 f"[{self.plan.runs.index(run) + 1}/{len(self.plan.runs)}] {run.label}"
                 + ("" if timed else " (steps)")

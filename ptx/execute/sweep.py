@@ -19,6 +19,7 @@ from typing import Any
 
 from ptx import machine
 from ptx.errors import StoppedError
+from ptx.execute.ahead import read_ahead
 from ptx.files import append_event, digest_of, read_json, write_json
 from ptx.guard.reading import reason
 from ptx.guard.system import cause_of
@@ -61,7 +62,9 @@ def run_sweep(
     todo = freeze(plan, host, console, retry_failed=retry_failed)
     failed: list[tuple[str, str]] = []
     done = 0
-    for run in todo.pending:
+    for run, following in zip(todo.pending, [*todo.pending[1:], None], strict=True):
+        if following is not None:
+            read_ahead(following.model.path)
         console.say(f"[{plan.runs.index(run) + 1}/{len(plan.runs)}] {run.label}")
         result = run_one(run, plan.folder / run.id, host, console)
         if result["status"] == INTERRUPTED:

@@ -14,14 +14,14 @@ def swept(tmp_path):
     folder = tmp_path / "s"
     write_run(folder / "before", "quiz", [], [exact("quiz/right", 0.5, "higher")], baseline=True)
     write_run(folder / "sft", "quiz", [], [exact("quiz/right", 0.75, "higher")])
-    write_run(folder / "<b>dpo", "quiz", [], [])
+    write_run(folder / "dpo", "quiz", [], [], label="<b>dpo", varied={"method": "<b>dpo"})
     done = read_json(folder / "sft" / "result.json")
     steps = [{"name": "sample", "kind": "make"}, {"name": "sft", "kind": "train"}]
     write_json(folder / "sft" / "result.json", done | {"model": {"path": str(tmp_path)}, "steps": steps})
     (folder / "sft" / "sample").symlink_to(tmp_path)
     failed = {"status": "failed", "error": {"message": "loss is not finite"}, "metrics": []}
-    write_json(folder / "<b>dpo" / "result.json", failed)
-    write_sweep(folder, "before", "sft", "<b>dpo")
+    write_json(folder / "dpo" / "result.json", failed)
+    write_sweep(folder, "before", "sft", "dpo")
     write_json(
         folder / "sweep.json",
         read_json(folder / "sweep.json") | {"books": {"steps_ran": 2}, "workers": {"idle_share": 0.25}},
@@ -67,4 +67,4 @@ def test_an_export_is_the_path_of_its_package(swept, tmp_path):
 def test_the_table_of_a_sweep_is_the_one_of_load_sweep(swept):
     pytest.importorskip("pandas")
     table = swept.table()
-    assert list(table["run"]) == ["before", "sft", "<b>dpo"]
+    assert list(table["run"]) == ["before", "sft", "dpo"]
