@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -166,13 +167,8 @@ def baseline_log_probs(
         run.say(
             f"the baseline reads {len(passages)} general texts, once for all models that are compared with it"
         )
-        itself = model.digest == baseline.digest
-        opened = lm if itself else run.load(baseline)
-        try:
+        with nullcontext(lm) if model.digest == baseline.digest else run.lend(baseline) as opened:
             np.savez(into / "log_probs.npz", **_arrays(run, opened, passages, config.likeliest))
-        finally:
-            if not itself:
-                opened.close()
 
     folder = run.product("general_log_probs", ingredients(run, config, passages, baseline), build)
     with np.load(folder / "log_probs.npz") as held:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,17 +90,12 @@ def prompt_for(tokenizer: PreTrainedTokenizerBase, question: str) -> str:
 
 
 def of_other(run: Run, config: Judge, other: ModelRef, questions: Sequence[Question]) -> list[Reply]:
-    """The answers of the model to compare with, on the run's runtime; the model is closed afterwards."""
+    """The answers of the model to compare with, on the run's runtime."""
     model = exported(run, other) if run.config.runtime.exports and other.kind != "package" else other
-    held: list[LanguageModel] = []
+    with ExitStack() as held:
 
-    def opened() -> LanguageModel:
-        run.say("the other model answers, once for all runs that are compared with it")
-        held.append(run.decoding(run.load(model)))
-        return held[0]
+        def opened() -> LanguageModel:
+            run.say("the other model answers, once for all runs that are compared with it")
+            return run.decoding(held.enter_context(run.lend(model)))
 
-    try:
         return answers(run, config, model, opened, questions)
-    finally:
-        for lm in held:
-            lm.close()

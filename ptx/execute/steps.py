@@ -226,23 +226,26 @@ def _evaluate_all(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Run every evaluator on the artifact; returns the evaluations and the metrics of result.json.
 
-    The artifact is loaded at most once, and not at all if the store holds every evaluation. ``others`` are
-    the further models by measurement.
+    The artifact is loaded at most once, and not at all if the store holds every evaluation; so is a model
+    that several of them compare with. ``others`` are the further models by measurement.
     """
     plan: RunPlan = run.plan
-    run = run.at(models={role: one for roles in others.values() for role, one in roles.items()})
-    opened: list[LanguageModel] = []
+    lent: dict[str, LanguageModel] = {}
+    own = model.digest or str(model.path)
+    run = run.at(models={role: one for roles in others.values() for role, one in roles.items()}, lent=lent)
 
     def language_model() -> LanguageModel:
-        if not opened:
+        if own not in lent:
             run.console.say(f"{_runtime(run)}: loading {_named(model)}")
-            opened.append(run.decoding(run.load(model)))
-        return opened[0]
+        with run.lend(model) as lm:
+            return run.decoding(lm)
 
     evaluations, metrics = [], []
     try:
         for measure in plan.evaluations:
             run.event("step_started", step=measure.name, key=measure.key)
+            if not measure.config.opens_model:  # it opens its own, and needs the memory
+                _take_back(run, lent, [key for key in lent if key != own])
             here = run.at(models=others[measure.name])
             build = partial(_build_evaluation, here, measure, model, language_model)
             entry, shared = store.fetch(
@@ -266,9 +269,17 @@ def _evaluate_all(
                 }
             )
     finally:
-        for lm in opened:
-            lm.close()
+        _take_back(run, lent, list(lent))
     return evaluations, metrics
+
+
+def _take_back(run: Run, lent: dict[str, LanguageModel], keys: list[str]) -> None:
+    """Close models that evaluations have shared; the record says what batches they came to."""
+    for key in keys:
+        lm = lent.pop(key)
+        if batches := getattr(lm, "batches", None):
+            run.event("batches", model=key, **batches.settled())
+        lm.close()
 
 
 def _reference_model(run: Run) -> ModelRef:

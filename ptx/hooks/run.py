@@ -26,10 +26,14 @@ class LanguageModel(Protocol):
     tokens. ``emulated`` is a sentence on why time and memory differ from those of a deployment (a quantised
     checkpoint that is unpacked first); empty where they do not.
 
-    Optional is ``loglikelihood_tokens(pairs)``: ``loglikelihood`` for token ids; without it, ``logits`` are
-    used. Three more members are optional, for ``eval=[latency]``: ``concurrent``, true where several threads
-    may call the model at once; ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that
-    batches requests as they arrive; and ``peak_memory()`` in bytes, of a model that runs in other processes.
+    Optional are ``loglikelihood_tokens(pairs)``, ``loglikelihood`` for token ids, and ``log_probs(rows)``,
+    log-probabilities as ``logits``; without them, ``logits`` are used. A runtime that chooses its batches has
+    ``batches``, whose ``settled()`` goes into the record. For ``method.rollout`` a runtime has
+    ``sampled(rows, most, temperature, seed)``, (tokens, their log-probabilities) for each row, and, if it can
+    take new weights while it is open, ``renew(folder)``. Three more members are optional, for
+    ``eval=[latency]``: ``concurrent``, true where several threads may call the model at once;
+    ``time_clients(prompt_tokens, new_tokens, clients, each)`` of an engine that batches requests as they
+    arrive; and ``peak_memory()`` in bytes, of a model that runs in other processes.
     """
 
     max_length: int

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
+from ptx import Choice, Evaluation, Evaluator, hookimpl
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError
 from ptx.files import read_json, read_rows
 from ptx.plan.planner import make_plan
+from tests.conftest import make_host
 from tests.ptx.execute.conftest import TOY, result_of, run, toy_plan
 
 
@@ -38,6 +42,39 @@ def test_the_baseline_is_measured_once_for_a_whole_sweep(toy_host, toy, desk):
     plan, _ = run(toy_host, "method=toy,other", multirun=True)
     assert [planned.baseline for planned in plan.runs] == [True, False, False]
     assert toy.calls.count("evaluate Count") == 3
+
+
+@dataclass
+class Comparing(Evaluator):
+    compares: ClassVar[bool] = True
+
+
+@dataclass
+class Nearness(Comparing):
+    pass
+
+
+class Comparisons:
+    """Two evaluators that open the model to compare with."""
+
+    @hookimpl
+    def ptx_choices(self):
+        return [Choice("eval", "comparing", Comparing, "x"), Choice("eval", "nearness", Nearness, "y")]
+
+    @hookimpl(tryfirst=True)
+    def ptx_evaluate(self, run, evaluator, lm, baseline):
+        if not isinstance(evaluator, Comparing):
+            return None
+        with run.lend(baseline) as other:
+            gap = abs(lm.value - other.value)
+        return Evaluation([], [{"item": "0", "scores": {}, "segments": {}, "gap": gap}])
+
+
+def test_all_evaluators_share_one_opened_artifact_and_one_opened_original(toy, desk):
+    host = make_host(toy=toy, comparisons=Comparisons())
+    plan, _ = run(host, "eval=[comparing,nearness,latency]", "baseline=false")
+    assert result_of(plan)["evaluations"]
+    assert toy.calls.count("load") == 2
 
 
 def test_another_sweep_shares_the_steps_that_it_has_in_common(toy_host, toy, desk):
