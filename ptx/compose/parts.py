@@ -33,6 +33,7 @@ class Parts:
     def __init__(self, node: DictConfig) -> None:
         self._node = Snapshot(node)
         self._apart = set(node.keys()) == set(FIELDS) and not _refers(OmegaConf.to_container(node))
+        self._bare: dict[str, Snapshot] = {}  # the configuration with one part, and nothing in the others
         self._made: dict[tuple[str, str], Snapshot | None] = {}  # None: it has problems
 
     def typed(self, values: Values) -> tuple[RunConfig | None, list[Problem]]:
@@ -71,8 +72,17 @@ class Parts:
             self._made[key] = self._make(name, values)
         return self._made[key]
 
+    def _alone(self, name: str) -> DictConfig:
+        """The configuration with this part only: a word sets a field of its own part, and reads no other."""
+        if name not in self._bare:
+            node = OmegaConf.structured(RunConfig)
+            node[name] = self._node.copy()._get_node(name)  # noqa: SLF001 (the public getter makes a plain value)
+            self._bare[name] = Snapshot(node)
+        found: DictConfig = self._bare[name].copy()
+        return found
+
     def _make(self, name: str, values: Values) -> Snapshot | None:
-        node = self._node.copy()
+        node = self._alone(name)
         if any(set_field(node, key, value) for key, value in values):
             return None
         part = node._get_node(name)  # noqa: SLF001 (the public getter makes a plain value of it)
