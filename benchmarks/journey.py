@@ -8,9 +8,9 @@ forgetting); DPO on own pairs (the answer against the same answer with a wrong n
 to ONNX Runtime; its evaluation; a report. Every stage is a command of ptx in a process of its own.
 
 Prints a table: per command the seconds until the first line, the longest silence, wall and processor seconds;
-then the processor seconds between the lines that a user sees. ``--json FILE`` keeps it with a digest of every
-result, so that two versions of ptx can be compared: ``--against FILE`` prints the ratio and what has changed
-in the results. A metric is equal if its value is the same to the last bit.
+then the processor seconds between the lines that a user sees. ``--json FILE`` keeps it after every command,
+with a digest of every result, so that two versions of ptx can be compared: ``--against FILE`` prints the
+ratio and what has changed in the results. A metric is equal if its value is the same to the last bit.
 """
 
 from __future__ import annotations
@@ -96,16 +96,16 @@ def main() -> int:
     if any(asked.out.iterdir()):
         parser.error(f"{asked.out} is not empty")
     prepare(asked.out / "data", asked.train, asked.test, asked.scale)
-    stages = []
+    stages: list[Stage] = []
     for name, words in journey(asked.model.resolve(), asked.out, asked.scale):
         stages.append(run(name, words, asked.out))
         if stages[-1].code:
             print(f"{name} ended with {stages[-1].code}: {stages[-1].lines[-1].text}", file=sys.stderr)
             return 1
-    found = {"stages": [asdict(stage) for stage in stages], "results": results(asked.out)}
+        found = {"stages": [asdict(stage) for stage in stages], "results": results(asked.out)}
+        if asked.json:  # after every stage: what was measured is kept when a later one is stopped
+            asked.json.write_text(json.dumps(found, indent=1))
     show(stages)
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1))
     if asked.against:
         compare(json.loads(asked.against.read_text()), found)
     return 0
@@ -263,7 +263,8 @@ def results(out: Path) -> dict[str, Any]:
             found[f"{name} {metric['segment']}".strip()] = [metric[part] for part in ("value", "low", "high")]
         found[f"{file.parent.parent.name}/{kind}/model"] = recorded["model"]["digest"]
     package = out / "package" / "package.json"
-    found["package/fidelity"] = json.loads(package.read_text())["fidelity"]
+    if package.exists():
+        found["package/fidelity"] = json.loads(package.read_text())["fidelity"]
     return found
 
 
