@@ -10,11 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ptx.config import RunConfig
 from ptx.errors import ConfigError, Problem
 from ptx.guard.reading import reason
 from ptx.hooks.host import get_host
 from ptx.report import Frame, Record, Report, build
 from ptx.report.formats.headline import headline
+from ptx.report.gate import Gate
+from ptx.report.gate_reader import load_gate
 
 EXAMPLES = """\
 examples:
@@ -22,7 +25,8 @@ examples:
   ptx report train-sweep-1a2b3c4d            a name below ptx-out/runs
   ptx report sweep-a sweep-b --to ./report   several sweeps in one report
   ptx report sweep-a --against 'compress=[gptq] runtime=hf' --to ./against-gptq
-                                             compare every run with that one, item by item"""
+                                             compare every run with that one, item by item
+  ptx report sweep-a --gate ship             what to ship by conf/gate/ship.yaml, or by ./my-gate.yaml"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
@@ -51,6 +55,11 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         help="the run to compare all others with: its label, id or choices; default: the baseline",
     )
     parser.add_argument("--title", help="title of the report")
+    parser.add_argument(
+        "--gate",
+        metavar="GATE",
+        help="what a model must keep to ship: a gate or a YAML file; default: not worse than the baseline",
+    )
     options = parser.parse_args(list(arguments))
     folders = [find(options.out, name) for name in options.sweeps]
     write(
@@ -59,12 +68,18 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         Console(highlight=False),
         title=options.title,
         against=options.against,
+        gate=load_gate(get_host(), options.gate) if options.gate else None,
     )
     return 0
 
 
 def write(
-    folders: Sequence[Path], to: Path, console: Console, title: str | None = None, against: str = ""
+    folders: Sequence[Path],
+    to: Path,
+    console: Console,
+    title: str | None = None,
+    against: str = "",
+    gate: Gate | None = None,
 ) -> Report:
     """Write the report, with the sections of plugins, and print its table and its path."""
 
@@ -77,10 +92,18 @@ def write(
                 found += parts
         return found
 
-    report = build(folders, to, title=title, sections=sections, against=against)
+    report = build(folders, to, title=title, sections=sections, against=against, gate=gate)
     console.print(summary(report.frame))
     console.print(Text(f"report   {report.html}\n         {report.markdown}"), soft_wrap=True)
     return report
+
+
+def publish(config: RunConfig, folder: Path, console: Console) -> None:
+    """Give the report of a sweep's folder to the trackers; what goes wrong there is printed."""
+    told = {"config": config, "sweep": folder.name, "folder": folder / "report"}
+    for plugin, answer in get_host().each("ptx_reported", **told):
+        if isinstance(answer, Exception):
+            console.print(Text(f"{plugin} did not take the report: {reason(answer)}"), soft_wrap=True)
 
 
 def find(out: Path, name: str) -> Path:

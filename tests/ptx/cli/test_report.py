@@ -51,7 +51,7 @@ def test_a_run_is_found_by_path_by_name_and_below_its_sweep(sweep, desk):
 def test_the_table_has_a_row_for_each_run_also_for_one_that_failed(sweep):
     plan, *_ = sweep("method.fail=true,false", "name=a")
     table = summary(make_frame(load_records([plan.folder])))
-    assert list(table.columns[1].cells) == ["done", "failed", "done"]
+    assert list(map(str, table.columns[1].cells)) == ["done", "failed", "done"]
     assert [cell.plain for cell in table.columns[2].cells].count("-") == 1
 
 
@@ -89,3 +89,13 @@ def test_a_section_that_a_plugin_cannot_make_is_left_out_and_the_rest_is_written
     assert code == 0
     assert "without the section of broken: " in out
     assert "seven sections" in (desk / "ptx-out" / "runs" / "a" / "report" / "report.html").read_text()
+
+
+def test_a_gate_decides_what_the_report_says_to_ship(sweep, ptx, desk):
+    plan, *_ = sweep("method.rate=0.1", "name=gated")
+    (desk / "mine.yaml").write_text("small: {metric: size/bytes_on_disk, at_most: 1, decide: value}\n")
+    assert ptx("report", "gated", "--gate", "./mine.yaml")[0] == 0
+    assert "| gate mine | small ≤ 1 |" in (plan.folder / "report" / "report.md").read_text()
+    code, _, error = ptx("report", "gated", "--gate", "nosuch")
+    assert code == 2
+    assert "nosuch" in error

@@ -75,7 +75,7 @@ function scatter(rows, x, y, best, labelled, faint = () => false) {
   const crowd = rows.length > 1500, many = rows.length > 80, own = rows.filter((row) => front.has(row) || model.bases.has(row));
   const quiet = (row) => (crowd ? { value: [model.value(x, row), model.value(y, row)], row } : many ? { ...point(row, x, y, 5), itemStyle: { color: colour(model.method(row)), opacity: 0.35 } } : point(row, x, y, 8));
   const [left, right] = [Math.min, Math.max].map((pick) => pick(...rows.slice(0, 5000).map((row) => model.value(x, row)))), side = (row) => { const share = (model.value(x, row) - left) / (right - left || 1); return share > 0.7 ? "left" : share < 0.3 ? "right" : "top"; };
-  const label = (row) => ({ ...point(row, x, y, 12), label: { show: labelled.has(row), position: side(row), distance: 9, formatter: model.bases.has(row) ? "baseline" : briefly(model.label(row)).slice(0, 44) } });
+  const label = (row) => ({ ...point(row, x, y, 12), label: { show: labelled.has(row), ...({ left: { position: [-4, -13], align: "right" }, right: { position: [17, -13] }, top: { position: "top" } })[side(row)], formatter: model.bases.has(row) ? "baseline" : briefly(model.label(row)).slice(0, 44) } });
   return { grid: { left: 62, right: 20, top: 14, bottom: 46 }, xAxis: axis(x, { nameGap: 28 }), yAxis: axis(y, { nameGap: 46 }),
     tooltip: tooltip({ trigger: "item", formatter: (event) => (event.data?.row === undefined ? "" : pointNote(event.data.row, [y, x])) }),
     series: [ends(own.slice(0, 60), x, y), ...band(best, x, y), bars(own.slice(0, 60), x, y, 0.75),
