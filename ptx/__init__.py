@@ -6,6 +6,7 @@ Importing ptx loads no ML library.
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,30 +121,26 @@ def train(*words: str, quiet: bool = False, **settings: Any) -> RunResult:
         ConfigError: with every problem, before a weight is loaded.
         StepError: the run has failed.
     """
-    from ptx.cli.api import single
-
-    return single("train", words, settings, quiet=quiet)
+    made: RunResult = _api().single("train", words, settings, quiet=quiet)
+    return made
 
 
 def compress(*words: str, quiet: bool = False, **settings: Any) -> RunResult:
     """Compress a model and evaluate the result: ``ptx.compress(model="tiny", compress=["gptq"])``."""
-    from ptx.cli.api import single
-
-    return single("compress", words, settings, quiet=quiet)
+    made: RunResult = _api().single("compress", words, settings, quiet=quiet)
+    return made
 
 
 def evaluate(*words: str, quiet: bool = False, **settings: Any) -> RunResult:
     """Evaluate a model: ``ptx.evaluate(model="tiny", eval=["bench", "latency"])``."""
-    from ptx.cli.api import single
-
-    return single("eval", words, settings, quiet=quiet)
+    made: RunResult = _api().single("eval", words, settings, quiet=quiet)
+    return made
 
 
 def make(*words: str, quiet: bool = False, **settings: Any) -> RunResult:
     """Make a dataset: ``ptx.make(make="sample", model="tiny").made["sample"]`` is its folder."""
-    from ptx.cli.api import single
-
-    return single("make", words, settings, quiet=quiet)
+    made: RunResult = _api().single("make", words, settings, quiet=quiet)
+    return made
 
 
 def sweep(*words: Any, verb: str = "train", quiet: bool = False, **settings: Any) -> SweepResult:
@@ -154,23 +151,20 @@ def sweep(*words: Any, verb: str = "train", quiet: bool = False, **settings: Any
     Raises:
         ConfigError: with every problem, before a weight is loaded.
     """
-    from ptx.cli.api import sweep as run
-
-    return run(words, settings, verb=verb, quiet=quiet)
+    made: SweepResult = _api().sweep(words, settings, verb=verb, quiet=quiet)
+    return made
 
 
 def each(*values: Any) -> Each:
     """Several values of one setting, for :func:`sweep`."""
-    from ptx.cli.keywords import Each
-
-    return Each(values)
+    made: Each = _api().Each(values)
+    return made
 
 
 def export(*words: str, to: Path | str | None = None, quiet: bool = False, **settings: Any) -> ExportResult:
     """Convert a model to a runtime's format: ``ptx.export(model="tiny", runtime="onnx", to="./package")``."""
-    from ptx.cli.api import export_model
-
-    return export_model(words, settings, to=to, quiet=quiet)
+    made: ExportResult = _api().export_model(words, settings, to=to, quiet=quiet)
+    return made
 
 
 def load_sweep(path: Path | str) -> DataFrame:
@@ -184,10 +178,13 @@ def load_sweep(path: Path | str) -> DataFrame:
     return load(path)
 
 
+def _api() -> Any:
+    """The module behind these functions, imported when one is called: it stands above the plugins."""
+    return import_module("ptx.cli.api")
+
+
 def __getattr__(name: str) -> Any:
     """``ptx.report(...)`` is the package ``ptx.report`` itself, which can be called."""
     if name == "report":
-        from importlib import import_module
-
         return import_module("ptx.report")
     raise AttributeError(f"module 'ptx' has no attribute {name!r}")

@@ -26,7 +26,7 @@ from ptx.execute.sweep import Outcome, sweep_lock, write_step_counts
 from ptx.guard.scratch import own_temporary_folder
 from ptx.guard.secrets import masked_output
 from ptx.hooks.host import get_host
-from ptx.plan.plan import SweepPlan
+from ptx.plan.plan import SweepPlan, command_line
 
 
 def single(verb: str, words: Sequence[str], settings: dict[str, Any], *, quiet: bool = False) -> RunResult:
@@ -92,7 +92,7 @@ def run_jobs(
         train.check_recipe(verb, jobs)
         check_cluster(jobs)
         train.set_threads(jobs[0].config.threads)
-        line = train.command_line([verb, *(["-m"] if multirun else []), *words])
+        line = command_line([verb, *(["-m"] if multirun else []), *words])
         forecast = train.planned(host, verb, jobs, terminal, line)
         manner = argparse.Namespace(fail_fast=False, retry_failed=True)
         with sweep_lock(forecast.plan, terminal):
@@ -128,7 +128,7 @@ def export_model(
     with surroundings(quiet=quiet) as terminal:
         jobs = compose_jobs(host, "export", typed)
         target = Path(to or export.default_name(host, jobs[0]))
-        run = export.carried_out(host, jobs, target, terminal, train.command_line(["export", *typed]))
+        run = export.carried_out(host, jobs, target, terminal, command_line(["export", *typed]))
     found = read_sweep(run.parent)[run.name]
     if found.status != "done":
         raise StepError(f"{found.error or found.status} ({found.folder})")

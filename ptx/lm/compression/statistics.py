@@ -54,7 +54,8 @@ class Statistics:
     @cached_property
     def entries(self) -> dict[str, tuple[str, str, int]]:
         """The layers by name: file, name of the input in it, and tokens."""
-        return {layer: tuple(entry) for layer, entry in read_json(self.folder / INDEX).items()}
+        found = read_json(self.folder / INDEX)
+        return {layer: (str(file), str(name), int(count)) for layer, (file, name, count) in found.items()}
 
     def __contains__(self, layer: str) -> bool:
         """False for a layer that no calibration token has reached."""
