@@ -74,6 +74,7 @@ def make_run(tmp_path: Path) -> Callable[..., Run]:
 #: what a plugin may import of ptx: these modules, and what lies in the last four
 PUBLIC = (
     *("ptx", "ptx.data.rows", "ptx.files", "ptx.machine", "ptx.testing", "ptx.cli.plugin_commands"),
+    "ptx.hooks.tracking",
     *("ptx.guard", "ptx.lm", "ptx.models", "ptx.stats"),
 )
 PUBLIC_ROOMS = ("ptx.guard.", "ptx.lm.", "ptx.models.", "ptx.stats.")

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from ptx import Choice, Run, Tracker, hookimpl, must_be_one_of, setting
+from ptx import Choice, Run, RunConfig, Tracker, hookimpl, must_be_one_of, setting
+from ptx.hooks.tracking import Tracking
 
 MODES = ("auto", "online", "offline", "disabled")
 
@@ -37,33 +39,25 @@ def ptx_choices() -> list[Choice]:
     return [Choice("tracker", "wandb", Wandb, "Weights & Biases; offline unless you are logged in")]
 
 
+TRACKING = Tracking("wandb", Wandb, "ptx_wandb.track:Page")
+
+
 @hookimpl(wrapper=True)
 def ptx_run(run: Run) -> Generator[None, dict[str, Any], dict[str, Any]]:
     """Track a run from its start to its end, also where it ends by an error."""
-    settings = settings_of(run)
-    if settings is None:
-        return (yield)
-    from ptx_wandb import track
-
-    tracked = track.start(run, settings)
-    try:
-        result = yield
-    except BaseException:
-        track.finish(run, tracked, None)
-        raise
-    track.finish(run, tracked, result)
-    return result
+    return (yield from TRACKING.around(run))
 
 
 @hookimpl
 def ptx_log(run: Run, metrics: dict[str, float], step: int) -> None:
     """Log a point on the curves of the running step."""
-    if settings_of(run) is not None:
-        from ptx_wandb import track
-
-        track.log(run, metrics, step)
+    TRACKING.log(run, metrics, step)
 
 
-def settings_of(run: Run) -> Wandb | None:
-    """The tracker's settings; None where the run does not use it."""
-    return next((tracker for tracker in run.config.tracker.values() if isinstance(tracker, Wandb)), None)
+@hookimpl
+def ptx_reported(config: RunConfig, sweep: str, folder: Path) -> None:
+    """Send the report: its table, its pictures, its page as an artifact."""
+    if (settings := TRACKING.settings(config)) is not None:
+        from ptx_wandb.track import send_report
+
+        send_report(config, settings, sweep, folder)

@@ -1,4 +1,4 @@
-"""One wandb run per ptx run.
+"""One wandb run per ptx run, and one for the report of a sweep.
 
 The curves of every step have their own axis (``sft/step``), because all steps of a recipe count from 0 and
 wandb's global counter only increases. Metrics go into the summary as ``bench/accuracy`` with ``.../low``,
@@ -8,13 +8,15 @@ the lineage: every step with its key in the store.
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import os
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ptx import Run
+from ptx import Run, RunConfig
+from ptx.hooks.tracking import failed, lineage_of, summary_of
 
 if TYPE_CHECKING:
     from wandb import Run as WandbRun
@@ -24,39 +26,69 @@ if TYPE_CHECKING:
 TABLE_ROWS = 500  # a larger table is not sent; the results of all examples are in the run's folder
 START_SECONDS = 30.0
 LONGEST_NAME = 128  # characters that wandb's server accepts
+METRICS = ["evaluator", "name", "segment", "value", "low", "high", "n", "unit", "better"]
 
 
-@dataclass(frozen=True)
-class Tracked:
-    """An open wandb run, and the labels of the steps whose axis is defined already."""
+class Page:
+    """An open wandb run."""
 
-    to: WandbRun
-    curves: set[str] = field(default_factory=set)
+    def __init__(self, run: Run, settings: Wandb) -> None:
+        plan = run.plan
+        about = {
+            "name": (plan.label or plan.id)[:LONGEST_NAME],
+            "job_type": plan.verb,
+            "config": {**dataclasses.asdict(run.config), "ptx": lineage_of(run)},
+        }
+        self.to = opened(run.config, settings, plan.sweep, about, run.say)
+        self._curves: set[str] = set()  # the steps whose axis is defined already
+
+    def log(self, label: str, metrics: Mapping[str, float], step: int) -> None:
+        """Add a point to the curves of a step."""
+        if label not in self._curves:
+            self.to.define_metric(f"{label}/*", step_metric=f"{label}/step")
+            self._curves.add(label)
+        self.to.log({f"{label}/step": step, **{f"{label}/{name}": value for name, value in metrics.items()}})
+
+    def finish(self, result: Mapping[str, Any] | None) -> None:
+        """Write the summary and the table of metrics, and close."""
+        if result is not None:
+            self.to.summary.update(summary_of(result))
+            metrics = result.get("metrics", ())
+            _log_table(self.to, "metrics", METRICS, [[one.get(name) for name in METRICS] for one in metrics])
+        self.to.finish(exit_code=int(failed(result)))
 
 
-_active: dict[Path, Tracked] = {}  # by record folder, of this process
+def send_report(config: RunConfig, settings: Wandb, sweep: str, folder: Path) -> None:
+    """A run of its own in the group of the sweep: the table of runs, the pictures, the page."""
+    import wandb
+
+    about = {"name": "report", "job_type": "report", "config": {"sweep": sweep}}
+    to = opened(config, settings, sweep, about, lambda _: None)
+    with (folder / "report.csv").open(newline="", encoding="utf-8") as file:
+        heads, *rows = csv.reader(file)
+    _log_table(to, "runs", heads, rows)
+    if pictures := sorted(folder.rglob("*.png")):
+        to.log({f"report/{picture.stem}": wandb.Image(str(picture)) for picture in pictures})
+    artifact = wandb.Artifact(f"report-{sweep}"[:LONGEST_NAME], type="report")
+    for file_ in (folder / "report.html", folder / "report.md", folder / "report.csv"):
+        artifact.add_file(str(file_))
+    to.log_artifact(artifact)
+    to.finish()
 
 
-def start(run: Run, settings: Wandb) -> Tracked | None:
-    """Open a wandb run; None, and a line of output, where that fails."""
-    try:
-        tracked = Tracked(_open(run, settings))
-    except Exception as error:  # noqa: BLE001 (a tracker may fail in any way and must not stop a run)
-        run.say(f"wandb could not start, the run continues without it: {_line(error)}")
-        return None
-    _active[run.record] = tracked
-    return tracked
-
-
-def _open(run: Run, settings: Wandb) -> WandbRun:
+def opened(
+    config: RunConfig, settings: Wandb, sweep: str, about: dict[str, Any], say: Callable[[str], None]
+) -> WandbRun:
+    """A wandb run in the group of the sweep; offline where the service cannot be reached."""
     mode = mode_of(settings.mode)
     try:
-        return _init(run, settings, mode)
+        return _init(config, settings, sweep, about, mode)
     except Exception as error:
         if settings.mode != "auto" or mode == "offline":
             raise
-        run.say(f"wandb cannot be reached ({_line(error)}); tracking offline")
-        return _init(run, settings, "offline")
+        line = f"{type(error).__name__}: {error}".splitlines()[0]
+        say(f"wandb cannot be reached ({line}); tracking offline")
+        return _init(config, settings, sweep, about, "offline")
 
 
 def mode_of(mode: str) -> str:
@@ -70,106 +102,28 @@ def mode_of(mode: str) -> str:
     return "online" if wandb.login(prompt=False, verify=False) else "offline"
 
 
-def _init(run: Run, settings: Wandb, mode: str) -> WandbRun:
+def _init(config: RunConfig, settings: Wandb, sweep: str, about: dict[str, Any], mode: str) -> WandbRun:
     import wandb
 
-    folder = Path(run.config.out)
+    folder = Path(config.out)
     folder.mkdir(parents=True, exist_ok=True)
-    plan = run.plan
     return wandb.init(
         project=settings.project,
         entity=settings.entity,
-        group=plan.sweep[:LONGEST_NAME],
-        name=(plan.label or plan.id)[:LONGEST_NAME],
-        job_type=plan.verb,
+        group=sweep[:LONGEST_NAME],
         tags=settings.tags or None,
-        config={**dataclasses.asdict(run.config), "ptx": _lineage(run)},
         dir=str(folder),
         mode=mode,  # type: ignore[arg-type]
         reinit="create_new",
         settings=wandb.Settings(
             silent=True, console="off", disable_git=True, disable_code=True, init_timeout=START_SECONDS
         ),
+        **about,
     )
 
 
-def _lineage(run: Run) -> dict[str, Any]:
-    steps = [{"name": step.name, "kind": step.kind, "key": step.key} for step in run.plan.steps]
-    return {
-        "run": run.plan.id,
-        "sweep": run.plan.sweep,
-        "record": str(run.record),
-        "device": run.device,
-        "steps": steps,
-    }
-
-
-def log(run: Run, metrics: dict[str, float], step: int) -> None:
-    """Add a point to the curves of the current step of ``run``.
-
-    Does nothing in processes that did not open the wandb run.
-    """
-    tracked = _active.get(run.record)
-    if tracked is None:
-        return
-    label = run.label or "run"
-    if label not in tracked.curves:
-        tracked.to.define_metric(f"{label}/*", step_metric=f"{label}/step")
-        tracked.curves.add(label)
-    tracked.to.log({f"{label}/step": step, **{f"{label}/{name}": value for name, value in metrics.items()}})
-
-
-def finish(run: Run, tracked: Tracked | None, result: dict[str, Any] | None) -> None:
-    """Write the summary and close; ``result`` is None when the run ended by an exception."""
-    _active.pop(run.record, None)
-    if tracked is None:
-        return
-    try:
-        if result is not None:
-            tracked.to.summary.update(summary_of(result))
-            _log_table(tracked.to, result)
-        broken = result is None or result.get("status", "done") != "done"
-        tracked.to.finish(exit_code=int(broken))
-    except Exception as error:  # noqa: BLE001 (a tracker may fail in any way and must not stop a run)
-        run.say(f"wandb could not finish: {_line(error)}")
-
-
-def summary_of(result: dict[str, Any]) -> dict[str, Any]:
-    """The numbers of a result as one flat dictionary."""
-    summary: dict[str, Any] = {}
-    if model := result.get("model"):
-        summary |= {f"model/{name}": model.get(name) for name in ("digest", "bytes", "runtime")}
-    for step in result.get("steps", ()):
-        summary |= {
-            f"steps/{step['name']}/{name}": step.get(name) for name in ("key", "shared", "seconds", "bytes")
-        }
-    for metric in result.get("metrics", ()):
-        name = _metric_name(metric)
-        summary[name] = metric["value"]
-        summary |= {f"{name}/{bound}": metric[bound] for bound in ("low", "high", "n")}
-    return {name: value for name, value in summary.items() if value is not None}
-
-
-def _metric_name(metric: dict[str, Any]) -> str:
-    name = f"{metric['evaluator']}/{metric['name']}"
-    return f"{name}/{metric['segment']}" if metric.get("segment") else name
-
-
-def _log_table(tracked: WandbRun, result: dict[str, Any]) -> None:
+def _log_table(to: WandbRun, name: str, columns: list[str], rows: list[list[Any]]) -> None:
     import wandb
 
-    metrics = result.get("metrics", ())
-    if not 0 < len(metrics) <= TABLE_ROWS:
-        return
-    columns = ["evaluator", "name", "segment", "value", "low", "high", "n", "unit", "better"]
-    tracked.log(
-        {
-            "metrics": wandb.Table(
-                columns=columns, data=[[metric.get(column) for column in columns] for metric in metrics]
-            )
-        }
-    )
-
-
-def _line(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}".splitlines()[0]
+    if 0 < len(rows) <= TABLE_ROWS:
+        to.log({name: wandb.Table(columns=columns, data=rows)})

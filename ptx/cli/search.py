@@ -111,7 +111,7 @@ def _plan_lines(config: SearchConfig, corners: SweepPlan) -> list[str]:
 
 def _finish(outcome: SearchOutcome, config: SearchConfig, corners: SweepPlan, terminal: Terminal) -> int:
     failed = outcome.count("failed")
-    train.finish(corners.folder, terminal, failed=bool(failed))
+    train.finish(corners, terminal, failed=bool(failed))
     for trial in outcome.trials:
         if trial["state"] == "failed":
             terminal.say(f"failed: trial {trial['number']}: {trial['reason']}")

@@ -7,8 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from contextlib import ExitStack, nullcontext
 
 from ptx.cli.console import PLANNING, Terminal
 from ptx.cli.human import numbers_of
@@ -74,15 +73,17 @@ def main(verb: str, arguments: Sequence[str]) -> int:
 
     host = get_host()
     warn_of_broken(host)
-    jobs = compose_jobs(
-        host, verb, options.overrides, multirun=options.multirun, config_dir=options.config_dir
-    )
+    terminal = Terminal()
+    with nullcontext() if options.cfg else terminal.waiting(PLANNING):
+        jobs = compose_jobs(
+            host, verb, options.overrides, multirun=options.multirun, config_dir=options.config_dir
+        )
     if options.cfg:
         return _print_configs(host, jobs)
     check_recipe(verb, jobs)
     check_cluster(jobs)
     set_threads(jobs[0].config.threads)
-    with Terminal() as terminal:
+    with terminal:
         forecast = planned(host, verb, jobs, terminal, command_line([verb, *arguments]))
         if options.dry_run:
             return _show(forecast.plan, terminal)
@@ -290,7 +291,7 @@ def _conclude(plan: SweepPlan, outcome: Outcome, terminal: Terminal, idle: float
         terminal.say(f"workers: {idle:.0%} of their time without a run")
     for line in made_by(plan):
         terminal.say(line)
-    return finish(plan.folder, terminal, failed=failed)
+    return finish(plan, terminal, failed=failed)
 
 
 def made_by(plan: SweepPlan) -> Iterator[str]:
@@ -303,11 +304,13 @@ def made_by(plan: SweepPlan) -> Iterator[str]:
                 yield f"data     {folder / step['name']}\n         {numbers}"
 
 
-def finish(folder: Path, terminal: Terminal, *, failed: bool) -> int:
-    """Write the report of a sweep's folder; returns the exit code."""
+def finish(plan: SweepPlan, terminal: Terminal, *, failed: bool) -> int:
+    """Write the report of a sweep, and give it to the trackers; returns the exit code."""
     from ptx.cli import report
 
+    folder = plan.folder
     report.write([folder], folder / "report", terminal.rich)
+    report.publish(plan.runs[0].config, folder, terminal.rich)
     terminal.say(f"records  {folder}")
     return 1 if failed else 0
 

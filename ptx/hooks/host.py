@@ -14,6 +14,7 @@ import importlib
 import importlib.util
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,32 +30,22 @@ from ptx.errors import ConfigError, Problem, PtxError
 from ptx.guard.reading import reason
 from ptx.hooks import hookspecs
 from ptx.hooks.border import place_of, watch, wrong_answer
+from ptx.machine import uncollected
 
 PTXFILE = "ptxfile.py"
 LOCAL = "ptxfile"  # the name of the plugin that it is
 DISABLED = "disabled by PTX_DISABLE"
 #: annotations that Hydra can hold, with the types of their defaults. OmegaConf's own check of all built-in
 #: choices takes half of the time that ``ptx --help`` would need.
-HELD: dict[Any, tuple[type, ...]] = {
-    "Any": (str, int, float, NoneType),
+SINGLE: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "bool": (bool,),
     "int": (int,),
     "float": (float, int),
-    "str | None": (str, NoneType),
-    "int | None": (int, NoneType),
-    "float | None": (float, int, NoneType),
-    "bool | None": (bool, NoneType),
-    "int | str | None": (int, str, NoneType),
-    "list[str]": (list,),
-    "list[str] | None": (list, NoneType),
-    "list[int]": (list,),
-    "list[float]": (list,),
-    "list[float] | None": (list, NoneType),
-    "dict[str, Any]": (dict,),
-    "dict[str, str]": (dict,),
-    "dict[str, float]": (dict,),
+    "None": (NoneType,),
 }
+ANY = (str, int, float, NoneType)
+SEVERAL = re.compile(r"(list|dict)\[(?:str, )?(?:str|bool|int|float|Any)\]( \| None)?")
 
 
 @dataclass(frozen=True)
@@ -175,11 +166,12 @@ def load_host(folder: Path, environ: Any = os.environ) -> Host:
     watch(manager)
     host = Host(manager)
     disabled = {name.strip() for name in environ.get("PTX_DISABLE", "").split(",") if name.strip()}
-    for name, origin, release, load in _sources(folder):
-        if name in disabled:
-            host.plugins.append(Plugin(name, origin, release, error=DISABLED))
-        else:
-            _load(host, name, origin, release, load)
+    with uncollected():
+        for name, origin, release, load in _sources(folder):
+            if name in disabled:
+                host.plugins.append(Plugin(name, origin, release, error=DISABLED))
+            else:
+                _load(host, name, origin, release, load)
     if environ.get("PTX_TRACE"):
         manager.add_hookcall_monitoring(_trace, lambda *_: None)
     return host
@@ -250,7 +242,7 @@ def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], A
 
 
 def _must_be_held(config_type: type) -> None:
-    """Raise for a field that Hydra cannot hold; OmegaConf is asked only where :data:`HELD` does not tell."""
+    """Raise for a field that Hydra cannot hold; OmegaConf is asked where the annotation does not tell."""
     if not all(_is_held(f) for f in dataclasses.fields(config_type)):
         from omegaconf import OmegaConf
 
@@ -258,7 +250,19 @@ def _must_be_held(config_type: type) -> None:
 
 
 def _is_held(f: dataclasses.Field[Any]) -> bool:
-    return f.type in HELD and (f.default is dataclasses.MISSING or isinstance(f.default, HELD[f.type]))
+    held = _held_types(str(f.type))
+    return bool(held) and (f.default is dataclasses.MISSING or isinstance(f.default, held))
+
+
+@functools.cache
+def _held_types(annotation: str) -> tuple[type, ...]:
+    """The types of the defaults of a field that Hydra can hold; none where only OmegaConf knows."""
+    if annotation == "Any":
+        return ANY
+    if found := SEVERAL.fullmatch(annotation):
+        return (list if found[1] == "list" else dict, *([NoneType] if found[2] else []))
+    parts = [SINGLE.get(part, ()) for part in annotation.split(" | ")]
+    return tuple(kind for part in parts for kind in part) if all(parts) else ()
 
 
 def _add_choices(host: Host, plugin: Plugin, offered: list[Choice]) -> None:

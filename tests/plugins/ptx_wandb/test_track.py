@@ -1,9 +1,9 @@
-"""What is sent to wandb: its mode, and the summary of a run."""
+"""What is sent to wandb: its mode, and the report of a sweep."""
 
-import json
+import time
 
-from ptx_wandb import track
-from tests.plugins.ptx_wandb.conftest import RESULT
+from ptx_wandb import Wandb, ptx_reported, track
+from tests.plugins.trackers import report
 
 
 def test_auto_is_offline_without_an_account_and_what_wandb_mode_says_otherwise(run, monkeypatch):
@@ -13,9 +13,14 @@ def test_auto_is_offline_without_an_account_and_what_wandb_mode_says_otherwise(r
     assert track.mode_of("online") == "online"
 
 
-def test_the_summary_is_flat_and_holds_every_metric_with_its_interval():
-    summary = track.summary_of(RESULT)
-    assert summary["bench/acc"] == 0.5
-    assert summary["bench/acc/skill=add/n"] == 8
-    assert summary["steps/sft/key"] == "k1"
-    assert json.loads(json.dumps(summary)) == summary
+def test_the_report_of_a_sweep_is_a_run_with_the_table_and_the_files(run, tmp_path):
+    run.config.tracker["wandb"] = Wandb(mode="offline")
+    ptx_reported(run.config, "grid", report(tmp_path / "report"))
+    (folder,) = (tmp_path / "out/wandb").glob("offline-run-*")
+    (table,) = folder.rglob("runs*.table.json")
+    assert '"accuracy"' in table.read_text()
+    (sent,) = folder.glob("*.wandb")
+    deadline = time.monotonic() + 120  # finish() may return before wandb's service has written the file
+    while b"report-grid" not in sent.read_bytes():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

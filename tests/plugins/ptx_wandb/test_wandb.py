@@ -7,29 +7,10 @@ import time
 import pytest
 import wandb
 
-from ptx import hookimpl
 from ptx.files import read_rows
 from ptx.testing import check_plugin
 from ptx_wandb import Wandb
-from tests.plugins.ptx_wandb.conftest import RESULT
-
-
-def answered(run, work):
-    """Let the core be ``work``, and execute the run."""
-
-    class Core:
-        @hookimpl(trylast=True)
-        def ptx_run(self, run):
-            return work(run)
-
-    run.host.manager.register(Core())
-    return run.host.hook.ptx_run(run=run)
-
-
-def train(run):
-    for step in range(1, 4):
-        run.at(label="sft").log({"loss": 1.0 / step}, step, 3)
-    return RESULT
+from tests.plugins.trackers import RESULT, carried_out, train
 
 
 def kept(run, last):
@@ -45,7 +26,7 @@ def kept(run, last):
 
 
 def test_offline_a_run_leaves_config_lineage_curves_and_summary(run):
-    assert answered(run, train) is RESULT
+    assert carried_out(run, train) is RESULT
     written = kept(run, b"bench/acc/skill=add")
     for text in (
         b"grid",
@@ -73,7 +54,7 @@ def test_all_that_was_logged_is_in_the_record_of_a_run_that_was_killed(run, tmp_
             ready.touch()
             os.kill(os.getpid(), signal.SIGKILL)
 
-        answered(run, killed)
+        carried_out(run, killed)
         os._exit(1)
     assert os.WTERMSIG(os.waitpid(go, 0)[1]) == signal.SIGKILL
     assert ready.exists()
@@ -99,7 +80,7 @@ def test_a_run_that_is_interrupted_is_closed_as_failed_and_the_interrupt_goes_on
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        answered(run, interrupted)
+        carried_out(run, interrupted)
     assert codes == [1]
 
 
@@ -115,7 +96,7 @@ def test_a_tracker_that_cannot_start_is_named_and_the_run_goes_on(run, monkeypat
         raise RuntimeError("wandb is down\nfor good")
 
     monkeypatch.setattr(wandb, "init", down)
-    assert answered(run, train) is RESULT
+    assert carried_out(run, train) is RESULT
     assert run.console.lines == [
         "wandb could not start, the run continues without it: RuntimeError: wandb is down"
     ]
@@ -123,7 +104,7 @@ def test_a_tracker_that_cannot_start_is_named_and_the_run_goes_on(run, monkeypat
 
 def test_a_tracker_that_fails_later_is_named_once_and_the_run_goes_on(run, monkeypatch):
     monkeypatch.setattr(wandb, "init", lambda **_: Refusing())
-    assert answered(run, train) is RESULT
+    assert carried_out(run, train) is RESULT
     assert [line.partition(": ")[2] for line in run.console.lines[:1]] == [
         "tracker failed: RuntimeError: wandb is down at define_metric"
     ]
@@ -141,7 +122,7 @@ def test_auto_goes_offline_when_the_service_cannot_be_reached(run, monkeypatch):
     monkeypatch.setattr(wandb, "init", init)
     monkeypatch.setattr(wandb, "login", lambda **_: True)
     run.config.tracker["wandb"] = Wandb()
-    assert answered(run, train) is RESULT
+    assert carried_out(run, train) is RESULT
     assert asked == ["online", "offline"]
     assert run.console.lines[0] == "wandb cannot be reached (RuntimeError: no route); tracking offline"
 
@@ -149,7 +130,7 @@ def test_auto_goes_offline_when_the_service_cannot_be_reached(run, monkeypatch):
 def test_without_the_tracker_nothing_happens(run, monkeypatch):
     monkeypatch.setattr(wandb, "init", lambda **_: pytest.fail("wandb was opened"))
     run.config.tracker.clear()
-    assert answered(run, train) is RESULT
+    assert carried_out(run, train) is RESULT
 
 
 def test_an_unknown_mode_is_refused_with_what_to_type():
