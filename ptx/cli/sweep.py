@@ -46,12 +46,12 @@ FIELDS = ("verb", "name", "config_dir", "overrides", "search")
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
-    """Run the sweep or search of a file; words after the file are added to its overrides."""
+    """Run the sweep or search of a file; words after the file are added to its overrides, or replace them."""
     parser = argparse.ArgumentParser(
         "ptx sweep",
         usage="ptx sweep [-h] FILE [key=value ...] [options of ptx train]",
         description="Run the sweep or search that a YAML file describes.\nkey=value words after the file are"
-        " added to its overrides; options are those of `ptx train`.",
+        " added to its overrides, or replace the one of the same key; options are those of `ptx train`.",
         epilog=f"{EXAMPLES}\n\n{SEARCH}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -68,7 +68,13 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         from ptx.cli import search
 
         return search.main(study, name, arguments, [*more, *beside])
-    return train.main(study["verb"], ["-m", *beside, name, *study["overrides"], *more])
+    return train.main(study["verb"], ["-m", *beside, name, *unless_typed(study["overrides"], more), *more])
+
+
+def unless_typed(given: Sequence[str], typed: Sequence[str]) -> list[str]:
+    """The overrides of a file whose keys were not typed: a shorter list of recipes is no second axis."""
+    keys = {word.partition("=")[0] for word in typed if "=" in word}
+    return [word for word in given if word.partition("=")[0] not in keys]
 
 
 def name_of(file: Path) -> str:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from shutil import disk_usage
+from shutil import disk_usage, rmtree
 from typing import Any
 
 import torch
@@ -216,9 +216,12 @@ class Elsewhere:
             self.lm.close()
         served = ModelRef.of(folder, "adapter" if adapter else "full")
         if self.runtime.exports:
+            package = Path(self._held.name) / "package"
+            rmtree(package, ignore_errors=True)  # that of the step before
+            package.mkdir()
             served = self.run.host.first(
                 "ptx_export",
-                run=self.run.at(folder=Path(self._held.name) / "package"),
+                run=self.run.at(folder=package),
                 runtime=self.runtime,
                 model=served,
             )

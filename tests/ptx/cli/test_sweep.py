@@ -22,6 +22,16 @@ def test_a_grid_runs_every_combination(bowl_host, desk):
     assert len(read_json(desk / "ptx-out" / "runs" / "grid" / "sweep.json")["runs"]) == 3
 
 
+def test_a_typed_word_replaces_that_of_the_file(bowl_host, desk):
+    write_study(name="grid", overrides=["model=./model", "method=bowl", "eval=[gap]", "method.x=0.1,0.2"])
+    assert main(["sweep", "study.yaml", "method.x=0.3", "method.steps=2"]) == 0
+    found = [
+        read_json(path)["config"]["method"]
+        for path in (desk / "ptx-out" / "runs" / "grid").glob("*/run.json")
+    ]
+    assert [config["x"] for config in found if config] == [0.3]
+
+
 @pytest.mark.parametrize(
     ("study", "words", "part"),
     [
