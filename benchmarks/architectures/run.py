@@ -117,7 +117,7 @@ INSTEAD = re.compile(r"\bcompress=\[(\w+)\]|\bruntime=(\w+)")
 #: what says that the machine, not ptx, was at fault
 HINDERED = re.compile(
     r"timed out|Timeout(?:Expired|Error)|No space left|Cannot allocate memory|MemoryError"
-    r"|No module named 'ptx|ptx: interrupted|signal (?:9|15)\b"
+    r"|No module named 'ptx|cannot compose|ptx: interrupted|signal (?:9|15)\b"
 )
 KEEPS_FUNCTION = ("smoothquant", "spinquant")
 GROUPS = {
