@@ -12,10 +12,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ptx.data.glaive import glaive_turns
 from ptx.data.names import MEDIA, MEDIA_PLACE, TRAINED_IF, WEIGHTS
 from ptx.data.read import Row
 from ptx.data.shapes import CONTEXTS, Form, has_value
-from ptx.data.tools import RowError, Turn, as_defined, defines, shown, tool_calls, tool_definitions
+from ptx.data.tools import (
+    RowError,
+    Turn,
+    as_defined,
+    defines,
+    parsed,
+    shown,
+    tool_calls,
+    tool_definitions,
+)
 from ptx.data.turns import assistant, history_turns, is_turns, shared_prefix, to_turns, user
 
 #: columns of canonical rows that a chat template is given: never the file's own
@@ -134,6 +144,9 @@ def _as_turns(prompt: Any, *replies: Any) -> list[Any]:
 def _messages(parts: Row) -> Row:
     if "messages" in parts:
         return {"messages": _preceded(parts, to_turns(parts["messages"], "messages"))}
+    if "chat" in parts:
+        turns, tools = glaive_turns(str(parts["chat"]), parts.get("system"))
+        return {"messages": turns, **({"tools": tools} if tools else {})}
     prompt = _asked(parts)
     lead = to_turns(prompt, "prompt") if is_turns(prompt) else [user(prompt)]
     if "calls" in parts:
@@ -167,6 +180,22 @@ def _prompts(parts: Row) -> Row:
 
 def _safety(parts: Row) -> Row:
     return {"prompt": _asked(parts), "harmful": parts["harmful"]}
+
+
+#: how files write the label of a step beside true and false; whatever else there is, the rules refuse
+STEP_LABELS = {1: True, 0: False, "1": True, "0": False, "+": True, "-": False}
+
+
+def _steps(parts: Row) -> Row:
+    """A solution step by step; the labels as TRL and Math-Shepherd write them, 1 and true alike."""
+    steps, labels = parsed(parts["steps"]), parsed(parts["labels"])
+    if not (isinstance(steps, list) and isinstance(labels, list)):
+        raise RowError(f"steps and labels must be lists, got {shown(steps)} and {shown(labels)}")
+    return {"prompt": _asked(parts), "steps": steps, "labels": [_label(label) for label in labels]}
+
+
+def _label(value: Any) -> Any:
+    return STEP_LABELS.get(value, value) if isinstance(value, int | str) else value
 
 
 def _text(parts: Row) -> Row:
@@ -242,6 +271,7 @@ CONVERT: dict[str, Callable[[Row], Row]] = {
     "thumbs": _thumbs,
     "prompts": _prompts,
     "safety": _safety,
+    "steps": _steps,
     "text": _text,
 }
 

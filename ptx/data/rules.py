@@ -19,7 +19,7 @@ from ptx.errors import did_you_mean
 Wrong = tuple[str, str]  # what is wrong, how to correct it
 INVISIBLE = " \t\r\n\u200b\u200c\u200d\u2060\ufeff\xa0"
 #: columns whose values need not be texts
-OTHER = ("answer", "label", "harmful")
+OTHER = ("answer", "label", "harmful", "steps", "labels")
 
 
 Rule = Callable[[Row], Iterable[Wrong]]
@@ -103,6 +103,25 @@ def _safety(row: Row) -> Iterable[Wrong]:
     yield from _boolean("harmful", row["harmful"])
 
 
+def _steps(row: Row) -> Iterable[Wrong]:
+    yield from _value("prompt", row["prompt"])
+    steps, labels = row["steps"], row["labels"]
+    for number, step in enumerate(steps, start=1):
+        if not isinstance(step, str) or not step.strip(INVISIBLE):
+            yield f"step {number} must be a text, got {shown(step)}", "write what is said in the step"
+    if len(steps) != len(labels) or not steps:
+        yield (
+            f"there must be a label for each step, got {len(steps)} steps and {len(labels)} labels",
+            "write true for a right step, false for a wrong one",
+        )
+    for number, label in enumerate(labels, start=1):
+        if not isinstance(label, bool):
+            yield (
+                f"label {number} must be true or false, got {shown(label)}",
+                "write true for a right step, false for a wrong one",
+            )
+
+
 def _text(row: Row) -> Iterable[Wrong]:
     yield from _value("text", row["text"])
 
@@ -120,6 +139,7 @@ RULES: dict[str, Rule] = {
     "thumbs": _thumbs,
     "prompts": _prompts,
     "safety": _safety,
+    "steps": _steps,
     "text": _text,
     "calibration": _calibration,
 }

@@ -25,6 +25,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "thumbs": ("prompt", "completion", "label"),
     "prompts": ("prompt", "answer"),
     "safety": ("prompt", "harmful"),
+    "steps": ("prompt", "steps", "labels"),
     "text": ("text",),
     "calibration": ("text",),
 }
@@ -34,6 +35,7 @@ PROMPTS = ("prompt", "question", "query", "instruction", "problem")
 COMPLETIONS = ("completion", "response", "answer", "output", "solution")
 CONTEXTS = ("input", "context")
 CONVERSATIONS = ("messages", "conversations", "conversation")
+STEPS = ("steps", "completions")  # TRL calls the steps of a solution its completions
 LABELS = ("label", "kto_tag")
 
 #: what ``data.columns.NAME=...`` may set
@@ -94,6 +96,7 @@ def _forms() -> Iterable[Form]:
     yield Form("pairs", openai)
     yield Form("pairs", {"prompt": "conversations", "chosen": "chosen", "rejected": "rejected"})
     yield Form("messages", {"prompt": "query", "calls": "answers"})  # xLAM: answers holds tool calls
+    yield Form("messages", {"chat": "chat"})  # Glaive: marked turns in one text
     yield Form("completions", {"prompt": "input", "completion": "output"})
     yield Form("text", {"text": "text"})
     asked = [{"prompt": name} for name in PROMPTS]
@@ -107,6 +110,8 @@ def _forms() -> Iterable[Form]:
 def _answered(prompt: dict[str, str]) -> Iterable[Form]:
     yield Form("pairs", {**prompt, "chosen": "chosen", "rejected": "rejected"})
     yield Form("safety", {**prompt, "harmful": "harmful"})
+    for steps in STEPS:
+        yield Form("steps", {**prompt, "steps": steps, "labels": "labels"})
     for completion in COMPLETIONS:
         if (prompt["prompt"], completion) == ("prompt", "answer"):
             yield Form("prompts", {**prompt, "answer": completion})

@@ -42,6 +42,7 @@ COLUMNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "thumbs": (("prompt",), ("completion",)),
     "prompts": (("prompt",), ()),
     "safety": (("prompt",), ()),
+    "steps": (("prompt",), ()),
     "text": ((), ("text",)),
 }
 

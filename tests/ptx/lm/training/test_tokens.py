@@ -174,9 +174,20 @@ def test_calls_are_trained_exactly_as_they_are_and_results_of_tools_are_not(tmp_
             ],
             "tools": json.dumps([ADD, RAIN]),
         },
+        {
+            "system": f"SYSTEM: You have functions -\n{json.dumps(ADD['function'])}\n",
+            "chat": "USER: please\n\n\nASSISTANT: <functioncall> "
+            """{"name": "add", "arguments": '{"a": 7, "b": 8}'} <|endoftext|>\n\n\n"""
+            'FUNCTION RESPONSE: {"sum": 15}\n\n\nASSISTANT: it is 15 <|endoftext|>\n',
+        },
+        {
+            "query": "please",
+            "tools": json.dumps([ADD["function"]]),
+            "answers": json.dumps([{"name": "add", "arguments": {"a": 9, "b": 1}}]),
+        },
     ]
     wanted = [("add", {"a": 1, "b": 2}), ("rain", {"place": "Bern", "days": [1, 2], "deep": {"x": None}})]
-    wanted.append(("add", {"a": "four", "b": 5}))
+    wanted += [("add", {"a": "four", "b": 5}), ("add", {"a": 7, "b": 8}), ("add", {"a": 9, "b": 1})]
     source = (Path(trl.__file__).parent / "chat_templates" / "qwen3_instruct_2507.jinja").read_text()
     tokenizer = load_tokenizer(save_tiny_llama(tmp_path / "model", source))
     trained = []
@@ -194,6 +205,31 @@ def test_calls_are_trained_exactly_as_they_are_and_results_of_tools_are_not(tmp_
         call, _, rest = answers.partition("</tool_call>")
         parsed = json.loads(call.partition("<tool_call>")[2])
         assert parsed == {"name": name, "arguments": arguments}
-        assert "it " in rest
         assert "tool_response" not in answers  # what a tool says is read and not learnt
-        assert "tool_response" in tokenizer.decode(ids)
+        if arguments != {"a": 9, "b": 1}:  # xLAM's rows end with the call
+            assert "it " in rest
+            assert "tool_response" in tokenizer.decode(ids)
+
+
+def test_calls_in_the_text_of_a_reply_are_trained_as_they_stand(tmp_path):
+    """ToolACE: the functions stand in the system text, and the calls in Python's notation."""
+    from ptx.data import check, open_data
+
+    said = '[add(a=1, b=2), rain(place="Bern")]'
+    turns = [("user", "please"), ("assistant", said), ("tool", "[3]"), ("assistant", "it is 3")]
+    row = {
+        "system": f"You have functions: {json.dumps([ADD, RAIN])}",
+        "conversations": [{"from": role, "value": text} for role, text in turns],
+    }
+    file = tmp_path / "toolace.jsonl"
+    file.write_text(json.dumps(row))
+    data = open_data("toolace", file)
+    assert check(data, "messages")[0] == []
+    import trl
+
+    source = (Path(trl.__file__).parent / "chat_templates" / "qwen3_instruct_2507.jinja").read_text()
+    tokenizer = load_tokenizer(save_tiny_llama(tmp_path / "model", source))
+    ((_, labels),) = of_ptx("messages", data.rows("messages"), tokenizer, answers_only=True)
+    answers = tokenizer.decode([label for label in labels if label != -100])
+    assert said in answers
+    assert "[3]" not in answers
