@@ -1,9 +1,9 @@
 """The items: questions with their tools and the calls that are right, from BFCL's files and from others.
 
 A file of BFCL holds rows of ``question`` and ``function``, and the answers lie in ``possible_answer/`` beside
-it. A plain row has ``prompt``, ``tools`` and ``calls`` (an empty list where no tool fits).
-Anything else is read as training data is (:func:`ptx.data.open_data`): the first reply with calls is what is
-asked for; a conversation without calls is an item of irrelevance.
+it. A plain row has ``prompt``, ``tools`` and ``calls`` (an empty list where no tool fits). Anything else is
+read as training data is: the first reply with calls is what is asked for; a conversation without calls is an
+item of irrelevance.
 """
 
 from __future__ import annotations
@@ -15,12 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ptx import ConfigError, Problem
-from ptx.data import open_data
-from ptx.data.records import Record
-from ptx.data.tools import RowError, tool_calls, tool_definitions
-from ptx.files import digest_of
+from ptx.lm.evaluation.lines import Record, RowError, records_of, tool_calls, tool_definitions
+from ptx.lm.evaluation.rows import read_rows
 from ptx.stats.items import item_id, numbered
-from ptx_tools.lines import records_of
 from ptx_tools.match import Expected, parameters_of, type_of
 
 Row = dict[str, Any]
@@ -62,7 +59,7 @@ class Item:
         """Digests of the functions that it is about: the expected ones, else all."""
         wanted = {one.name for one in self.expected or ()}
         inner = [tool.get("function", tool) for tool in self.tools]
-        return [digest_of(tool) for tool in inner if not wanted or tool.get("name") in wanted]
+        return [item_id(tool) for tool in inner if not wanted or tool.get("name") in wanted]
 
 
 def files_behind(names: Sequence[str]) -> list[Path]:
@@ -202,9 +199,7 @@ def _of_plain(records: Sequence[Record]) -> Iterator[Item]:
 
 
 def _of_data(path: Path, limit: int | None) -> Iterator[Item]:
-    data = open_data(path.name, path, limit=limit)
-    data.require(("messages",), "eval.tools.files")
-    rows = data.rows("messages")
+    rows = read_rows("messages", "eval.tools.files", [str(path)], limit)
     if not any(row.get("tools") for row in rows):
         what = f"file {path.name}: no row has tools, so there are no calls to measure"
         raise ConfigError(Problem(what, "name files with a column tools"))

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ptx import ConfigError, Problem
-from ptx.data.tools import parsed
+from ptx.lm.evaluation.lines import parsed, records_of
 from ptx.models.call_ways import Call, UnreadableCallError
 from ptx.models.calls import read_any
-from ptx_tools.lines import records_of
 
 Result = str | list[Any]
 

@@ -111,7 +111,7 @@ def _four_bits() -> Any:
 def peft_config(lora: Lora | None, task: str = "CAUSAL_LM") -> Any:
     """The peft configuration of a Lora; None for None.
 
-    With the task ``SEQ_CLS`` the head of a classifier is trained in full, and saved.
+    With the tasks ``SEQ_CLS`` and ``TOKEN_CLS`` the head of a classifier is trained in full, and saved.
     """
     if lora is None:
         return None
@@ -122,6 +122,8 @@ def peft_config(lora: Lora | None, task: str = "CAUSAL_LM") -> Any:
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
         target_modules="all-linear" if lora.targets == ["all-linear"] else lora.targets,
+        # of a classifier of tokens PEFT would put an adapter on the head that it trains in full
+        exclude_modules=["score", "classifier"] if task == "TOKEN_CLS" else None,
         task_type=task,
     )
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ptx import ConfigError
-from ptx_tools.lines import records_of
+from ptx.lm.evaluation.lines import records_of
 
 
 def test_one_line_and_several_are_read_alike(tmp_path):

@@ -1,4 +1,6 @@
-"""Files with one JSON object in each line, whatever their ending: BFCL calls them ``.json``.
+"""Files with one JSON object in each line, whatever their ending, and tools and calls in their columns.
+
+BFCL calls them ``.json``.
 
 A file of one line is JSON too, and the reader of training data would look inside the object for its rows.
 """
@@ -8,9 +10,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ptx import ConfigError
 from ptx.data.read import read_records, read_text
 from ptx.data.records import Record, findings
+from ptx.data.tools import RowError, parsed, tool_calls, tool_definitions
+from ptx.errors import ConfigError
+
+__all__ = ["Record", "RowError", "parsed", "records_of", "tool_calls", "tool_definitions"]
 
 MARKS = ({"question", "function"}, {"id", "ground_truth"}, {"id", "result"})
 

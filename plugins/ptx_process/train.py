@@ -1,0 +1,119 @@
+"""A process reward model: a classifier of tokens with transformers' Trainer, and a loss over steps.
+
+The loss is the cross-entropy at the last token of every step, divided by the number of steps of the whole
+optimizer step, so it does not depend on how that is cut into passes. The head is drawn when the classifier is
+made, so the seed is set before that.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from ptx import DataSet, ModelRef, Run, StepError
+from ptx.lm.dtypes import exact_dtype
+from ptx.lm.load import dtype_of, load_tokenizer, save_model
+from ptx.lm.training.trainer import fit_trainer, length_of, load_policy, peft_config
+from ptx.lm.training.trl_args import trl_config
+from ptx.lm.training.truncation import report_left_out
+from ptx_process import ProcessReward
+from ptx_process.steps import encode
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+MASKED = -100
+Row = dict[str, Any]
+
+
+def train(run: Run, method: ProcessReward, model: ModelRef, data: DataSet) -> ModelRef:
+    """Train a classifier of steps that starts from ``model``, and return it."""
+    tokenizer = load_tokenizer(model.path)
+    given = data.rows(data.require(method.needs, "method=process_reward"))
+    length = length_of(method, model.path)
+    rows = [row for row in labelled(given, tokenizer) if len(row["input_ids"]) <= length]
+    report_left_out(run, len(given), len(rows), length)
+    args = trl_config(run, method, "RewardConfig", max_length=length, remove_unused_columns=False)
+    trainer = _trainer(args, classifier_from(run, method, model), rows, tokenizer)
+    fit_trainer(run, trainer, method, model)
+    return _saved(run, trainer, method, model)
+
+
+def labelled(rows: list[Row], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
+    """Token ids and labels: 1 or 0 at the last token of each step, masked elsewhere."""
+    found = []
+    for row in rows:
+        ids, ends = encode(tokenizer, row["prompt"], row["steps"])
+        labels = [MASKED] * len(ids)
+        for end, label in zip(ends, row["labels"], strict=True):
+            labels[end] = int(label)
+        found.append({"input_ids": ids, "labels": labels})
+    return found
+
+
+def classifier_from(run: Run, method: ProcessReward, model: ModelRef) -> PreTrainedModel:
+    """A classifier of tokens with two labels on the trunk of a language model; the seed decides its head.
+
+    Raises:
+        StepError: transformers has no classifier of tokens for this architecture.
+    """
+    from transformers import AutoModelForTokenClassification, set_seed
+
+    policy = load_policy(run, method, model)
+    config = copy.deepcopy(policy.config)
+    config.num_labels = 2
+    config.get_text_config().classifier_dropout = 0.0
+    set_seed(run.seed)
+    try:
+        made: Any = AutoModelForTokenClassification.from_config(config, dtype=policy.dtype)
+    except ValueError as error:
+        raise StepError(f"transformers has no classifier of tokens for {type(policy).__name__}") from error
+    made.base_model.load_state_dict(policy.base_model.state_dict())
+    made = made.to(policy.device)
+    if method.lora is None:
+        return made  # type: ignore[no-any-return]
+    from peft import get_peft_model
+
+    return get_peft_model(made, peft_config(method.lora, "TOKEN_CLS"))  # type: ignore[return-value]
+
+
+def _trainer(args: Any, model: PreTrainedModel, rows: list[Row], tokenizer: PreTrainedTokenizerBase) -> Any:
+    from datasets import Dataset
+    from torch.nn.functional import cross_entropy
+    from transformers import DataCollatorForTokenClassification, Trainer
+
+    class Steps(Trainer):  # type: ignore[misc]
+        """transformers' Trainer with the loss over the steps of an optimizer step."""
+
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            labels = inputs.pop("labels")
+            logits = model(**inputs).logits.float()  # (B, T, 2)
+            total = cross_entropy(
+                logits.flatten(0, 1), labels.flatten(), ignore_index=MASKED, reduction="sum"
+            )
+            number = num_items_in_batch if num_items_in_batch is not None else (labels != MASKED).sum()
+            loss = total / number
+            return (loss, logits) if return_outputs else loss
+
+    made = Steps(
+        model=model,
+        args=args,
+        train_dataset=Dataset.from_list(rows),
+        data_collator=DataCollatorForTokenClassification(tokenizer, padding=True),
+        processing_class=tokenizer,
+    )
+    made.model_accepts_loss_kwargs = True  # the loss divides by the steps itself
+    return made
+
+
+def _saved(run: Run, trainer: Any, method: ProcessReward, model: ModelRef) -> ModelRef:
+    trained = trainer.accelerator.unwrap_model(trainer.model)
+    if method.lora is not None:
+        trained = trained.merge_and_unload()
+    trained.config.use_cache = True
+    dtype = exact_dtype(model.path) if method.dtype == "auto" else method.dtype
+    folder = run.folder / "model"
+    save_model(trained.to(dtype_of(dtype, "cpu")), load_tokenizer(model.path), folder)
+    return ModelRef.of(folder)
