@@ -22,6 +22,7 @@ class PPOTrainer(GRPOTrainer):  # type: ignore[misc]
     """GRPO's sampling, ratios and clipping, with GAE from a critic."""
 
     _name = "PPO"
+    beside_policy = (CRITIC,)  # modules of the policy that are no part of the model
 
     def __init__(self, *args: Any, method: PPO, critic: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -167,6 +167,16 @@ def evaluating(policy: Any) -> Iterator[None]:
         policy.train(training)
 
 
+@contextlib.contextmanager
+def without(policy: Any, names: Sequence[str]) -> Iterator[None]:
+    """The model without modules that a method has put beside its own, such as PPO's critic."""
+    held = {name: policy._modules.pop(name) for name in names}  # noqa: SLF001 (torch has no public way)
+    try:
+        yield
+    finally:
+        policy._modules.update(held)  # noqa: SLF001
+
+
 class Elsewhere:
     """Answers of a runtime that gets the weights before every optimizer step."""
 
@@ -203,12 +213,13 @@ class Elsewhere:
         folder = Path(self._held.name) / "model"
         tokenizer = load_tokenizer(self.model.path)
         adapter = self.method.lora is not None and not self.runtime.exports
-        if adapter:
-            save_adapter(policy, tokenizer, folder, self.model)
-        else:
-            whole = merged(deepcopy(policy)) if self.method.lora is not None else policy
-            save_model(whole, tokenizer, folder)
-            del whole
+        with without(policy, getattr(trainer, "beside_policy", ())):
+            if adapter:
+                save_adapter(policy, tokenizer, folder, self.model)
+            else:
+                whole = merged(deepcopy(policy)) if self.method.lora is not None else policy
+                save_model(whole, tokenizer, folder)
+                del whole
         if self.lm is not None and hasattr(self.lm, "renew"):
             self.lm.renew(folder)
             return
