@@ -254,13 +254,15 @@ def bundled(trainer: Any, speed: Speed, device: str) -> Iterator[None]:
     """While a trainer trains, its model reads batches by :func:`spread`.
 
     With several ranks it does not: a sharded model has to be called equally often in all of them. Nor does it
-    with noise on the embeddings (NEFTune), whose size depends on the padded length.
+    with noise on the embeddings (NEFTune), whose size depends on the padded length, or with a loss on what
+    the router of a mixture does with a whole batch.
     """
+    network = base_network(trainer.model)
     noise = getattr(trainer.args, "neftune_noise_alpha", None)
-    if not speed.share_prefix or ranks() > 1 or noise:
+    routed = getattr(network.config.get_text_config(), "output_router_logits", False)
+    if not speed.share_prefix or ranks() > 1 or noise or routed:
         yield
         return
-    network = base_network(trainer.model)
     usual, tokens = network.forward, speed.tokens_of_a_pass(device)
     work = functools.cache(lambda: work_of(network))  # only a language model is asked
 

@@ -157,6 +157,10 @@ def test_a_trainer_s_model_reads_bundles_while_it_trains_and_generates_as_before
     for off in ((Exact(), {}), (Speed(), {"neftune_noise_alpha": 5.0})):
         with bundled(trainer_of(network, **off[1]), off[0], "cpu"):
             network(**given, fused_lm_head=True)
+    network.config.output_router_logits, before_it = True, network.forward
+    with bundled(trainer_of(network), Speed(), "cpu"):
+        assert network.forward == before_it
+    network.config.output_router_logits = False
     monkeypatch.setattr(branches, "ranks", lambda: 2)
     with bundled(trainer_of(network), Speed(), "cpu"):
         network(**given, fused_lm_head=True)

@@ -91,7 +91,7 @@ def test_only_full_training_needs_a_second_copy_as_reference(make_run, chat_mode
 def test_a_full_gpu_is_an_error_that_says_what_needs_less_memory(make_run, chat_model):
     class Full:
         def __init__(self):
-            self.accelerator, self.model = self, load_model(chat_model)
+            self.accelerator, self.model, self.args = self, load_model(chat_model), SimpleNamespace()
 
         def remove_callback(self, _):
             pass
