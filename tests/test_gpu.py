@@ -71,6 +71,32 @@ def test_a_merged_adapter_is_the_adapter_but_for_rounding(run):
     assert merge["flips"] < 0.2
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["compress=[rtn]", "compress.rtn.dtype=bfloat16"],
+        ["compress=[rtn]", "compress.rtn.dtype=bfloat16", "compress.rtn.scheme=fp8_dynamic"],
+        ["compress=[gptq]", "compress.gptq.dtype=bfloat16", "compress.gptq.statistics=shared"],
+        ["compress=[awq]", "compress.awq.dtype=bfloat16", "compress.awq.args={n_grid: 3}"],
+        ["compress=[awq]", "compress.awq.dtype=bfloat16", "compress.awq.statistics=shared"],
+        ["compress=[spinquant]", "compress.spinquant.dtype=bfloat16"],
+        ["compress=[mixed]", "compress.mixed.dtype=bfloat16", "compress.mixed.probes=2"],
+        ["compress=[sparsegpt]", "compress.sparsegpt.statistics=shared"],
+    ],
+    ids=lambda words: "-".join(word.rpartition("=")[2].strip("[]") for word in (words[0], words[-1])),
+)
+def test_what_is_saved_is_what_was_in_memory(run, words):
+    """In 16 bits, where a kernel that rounds in another way shows; the step itself refuses a difference."""
+    folder = run("method=sft", *words)
+    (checked,) = [event for event in read_rows(folder / "events.jsonl") if event["event"] == "checked"]
+    assert checked["reload_kl"] < 5e-3
+
+
+def test_two_ranks_on_the_cpu_work_beside_a_gpu(run):
+    words = ("method=sft", "device=cpu", "launch=torchrun", "launch.processes=2")
+    assert losses(run(*words)) == pytest.approx(losses(run("method=sft", "device=cpu", out="one")), abs=1e-4)
+
+
 @pytest.mark.skipif(not installed_version("bitsandbytes"), reason="bitsandbytes is not installed")
 def test_qlora_is_compared_with_the_full_and_with_the_4_bit_base(run):
     folder = run("method=sft", "lora=lora", "method.lora.quantize=true")

@@ -77,7 +77,7 @@ def run_in_process(run: Run, launch: Launch, step: Step, model: ModelRef, work: 
             stdin=subprocess.PIPE,
             stdout=out,
             stderr=out,
-            env=environment(launch.ranks),
+            env=environment(launch.ranks, run.device),
             start_new_session=True,
         )
     try:
@@ -156,7 +156,7 @@ def _run_script(run: Run, outside: Outside, work: Path, log: Path) -> None:
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=out,
-            env=Outside.variables(),
+            env=Outside.variables() | hidden_gpus(run.device),
         )
     try:
         for message in _messages(work / "messages.jsonl", process):
@@ -174,12 +174,21 @@ def _run_script(run: Run, outside: Outside, work: Path, log: Path) -> None:
         ) from ChildError(last_lines(log))
 
 
-def environment(ranks: int) -> dict[str, str]:
+def hidden_gpus(device: str) -> dict[str, str]:
+    """Return the variable that hides the GPUs from a step on the CPU; nothing for one on a GPU.
+
+    Libraries look for GPUs by themselves: of two ranks with device=cpu beside one GPU the second would ask
+    for cuda:1.
+    """
+    return {"CUDA_VISIBLE_DEVICES": ""} if device == "cpu" else {}
+
+
+def environment(ranks: int, device: str) -> dict[str, str]:
     """Return the environment of the child: that of this process, with the threads divided among the ranks."""
     if ranks == 1:
-        return dict(os.environ)
+        return os.environ | hidden_gpus(device)
     threads = int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1)
-    return {**os.environ, "OMP_NUM_THREADS": str(max(threads // ranks, 1))}
+    return os.environ | {"OMP_NUM_THREADS": str(max(threads // ranks, 1))} | hidden_gpus(device)
 
 
 def relay(run: Run, message: dict[str, Any]) -> None:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from ptx.errors import StepError
+from ptx.execute import process
 from ptx.execute.process import _outcome, environment, exit_text, last_lines, relay
 from ptx.execute.sweep import run_sweep
 from ptx.files import read_rows, write_json
@@ -32,6 +37,23 @@ def test_a_step_that_fails_in_its_own_process_fails_its_run_with_the_reason(fold
     outcome = run_sweep(plan, host, Silent())
     assert [said in message for _, message in outcome.failed] == [True]
     assert outcome.done == 1
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_ranks_on_the_cpu_see_no_gpu_and_those_on_gpus_see_what_the_parent_sees(ranks, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,3")
+    assert environment(ranks, "cpu")["CUDA_VISIBLE_DEVICES"] == ""
+    assert environment(ranks, "cuda")["CUDA_VISIBLE_DEVICES"] == "2,3"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "2,3"
+
+
+def test_a_script_of_another_environment_sees_no_gpu_either(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("import os; print(repr(os.environ['CUDA_VISIBLE_DEVICES']))")
+    (tmp_path / "messages.jsonl").touch()
+    outside = SimpleNamespace(interpreter=sys.executable, script=script)
+    process._run_script(SimpleNamespace(device="cpu"), outside, tmp_path, tmp_path / "log")
+    assert (tmp_path / "log").read_text() == "''\n"
 
 
 def test_a_killed_rank_is_the_reason_and_not_what_the_others_say_of_it(tmp_path):
@@ -64,7 +86,7 @@ def test_the_end_of_a_process_is_described_by_its_exit_code_or_its_signal(code, 
 
 def test_the_threads_are_divided_among_the_ranks(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "6")
-    assert [environment(ranks)["OMP_NUM_THREADS"] for ranks in (1, 2, 4, 12)] == ["6", "3", "1", "1"]
+    assert [environment(ranks, "cpu")["OMP_NUM_THREADS"] for ranks in (1, 2, 4, 12)] == ["6", "3", "1", "1"]
 
 
 def test_the_end_of_a_log_is_kept_and_a_log_that_is_not_there_is_empty(tmp_path):
