@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -21,6 +22,7 @@ examples:
   ptx plugins                       all choices, by group
   ptx plugins method                the choices of one group
   ptx plugins dpo                   the fields of method=dpo, with defaults
+  ptx plugins dpo --json            the same as JSON
   ptx plugins new brevity --kind evaluator    write a plugin of your own
   PTX_DISABLE=wandb ptx plugins     do not load a plugin
   PTX_TRACE=1 ptx train ...         print every hook call"""
@@ -41,13 +43,16 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         nargs="?",
         help="a group, a choice (dpo, gptq, bench, ...) or a plugin; default: list all; or new",
     )
-    name = parser.parse_args(list(arguments)).name
-    host = get_host()
-    console = Console(highlight=False)
-    if name in GROUPS:
+    parser.add_argument("--json", action="store_true", help="print choices and fields as JSON")
+    options = parser.parse_args(list(arguments))
+    name, host, console = options.name, get_host(), Console(highlight=False)
+    if options.json:
+        print(json.dumps([_plain(host, choice) for choice in _named(host, name)], indent=2, default=str))
+    elif name in GROUPS:
         console.print(_table(host, [name]))
     elif name:
-        _explain(host, name, console)
+        for choice in _named(host, name):
+            _explain_choice(host, choice, console)
     else:
         _list(host, console)
     return 0
@@ -82,21 +87,54 @@ def presets(host: Host) -> dict[str, list[str]]:
     return {group: names for group, names in found.items() if names}
 
 
-def _explain(host: Host, name: str, console: Console) -> None:
+def _named(host: Host, name: str | None) -> list[Choice]:
+    """The choices of a group, of a plugin, or of that name; all without a name.
+
+    Raises:
+        ConfigError: there is none.
+    """
     found = [
         choice
         for choice in host.choices.values()
-        if name in (choice.name, host.owners[choice.group, choice.name].name)
+        if name in (None, choice.group, choice.name, host.owners[choice.group, choice.name].name)
     ]
     if not found:
         raise ConfigError(
             Problem(
                 f"no choice or plugin {name!r}",
-                did_you_mean(name, sorted({choice.name for choice in host.choices.values()})),
+                did_you_mean(name or "", sorted({choice.name for choice in host.choices.values()})),
             )
         )
-    for choice in found:
-        _explain_choice(host, choice, console)
+    return found
+
+
+def _plain(host: Host, choice: Choice) -> dict[str, object]:
+    """A choice and its fields as plain data."""
+    owner = host.owners[choice.group, choice.name]
+    return {
+        "group": choice.group,
+        "name": choice.name,
+        "help": choice.help,
+        "plugin": owner.name,
+        "version": owner.version,
+        "fields": [
+            {"name": word, "default": default, "help": help_} for word, default, help_ in _fields(choice)
+        ],
+    }
+
+
+def _fields(choice: Choice) -> Iterator[tuple[str, object, str]]:
+    """The word of each field, its default and its help."""
+    prefix = choice.group
+    if GROUPS[choice.group][1]:
+        prefix = f"{choice.group}.{choice.name}"
+    elif choice.group in IN_METHOD:
+        prefix = f"method.{choice.group}"
+    for field in dataclasses.fields(choice.config_type):
+        default = field.default if field.default is not dataclasses.MISSING else None
+        if field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
+        yield f"{prefix}.{field.name}", default, str(field.metadata.get("help", ""))
 
 
 def _explain_choice(host: Host, choice: Choice, console: Console) -> None:
@@ -112,19 +150,7 @@ def _explain_choice(host: Host, choice: Choice, console: Console) -> None:
             style="dim",
         )
     )
-    prefix = (
-        f"{choice.group}.{choice.name}"
-        if many
-        else f"method.{choice.group}"
-        if choice.group in IN_METHOD
-        else choice.group
-    )
     table = Table("field", "default", "what", box=None, pad_edge=False, header_style="bold")
-    for field in dataclasses.fields(choice.config_type):
-        default = field.default if field.default is not dataclasses.MISSING else None
-        if field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
-        table.add_row(
-            Text(f"{prefix}.{field.name}"), Text(str(default)), Text(str(field.metadata.get("help", "")))
-        )
+    for word, default, help_ in _fields(choice):
+        table.add_row(Text(word), Text(str(default)), Text(help_))
     console.print(table)

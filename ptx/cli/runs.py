@@ -37,7 +37,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     options = _parser().parse_args(list(arguments))
     out = options.out
     if options.action == "ls":
-        _list(list_records(find(out, options.name or ".")))
+        _list(list_records(find(out, options.name or ".")), as_json=options.json)
     elif options.action == "show":
         _show(load_records([find(out, options.name)]), as_json=options.json)
     elif options.action == "diff":
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     what = "folder or name of a sweep or run"
     ls = action("ls", "list runs with their status", "ls train-sweep-1a2b3c4d")
     ls.add_argument("name", nargs="?", help=f"{what}; default: all")
+    ls.add_argument("--json", action="store_true", help="print the list as JSON")
     show = action("show", "show a run or sweep", "show dpo-sparsegpt-5e6f7a8b")
     show.add_argument("name", help=what)
     show.add_argument("--json", action="store_true", help="print the record as it is")
@@ -90,13 +91,27 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _list(records: Sequence[Record]) -> None:
+def _list(records: Sequence[Record], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([_listed(record) for record in records], indent=2, ensure_ascii=False))
+        return
     rows = []
     for record in records:
         seconds = record.result.get("seconds")
         took = f"{seconds:.1f}" if seconds is not None else "-"
         rows.append([record.sweep_name, record.id, record.status, took, str(record.run.get("label", ""))])
     print_table(["sweep", "run", "status", "seconds", "what"], rows)
+
+
+def _listed(record: Record) -> dict[str, Any]:
+    return {
+        "sweep": record.sweep_name,
+        "run": record.id,
+        "status": record.status,
+        "seconds": record.result.get("seconds"),
+        "label": record.run.get("label", ""),
+        "folder": str(record.folder),
+    }
 
 
 def _show(records: Sequence[Record], *, as_json: bool) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -73,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     ls.add_argument("--kind", choices=KINDS, help="only steps, evaluations or products")
     ls.add_argument("--sort", choices=["age", "size"], default="age", help="by last use (default) or by size")
+    ls.add_argument("--json", action="store_true", help="print the list as JSON")
     why = actions.add_parser(
         "why",
         parents=[common],
@@ -151,6 +154,9 @@ def _list(options: argparse.Namespace) -> int:
     chosen.sort(
         key=lambda one: _entry(one).bytes if options.sort == "size" else _entry(one).used, reverse=True
     )
+    if options.json:
+        print(json.dumps([_listed(one) for one in chosen], indent=2, ensure_ascii=False))
+        return 0
     rows = []
     for one in chosen:
         entry, now = _entry(one), time.time()
@@ -165,6 +171,20 @@ def _list(options: argparse.Namespace) -> int:
             " --staging deletes them"
         )
     return 0
+
+
+def _listed(one: KnownKey) -> dict[str, Any]:
+    """An entry as plain data; times are seconds since 1970."""
+    entry = _entry(one)
+    return {
+        "kind": one.kind,
+        "key": one.key,
+        "choice": one.name,
+        "bytes": entry.bytes,
+        "built": entry.created,
+        "used": entry.used,
+        "runs": [f"{record.sweep_name}/{record.id}" for record in one.runs],
+    }
 
 
 def _entry(one: KnownKey) -> Entry:

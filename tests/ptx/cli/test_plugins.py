@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ptx.cli.plugins import presets
@@ -29,6 +31,16 @@ def test_a_group_lists_its_choices_alone(host, ptx):
     assert code == 0
     assert {line.split()[0] for line in out.splitlines()[1:] if line.strip()} == {"method"}
     assert "toy" in out
+
+
+def test_json_gives_the_choices_of_a_group_a_plugin_or_a_name_with_their_fields(host, ptx):
+    code, out, _ = ptx("plugins", "toy", "--json")
+    choice = next(one for one in json.loads(out) if (one["group"], one["name"]) == ("method", "toy"))
+    assert (code, choice["name"], choice["plugin"]) == (0, "toy", "toy")
+    assert {"method.rate"} <= {field["name"] for field in choice["fields"]}
+    everything = json.loads(ptx("plugins", "--json")[1])
+    assert {one["group"] for one in json.loads(ptx("plugins", "method", "--json")[1])} == {"method"}
+    assert len(everything) == len(host.choices)
 
 
 def test_the_fields_of_a_choice_are_shown_with_defaults_as_they_are_typed(host, ptx):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from ptx.files import read_json
 
@@ -13,6 +14,17 @@ def test_ls_lists_every_run_with_its_status(sweep, ptx):
     assert code == 0
     status = {line.split()[1]: line.split()[2] for line in out.splitlines()[1:]}
     assert status == {plan.runs[0].id: "done", plan.runs[1].id: "failed", plan.runs[2].id: "done"}
+
+
+def test_ls_json_is_what_the_list_shows_as_data(sweep, ptx):
+    plan, *_ = sweep("name=mine")
+    code, out, _ = ptx("runs", "ls", "mine", "--json")
+    listed = json.loads(out)
+    assert code == 0
+    assert [(one["sweep"], one["run"], one["status"]) for one in listed] == [
+        ("mine", run.id, "done") for run in sorted(plan.runs, key=lambda run: run.id)
+    ]
+    assert all(read_json(Path(one["folder"]) / "run.json")["id"] == one["run"] for one in listed)
 
 
 def test_show_tells_of_one_run_in_words(sweep, ptx):

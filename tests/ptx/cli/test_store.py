@@ -31,6 +31,18 @@ def test_ls_shows_each_entry_with_its_key_choice_size_and_the_sweeps_that_use_it
     assert out.splitlines()[-1].startswith("5 entries, ")
 
 
+def test_ls_json_holds_whole_keys_and_the_runs_that_need_them(sweep, ptx):
+    plan, *_ = sweep("compress=[],[halve]", "name=mine")
+    code, out, _ = ptx("store", "ls", "--kind", "steps", "--json")
+    listed = {one["choice"]: one for one in json.loads(out)}
+    toy, halve = plan.runs[2].steps
+    assert code == 0
+    assert (listed["toy"]["key"], listed["halve"]["key"]) == (toy.key, halve.key)
+    assert len(listed["toy"]["runs"]) == 2
+    assert listed["halve"]["runs"] == [f"mine/{plan.runs[2].id}"]
+    assert listed["toy"]["bytes"] > 0
+
+
 def test_ls_is_sorted_by_last_use_or_by_size_and_limited_to_a_kind(sweep, ptx):
     plan, *_ = sweep("compress=[halve]")
     train, halve = plan.runs[1].steps
