@@ -6,6 +6,9 @@ declare any subset of the arguments. A plugin is found through the entry point g
 is answered by the plugin that recognises the type of the configuration; all others return None. To replace a
 built-in, answer for the same type with ``@ptx.hookimpl(tryfirst=True)``; to act around one, use
 ``wrapper=True``.
+
+A plugin may say ``PTX_API = 1``: the version of this interface that it is written for (:data:`API`). Without
+it, the plugin is taken as written for the present one.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pluggy
+
+#: the version of this interface; a hook or argument that goes or changes its meaning raises it
+API = 1
 
 if TYPE_CHECKING:
     from ptx.config import (

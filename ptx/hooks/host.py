@@ -224,6 +224,7 @@ def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], A
     try:
         module = load()
         plugin = Plugin(name, origin, release, module)
+        _must_fit(module)
         host.manager.register(module, name=name)
         host.manager.check_pending()
         offered = module.ptx_choices() if hasattr(module, "ptx_choices") else []
@@ -239,6 +240,17 @@ def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], A
         host.plugins.append(Plugin(name, origin, release, error=message))
     else:
         host.plugins.append(plugin)
+
+
+def _must_fit(module: Any) -> None:
+    """Raise where a plugin says that it is written for another version of the hooks."""
+    wanted = getattr(module, "PTX_API", hookspecs.API)
+    if wanted != hookspecs.API:
+        newer = "ptx" if isinstance(wanted, int) and wanted > hookspecs.API else "the plugin"
+        raise TypeError(
+            f"written for version {wanted} of ptx's plugin interface, and this ptx has {hookspecs.API};"
+            f" install a newer version of {newer}"
+        )
 
 
 def _must_be_held(config_type: type) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import pytest
 
@@ -12,7 +12,7 @@ from ptx.hooks import host as hosts
 from ptx.hooks.host import load_host
 
 PTXFILE = """
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from ptx import Choice, Method, hookimpl, setting
 
 @dataclass
@@ -101,6 +101,17 @@ def test_a_plugin_with_a_field_type_that_hydra_cannot_hold_is_broken(host_with, 
     assert "odd" not in host.names("method")
 
 
+@pytest.mark.parametrize(("wanted", "newer"), [(2, "ptx"), (0, "the plugin"), ("x", "the plugin")])
+def test_a_plugin_for_another_version_of_the_interface_is_broken(host_with, module_named, wanted, newer):
+    module = module_named("other")
+    module.PTX_API = wanted
+    [broken] = host_with(other=module).broken
+    assert f"written for version {wanted} of ptx's plugin interface, and this ptx has 1" in broken.error
+    assert f"install a newer version of {newer}" in broken.error
+    module.PTX_API = 1
+    assert host_with(other=module).broken == []
+
+
 def test_plugins_are_disabled_by_name(tmp_path):
     host = load_host(tmp_path, {"PTX_DISABLE": "dpo, kto"})
     assert not {"dpo", "kto"} & set(host.names("method"))
@@ -157,3 +168,30 @@ def test_a_choice_of_a_wrong_group_or_type_makes_its_plugin_broken(host_with, mo
     host = host_with()
     hosts._load(host, "odd", "odd", "1", lambda: module_named("odd", ptx_choices=lambda: [choice]))
     assert message in host.broken[0].error
+
+
+def test_the_fields_of_every_built_in_choice_are_known_to_be_held_without_omegaconf(tmp_path):
+    choices = load_host(tmp_path, {}).choices.values()
+    asked = [
+        f"{choice.group}={choice.name}.{one.name}: {one.type}"
+        for choice in choices
+        for one in fields(choice.config_type)
+        if not hosts._is_held(one)
+    ]
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("annotation", "held"),
+    [
+        ("int | float | str | None", True),
+        ("list[str] | None", True),
+        ("dict[str, Any]", True),
+        ("int | list[str]", False),
+        ("list[Path]", False),
+        ("Path", False),
+        ("tuple[int, int]", False),
+    ],
+)
+def test_omegaconf_is_asked_of_what_the_annotation_does_not_tell(annotation, held):
+    assert bool(hosts._held_types(annotation)) is held
