@@ -11,9 +11,10 @@ method.lambda_pref=0.1,0.5,1 method.lambda_safe=0.5,1``.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -51,6 +52,12 @@ class Mix(TrlMethod):
     beta: float = setting(
         0.1, "in the preference loss, penalty for leaving the reference: higher stays closer"
     )
+    reference: str = setting(
+        "input",
+        "in the preference loss, the model to stay close to: input (that of the step), start (that of the"
+        " run), an earlier step, or any model with the same tokens",
+        identity=False,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,6 +66,10 @@ class Mix(TrlMethod):
         above(0, self, "beta", "0.1")
         if self.max_length is not None:
             above(0, self, "max_length", "512")
+
+    @override
+    def models(self, before: Mapping[str, Any]) -> dict[str, str]:
+        return {} if self.reference == "input" or not self.lambda_pref else {"reference": self.reference}
 
     @override
     def passes(self, work: Workload) -> Passes:

@@ -6,6 +6,7 @@ from functools import partial
 
 from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_tokenizer
+from ptx.lm.training.other_reference import reference_of
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.tokens import token_rows
 from ptx.lm.training.trainer import length_of, make_trainer, run_trainer
@@ -26,7 +27,8 @@ def train(run: Run, method: Mix, model: ModelRef, data: DataSet) -> ModelRef:
     pairs = trl_rows("pairs", data.rows("pairs"), tokenizer)
     references = data.only("safety", "method=mix").rows("messages")
     safety = token_rows("messages", references, tokenizer, answers_only=True)
-    kind = partial(MixTrainer, run=run, method=method, reference=model, pairs=pairs, safety=safety)
+    reference = reference_of(run, method, model, tokenizer)
+    kind = partial(MixTrainer, run=run, method=method, reference=reference, pairs=pairs, safety=safety)
     trainer = make_trainer(run, kind, method, model, tokenizer, rows, args)
     refuse_double_start(trainer.processing_class, trainer.train_dataset["input_ids"])
     return run_trainer(run, trainer, method, model)

@@ -2,8 +2,9 @@
 
 Every forward pass on conversations is followed by one on pairs and one on safety rows. TRL handles the
 conversations as always, so with both weights at 0 this is ``method=sft``. TRL's DPOTrainer tokenises and cuts
-the pairs, the SFTTrainer itself the safety rows. The reference of the pairs is the step's input model; its
-log-probabilities come from the store and are shared with ``method=dpo`` on the same pairs.
+the pairs, the SFTTrainer itself the safety rows. The reference of the pairs is the input model of the step,
+or that of ``method.reference``; its log-probabilities come from the store and are shared with ``method=dpo``
+on the same pairs.
 
 Under gradient accumulation L_pref is a mean over the pairs of the step, and L_safe a mean over the answer
 tokens of all its safety rows, so neither depends on the size of a micro batch.
@@ -16,6 +17,7 @@ from typing import Any
 
 from datasets import Dataset
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 from trl import DPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
 
@@ -39,19 +41,24 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         *args: Any,
         run: Run,
         method: Mix,
-        reference: ModelRef,
+        reference: tuple[ModelRef, PreTrainedModel | None],
         pairs: list[Row],
         safety: list[Row],
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
         self.mix = method
-        self.pairs = self._pairs(run, reference, pairs) if method.lambda_pref else None
+        self.pairs = self._pairs(run, *reference, pairs) if method.lambda_pref else None
         self.safety = self._safety(run, safety) if method.lambda_safe else None
         self._last_pass = (-1, 0)
 
-    def _pairs(self, run: Run, reference: ModelRef, rows: list[Row]) -> Stream[Row]:
-        """A stream of tokenised pairs, each with the reference's log-probabilities of both answers."""
+    def _pairs(
+        self, run: Run, reference: ModelRef, copy: PreTrainedModel | None, rows: list[Row]
+    ) -> Stream[Row]:
+        """A stream of tokenised pairs, each with the reference's log-probabilities of both answers.
+
+        ``copy`` is the reference where the model before training is not; it is freed when it has scored.
+        """
         cut = SimpleNamespace(
             dataset_num_proc=None, max_length=self.args.max_length, truncation_mode="keep_start"
         )
@@ -63,6 +70,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         )
         prepared = list(tokens.select_columns(["prompt_ids", "chosen_ids", "rejected_ids"]))
         _say_left_out(run, "pairs", len(rows), len(prepared))
+        self.ref_model = None if copy is None else copy.to(self.accelerator.device)
         columns = [pair_columns(self.pair_collator([row]), tails=False) for row in prepared]
         values = stored(
             run,
@@ -71,6 +79,7 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
             self,
             (answer for found in columns for side in found.values() for answer in side),
         )
+        self.ref_model = None
         for row, found in zip(prepared, columns, strict=True):
             row |= {name: values[answer] for name, (answer,) in found.items()}
         return Stream(prepared, self.args.per_device_train_batch_size, run.seed, "pairs")

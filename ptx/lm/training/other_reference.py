@@ -29,7 +29,7 @@ def reference_of(
     """
     reference = run.models.get("reference", model)
     if reference.digest == model.digest:
-        return model, None if method.cache_reference else load_reference(run, method, model)
+        return model, None if caches(method) else load_reference(run, method, model)
     if load_tokenizer(reference.path).get_vocab() != tokenizer.get_vocab():
         raise StepError(
             f"method.reference={method.reference} has other tokens than {model.path}, so log-probabilities of"
@@ -40,5 +40,10 @@ def reference_of(
 
 def forget_reference(trainer: Any, method: Any) -> None:
     """Free the reference, once its log-probabilities are among the rows."""
-    if method.cache_reference:
+    if caches(method):
         trainer.ref_model = None
+
+
+def caches(method: Any) -> bool:
+    """Whether the reference is asked once, before training; ``method=mix`` knows no other way."""
+    return bool(getattr(method, "cache_reference", True))

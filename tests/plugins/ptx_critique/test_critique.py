@@ -188,3 +188,50 @@ def test_a_constitution_that_is_missing_and_a_model_without_a_form_are_told_befo
 
 def test_the_plugin_keeps_the_rules():
     check_plugin("ptx_critique")
+
+
+CRITIC = '''
+import ptx
+
+
+class Critic:
+    """The model itself for first answers; requests for critiques and revisions are answered by a script."""
+
+    def __init__(self, lm):
+        self.lm, self.max_length, self.emulated = lm, lm.max_length, ""
+
+    def __getattr__(self, name):
+        return getattr(self.lm, name)
+
+    def generate(self, prompts, max_new_tokens, **options):
+        turns = [prompt.count("<|user|>") for prompt in prompts]
+        own = iter(self.lm.generate([p for p, n in zip(prompts, turns) if n == 1], max_new_tokens, **options))
+        script = {2: "It could be shorter.", 3: "Here is the revised answer: I will think about it."}
+        return [next(own) if n == 1 else script[n] for n in turns]
+
+
+@ptx.hookimpl(wrapper=True)
+def ptx_load():
+    return Critic((yield))
+'''
+
+
+@pytest.mark.slow  # three steps on the embedded model
+def test_the_recipe_runs_from_one_command_with_a_scripted_critic_and_repeats_no_finished_step(
+    tmp_path, monkeypatch, capsys
+):
+    from ptx.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ptxfile.py").write_text(CRITIC)
+    words = ["train", "recipe=cai", "model=tiny", "eval=[]", "name=cai", "recipe.steps.critique.limit=6"]
+    words += ["recipe.steps.critique.max_new_tokens=24", "recipe.steps.sft.max_steps=1"]
+    words += ["recipe.steps.dpo.max_steps=1", "recipe.steps.dpo.batch_size=2"]
+    assert main(words) == 0
+    (made,) = (tmp_path / "ptx-out/runs/cai").glob("*/critique")
+    replies = {row["messages"][-1]["content"] for row in read_rows(made / "messages.jsonl")}
+    assert replies == {"I will think about it."}
+    assert {row["chosen"][-1]["content"] for row in read_rows(made / "pairs.jsonl")} == replies
+    capsys.readouterr()
+    assert main([*words[:4], "name=again", *words[5:]]) == 0
+    assert "3 asked for, 0 ran, 3 shared" in capsys.readouterr().out

@@ -48,8 +48,9 @@ def write_family(folder, **changes):
 def mix(make_run, train, chat_model, family):
     """``mix("name", lambda_pref=0.5)``: the run and its result; ``seed`` and ``store`` may be given too."""
 
-    def start(name="mix", seed=0, store=None, **settings):
-        run = make_run(RunConfig(method=Mix(**{**QUICK, **settings})), [ptx_mix], name, seed).at(store=store)
+    def start(name="mix", seed=0, store=None, models=None, **settings):
+        run = make_run(RunConfig(method=Mix(**{**QUICK, **settings})), [ptx_mix], name, seed)
+        run = run.at(store=store, models=models or {})
         return run, train(run, chat_model, open_data("family", family))
 
     return start

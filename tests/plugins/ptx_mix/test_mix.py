@@ -80,3 +80,9 @@ def test_a_wrong_setting_says_what_would_be_right(settings, message):
 
 def test_the_plugin_keeps_the_rules_of_plugins():
     check_plugin("ptx_mix")
+
+
+def test_the_reference_may_be_another_model():
+    assert Mix().models({}) == {}
+    assert Mix(reference="start").models({}) == {"reference": "start"}
+    assert Mix(reference="start", lambda_pref=0).models({}) == {}

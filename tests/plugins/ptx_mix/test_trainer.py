@@ -60,3 +60,21 @@ def test_the_safety_loss_does_not_depend_on_the_size_of_a_pass(mix):
 
     whole, parts = weights(8), weights(2)
     assert (whole - parts).abs().max() < 1e-5
+
+
+def test_another_reference_changes_the_preference_loss_alone(mix, chat_model, tmp_path):
+    import torch
+
+    from ptx import ModelRef
+    from ptx.lm.load import load_model, load_tokenizer, save_model
+
+    moved = load_model(chat_model)
+    with torch.no_grad():
+        moved.model.norm.weight.mul_(1.3)
+    save_model(moved, load_tokenizer(chat_model), tmp_path / "moved")
+    given = {"max_steps": 1, "reference": "start"}
+    own, _ = mix("own", models={"reference": ModelRef.of(chat_model)}, **given)
+    other, _ = mix("other", models={"reference": ModelRef.of(tmp_path / "moved")}, **given)
+    assert shown(own, "pref_loss") == pytest.approx([math.log(2)], rel=1e-5)
+    assert abs(shown(other, "pref_loss")[0] - math.log(2)) > 1e-3
+    assert shown(other, "sft_loss") == shown(own, "sft_loss")

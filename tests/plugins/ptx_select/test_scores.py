@@ -7,6 +7,9 @@ from types import SimpleNamespace
 
 import pytest
 
+import ptx_hf
+from ptx import ModelRef, RunConfig
+from ptx.lm.serving.packages import opened
 from ptx_select.scores import content_of, ifd, losses, reply_of, scored
 
 ASKED = {"role": "user", "content": "5 + 5?"}
@@ -60,3 +63,39 @@ def test_the_two_definitions_of_ifd_differ():
 
 def test_a_reply_without_a_prompt_has_an_ifd_of_one():
     assert scored(Counting(), "ifd", [{"text": "one two"}]) == [1.0]
+
+
+def plain_losses(folder, pairs):
+    """The mean loss of the second text after the first, by transformers alone."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype="float32").eval()
+    found = []
+    for context, reply in pairs:
+        before, after = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (context, reply))
+        ids = torch.tensor([[*(before or [tokenizer.bos_token_id]), *after]])
+        with torch.no_grad():
+            log_probabilities = model(ids).logits.log_softmax(-1)[0, -len(after) - 1 : -1]
+        found.append(-float(log_probabilities[range(len(after)), after].mean()))
+    return found
+
+
+def test_both_definitions_are_what_transformers_alone_computes_whatever_the_order(make_run, chat_model):
+    run = make_run(RunConfig(runtime=ptx_hf.HF()), [ptx_hf])
+    rows = [
+        {"messages": [ASKED, {"role": "assistant", "content": text}]} for text in ("ten", "it is 11", "no")
+    ]
+    with opened(run, ModelRef.of(chat_model)) as lm:
+        found = {by: scored(lm, by, rows) for by in ("ifd", "ifd_ppl")}
+        back = scored(lm, "ifd", rows[::-1])[::-1]
+        contexts = [lm.tokenizer.apply_chat_template([ASKED], tokenize=False, add_generation_prompt=True)] * 3
+    replies = [row["messages"][1]["content"] for row in rows]
+    given = plain_losses(chat_model, list(zip(contexts, replies, strict=True)))
+    alone = plain_losses(chat_model, [("", reply) for reply in replies])
+    ratios = [one / other for one, other in zip(given, alone, strict=True)]
+    assert found["ifd"] == pytest.approx(ratios, rel=1e-4)
+    perplexities = [math.exp(one - other) for one, other in zip(given, alone, strict=True)]
+    assert found["ifd_ppl"] == pytest.approx(perplexities, rel=1e-4)
+    assert back == pytest.approx(found["ifd"], rel=1e-5)

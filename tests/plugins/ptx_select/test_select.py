@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from itertools import count
+from itertools import count, pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -115,3 +115,13 @@ def test_difficulty_needs_replies_and_reads_the_model():
     assert Select(by="ifd").gives("messages") == ("messages",)
     with pytest.raises(ConfigError, match="text has none"):
         Select(by="ifd").gives("text")
+
+
+def test_a_smaller_selection_is_a_part_of_a_larger_and_selecting_again_changes_nothing(chosen):
+    values = [0.3, math.nan, 0.9, 0.1, 0.5, 0.9]
+    kept = [ranked(Select(by="perplexity", count=count_), values) for count_ in (1, 2, 3, 4, 5)]
+    assert all(set(small) < set(large) for small, large in pairwise(kept))
+    rows = rows_of(*["one two three four five six seven"] * 2, "other words", "Other words!")
+    for by in ("exact", "minhash"):
+        once = chosen(Select(by=by), rows)
+        assert chosen(Select(by=by), once) == once
