@@ -33,7 +33,7 @@ function sampleBody(item, rows, one) {
   const first = item.answers[rows[0]]?.[2] ?? "";
   return h("div", {}, h("dl", {}, item.shared.map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])), h("div", { class: "answers" }, rows.map((row, place) => {
     const answer = item.answers[row];
-    return h("div", { class: "answer" }, h("h4", {}, page.model.label(row), answer?.[1] && h("span", { class: "status" }, answer[1])), h("p", { class: "said" }, answer ? (place ? wordDifference(first, answer[2]) : answer[2]) : "no answer recorded"));
+    return h("div", { class: "answer" }, h("h3", {}, page.model.label(row), answer?.[1] && h("span", { class: "status" }, answer[1])), h("p", { class: "said" }, answer ? (place ? wordDifference(first, answer[2]) : answer[2]) : "no answer recorded"));
   })));
 }
 
