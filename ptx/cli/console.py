@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ class Terminal:
         self._live: Live | None = None
         self._board: Board | None = None
         self._last_line = 0.0
+        self._told: set[str] = set()
 
     def say(self, text: str) -> None:
         """Print a line, above the live ones."""
@@ -42,7 +44,13 @@ class Terminal:
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
-        """Show in a terminal what is being done until the block ends; a log file gets nothing."""
+        """Show in a terminal what is being done until the block ends.
+
+        Where the output is a file or a pipe, a line on standard error says it at once, and once.
+        """
+        if not self.rich.is_terminal and text not in self._told:
+            self._told.add(text)
+            print(f"ptx: {text}", file=sys.stderr, flush=True)
         with self.rich.status(text, spinner="line"):
             yield
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import os
+import shutil
 import subprocess
 import sys
 import weakref
@@ -132,6 +133,7 @@ def test_the_memory_of_a_gpu_is_what_its_driver_says(monkeypatch):
 
     monkeypatch.setattr(machine, "gpus", lambda: ("a", "b"))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setattr(shutil, "which", lambda _: "nvidia-smi")
     monkeypatch.setattr(subprocess, "run", answer)
     assert machine.free_bytes("cuda") == 20 * 2**30
     assert asked[0][1:] == ["--query-gpu=memory.free", "--format=csv,noheader,nounits", "--id=1"]
@@ -162,3 +164,13 @@ def test_the_peak_of_a_process_counts_its_children():
         assert machine.peak_bytes(parent.pid) > alone + 1e6
     finally:
         parent.communicate("\n")
+
+
+def test_garbage_is_searched_for_again_after_a_block_without_and_stays_as_it_was():
+    assert gc.isenabled()
+    with machine.uncollected():
+        assert not gc.isenabled()
+        with machine.uncollected():
+            pass
+        assert not gc.isenabled()
+    assert gc.isenabled()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from ptx.cli.doctor.line import Line
 from ptx.cli.human import size_text
 from ptx.guard.scratch import PREFIX
-from ptx.machine import cpu_name, free_bytes, installed_version, total_bytes
+from ptx.machine import ask_driver, cpu_name, free_bytes, installed_version, total_bytes
 
 QUERY = ("name", "driver_version", "memory.free", "memory.total")
 LITTLE_MEMORY = 4e9  # bytes: the libraries and a model of 100 million parameters in training
@@ -62,19 +61,14 @@ def _temporary() -> Path:
 
 def _gpus() -> list[Line]:
     """The GPUs; a torch that cannot use them is wrong, because everything would run on the processor."""
-    if not shutil.which("nvidia-smi"):
+    answer = ask_driver(",".join(QUERY))
+    if answer is None:
         return [Line("GPU", "none (no nvidia-smi): runs use the processor")]
-    done = subprocess.run(
-        ["nvidia-smi", f"--query-gpu={','.join(QUERY)}", "--format=csv,noheader"],
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        return [
-            Line("GPU", f"the driver does not answer: {done.stdout.strip()}", "wrong", "nvidia-smi says more")
-        ]
+    code, told = answer
+    if code:
+        return [Line("GPU", f"the driver does not answer: {told.strip()}", "wrong", "nvidia-smi says more")]
     lines = []
-    for row in filter(None, map(str.strip, done.stdout.splitlines())):
+    for row in filter(None, map(str.strip, told.splitlines())):
         name, driver, free, total = (cell.strip() for cell in row.split(","))
         lines.append(Line("GPU", f"{name}, {free} free of {total}, driver {driver}"))
     if lines and installed_version("torch").endswith("+cpu"):

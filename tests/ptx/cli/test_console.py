@@ -27,15 +27,17 @@ def test_durations_read_like_a_clock(seconds, shown):
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_what_is_waited_for_is_shown_in_a_terminal_and_leaves_a_log_file_alone(terminal):
+def test_what_is_waited_for_is_shown_in_a_terminal_and_said_once_beside_a_log_file(terminal, capsys):
     shown = io.StringIO()
     with Terminal() as console:
         console.rich = Console(
             file=shown, force_terminal=terminal, _environ={"TERM": "xterm", "COLUMNS": "80"}
         )
-        with console.waiting(PLANNING):
-            pass
+        for _ in range(2):
+            with console.waiting(PLANNING):
+                pass
         assert (PLANNING in shown.getvalue()) is terminal
+        assert capsys.readouterr().err == ("" if terminal else f"ptx: {PLANNING}\n")
         console.say("done")
     if not terminal:
         assert shown.getvalue() == "done\n"
