@@ -274,6 +274,9 @@ def folder(tmp_path, monkeypatch):
     family = tmp_path / "family"
     family.mkdir()
     pairs = [{"prompt": row["question"], "chosen": row["answer"], "rejected": "No."} for row in rows]
+    judged = {"labels": [True, False]}
+    steps = [{"prompt": row["question"], "steps": [row["answer"], "No."], **judged} for row in rows]
+    (tmp_path / "steps.jsonl").write_text("".join(json.dumps(row) + "\n" for row in steps))
     (family / "pairs.jsonl").write_text("".join(json.dumps(row) + "\n" for row in pairs))
     turns = [[("user", row["question"]), ("assistant", row["answer"])] for row in rows]
     chats = [{"messages": [{"role": role, "content": text} for role, text in chat]} for chat in turns]

@@ -204,9 +204,9 @@ READ = {
     ),
     "stepwise": (
         {"prompt": "q", "completions": ["one", "two"], "labels": [True, False]},
-        "prompts",
-        {"prompt": "q", "answer": None},
-        ["completions", "labels"],
+        "steps",
+        {"prompt": "q", "steps": ["one", "two"], "labels": [True, False]},
+        [],
     ),
     "dolly": (
         {"instruction": "q", "context": "c", "response": "a", "category": "qa"},

@@ -22,6 +22,7 @@ def desk(tmp_path, monkeypatch):
 def test_every_kind_of_plugin_can_be_written():
     assert KINDS == [
         "compressor",
+        "environment",
         "evaluator",
         "maker",
         "method",
