@@ -109,6 +109,10 @@ class GgufLanguageModel(TokenModel):
     def steps(
         self, rows: Rows, most: int, noise: Noise | None = None, *, endless: bool = False
     ) -> Iterator[NDArray[Any]]:
+        if noise is None and len(rows) > 1:  # one after the other: each continues from its own cache
+            apart = [list(self.steps([row], most)) for row in rows]
+            yield from (np.concatenate(tokens) for tokens in zip(*apart, strict=True))
+            return
         texts = [list(row) for row in rows]
         for step in range(most):
             goes_on = step > 0 and len(texts) == 1
