@@ -41,7 +41,7 @@ class TinyShop(Data):
 
 @dataclass
 class Shop(Environment):
-    """A price list to look up in, and a calculator; 1 where the last result of a tool is the answer."""
+    """A price list and a calculator; 1 where the last result of a tool is the answer."""
 
 
 @dataclass

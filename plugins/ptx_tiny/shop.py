@@ -1,8 +1,9 @@
 """The shop: an environment with two tools, in TRL's contract, for demonstrations and tests alone.
 
-The task is a question about prices or a sum. The reward looks at the results of the tools, not at the text of
-the answer: it is 1 if the last call that worked gave the right number. So a model has to look up what it
-cannot know, copy the numbers into the calculator, and call nothing after that.
+The task is a question about prices or a product. The reward looks at the results of the tools, not at the
+text of the answer: it is 1 if the last call that worked gave the right number, and a quarter if some call
+worked. So a model has to look up what it cannot know, copy the numbers into the calculator, and call nothing
+after that; the quarter is what it learns from while it still makes no right call.
 """
 
 from __future__ import annotations
@@ -54,5 +55,5 @@ class PriceList:
         return int(a) * int(b)
 
     def get_reward(self) -> float:
-        """1 if the last result is the answer, else 0."""
-        return float(self._last == self._answer)
+        """1 if the last result is the answer, a quarter for any result, else 0."""
+        return 1.0 if self._last == self._answer else 0.25 * bool(self._last)
