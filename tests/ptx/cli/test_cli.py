@@ -64,24 +64,31 @@ def refused(*words, run=here):
     return done.stderr
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["--help"], ["plugins"], ["train", "--cfg", "job"], *([verb, "--help"] for verb in VERBS)],
-    ids=" ".join,
-)
-def test_no_ml_library_is_imported_for(words, empty):
+def loaded_after(*commands, names):
+    """Which of the modules a fresh process has loaded after each of some commands, given in turn."""
     program = f"""
 import sys
 from ptx.cli import main
-try:
-    main({words!r})
-except SystemExit:
-    pass
-print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+for words in {commands!r}:
+    try:
+        main(words)
+    except SystemExit:
+        pass
+    print(words, [name for name in {names!r} if name in sys.modules], file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stderr.strip() == "[]"
     assert done.stdout
+    return done.stderr.splitlines()
+
+
+def test_no_ml_library_is_imported_for_help_plugins_and_the_composed_configuration(empty):
+    commands = [["plugins"], ["train", "--cfg", "job"], *([verb, "--help"] for verb in VERBS)]
+    assert loaded_after(*commands, names=HEAVY) == [f"{words} []" for words in commands]
+
+
+def test_the_help_of_ptx_reads_no_yaml_template_or_configuration(empty):
+    names = (*HEAVY, "omegaconf", "hydra", "yaml", "jinja2", "rich", "pandas")
+    assert loaded_after(["--help"], names=names) == ["['--help'] []"]
 
 
 @pytest.mark.parametrize("verb", VERBS)
