@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ptx.cli.console import PLANNING
 from tests.architectures import ARCHITECTURES
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "architectures" / "run.py"
@@ -37,7 +38,7 @@ def test_every_column_is_in_a_table_of_the_page_and_every_architecture_has_a_row
 
 
 def test_the_reason_of_a_cell_names_no_folder_of_this_machine(matrix):
-    said = "starting\nptx: compress=[width] on /tmp/some/where/models/gpt2: it differs; try that\n"
+    said = f"ptx: {PLANNING}\nptx: compress=[width] on /tmp/some/where/models/gpt2: it differs; try that\n"
     assert matrix.reason(said, "ptx: ") == "compress=[width] on gpt2: it differs; try that"
 
 

@@ -43,7 +43,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "architectures.md"
 LIBRARIES = ("torch", "transformers", "trl", "peft", "llmcompressor", "onnxruntime-genai", "gguf")
-OTHER = " is not loaded: "  # a plugin that concerns no cell
+#: lines that are no reason: a plugin that concerns no cell, and what a slow plan says while it is made
+OTHER = (" is not loaded: ", "ptx: reading the settings")
 LONGEST = 600  # characters of a reason
 SAME = 1e-3  # nats per token, for steps that keep the function
 LIMIT = "eval.perplexity.limit=4"  # llama.cpp scores one token per request
@@ -175,7 +176,8 @@ def cell(name: str, column: str, folder: Path, added: Sequence[str] = ()) -> dic
 
 def reason(said: str, mark: str) -> str:
     """The line of the output that says what was wrong."""
-    lines = [line.partition(mark)[2] for line in said.splitlines() if mark in line and OTHER not in line]
+    about = [line for line in said.splitlines() if mark in line and not any(one in line for one in OTHER)]
+    lines = [line.partition(mark)[2] for line in about]
     lines = [re.sub(r"(/[\w.+-]+){2,}/", "", line) for line in lines]  # folders of this machine
     said = (lines or [said.strip()[-300:]])[0]
     return said if len(said) <= LONGEST else f"{said[: LONGEST - 200]} ... {said[-200:]}"
