@@ -18,7 +18,8 @@ BEYOND_TEXT = re.compile(
     re.IGNORECASE,
 )
 HEADING = re.compile(
-    r"^[\s*_#]*(?:task\s*\d*|(?:new|rewritten|evolved)\s+(?:task|prompt|instruction|question))[*_\s]*:[*_\s]*",
+    r"^[\s*_#]*(?:task\s*\d*|(?:new|rewritten|evolved)\s+(?:task|prompt|instruction|question))"
+    r"[*_\s]*:[*_\s]*",
     re.IGNORECASE,
 )
 OF_THE_REQUEST = re.compile(
