@@ -3,7 +3,7 @@
 Each worker has its share of the cores and one GPU, and keeps the libraries it has imported. When a worker
 dies (a segmentation fault, the kernel's out-of-memory killer), its run fails and the worker is replaced.
 Timings are measured last, one run at a time, with no other work beside them: a latency that is measured next
-to a training is the latency of a disturbed machine.
+to a training is the latency of a disturbed machine. A run without timings is finished where it ran first.
 """
 
 from __future__ import annotations
@@ -164,11 +164,12 @@ class Pool:
                 return
             for following in list(jobs)[:1]:
                 read_ahead(following.model.path)
+            whole = timed or not has_timings(run)
             self.console.say(
                 f"[{self.plan.runs.index(run) + 1}/{len(self.plan.runs)}] {run.label}"
-                + ("" if timed else " (steps)")
+                + ("" if whole else " (steps)")
             )
-            result = worker.run(self.plan.folder / run.id, self.console.named(run.label), timed=timed)
+            result = worker.run(self.plan.folder / run.id, self.console.named(run.label), timed=whole)
             if result["status"] == DONE:
                 self.done += 1
             elif result["status"] == FAILED:
@@ -185,6 +186,11 @@ class Pool:
         """End all workers."""
         for worker in self.workers:
             worker.close()
+
+
+def has_timings(run: RunPlan) -> bool:
+    """Whether a run ends with measurements that other work beside them would disturb."""
+    return any(measure.config.timed for measure in run.evaluations)
 
 
 def _different_first_steps_first(runs: Sequence[RunPlan]) -> list[RunPlan]:
@@ -239,7 +245,7 @@ def run_in_workers(
     interrupted = False
     try:
         if count > 1:
-            pending = pool.run_all(pending, pool.workers, timed=False)
+            pending = [run for run in pool.run_all(pending, pool.workers, timed=False) if has_timings(run)]
         pool.run_all([] if pool.stop.is_set() else pending, pool.workers[:1], timed=True)
     except KeyboardInterrupt:
         interrupted = True

@@ -11,7 +11,7 @@ import pytest
 
 from ptx.execute.pool import run_in_workers
 from ptx.execute.sweep import run_sweep, write_step_counts
-from ptx.files import read_json
+from ptx.files import read_json, read_rows
 from ptx.testing import Silent
 from tests.ptx.execute.conftest import WORDS, made, plan_of, results, trained
 
@@ -34,6 +34,16 @@ def test_workers_give_the_results_of_one_process_and_share_steps(folder, host, m
     gpus = (folder / "gpus").read_text().split()
     assert len(gpus) == 2  # TRL refuses a training that sees several GPUs: each worker has one
     assert set(gpus) <= {"4", "7"}
+
+
+@pytest.mark.parametrize(("evaluators", "starts"), [("[count]", 3), ("[count,steady]", 6)])
+def test_a_run_is_taken_up_a_second_time_only_for_its_timings(folder, host, evaluators, starts):
+    plan = plan_of("method.rate=0.1,0.2", f"eval={evaluators}", host=host)
+    assert run_in_workers(plan, host, Silent(), 2).done == 3
+    journals = [read_rows(plan.folder / run.id / "events.jsonl") for run in plan.runs]
+    events = [event["event"] for rows in journals for event in rows]
+    assert events.count("run_started") == starts
+    assert events.count("run_finished") == 3
 
 
 @pytest.mark.parametrize(
