@@ -459,3 +459,25 @@ def Network():  # noqa: N802 (made where torch is imported)
             return self.output
 
     return Made()
+
+
+# ---- the notebook
+
+
+def kinds(notebook: dict) -> list[list[str]]:
+    """Which outputs each cell has, without what they say: times and paths differ."""
+    return [
+        [kind for output in cell.get("outputs", []) for kind in output.get("data", {"stdout": ""})]
+        for cell in notebook["cells"]
+    ]
+
+
+@pytest.mark.slow  # a training and a sweep of three runs
+def test_every_cell_of_the_notebook_runs_and_has_the_outputs_that_are_committed(tmp_path):
+    spec = importlib.util.spec_from_file_location("make_notebook", DOCS / "make_notebook.py")
+    maker = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(maker)
+    committed = json.loads(maker.NOTEBOOK.read_text())
+    made = maker.executed(committed, tmp_path)
+    assert kinds(made) == kinds(committed), "run make notebook"
+    assert str(tmp_path) not in json.dumps(made)
