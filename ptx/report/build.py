@@ -96,8 +96,9 @@ def _build(
     markdown = render_markdown(heading, view, decision, notes, pictures, provenance)
     paths = {"report.html": html, "report.md": markdown, "report.csv": render_csv(frame)}
     paths["report.json"] = render_json(decision_table(decision), run_table(frame, places))
+    places_here = local_paths(records)
     for name, text in paths.items():
-        write_text(out / name, encodable(without_local_paths(text, records)))
+        write_text(out / name, encodable(without_local_paths(text, places_here)))
     return Report(out / "report.md", out / "report.html", out / "report.csv", records, frame)
 
 
@@ -106,16 +107,18 @@ def encodable(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def without_local_paths(text: str, records: list[Record]) -> str:
-    """A report's text without the absolute paths of this machine, because reports are shared.
-
-    The folder of OUT, of the installation and of the user are replaced by short names.
-    """
-    outs = {
-        str(record.folder.resolve().parents[2]): str(record.run.get("config", {}).get("out", "ptx-out"))
-        for record in records
+def local_paths(records: list[Record]) -> dict[str, str]:
+    """Absolute folders of this machine -> their short names: OUT, the installation, the user's own."""
+    sweeps = {
+        record.folder.parent: str(record.run.get("config", {}).get("out", "ptx-out")) for record in records
     }
-    places = outs | {str(Path(__file__).resolve().parents[2]): "(installed)", str(Path.home()): "~"}
+    # OUT/runs/SWEEP/RUN; a sweep that lies nearer to the root has no OUT
+    outs = {str([*folder.resolve().parents, Path("/"), Path("/")][1]): out for folder, out in sweeps.items()}
+    return outs | {str(Path(__file__).resolve().parents[2]): "(installed)", str(Path.home()): "~"}
+
+
+def without_local_paths(text: str, places: dict[str, str]) -> str:
+    """A report's text without the absolute paths of this machine, because reports are shared."""
     for place, name in sorted(places.items(), key=lambda pair: -len(pair[0])):
         if len(place) > 1:
             text = text.replace(place + os.sep, name + os.sep)

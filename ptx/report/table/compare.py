@@ -81,7 +81,7 @@ def _difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
     turns = row.scores_in_turns(key) if row.measured_beside is other else None
     if turns:
         return _beside_ratio(Comparison(paired_across_seeds(*turns, a.better), "turns"), row, key)
-    if _measured_in_turns(row, other) and is_time(key[0]) and key[0] != RATIO:
+    if is_time(key[0]) and key[0] != RATIO and _measured_in_turns(row, other):
         return None  # the ratio, measured in turns, is the comparison; two times from two moments are none
     return _by_item(row, other, key, a, b)
 

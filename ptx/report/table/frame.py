@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from ptx.records import Metric
 from ptx.report.table.baseline import baseline_identity, set_baselines, set_references
@@ -37,6 +38,7 @@ class Frame:
     rows: list[Row]
     names: list[str]  # metrics over all items (segment ""), in the order they were recorded
     headline: str | None  # the quality metric that the report leads with
+    places: dict[tuple[tuple[str, ...], int], Any] = field(default_factory=dict, repr=False)  # by objectives
 
     @cached_property
     def columns(self) -> list[str]:

@@ -21,8 +21,17 @@ from ptx.stats.pareto import Place, Value, places
 def places_of(frame: Frame, names: Sequence[str], families: int = 1) -> dict[int, Place]:
     """Row number -> its place among the rows that are done; :attr:`Place.by` is a row number too.
 
-    ``names`` are the metrics of the objectives, ``families`` the number of fronts in the report.
+    ``names`` are the metrics of the objectives, ``families`` the number of fronts in the report. The frame
+    keeps the result, as the table, the cards and the pictures ask for the same.
     """
+    known = tuple(names), families
+    if known not in frame.places:
+        frame.places[known] = _places_of(frame, names, families)
+    found: dict[int, Place] = frame.places[known]
+    return found
+
+
+def _places_of(frame: Frame, names: Sequence[str], families: int) -> dict[int, Place]:
     rows = [row for row in frame.rows if row.done]
     alone = {name for name in names if is_time(name) and any(row.measured_alone for row in rows)}
 
