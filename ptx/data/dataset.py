@@ -18,7 +18,7 @@ from ptx.data.derive import DERIVATIONS
 from ptx.data.names import MESSAGE_KEYS, TEMPLATE_KEYS, USED
 from ptx.data.read import Record, Row, Table
 from ptx.data.records import column_word
-from ptx.data.rules import RULES, faults_of
+from ptx.data.rules import OTHER, RULES, faults_of
 from ptx.data.shapes import COLUMNS, SHAPES, Form, has_value
 from ptx.data.turns import is_turns
 from ptx.errors import ConfigError, Problem
@@ -59,7 +59,7 @@ class Source:
     @cached_property
     def _keys(self) -> list[str]:
         """The keys that messages have."""
-        held = [name for name in COLUMNS.get(self.form.shape, ()) if name not in ("answer", "label")]
+        held = [name for name in COLUMNS.get(self.form.shape, ()) if name not in OTHER]
         values = [record.row.get(name) for record in self.records for name in held]
         return list(
             dict.fromkeys(key for turns in values if is_turns(turns) for turn in turns or () for key in turn)

@@ -30,3 +30,13 @@ def test_only_texts_must_be_readable_for_another_shape_to_follow():
     row = {"prompt": "a", "completion": None, "label": "maybe"}
     [fault] = faults_of([Record("my.jsonl", 4, row)], unreadable("thumbs"))
     assert (fault.place.line, fault.what) == (4, "completion must be text, got None")
+
+
+def test_steps_are_described_and_checked_like_other_rows(tmp_path):
+    from ptx.data import check, open_data
+
+    file = tmp_path / "steps.jsonl"
+    file.write_text('{"prompt": "q", "completions": ["a", "b"], "labels": [1, 0], "more": 1}\n')
+    data = open_data("steps", file)
+    assert check(data, "steps")[0] == []
+    assert "not trained on: more" in data.describe("steps")
