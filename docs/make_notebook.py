@@ -12,7 +12,6 @@ import contextlib
 import io
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -59,11 +58,10 @@ def outputs_of(source: str, namespace: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def data_of(value: Any) -> dict[str, list[str]]:
-    """A value as a notebook shows it: as HTML where it can, and as text."""
-    shown = {"text/plain": lines(re.sub(r" at 0x[0-9a-f]+", "", repr(value)))}
+    """A value as a notebook shows it: as HTML, with its type as text, or as text where it has none."""
     if hasattr(value, "_repr_html_") and (html := value._repr_html_()):
-        shown["text/html"] = lines(html)
-    return shown
+        return {"text/plain": [f"<{type(value).__name__}>"], "text/html": lines(html)}
+    return {"text/plain": lines(repr(value))}
 
 
 def lines(text: str) -> list[str]:

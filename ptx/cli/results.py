@@ -35,12 +35,12 @@ class RunResult:
     status: str
     folder: Path
     model: Path | None
-    metrics: dict[str, Metric]
+    metrics: dict[str, Metric] = field(repr=False)
     made: dict[str, Path]
     error: str = ""
     report: Path | None = None
     is_baseline: bool = False
-    baseline: RunResult | None = None
+    baseline: RunResult | None = field(default=None, repr=False)
 
     def __getitem__(self, name: str) -> Metric:
         """A metric by name."""
@@ -73,7 +73,7 @@ class SweepResult:
 
     name: str
     folder: Path
-    runs: tuple[RunResult, ...]
+    runs: tuple[RunResult, ...] = field(repr=False)
     counts: dict[str, int] = field(default_factory=dict)
     idle_share: float | None = None
     report: Path | None = None
@@ -120,7 +120,7 @@ class ReportResult:
     html: Path
     markdown: Path
     csv: Path
-    frame: Frame
+    frame: Frame = field(repr=False)
 
     def _repr_html_(self) -> str:
         return frame_html(self.frame, str(self.html))
