@@ -34,6 +34,7 @@ VERBS = {
     "runs": ("ptx.cli.runs", "list, show, compare and follow recorded runs"),
     "store": ("ptx.cli.store", "list, explain, verify and clean up the store of finished steps"),
     "check": ("ptx.cli.check", "describe a model or dataset and say what it can be used for"),
+    "advise": ("ptx.cli.advise", "say which methods fit data, a model and this machine, and why"),
     "data": ("ptx.cli.data", "make a dataset of another one: other shapes, a split, pairs"),
     "import": ("ptx.cli.foreign", "the command for a configuration of Axolotl or LLaMA-Factory"),
     "mend": ("ptx.cli.mend", "write a copy of a model folder in which its files agree"),

@@ -1,0 +1,154 @@
+"""``ptx advise``: which methods fit this data, model and machine, why, and the commands.
+
+Every command that is printed was planned: what the plan refuses is shown with its reason, and not advised.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from ptx.cli.advise.rules import GOALS, Advice, Advised, Facts, advise, facts_of
+from ptx.cli.plugin_commands import configured
+from ptx.compose.jobs import compose_jobs
+from ptx.errors import ConfigError, Problem
+from ptx.hooks.host import Host, get_host
+from ptx.machine import gpus, total_bytes
+from ptx.plan.forecast import Forecast
+from ptx.plan.inputs import Inputs
+from ptx.plan.plan import command_line
+from ptx.plan.planner import make_plan
+
+EXAMPLES = """\
+examples:
+  ptx advise data=./my.jsonl
+  ptx advise data=./pairs.jsonl model=./my-folder
+  ptx advise data=./faq.csv data.columns.prompt=question goal=small
+  ptx advise data=./my.jsonl --json"""
+
+
+def main(_verb: str, arguments: Sequence[str]) -> int:
+    """Print the advice.
+
+    Raises:
+        ConfigError: there is no data, or something is wrong with it or with the model.
+    """
+    parser = argparse.ArgumentParser(
+        "ptx advise",
+        description="Say which methods fit data, a model and this machine, why, what they need, and what to"
+        " type. Nothing is run.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "words", nargs="+", metavar="key=value", help=f"data=..., model=..., goal={'|'.join(GOALS)}"
+    )
+    parser.add_argument("--json", action="store_true", help="print the advice as JSON")
+    options = parser.parse_args(list(arguments))
+    goal, words = _goal(options.words)
+    host = get_host()
+    facts = dataclasses.replace(_facts(host, words), goal=goal)
+    advised = advise(facts)
+    planned = [_planned(host, way, words) for way in advised.ways]
+    good = [way for way, plan in zip(advised.ways, planned, strict=True) if not plan["refused"]]
+    settled = _settling(host, good, words)
+    if options.json:
+        made = {"facts": dataclasses.asdict(facts), "ways": planned, "notes": advised.notes, "sweep": settled}
+        print(json.dumps(made, indent=2))
+    else:
+        print(_text(facts, advised, planned, settled))
+    return 0
+
+
+def _goal(words: Sequence[str]) -> tuple[str, list[str]]:
+    """The goal, and the other words.
+
+    Raises:
+        ConfigError: there is no such goal, or no data.
+    """
+    goals = [word.partition("=")[2] for word in words if word.startswith("goal=")]
+    others = [word for word in words if not word.startswith("goal=")]
+    problems = [
+        Problem(f"no goal {goal!r}", f"known: {', '.join(GOALS)}") for goal in goals if goal not in GOALS
+    ]
+    if not any(word.partition("=")[0] == "data" for word in others):
+        problems.append(Problem("nothing to advise on", "type ptx advise data=./my.jsonl"))
+    if problems:
+        raise ConfigError(problems)
+    return (goals or [GOALS[0]])[-1], others
+
+
+def _facts(host: Host, words: Sequence[str]) -> Facts:
+    """What is known of the data, the model (where one is named) and the machine."""
+    config = configured("eval", [*words, "eval=[]"])
+    inputs = Inputs(host)
+    data = inputs.data(config.data)
+    model = inputs.model(config.model) if any(word.startswith("model=") for word in words) else None
+    if inputs.problems or data is None:
+        raise ConfigError(inputs.problems)
+    facts = dataclasses.replace(facts_of(data), gpu_bytes=int(total_bytes("cuda")) if gpus() else 0)
+    if model is None:
+        return facts
+    return dataclasses.replace(facts, parameters=model[1].parameters, quantised=bool(model[1].quantized))
+
+
+def _planned(host: Host, way: Advice, words: Sequence[str]) -> dict[str, Any]:
+    """A way with its command, and what its plan says: the forecast, or what it refuses."""
+    verb = "make" if way.words[0].startswith("make=") else "train"
+    typed = [*way.words, *words]
+    line = command_line([verb, *typed])
+    found: dict[str, Any] = {"command": line, "why": way.why, "forecast": [], "refused": []}
+    try:
+        plan = make_plan(host, verb, compose_jobs(host, verb, typed), line)
+        found["forecast"] = [said for said in Forecast(plan, host).lines() if "baseline" not in said]
+    except ConfigError as error:
+        found["refused"] = [str(problem) for problem in error.problems]
+    return found
+
+
+def _text(facts: Facts, advised: Advised, planned: Sequence[dict[str, Any]], settled: str) -> str:
+    lines = [f"{facts.rows:,} rows of {', '.join(facts.native)}"]
+    good = [way for way in planned if not way["refused"]]
+    for number, way in enumerate(good, 1):
+        lines += [
+            "",
+            f"{number}. {way['why']}",
+            f"   {way['command']}",
+            *(f"   {one}" for one in way["forecast"]),
+        ]
+    for way in planned:
+        if way["refused"]:
+            lines += [
+                "",
+                f"not here: {way['why']}",
+                f"   {way['command']}",
+                *(f"   {one}" for one in way["refused"]),
+            ]
+    if not planned:
+        lines += ["", f"no method trains on {', '.join(facts.native)}; `ptx check data=...` shows what fits"]
+    if advised.notes:
+        lines += ["", "to mind:", *(f"  {note}" for note in advised.notes)]
+    if settled:
+        lines += ["", "what would settle it: all of them, three seeds each, in one report", f"  {settled}"]
+    return "\n".join(lines)
+
+
+def _settling(host: Host, ways: Sequence[Advice], words: Sequence[str]) -> str:
+    """The sweep that compares the methods among the ways, if a plan takes it."""
+    methods = [way for way in ways if way.words[0].startswith("method=")]
+    names = list(dict.fromkeys(way.words[0].partition("=")[2] for way in methods))
+    if len(names) < 2:
+        return ""
+    shared = dict.fromkeys(
+        word for way in methods for word in way.words if not word.startswith(("method=", "method.loss="))
+    )
+    typed = [f"method={','.join(names)}", *shared, "seed=range(0,3)", *words]
+    line = command_line(["train", "-m", *typed])
+    try:
+        make_plan(host, "train", compose_jobs(host, "train", typed, multirun=True), line)
+    except ConfigError:
+        return ""
+    return line

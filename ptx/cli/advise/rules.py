@@ -1,0 +1,163 @@
+"""Which method fits data, a model and a machine: the field's decision table, as rules over plain facts.
+
+Each rule says why it holds. The order of the advice is the order in which to try: what needs the least first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ptx.data import DataSet
+from ptx.data.suspect import texts_of
+
+GOALS = ("quality", "small", "fast", "safe")
+FEW, MANY = 1_000, 50_000  # rows
+LONGER = 0.65  # share of pairs whose chosen side is the longer one, from which on length is a shortcut
+SEEN = 2_000  # rows that are looked at
+SHORT = 40  # characters of a reference that is compared as it stands
+#: what ends in a value that a program can compare: 42, 3/4, \\boxed{x}, #### 7
+CHECKABLE = re.compile(r"(?:####\s*\S+|\\boxed\{.+\}|(?:^|\s)[-+$]?\d[\d,./]*%?)\s*\.?\s*$")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the advice follows from."""
+
+    shapes: tuple[str, ...]
+    native: tuple[str, ...]
+    rows: int
+    checkable: float = 0.0  # share of the references that a program can compare
+    longer: float | None = None  # share of the pairs whose chosen side is longer
+    parameters: int | None = None
+    quantised: bool = False
+    gpu_bytes: int = 0  # of the largest GPU; 0: none
+    goal: str = "quality"
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One way to train: its words, and why."""
+
+    words: tuple[str, ...]
+    why: str
+
+
+@dataclass(frozen=True)
+class Advised:
+    """Ways to train, the first one recommended, and what to mind."""
+
+    ways: list[Advice]
+    notes: list[str]
+
+
+def facts_of(data: DataSet) -> Facts:
+    """What the rows say: their shapes, whether a program can check the references, which side is longer."""
+    native = tuple(dict.fromkeys(source.form.shape for source in data.sources.values()))
+    shape = native[0]
+    rows = data.rows(shape)
+    looked = rows[:SEEN]
+    answers = [_reference(shape, row) for row in looked]
+    known = [answer for answer in answers if answer is not None]
+    short = SHORT if shape == "prompts" else 0
+    found = [len(answer) <= short or bool(CHECKABLE.search(answer)) for answer in known]
+    checkable = sum(found) / len(looked)
+    longer = None
+    if shape == "pairs":
+        replies = [texts_of(shape, row).replies for row in looked]
+        longer = sum(len(chosen) > len(rejected) for chosen, rejected in replies) / len(replies)
+    return Facts(data.shapes, native, len(rows), checkable, longer)
+
+
+def _reference(shape: str, row: dict[str, object]) -> str | None:
+    if shape == "prompts":
+        return None if row["answer"] is None else str(row["answer"])
+    if shape in ("completions", "messages"):
+        replies = texts_of(shape, row).replies
+        return replies[-1] if replies else None
+    return None
+
+
+def advise(facts: Facts) -> Advised:
+    """The ways that fit, the least demanding one first."""
+    return Advised([*_ways(facts)], [*_notes(facts)])
+
+
+def _ways(facts: Facts) -> Iterator[Advice]:
+    """By the shape that the file has, then by those that follow from it."""
+    adapters = _adapters(facts)
+    if "pairs" in facts.native:
+        if facts.rows < FEW:
+            yield Advice(
+                ("method=dpo", "method.loss=ipo", *adapters),
+                f"{facts.rows} pairs are few: IPO's loss does not push a pair further once it is told apart",
+            )
+        yield Advice(("method=dpo", *adapters), "pairs need no reward model and no sampling")
+        yield Advice(
+            ("method=orpo", *adapters), "imitates and prefers in one step, without a reference model"
+        )
+    if "thumbs" in facts.native:
+        yield Advice(
+            ("method=kto", *adapters), "single replies with a label are enough; they need no partner"
+        )
+    if "prompts" in facts.native and (facts.checkable >= 0.5):
+        yield Advice(
+            ("recipe=raft", "scorer=[answer]"),
+            "its own right answers are imitated: no likelihood is pushed down, so it is the safe first try",
+        )
+        yield Advice(
+            ("method=grpo", "scorer=[answer]", *adapters),
+            "a program checks the answers, so the reward cannot be sweet-talked; no critic is needed",
+        )
+    elif "prompts" in facts.native:
+        yield Advice(
+            ("recipe=cai",),
+            "no checkable answers: the model criticises and revises its own by written principles",
+        )
+    if {"messages", "completions", "text"} & set(facts.native):
+        why = "demonstrations are imitated: format, style and domain are what SFT is for"
+        yield Advice(("method=sft", *adapters), why)
+        if facts.rows > MANY:
+            yield Advice(
+                ("make=select", "make.by=ifd", "make.share=0.05"),
+                f"{facts.rows:,} rows: the 5 % that the prompt helps least with may be as good as all",
+            )
+    if {"messages", "completions"} & set(facts.native) and facts.checkable >= 0.5:
+        yield Advice(
+            ("method=grpo", "scorer=[answer]", *adapters),
+            f"{facts.checkable:.0%} of the answers end in a value that a program can check",
+        )
+    if facts.native == ("safety",):
+        yield Advice(
+            ("recipe=cai",), "few safety rows and a written policy: critique and revision by principles"
+        )
+
+
+def _adapters(facts: Facts) -> tuple[str, ...]:
+    """LoRA; on one small GPU with the base in 4 bits."""
+    if facts.gpu_bytes and facts.parameters and 2.5 * facts.parameters > 0.8 * facts.gpu_bytes:
+        return ("lora=lora", "method.lora.quantize=true")
+    return ("lora=lora",)
+
+
+def _notes(facts: Facts) -> Iterator[str]:
+    if facts.longer is not None and not 1 - LONGER < facts.longer < LONGER:
+        side = "chosen" if facts.longer >= LONGER else "rejected"
+        share = max(facts.longer, 1 - facts.longer)
+        yield (
+            f"the {side} reply is the longer one in {share:.0%} of the pairs, so length alone may be learnt:"
+            " method=simpo divides by the length, and the judge's length-controlled win rate shows it"
+        )
+    if facts.rows < FEW and not {"pairs"} & set(facts.native):
+        yield f"{facts.rows} rows can do if they are clean; more epochs than 3 mostly memorise"
+    if not facts.gpu_bytes and facts.parameters and facts.parameters > 1e9:
+        yield "there is no GPU: try model=smollm2_135m_instruct first, the command stays the same"
+    if facts.quantised:
+        yield "the model is quantised: train its original, and quantise the result"
+    if facts.goal == "safe":
+        yield "to keep it safe: eval=[safety] with harmful and harmless prompts, before and after"
+    if facts.goal == "small":
+        yield "to make it small: add -m 'compress=[],[gptq],[sparsegpt]'; eval=[latency] measures the size"
+    if facts.goal == "fast":
+        yield "to make it fast: add -m runtime=hf,onnx,gguf; each is measured as it would serve the model"

@@ -1,0 +1,99 @@
+"""The field's decision table as golden cases: which method comes first, and what is said beside it."""
+
+import json
+
+import pytest
+
+from ptx.cli.advise.rules import Facts, advise, facts_of
+from ptx.data import open_data
+
+GB = 10**9
+
+
+def facts(shape, rows=5_000, **known):
+    return Facts((shape,), (shape,), rows, **known)
+
+
+@pytest.mark.parametrize(
+    ("known", "words"),
+    [
+        (facts("messages"), ["method=sft lora=lora"]),
+        (facts("text"), ["method=sft lora=lora"]),
+        (facts("pairs"), ["method=dpo lora=lora", "method=orpo lora=lora"]),
+        (
+            facts("pairs", 300),
+            ["method=dpo method.loss=ipo lora=lora", "method=dpo lora=lora", "method=orpo lora=lora"],
+        ),
+        (facts("thumbs"), ["method=kto lora=lora"]),
+        (
+            facts("prompts", checkable=1.0),
+            ["recipe=raft scorer=[answer]", "method=grpo scorer=[answer] lora=lora"],
+        ),
+        (facts("prompts"), ["recipe=cai"]),
+        (facts("safety"), ["recipe=cai"]),
+        (
+            facts("completions", checkable=0.9),
+            ["method=sft lora=lora", "method=grpo scorer=[answer] lora=lora"],
+        ),
+        (facts("messages", 80_000), ["method=sft lora=lora", "make=select make.by=ifd make.share=0.05"]),
+        (
+            facts("messages", parameters=8 * GB, gpu_bytes=16 * GB),
+            ["method=sft lora=lora method.lora.quantize=true"],
+        ),
+        (facts("messages", parameters=8 * GB, gpu_bytes=80 * GB), ["method=sft lora=lora"]),
+    ],
+)
+def test_the_table(known, words):
+    assert [" ".join(way.words) for way in advise(known).ways] == words
+
+
+@pytest.mark.parametrize(
+    ("known", "note"),
+    [
+        (facts("pairs", longer=0.9), "the chosen reply is the longer one in 90% of the pairs"),
+        (facts("pairs", longer=0.1), "the rejected reply is the longer one in 90% of the pairs"),
+        (facts("messages", 200), "200 rows can do if they are clean"),
+        (facts("messages", parameters=3 * GB), "there is no GPU"),
+        (facts("messages", quantised=True), "train its original"),
+        (facts("messages", goal="small"), "compress=[],[gptq],[sparsegpt]"),
+        (facts("messages", goal="fast"), "runtime=hf,onnx,gguf"),
+        (facts("messages", goal="safe"), "eval=[safety]"),
+    ],
+)
+def test_what_to_mind(known, note):
+    assert [note in said for said in advise(known).notes] == [True]
+
+
+def test_nothing_is_said_of_pairs_whose_sides_are_as_long():
+    assert advise(facts("pairs", longer=0.55)).notes == []
+
+
+def opened(tmp_path, *rows):
+    (tmp_path / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return open_data("my", tmp_path / "my.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("answer", "checkable"),
+    [
+        ("We add. #### 42", 1.0),
+        ("so \\boxed{x+1}", 1.0),
+        ("It is 3/4.", 1.0),
+        ("It was a long story of the sea.", 0.0),
+    ],
+)
+def test_a_reply_that_ends_in_a_value_can_be_checked(tmp_path, answer, checkable):
+    found = facts_of(opened(tmp_path, {"prompt": "How many?", "completion": answer}))
+    assert (found.checkable, found.rows, found.native) == (checkable, 1, ("completions",))
+
+
+def test_short_references_are_compared_as_they_stand(tmp_path):
+    rows = [{"prompt": "Who?", "answer": answer} for answer in ("Ada", "x" * 300)]
+    assert facts_of(opened(tmp_path, *rows)).checkable == 0.5
+
+
+def test_the_longer_side_is_counted(tmp_path):
+    rows = [{"prompt": "a", "chosen": "long reply", "rejected": "no"}] * 3
+    assert (
+        facts_of(opened(tmp_path, *rows, {"prompt": "a", "chosen": "b", "rejected": "long"})).longer == 0.75
+    )
