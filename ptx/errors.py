@@ -98,6 +98,12 @@ def did_you_mean(word: str, known: Sequence[str]) -> str:
     return f"known: {', '.join(known)}" if known else "there is none"
 
 
+def counted(count: int, what: str, one: str = "", many: str = "") -> str:
+    """A number of things, with the verb that fits it: ``1 row``, ``2 rows``; ``1 row is``, ``2 rows are``."""
+    verb = one if count == 1 else many
+    return f"{count} {what}{'s' * (count != 1)}{' ' * bool(verb)}{verb}"
+
+
 def must_be_one_of(where: str, value: object, allowed: Sequence[object], instead: object) -> None:
     """Refuse the value of the setting ``where`` unless it is one of ``allowed``.
 

@@ -13,7 +13,7 @@ from ptx.cli.console import PLANNING, Terminal
 from ptx.cli.human import numbers_of
 from ptx.compose.jobs import Job, compose_jobs
 from ptx.config import RunConfig
-from ptx.errors import ConfigError, Problem
+from ptx.errors import ConfigError, Problem, counted
 from ptx.execute.occupied import idle_share
 from ptx.execute.sweep import Outcome, run_sweep, sweep_lock, write_step_counts
 from ptx.files import read_json
@@ -321,6 +321,6 @@ def describe(plan: SweepPlan) -> str:
     distinct = {step.key: step for step in asked}
     stored = sum(plan.store.find(step.identity) is not None for step in distinct.values())
     return (
-        f"{len(plan.runs)} runs; {len(asked)} steps asked for, {len(distinct)} distinct, {stored} of them in"
-        " the store already"
+        f"{counted(len(plan.runs), 'run')}; {counted(len(asked), 'step')} asked for,"
+        f" {len(distinct)} distinct, {stored} of them in the store already"
     )

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ptx.errors import StepError
+from ptx.errors import StepError, counted
 from ptx.files import read_json, write_json
 from ptx.models.inspection import tensors_of, weight_files
 
@@ -63,8 +63,8 @@ def open_packed(folder: Path, device: str) -> PreTrainedModel:
     tied = {"lm_head.weight"} if network.config.tie_word_embeddings else set()
     if missing := sorted(set(network.state_dict()) - stored - tied):
         raise StepError(
-            f"no model could be read from {folder}: {len(missing)} tensors are missing on disk, first"
-            f" {missing[0]}"
+            f"no model could be read from {folder}: {counted(len(missing), 'tensor', 'is', 'are')} missing"
+            f" on disk, first {missing[0]}"
         )
     if (folder / "generation_config.json").is_file():
         network.generation_config = GenerationConfig.from_pretrained(folder)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ptx.errors import ConfigError
+from ptx.errors import ConfigError, counted
 from ptx.guard.reading import read_object
 from ptx.models.finding import COMPRESS, EXPORT, TRAIN, USE, Finding, put, put_in_text
 from ptx.models.folder import CONFIG, EMBEDDINGS, HEADS, Folder
@@ -99,10 +99,11 @@ def _index(folder: Folder) -> Iterator[Finding]:
     held = {name: file.name for name, (_, _, file) in folder.tensors.items()}
     wrong = sorted(name for name in named if held.get(name) != named[name])
     if wrong:
-        what = f"{INDEX} names {len(wrong)} tensors that are not in the files it says, first {wrong[0]}"
+        names = counted(len(wrong), "tensor", "that is", "that are")
+        what = f"{INDEX} names {names} not in the files it says, first {wrong[0]}"
         yield Finding(what, (USE,), (), AGAIN)
     if left := sorted(set(held) - set(named)):
-        what = f"the files hold {len(left)} tensors that {INDEX} does not name, first {left[0]}"
+        what = f"the files hold {counted(len(left), 'tensor')} that {INDEX} does not name, first {left[0]}"
         yield Finding(what, (USE,), (), AGAIN)
 
 

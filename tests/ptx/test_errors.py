@@ -5,7 +5,7 @@ import math
 import pytest
 
 from ptx import did_you_mean, must_be_at_least, must_be_more_than, must_be_one_of
-from ptx.errors import ConfigError, Problem, PtxError, SettingError, StepError, StoppedError
+from ptx.errors import ConfigError, Problem, PtxError, SettingError, StepError, StoppedError, counted
 
 
 def test_a_problem_is_a_sentence_and_its_correction():
@@ -93,3 +93,8 @@ def test_the_nearest_known_word_is_offered_or_else_all_of_them():
     assert did_you_mean("dppo", ["dpo", "kto"]) == "did you mean 'dpo'?"
     assert did_you_mean("xyz", ["dpo", "kto"]) == "known: dpo, kto"
     assert did_you_mean("xyz", []) == "there is none"
+
+
+def test_one_thing_has_no_s_and_its_own_verb():
+    assert [counted(n, "row") for n in (0, 1, 2)] == ["0 rows", "1 row", "2 rows"]
+    assert [counted(n, "tensor", "is", "are") for n in (1, 3)] == ["1 tensor is", "3 tensors are"]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from ptx.cli.data.words import OUT, counted, new_file, parsed, usable, wrote
+from ptx.cli.data.words import OUT, new_file, parsed, usable, wrote
 from ptx.config import setting
 from ptx.data import DataSet
 from ptx.data.records import Record, Row
-from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.errors import ConfigError, Problem, counted, did_you_mean
 
 ABOUT = """\
 Write pairs of replies to the same prompt, from a file with one reply per row and a score or a label for

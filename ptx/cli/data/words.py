@@ -11,7 +11,7 @@ from typing import TypeVar
 from ptx.cli.plugin_commands import configured
 from ptx.data import DataSet, check
 from ptx.data.records import Row
-from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.errors import ConfigError, Problem, counted, did_you_mean
 from ptx.files import write_rows
 from ptx.hooks.host import get_host
 from ptx.plan.inputs import Inputs
@@ -127,8 +127,3 @@ def wrote(path: Path, rows: Sequence[Row], what: str = "row", note: str = "") ->
     path.parent.mkdir(parents=True, exist_ok=True)
     write_rows(path, rows)
     print(f"wrote {path}: {counted(len(rows), what)}{note}")
-
-
-def counted(count: int, what: str) -> str:
-    """A number of things: ``1 row``, ``2 rows``."""
-    return f"{count} {what}{'s' * (count != 1)}"

@@ -9,6 +9,7 @@ from ptx.cli.doctor.distributions import extra_with
 from ptx.cli.doctor.environments import requirements_of
 from ptx.cli.doctor.line import Line
 from ptx.config import Choice
+from ptx.errors import counted
 from ptx.hooks.host import DISABLED, LOCAL, PTXFILE, Host
 from ptx.machine import installed_version
 
@@ -18,7 +19,7 @@ CONFIGURATIONS = "conf"  # a folder of the user's own
 def look(host: Host) -> list[Line]:
     """How many are loaded, what is broken, and what each choice lacks."""
     loaded = [plugin for plugin in host.plugins if not plugin.error]
-    lines = [Line("loaded", f"{len(loaded)} plugins, {len(host.choices)} choices")]
+    lines = [Line("loaded", f"{counted(len(loaded), 'plugin')}, {counted(len(host.choices), 'choice')}")]
     for plugin in host.broken:
         off = plugin.error == DISABLED
         fix = "" if off else f"mend it, or leave it out: PTX_DISABLE={plugin.name}"

@@ -14,6 +14,7 @@ from typing import Any
 from ptx import ConfigError, Problem
 from ptx.data.files import SUFFIXES, stem_of, suffix_of
 from ptx.data.read import SEPARATOR, read_table, read_text
+from ptx.errors import counted
 from ptx.guard.patterns import compile  # noqa: A004 (as in ``re``)
 from ptx.stats.items import item_ids, segments_of
 
@@ -83,7 +84,7 @@ def _read(
 def amount(files: Sequence[str], **reading: Any) -> str:
     """The amount of text in ``files``, read as :func:`read` does: ``220 texts (80 kB)``."""
     texts = [text for file in files for text in read(file, **reading)]
-    return f"{len(texts)} texts ({sum(text.bytes for text in texts) / 1000:,.0f} kB)"
+    return f"{counted(len(texts), 'text')} ({sum(text.bytes for text in texts) / 1000:,.0f} kB)"
 
 
 def _pieces(path: Path, block: int, separator: str) -> Iterator[tuple[str, dict[str, str]]]:

@@ -81,7 +81,7 @@ def test_a_missing_tensor_is_an_error(pack):
     tensors = load_file(folder / "model.safetensors")
     tensors.pop("model.norm.weight")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(StepError, match=r"1 tensors are missing on disk, first model\.norm\.weight"):
+    with pytest.raises(StepError, match=r"1 tensor is missing on disk, first model\.norm\.weight"):
         open_packed(folder, "cpu")
 
 

@@ -285,10 +285,10 @@ def test_an_index_that_does_not_fit_its_files_is_found(folder):
     index.write_text(json.dumps({"weight_map": named}))
     assert findings(made) == ()
     index.write_text(json.dumps({"weight_map": named | {"lost": "model.safetensors"}}))
-    assert "names 1 tensors that are not in the files it says, first lost" in str(faults(made)[0])
+    assert "names 1 tensor that is not in the files it says, first lost" in str(faults(made)[0])
     named.pop(UP)
     index.write_text(json.dumps({"weight_map": named}))
-    assert f"1 tensors that model.safetensors.index.json does not name, first {UP}" in str(faults(made)[0])
+    assert f"1 tensor that model.safetensors.index.json does not name, first {UP}" in str(faults(made)[0])
 
 
 def test_an_identical_output_matrix_beside_a_tied_one_is_no_contradiction(folder):

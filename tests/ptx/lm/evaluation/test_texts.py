@@ -81,4 +81,4 @@ def test_the_amount_of_text_is_told_for_the_plan(tmp_path):
     file = tmp_path / "a.txt"
     file.write_text("one<|endoftext|>two\n<|endoftext|>" + "x" * 1994)
     assert amount([str(file)], block=100) == "3 texts (2 kB)"
-    assert amount([str(file)], block=100, limit=1) == "1 texts (0 kB)"
+    assert amount([str(file)], block=100, limit=1) == "1 text (0 kB)"
