@@ -30,7 +30,6 @@ UNTESTED = {
 ACROSS = {
     "tests/ptx/cli/test_hostile.py": "malformed input of every kind, over the whole command line",
     "tests/ptx/cli/test_faults.py": "kill -9, a full disk and the like, over the whole command line",
-    "tests/ptx/report/page/test_page.py": "the page's script, in a browser",
     "tests/ptx/report/formats/test_escapes.py": "hostile text in every field, over all formats of a report",
     "tests/plugins/test_presets.py": "the presets of all plugins",
     "tests/plugins/ptx_hub/test_presets.py": "YAML in conf/model",

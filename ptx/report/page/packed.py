@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ DIGITS = 6  # significant digits; a reader sees three or four
 def packed(values: Iterable[float | None], digits: int = DIGITS) -> str:
     """The numbers with commas between; no value is an empty place, infinity is ``inf``."""
     form = f"{{:.{digits}g}}".format
-    return ",".join("" if value is None or value != value else form(value) for value in values)  # noqa: PLR0124
+    return ",".join("" if value is None or math.isnan(value) else form(value) for value in values)
 
 
 def coded(texts: Sequence[str]) -> dict[str, Any]:
