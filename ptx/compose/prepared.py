@@ -92,7 +92,8 @@ class Frozen:
             if problems := insert_presets(node, lists):
                 raise ConfigError(problems)
             self.composed[key] = Snapshot(node)
-        return self.composed[key].copy()
+        found: DictConfig = self.composed[key].copy()
+        return found
 
 
 def _decides(key: str, value: Any) -> bool:
