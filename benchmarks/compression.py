@@ -72,7 +72,7 @@ class Bench:
         started = time.process_time()
         self.host.first("ptx_compress", run=run, compressor=kind(**fields), model=self.model, data=self.data)
         seconds = time.process_time() - started
-        events = read_rows(run.events)
+        events = list(read_rows(run.events))
         checked = [event for event in events if event["event"] == "checked"]
         built = [event for event in events if event["event"] == "product" and not event["shared"]]
         return {"seconds": seconds, "kl": checked[-1].get("kl_to_input"), "measured": len(built)}

@@ -59,7 +59,6 @@ class ScaleSearch(AWQModifier):  # type: ignore[misc]
             self._hessians_of = [self._statistics.hessian(name).to(device) for name in mapping.balance_names]
         return [layer.weight.detach().float().clone() for layer in self._layers]
 
-    @torch.no_grad()
     def _compute_loss(self, before: list[Tensor], after: list[Tensor]) -> float:
         """The mean squared error of the outputs over tokens and features."""
         moved = [new - old for old, new in zip(before, after, strict=True)]

@@ -48,7 +48,7 @@ class Notebook(Quiet):
         self._html = html
         self._lines: list[str] = []
         self._now = ""
-        self._drawn = 0.0
+        self._updated = 0.0
         self._watched: Board | None = None
         self._area = display(html(""), display_id=True)
 
@@ -67,7 +67,7 @@ class Notebook(Quiet):
 
     @override
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
-        if time.monotonic() - self._drawn < SECONDS_BETWEEN_UPDATES:
+        if time.monotonic() - self._updated < SECONDS_BETWEEN_UPDATES:
             return
         if self._watched is None:
             self._now = progress_line(label, metrics, step, total)
@@ -91,7 +91,7 @@ class Notebook(Quiet):
         self._draw()
 
     def _draw(self) -> None:
-        self._drawn = time.monotonic()
+        self._updated = time.monotonic()
         last = self._now or (self._lines[-1] if self._lines else "")
         said = escape("\n".join(self._lines))
         self._area.update(
