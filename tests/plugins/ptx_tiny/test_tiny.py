@@ -21,7 +21,8 @@ from ptx_tiny import (
 def test_the_model_brings_its_own_data_and_every_family_is_a_choice():
     choices = {(choice.group, choice.name): choice for choice in ptx_choices()}
     assert choices["model", "tiny"].data == "tiny"
-    assert {name for group, name in choices if group == "data"} == set(FAMILIES)
+    assert {name for group, name in choices if group == "data"} == {*FAMILIES, "tiny_shop"}
+    assert choices["model", "tiny_tools"].data == "tiny_shop"
     assert all(choice.help for choice in choices.values())
 
 
