@@ -76,7 +76,8 @@ class Parts:
         """The configuration with this part only: a word sets a field of its own part, and reads no other."""
         if name not in self._bare:
             node = OmegaConf.structured(RunConfig)
-            node[name] = self._node.copy()._get_node(name)  # noqa: SLF001 (the public getter makes a plain value)
+            # the public getter makes a plain value of it
+            node[name] = self._node.copy()._get_node(name)  # noqa: SLF001
             self._bare[name] = Snapshot(node)
         found: DictConfig = self._bare[name].copy()
         return found
