@@ -122,8 +122,4 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
         return []
     from ptx.lm.training import validate
 
-    found = validate.problems(config, "ppo", "GRPOConfig", OWNED, model, data)
-    if config.method.lora is not None:
-        what = "method=ppo trains the whole model: a checkpoint of an adapter would not hold the critic"
-        found.append(Problem(what, "leave lora=lora out, or take method=grpo or method=rloo with it"))
-    return found
+    return validate.problems(config, "ppo", "GRPOConfig", OWNED, model, data)

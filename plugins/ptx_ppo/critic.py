@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ptx import ModelRef, Run, StepError
 from ptx.lm.load import quiet
-from ptx.lm.training.trainer import load_policy
+from ptx.lm.training.trainer import load_policy, peft_config
 from ptx.lm.weights import open_weights
 from ptx_ppo import PPO
 
@@ -50,8 +51,21 @@ def critic_from(run: Run, method: PPO, model: ModelRef) -> PreTrainedModel:
             head.weight.normal_(std=START, generator=torch.Generator().manual_seed(run.seed))
         else:
             head.weight.copy_(known.weight)
-    placed: PreTrainedModel = made.to(run.device)
-    return placed
+    return with_adapters(made.to(run.device), method, run.seed)
+
+
+def with_adapters(critic: PreTrainedModel, method: PPO, seed: int) -> PreTrainedModel:
+    """The critic, with adapters of its own where the policy has some; its head is trained in full."""
+    if method.lora is None:
+        return critic
+    from peft import get_peft_model
+    from transformers import set_seed
+
+    set_seed(seed)  # adapters are drawn: these, and the policy's after them
+
+    quiet_lora = replace(method.lora, dropout=0.0)  # a prediction that varies would be noise in the advantage
+    wrapped: Any = get_peft_model(critic, peft_config(quiet_lora, "TOKEN_CLS"))
+    return wrapped  # type: ignore[no-any-return]
 
 
 def _head(model: Any) -> Any:

@@ -2,10 +2,12 @@
 
 The critic is a module of the policy, so the Trainer's optimizer and checkpoints cover it; it has a learning
 rate of its own, and is taken off before the result is saved. TRL takes advantages by token from subclasses.
+With adapters it stands beside the policy (:mod:`ptx_ppo.beside`): PEFT would mix the adapters of both.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -13,6 +15,7 @@ from torch import Tensor
 from trl import GRPOTrainer
 
 from ptx_ppo import PPO, loss
+from ptx_ppo.beside import Beside
 
 CRITIC = "critic"
 Batch = dict[str, Any]
@@ -28,21 +31,30 @@ class PPOTrainer(GRPOTrainer):  # type: ignore[misc]
         super().__init__(*args, **options)
         self.method = method
         self._scores = torch.empty(0)
-        self.accelerator.unwrap_model(self.model).add_module(CRITIC, critic)
+        self.beside = Beside(critic) if method.lora is not None else None
+        if self.beside is None:
+            self.accelerator.unwrap_model(self.model).add_module(CRITIC, critic)
 
     @property
     def critic(self) -> Any:
         """The critic."""
+        if self.beside is not None:
+            return self.beside.critic
         return self.accelerator.unwrap_model(self.model).critic
 
     def take_critic(self) -> Any:
         """The critic, taken off the policy."""
+        if self.beside is not None:
+            return self.beside.merged()
         policy = self.accelerator.unwrap_model(self.model)
         return policy._modules.pop(CRITIC)  # noqa: SLF001 (torch has no public way)
 
     def create_optimizer(self, *args: Any, **options: Any) -> Any:
         """TRL's optimizer, with the critic's parameters in groups of their own."""
         made = super().create_optimizer(*args, **options)
+        if self.beside is not None:
+            self.beside.train_with(made, self.method.critic_learning_rate, self.args.max_grad_norm)
+            return made
         theirs = {id(parameter) for parameter in self.critic.parameters()}
         for group in list(made.param_groups):
             moved = [one for one in group["params"] if id(one) in theirs]
@@ -52,6 +64,16 @@ class PPOTrainer(GRPOTrainer):  # type: ignore[misc]
                 rest = {name: value for name, value in group.items() if name != "params"}
                 made.add_param_group({**rest, "params": moved, "lr": rate, "initial_lr": rate})
         return made
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        super()._save(output_dir, state_dict)
+        if self.beside is not None:
+            self.beside.save(Path(output_dir or self.args.output_dir))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        if self.beside is not None:
+            self.beside.load(Path(resume_from_checkpoint))
 
     def _calculate_rewards(self, *args: Any, **options: Any) -> Tensor:
         self._scores = super()._calculate_rewards(*args, **options)

@@ -3,15 +3,19 @@
 import pytest
 from transformers import AutoModelForTokenClassification
 
+from ptx import Lora
 from ptx.lm.load import load_model
 from ptx.models.inspection import tensors_of, weight_files
 from tests.plugins.ptx_ppo.conftest import PLUGINS, PROMPTS
 
 
-def test_a_training_that_was_stopped_goes_on_to_the_same_bits(ppo, make_run, train, make_data, chat_model):
+@pytest.mark.parametrize("lora", [None, Lora(r=2)], ids=["whole", "adapters"])
+def test_a_training_that_was_stopped_goes_on_to_the_same_bits(
+    ppo, make_run, train, make_data, chat_model, lora
+):
     data = make_data("prompts", PROMPTS)
     whole, made = ppo(
-        chat_model, data, "whole", max_steps=4, iterations=2, checkpoint_every=2, keep_critic=True
+        chat_model, data, "whole", max_steps=4, iterations=2, checkpoint_every=2, keep_critic=True, lora=lora
     )
     broken = make_run(whole.config, PLUGINS, "broken")
 
