@@ -78,6 +78,7 @@ def test_settings_that_only_transformers_knows_leave_the_sampling_to_it(trained,
     trained(chat_model, grpo(rollout="trl", max_steps=1), "other")
 
 
+@pytest.mark.slow  # two exports to ONNX Runtime for each
 @pytest.mark.parametrize("lora", [None, Lora(r=4)])
 def test_a_runtime_samples_from_the_weights_of_the_step_and_the_gap_is_logged(trained, chat_model, lora):
     settings = {"learning_rate": 0.05, "lora": lora, "rollout": "onnx"}
