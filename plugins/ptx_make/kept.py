@@ -91,8 +91,4 @@ def _suited(maker: Sample, row: Row, group: list[Scored]) -> list[Row]:
     """The prompt itself, where the model solves it sometimes; an answer that did not end solves nothing."""
     share = sum(good(maker, one) for one in group) / len(group)
     low, high = maker.solved
-    return (
-        [{"prompt": row["prompt"], **beside(row), "solved": share}]
-        if low < share < high
-        else []
-    )
+    return [{"prompt": row["prompt"], **beside(row), "solved": share}] if low < share < high else []

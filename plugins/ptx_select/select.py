@@ -10,9 +10,9 @@ from typing import Any
 from ptx import DataRef, DataSet, ModelRef, Run, StepError
 from ptx.lm.progress import Pace
 from ptx.lm.serving.packages import opened
+from ptx.stats.near import distinct, far
 from ptx.stats.ngrams import known_of, sharing, texts_at
 from ptx_select import Select
-from ptx.stats.near import distinct, far
 from ptx_select.scores import content_of, reply_of, scored
 
 Row = dict[str, Any]

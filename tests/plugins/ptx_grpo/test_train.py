@@ -16,9 +16,7 @@ def vowel(completions, **_):
 
 
 def test_losses_are_those_of_plain_trl(grpo, make_data, chat_model, trl_losses, losses_of):
-    run, _ = grpo(
-        chat_model, make_data("prompts", PROMPTS), seed=3, beta=0.1, micro_batch=4, rollout="trl"
-    )
+    run, _ = grpo(chat_model, make_data("prompts", PROMPTS), seed=3, beta=0.1, micro_batch=4, rollout="trl")
     expected = trl_losses(
         "GRPO",
         chat_model,
