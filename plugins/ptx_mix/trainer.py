@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from trl import DPOTrainer, SFTTrainer
 from trl.trainer.dpo_trainer import DataCollatorForPreference
+from trl.trainer.utils import add_fused_lm_head
 
 from ptx import ModelRef, Run
 from ptx.lm.training.answers import pair_columns
@@ -70,7 +71,9 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         )
         prepared = list(tokens.select_columns(["prompt_ids", "chosen_ids", "rejected_ids"]))
         _say_left_out(run, "pairs", len(rows), len(prepared))
-        self.ref_model = None if copy is None else copy.to(self.accelerator.device)
+        if copy is not None:
+            add_fused_lm_head(copy.to(self.accelerator.device))  # as DPO's trainer does
+        self.ref_model = copy
         columns = [pair_columns(self.pair_collator([row]), tails=False) for row in prepared]
         values = stored(
             run,

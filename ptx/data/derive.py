@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ptx.data.read import Row
-from ptx.data.turns import is_turns, user
+from ptx.data.turns import assistant, is_turns, user
 
 
 def _rest(row: Row, *used: str) -> Row:
@@ -64,6 +64,13 @@ def _calibration(*parts: str) -> Callable[[Row], list[Row]]:
     return to_calibration
 
 
+def _solution(row: Row) -> list[Row]:
+    """The prompt and all steps behind it as the reply."""
+    text = "\n".join(row["steps"])
+    reply = [assistant(text)] if is_turns(row["prompt"]) else text
+    return _calibration("prompt", "reply")({**row, "reply": reply})
+
+
 def _liked(row: Row) -> list[Row]:
     return _calibration("prompt", "completion")(row) if row["label"] is True else []
 
@@ -81,5 +88,6 @@ DERIVATIONS: dict[str, dict[str, Callable[[Row], list[Row]]]] = {
         "thumbs": _liked,
         "prompts": _calibration("prompt"),
         "safety": _calibration("prompt"),
+        "steps": _solution,
     },
 }

@@ -62,7 +62,7 @@ def run_sweep(
     todo = freeze(plan, host, console, retry_failed=retry_failed)
     failed: list[tuple[str, str]] = []
     done = 0
-    for run, following in zip(todo.pending, [*todo.pending[1:], None], strict=True):
+    for run, following in zip(todo.pending, [*todo.pending, None][1:], strict=True):
         if following is not None:
             read_ahead(following.model.path)
         console.say(f"[{plan.runs.index(run) + 1}/{len(plan.runs)}] {run.label}")

@@ -210,7 +210,8 @@ def _keeps_logits(model: PreTrainedModel) -> bool:
 
 def cannot_continue(model: PreTrainedModel) -> str:
     """Why the model cannot be continued here, in a sentence; empty if a trial shows that it can."""
-    key = type(model), model.dtype, model.device, str(model.config)
+    kinds = frozenset((type(one), str(getattr(one, "activation_qtype", ""))) for one in model.modules())
+    key = type(model), model.dtype, model.device, str(model.config), kinds
     if key not in _tried:
         _tried[key] = _tried_out(model)
     return _tried[key]
@@ -232,7 +233,7 @@ def _tried_out(model: PreTrainedModel) -> str:
             if {type(layer) for layer in read.past_key_values.layers} != {DynamicLayer}:
                 return "its cache does not keep every position"
             gap = max(_gap(model, rows) for rows in trials)
-    except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+    except (TypeError, AttributeError, ValueError, RuntimeError, AssertionError) as error:
         return f"a trial failed: {error}"
     if not gap <= TOLERANCE.get(model.dtype, COARSE):  # nan too
         return f"its scores are others than alone, {gap:.2g} nats apart on a trial"

@@ -20,6 +20,7 @@ import ptx_kto
 import ptx_quanto
 import ptx_sft
 import ptx_tiny
+from ptx.cli.console import PLANNING
 from tests.architectures import build
 
 
@@ -220,8 +221,9 @@ def test_what_the_check_refuses_the_plan_refuses_in_the_same_words(ptx, desk, na
     planned, _, said = ptx("train", "--dry-run", method, "model=tiny", "data=./my.jsonl", "eval=[]")
     both, _, together = ptx("check", "model=tiny", "data=./my.jsonl", method)
     assert (code, planned, both) == (2, 2, 2), (out, said)
-    assert said == checked == together
-    assert len(said.splitlines()) <= 3
+    assert said == f"ptx: {PLANNING}\n{checked}"
+    assert checked == together
+    assert len(checked.splitlines()) <= 3
 
 
 SOUND = {
@@ -305,7 +307,7 @@ def test_what_a_runtime_cannot_serve_and_a_compressor_cannot_change_is_said_from
     assert "runtime=gguf cannot write the activation 'relu'" in said
     code, _, said = ptx("check", f"model={folder}", "compress=[quanto]")
     assert code == 2
-    assert "use compress=[rtn] or compress=[gptq]" in said
+    assert "use compress=[gptq] or compress=[rtn]" in said
     assert "method" not in said, "nothing is to be trained"
 
 

@@ -27,6 +27,7 @@ ROWS = {
     "prompts": {"prompt": "a", "answer": "b"},
     "safety": {"prompt": "a", "harmful": False},
     "text": {"text": "a"},
+    "steps": {"prompt": "a", "steps": ["b", "c"], "labels": [True, False]},
 }
 
 

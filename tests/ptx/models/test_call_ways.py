@@ -34,7 +34,10 @@ TOOLS = [
             [ADD],
         ),
         (
-            "<tool_call>add<arg_key>a</arg_key><arg_value>3</arg_value><arg_key>b</arg_key>\n<arg_value>4</arg_value>",
+            (
+                "<tool_call>add<arg_key>a</arg_key><arg_value>3</arg_value><arg_key>b</arg_key>\n"
+                "<arg_value>4</arg_value>"
+            ),
             [ADD],
         ),
         (
