@@ -8,8 +8,8 @@ from ptx import Evaluator
 from ptx.cli import main
 from ptx.hooks.host import get_host
 
-#: evaluators that measure the runtime itself, and one that measures a scorer
-OTHERS = {"latency", "reward"}
+#: evaluators that measure the runtime itself, and those that measure a scorer
+OTHERS = {"latency", "reward", "process"}
 #: settings that keep the test short
 FEW = [
     "eval.bench.limit=4",
@@ -19,11 +19,27 @@ FEW = [
     "eval.forgetting.limit=8",
     "eval.judge.limit=6",
     "eval.judge.max_new_tokens=24",
+    "eval.tools.files=[./calls.jsonl]",
+    "eval.tools.max_new_tokens=24",
+]
+ADD = {
+    "name": "add",
+    "description": "Add two numbers.",
+    "parameters": {
+        "type": "object",
+        "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+        "required": ["a", "b"],
+    },
+}
+#: what eval=[tools] asks; the embedded data have no tools
+CALLS = [
+    {"prompt": "What is 3 + 4?", "tools": [ADD], "calls": [{"name": "add", "arguments": {"a": 3, "b": 4}}]},
+    {"prompt": "Who are you?", "tools": [ADD], "calls": []},
 ]
 #: the largest relative difference of two numbers: float32 in other orders of summation
 TOLERANCE = 1e-5
-#: numbers below this are differences of nothing, such as the KL of a model from itself
-NOTHING = 1e-8
+#: numbers below this are the rounding of float32, such as the KL of a model from itself
+NOTHING = 1e-7
 
 
 def measured(folder):
@@ -44,6 +60,7 @@ def measured(folder):
 def test_every_evaluator_gives_the_same_numbers_on_transformers_and_on_an_exact_export(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime_genai")
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "calls.jsonl").write_text("".join(json.dumps(row) + "\n" for row in CALLS))
     evaluators = sorted(
         choice.name
         for choice in get_host().choices.values()

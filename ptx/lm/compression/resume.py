@@ -111,12 +111,23 @@ def stage_modules(network: nn.Module, parts: list[list[nn.Module]]) -> Iterator[
 
 
 def is_read(desc: str, modules: Sequence[nn.Module]) -> bool:
-    """Whether anything reads what a pass computes, ``(3/6): Calibrating`` or ``(3/6): Propagating``."""
+    """Whether anything reads what a pass computes, ``(3/6): Calibrating`` or ``(3/6): Propagating``.
+
+    AutoRound's next stage reads what the calibration of the one before gives.
+    """
     stage, _, stages = desc[1 : desc.index(")")].partition("/")
-    if desc.endswith("Propagating"):
+    if desc.endswith("Propagating") or (stage != stages and _calibration_goes_on()):
         return stage != stages
     # private names of torch: there is no public way to ask
     return any(module._forward_hooks or module._forward_pre_hooks for module in modules)  # noqa: SLF001
+
+
+def _calibration_goes_on() -> bool:
+    """Whether stages get the inputs of the uncompressed model, as the pipeline decides for AutoRound."""
+    from llmcompressor.core import active_session
+
+    found = active_session().lifecycle.recipe.modifiers
+    return any(type(one).__name__ == "AutoRoundModifier" for one in found)
 
 
 @contextmanager

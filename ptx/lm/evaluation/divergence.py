@@ -20,6 +20,9 @@ def likeliest(log_probs: NDArray[Any], count: int) -> tuple[NDArray[Any], NDArra
     return words, np.take_along_axis(log_probs, words, axis=1)
 
 
+ROUNDING = 1e-6  # of a sum of probabilities whose logarithms are float32
+
+
 def kl(words: NDArray[Any], base: NDArray[Any], ours: NDArray[Any]) -> NDArray[Any]:
     """KL(base || ours) in nats at each position, (T,), over ``words`` (T, K) and one word for all others.
 
@@ -27,12 +30,14 @@ def kl(words: NDArray[Any], base: NDArray[Any], ours: NDArray[Any]) -> NDArray[A
     (T, V). Summing words into one can only lower a KL divergence (data processing inequality); it is exact if
     all words are kept.
     """
-    chosen = np.take_along_axis(ours, words, axis=1)
+    chosen = np.take_along_axis(ours, words, axis=1).astype(np.float64)
+    # what is left of 1 is known to the rounding of the log-probabilities, and not below
+    least, floor = (1e-12, 1e-300) if ours.dtype == np.float64 else (ROUNDING, ROUNDING)
     kept, left = np.exp(base), np.clip(1 - np.exp(base).sum(axis=1), 0.0, None)
     inside = (kept * (base - chosen)).sum(axis=1)
     if words.shape[1] == ours.shape[1]:
         return np.asarray(np.maximum(inside, 0.0))
-    others = np.clip(1 - np.exp(chosen).sum(axis=1), 1e-300, None)
+    others = np.clip(1 - np.exp(chosen).sum(axis=1), floor, None)
     with np.errstate(divide="ignore", invalid="ignore"):
-        outside = np.where(left > 1e-12, left * (np.log(left) - np.log(others)), 0.0)
+        outside = np.where(left > least, left * (np.log(left) - np.log(others)), 0.0)
     return np.asarray(np.maximum(inside + outside, 0.0))

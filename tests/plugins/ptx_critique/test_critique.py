@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from ptx import RunConfig, SettingError
+from ptx.cli import main
 from ptx.files import read_rows
+from ptx.hooks.host import get_host
 from ptx.lm.serving.decoding import Generated
 from ptx.testing import check_plugin
 from ptx_critique import Critique, ptx_validate
@@ -190,6 +192,14 @@ def test_the_plugin_keeps_the_rules():
     check_plugin("ptx_critique")
 
 
+@pytest.fixture
+def fresh_host():
+    """The plugins are those of the test's folder, and not of an earlier test's."""
+    get_host.cache_clear()
+    yield
+    get_host.cache_clear()
+
+
 CRITIC = '''
 import ptx
 
@@ -218,10 +228,8 @@ def ptx_load():
 
 @pytest.mark.slow  # three steps on the embedded model
 def test_the_recipe_runs_from_one_command_with_a_scripted_critic_and_repeats_no_finished_step(
-    tmp_path, monkeypatch, capsys
+    tmp_path, monkeypatch, capsys, fresh_host
 ):
-    from ptx.cli import main
-
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ptxfile.py").write_text(CRITIC)
     words = ["train", "recipe=cai", "model=tiny", "eval=[]", "name=cai", "recipe.steps.critique.limit=6"]

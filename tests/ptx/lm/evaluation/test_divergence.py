@@ -30,3 +30,19 @@ def test_kl_of_a_few_words_is_a_lower_bound_that_grows_with_them():
 def test_two_words_give_the_closed_form():
     base, ours = np.log([[0.75, 0.25]]), np.log([[0.5, 0.5]])
     assert kl(*likeliest(base, 1), ours)[0] == pytest.approx(0.75 * math.log(1.5) + 0.25 * math.log(0.5))
+
+
+def test_float32_gives_the_kl_of_float64_and_is_finite_where_a_few_words_hold_all():
+    """What is left of 1 may round to 0 or below: a likely word beside others of 1e-9."""
+    drawn = np.random.default_rng(0)
+    scores = drawn.normal(size=(200, 50)) * 2
+    scores[:100, 0] += 25
+    ours = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    words, base = likeliest(ours, 4)
+    single = ours.astype(np.float32)
+    assert np.allclose(kl(words, base, single), 0.0, atol=1e-5)
+    other = np.roll(scores, 1, axis=0)
+    other -= np.log(np.exp(other).sum(axis=1, keepdims=True))
+    exact, found = kl(words, base, other), kl(words, base, other.astype(np.float32))
+    assert np.isfinite(found).all()
+    assert np.allclose(found, exact, rtol=1e-4, atol=2e-5)
