@@ -465,9 +465,12 @@ def Network():  # noqa: N802 (made where torch is imported)
 
 
 def kinds(notebook: dict) -> list[list[str]]:
-    """Which outputs each cell has, without what they say: times and paths differ."""
+    """Which values each cell shows, without what they say: times and paths differ.
+
+    What is printed is left out: progress is shown where a cell takes long.
+    """
     return [
-        [kind for output in cell.get("outputs", []) for kind in output.get("data", {"stdout": ""})]
+        [kind for output in cell.get("outputs", []) for kind in output.get("data", {})]
         for cell in notebook["cells"]
     ]
 
