@@ -7,12 +7,9 @@ lost); ptx's own events.jsonl keeps all lines.
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from ptx import Choice, Run, RunConfig, Tracker, hookimpl, must_be_one_of, setting
+from ptx import Choice, Tracker, hookimpl, must_be_one_of, setting
 from ptx.hooks.tracking import Tracking
 
 MODES = ("auto", "online", "offline", "disabled")
@@ -39,25 +36,5 @@ def ptx_choices() -> list[Choice]:
     return [Choice("tracker", "wandb", Wandb, "Weights & Biases; offline unless you are logged in")]
 
 
-TRACKING = Tracking("wandb", Wandb, "ptx_wandb.track:Page")
-
-
-@hookimpl(wrapper=True)
-def ptx_run(run: Run) -> Generator[None, dict[str, Any], dict[str, Any]]:
-    """Track a run from its start to its end, also where it ends by an error."""
-    return (yield from TRACKING.around(run))
-
-
-@hookimpl
-def ptx_log(run: Run, metrics: dict[str, float], step: int) -> None:
-    """Log a point on the curves of the running step."""
-    TRACKING.log(run, metrics, step)
-
-
-@hookimpl
-def ptx_reported(config: RunConfig, sweep: str, folder: Path) -> None:
-    """Send the report: its table, its pictures, its page as an artifact."""
-    if (settings := TRACKING.settings(config)) is not None:
-        from ptx_wandb.track import send_report
-
-        send_report(config, settings, sweep, folder)
+TRACKING = Tracking("wandb", Wandb, "ptx_wandb.track")
+ptx_validate, ptx_run, ptx_log, ptx_reported = TRACKING.hooks

@@ -1,16 +1,9 @@
 """What every tracker does: it opens a page for a run, sends curves and the result, and never stops the run.
 
-A plugin gives a :class:`Sink`, and its hooks call :class:`Tracking`::
+A plugin gives a :class:`Sink`, and takes its hooks from :class:`Tracking`::
 
-    TRACKING = Tracking("mine", Mine, "my_plugin.track:Page")
-
-    @hookimpl(wrapper=True)
-    def ptx_run(run):
-        return (yield from TRACKING.around(run))
-
-    @hookimpl
-    def ptx_log(run, metrics, step):
-        TRACKING.log(run, metrics, step)
+    TRACKING = Tracking("mine", Mine, "my_plugin.track")
+    ptx_validate, ptx_run, ptx_log, ptx_reported = TRACKING.hooks
 
 The run folder is the record; what a service has not written when a process is killed is only there. This
 module is part of the public API.
@@ -21,15 +14,18 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Generator, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
 from ptx.config import RunConfig, Tracker
+from ptx.errors import Problem
+from ptx.hooks.hookspecs import hookimpl
 from ptx.hooks.run import Run
 
 
 class Sink(Protocol):
-    """The page of one run; made by ``opener(run, settings)``."""
+    """The page of one run; a module of trackers makes it by ``Page(run, settings)``."""
 
     def log(self, label: str, metrics: Mapping[str, float], step: int) -> None:
         """Add a point to the curves of the step ``label``, whose steps count from 0."""
@@ -41,20 +37,34 @@ class Sink(Protocol):
 class Tracking:
     """The open pages of one tracker, by run, in this process.
 
-    ``opener`` is ``module:callable``; it is imported when a run uses the tracker, and takes the run and the
-    settings.
+    ``module`` has ``Page``, and may have ``send_report(config, settings, sweep, folder)``; it is imported
+    when a run uses the tracker. ``library`` is what it needs; the extra of ptx that adds it is called ``name``.
     """
 
-    def __init__(self, name: str, kind: type[Tracker], opener: str) -> None:
-        self.name, self.kind, self._opener = name, kind, opener
+    def __init__(self, name: str, kind: type[Tracker], module: str, library: str = "") -> None:
+        self.name, self.kind = name, kind
+        self._module, self._library = module, library
         self._open: dict[Path, Sink] = {}
+
+    @property
+    def hooks(self) -> tuple[Any, Any, Any, Any]:
+        """``ptx_validate``, ``ptx_run``, ``ptx_log`` and ``ptx_reported``."""
+        return self._validate, self._run, self._log, self._reported
 
     def settings(self, config: RunConfig) -> Any:
         """The tracker's settings; None where the run does not use it."""
         return next((one for one in config.tracker.values() if isinstance(one, self.kind)), None)
 
-    def around(self, run: Run) -> Generator[None, dict[str, Any], dict[str, Any]]:
-        """Track a run from its start to its end, also where it ends by an error; the body of ``ptx_run``."""
+    @hookimpl
+    def _validate(self, config: RunConfig) -> list[Problem]:
+        """The library that is missing, with the line that adds it."""
+        if self.settings(config) is None or not self._library or find_spec(self._library):
+            return []
+        return [Problem(f"tracker=[{self.name}] needs {self._library}", f"pip install 'ptx[{self.name}]'")]
+
+    @hookimpl(wrapper=True)
+    def _run(self, run: Run) -> Generator[None, dict[str, Any], dict[str, Any]]:
+        """Track a run from its start to its end, also where it ends by an error."""
         settings = self.settings(run.config)
         if settings is None:
             return (yield)
@@ -67,15 +77,23 @@ class Tracking:
         self._finish(run, result)
         return result
 
-    def log(self, run: Run, metrics: Mapping[str, float], step: int) -> None:
-        """Add a point; the body of ``ptx_log``. Nothing happens in processes that did not open the page."""
+    @hookimpl
+    def _log(self, run: Run, metrics: dict[str, float], step: int) -> None:
+        """Add a point to the curves; nothing happens in processes that did not open the page."""
         if (sink := self._open.get(run.record)) is not None:
             sink.log(run.label or "run", metrics, step)
 
+    @hookimpl
+    def _reported(self, config: RunConfig, sweep: str, folder: Path) -> None:
+        """Send the report of a sweep, where the tracker takes one."""
+        if (settings := self.settings(config)) is not None:
+            send = getattr(import_module(self._module), "send_report", None)
+            if send is not None:
+                send(config, settings, sweep, folder)
+
     def _start(self, run: Run, settings: Any) -> None:
-        module, _, name = self._opener.partition(":")
         try:
-            self._open[run.record] = getattr(import_module(module), name)(run, settings)
+            self._open[run.record] = import_module(self._module).Page(run, settings)
         except Exception as error:  # noqa: BLE001 (a tracker may fail in any way and must not stop a run)
             run.say(f"{self.name} could not start, the run continues without it: {_line(error)}")
 

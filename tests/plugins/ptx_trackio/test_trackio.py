@@ -11,7 +11,7 @@ def test_it_is_a_good_plugin():
 
 
 def test_the_library_that_is_missing_is_named_with_the_line_that_adds_it(monkeypatch):
-    monkeypatch.setattr(ptx_trackio, "find_spec", lambda _: None)
+    monkeypatch.setattr("ptx.hooks.tracking.find_spec", lambda _: None)
     [problem] = ptx_trackio.ptx_validate(RunConfig(tracker={"trackio": Trackio()}))
     assert problem.fix == "pip install 'ptx[trackio]'"
     assert ptx_trackio.ptx_validate(RunConfig()) == []

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ptx import Tracker, hookimpl
+from ptx import Tracker
 from ptx.hooks import tracking
 from ptx.hooks.tracking import Tracking, flat_settings, summary_of
 from tests.plugins.trackers import RESULT, carried_out, run_with, train
@@ -35,15 +35,9 @@ class Page:
 
 
 class Plugin:
-    tracking = Tracking("mine", Mine, f"{__name__}:Page")
-
-    @hookimpl(wrapper=True)
-    def ptx_run(self, run):
-        return (yield from self.tracking.around(run))
-
-    @hookimpl
-    def ptx_log(self, run, metrics, step):
-        self.tracking.log(run, metrics, step)
+    def __init__(self):
+        tracking = Tracking("mine", Mine, __name__)
+        self.ptx_validate, self.ptx_run, self.ptx_log, self.ptx_reported = tracking.hooks
 
 
 @pytest.fixture
