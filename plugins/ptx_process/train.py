@@ -11,9 +11,8 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from ptx import DataSet, ModelRef, Run, StepError
-from ptx.lm.dtypes import exact_dtype
-from ptx.lm.load import dtype_of, load_tokenizer, save_model
-from ptx.lm.training.trainer import fit_trainer, length_of, load_policy, peft_config
+from ptx.lm.load import load_tokenizer
+from ptx.lm.training.trainer import fit_trainer, length_of, load_policy, peft_config, save_classifier
 from ptx.lm.training.trl_args import trl_config
 from ptx.lm.training.truncation import report_left_out
 from ptx_process import ProcessReward
@@ -36,7 +35,7 @@ def train(run: Run, method: ProcessReward, model: ModelRef, data: DataSet) -> Mo
     args = trl_config(run, method, "RewardConfig", max_length=length, remove_unused_columns=False)
     trainer = _trainer(args, classifier_from(run, method, model), rows, tokenizer)
     fit_trainer(run, trainer, method, model)
-    return _saved(run, trainer, method, model)
+    return save_classifier(run, trainer, method, model)
 
 
 def labelled(rows: list[Row], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
@@ -106,14 +105,3 @@ def _trainer(args: Any, model: PreTrainedModel, rows: list[Row], tokenizer: PreT
     )
     made.model_accepts_loss_kwargs = True  # the loss divides by the steps itself
     return made
-
-
-def _saved(run: Run, trainer: Any, method: ProcessReward, model: ModelRef) -> ModelRef:
-    trained = trainer.accelerator.unwrap_model(trainer.model)
-    if method.lora is not None:
-        trained = trained.merge_and_unload()
-    trained.config.use_cache = True
-    dtype = exact_dtype(model.path) if method.dtype == "auto" else method.dtype
-    folder = run.folder / "model"
-    save_model(trained.to(dtype_of(dtype, "cpu")), load_tokenizer(model.path), folder)
-    return ModelRef.of(folder)

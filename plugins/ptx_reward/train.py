@@ -12,10 +12,9 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from ptx import DataSet, ModelRef, Run, StepError
-from ptx.lm.dtypes import exact_dtype
-from ptx.lm.load import dtype_of, load_tokenizer, save_model
+from ptx.lm.load import load_tokenizer
 from ptx.lm.training.rows import as_dataset, trl_rows
-from ptx.lm.training.trainer import fit_trainer, length_of, load_policy, peft_config
+from ptx.lm.training.trainer import fit_trainer, length_of, load_policy, peft_config, save_classifier
 from ptx.lm.training.trl_args import trl_class, trl_config
 from ptx.lm.training.trl_warnings import report_trl_warnings
 from ptx.lm.training.truncation import report_left_out
@@ -46,7 +45,7 @@ def train(run: Run, method: RewardModel, model: ModelRef, data: DataSet) -> Mode
     report_left_out(run, len(rows), len(trainer.train_dataset), length)
     _say_padding(run, tokenizer, trainer.train_dataset[0]["chosen_ids"])
     fit_trainer(run, trainer, method, model)
-    return _saved(run, trainer, method, model)
+    return save_classifier(run, trainer, method, model)
 
 
 def with_margins(rows: list[Row], given: list[Row]) -> list[Row]:
@@ -90,15 +89,3 @@ def _say_padding(run: Run, tokenizer: PreTrainedTokenizerBase, ids: list[int]) -
             f"{tokenizer.pad_token!r} both pads and ends a conversation, so the reward is read at the token"
             " before it, in training and in scoring"
         )
-
-
-def _saved(run: Run, trainer: Any, method: RewardModel, model: ModelRef) -> ModelRef:
-    trained = trainer.accelerator.unwrap_model(trainer.model)
-    if method.lora is not None:
-        trained = trained.merge_and_unload()
-    trained.config.use_cache = True
-    dtype = exact_dtype(model.path) if method.dtype == "auto" else method.dtype
-    folder = run.folder / "model"
-    # the original tokenizer: trainers change the padding side and the template of theirs
-    save_model(trained.to(dtype_of(dtype, "cpu")), load_tokenizer(model.path), folder)
-    return ModelRef.of(folder)

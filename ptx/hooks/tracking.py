@@ -38,7 +38,7 @@ class Tracking:
     """The open pages of one tracker, by run, in this process.
 
     ``module`` has ``Page``, and may have ``send_report(config, settings, sweep, folder)``; it is imported
-    when a run uses the tracker. ``library`` is what it needs; the extra of ptx that adds it is called ``name``.
+    when a run uses the tracker. ``library`` is what it needs; the extra that adds it has this ``name``.
     """
 
     def __init__(self, name: str, kind: type[Tracker], module: str, library: str = "") -> None:

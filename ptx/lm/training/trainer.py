@@ -259,3 +259,18 @@ def result_dtype(method: TrlMethod, model: ModelRef) -> torch.dtype:
     if method.dtype != "auto":
         return getattr(torch, method.dtype)
     return getattr(torch, main_dtype(model.path))
+
+
+def save_classifier(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) -> ModelRef:
+    """Write a trained classifier (a reward model) to ``run.folder / "model"``, its adapter merged.
+
+    The tokenizer is the original one: trainers change the padding side and the template of theirs.
+    """
+    trained = trainer.accelerator.unwrap_model(trainer.model)
+    if method.lora is not None:
+        trained = trained.merge_and_unload()
+    trained.config.use_cache = True
+    dtype = exact_dtype(model.path) if method.dtype == "auto" else method.dtype
+    folder = run.folder / "model"
+    save_model(trained.to(dtype_of(dtype, "cpu")), load_tokenizer(model.path), folder)
+    return ModelRef.of(folder)
