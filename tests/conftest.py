@@ -136,13 +136,17 @@ class Opened:
         pass
 
 
+#: the least that the library reads as a tokenizer
+TOKENIZER = '{"version": "1.0", "model": {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}}'
+
+
 def write_model(folder: Path, value: float = 1.0) -> Path:
     """A folder that looks like a Hugging Face model to code that reads headers only."""
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(
         json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]})
     )
-    (folder / "tokenizer.json").write_text("{}")
+    (folder / "tokenizer.json").write_text(TOKENIZER)
     (folder / "tokenizer_config.json").write_text("{}")
     header = json.dumps({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     (folder / "model.safetensors").write_bytes(

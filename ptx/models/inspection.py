@@ -23,6 +23,7 @@ from ptx.models.counting import commonest_dtype, count_weights
 from ptx.models.package import read_package
 from ptx.models.readable import INDEX, unreadable
 from ptx.models.sizes import context
+from ptx.models.tokenizer_file import open_tokenizer
 
 TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "spiece.model", "tekken.json")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
@@ -233,6 +234,12 @@ def _tokenizer_problems(path: Path) -> Iterator[Problem]:
     if not _has_tokenizer(path):
         fix = "save it there: AutoTokenizer.from_pretrained(SOURCE).save_pretrained(FOLDER)"
         yield Problem(f"{path} has no tokenizer (none of {', '.join(TOKENIZERS[:3])}, ...)", fix)
+        return
+    try:
+        open_tokenizer(path)
+    except ValueError as error:
+        what = f"{path / 'tokenizer.json'} cannot be read as a tokenizer: {error}"
+        yield Problem(what, "download it again, or save it anew: tokenizer.save_pretrained(FOLDER)")
 
 
 def _weight_problems(path: Path) -> Iterator[Problem]:

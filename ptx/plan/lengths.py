@@ -20,6 +20,7 @@ from ptx.data.records import Fault, Record, findings, more
 from ptx.errors import Problem
 from ptx.models.chat import ChatTemplate, TemplateRefusalError
 from ptx.models.inspection import tensors_of, weight_files
+from ptx.models.tokenizer_file import open_tokenizer
 
 EMBEDDINGS = (
     "embed_tokens.weight",
@@ -75,7 +76,7 @@ def limit_of(method: Any, context: int | None) -> Limit:
 
 def lengths(data: DataSet, shape: str, model: Path, limit: Limit) -> Measured:
     """The rows of ``shape`` as tokens of ``model``."""
-    tokenizer = _tokenizer(model)
+    tokenizer = open_tokenizer(model)
     if tokenizer is None:
         return Measured(f"not counted, because {model} has no tokenizer.json")
     examples = [*_examples(data, shape, model)]
@@ -90,23 +91,11 @@ def lengths(data: DataSet, shape: str, model: Path, limit: Limit) -> Measured:
 
 def longest_example(data: DataSet, shape: str, model: Path) -> int | None:
     """The tokens of the longest row, prompt and answer together; None where they cannot be counted."""
-    tokenizer = _tokenizer(model)
+    tokenizer = open_tokenizer(model)
     examples = sorted(_examples(data, shape, model), key=lambda one: one.size, reverse=True)[:LONGEST]
     if tokenizer is None or not examples:
         return None
     return max(_count(tokenizer, [example.text for example in examples]))
-
-
-def _tokenizer(model: Path) -> Any:
-    file = model / "tokenizer.json"
-    if not file.is_file():
-        return None
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(file))
-    tokenizer.no_padding()  # tokenizer.json may say that a batch is filled up, or cut, to one length
-    tokenizer.no_truncation()
-    return tokenizer
 
 
 def _examples(data: DataSet, shape: str, model: Path) -> Iterator[Example]:

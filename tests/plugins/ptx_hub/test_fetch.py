@@ -12,6 +12,7 @@ from ptx import ConfigError
 from ptx.data import open_data
 from ptx.models.inspection import problems
 from ptx_hub import HubData, HubModel, ptx_resolve
+from tests.conftest import TOKENIZER
 
 COMMIT = "a" * 40
 
@@ -47,7 +48,7 @@ def refused(value, cache):
 TENSORS = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
 WHOLE = {
     "config.json": b"{}",
-    "tokenizer.json": b"{}",
+    "tokenizer.json": TOKENIZER.encode(),
     "model.safetensors": len(TENSORS).to_bytes(8, "little") + TENSORS + bytes(4),
 }
 

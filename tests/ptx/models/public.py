@@ -353,15 +353,17 @@ def write(folder: Path, name: str) -> Path:
     """Write the folder of a model."""
     config, generation, tokenizer, tokens, template = MODELS[name]
     folder.mkdir(parents=True, exist_ok=True)
-    listed = [{"id": place, "content": text, "special": True} for text, place in tokens.items()]
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    listed = [{"id": place, "content": text, "special": True, **plain} for text, place in tokens.items()]
     decoder = {str(place): {"content": text, "special": True} for text, place in tokens.items()}
     held = tokenizer | {"added_tokens_decoder": decoder} | ({"chat_template": template} if template else {})
     vocabulary = {"a": 5000, **{text: place for text, place in tokens.items() if place < 4}}
+    model = {"type": "BPE", "vocab": vocabulary, "merges": []}
     for file, value in (
         ("config.json", config),
         ("generation_config.json", generation),
         ("tokenizer_config.json", held),
-        ("tokenizer.json", {"added_tokens": listed, "model": {"type": "BPE", "vocab": vocabulary}}),
+        ("tokenizer.json", {"added_tokens": listed, "model": model}),
     ):
         (folder / file).write_text(json.dumps(value))
     weights(folder / "model.safetensors", tensors_of(config))

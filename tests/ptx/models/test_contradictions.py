@@ -38,7 +38,8 @@ def folder(tmp_path):
 
 
 SMOL, QWEN, CHAT = "SmolLM2-135M-Instruct", "Qwen2.5-0.5B-Instruct", "Llama-2-7b-chat-hf"
-PAD = {"id": 32000, "content": "[PAD]", "special": True}
+PLAIN = {"special": True, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+PAD = {"id": 32000, "content": "[PAD]", **PLAIN}
 UP = "model.layers.3.mlp.up_proj.weight"
 
 #: name -> model, other values, other tensors, what is said, what is refused ("use": all), whether it mends
@@ -109,7 +110,10 @@ FAULTS = {
                 "pad_token": "[PAD]",
                 "added_tokens_decoder": {"32000": {"content": "[PAD]"}},
             },
-            "tokenizer.json": {"added_tokens": [PAD], "model": {"vocab": {"<unk>": 0, "<s>": 1, "</s>": 2}}},
+            "tokenizer.json": {
+                "added_tokens": [PAD],
+                "model": {"type": "BPE", "vocab": {"<unk>": 0, "<s>": 1, "</s>": 2}, "merges": []},
+            },
             "added_tokens.json": {"[PAD]": 32000},
         },
         None,
@@ -122,8 +126,8 @@ FAULTS = {
         {
             "tokenizer_config.json": {"chat_template": public.CHATML},
             "tokenizer.json": {
-                "added_tokens": [{"id": 32001, "content": "<|im_end|>"}],
-                "model": {"vocab": {"</s>": 2}},
+                "added_tokens": [{"id": 32001, "content": "<|im_end|>", **PLAIN}],
+                "model": {"type": "BPE", "vocab": {"</s>": 2}, "merges": []},
             },
         },
         None,

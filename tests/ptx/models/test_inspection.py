@@ -11,6 +11,7 @@ import pytest
 
 from ptx.errors import ConfigError
 from ptx.models.inspection import INDEX, inspect, problems
+from tests.conftest import TOKENIZER
 
 SHARED = Path(os.environ.get("PTX_SHARED") or Path(__file__).parents[4] / "shared")
 STORIES = SHARED / "models" / "stories260K"
@@ -33,7 +34,7 @@ def save_safetensors(path, tensors, dtype="F32", size=4):
 def folder(tmp_path):
     config = {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "max_position_embeddings": 64}
     (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "tokenizer.json").write_text("{}")
+    (tmp_path / "tokenizer.json").write_text(TOKENIZER)
     save_safetensors(tmp_path / "model.safetensors", {"a.weight": (3, 4), "b.weight": (5,)})
     return tmp_path
 

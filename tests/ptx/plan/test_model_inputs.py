@@ -44,8 +44,8 @@ def write_model(folder, value):
     (folder / "config.json").write_text(
         json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]})
     )
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        (folder / name).write_text("{}")
+    (folder / "tokenizer.json").write_text('{"model": {"type": "WordLevel", "vocab": {}, "unk_token": ""}}')
+    (folder / "tokenizer_config.json").write_text("{}")
     (folder / "model.safetensors").write_bytes(
         struct.pack("<Q", len(header)) + header + struct.pack("<f", value)
     )

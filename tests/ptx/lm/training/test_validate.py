@@ -17,6 +17,7 @@ from ptx_dpo import DPO
 from ptx_grpo import GRPO
 from ptx_kto import KTO
 from ptx_sft import SFT
+from tests.conftest import TOKENIZER
 
 CHAT = {"messages": [{"role": "user", "content": "why?"}, {"role": "assistant", "content": "so"}]}
 TURN = [{"role": "user", "content": "why?"}]
@@ -32,7 +33,7 @@ def model(tmp_path):
     folder.mkdir()
     config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "max_position_embeddings": 128}
     (folder / "config.json").write_text(json.dumps(config))
-    (folder / "tokenizer.json").write_text("{}")
+    (folder / "tokenizer.json").write_text(TOKENIZER)
     (folder / "tokenizer_config.json").write_text("{}")
     header = json.dumps(
         {"model.layers.0.self_attn.q_proj.weight": {"dtype": "F32", "shape": [1, 1], "data_offsets": [0, 4]}}
