@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ptx.cli import ENVIRONMENT, export, train
+from ptx.cli import ENVIRONMENT, export, running, train
 from ptx.cli.console import Terminal
 from ptx.cli.keywords import Each, words_of
 from ptx.cli.notebook import Quiet, display_for
@@ -93,10 +93,10 @@ def run_jobs(
         check_cluster(jobs)
         train.set_threads(jobs[0].config.threads)
         line = command_line([verb, *(["-m"] if multirun else []), *words])
-        forecast = train.planned(host, verb, jobs, terminal, line)
+        forecast = running.planned(host, verb, jobs, terminal, line)
         manner = argparse.Namespace(fail_fast=False, retry_failed=True)
         with sweep_lock(forecast.plan, terminal):
-            outcome, idle = train.carried_out(forecast, jobs[0].config, terminal, manner)
+            outcome, idle = running.carried_out(forecast, jobs[0].config, terminal, manner)
             return _ended(forecast.plan, outcome, idle)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
 from ptx.data import DataSet, check
-from ptx.data.check import no_rows
+from ptx.data.checking import no_rows
 from ptx.data.overlap import overlaps
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host, get_host

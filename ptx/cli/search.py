@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-from ptx.cli import train
+from ptx.cli import running, train
 from ptx.cli.console import Terminal
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.guard.plain_yaml import parse_yaml
@@ -111,7 +111,7 @@ def _plan_lines(config: SearchConfig, corners: SweepPlan) -> list[str]:
 
 def _finish(outcome: SearchOutcome, config: SearchConfig, corners: SweepPlan, terminal: Terminal) -> int:
     failed = outcome.count("failed")
-    train.finish(corners, terminal, failed=bool(failed))
+    running.finish(corners, terminal, failed=bool(failed))
     for trial in outcome.trials:
         if trial["state"] == "failed":
             terminal.say(f"failed: trial {trial['number']}: {trial['reason']}")

@@ -14,7 +14,7 @@ from typing import Any
 
 from ptx.data.glaive import glaive_turns
 from ptx.data.names import MEDIA, MEDIA_PLACE, TRAINED_IF, WEIGHTS
-from ptx.data.read import Row
+from ptx.data.records import Row
 from ptx.data.shapes import CONTEXTS, Form, has_value
 from ptx.data.tools import (
     RowError,

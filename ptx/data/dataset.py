@@ -16,8 +16,7 @@ from typing import Any
 from ptx.data.bad import BadRows
 from ptx.data.derive import DERIVATIONS
 from ptx.data.names import MESSAGE_KEYS, TEMPLATE_KEYS, USED
-from ptx.data.read import Record, Row, Table
-from ptx.data.records import column_word
+from ptx.data.records import Record, Row, Table, column_word
 from ptx.data.rules import OTHER, RULES, faults_of
 from ptx.data.shapes import COLUMNS, SHAPES, Form, has_value
 from ptx.data.turns import is_turns

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ptx.data.read import Row
+from ptx.data.records import Row
 from ptx.data.turns import assistant, is_turns, user
 
 

@@ -1,6 +1,6 @@
 """The rules for one row of each shape: what makes it useless for training, and how to correct it.
 
-A rule sees one row. What only all rows together show is in :mod:`ptx.data.check` and :mod:`ptx.data.whole`.
+A rule sees one row. What only all rows show together: :mod:`ptx.data.checking` and :mod:`ptx.data.whole`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ptx.data.derive import DERIVATIONS
 from ptx.data.labels import PAIRS
 from ptx.data.names import COMPANIONS
-from ptx.data.read import Row
+from ptx.data.records import Row
 from ptx.data.turns import is_turns
 
 #: shape -> the columns of its canonical rows

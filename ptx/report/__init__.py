@@ -9,12 +9,13 @@ import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ptx.report.build import Report, build
-from ptx.report.table.frame import Frame, make_frame
-from ptx.report.table.records import Record, load_records
-from ptx.report.table.row import Row
+if TYPE_CHECKING:
+    from ptx.report.building import Report, build
+    from ptx.report.table.frame import Frame, make_frame
+    from ptx.report.table.records import Record, load_records
+    from ptx.report.table.row import Row
 
 __all__ = ["Frame", "Record", "Report", "Row", "build", "load_records", "make_frame"]
 
@@ -37,6 +38,25 @@ class _Callable(ModuleType):
         """
         api = import_module("ptx.cli.api")
         return api.report_of(sweeps, to=to, out=Path(out), against=against, title=title)
+
+
+#: where each name comes from: a command that prints one size imports no report
+LATER = {
+    "Frame": "ptx.report.table.frame",
+    "Record": "ptx.report.table.records",
+    "Report": "ptx.report.building",
+    "Row": "ptx.report.table.row",
+    "build": "ptx.report.building",
+    "load_records": "ptx.report.table.records",
+    "make_frame": "ptx.report.table.frame",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """What is imported when it is used."""
+    if name in LATER:
+        return getattr(import_module(LATER[name]), name)
+    raise AttributeError(f"module 'ptx.report' has no attribute {name!r}")
 
 
 sys.modules[__name__].__class__ = _Callable

@@ -10,6 +10,7 @@ import pytest
 import ptx
 from ptx.cli import api, main
 from ptx.files import read_json
+from ptx.hooks.host import get_host
 
 STEPS = {"data": "tiny", "eval": [], "method__max_steps": 1, "method__batch_size": 4}
 
@@ -17,6 +18,7 @@ STEPS = {"data": "tiny", "eval": [], "method__max_steps": 1, "method__batch_size
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    get_host.cache_clear()  # an earlier test may have left plugins out
     return tmp_path
 
 
