@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,13 @@ def reason_against(model: Path) -> str:
     file = model / "tokenizer.json"
     if not file.is_file():
         return ""
+    state = file.stat()
+    return _reason_against(file, (state.st_mtime_ns, state.st_size))
+
+
+@lru_cache(maxsize=64)
+def _reason_against(file: Path, _stamp: tuple[int, int]) -> str:
+    """The same of a file, read once for all runs of a sweep."""
     described = read_json(file)
     kind = kind_of(described)
     if not kind:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -32,6 +33,7 @@ class Parts:
 
     def __init__(self, node: DictConfig) -> None:
         self._node = Snapshot(node)
+        self._read: DictConfig | None = None
         self._apart = set(node.keys()) == set(FIELDS) and not _refers(OmegaConf.to_container(node))
         self._bare: dict[str, Snapshot] = {}  # the configuration with one part, and nothing in the others
         self._made: dict[tuple[str, str], Snapshot | None] = {}  # None: it has problems
@@ -75,9 +77,11 @@ class Parts:
     def _alone(self, name: str) -> DictConfig:
         """The configuration with this part only: a word sets a field of its own part, and reads no other."""
         if name not in self._bare:
-            node = OmegaConf.structured(RunConfig)
+            node = _empty().copy()
+            if self._read is None:
+                self._read = self._node.copy()
             # the public getter makes a plain value of it
-            node[name] = self._node.copy()._get_node(name)  # noqa: SLF001
+            node[name] = self._read._get_node(name)  # noqa: SLF001
             self._bare[name] = Snapshot(node)
         found: DictConfig = self._bare[name].copy()
         return found
@@ -93,6 +97,12 @@ class Parts:
             return None if refused else Snapshot(without_secrets(value))
         except Exception:  # noqa: BLE001 (a plugin's class may raise anything; the whole says what)
             return None
+
+
+@cache
+def _empty() -> Snapshot:
+    """The configuration with nothing in any part."""
+    return Snapshot(OmegaConf.structured(RunConfig))
 
 
 def _refers(value: Any) -> bool:
