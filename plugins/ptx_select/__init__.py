@@ -90,6 +90,10 @@ class Select(Maker):
         return self.by in READING
 
     @override
+    def seeded(self) -> bool:
+        return self.by == "random"
+
+    @override
     def gives(self, reads: str) -> tuple[str, ...]:
         if self.by in ("ifd", "ifd_ppl") and reads not in REPLIES:
             raise ConfigError(

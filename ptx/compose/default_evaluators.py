@@ -66,10 +66,14 @@ def _serves(node: DictConfig) -> bool:
 
 
 def _trains(node: DictConfig) -> bool:
-    """Whether one of the steps trains: a method, or a compressor that is also one."""
+    """Whether one of the steps trains the model of the line: a method, or a compressor that is also one.
+
+    A reward model stands beside the line, and the model that is measured is as it came.
+    """
     steps = (
         list(node.recipe.steps.values())
         if node.recipe is not None
         else [node.method, *(node.compress or {}).values()]
     )
-    return any(issubclass(OmegaConf.get_type(step) or object, Method) for step in steps if step is not None)
+    kinds = [OmegaConf.get_type(step) for step in steps if step is not None]
+    return any(issubclass(kind, Method) and kind.makes == "model" for kind in kinds if kind)

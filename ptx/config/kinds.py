@@ -182,6 +182,10 @@ class Maker(Part):
         """Whether the result depends on a model; then the model and its runtime are in the key."""
         return True
 
+    def seeded(self) -> bool:
+        """Whether the result depends on the seed; what draws nothing is made once for all seeds."""
+        return True
+
     def resolved(self, config: RunConfig) -> Maker:
         """The maker with the settings that follow from the rest of the run, before its key is made."""
         return self

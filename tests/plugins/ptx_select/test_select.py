@@ -11,8 +11,11 @@ import pytest
 
 import ptx_hf
 from ptx import ConfigError, ModelRef, RunConfig, SettingError
+from ptx.compose.jobs import compose_jobs
 from ptx.data import open_data
 from ptx.files import read_rows, write_rows
+from ptx.hooks.host import get_host
+from ptx.plan.planner import make_plan
 from ptx.testing import check_plugin
 from ptx_select import Select
 from ptx_select.select import ranked, select
@@ -115,6 +118,16 @@ def test_difficulty_needs_replies_and_reads_the_model():
     assert Select(by="ifd").gives("messages") == ("messages",)
     with pytest.raises(ConfigError, match="text has none"):
         Select(by="ifd").gives("text")
+
+
+def test_what_draws_nothing_is_selected_once_for_all_seeds(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_rows(tmp_path / "text.jsonl", [{"text": f"line {place}"} for place in range(4)])
+    words = ["model=tiny", "data=./text.jsonl", "make=select", "make.count=2", "seed=0,1", "eval=[]"]
+    for rule, steps in (("random", 2), ("length", 1), ("exact", 1)):
+        jobs = compose_jobs(get_host(), "make", [*words, f"make.by={rule}"], multirun=True)
+        plan = make_plan(get_host(), "make", jobs, "ptx test")
+        assert len({run.steps[0].key for run in plan.runs}) == steps, rule
 
 
 def test_a_smaller_selection_is_a_part_of_a_larger_and_selecting_again_changes_nothing(chosen):

@@ -30,6 +30,12 @@ class Student(Method, Compressor):
 
 
 @dataclass
+class Beside(Method):
+    needs = ("text",)
+    makes = "reward"
+
+
+@dataclass
 class Elsewhere(Runtime):
     serves = False
 
@@ -40,6 +46,7 @@ class Plugin:
         return [
             Choice("eval", "watch", Watch, "what is forgotten"),
             Choice("compress", "student", Student),
+            Choice("method", "beside", Beside),
             Choice("runtime", "elsewhere", Elsewhere),
         ]
 
@@ -79,6 +86,7 @@ def test_a_compressor_that_trains_and_a_recipe_that_does_are_trainings(host, ver
         ("eval", ["eval=[latency]"], ["latency"]),
         ("compress", ["compress=[halve]", "eval=[latency]"], ["latency"]),
         ("train", ["method=toy", "eval=[]"], []),
+        ("train", ["method=beside", "eval=[latency]"], ["latency"]),
         ("train", ["method=toy", "eval=[latency]", "eval.watch=false"], ["latency"]),
         ("train", ["method=toy", "eval=[latency,watch]", "eval.latency=false"], ["watch"]),
         ("train", ["method=toy", "eval=[]", "runtime=elsewhere"], []),
