@@ -1,8 +1,9 @@
 """Finds the data files of a path.
 
 A path is a file or a folder. A folder whose files are named by shape (``pairs.jsonl``, ``messages.parquet``,
-...) is a *family*. Any other folder stands for its ``train`` file or shards (as downloads from the hub have
-them: ``data/train-00000-of-00002.parquet``) or for its only data file.
+...) is a *family*. Any other folder stands for its ``train`` file or shards, or for its only data file or set
+of shards, as downloads from the hub (``data/train-00000-of-00002.parquet``, ``default/train/0000.parquet``)
+and ``save_to_disk`` of datasets (``data-00000-of-00002.arrow``, ``train/...``) lay them out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from pathlib import Path
 from ptx.data.encoding import COMPRESSED
 from ptx.errors import ConfigError, Problem
 
+#: where a folder without data files of its own keeps those that one trains on
+WITHIN = ("data", "train", "default/train", "data/train")
+SHARD = re.compile(r"(?P<name>.*?)-?(?P<number>\d{4,})(?:-of-(?P<all>\d{4,}))?")
 #: endings of the formats; each may have the ending of a compression behind it
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt")
 
@@ -49,9 +53,15 @@ def find_files(path: Path, shapes: Iterable[str]) -> dict[str, list[Path]]:
         raise ConfigError(Problem(f"{path} is neither a file nor a folder", "give data=./my.jsonl"))
     files = [file for file in sorted(path.iterdir()) if _is_data(file)]
     family = _family(path, files, shapes)
-    return family or {
-        "": _only(path, files or [file for file in sorted(path.glob("data/*")) if _is_data(file)])
-    }
+    return family or {"": _only(path, files or _within(path))}
+
+
+def _within(path: Path) -> list[Path]:
+    """The data files of the first of the usual folders within that has some."""
+    for name in WITHIN:
+        if found := [file for file in sorted(path.glob(f"{name}/*")) if _is_data(file)]:
+            return found
+    return []
 
 
 def _other_ending(path: Path) -> str:
@@ -115,9 +125,14 @@ def _family(path: Path, files: list[Path], shapes: Iterable[str]) -> dict[str, l
 
 
 def _only(path: Path, files: list[Path]) -> list[Path]:
-    train = [file for file in files if re.fullmatch(r"train(-\d+-of-\d+)?", stem_of(file))]
-    if len(files) == 1 or (train and (len(train) == 1 or all("-of-" in file.stem for file in train))):
-        return train or files
+    """The train file, the only file, or the shards of either."""
+    sets: dict[str, list[Path]] = {}
+    for file in files:
+        part = SHARD.fullmatch(stem_of(file))
+        sets.setdefault(f"{part['name']}-*" if part else stem_of(file), []).append(file)
+    found = sets.get("train", []) + sets.get("train-*", []) or (files if len(sets) == 1 else [])
+    if len(found) == 1 or _are_shards(found):
+        return _whole(path, found)
     if not files:
         raise ConfigError(
             Problem(
@@ -126,5 +141,38 @@ def _only(path: Path, files: list[Path]) -> list[Path]:
             )
         )
     names = ", ".join(file.name for file in files[:8])
-    fix = f"type data={path / files[0].name}, or name the files by shape (messages.jsonl, pairs.jsonl, ...)"
+    fix = f"type data={files[0]}, or name the files by shape (messages.jsonl, pairs.jsonl, ...)"
     raise ConfigError(Problem(f"folder {path} holds several data files and none called train: {names}", fix))
+
+
+def _are_shards(files: list[Path]) -> bool:
+    """Whether they are numbered parts of one table; years and step counts are not such numbers."""
+    parts = [part for part in (SHARD.fullmatch(stem_of(file)) for file in files) if part]
+    numbers = sorted(int(part["number"]) for part in parts)
+    if not files or len(set(numbers)) != len(files):
+        return False
+    return all(part["all"] for part in parts) or numbers in (
+        list(range(len(files))),
+        list(range(1, len(files) + 1)),
+    )
+
+
+def _whole(path: Path, files: list[Path]) -> list[Path]:
+    """The shards, which must all be there.
+
+    Raises:
+        ConfigError: their names say that there are more, as after a download that was cut short.
+    """
+    parts = [part for part in (SHARD.fullmatch(stem_of(file)) for file in files) if part and part["all"]]
+    for part in parts[:1]:
+        there, said = {int(one["number"]) for one in parts}, int(part["all"])
+        if missing := sorted(set(range(said)) - there):
+            named = ", ".join(f"{part['name']}-{number:05}-of-{said:05}" for number in missing[:3])
+            what = f"folder {path} holds {len(there)} of {said} shards; missing: {named}"
+            raise ConfigError(
+                Problem(
+                    what + (f" and {len(missing) - 3} more" if len(missing) > 3 else ""),
+                    f"download the rest, or train on a part by name: data={files[0]}",
+                )
+            )
+    return files
