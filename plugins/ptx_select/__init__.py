@@ -90,7 +90,7 @@ class Select(Maker):
         return self.by in READING
 
     @override
-    def seeded(self) -> bool:
+    def draws(self) -> bool:
         return self.by == "random"
 
     @override

@@ -104,6 +104,16 @@ FAMILIES: dict[str, type[TinyData]] = {
 }
 
 
+#: what GRPO, RLOO and PPO learn: the right answer, in a sentence of its language
+REWARDED: dict[str, Any] = {
+    "method.learning_rate": 1e-4,
+    "method.max_steps": 40,
+    "method.batch_size": 64,
+    "method.max_completion_length": 24,
+    "method.rewards": ["answer", "regex"],
+    "scorer.regex.pattern": r"(The answer is|La respuesta es|Die Antwort ist) .+\.",
+}
+
 #: settings that change a model this small within a minute; those for large models would have no effect
 SUGGESTED: dict[str, dict[str, Any]] = {
     "method=sft": {"method.learning_rate": 1e-3, "method.max_steps": 200},
@@ -120,14 +130,13 @@ SUGGESTED: dict[str, dict[str, Any]] = {
     },
     "method=dpo": {"method.learning_rate": 3e-5, "method.max_steps": 100},
     "method=kto": {"method.learning_rate": 5e-5, "method.max_steps": 100},
-    "method=grpo": {
-        "method.learning_rate": 1e-4,
-        "method.max_steps": 40,
-        "method.batch_size": 64,
-        "method.max_completion_length": 24,
-        "method.rewards": ["answer", "regex"],
-        "scorer.regex.pattern": r"(The answer is|La respuesta es|Die Antwort ist) .+\.",
+    **{
+        f"method={name}": {"method.learning_rate": 1e-4, "method.max_steps": 60}
+        for name in ("orpo", "simpo", "cpo", "reward")
     },
+    **{f"method={name}": REWARDED for name in ("grpo", "rloo", "ppo")},
+    # its own answers are few, and it can say them already: the rate for new demonstrations would harm it
+    "make=sample method=sft": {"method.learning_rate": 3e-4, "method.max_steps": 80},
 }
 
 

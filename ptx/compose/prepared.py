@@ -140,19 +140,23 @@ def _prepare(
 def _suggestions(host: Host, node: DictConfig, suggested: Suggested) -> Iterator[tuple[str, Any]]:
     """The fields that the model suggests for the methods of this run, under their dotted names."""
     if node.recipe is None:
-        methods = {"method": node.method} | {
-            f"compress.{name}": step for name, step in (node.compress or {}).items()
+        methods = {"method": (node.method, node.get("make"))} | {
+            f"compress.{name}": (step, None) for name, step in (node.compress or {}).items()
         }
     else:
-        methods = {f"recipe.steps.{name}": step for name, step in node.recipe.steps.items()}
-    for where, method in methods.items():
-        choice = next(
-            (
-                c
-                for c in host.choices.values()
-                if method is not None and c.config_type is OmegaConf.get_type(method)
-            ),
-            None,
-        )
-        for key, value in suggested.get(f"{choice.group}={choice.name}" if choice else "", {}).items():
+        steps, data = node.recipe.steps, node.recipe.data
+        methods = {
+            f"recipe.steps.{name}": (step, steps.get(data.get(name, ""))) for name, step in steps.items()
+        }
+    for where, (method, before) in methods.items():
+        word = _word(host, method)
+        fields = {**suggested.get(word, {}), **suggested.get(f"{_word(host, before)} {word}", {})}
+        for key, value in fields.items():
             yield (f"{where}.{key.removeprefix('method.')}" if key.startswith("method.") else key), value
+
+
+def _word(host: Host, part: Any) -> str:
+    """The choice of a part as it is typed (``method=sft``); empty where there is none."""
+    kind = None if part is None else OmegaConf.get_type(part)
+    found = (choice for choice in host.choices.values() if kind is not None and choice.config_type is kind)
+    return next((f"{choice.group}={choice.name}" for choice in found), "")

@@ -16,8 +16,9 @@ class Choice:
     choice had in earlier versions; a typed word with one of them is read as the present name.
 
     Two fields are for models. ``data`` is the data choice that is used with the model when none is typed.
-    ``suggests`` are settings that suit the model (a learning rate), per choice such as ``method=sft``; they
-    are used where nothing was typed, and shown.
+    ``suggests`` are settings that suit the model (a learning rate), per choice such as ``method=sft``; those
+    of ``make=sample method=sft`` are for a method that learns from what a maker makes. They are used where
+    nothing was typed, and shown.
 
     ``calls`` names the function that does the work, ``"package.module:function"``, for a method, a
     compressor, a maker, an evaluator or a scorer. It is imported when a step of this choice runs, and called

@@ -182,7 +182,7 @@ class Maker(Part):
         """Whether the result depends on a model; then the model and its runtime are in the key."""
         return True
 
-    def seeded(self) -> bool:
+    def draws(self) -> bool:
         """Whether the result depends on the seed; what draws nothing is made once for all seeds."""
         return True
 

@@ -54,7 +54,7 @@ class Ingredients:
 
     def _of_maker(self, maker: Maker, name: str) -> dict[str, Any]:
         """What a maker has beside other steps: noise of its own, and the runtime that it generates on."""
-        seed = {"seed": step_seed(self.config.seed, name) if maker.seeded() else None}
+        seed = {"seed": step_seed(self.config.seed, name) if maker.draws() else None}
         if not maker.opens_model():
             return seed | {"input": {}}
         return seed | {"runtime": self._served(self.config.runtime)}

@@ -6,6 +6,7 @@ import pytest
 
 from ptx import ConfigError
 from ptx.compose.jobs import compose_jobs
+from ptx.hooks.host import get_host
 from ptx.plan.planner import make_plan
 
 BASE = ["model=./model", "data=./text.jsonl", "method=toy"]
@@ -131,6 +132,16 @@ def test_an_unknown_choice_is_answered_with_the_plugins_that_could_not_be_loaded
     found = problems_of(host, ["method=theirs", "model=./model"])
     assert found[0].startswith("no method 'theirs'")
     assert "plugin lost (their.module) is not loaded: ImportError" in found[1]
+
+
+def test_a_method_that_learns_from_what_a_maker_makes_has_suggestions_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ["model=tiny", "data=tiny", "eval=[]"]
+    (plain,) = compose_jobs(get_host(), "train", [*words, "method=sft"])
+    (made,) = compose_jobs(get_host(), "train", [*words, "make=sample", "method=sft"])
+    (rounds,) = compose_jobs(get_host(), "train", [*words, "recipe=raft"])
+    rates = [plain.config.method.learning_rate, made.config.method.learning_rate]
+    assert [*rates, rounds.config.recipe["steps"]["sft_2"].learning_rate] == [1e-3, 3e-4, 3e-4]
 
 
 def test_the_suggestions_of_a_model_are_used_where_nothing_was_typed_and_a_note_says_so(host_with, toy, desk):
