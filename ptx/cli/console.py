@@ -13,7 +13,8 @@ from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from ptx.cli.board import Board, Counts, RunState
+from ptx.cli.board import Board
+from ptx.cli.progress import Counts, RunState
 
 PLANNING = "reading the settings, the data and the model"
 SECONDS_BETWEEN_LINES = 10.0
@@ -118,9 +119,7 @@ def lines_of(board: Board, width: int) -> list[str]:
     counts, elapsed = board.counts(), clock(time.time() - board.started)
     steps = f"steps: {counts.steps} asked for, so far {counts.ran} ran, {counts.shared} shared"
     running_runs = board.running_runs()
-    column = min(
-        max((len(state.run.label) for state in running_runs), default=0), int(width * SHARE_OF_LABEL)
-    )
+    column = min(max((len(state.label) for state in running_runs), default=0), int(width * SHARE_OF_LABEL))
     return [
         f"{bar(counts.done / counts.runs)}  {states(counts)}",
         (
@@ -128,7 +127,7 @@ def lines_of(board: Board, width: int) -> list[str]:
             if width < NARROW
             else f"{steps}; {elapsed} elapsed, {rest_of(board)}"
         ),
-        *(f"  {cut(state.run.label, column):<{column}}  {activity(state)}" for state in running_runs),
+        *(f"  {cut(state.label, column):<{column}}  {activity(state)}" for state in running_runs),
     ]
 
 

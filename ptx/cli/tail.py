@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ptx.cli.console import progress_line
+from ptx.cli.journal import Journal
 from ptx.cli.keys import KEY_LENGTH
+from ptx.cli.progress import seconds_of
 from ptx.report import load_records
 
 SECONDS_BETWEEN_LOOKS = 0.5
@@ -20,7 +21,7 @@ def tail(folder: Path, lines: int, *, follow: bool) -> None:
 
     With ``follow`` new events are printed until all runs have ended.
     """
-    read: dict[Path, int] = {}
+    read: dict[Path, Journal] = {}
     ended = _ended(folder)
     events = _new_events(folder, read)
     _show(events[len(events) - lines :] if lines < len(events) else events, folder)
@@ -34,46 +35,26 @@ def _ended(folder: Path) -> bool:
     return all(record.status not in ("unfinished", "planned") for record in load_records([folder]))
 
 
-def _new_events(folder: Path, read: dict[Path, int]) -> list[tuple[Path, dict[str, Any]]]:
+def _new_events(folder: Path, read: dict[Path, Journal]) -> list[tuple[Path, dict[str, Any]]]:
     """Return the events since the last call, in order of time.
 
-    ``read`` is file -> number of bytes that were read; it is updated.
+    ``read`` holds the journals that are known so far; it is updated.
     """
-    found = []
     for path in [
         folder / "events.jsonl",
         *folder.glob("*/events.jsonl"),
         *folder.glob("runs/*/*/events.jsonl"),
     ]:
-        if path.is_file():
-            with path.open("rb") as file:
-                file.seek(read.get(path, 0))
-                whole = file.read().rpartition(b"\n")[0]
-            read[path] = read.get(path, 0) + (len(whole) + 1 if whole else 0)
-            found += [
-                (path, event)
-                for line in whole.decode(errors="replace").splitlines()
-                if (event := _parsed(line))
-            ]
-    return sorted(found, key=lambda event: event[1].get("time", 0))
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    """Parse an event; returns an empty dictionary for a line that a crash has cut short."""
-    try:
-        event = json.loads(line)
-    except ValueError:
-        return {}
-    return event if isinstance(event, dict) else {}
+        read.setdefault(path, Journal(path))
+    found = [(path, event) for path, journal in read.items() for event in journal.new()]
+    return sorted(found, key=lambda event: seconds_of(event[1], "time"))
 
 
 def _show(events: list[tuple[Path, dict[str, Any]]], folder: Path) -> None:
     for path, event in events:
         run = "" if path.parent == folder else f"{path.parent.name}  "
-        print(
-            f"{datetime.fromtimestamp(event.get('time', 0)).astimezone():%H:%M:%S}  {run}{line_of(event)}",
-            flush=True,
-        )
+        at = datetime.fromtimestamp(seconds_of(event, "time")).astimezone()
+        print(f"{at:%H:%M:%S}  {run}{line_of(event)}", flush=True)
 
 
 def line_of(event: dict[str, Any]) -> str:

@@ -11,9 +11,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ptx.files import write_text
-from ptx.report.decision.decide import decide
+from ptx.report.decision.decide import Decision, decide
 from ptx.report.formats.html import render_html
 from ptx.report.formats.markdown import render_markdown
 from ptx.report.formats.metrics_csv import render_csv
@@ -21,12 +22,13 @@ from ptx.report.formats.tables import decision_table, render_json, run_table
 from ptx.report.formats.view import View
 from ptx.report.gate import Gate
 from ptx.report.page.data import fronts_data, page_data
-from ptx.report.plots.choose import pictures_of, standalone
+from ptx.report.plots.choose import Picture, pictures_of, standalone
 from ptx.report.table.frame import Frame, make_frame
 from ptx.report.table.records import Record, load_records
 from ptx.report.table.standing import places_of
-from ptx.report.text.notes import notes_of
-from ptx.report.text.provenance import provenance_of
+from ptx.report.text.notes import Note, notes_of
+from ptx.report.text.provenance import Provenance, provenance_of
+from ptx.stats.pareto import Place
 
 Sections = Callable[[list[Record], Path], Sequence[str]] | Sequence[str]
 
@@ -76,26 +78,52 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _build(
-    folders: Sequence[Path], out: Path, title: str | None, sections: Sections, against: str, gate: Gate | None
-) -> Report:
-    records = load_records(folders)
+@dataclass(frozen=True)
+class Findings:
+    """What the records say, before it is written in one format or another."""
+
+    view: View
+    places: dict[int, Place]
+    decision: Decision
+    notes: list[Note]
+    provenance: Provenance
+    pictures: list[Picture]
+
+    def page(self) -> dict[str, Any]:
+        """The value that the page's script draws."""
+        data = page_data(self.view, self.decision, self.places, self.notes, self.provenance)
+        return data | {"fronts": fronts_data(self.view.frame, self.pictures)}
+
+
+def findings_of(records: list[Record], against: str = "", gate: Gate | None = None) -> Findings:
+    """Compare the runs, and decide which one ships.
+
+    Raises:
+        ConfigError: ``against`` names none of them.
+    """
     frame = make_frame(records, against)
-    out.mkdir(parents=True, exist_ok=True)
     view = View(frame)
     places = places_of(frame, frame.objectives) if frame.objectives else {}
     decision = decide(frame, view.comparisons, places, gate)
     notes, provenance = notes_of(frame, view.comparisons), provenance_of(records)
-    pictures = pictures_of(view)
+    return Findings(view, places, decision, notes, provenance, pictures_of(view))
+
+
+def _build(
+    folders: Sequence[Path], out: Path, title: str | None, sections: Sections, against: str, gate: Gate | None
+) -> Report:
+    records = load_records(folders)
+    found = findings_of(records, against, gate)
+    view, frame, decision = found.view, found.view.frame, found.decision
+    out.mkdir(parents=True, exist_ok=True)
     fragments = list(sections(records, out) if callable(sections) else sections)
     heading = title or _title(records)
-    for picture in pictures:
+    for picture in found.pictures:
         write_text(out / picture.file, encodable(standalone(picture)))
-    data = page_data(view, decision, places, notes, provenance) | {"fronts": fronts_data(frame, pictures)}
-    html = render_html(heading, view, decision.sentence, data, provenance, fragments)
-    markdown = render_markdown(heading, view, decision, notes, pictures, provenance)
+    html = render_html(heading, view, decision.sentence, found.page(), found.provenance, fragments)
+    markdown = render_markdown(heading, view, decision, found.notes, found.pictures, found.provenance)
     paths = {"report.html": html, "report.md": markdown, "report.csv": render_csv(frame)}
-    paths["report.json"] = render_json(decision_table(decision), run_table(frame, places))
+    paths["report.json"] = render_json(decision_table(decision), run_table(frame, found.places))
     places_here = local_paths(records)
     for name, text in paths.items():
         write_text(out / name, encodable(without_local_paths(text, places_here)))

@@ -116,6 +116,16 @@ def owner_of(folder: Path, silence: float = SILENCE) -> str:
     return _living_owner(chain[-1][0], silence) if chain else ""
 
 
+def pid_of(folder: Path, silence: float = SILENCE) -> int | None:
+    """The process on this machine that holds the lock; None when there is none, or it is on another one."""
+    chain = _chain(folder)
+    if not chain or not _living_owner(chain[-1][0], silence):
+        return None
+    owner = chain[-1][1]
+    here = bool(owner.get("place")) and owner["place"] == _place()
+    return int(owner["pid"]) if here and isinstance(owner.get("pid"), int) else None
+
+
 def try_acquire(folder: Path, silence: float = SILENCE) -> Lock | None:
     """The lock, or None when another process holds it.
 
@@ -227,8 +237,8 @@ def _living_owner(path: Path, silence: float) -> str:
     except FileNotFoundError:
         return ""
     if owner.get("place") and owner["place"] == _place():
-        state, started = _process(owner["pid"])
-        if started != owner["started"] or state in "ZX":
+        state, started = _process(owner.get("pid", 0))
+        if started != owner.get("started") or state in "ZX":
             return ""
         if state not in "Tt":
             return _describe(owner)

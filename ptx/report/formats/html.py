@@ -57,44 +57,54 @@ def render_html(
     sections: Sequence[str],
 ) -> str:
     """The text of the HTML page."""
-    vendor, script = _asset("vendor/echarts.js"), page_script()
-    context = {
-        "title": title,
-        "provenance": provenance,
-        "legend": LEGEND.format(base=view.frame.reference_name),
-        "row_count": len(view.frame.rows),
-        "sentence": sentence,
-        "parts": PARTS,
+    return render_page(
+        title=title,
+        provenance=provenance,
+        legend=LEGEND.format(base=view.frame.reference_name),
+        row_count=len(view.frame.rows),
+        sentence=sentence,
         # trusted like the plugin that made it; the content security policy applies
-        "sections": [Markup(section) for section in sections],  # noqa: S704
-        "data": Markup(script_json(data)),  # noqa: S704 (it cannot end its element)
-        "style": Markup(_asset("page.css")),  # noqa: S704 (our own files)
+        sections=[Markup(section) for section in sections],  # noqa: S704
+        data=Markup(script_json(data)),  # noqa: S704 (it cannot end its element)
+    )
+
+
+def render_page(*, further_script: str = "", further_style: str = "", **context: Any) -> str:
+    """The page with the values of its template; a live page adds a script and a style of its own."""
+    vendor, script = asset("vendor/echarts.js"), page_script(further_script)
+    fixed = {
+        "parts": PARTS,
+        "style": Markup(asset("page.css") + further_style),  # noqa: S704 (our own files)
         "vendor": Markup(vendor),  # noqa: S704
         "script": Markup(script),  # noqa: S704
-        "script_hashes": Markup(f"'sha256-{_hash(vendor)}' 'sha256-{_hash(script)}'"),  # noqa: S704
+        "script_hashes": Markup(script_hashes(vendor, script)),  # noqa: S704
     }
-    return _environment().get_template("page.html.jinja").render(context)
+    return environment().get_template("page.html.jinja").render(context | fixed)
 
 
 @functools.cache
-def page_script() -> str:
+def page_script(further: str = "") -> str:
     """The modules of the page as one script, in a scope of its own."""
-    modules = "\n".join(_asset(f"{name}.js") for name in SCRIPTS)
+    modules = "\n".join([*(asset(f"{name}.js") for name in SCRIPTS), further])
     return f'(() => {{\n"use strict";\n{modules}\n}})();\n'
 
 
 @functools.cache
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """The text of a file of the page."""
     return (ASSETS / name).read_text(encoding="utf-8")
 
 
-def _hash(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+def script_hashes(*scripts: str) -> str:
+    """The sources of a content security policy that allow just these scripts."""
+    digests = [base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts]
+    return " ".join(f"'sha256-{digest}'" for digest in digests)
 
 
-def _environment() -> Environment:
+def environment(folder: Path = ASSETS) -> Environment:
+    """The templates of a folder, in which every value is escaped."""
     made = Environment(
-        loader=FileSystemLoader(ASSETS),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=ChainableUndefined,
         trim_blocks=True,

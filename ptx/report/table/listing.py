@@ -49,7 +49,7 @@ class Listing:
 
     def read(self, folder: Path, sweep: dict[str, Any]) -> Record:
         """One run: the kept values if its files are the same, else its record."""
-        stamp, key = [_stamp(f"{folder}/{name}") for name in FILES], str(folder)
+        stamp, key = [stamp_of(f"{folder}/{name}") for name in FILES], str(folder)
         entry = self._before.get(key)
         if isinstance(entry, dict) and entry.get("stamp") == stamp and (found := _values(entry)):
             self._now[key] = entry
@@ -94,7 +94,7 @@ def _values(entry: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]] | No
     return run, result
 
 
-def _stamp(path: str) -> Stamp:
+def stamp_of(path: str) -> Stamp:
     """Inode, size and times of a file; empty where there is none."""
     try:
         found = os.stat(path)  # noqa: PTH116 (a Path of each of 20,000 files takes longer than the question)

@@ -249,3 +249,16 @@ def test_a_waiter_learns_who_holds_the_lock(tmp_path):
     with locks.held(tmp_path / "k", waiting, poll=0.001):
         pass
     assert owners == [f"process {os.getpid()} on {socket.gethostname()}"]
+
+
+def test_the_process_that_holds_a_lock_on_this_machine_can_be_named(tmp_path):
+    folder = tmp_path / "k"
+    assert locks.pid_of(folder) is None
+    with locks.held(folder):
+        assert locks.pid_of(folder) == os.getpid()
+        owner = json.loads((folder / locks.FIRST).read_text())
+        (folder / locks.FIRST).write_text(json.dumps(owner | {"place": "another machine"}))
+        assert locks.pid_of(folder) is None
+        (folder / locks.FIRST).write_text(json.dumps({"place": owner["place"]}))
+        assert locks.pid_of(folder) is None
+        (folder / locks.FIRST).write_text(json.dumps(owner))

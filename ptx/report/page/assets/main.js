@@ -33,8 +33,8 @@ page.refresh = (data) => {
   if (page.state) { page.state.sane(); changed(); }
 };
 
-function start() {
-  page.refresh(JSON.parse(document.getElementById("data").textContent));
+function start(data) {
+  page.refresh(data);
   page.legend = document.getElementById("data").dataset.legend;
   page.state = new State();
   page.state.watchers.push(changed);
@@ -61,4 +61,5 @@ function tableText() {
   return [["run", ...model.settings.map((one) => one.name), ...columns.flatMap((metric) => ["", " low", " high"].map((end) => model.metrics[metric].name + end))].map(safe).join("\t"), ...lines].join("\n");
 }
 
-start();
+const given = JSON.parse(document.getElementById("data").textContent);
+if (given) start(given); // a live page has none yet, and starts when its first data have come
