@@ -55,10 +55,10 @@ from ptx.stats.paired import (
     mcnemar,
     paired_across_seeds,
     paired_difference,
-    unpaired_difference,
 )
 from ptx.stats.seeds import FRACTIONS, across_seeds, span_of
 from ptx.stats.skewness import FEWEST
+from ptx.stats.unpaired import unpaired_difference
 
 __all__ = [
     "FEWEST",

@@ -5,6 +5,10 @@ from __future__ import annotations
 import functools
 import math
 from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LEVEL = 0.95
 MANY = 100  # degrees of freedom
@@ -30,12 +34,28 @@ def t_tail(t: float, freedom: float) -> float:
 
 def _normal_deviate(t: float, freedom: float) -> float:
     """The standard normal deviate with the tail of t (Hill 1970)."""
+    y = (freedom - 0.5) * math.log1p(t * t / freedom)
+    return math.sqrt(y) * float(_stretch(y, freedom))
+
+
+def _stretch(y: Any, freedom: Any) -> Any:
+    """The last factor of Hill's expansion, of numbers or of arrays."""
     a = freedom - 0.5
     b = 48 * a * a
-    y = a * math.log1p(t * t / freedom)
-    return math.sqrt(y) * (
-        1 + (y + 3 + (((-0.4 * y - 3.3) * y - 24) * y - 85.5) / (0.8 * y * y + 100 + b)) / b
-    )
+    return 1 + (y + 3 + (((-0.4 * y - 3.3) * y - 24) * y - 85.5) / (0.8 * y * y + 100 + b)) / b
+
+
+def t_tails(t: NDArray[Any], freedom: NDArray[Any]) -> NDArray[Any]:
+    """:func:`t_tail` of many; those with few degrees of freedom are computed one by one."""
+    import numpy as np
+
+    many = (freedom >= MANY) & np.isfinite(freedom) & np.isfinite(t)
+    found = np.empty(len(t))
+    y = (freedom[many] - 0.5) * np.log1p(t[many] * t[many] / freedom[many])
+    deviates = np.sqrt(y) * _stretch(y, freedom[many]) / math.sqrt(2)
+    found[many] = [math.erfc(one) / 2 for one in deviates.tolist()]
+    found[~many] = [t_tail(*pair) for pair in zip(t[~many].tolist(), freedom[~many].tolist(), strict=True)]
+    return found
 
 
 @functools.cache

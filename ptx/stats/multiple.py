@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 from ptx.stats.distributions import LEVEL, normal_quantile, t_quantile
 from ptx.stats.paired import Difference
@@ -29,9 +28,7 @@ def holm(p_values: Sequence[float], tests: int = 0) -> list[float]:
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
     """The same differences with Holm's p-values: the verdicts are then jointly valid at 5 %."""
-    return [
-        replace(one, p=p) for one, p in zip(differences, holm([one.p for one in differences]), strict=True)
-    ]
+    return [one.with_p(p) for one, p in zip(differences, holm([one.p for one in differences]), strict=True)]
 
 
 def minimum_detectable_effect(

@@ -123,7 +123,8 @@ class _Field:
         count = len(points)
         tests = max(1, families * noisy * count * (count - 1) // 2)
         counts = np.array([[one.n for one in point] for point in points])
-        self.stretch = np.vectorize(lambda n: _stretch(int(n), tests), otypes=[float])(counts)
+        distinct, place = np.unique(counts, return_inverse=True)
+        self.stretch = np.array([_stretch(int(n), tests) for n in distinct])[place].reshape(counts.shape)
         # best first, so that most points meet a dominator in the first block
         ranks = np.argsort(np.argsort(-self.value, axis=0, kind="stable"), axis=0, kind="stable")
         self.order = np.argsort(ranks.sum(axis=1), kind="stable")
@@ -139,38 +140,41 @@ class _Field:
 
     def _sweep(self, rivals: NDArray[Any], points: NDArray[Any], worse: Worse | None) -> dict[int, int]:
         """Point -> a rival that dominates it; block by block, and a point that has one is done."""
+        import numpy as np
+
         found: dict[int, int] = {}
         for start in range(0, len(rivals), BLOCK):
             if not len(points):
                 break
             found |= self._beaten_by(rivals[start : start + BLOCK], points, worse)
-            points = points[[int(index) not in found for index in points]]
+            points = np.array([index for index in points.tolist() if index not in found], dtype=int)
         return found
 
     def _beaten_by(self, rivals: NDArray[Any], points: NDArray[Any], worse: Worse | None) -> dict[int, int]:
         """Point -> the first of ``rivals`` that dominates it, those with no lower value before others."""
         import numpy as np
 
-        found = {}
-        clear = self._clearly(rivals, points)
-        lower = np.any(self._gap(rivals, points) < 0, axis=2)
-        for column in np.flatnonzero(np.any(clear, axis=0)):
+        clear, lower = self._clearly(rivals, points)
+        sure = clear & ~lower
+        first, found = sure.argmax(axis=0), {}
+        for column in np.flatnonzero(sure.any(axis=0)).tolist():
+            found[int(points[column])] = int(rivals[first[column]])
+        for column in np.flatnonzero((clear & lower).any(axis=0) & ~sure.any(axis=0)).tolist():
             point = int(points[column])
-            able = np.flatnonzero(clear[:, column])
-            for row in sorted(able, key=lambda row: bool(lower[row, column])):
-                rival = int(rivals[row])
-                if worse is None or not lower[row, column] or not worse(rival, point):
-                    found[point] = rival
-                    break
+            able = rivals[np.flatnonzero(clear[:, column])].tolist()
+            rival = next((one for one in able if worse is None or not worse(one, point)), None)
+            if rival is not None:
+                found[point] = rival
         return found
 
-    def _gap(self, rivals: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
+    def _gap(self, rivals: NDArray[Any], points: NDArray[Any], noise: NDArray[Any]) -> NDArray[Any]:
+        """Rival minus point; of exact values a negligible gap is none."""
         import numpy as np
 
-        gap = self.value[rivals][:, None] - self.value[points][None]
+        gap: NDArray[Any] = self.value[rivals][:, None] - self.value[points][None]
         size = np.abs(self.value[points])[None] * self.negligible
-        width = self._noise(self.below, self.above, rivals, points)
-        return np.where((width == 0) & (np.abs(gap) < size), 0.0, gap)
+        gap[(noise == 0) & (np.abs(gap) < size)] = 0.0
+        return gap
 
     def _noise(
         self, a: NDArray[Any], b: NDArray[Any], rivals: NDArray[Any], points: NDArray[Any]
@@ -180,21 +184,24 @@ class _Field:
         noise: NDArray[Any] = np.hypot(a[rivals][:, None], b[points][None])
         return noise
 
-    def _clearly(self, rivals: NDArray[Any], points: NDArray[Any]) -> NDArray[Any]:
-        """(Rivals, points): whether the rival is measurably better on one objective and worse on none."""
+    def _clearly(self, rivals: NDArray[Any], points: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """(Rivals, points): is the rival measurably better on one objective and worse on none; is it lower.
+
+        It is lower if some value of it is, however little.
+        """
         import numpy as np
 
-        gap = self._gap(rivals, points)
         stretch = np.maximum(self.stretch[rivals][:, None], self.stretch[points][None])
         less, more = (
             self._noise(self.below, self.above, rivals, points),
             self._noise(self.above, self.below, rivals, points),
         )
+        gap = self._gap(rivals, points, less)
         better = (gap > stretch * less).any(axis=2)
         # an infinite interval says neither "better" nor "not worse"
         fit = ((gap >= -more) & np.isfinite(less) & np.isfinite(more)).all(axis=2)
-        found: NDArray[Any] = better & fit & (rivals[:, None] != points[None])
-        return found
+        lower: NDArray[Any] = np.any(gap < 0, axis=2)
+        return better & fit & (rivals[:, None] != points[None]), lower
 
     def beaten(self) -> list[bool]:
         """Whether some rival's values are all at least as good as a point's, and one is better."""

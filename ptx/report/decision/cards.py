@@ -95,11 +95,11 @@ def _fastest(frame: Frame, comparisons: Comparisons, near: list[Row]) -> Card:
     if leaders.times_apart(frame) and len(near) > 1:
         why = "each model was timed in a session of its own; such times cannot be compared"
         return Card("fastest", title, None, why)
-    order = [row for row, _ in leaders.ranked(frame, name) if row in near]
+    numbers = {row.number for row in near}
+    order = [row for row, _ in leaders.ranked(frame, name) if row.number in numbers]
     if not order:
         return Card("fastest", title, None, "none of them was timed")
     row, found = order[0], indistinguishable(frame, order[0], name)
-    numbers = {one.number for one in near}
     peers = [one for one in [*found["same"], *found["too few"]] if one.number in numbers]
     metric = row.metric(name)
     assert metric is not None  # it is among the ranked

@@ -54,7 +54,8 @@ def decide(
     first = [row for row in (pick or near, *(card.row for card in cards)) if row is not None]
     order = [*first, *(row for row in rows if _standing(places, row) == "front")]
     order += [row for row in rows if _standing(places, row) == "near"]
-    finalists = list({row.number: row for row in order if row in rows}.values())
+    able_numbers = {row.number for row in rows}
+    finalists = list({row.number: row for row in order if row.number in able_numbers}.values())
     sentence = sentence_of(frame, comparisons, chosen, judged, (pick, near), usual=gate is None)
     return Decision(pick, sentence, cards, matrix_of(chosen, finalists[:FINALISTS]), gate is None)
 

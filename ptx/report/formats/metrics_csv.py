@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import functools
 import io
 
 from ptx.records import Metric
@@ -34,7 +35,7 @@ FIELDS = (
 def render_csv(frame: Frame) -> str:
     """The text of the CSV file; a run without metrics has one line.
 
-    Floats are written with ``repr``, so that reading them gives the same numbers.
+    The writer takes ``repr`` for floats, so that reading them gives the same numbers.
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
@@ -49,6 +50,7 @@ def render_csv(frame: Frame) -> str:
     return file.getvalue()
 
 
+@functools.lru_cache(maxsize=65_536)
 def _text(value: str) -> str:
     """A text as a cell: a spreadsheet would run one that starts like a formula."""
     clean = value.replace("\x00", "")
@@ -65,7 +67,7 @@ def _run_fields(row: Row, record: Record) -> list[str]:
     ]
 
 
-def _metric_fields(evaluator: str, metric: Metric) -> list[str]:
-    numbers = [repr(metric.value), repr(metric.low), repr(metric.high), str(metric.n)]
-    name, segment, unit = map(_text, (metric.name, metric.segment, metric.unit))
+def _metric_fields(evaluator: str, metric: Metric) -> list[str | float]:
+    name, segment, unit = _text(metric.name), _text(metric.segment), _text(metric.unit)
+    numbers = metric.value, metric.low, metric.high, metric.n
     return [_text(evaluator), name, segment, *numbers, unit, metric.better]

@@ -12,8 +12,8 @@ DIGITS = 6  # significant digits; a reader sees three or four
 
 def packed(values: Iterable[float | None], digits: int = DIGITS) -> str:
     """The numbers with commas between; no value is an empty place, infinity is ``inf``."""
-    form = f"{{:.{digits}g}}".format
-    return ",".join("" if value is None or math.isnan(value) else form(value) for value in values)
+    known = tuple(math.nan if value is None else value for value in values)
+    return (f"%.{digits}g," * len(known) % known)[:-1].replace("nan", "")
 
 
 def coded(texts: Sequence[str]) -> dict[str, Any]:

@@ -9,11 +9,11 @@ of them better" is not a result that chance alone would give.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
-from ptx.records import Metric
+from ptx.records import Better, Metric
 from ptx.report.table.baseline import baseline_identity
 from ptx.report.table.frame import Frame
 from ptx.report.table.pairing import Key
@@ -28,10 +28,12 @@ from ptx.stats import (
     span_of,
     unpaired_difference,
 )
+from ptx.stats.unpaired import unpaired_differences
 
 #: an exact difference below this share of the baseline is neither better nor worse
 NEGLIGIBLE = 0.005
 NOISE_FLOOR, REQUEST = "latency/same_ratio", "latency/request_seconds"
+UNPAIRED: Literal["unpaired"] = "unpaired"
 How = Literal["paired", "turns", "unpaired", "exact"]
 MARKS: dict[Verdict, str] = {"better": "▲", "worse": "▼", "same": "≈", "too few": "?"}
 
@@ -63,14 +65,26 @@ def difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
 
     Two rows are compared once per metric: the table, the best set, the fronts and the gates share the result.
     """
-    place = id(other), key
-    if place not in row.compared:
-        row.compared[place] = _difference_of(row, other, key)
-    found: Comparison | None = row.compared[place]
-    return found
+    return differences_of([(row, other)], key)[0]
 
 
-def _difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
+def differences_of(pairs: Sequence[tuple[Row, Row]], key: Key) -> list[Comparison | None]:
+    """:func:`difference_of` each pair on one metric; those from two intervals are computed together."""
+    left: list[tuple[Row, Row]] = []
+    for row, other in pairs:
+        place = id(other), key
+        if place not in row.compared:
+            row.compared[place] = _without_intervals(row, other, key)
+            if row.compared[place] is UNPAIRED:
+                left.append((row, other))
+    gaps = unpaired_differences([(row.metrics[key], other.metrics[key]) for row, other in left])
+    for (row, other), gap in zip(left, gaps, strict=True):
+        row.compared[id(other), key] = Comparison(gap, "unpaired")
+    return [row.compared[id(other), key] for row, other in pairs]
+
+
+def _without_intervals(row: Row, other: Row, key: Key) -> Comparison | Literal["unpaired"] | None:
+    """A comparison that needs more, or less, than the two intervals; UNPAIRED if they are all there is."""
     a, b = row.metric(*key), other.metric(*key)
     if a is None or b is None or not _comparable(row, other, key, a.unit):
         return None
@@ -83,7 +97,7 @@ def _difference_of(row: Row, other: Row, key: Key) -> Comparison | None:
         return _beside_ratio(Comparison(paired_across_seeds(*turns, a.better), "turns"), row, key)
     if is_time(key[0]) and key[0] != RATIO and _measured_in_turns(row, other):
         return None  # the ratio, measured in turns, is the comparison; two times from two moments are none
-    return _by_item(row, other, key, a, b)
+    return _by_item(row, other, key, a.better, a.unit)
 
 
 def is_time(name: str) -> bool:
@@ -109,7 +123,7 @@ def _beside_ratio(one: Comparison, row: Row, key: Key) -> Comparison:
     other = _difference_from_one(ratio)
     opposite = (other.value > 0) != (one.difference.value > 0)
     p = 1.0 if opposite or other.tied else max(one.difference.p, other.p)
-    return Comparison(replace(one.difference, p=p), one.how)
+    return Comparison(one.difference.with_p(p), one.how)
 
 
 def _comparable(row: Row, other: Row, key: Key, unit: str) -> bool:
@@ -122,20 +136,22 @@ def _comparable(row: Row, other: Row, key: Key, unit: str) -> bool:
     return key[0] != RATIO or baseline_identity(row.records[0]) == baseline_identity(other.records[0])
 
 
-def _by_item(row: Row, other: Row, key: Key, a: Metric, b: Metric) -> Comparison | None:
-    """A paired comparison if both rows have item scores, else an unpaired one; None if their items differ."""
+def _by_item(
+    row: Row, other: Row, key: Key, better: Better, unit: str
+) -> Comparison | Literal["unpaired"] | None:
+    """A paired comparison if both rows have item scores, else UNPAIRED; None if their items differ."""
     ours, theirs = row.scores(key), other.scores(key)
     if ours and theirs:
         try:
             weights, clusters = row.column(key, "weight"), row.column(key, "cluster")
             paired = paired_across_seeds(
-                ours, theirs, a.better, weights=weights, clusters=clusters, span=span_of(a.unit)
+                ours, theirs, better, weights=weights, clusters=clusters, span=span_of(unit)
             )
         except JoinError:
             return None
         if paired.n > 1:
             return Comparison(paired, "paired")
-    return Comparison(unpaired_difference(a, b), "unpaired")
+    return UNPAIRED
 
 
 def _difference_from_one(ratio: Metric) -> Difference:
@@ -150,7 +166,7 @@ def _difference_from_one(ratio: Metric) -> Difference:
 def _exact_difference(a: Metric, b: Metric) -> Difference:
     """The difference of exact values; one below :data:`NEGLIGIBLE` (a few bytes of JSON) gets p = 1."""
     found = unpaired_difference(a, b)
-    return replace(found, p=1.0) if abs(found.value) < NEGLIGIBLE * abs(b.value) else found
+    return found.with_p(1.0) if abs(found.value) < NEGLIGIBLE * abs(b.value) else found
 
 
 def _exact(metric: Metric) -> bool:
@@ -173,11 +189,12 @@ def compare_all(frame: Frame) -> Comparisons:
 
 
 def _compared(frame: Frame, keys: Iterable[Key]) -> Comparisons:
+    pairs = [(row, row.reference) for row in frame.rows if row.reference]
     return {
         (row.number, *key): one
         for key in keys
-        for row in frame.rows
-        if row.reference and (one := difference_of(row, row.reference, key))
+        for (row, _), one in zip(pairs, differences_of(pairs, key), strict=True)
+        if one
     }
 
 
@@ -203,12 +220,13 @@ def indistinguishable(frame: Frame, best: Row, name: str) -> dict[Verdict, list[
     "too few".
     """
     others = {row.number: row for row in frame.rows if row is not best}
-    found = {number: one for number, row in others.items() if (one := difference_of(row, best, (name, "")))}
+    gaps = differences_of([(row, best) for row in others.values()], (name, ""))
+    found = {number: one for number, one in zip(others, gaps, strict=True) if one}
     noisy = {number: one for number, one in found.items() if one.how != "exact"}
     rows = len(noisy) + 1
     ps = holm([one.difference.p for one in noisy.values()], rows * (rows - 1) // 2)
     for (number, one), p in zip(noisy.items(), ps, strict=True):
-        found[number] = Comparison(replace(one.difference, p=p), one.how)
+        found[number] = Comparison(one.difference.with_p(p), one.how)
     verdicts: tuple[Verdict, ...] = ("same", "too few")
     return {
         wanted: [others[number] for number, one in found.items() if one.verdict == wanted]

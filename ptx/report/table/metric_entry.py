@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 LARGEST = 1e300  # beyond it, sums and axes overflow
 BOUNDS = {"value": math.nan, "low": -math.inf, "high": math.inf}
 TEXTS = ("name", "unit", "segment", "note", "evaluator")
+FIELDS = ("name", "unit", "segment", "note", "evaluator", "value", "low", "high", "n", "better")
 #: unit -> (kind, its size in the kind's first unit)
 SIZES: dict[str, tuple[str, float]] = {
     **dict.fromkeys(SECONDS, ("time", 1.0)),
@@ -45,6 +46,9 @@ def read_metric(entry: dict[str, Any], place: str) -> tuple[str, Metric, list[st
     Raises:
         UnusableError: a field has no sense.
     """
+    usual = _usual(entry)
+    if usual is not None:
+        return *usual, []
     texts = {key: _text(entry.get(key), place, key) for key in TEXTS}
     if not texts["name"]:
         raise UnusableError(f"{place} has no name")
@@ -70,6 +74,24 @@ def read_metric(entry: dict[str, Any], place: str) -> tuple[str, Metric, list[st
         raise UnusableError(f"{at}: n is {n!r:.40}, not a number of items")
     metric = Metric(**texts, **numbers, better=better, n=int(n))  # type: ignore[arg-type]
     return evaluator, metric, problems
+
+
+def _usual(entry: dict[str, Any]) -> tuple[str, Metric] | None:
+    """(Evaluator, metric) of an entry as ptx writes it; None if anything about it needs a second look.
+
+    Of 200,000 entries nearly all are such, and a look at each field in turn takes four times as long.
+    """
+    found: list[Any] = [entry.get(key) for key in FIELDS]
+    name, unit, segment, note, evaluator, value, low, high, n, better = found
+    if {type(name), type(unit), type(segment), type(note), type(evaluator)} != {str}:
+        return None
+    if {type(value), type(low), type(high)} != {float} or type(n) is not int:
+        return None
+    if not (name and evaluator and n >= 0 and -LARGEST <= low <= value <= high <= LARGEST):
+        return None
+    if better not in ("higher", "lower") or (unit in FRACTIONS and not -1 <= value <= 1):
+        return None
+    return evaluator, Metric(name, value, unit, better, low, high, n, segment, note)
 
 
 def _text(value: Any, place: str, key: str) -> str:

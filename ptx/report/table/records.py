@@ -56,7 +56,7 @@ class Record:
         """The name of the sweep that the run belongs to."""
         return str(self.run.get("sweep") or self.sweep.get("name") or self.folder.parent.name)
 
-    @property
+    @functools.cached_property
     def varied(self) -> dict[str, str]:
         """Field -> value of the fields that vary in the sweep."""
         return {str(key): str(value) for key, value in (self.run.get("varied") or {}).items()}
@@ -66,7 +66,7 @@ class Record:
         """The run's seed, as text."""
         return str(self.run.get("seed", self.varied.get("seed", "0")))
 
-    @property
+    @functools.cached_property
     def baseline(self) -> bool:
         """Whether the run is the baseline: it measured the untouched model."""
         return bool(self.run.get("baseline", False))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from ptx.config import NEUTRAL
@@ -24,9 +25,9 @@ SAME_ROW = NEUTRAL | {"seed"}
 RATIO = "latency/request_ratio"
 
 
-@dataclass
+@dataclass(eq=False)
 class Row:
-    """One row of the table: a recipe, under one or more seeds."""
+    """One row of the table: a recipe, under one or more seeds. A row equals no other."""
 
     number: int
     records: list[Record]
@@ -40,7 +41,7 @@ class Row:
     _scores: dict[Key, list[dict[str, float]] | None] = field(default_factory=dict, repr=False)
     compared: dict[tuple[int, Key], Any] = field(default_factory=dict, repr=False)  # with which row, on what
 
-    @property
+    @cached_property
     def done(self) -> list[Record]:
         """The records that have results."""
         return [record for record in self.records if record.status == "done"]
@@ -50,12 +51,12 @@ class Row:
         """The status of the row: done as soon as one seed is done."""
         return "done" if self.done else self.records[0].status
 
-    @property
+    @cached_property
     def baseline(self) -> bool:
         """Whether the row is the untouched model."""
         return self.records[0].baseline
 
-    @property
+    @cached_property
     def measured_alone(self) -> bool:
         """Whether the model was measured by itself (``ptx eval`` without another ``baseline_runtime``).
 
@@ -77,6 +78,8 @@ class Row:
     def scores_in_turns(self, key: Key) -> tuple[list[dict[str, float]], list[dict[str, float]]] | None:
         """Per seed the item scores of this row and of its baseline; None if not measured in turns."""
         evaluator = self.evaluators.get(key, "")
+        if evaluator in self._without_rows:
+            return None
         key = (without_machine(key[0]), key[1])
         pairs = [
             (record.scores(evaluator).get(key), record.baseline_scores(evaluator).get(key))
@@ -91,11 +94,18 @@ class Row:
 
     def scores(self, key: Key) -> list[dict[str, float]] | None:
         """Per seed the item scores whose mean is the metric; None if the metric is not such a mean."""
+        evaluator = self.evaluators.get(key, "")
+        if evaluator in self._without_rows:
+            return None
         if key not in self._scores:
-            self._scores[key] = scores_of(
-                self.done, self.evaluators.get(key, ""), (without_machine(key[0]), key[1])
-            )
+            self._scores[key] = scores_of(self.done, evaluator, (without_machine(key[0]), key[1]))
         return self._scores[key]
+
+    @cached_property
+    def _without_rows(self) -> set[str]:
+        """The evaluators of which a record has no rows, so that no metric of theirs has item scores."""
+        every = set(self.evaluators.values())
+        return {name for name in every if not all(record.rows(name) for record in self.done)}
 
     def column(self, key: Key, name: str) -> dict[str, Any] | None:
         """Item -> value of a column (weight, cluster) of a metric's rows; None if the rows have none.

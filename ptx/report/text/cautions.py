@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ptx.report.table.compare import Comparison, Comparisons, difference_of
@@ -66,18 +66,24 @@ def falling_segments(frame: Frame, comparisons: Comparisons) -> list[FallingSegm
 
 def falls_of(frame: Frame, row: Row, comparisons: Comparisons) -> list[FallingSegment]:
     """The falling segments of one row."""
+    keys: dict[str, list[Key]] = {}
+    for key in row.metrics if row.reference else ():
+        if key[1]:
+            keys.setdefault(key[0], []).append(key)
     return [
         segment
-        for name in (frame.names if row.reference else ())
-        for segment in _falling_segments(frame, row, name, comparisons)
+        for name in (frame.names if keys else ())
+        if name in keys
+        for segment in _falling_segments(frame, row, keys[name], comparisons)
     ]
 
 
 def _falling_segments(
-    frame: Frame, row: Row, name: str, comparisons: Comparisons
+    frame: Frame, row: Row, keys: Sequence[Key], comparisons: Comparisons
 ) -> Iterator[FallingSegment]:
+    """Those of one metric, which the keys have in common."""
     assert row.reference is not None
-    keys = [key for key in row.metrics if key[0] == name and key[1]]
+    name = keys[0][0]
     found = {key: one for key in keys if (one := comparisons.get((row.number, *key)))}
     worse = {key: one for key, one in found.items() if one.verdict == "worse"}
     whole = [name, frame.headline] if _same_evaluator(row, name, frame.headline) else [name]

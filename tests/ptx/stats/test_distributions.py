@@ -3,6 +3,7 @@
 import math
 from statistics import NormalDist
 
+import numpy as np
 import pytest
 
 from ptx.stats import (
@@ -10,6 +11,7 @@ from ptx.stats import (
     t_quantile,
     t_tail,
 )
+from ptx.stats.distributions import t_tails
 
 
 def test_t_quantile_matches_tables():
@@ -32,6 +34,16 @@ def test_t_distribution_agrees_with_scipy():
             assert t_quantile(level, freedom) == pytest.approx(scipy_stats.t.ppf(level, freedom), rel=1e-8)
         for t in (0.0, 0.1, 1.0, 3.0, 20.0):
             assert t_tail(t, freedom) == pytest.approx(scipy_stats.t.sf(t, freedom), rel=1e-8)
+
+
+def test_many_tails_are_those_of_one_at_a_time():
+    pairs = [
+        (t, freedom)
+        for t in (0.0, 1e-9, 0.3, 2.0, 40.0)
+        for freedom in (1.0, 5.5, 99.0, 100.0, 1e6, math.inf)
+    ]
+    found = t_tails(*(np.array(side) for side in zip(*pairs, strict=True)))
+    assert found.tolist() == pytest.approx([t_tail(*pair) for pair in pairs], rel=1e-12)
 
 
 def test_quantile_interval_uses_the_ranks_of_the_binomial_table():

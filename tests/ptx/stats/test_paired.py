@@ -1,4 +1,4 @@
-"""Paired and unpaired differences: closed forms, verdicts, and coverage by simulation."""
+"""Paired differences: closed forms, verdicts, and coverage by simulation."""
 
 import math
 import random
@@ -8,17 +8,13 @@ import numpy as np
 import pytest
 
 from ptx.errors import PtxError
-from ptx.records import Metric
 from ptx.stats import (
     Difference,
     join,
     mcnemar,
-    mean_interval,
     paired_across_seeds,
     paired_difference,
-    proportion,
     t_tail,
-    unpaired_difference,
 )
 from ptx.stats.distributions import binomial_tail
 
@@ -173,49 +169,6 @@ def test_paired_difference_across_seeds_counts_the_spread_of_the_seeds():
     assert paired_across_seeds(tight, [base]).verdict == "better"
     assert paired_across_seeds(wide, [base]).verdict == "same"
     assert paired_across_seeds(wide, [base]).value == pytest.approx(0.1)
-
-
-def test_unpaired_difference_adds_the_variances_of_both():
-    a, b = Metric("m", 2.0, "s", "lower", 1.9, 2.1, 10**9), Metric("m", 1.0, "s", "lower", 0.8, 1.2, 10**9)
-    found = unpaired_difference(a, b)
-    half = math.hypot(0.1, 0.2)
-    assert (found.value, found.low, found.high) == pytest.approx((1.0, 1.0 - half, 1.0 + half), rel=1e-6)
-    assert found.verdict == "worse"
-
-
-def test_a_value_without_a_finite_interval_is_too_little_to_say():
-    a, b = (
-        Metric("m", 2.0, "s", "higher", -math.inf, math.inf, 1),
-        Metric("m", 1.0, "s", "higher", 0.9, 1.1, 50),
-    )
-    assert unpaired_difference(a, b).verdict == "too few"
-
-
-def test_exact_values_differ_or_they_do_not():
-    small, large = (
-        Metric("m", 1.0, "bytes", "lower", 1.0, 1.0, 1),
-        Metric("m", 2.0, "bytes", "lower", 2.0, 2.0, 1),
-    )
-    assert [unpaired_difference(small, other).verdict for other in (large, small)] == ["better", "same"]
-
-
-def test_unpaired_difference_covers_as_often_as_it_says(covered):
-    def measured(generator, mean, n):
-        value, low, high = mean_interval([generator.gauss(mean, 1) for _ in range(n)])
-        return Metric("m", value, "s", "higher", low, high, n)
-
-    def draw(generator):
-        found = unpaired_difference(measured(generator, 1, 12), measured(generator, 0, 20))
-        return found.low, found.high
-
-    assert 0.94 <= covered(draw, 1.0) <= 0.995
-
-
-def test_two_rates_of_one_item_each_are_no_difference():
-    right, wrong = (Metric("m", v, "fraction", "higher", *proportion(v, 1), 1) for v in (1, 0))
-    found = unpaired_difference(right, wrong)
-    assert found.low < 0 < found.high
-    assert found.verdict == "too few"
 
 
 def test_gaps_of_a_known_span_that_seldom_change_are_counted():
