@@ -37,6 +37,8 @@ from ptx import (
 from ptx.hooks import hookspecs
 from ptx.hooks import host as hosts
 
+pytest_plugins = ("tests.warm.fixture",)
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Distribute tests over workers (``-n``) by work stealing, and let SIGINT interrupt the tests.
@@ -129,11 +131,23 @@ class Same(Scorer):
 
 
 class Opened:
+    """The methods of a language model; the toys only look at its value."""
+
     def __init__(self, value: float) -> None:
         self.value = value
 
+    def generate(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+    loglikelihood = logits = time_request = generate
+
     def close(self) -> None:
         pass
+
+
+@pytest.fixture
+def opened() -> type[Opened]:
+    return Opened
 
 
 #: the least that the library reads as a tokenizer

@@ -1,0 +1,87 @@
+"""A warm process is a process: its files, folder, environment, signals and end are those it was given."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("warm")
+
+
+def run(*words, **options):
+    return subprocess.run([sys.executable, *words], capture_output=True, text=True, **options)
+
+
+def test_arguments_folder_environment_and_output_are_those_of_who_asked(tmp_path):
+    program = (
+        "import os, sys; print(sys.argv, os.getcwd(), os.environ['ONE'], len(os.environ));"
+        " print('beside', file=sys.stderr)"
+    )
+    done = run("-c", program, "word", cwd=tmp_path, env={"ONE": "1", "LC_CTYPE": "C.UTF-8"})
+    assert done.stdout == f"['-c', 'word'] {tmp_path} 1 2\n"  # Python itself adds LC_CTYPE
+    assert done.stderr == "beside\n"
+
+
+def test_a_module_and_a_script_are_found_where_the_interpreter_finds_them(tmp_path):
+    (tmp_path / "beside.py").write_text("WORD = 'beside'")
+    (tmp_path / "script.py").write_text("import beside, sys; print(beside.WORD, sys.argv[1:], __name__)")
+    assert run(str(tmp_path / "script.py"), "a").stdout == "beside ['a'] __main__\n"
+    assert run("-m", "script", "b", cwd=tmp_path).stdout == "beside ['b'] __main__\n"
+    there = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    assert run("-m", "script", cwd="/", env=there).stdout == "beside [] __main__\n"
+
+
+@pytest.mark.parametrize(
+    ("program", "code"),
+    [
+        ("pass", 0),
+        ("import sys; sys.exit(3)", 3),
+        ("import sys; sys.exit('no')", 1),
+        ("1 / 0", 1),
+        ("import os; os.abort()", -signal.SIGABRT),
+    ],
+)
+def test_it_ends_as_the_program_ends(program, code):
+    assert run("-c", program).returncode == code
+
+
+def test_input_and_further_files_reach_it():
+    reading, writing = os.pipe()
+    program = "import os, sys; os.write(int(sys.argv[1]), sys.stdin.read().encode())"
+    assert run("-c", program, str(writing), input="told", pass_fds=[writing]).returncode == 0
+    os.close(writing)
+    assert os.fdopen(reading).read() == "told"
+
+
+def started(program):
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    return process, int(process.stdout.readline())
+
+
+def test_signals_reach_it_and_it_goes_with_who_asked():
+    wait = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    process, _ = started(f"import signal, sys; signal.signal(15, lambda *_: sys.exit(7)); {wait}")
+    process.terminate()
+    assert process.wait(10) == 7
+    process, _ = started(wait)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == -signal.SIGINT
+    process, fork = started(wait)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{fork}").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not Path(f"/proc/{fork}").exists()
+
+
+def test_other_options_of_the_interpreter_start_the_interpreter_itself():
+    assert run("-S", "-c", "import sys; print('site' in sys.modules, 'torch' in sys.modules)").stdout == (
+        "False False\n"
+    )
