@@ -20,7 +20,7 @@ from ptx import Choice, Problem, RunConfig, SettingError, hookimpl, must_be_at_l
 from ptx.lm.making.maker import Answering
 from ptx.models.inspection import inspect
 
-LIBRARIES = ("torch", "transformers")
+LIBRARIES = ("torch", "transformers", "langdetect")
 MAGPIE, SELF_INSTRUCT, EVOL = BY = ("magpie", "self_instruct", "evol")
 KEPT = ("messages", "prompts")
 

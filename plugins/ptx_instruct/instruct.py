@@ -16,6 +16,7 @@ from ptx.lm.serving.decoding import Generated
 from ptx.lm.serving.packages import opened
 from ptx_instruct import EVOL, MAGPIE, Instruct
 from ptx_instruct.asking import drawn_from, form_of, keeps_form, listed, read, rewriting, unfit
+from ptx_instruct.languages import shares
 from ptx_instruct.rouge import Pool, words_of
 
 Row = dict[str, Any]
@@ -71,7 +72,7 @@ def instruct(run: Run, maker: Instruct, model: ModelRef, data: DataSet | None) -
     numbers = {name: float(value) for name, value in made.counts.items()}
     numbers |= {"rows_in": float(len(seeds))} if seeds else {}
     numbers["acceptance"] = len(kept) / max(1, made.counts["asked"])
-    run.log({**numbers, "distinct": distinct(made.texts)}, 1, 1)
+    run.log({**numbers, "distinct": distinct(made.texts), **shares(made.texts)}, 1, 1)
     return DataRef.write(run.folder / "data", {maker.keep: kept})
 
 

@@ -69,6 +69,9 @@ def numbers(maker: Sample, groups: list[list[Scored]], made: list[list[Row]]) ->
         "distinct": sum(len({one.text.strip() for one in group}) for group in groups) / len(answers),
         "tokens": sum(one.tokens for one in answers),
     }
+    if maker.scorer and maker.keep == "messages":
+        # the KL divergence of best-of-n from the model is no more than this (Beirami et al. 2024)
+        found["kl_bound"] = math.log(maker.n) - (maker.n - 1) / maker.n
     if maker.scorer:
         best = [max(scores) for group in groups if (scores := [one.score for one in group if _has(one)])]
         scored = [one.score for one in answers if _has(one)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from ptx.files import read_rows
@@ -46,6 +48,29 @@ def test_rows_are_the_same_after_a_kill(scripted, prompts, plain_run, model):
     again = sample(run, maker, model, data)
     assert len(lm.calls) == 2  # of four chunks two were done
     assert (again.path / "pairs.jsonl").read_bytes() == (whole.path / "pairs.jsonl").read_bytes()
+
+
+def test_the_first_answers_are_those_of_a_smaller_n_so_the_best_score_never_falls(
+    scripted, prompts, plain_run, model
+):
+    scripted(lambda prompt, place, seed: str(hash((seed, place)) % 7))
+    firsts, best = [], []
+    for n in (1, 2, 4, 8):
+        run, first = plain_run(), Sample(n=n, chunk=4, scorer=None)
+        made = sample(plain_run(), first, model, prompts(10))
+        firsts.append([row["messages"][-1]["content"] for row in read_rows(made.path / "messages.jsonl")])
+        sample(run, Sample(n=n, chunk=4), model, prompts(10))
+        best.append(numbers_of(run)["best_score"])
+    assert firsts == [firsts[0]] * 4
+    assert best == sorted(best)
+    assert best[0] < best[-1]
+
+
+def test_the_divergence_of_the_best_answers_has_a_bound(scripted, prompts, plain_run, model):
+    run = plain_run()
+    scripted()
+    sample(run, Sample(n=4), model, prompts(10))
+    assert numbers_of(run)["kl_bound"] == pytest.approx(math.log(4) - 3 / 4)
 
 
 def test_another_seed_draws_other_answers(scripted, prompts, plain_run, model):

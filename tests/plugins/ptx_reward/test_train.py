@@ -1,5 +1,8 @@
 """Reward models: the loss in closed form, the head, adapters, seeds, and the scorer that reads them."""
 
+import math
+import random
+
 import pytest
 import torch
 
@@ -59,6 +62,21 @@ def test_it_learns_and_the_scorer_gives_the_trainers_numbers(reward, make_data, 
         Reward(model=str(made.path)), [turns["prompt"]], [turns["chosen"][0]["content"]], [None]
     )
     assert found[0] == pytest.approx(chosen[PAIRS.index(turns)].item(), abs=1e-5)
+
+
+def test_the_order_of_known_strengths_is_recovered_from_noisy_pairs(reward, make_data, chat_model):
+    from scipy.stats import spearmanr
+
+    words, chance = ["one", "two", "four", "eight", "ten", "zero"], random.Random(0)
+    rows = []
+    for _ in range(240):
+        low, high = sorted(chance.sample(range(len(words)), 2))
+        if chance.random() > 1 / (1 + math.exp(low - high)):  # the weaker one is preferred now and then
+            low, high = high, low
+        rows.append({"prompt": "say a number: ", "chosen": words[high], "rejected": words[low]})
+    _, made = reward(chat_model, make_data("pairs", rows), max_steps=60, learning_rate=5e-3)
+    singles = [{"prompt": "say a number: ", "chosen": word, "rejected": "zero"} for word in words]
+    assert spearmanr(rewards_of(made.path, singles)[0], range(len(words))).statistic > 0.9
 
 
 def test_the_result_is_a_classifier_with_its_padding_and_no_language_model(reward, make_data, chat_model):
