@@ -288,6 +288,8 @@ def anchor(heading: str) -> str:
 
 # ---- presets, recipes, gates
 
+OWN_DEFINITION = "[how to write one](../how-to/gate-in-ci.md#what-the-report-shows)."
+
 
 def presets_of(folders: Sequence[Path], group: str) -> list[tuple[str, str, dict[str, Any]]]:
     """Name, opening comment and content of every YAML file of a group, by name."""
@@ -315,7 +317,7 @@ def comment_of(path: Path) -> str:
 
 
 def presets_page() -> tuple[str, str]:
-    """Presets by group, recipes with their steps, gates with their constraints."""
+    """Presets by group, recipes with their steps, gates with their constraints, definitions of reports."""
     plugins = sorted(path for path in (ROOT / "plugins").glob("ptx_*/conf"))
     folders = [ROOT / "conf", *plugins]
     parts = [[PRESETS_INTRO]]
@@ -332,6 +334,8 @@ def presets_page() -> tuple[str, str]:
     parts += [recipe_part(*preset) for preset in presets_of(folders, "recipe")]
     parts.append(["## Gates", "", "`ptx gate SWEEP gate=NAME`: [how to use one](../how-to/gate-in-ci.md)."])
     parts += [gate_part(*preset) for preset in presets_of(folders, "gate")]
+    parts.append(["## Report definitions", "", "`ptx report SWEEP --definition NAME`: " + OWN_DEFINITION])
+    parts += [definition_part(*preset) for preset in presets_of(folders, "report")]
     return page("presets.md", "Presets, recipes and gates", *parts)
 
 
@@ -348,6 +352,21 @@ def recipe_part(name: str, comment: str, content: dict[str, Any]) -> list[str]:
         repeated = [f"{content['rounds']} rounds of these steps{ramp}:", ""]
     text = " ".join(part for part in (content.get("why", ""), comment) if part)
     return [f"### `recipe={name}`", "", text, "", *repeated, *table(("step", "is", "sets"), rows)]
+
+
+def definition_part(name: str, comment: str, content: dict[str, Any]) -> list[str]:
+    """The section of one definition of a report."""
+    rows = [
+        [f"`{field}`", ", ".join(map(str, [value] if isinstance(value, str) else value))]
+        for field, value in content.items()
+    ]
+    return [
+        f"### `--definition {name}`",
+        "",
+        comment.partition(" ptx report ")[0].strip(),
+        "",
+        *table(("field", "value"), rows),
+    ]
 
 
 def gate_part(name: str, comment: str, content: dict[str, Any]) -> list[str]:

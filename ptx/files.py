@@ -62,12 +62,21 @@ def writing(path: Path) -> Iterator[TextIO]:
     Secrets of the environment are written as references (:mod:`ptx.guard.secrets`). Half a surrogate pair is
     written as JSON escapes it.
     """
+    with (
+        _staged(path) as staged,
+        staged.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file,
+    ):
+        yield cast("TextIO", Masking(file))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _staged(path: Path) -> Iterator[Path]:
+    """A place beside ``path`` that takes its name when it has been written."""
     staged = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with staged.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            yield cast("TextIO", Masking(file))
-            file.flush()
-            os.fsync(file.fileno())
+        yield staged
         staged.replace(path)
     finally:
         staged.unlink(missing_ok=True)
@@ -78,6 +87,14 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     with writing(path) as file:
         file.write(text)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file of bytes, whole or not at all."""
+    with _staged(path) as staged, staged.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -136,7 +136,14 @@ def export_model(
 
 
 def report_of(
-    sweeps: Sequence[Any], *, to: Path | str | None, out: Path, against: str, title: str | None
+    sweeps: Sequence[Any],
+    *,
+    to: Path | str | None,
+    out: Path,
+    against: str,
+    title: str | None,
+    gate: Any = None,
+    definition: Any = None,
 ) -> ReportResult:
     """Write the report of sweeps or runs, which are given as results, by folder, or by name below OUT/runs.
 
@@ -144,13 +151,23 @@ def report_of(
         ConfigError: there is no such sweep or run.
     """
     from ptx.cli import report
+    from ptx.report.definition import load_definition
+    from ptx.report.gate_reader import load_gate
 
     if not sweeps:
         raise ConfigError(Problem("ptx.report needs a sweep or run", "give its folder, name or result"))
     results = (RunResult, SweepResult)
     folders = [one.folder if isinstance(one, results) else report.find(out, str(one)) for one in sweeps]
     place = Path(to) if to else folders[0] / "report"
-    made = report.write(folders, place, Quiet().rich, title=title, against=against)
+    made = report.write(
+        folders,
+        place,
+        Quiet().rich,
+        title=title,
+        against=against,
+        gate=load_gate(get_host(), gate) if gate else None,
+        definition=load_definition(get_host(), definition) if definition else None,
+    )
     return ReportResult(made.html, made.markdown, made.csv, made.frame)
 
 

@@ -1,4 +1,4 @@
-"""``ptx report``: write report.md, report.html and report.csv from records, and print the table of runs."""
+"""``ptx report``: write report.html, .md, .csv, .json and .parquet from records, and print the table of runs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ptx.errors import ConfigError, Problem
 from ptx.guard.reading import reason
 from ptx.hooks.host import get_host
 from ptx.report import Frame, Record, Report, build
+from ptx.report.definition import Definition, load_definition
 from ptx.report.formats.headline import headline
 from ptx.report.gate import Gate
 from ptx.report.gate_reader import load_gate
@@ -26,14 +27,15 @@ examples:
   ptx report sweep-a sweep-b --to ./report   several sweeps in one report
   ptx report sweep-a --against 'compress=[gptq] runtime=hf' --to ./against-gptq
                                              compare every run with that one, item by item
-  ptx report sweep-a --gate ship             what to ship by conf/gate/ship.yaml, or by ./my-gate.yaml"""
+  ptx report sweep-a --gate ship             what to ship by conf/gate/ship.yaml, or by ./my-gate.yaml
+  ptx report sweep-a --definition release    what conf/report/release.yaml shows, or ./my-report.yaml"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
     """Write a report of the given sweeps or runs."""
     parser = argparse.ArgumentParser(
         "ptx report",
-        description="Write a report of recorded runs: report.md, report.html and report.csv.",
+        description="Write a report of recorded runs: report.html, .md, .csv, .json and .parquet.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -60,6 +62,11 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         metavar="GATE",
         help="what a model must keep to ship: a gate or a YAML file; default: not worse than the baseline",
     )
+    parser.add_argument(
+        "--definition",
+        metavar="DEFINITION",
+        help="metrics, axes, gates and parts of the report: a choice of conf/report or a YAML file",
+    )
     options = parser.parse_args(list(arguments))
     folders = [find(options.out, name) for name in options.sweeps]
     write(
@@ -69,6 +76,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         title=options.title,
         against=options.against,
         gate=load_gate(get_host(), options.gate) if options.gate else None,
+        definition=load_definition(get_host(), options.definition) if options.definition else None,
     )
     return 0
 
@@ -80,6 +88,7 @@ def write(
     title: str | None = None,
     against: str = "",
     gate: Gate | None = None,
+    definition: Definition | None = None,
 ) -> Report:
     """Write the report, with the sections of plugins, and print its table and its path."""
 
@@ -92,7 +101,9 @@ def write(
                 found += parts
         return found
 
-    report = build(folders, to, title=title, sections=sections, against=against, gate=gate)
+    report = build(
+        folders, to, title=title, sections=sections, against=against, gate=gate, definition=definition
+    )
     console.print(summary(report.frame))
     console.print(Text(f"report   {report.html}\n         {report.markdown}"), soft_wrap=True)
     return report

@@ -30,14 +30,20 @@ class _Callable(ModuleType):
         out: Path | str = "ptx-out",
         against: str = "",
         title: str | None = None,
+        gate: Any = None,
+        definition: Any = None,
     ) -> Any:
         """Write the report of sweeps or runs, given as results, by folder, or by name below OUT/runs.
+
+        ``gate`` and ``definition`` are choices of conf/gate and conf/report, YAML files, or mappings.
 
         Returns:
             A :class:`ptx.cli.results.ReportResult`, with the paths of its files.
         """
         api = import_module("ptx.cli.api")
-        return api.report_of(sweeps, to=to, out=Path(out), against=against, title=title)
+        return api.report_of(
+            sweeps, to=to, out=Path(out), against=against, title=title, gate=gate, definition=definition
+        )
 
 
 #: where each name comes from: a command that prints one size imports no report

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ptx.compose.groups import read_group
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.guard.plain_yaml import read_yaml
 from ptx.hooks.host import Host
@@ -107,6 +106,8 @@ def load_gate(
     elif str(value).endswith((".yaml", ".yml")):
         name, given = Path(str(value)).stem, _read(Path(str(value)).expanduser())
     else:
+        from ptx.compose.groups import read_group  # Hydra, which a report without a named gate does not need
+
         name, given = str(value), read_group(host, "gate", str(value), config_dir)
     given = {key: dict(one) if isinstance(one, Mapping) else one for key, one in given.items()}
     problems = []

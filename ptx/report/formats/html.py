@@ -55,9 +55,12 @@ def render_html(
     data: dict[str, Any],
     provenance: Provenance,
     sections: Sequence[str],
+    parts: Sequence[str] = (),
 ) -> str:
-    """The text of the HTML page."""
+    """The text of the HTML page; ``parts`` are the names of those to show, in their order, else all."""
+    names = dict(PARTS)
     return render_page(
+        parts=[(name, names[name]) for name in parts] or PARTS,
         title=title,
         provenance=provenance,
         legend=LEGEND.format(base=view.frame.reference_name),
@@ -73,13 +76,12 @@ def render_page(*, further_script: str = "", further_style: str = "", **context:
     """The page with the values of its template; a live page adds a script and a style of its own."""
     vendor, script = asset("vendor/echarts.js"), page_script(further_script)
     fixed = {
-        "parts": PARTS,
         "style": Markup(asset("page.css") + further_style),  # noqa: S704 (our own files)
         "vendor": Markup(vendor),  # noqa: S704
         "script": Markup(script),  # noqa: S704
         "script_hashes": Markup(script_hashes(vendor, script)),  # noqa: S704
     }
-    return environment().get_template("page.html.jinja").render(context | fixed)
+    return environment().get_template("page.html.jinja").render({"parts": PARTS} | context | fixed)
 
 
 @functools.cache

@@ -1,4 +1,7 @@
-"""All metrics of all runs as CSV, for other tools: one metric per line, not rounded, seeds not grouped."""
+"""All metrics of all runs as CSV, for other tools: one metric per line, not rounded, seeds not grouped.
+
+Each line has the run, its varied settings (a column each), and the metric.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,13 @@ import functools
 import io
 
 from ptx.records import Metric
+from ptx.report.formats.tables import HEADS, setting_column
 from ptx.report.table.frame import Frame
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 
 FORMULA = ("=", "+", "-", "@")
 FIELDS = (
-    "row",
-    "label",
-    "sweep",
-    "run",
-    "seed",
-    "baseline",
-    "status",
     "evaluator",
     "metric",
     "segment",
@@ -39,14 +36,18 @@ def render_csv(frame: Frame) -> str:
     """
     file = io.StringIO(newline="")
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(FIELDS)
+    settings = list(
+        dict.fromkeys(key for row in frame.rows for key in row.records[0].varied if key != "seed")
+    )
+    writer.writerow([*HEADS, *(_text(setting_column(name)) for name in settings), *FIELDS])
     for row in frame.rows:
         for record in [*row.records, *row.repeats]:
-            run_fields = _run_fields(row, record)
+            varied = (_value(record.varied.get(name, "")) for name in settings)
+            run_fields = [*_run_fields(row, record), *varied]
             for evaluator, metric in record.metrics:
                 writer.writerow([*run_fields, *_metric_fields(evaluator, metric)])
             if not record.metrics:
-                writer.writerow([*run_fields, *[""] * (len(FIELDS) - len(run_fields))])
+                writer.writerow([*run_fields, *[""] * len(FIELDS)])
     return file.getvalue()
 
 
@@ -55,6 +56,15 @@ def _text(value: str) -> str:
     """A text as a cell: a spreadsheet would run one that starts like a formula."""
     clean = value.replace("\x00", "")
     return f"'{clean}" if clean.lstrip().startswith(FORMULA) or clean.startswith(("\t", "\r")) else clean
+
+
+def _value(text: str) -> str:
+    """A setting as a cell: a negative number is no formula."""
+    try:
+        float(text)
+    except ValueError:
+        return _text(text)
+    return text.strip()
 
 
 def _run_fields(row: Row, record: Record) -> list[str]:

@@ -1,4 +1,5 @@
-"""The runs of a report as one plain table, with the varied settings as columns: report.json, and pandas.
+"""The runs of a report as one plain table, with the varied settings as columns: report.json,
+report.parquet, and pandas.
 
 One line per run, not rounded and seeds not grouped. A metric ``bench/mean`` has four columns:
 ``bench/mean``, ``bench/mean low``, ``bench/mean high`` and ``bench/mean n``. A setting has its name
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,24 +18,45 @@ from ptx.report.decision.decide import Decision
 from ptx.report.table.frame import Frame, make_frame
 from ptx.report.table.records import Record, load_records
 from ptx.report.table.row import Row
+from ptx.report.table.standing import places_of
 from ptx.report.text.spans import words_of
 from ptx.stats.pareto import Place
 
 if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
 
+HEADS = ("row", "label", "sweep", "run", "seed", "baseline", "status")
+LARGEST_INT = 2**63
+
 
 def load_sweep(path: Path | str) -> DataFrame:
     """The runs at or below a folder as a pandas table: one line per run, settings and metrics as columns.
 
-    ``ptx.load_sweep("ptx-out/runs/demo").to_parquet("demo.parquet")`` writes them for other tools.
+    They are the columns of report.parquet, which every report has.
 
     Raises:
         ConfigError: the path is not a folder, or holds no runs.
     """
     from pandas import DataFrame  # type: ignore[import-untyped]
 
-    return DataFrame(run_table(make_frame(load_records([Path(path)]))))
+    frame = make_frame(load_records([Path(path)]))
+    places = places_of(frame, frame.objectives) if frame.objectives else {}
+    return DataFrame(columns_of(run_table(frame, places)))
+
+
+def columns_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """The lines as columns of one type each: numbers or yes and no where all values are, else texts."""
+    names = dict.fromkeys(name for line in lines for name in line)
+    return {name: _of_one_type([line.get(name) for line in lines]) for name in names}
+
+
+def _of_one_type(values: list[Any]) -> list[Any]:
+    kinds = {type(value) for value in values if value is not None}
+    if kinds == {int} and max(abs(value) for value in values if value is not None) < LARGEST_INT:
+        return values
+    if kinds and kinds <= {int, float}:
+        return [None if value is None else float(value) for value in values]
+    return values if len(kinds) < 2 else [None if value is None else str(value) for value in values]
 
 
 def run_table(frame: Frame, places: dict[int, Place] | None = None) -> list[dict[str, Any]]:
@@ -47,7 +70,23 @@ def run_table(frame: Frame, places: dict[int, Place] | None = None) -> list[dict
 
 
 def _run(row: Row, record: Record) -> dict[str, Any]:
-    line: dict[str, Any] = {
+    line: dict[str, Any] = head_of(row, record)
+    line |= {setting_column(key): _setting(value) for key, value in record.varied.items() if key != "seed"}
+    for _, metric in record.metrics:
+        name = f"{metric.name} [{metric.segment}]" if metric.segment else metric.name
+        line[name] = metric.value
+        line |= {f"{name} low": metric.low, f"{name} high": metric.high, f"{name} n": metric.n}
+    return line
+
+
+def setting_column(name: str) -> str:
+    """The column of a varied setting: its name, unless that is a column of every table."""
+    return f"setting {name}" if name in HEADS else name
+
+
+def head_of(row: Row, record: Record) -> dict[str, Any]:
+    """What names a run: the first columns of every table."""
+    return {
         "row": row.number,
         "label": row.label,
         "sweep": record.sweep_name,
@@ -55,13 +94,7 @@ def _run(row: Row, record: Record) -> dict[str, Any]:
         "seed": record.seed,
         "baseline": row.baseline,
         "status": record.status,
-        **{key: _setting(value) for key, value in record.varied.items() if key != "seed"},
     }
-    for _, metric in record.metrics:
-        name = f"{metric.name} [{metric.segment}]" if metric.segment else metric.name
-        line[name] = metric.value
-        line |= {f"{name} low": metric.low, f"{name} high": metric.high, f"{name} n": metric.n}
-    return line
 
 
 def _place(row: Row, places: dict[int, Place], labels: dict[int, str]) -> dict[str, Any]:

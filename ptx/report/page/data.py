@@ -23,7 +23,7 @@ from ptx.report.page.samples import samples_data
 from ptx.report.page.steps import by_chain, links_of
 from ptx.report.page.training import training_data
 from ptx.report.plots.choose import Picture
-from ptx.report.table.frame import SIZE, Frame
+from ptx.report.table.frame import Frame
 from ptx.report.table.metric_names import short_name
 from ptx.report.table.row import Row
 from ptx.report.text.details import failures_of, problems_of, works_of
@@ -59,7 +59,7 @@ def page_data(
         "notes": [[sentence_data(one.head), [sentence_data(line) for line in one.more]] for one in notes],
         "axes": {
             "quality": index.get(frame.headline or ""),
-            "costs": [index[name] for name in (frame.cost, SIZE) if name in index],
+            "costs": [index[name] for name in frame.axes if name in index],
         },
         "reference": frame.reference_name,
         "rows": rows_data(view, places),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from ptx.report.formats.view import View
@@ -54,7 +55,7 @@ class Picture:
 
 def pictures_of(view: View) -> list[Picture]:
     """The pictures for the measured costs; none without a quality metric."""
-    costs = [name for name in (view.frame.cost, SIZE) if name and name in view.frame.names]
+    costs = view.frame.axes
     made = [_picture(view, name, len(costs)) for name in costs] if view.frame.headline else []
     return [picture for picture in made if picture]
 
@@ -71,7 +72,7 @@ def _picture(view: View, cost: str, families: int) -> Picture | None:
     x = Title(f"{short_name(cost)} ({arrow[dots[0].x.better]})", view.scales[cost])
     y = Title(f"{short_name(quality)} ({arrow[dots[0].y.better]})", view.scales[quality])
     shown = {dot.number for dot in dots}
-    kind = "size" if cost == SIZE else "latency"
+    kind = "size" if cost == SIZE else "latency" if cost == view.frame.cost else _file_name(cost)
     labels = {
         standing: [dot.label for dot in dots if dot.standing == standing] for standing in ("front", "near")
     }
@@ -86,6 +87,11 @@ def _picture(view: View, cost: str, families: int) -> Picture | None:
         cost,
         places,
     )
+
+
+def _file_name(metric: str) -> str:
+    """A metric as a part of a file's name."""
+    return re.sub(r"[^a-z0-9]+", "-", metric.lower()).strip("-")[:60] or "other"
 
 
 def _dot(row: Row, cost: str, quality: str, places: dict[int, Place], labels: dict[int, str]) -> Dot | None:

@@ -38,6 +38,8 @@ class Frame:
     rows: list[Row]
     names: list[str]  # metrics over all items (segment ""), in the order they were recorded
     headline: str | None  # the quality metric that the report leads with
+    chosen_columns: list[str] = field(default_factory=list)  # of a report's definition
+    chosen_axes: list[str] = field(default_factory=list)
     places: dict[tuple[tuple[str, ...], int], Any] = field(default_factory=dict, repr=False)  # by objectives
 
     @cached_property
@@ -45,8 +47,12 @@ class Frame:
         """The main table's metrics: the headline, each task's first metric, then the costs.
 
         If there are too many, metrics are chosen from the evaluators in turn, so that none is missing because
-        another has many tasks.
+        another has many tasks. A definition's metrics come instead of the tasks'.
         """
+        costs = [name for cost in COSTS for name in self.names if without_machine(name) == cost]
+        start = [self.headline] if self.headline else []
+        if self.chosen_columns:
+            return list(dict.fromkeys([*start, *self.chosen_columns, *self.axes, *costs]))
         left = [name for name in self.primary if name != self.headline]
         seen: Counter[str] = Counter()
         turn = {}
@@ -56,8 +62,7 @@ class Frame:
             seen[evaluator] += 1
         kept = sorted(left, key=lambda name: turn[name])[: MOST_COLUMNS - 1]
         quality = [name for name in left if name in kept]
-        costs = [name for cost in COSTS for name in self.names if without_machine(name) == cost]
-        return ([self.headline] if self.headline else []) + quality + costs
+        return start + quality + costs
 
     @cached_property
     def primary(self) -> list[str]:
@@ -79,16 +84,24 @@ class Frame:
     def cost(self) -> str | None:
         """The latency metric for pictures and sentences.
 
-        It is not the ratio to the baseline if the rows have ratios to different baselines.
+        It is a definition's axis if one is a latency. It is not the ratio to the baseline if the rows have
+        ratios to different baselines.
         """
+        for name in self.chosen_axes:
+            if name.startswith("latency/") and "bytes" not in name:
+                return name
         one = len({baseline_identity(row.records[0]) for row in self.rows if row.metric(COSTS[0])}) == 1
         return next((name for name in COSTS[:3] if name in self.names and (one or name != COSTS[0])), None)
 
     @property
+    def axes(self) -> list[str]:
+        """What the headline is drawn against: a definition's axes, else the latency and the size."""
+        return self.chosen_axes or [name for name in (self.cost, SIZE) if name and name in self.names]
+
+    @property
     def objectives(self) -> list[str]:
-        """The metrics that a reader decides on: the headline, the latency, and the size, as far as known."""
-        found = [self.headline, self.cost, SIZE if SIZE in self.names else None]
-        return [name for name in found if name]
+        """The metrics that a reader decides on: the headline and the axes, as far as known."""
+        return [*([self.headline] if self.headline else []), *self.axes]
 
     @property
     def reference_name(self) -> str:

@@ -7,6 +7,7 @@ have in common is one line that can be opened, not twelve lines.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ptx.report.decision import leaders
@@ -45,6 +46,15 @@ def notes_of(frame: Frame, comparisons: Comparisons) -> list[Note]:
         _one(_unfinished(frame)),
     ]
     return [note for note in found if note is not None]
+
+
+def not_measured(names: Sequence[str]) -> list[Note]:
+    """A note on the metrics that a report's definition asks for, and that no run has."""
+    if not names:
+        return []
+    groups = ", ".join(dict.fromkeys(name.partition("/")[0] for name in names))
+    text = f" {'was' if len(names) == 1 else 'were'} asked for and not measured; add {groups} to eval=[...]."
+    return [Note([Span(", ".join(names), strong=True), Span(text)])]
 
 
 def _one(sentence: Sentence) -> Note | None:

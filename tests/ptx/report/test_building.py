@@ -62,7 +62,7 @@ def test_the_same_records_give_the_same_bytes(demo, tmp_path):
 def test_building_again_leaves_no_other_files(demo, tmp_path):
     build([demo], tmp_path)
     build([demo], tmp_path)
-    files = ("report.csv", "report.html", "report.json", "report.md")
+    files = ("report.csv", "report.html", "report.json", "report.md", "report.parquet")
     expected = ["quality-latency.svg", "quality-size.svg", *files]
     assert sorted(path.name for path in tmp_path.iterdir()) == expected
 

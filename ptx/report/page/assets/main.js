@@ -42,7 +42,7 @@ function start(data) {
     for (const one of seen) if (one.isIntersecting) { near.unobserve(one.target); if (!page.drawn.has(one.target.id)) drawPart(PARTS.find(([name]) => name === one.target.id)); }
   }, { rootMargin: "600px" });
   const jump = (id) => (event) => { event.preventDefault(); const to = document.getElementById(id); to.scrollIntoView(); to.querySelector("h2")?.focus({ preventScroll: true }); };
-  for (const part of PARTS) { nav.append(h("a", { href: `#${part[0]}`, onclick: jump(part[0]) }, part[1])); near.observe(document.getElementById(part[0])); }
+  for (const { id } of document.querySelectorAll(".part:not(.plugin)")) { const part = PARTS.find(([name]) => name === id); nav.append(h("a", { href: `#${part[0]}`, onclick: jump(part[0]) }, part[1])); near.observe(document.getElementById(part[0])); }
   document.querySelectorAll(".plugin").forEach((section, place) => { section.id ||= `plugin-${place}`; nav.append(h("a", { href: `#${section.id}`, onclick: jump(section.id) }, (section.querySelector("h2, h3")?.textContent || "Plugin").slice(0, 40))); });
   document.getElementById("copies").replaceChildren(copyButton("sentence", () => page.data.sentence.map(([text]) => text).join("")), copyButton("link", () => location.href), copyButton("table", tableText));
   changed();

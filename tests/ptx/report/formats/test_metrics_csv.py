@@ -30,6 +30,14 @@ def test_csv_holds_every_metric_of_every_record_unrounded(demo_report):
         assert (line["run"], line["evaluator"], asdict(read)) == (run, evaluator, asdict(metric))
 
 
+def test_varied_settings_are_columns_and_negative_ones_are_numbers(new_sweep, tmp_path):
+    sweep = new_sweep()
+    sweep.run({"method": "dpo", "method.shift": "-2", "status": "=1+1"}, status="unfinished")
+    with build([sweep.folder], tmp_path / "out").csv.open(newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert (line["method"], line["method.shift"], line["setting status"]) == ("dpo", "-2", "'=1+1")
+
+
 def test_a_run_without_metrics_is_a_line_of_the_csv(new_sweep, tmp_path):
     sweep = new_sweep()
     sweep.run({"method": "dpo"}, status="unfinished")
