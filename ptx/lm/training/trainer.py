@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 
+#: passes over the data beyond which it is said that there are so many
+OFTEN = 8
+
+
 class WithMaxLength(Protocol):
     """Settings with a maximal number of tokens."""
 
@@ -77,6 +81,17 @@ def stop_at_turn_end(run: Run, policy: PreTrainedModel, model: Path) -> None:
         f"the chat template ends a turn with {folder.turn_end!r}, and generation did not stop there: the"
         " result does, by its generation_config.json"
     )
+
+
+def say_repeats(run: Run, method: TrlMethod, rows: int) -> None:
+    """Say where ``max_steps`` shows every row many times: the few rows of a maker may be learnt by heart."""
+    times = method.max_steps * method.batch_size / max(rows, 1)
+    if times > OFTEN and not isinstance(method, Reinforced):
+        steps = max(1, round(3 * rows / method.batch_size))
+        run.say(
+            f"each of the {rows} rows is learnt {times:.0f} times over, which may harm what they do not show;"
+            f" method.max_steps={steps} is three times"
+        )
 
 
 def load_reference(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel | None:
@@ -150,6 +165,7 @@ def make_trainer(
         args: the TRL config.
         extra: further arguments of the trainer.
     """
+    say_repeats(run, method, len(rows))
     policy = load_policy(run, method, model)
     stop_at_turn_end(run, policy, model.path)
     chosen: Callable[..., Any] = trl_class(kind) if isinstance(kind, str) else kind

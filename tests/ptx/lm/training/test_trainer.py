@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from ptx import Lora, ModelRef, StepError
+from ptx import Lora, ModelRef, RunConfig, StepError
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.training.method import TrlMethod
 from ptx.lm.training.trainer import (
@@ -18,6 +18,7 @@ from ptx.lm.training.trainer import (
     peft_config,
     result_dtype,
     run_trainer,
+    say_repeats,
     stop_at_turn_end,
 )
 
@@ -123,3 +124,14 @@ def test_answers_of_a_base_model_stop_where_its_chat_template_ends_a_turn(make_r
     assert policy.generation_config.eos_token_id == [end, 0]
     assert len(run.console.lines) == 1
     assert "the chat template ends a turn with '<|end|>', and generation did not stop" in run.console.lines[0]
+
+
+def test_few_rows_that_are_learnt_many_times_over_are_told(make_run):
+    run = make_run(RunConfig())
+    say_repeats(run, TrlMethod(max_steps=60, batch_size=16), 103)
+    (line,) = run.console.lines
+    assert "each of the 103 rows is learnt 9 times over" in line
+    assert line.endswith("method.max_steps=19 is three times")
+    say_repeats(run, TrlMethod(max_steps=60, batch_size=16), 400)
+    say_repeats(run, TrlMethod(epochs=20), 4)
+    assert len(run.console.lines) == 1
