@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 LEVEL = 0.95
 MANY = 100  # degrees of freedom
+NEARLY_ZERO = 1e-300
 
 
 def normal_quantile(level: float) -> float:
@@ -60,18 +61,25 @@ def t_tails(t: NDArray[Any], freedom: NDArray[Any]) -> NDArray[Any]:
 
 @functools.cache
 def t_quantile(level: float, freedom: float) -> float:
-    """Student's t quantile for 0.5 < level < 1, by bisection on :func:`t_tail` to 1e-12 relative."""
+    """Student's t quantile for 0.5 < level < 1, by Newton's steps on :func:`t_tail` to 1e-12 relative.
+
+    The tail is convex, so the steps come from below; one that would leave the bracket is a bisection.
+    """
     if math.isinf(freedom):
         return normal_quantile(level)
-    low, high = 0.0, 1.0
-    while t_tail(high, freedom) > 1 - level:
-        low, high = high, high * 2
-    while high - low > 1e-12 * high:
-        middle = (low + high) / 2
-        if middle in (low, high):
-            break
-        low, high = (middle, high) if t_tail(middle, freedom) > 1 - level else (low, middle)
-    return (low + high) / 2
+    low, high, t = 0.0, math.inf, normal_quantile(level)
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(math.pi * freedom)
+    for _ in range(200):
+        gap = t_tail(t, freedom) - (1 - level)
+        low, high = (t, high) if gap > 0 else (low, t)
+        density = scale * math.exp(-(freedom + 1) / 2 * math.log1p(t * t / freedom))
+        new = t + gap / density if density > 0 else high
+        if not low <= new < high:
+            new = (low + high) / 2 if math.isfinite(high) else 2 * t
+        if abs(new - t) <= 1e-12 * new:
+            return new
+        t = new
+    return t
 
 
 def beta_quantile(level: float, a: float, b: float) -> float:
@@ -118,7 +126,10 @@ def log_binomial(count: int, n: int, q: float) -> float:
 
 
 def _incomplete_beta(x: float, a: float, b: float) -> float:
-    """I_x(a, b) by Lentz's continued fraction (Press et al., Numerical Recipes 6.4)."""
+    """I_x(a, b) by Lentz's continued fraction (Press et al., Numerical Recipes 6.4).
+
+    Lentz replaces numbers near zero. Here each is one and another, so it is zero or at least 1e-16.
+    """
     if x <= 0 or x >= 1:
         return 0.0 if x <= 0 else 1.0
     if x > (a + 1) / (a + b + 2):
@@ -127,20 +138,15 @@ def _incomplete_beta(x: float, a: float, b: float) -> float:
         math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
         / a
     )
-    c, d = 1.0, 1 / _not_zero(1 - (a + b) * x / (a + 1))
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1) or NEARLY_ZERO)
     result = d
     for m in range(1, 3000):  # about the square root of the larger of a and b
         for step in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
             -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
         ):
-            d, c = 1 / _not_zero(1 + step * d), _not_zero(1 + step / c)
+            d, c = 1 / (1 + step * d or NEARLY_ZERO), 1 + step / c or NEARLY_ZERO
             result *= d * c
         if abs(d * c - 1) < 1e-15:
             break
     return scale * result
-
-
-def _not_zero(value: float) -> float:
-    """``value``, or 1e-300 in place of zero: Lentz's guard against a division by zero."""
-    return value if abs(value) > 1e-300 else 1e-300
