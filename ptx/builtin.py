@@ -128,21 +128,23 @@ def _outside(run: Run, kind: str, config: Part, model: ModelRef, data: DataSet |
 @hookimpl(trylast=True, specname="ptx_train")
 def call_train(run: Run, method: Method, model: ModelRef, data: DataSet) -> ModelRef | None:
     """Call the function that a method's choice names (:attr:`ptx.Choice.calls`)."""
-    made: ModelRef | None = run.host.call(method, run=run, method=method, model=model, data=data)
+    made: ModelRef | None = run.host.call("ptx_train", method, run=run, method=method, model=model, data=data)
     return made
 
 
 @hookimpl(trylast=True, specname="ptx_compress")
 def call_compress(run: Run, compressor: Compressor, model: ModelRef, data: DataSet | None) -> ModelRef | None:
     """Call the function that a compressor's choice names."""
-    made: ModelRef | None = run.host.call(compressor, run=run, compressor=compressor, model=model, data=data)
+    made: ModelRef | None = run.host.call(
+        "ptx_compress", compressor, run=run, compressor=compressor, model=model, data=data
+    )
     return made
 
 
 @hookimpl(trylast=True, specname="ptx_make")
 def call_make(run: Run, maker: Maker, model: ModelRef, data: DataSet | None) -> DataRef | None:
     """Call the function that a maker's choice names."""
-    made: DataRef | None = run.host.call(maker, run=run, maker=maker, model=model, data=data)
+    made: DataRef | None = run.host.call("ptx_make", maker, run=run, maker=maker, model=model, data=data)
     return made
 
 
@@ -152,7 +154,7 @@ def call_evaluate(
 ) -> Evaluation | None:
     """Call the function that an evaluator's choice names."""
     made: Evaluation | None = run.host.call(
-        evaluator, run=run, evaluator=evaluator, model=model, lm=lm, baseline=baseline
+        "ptx_evaluate", evaluator, run=run, evaluator=evaluator, model=model, lm=lm, baseline=baseline
     )
     return made
 
@@ -163,7 +165,7 @@ def call_score(
 ) -> list[float] | None:
     """Call the function that a scorer's choice names."""
     texts = {"prompts": prompts, "completions": completions, "references": references}
-    made: list[float] | None = run.host.call(scorer, run=run, scorer=scorer, **texts)
+    made: list[float] | None = run.host.call("ptx_score", scorer, run=run, scorer=scorer, **texts)
     return made
 
 

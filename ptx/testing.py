@@ -20,10 +20,9 @@ import pytest
 import ptx
 from ptx.config import GROUPS, Evaluator, RunConfig
 from ptx.hooks.host import Host, get_host
+from ptx.hooks.offered import HEAVY
 from ptx.hooks.run import Run
 from ptx.records import Metric
-
-HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "llmcompressor", "lm_eval", "wandb")
 
 
 class Silent:

@@ -15,7 +15,7 @@ from ptx.cli import scaffold
 from ptx.compose.groups import hydra, known
 from ptx.config import GROUPS, IN_METHOD, Choice
 from ptx.errors import ConfigError, Problem, did_you_mean
-from ptx.hooks.host import Host, get_host
+from ptx.hooks.host import Host, get_host, heavy_line
 
 EXAMPLES = """\
 examples:
@@ -74,7 +74,12 @@ def _list(host: Host, console: Console) -> None:
     for group, names in presets(host).items():
         console.print(Text(f"presets of {group}: {' '.join(names)}"), soft_wrap=True)
     for plugin in host.broken:
-        console.print(Text(f"not loaded: {plugin.name} ({plugin.origin}): {plugin.error}"), style="red")
+        line = f"not loaded: {plugin.name} ({plugin.origin}): {plugin.error}"
+        console.print(Text(line), style="red", soft_wrap=True)
+    for plugin in host.plugins:
+        if plugin.heavy:
+            line = f"slow: {plugin.name} ({plugin.origin}) {heavy_line(plugin)}"
+            console.print(Text(line), style="yellow", soft_wrap=True)
 
 
 def presets(host: Host) -> dict[str, list[str]]:

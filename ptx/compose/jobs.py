@@ -96,6 +96,7 @@ def _compose_one(
     host: Host, verb: str, lines: list[str], frozen: Frozen, notes: list[str]
 ) -> tuple[RunConfig | None, list[Problem]]:
     choices, values, problems = choices_and_values(lines)
+    problems += _taken(host, choices)
     if choices.get("recipe", "null") != "null":
         problems += _instead_of_short_form(choices)
     choices.setdefault("scorer", f"[{','.join(host.names('scorer'))}]")
@@ -116,6 +117,14 @@ def _compose_one(
         return None, [Problem(f"cannot compose {' '.join(lines)}: {reason(error)}")]
     notes += prepared.notes
     return prepared.typed(values)
+
+
+def _taken(host: Host, choices: dict[str, str]) -> list[Problem]:
+    """A typed name that two plugins give: nobody could say whose it is."""
+    typed = {
+        (group, name.strip()) for group, value in choices.items() for name in value.strip("[]").split(",")
+    }
+    return [problem for key, problem in host.taken.items() if key in typed]
 
 
 def _not_composed(lines: list[str], error: Exception) -> Problem:

@@ -27,6 +27,7 @@ from ptx.errors import StepError
 from ptx.execute.process import POLL
 from ptx.execute.steps import transform
 from ptx.files import read_json, write_json
+from ptx.hooks.border import described
 from ptx.hooks.host import Host, get_host
 from ptx.hooks.run import Run
 from ptx.plan.inputs import open_choice
@@ -104,7 +105,7 @@ def main(path: Path) -> int:
         text = "".join(traceback.format_exception(error))
         write_json(
             work / f"error-{rank}.json",
-            {"type": type(error).__name__, "message": str(error), "traceback": text},
+            {"type": type(error).__name__, "message": described(error), "traceback": text},
         )
         return 1
     if rank == 0:

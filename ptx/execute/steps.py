@@ -18,6 +18,7 @@ from ptx.errors import PtxError
 from ptx.execute.fitting import with_what_fits
 from ptx.execute.made import counts_of, fed
 from ptx.execute.process import run_in_process
+from ptx.execute.untouched import untouched
 from ptx.files import append_event, read_rows, write_rows
 from ptx.hooks.run import LanguageModel, Run
 from ptx.machine import release_memory
@@ -167,17 +168,18 @@ def _build_step(run: Run, step: Step, model: ModelRef, staging: Staging) -> dict
     here = _run_for(run, step.name, staging).at(seed=step.identity.ingredients["seed"])
     started, whole = time.perf_counter(), not staging.events.exists()
     run.console.say(f"{step.name}: loading {_named(model)}")
-    launch = run.config.launch
+    launch, owner = run.config.launch, run.host.owner_of(step.config).name
     if launch is not None and step.kind in launch.kinds:
         made = run_in_process(here, launch, step, model, run.folder / f"process-{step.name}")
     else:
         assert not isinstance(step.data, Promised)  # it was opened when its maker had run
-        made = transform(here, step.kind, step.config, model, step.data)
+        with untouched(model.path, owner):
+            made = transform(here, step.kind, step.config, model, step.data)
     folder = Path(made.path)
     if not folder.is_relative_to(staging.payload):
         raise PtxError(
-            f"{step.name} returned {folder}, outside of run.folder {staging.payload}; a step writes below"
-            " run.folder"
+            f"plugin {owner}: {step.name} returned {folder}, outside of run.folder {staging.payload}; a step"
+            " writes below run.folder"
         )
     last: dict[str, float] = {}
     products: dict[str, dict[str, Any]] = {}  # by key: a step that was resumed has asked for them twice
@@ -297,14 +299,17 @@ def _build_evaluation(
 ) -> dict[str, Any]:
     here = _run_for(run, measure.name, staging)
     started = time.perf_counter()
-    result: Evaluation = run.host.first(
-        "ptx_evaluate",
-        run=here,
-        evaluator=measure.config,
-        model=model,
-        lm=lm() if measure.config.opens_model else None,
-        baseline=_reference_model(run) if measure.config.compares else run.plan.model,
-    )
+    opened = lm() if measure.config.opens_model else None
+    baseline = _reference_model(run) if measure.config.compares else run.plan.model
+    with untouched(model.path, run.host.owner_of(measure.config).name):
+        result: Evaluation = run.host.first(
+            "ptx_evaluate",
+            run=here,
+            evaluator=measure.config,
+            model=model,
+            lm=opened,
+            baseline=baseline,
+        )
     write_rows(staging.payload / "rows.jsonl", result.rows)
     seconds = round(time.perf_counter() - started, 3)
     _note_rate(run, measure, seconds)

@@ -21,8 +21,8 @@ from ptx import machine
 from ptx.errors import StoppedError
 from ptx.execute.ahead import read_ahead
 from ptx.files import append_event, digest_of, read_json, write_json
-from ptx.guard.reading import reason
 from ptx.guard.system import cause_of
+from ptx.hooks.border import described
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console, Run
 from ptx.plan.plan import Measure, RunPlan, Step, SweepPlan
@@ -222,8 +222,7 @@ def attempt(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[st
 def error_record(error: Exception) -> dict[str, str]:
     """Return an error as it stands in result.json; one of the system gets its cause and a remedy."""
     cause = cause_of(error)
-    text = reason(error) if isinstance(error, KeyError) or not str(error) else str(error)
-    message = "; ".join(cause) if cause else text
+    message = "; ".join(cause) if cause else described(error)
     return {
         "type": type(error).__name__,
         "message": message,

@@ -7,45 +7,34 @@ Sources, in this order: the entry points of the group ``ptx`` (the built-ins are
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import importlib
 import importlib.util
 import inspect
 import os
-import re
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
-from types import NoneType
 from typing import Any
 
 import pluggy
 
-from ptx.config import GROUPS, Choice
+from ptx.config import Choice
 from ptx.errors import ConfigError, Problem, PtxError
 from ptx.guard.reading import reason
 from ptx.hooks import hookspecs
-from ptx.hooks.border import place_of, watch, wrong_answer
+from ptx.hooks.border import Guarded, guard, home_of, place_of, wrong_answer
+from ptx.hooks.offered import heavy_imports, must_be_usable, must_fit
+from ptx.hooks.waiting import calling
 from ptx.machine import uncollected
 
 PTXFILE = "ptxfile.py"
 LOCAL = "ptxfile"  # the name of the plugin that it is
 DISABLED = "disabled by PTX_DISABLE"
-#: annotations that Hydra can hold, with the types of their defaults. OmegaConf's own check of all built-in
-#: choices takes half of the time that ``ptx --help`` would need.
-SINGLE: dict[str, tuple[type, ...]] = {
-    "str": (str,),
-    "bool": (bool,),
-    "int": (int,),
-    "float": (float, int),
-    "None": (NoneType,),
-}
-ANY = (str, int, float, NoneType)
-SEVERAL = re.compile(r"(list|dict)\[(?:str, )?(?:str|bool|int|float|Any)\]( \| None)?")
 
 
 @dataclass(frozen=True)
@@ -57,6 +46,15 @@ class Plugin:
     version: str
     module: Any = None
     error: str = ""
+    heavy: tuple[str, ...] = ()  # ML libraries that its import loads, for which every command waits
+
+
+def heavy_line(plugin: Plugin) -> str:
+    """What a plugin costs every command, and how to mend it."""
+    return (
+        f"imports {', '.join(plugin.heavy)} when it is loaded, and every command waits for that: import it"
+        " in the hooks"
+    )
 
 
 @dataclass
@@ -67,6 +65,7 @@ class Host:
     plugins: list[Plugin] = field(default_factory=list)
     choices: dict[tuple[str, str], Choice] = field(default_factory=dict)
     owners: dict[tuple[str, str], Plugin] = field(default_factory=dict)
+    taken: dict[tuple[str, str], Problem] = field(default_factory=dict)  # names that two plugins give
 
     @property
     def hook(self) -> Any:
@@ -106,11 +105,10 @@ class Host:
         """
         answer = getattr(self.hook, hook)(**arguments)
         if answer is None:
-            values = [type(value).__name__ for value in arguments.values() if type(value) in self._types()]
-            raise PtxError(
-                f"no plugin answered {hook} for {' '.join(values) or 'this call'}; its plugin must implement"
-                f" {hook}"
-            )
+            values = [value for value in arguments.values() if type(value) in self._types()]
+            named = " ".join(type(value).__name__ for value in values) or "this call"
+            owner = f"plugin {self.owner_of(values[0]).name}" if values else "its plugin"
+            raise PtxError(f"no plugin answered {hook} for {named}; {owner} must implement {hook}")
         return answer
 
     def each(self, hook: str, **arguments: Any) -> Iterator[tuple[str, list[Any] | Exception]]:
@@ -125,20 +123,26 @@ class Host:
             else:
                 yield implementation.plugin_name, [one for answer in answers for one in answer or ()]
 
-    def call(self, config: Any, **arguments: Any) -> Any:
-        """The result of the function that the choice of ``config`` names, called with what it accepts.
+    def call(self, hook: str, config: Any, **arguments: Any) -> Any:
+        """The answer to a hook by the function that the choice of ``config`` names, with what it accepts.
 
         None where the choice names no function, or where no plugin contributes the type of ``config``.
         """
         by_type = {choice.config_type: choice for choice in self.choices.values()}
-        found = (by_type[kind].calls for kind in type(config).__mro__ if kind in by_type)
-        calls = next(filter(None, found), "")
-        if not calls:
+        found = (by_type[kind] for kind in type(config).__mro__ if kind in by_type)
+        choice = next((one for one in found if one.calls), None)
+        if choice is None:
             return None
-        module, _, name = calls.partition(":")
+        owner = self.owners[choice.group, choice.name]
+        module, _, name = choice.calls.partition(":")
         function = getattr(importlib.import_module(module), name)
-        accepted = inspect.signature(function).parameters
-        return function(**{key: value for key, value in arguments.items() if key in accepted})
+        accepted = [key for key in arguments if key in inspect.signature(function).parameters]
+
+        def called(*given: Any) -> Any:
+            return function(**dict(zip(accepted, given, strict=True)))
+
+        guarded = Guarded(owner.name, home_of(owner.module), hook, tuple(accepted), called)
+        return guarded(*(arguments[key] for key in accepted))
 
     def _types(self) -> set[type]:
         return {choice.config_type for choice in self.choices.values()}
@@ -163,7 +167,6 @@ def load_host(folder: Path, environ: Any = os.environ) -> Host:
     """A host with all installed plugins and the ``ptxfile.py`` of ``folder``."""
     manager = pluggy.PluginManager("ptx")
     manager.add_hookspecs(hookspecs)
-    watch(manager)
     host = Host(manager)
     disabled = {name.strip() for name in environ.get("PTX_DISABLE", "").split(",") if name.strip()}
     with uncollected():
@@ -221,85 +224,56 @@ def _import_file(path: Path) -> Any:
 
 def _load(host: Host, name: str, origin: str, release: str, load: Callable[[], Any]) -> None:
     """Import and register one plugin; an error of its import is kept, and the verbs show it."""
+    home, before = PTXFILE if name == LOCAL else "", heavy_imports()
     try:
-        module = load()
-        plugin = Plugin(name, origin, release, module)
-        _must_fit(module)
+        with calling(name, "import", home):
+            module = load()
+        heavy = tuple(sorted(heavy_imports() - before))
+        plugin = Plugin(name, origin, release, module, heavy=heavy)
+        must_fit(module)
         host.manager.register(module, name=name)
         host.manager.check_pending()
-        offered = module.ptx_choices() if hasattr(module, "ptx_choices") else []
+        guard(host.manager, name)
+        with calling(name, "ptx_choices", home_of(module)):
+            offered = module.ptx_choices() if hasattr(module, "ptx_choices") else []
         if fault := wrong_answer("ptx_choices", offered):
             raise TypeError(f"ptx_choices {fault}")
+        must_be_usable(offered)
         _add_choices(host, plugin, offered)
-    except ConfigError:
-        raise
     except (Exception, SystemExit) as error:  # noqa: BLE001 (an import may raise anything; the host keeps it)
         if host.manager.has_plugin(name):
             host.manager.unregister(name=name)
-        message = f"{reason(error)} ({place_of(error, PTXFILE if name == LOCAL else '')})"
-        host.plugins.append(Plugin(name, origin, release, error=message))
+        host.plugins.append(Plugin(name, origin, release, error=_said(error, home)))
     else:
         host.plugins.append(plugin)
 
 
-def _must_fit(module: Any) -> None:
-    """Raise where a plugin says that it is written for another version of the hooks."""
-    wanted = getattr(module, "PTX_API", hookspecs.API)
-    if wanted != hookspecs.API:
-        newer = "ptx" if isinstance(wanted, int) and wanted > hookspecs.API else "the plugin"
-        raise TypeError(
-            f"written for version {wanted} of ptx's plugin interface, and this ptx has {hookspecs.API};"
-            f" install a newer version of {newer}"
-        )
+def _said(error: BaseException, home: str) -> str:
+    """Why a plugin cannot be loaded, with the line; what ptx itself found has none."""
+    if isinstance(error, ConfigError):
+        return str(error)
+    last = traceback.extract_tb(error.__traceback__)[-1].filename
+    found_here = Path(last).parent == Path(__file__).parent and not isinstance(error, SyntaxError)
+    text = str(error) if found_here else reason(error)
+    return text if found_here and not home else f"{text} ({place_of(error, home)})"
 
 
-def _must_be_held(config_type: type) -> None:
-    """Raise for a field that Hydra cannot hold; OmegaConf is asked where the annotation does not tell."""
-    if not all(_is_held(f) for f in dataclasses.fields(config_type)):
-        from omegaconf import OmegaConf
-
-        OmegaConf.structured(config_type)
-
-
-def _is_held(f: dataclasses.Field[Any]) -> bool:
-    held = _held_types(str(f.type))
-    return bool(held) and (f.default is dataclasses.MISSING or isinstance(f.default, held))
-
-
-@functools.cache
-def _held_types(annotation: str) -> tuple[type, ...]:
-    """The types of the defaults of a field that Hydra can hold; none where only OmegaConf knows."""
-    if annotation == "Any":
-        return ANY
-    if found := SEVERAL.fullmatch(annotation):
-        return (list if found[1] == "list" else dict, *([NoneType] if found[2] else []))
-    parts = [SINGLE.get(part, ()) for part in annotation.split(" | ")]
-    return tuple(kind for part in parts for kind in part) if all(parts) else ()
-
-
-def _add_choices(host: Host, plugin: Plugin, offered: list[Choice]) -> None:
-    for choice in offered:
-        if choice.group not in GROUPS:
-            raise ValueError(f"choice {choice.name!r} names the unknown group {choice.group!r}")
-        base = GROUPS[choice.group][0]
-        if not issubclass(choice.config_type, base):
-            raise TypeError(
-                f"{choice.config_type.__name__} must derive from ptx.{base.__name__} to be a {choice.group}"
-            )
-        _must_be_held(choice.config_type)
-    for choice in offered:
-        key = (choice.group, choice.name)
-        if key in host.choices:
-            other = host.owners[key]
-            raise ConfigError(
-                Problem(
-                    f"{choice.group}={choice.name} is given by two plugins: {other.name} ({other.origin}) and"
-                    f" {plugin.name} ({plugin.origin})",
-                    f"disable one: PTX_DISABLE={plugin.name}",
-                )
-            )
-        host.choices[key] = choice
-        host.owners[key] = plugin
+def _add_choices(host: Host, plugin: Plugin, offered: Sequence[Choice]) -> None:
+    """Add all choices of a plugin, or none where a name is taken: it is then an error to type that name."""
+    new = {(choice.group, choice.name): choice for choice in offered}
+    for group, name in new:
+        if (group, name) in host.choices:
+            other = host.owners[group, name]
+            what = f"{group}={name} is given by two plugins: {other.name} ({other.origin}) and"
+            fix = f"leave one out: PTX_DISABLE={plugin.name} or PTX_DISABLE={other.name}"
+            host.taken[group, name] = Problem(f"{what} {plugin.name} ({plugin.origin})", fix)
+            raise ConfigError(host.taken[group, name])
+    if len(new) < len(offered):
+        names = [f"{choice.group}={choice.name}" for choice in offered]
+        twice = next(one for one in names if names.count(one) > 1)
+        raise ValueError(f"ptx_choices gives {twice} twice")
+    host.choices |= new
+    host.owners |= dict.fromkeys(new, plugin)
 
 
 def _trace(hook_name: str, hook_impls: Sequence[pluggy.HookImpl], arguments: Mapping[str, Any]) -> None:

@@ -155,8 +155,8 @@ class Run:
             run=self,
             scorer=chosen,
             prompts=list(prompts) if chosen.reads_turns else [as_text(prompt) for prompt in prompts],
-            completions=completions,
-            references=references,
+            completions=list(completions),
+            references=list(references),
         )
         return [score if isinstance(score, Score) else float(score) for score in scores]
 

@@ -37,11 +37,12 @@ def train(method, model):
 
 
 def compress(run, compressor):
+    (run.folder / "made").touch()
     return ModelRef(run.folder, type(compressor).__name__)
 
 
 def evaluate(lm):
-    return Evaluation([], [{"item": lm}])
+    return Evaluation([], [{"item": lm, "scores": {}}])
 
 
 def score(completions, references):
@@ -86,7 +87,7 @@ def test_the_function_that_a_choice_names_does_the_work(host, run, tmp_path):
     squeezed = host.first("ptx_compress", run=run, compressor=Squeezed(), model=model, data=None)
     assert (squeezed.path, squeezed.digest) == (run.folder, "Squeezed")
     measured = host.first("ptx_evaluate", run=run, evaluator=Measured(), model=model, lm="lm", baseline=None)
-    assert measured.rows == [{"item": "lm"}]
+    assert measured.rows == [{"item": "lm", "scores": {}}]
     assert run.score(Graded(), ["q", "q"], ["4", "5"], ["4", "4"]) == [1.0, 0.0]
 
 

@@ -10,7 +10,7 @@ from ptx.cli.doctor.environments import requirements_of
 from ptx.cli.doctor.line import Line
 from ptx.config import Choice
 from ptx.errors import counted
-from ptx.hooks.host import DISABLED, LOCAL, PTXFILE, Host
+from ptx.hooks.host import DISABLED, LOCAL, PTXFILE, Host, heavy_line
 from ptx.machine import installed_version
 
 CONFIGURATIONS = "conf"  # a folder of the user's own
@@ -24,6 +24,7 @@ def look(host: Host) -> list[Line]:
         off = plugin.error == DISABLED
         fix = "" if off else f"mend it, or leave it out: PTX_DISABLE={plugin.name}"
         lines.append(Line(plugin.name, f"not loaded: {plugin.error}", "note" if off else "wrong", fix))
+    lines += [Line(one.name, heavy_line(one), "note") for one in loaded if one.heavy]
     return [*lines, *_missing(host), *_local(host)]
 
 

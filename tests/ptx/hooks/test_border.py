@@ -8,7 +8,7 @@ import pytest
 from ptx import hookimpl
 from ptx.errors import ConfigError, StepError
 from ptx.hooks import hookspecs
-from ptx.hooks.border import place_of, watch
+from ptx.hooks.border import guard, place_of
 
 
 @pytest.fixture
@@ -18,10 +18,11 @@ def hook(module_named):
     def make(**functions):
         manager = pluggy.PluginManager("ptx")
         manager.add_hookspecs(hookspecs)
-        watch(manager)
         manager.register(module_named("good", ptx_searchpath=hookimpl(lambda: ["conf"])), name="good")
         marked = {name: hookimpl(function) for name, function in functions.items()}
         manager.register(module_named("mine", **marked), name="mine")
+        for name in ("good", "mine"):
+            guard(manager, name)
         return manager.hook
 
     return make

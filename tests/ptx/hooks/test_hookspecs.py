@@ -35,7 +35,7 @@ def test_ptx_searchpath_brings_the_presets_of_a_plugin(host_with, toy, desk):
     assert compose_jobs(host, "train", ["model=./model", "method=eager"])[0].config.method.rate == 0.8
 
 
-def test_ptx_export_makes_the_package_that_is_measured(host_with, toy, desk):
+def test_ptx_export_makes_the_package_that_is_measured(host_with, toy, desk, opened):
     @dataclass
     class Packed(Runtime):
         exports: ClassVar[bool] = True
@@ -59,7 +59,7 @@ def test_ptx_export_makes_the_package_that_is_measured(host_with, toy, desk):
             if not isinstance(runtime, Packed):
                 return None
             assert model.kind == "package"
-            return type("Opened", (), {"value": float(runtime.level), "close": lambda self: None})()
+            return opened(float(runtime.level))
 
     plan, outcome, _ = run(host_with(toy=toy, packed=Plugin()), "runtime=packed")
     assert outcome.failed == ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import pytest
 
 from ptx import Choice, ConfigError, Method, hookimpl, setting
+from ptx.compose.jobs import compose_jobs
 from ptx.errors import PtxError
 from ptx.hooks import host as hosts
 from ptx.hooks.host import load_host
@@ -118,12 +119,16 @@ def test_plugins_are_disabled_by_name(tmp_path):
     assert "sft" in host.names("method")
 
 
-def test_a_choice_given_twice_names_both_plugins(host_with, toy):
+def test_a_taken_name_loses_its_plugin_and_typing_it_names_both(host_with, toy, desk):
     host = host_with(first=toy)
-    with pytest.raises(
-        ConfigError, match=r"method=toy is given by two plugins: first .* and second .*PTX_DISABLE=second"
-    ):
-        hosts._load(host, "second", "second", "1", type(toy))
+    hosts._load(host, "second", "second", "1", type(toy))
+    [broken] = host.broken
+    assert "method=toy is given by two plugins: first" in broken.error
+    assert host.owners["method", "toy"].name == "first"
+    with pytest.raises(ConfigError, match=r"given by two plugins: first .* and second .*PTX_DISABLE=second"):
+        compose_jobs(host, "train", ["model=./model", "data=./text.jsonl", "method=toy", "eval=[]"])
+    others = ["model=./model", "data=./text.jsonl", "method=other", "eval=[]"]
+    assert compose_jobs(host, "train", others)[0].config.method.rate == 0.1
 
 
 def test_the_trace_prints_every_hook_call(tmp_path, capsys):
@@ -144,7 +149,7 @@ def test_a_first_result_hook_that_nobody_answers_is_an_error_with_the_type(host_
 
     host = host_with(toy=toy, plugin=Plugin())
     host.manager.unregister(name="builtin")
-    with pytest.raises(PtxError, match="no plugin answered ptx_fit for Lonely; its plugin must implement"):
+    with pytest.raises(PtxError, match="no plugin answered ptx_fit for Lonely; plugin plugin must implement"):
         host.first("ptx_fit", run=None, method=Lonely(), model=None, trainer=None, checkpoint=None)
 
 
@@ -161,37 +166,10 @@ def test_a_configuration_leads_to_its_choice_and_plugin(toy_host):
     ("choice", "message"),
     [
         (Choice("mehtod", "odd", Method), "choice 'odd' names the unknown group 'mehtod'"),
-        (Choice("eval", "odd", Method), "Method must derive from ptx.Evaluator to be a eval"),
+        (Choice("eval", "odd", Method), "Method must derive from ptx.Evaluator to be given as eval="),
     ],
 )
 def test_a_choice_of_a_wrong_group_or_type_makes_its_plugin_broken(host_with, module_named, choice, message):
     host = host_with()
     hosts._load(host, "odd", "odd", "1", lambda: module_named("odd", ptx_choices=lambda: [choice]))
     assert message in host.broken[0].error
-
-
-def test_the_fields_of_every_built_in_choice_are_known_to_be_held_without_omegaconf(tmp_path):
-    choices = load_host(tmp_path, {}).choices.values()
-    asked = [
-        f"{choice.group}={choice.name}.{one.name}: {one.type}"
-        for choice in choices
-        for one in fields(choice.config_type)
-        if not hosts._is_held(one)
-    ]
-    assert asked == []
-
-
-@pytest.mark.parametrize(
-    ("annotation", "held"),
-    [
-        ("int | float | str | None", True),
-        ("list[str] | None", True),
-        ("dict[str, Any]", True),
-        ("int | list[str]", False),
-        ("list[Path]", False),
-        ("Path", False),
-        ("tuple[int, int]", False),
-    ],
-)
-def test_omegaconf_is_asked_of_what_the_annotation_does_not_tell(annotation, held):
-    assert bool(hosts._held_types(annotation)) is held

@@ -11,6 +11,7 @@ from ptx import Choice, Evaluation, Evaluator, Metric, ModelRef, Runtime, hookim
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
 from ptx.files import read_json
+from ptx.hooks.border import MEMBERS
 from ptx.hooks.host import Host
 from ptx.plan.planner import make_plan
 from ptx.plan.replan import replan
@@ -47,7 +48,7 @@ class Plugin:
     @hookimpl
     def ptx_load(self, runtime, model):
         return (
-            type("Opened", (), {"value": 1.0, "close": lambda self: None})()
+            type("Opened", (), {**dict.fromkeys(MEMBERS, lambda *_: None), "value": 1.0})()
             if isinstance(runtime, Packed)
             else None
         )
