@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,15 @@ class Problem:
 
     ``fields`` are the settings that the text names, as they are typed where their choice stands alone
     (``method.beta``): in a recipe the same choice has another place, and :meth:`at` moves the text there.
+    A finding on rows has a ``name`` (:mod:`ptx.data.catalogue`), the number of its rows, and some ``places``.
     """
 
     what: str
     fix: str = ""
     fields: tuple[str, ...] = field(default=(), compare=False)
+    name: str = field(default="", compare=False)
+    rows: int = field(default=0, compare=False)
+    places: tuple[str, ...] = field(default=(), compare=False)
 
     def at(self, place: str) -> Problem:
         """The problem of a method or compressor that stands at ``place``, such as ``recipe.steps.sft``."""
@@ -35,7 +39,7 @@ class Problem:
                 moved = ".".join([place, *(words[1:] if group == "compress" else words)])
             what, fix = what.replace(name, moved), fix.replace(name, moved)
             fields.append(moved)
-        return Problem(what, fix, tuple(fields))
+        return replace(self, what=what, fix=fix, fields=tuple(fields))
 
     def __str__(self) -> str:
         return f"{self.what}; {self.fix}" if self.fix else self.what

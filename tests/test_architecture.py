@@ -29,6 +29,7 @@ UNTESTED = {
 #: test files that belong to no single module
 ACROSS = {
     "tests/ptx/cli/test_hostile.py": "malformed input of every kind, over the whole command line",
+    "tests/ptx/cli/check/test_mistakes.py": "deliberate mistakes and good public layouts, over ptx check",
     "tests/ptx/cli/test_faults.py": "kill -9, a full disk and the like, over the whole command line",
     "tests/ptx/report/formats/test_escapes.py": "hostile text in every field, over all formats of a report",
     "tests/plugins/test_presets.py": "the presets of all plugins",

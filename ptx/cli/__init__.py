@@ -11,10 +11,12 @@ import errno
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from ptx.cli.silence import SILENCE
 from ptx.errors import ConfigError, Problem, PtxError
 from ptx.guard.reading import reason, understood
 from ptx.guard.scratch import own_temporary_folder
@@ -32,6 +34,7 @@ VERBS = {
     "report": ("ptx.cli.report", "write a report of runs: a table, Pareto plots, details of each run"),
     "gate": ("ptx.cli.gate", "judge recorded models: which may ship, and why the others may not"),
     "runs": ("ptx.cli.runs", "list, show, compare and follow recorded runs"),
+    "ui": ("ptx.cli.ui", "show sweeps in a browser while they run: progress, curves, the front, failures"),
     "store": ("ptx.cli.store", "list, explain, verify and clean up the store of finished steps"),
     "check": ("ptx.cli.check", "describe a model or dataset and say what it can be used for"),
     "advise": ("ptx.cli.advise", "say which methods fit data, a model and this machine, and why"),
@@ -60,6 +63,7 @@ examples:
 model=tiny is a small model for demonstrations and tests that ships with ptx.
 """
 
+QUIET = "--quiet"  # of every verb
 #: verbs that only read records, which may be damaged or a stranger's
 READERS = ("report", "runs", "gate", "store")
 INTERNAL_FAULT = 70  # an exit code
@@ -79,6 +83,25 @@ ENVIRONMENT = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with _quiet(words):
+        return _run([word for word in words if word != QUIET])
+
+
+@contextmanager
+def _quiet(words: Sequence[str]) -> Iterator[None]:
+    """Where ``--quiet`` is typed, terminals print results and failures only; children inherit it."""
+    before = os.environ.get(SILENCE)
+    if QUIET in words:
+        os.environ[SILENCE] = "1"
+    try:
+        yield
+    finally:
+        if QUIET in words:
+            os.environ.pop(SILENCE)
+            os.environ |= {} if before is None else {SILENCE: before}
+
+
+def _run(words: list[str]) -> int:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -94,7 +117,7 @@ def _guarded(words: list[str]) -> int:
         return _dispatch(words)
     except ConfigError as error:
         for problem in error.problems:
-            print(f"ptx: {problem}", file=sys.stderr)
+            print(f"ptx: {problem}{_waiver(problem)}", file=sys.stderr)
         return error.exit_code
     except PtxError as error:
         print(f"ptx: {error}", file=sys.stderr)
@@ -152,6 +175,7 @@ def _dispatch(words: list[str]) -> int:
         "ptx", formatter_class=argparse.RawDescriptionHelpFormatter, add_help=True, usage="ptx VERB ..."
     )
     parser.description = DESCRIPTION.format(verbs="\n".join(lines))
+    parser.add_argument(QUIET, action="store_true", help="of every verb: print results and failures only")
     parser.add_argument("--version", action="version", version=_version())
     if words and not words[0].startswith("-"):
         from ptx.errors import did_you_mean
@@ -160,6 +184,15 @@ def _dispatch(words: list[str]) -> int:
     parser.parse_args(words)
     parser.print_help()
     return 0
+
+
+def _waiver(problem: Problem) -> str:
+    """What lets a finding on data pass, where it can be waived."""
+    if not problem.name:
+        return ""
+    from ptx.data.catalogue import waivable
+
+    return f"; or waive it: check.allow=[{problem.name}]" if waivable(problem.name) else ""
 
 
 def _version() -> str:

@@ -10,6 +10,15 @@ from ptx.guard.names import name_problem, path_fault, shown
 
 
 @dataclass
+class Check:
+    """What of the checks before a run is waived."""
+
+    allow: list[str] = setting(
+        [], "findings on rows and models that do not stop and are not told, by name", identity=False
+    )
+
+
+@dataclass
 class RunConfig:
     """One run, resolved; ``--cfg job`` prints it, and ``run.json`` holds it."""
 
@@ -27,6 +36,7 @@ class RunConfig:
     tracker: dict[str, Any] = setting({}, identity=False)
     launch: Any = None
     cluster: Any = setting(None, identity=False)
+    check: Check = field(default_factory=Check, metadata={"identity": False})
     seed: int = setting(0, "seed of everything random")
     device: str = setting("auto", "auto, cpu or cuda")
     threads: int = setting(0, "CPU threads per process; 0 leaves it to the libraries", identity=False)
@@ -51,6 +61,8 @@ class RunConfig:
     )
 
     def __post_init__(self) -> None:
+        if isinstance(self.check, dict):  # as the files of a run hold it
+            self.check = Check(**self.check)
         if self.device not in ("auto", "cpu", "cuda"):
             raise ValueError(f"device must be auto, cpu or cuda, got {self.device!r}; try device=auto")
         for name in ("threads", "workers"):

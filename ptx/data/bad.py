@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ptx.data.records import Fault, Record, findings, kind_of
 from ptx.errors import ConfigError, Problem
@@ -58,7 +58,7 @@ class BadRows:
         offer = f"data.bad=drop leaves {those} out ({len(bad)} of {total})"
         last = found[-1]
         fix = f"{last.fix}; or {offer}" if last.fix else offer
-        return [*found[:-1], Problem(last.what, fix)]
+        return [*found[:-1], replace(last, fix=fix)]
 
     def note(self, shape: str) -> str:
         """How many rows were left out and why, for the description of ``shape``; empty for none."""

@@ -10,25 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ptx.data.catalogue import waivable
+from ptx.data.columns import misused
 from ptx.data.dataset import DataSet, Source
-from ptx.data.records import KINDS, Fault, Record, findings, kind_of
+from ptx.data.records import KINDS, Fault, Record, findings, kind_of, of_all
 from ptx.data.rules import RULES, faults_of, unreadable
 from ptx.data.suspect import Sign, Texts, signs, texts_of
 from ptx.data.turns import is_turns
 from ptx.data.whole import notes
 from ptx.errors import Problem
 
+#: what stops a training, and what is noted
+Found = tuple[list[Problem], list[Problem]]
 
-def check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
+
+def check(dataset: DataSet, shape: str) -> Found:
     """Problems (fatal) and notes on the rows of ``shape``.
 
     Each kind is reported once, with the number of rows and the places of the first ones.
     """
-    found: tuple[list[Problem], list[str]] = dataset.once("check", shape, lambda: _check(dataset, shape))
+    found: Found = dataset.once("check", shape, lambda: _check(dataset, shape))
     return found
 
 
-def _check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
+def _check(dataset: DataSet, shape: str) -> Found:
     source = dataset.sources[shape]
     if shape != source.form.shape:
         problems = dataset.once("unreadable", source.form.shape, lambda: _unreadable(source))
@@ -36,16 +41,17 @@ def _check(dataset: DataSet, shape: str) -> tuple[list[Problem], list[str]]:
             return problems, []
     records = dataset.located(shape)
     problems = _problems(dataset, shape, records)
-    if problems or shape == "calibration":
+    if any(not waivable(problem.name) for problem in problems) or shape == "calibration":
         return problems, []
     texts = [texts_of(shape, record.row) for record in records]
     signs_ = _signs(dataset, source, shape, records, texts)
-    return [], [*signs_, *notes(shape, records, texts, source.form.parts)]
+    whole = notes(shape, records, texts, source.form.parts)
+    return problems, [*misused(source, shape), *signs_, *whole]
 
 
 def no_rows(dataset: DataSet, shape: str) -> Problem:
     """What is said of a shape that none of the rows gives."""
-    return Problem(f"{dataset.name} gives no rows of shape {shape}", "give it at least one")
+    return of_all("unreadable", f"{dataset.name} gives no rows of shape {shape}", "give it at least one")
 
 
 def _unreadable(source: Source) -> list[Problem]:
@@ -56,7 +62,7 @@ def _unreadable(source: Source) -> list[Problem]:
 
 def _signs(
     dataset: DataSet, source: Source, shape: str, records: list[Record], texts: list[Texts]
-) -> list[str]:
+) -> list[Problem]:
     """Looked for once in the rows of a file, and told of all shapes that follow from them."""
     native = source.form.shape
     if shape != native and dataset.sources.get(native) is source:
@@ -71,7 +77,7 @@ def _problems(dataset: DataSet, shape: str, records: list[Record]) -> list[Probl
     return told or [*_problems_of_all(dataset.name, shape, records)]
 
 
-def _suspicions(shape: str, records: list[Record], texts: list[Texts]) -> list[str]:
+def _suspicions(shape: str, records: list[Record], texts: list[Texts]) -> list[Problem]:
     """The signs that enough rows show, each once."""
     found: dict[str, list[tuple[Record, Sign]]] = {}
     for record, text in zip(records, texts, strict=True):
@@ -79,33 +85,28 @@ def _suspicions(shape: str, records: list[Record], texts: list[Texts]) -> list[s
         for kind, sign in kinds.items():
             found.setdefault(kind, []).append((record, sign))
     faults = [
-        Fault(record, sign.what)
+        Fault(record, sign.what, name=sign.name)
         for rows in found.values()
         if len(rows) >= rows[0][1].share * len(records)
         for record, sign in rows
     ]
-    return [str(problem) for problem in findings(faults, len(records))][:KINDS]
+    return findings(faults, len(records))[:KINDS]
 
 
 def _problems_of_all(name: str, shape: str, records: list[Record]) -> Iterable[Problem]:
     """The problems that show only in all rows together."""
     if shape == "thumbs" and len(labels := {record.row["label"] for record in records}) == 1:
         label = str(labels.pop()).lower()
-        yield Problem(
-            f"all {len(records)} labels of {name} are {label}, so there is nothing to distinguish",
-            "give it rows of both labels",
-        )
+        what = f"all {len(records)} labels of {name} are {label}, so there is nothing to distinguish"
+        yield of_all("one-label", what, "give it rows of both labels", records)
     if (
         shape in ("prompts", "pairs", "thumbs", "safety")
         and len({is_turns(record.row["prompt"]) for record in records}) > 1
     ):
-        yield Problem(
-            f"some prompts of {name} are texts and others message lists", "write all of them in the same way"
-        )
+        what = f"some prompts of {name} are texts and others message lists"
+        yield of_all("mixed-prompts", what, "write all of them in the same way", records)
     if shape == "prompts":
         without = [record for record in records if record.row["answer"] is None]
         if 0 < len(without) < len(records):
-            yield Problem(
-                f"{without[0].place}: answer is missing (in {len(without)} of {len(records)} rows)",
-                "give an answer to every prompt, or to none",
-            )
+            what = f"{without[0].place}: answer is missing (in {len(without)} of {len(records)} rows)"
+            yield of_all("missing-answers", what, "give an answer to every prompt, or to none", without)

@@ -9,14 +9,14 @@ from typing import Any
 from ptx.data.dataset import DataSet, Source
 from ptx.data.files import SUFFIXES, stem_of, suffix_of
 from ptx.data.read import read_table
-from ptx.data.records import Record, Row, more
-from ptx.errors import ConfigError
+from ptx.data.records import Record, Row, finding
+from ptx.errors import ConfigError, Problem
 
 #: names of the files that are kept for measuring
 KEPT = ("test", "valid", "validation", "dev", "eval", "heldout")
 
 
-def overlaps(data: DataSet) -> list[str]:
+def overlaps(data: DataSet) -> list[Problem]:
     """A note for each file beside the data that has rows of it."""
     found = dict.fromkeys(id(source) for source in data.sources.values())
     sources = [next(one for one in data.sources.values() if id(one) == key) for key in found]
@@ -37,7 +37,7 @@ def _measures(file: Path, stem: str) -> bool:
     return words[0] in KEPT and suffix_of(file) in SUFFIXES and suffix_of(file) != ".txt"
 
 
-def _shared(source: Source, file: Path) -> Iterator[str]:
+def _shared(source: Source, file: Path) -> Iterator[Problem]:
     try:
         table = read_table([file], None)
     except ConfigError:
@@ -46,7 +46,7 @@ def _shared(source: Source, file: Path) -> Iterator[str]:
     both: list[Record] = [record for record in table.records if _asked(source, record.row) in asked]
     if both:
         what = f"asks what a row of {source.table.name} asks, so a test on it measures memory"
-        yield f"{both[0].place}: {what}{more(both, len(table.records))}"
+        yield finding("in-test-file", both, what, len(table.records))
 
 
 def _asked(source: Source, row: Row) -> Any:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ptx.data.catalogue import CATALOGUE
 from ptx.errors import Problem
 
 Row = dict[str, Any]
@@ -68,12 +69,16 @@ class ReadError(ValueError):
 
 
 class Fault(NamedTuple):
-    """What is wrong with a row, and how to correct it; ``whole``: nothing can be read behind it."""
+    """What is wrong with a row, how to correct it, and the name of the finding.
+
+    ``whole``: nothing can be read behind it.
+    """
 
     place: Record
     what: str
     fix: str = ""
     whole: bool = False
+    name: str = "unreadable"
 
 
 def kind_of(what: str) -> str:
@@ -98,9 +103,20 @@ def findings(faults: Iterable[Fault], total: int = 0) -> list[Problem]:
 
 def _finding(found: list[Fault], total: int) -> Problem:
     first = found[0]
-    return Problem(
-        f"{first.place.place}: {first.what}{more([fault.place for fault in found], total)}", first.fix
-    )
+    return finding(first.name, [fault.place for fault in found], first.what, total, first.fix)
+
+
+def finding(name: str, places: list[Record], what: str, total: int = 0, fix: str = "") -> Problem:
+    """What is wrong with the rows at ``places``: the first one, their number, the next few."""
+    said = f"{places[0].place}: {what}{more(places, total)}"
+    return of_all(name, said, fix, places)
+
+
+def of_all(name: str, what: str, fix: str = "", places: Iterable[Record] = ()) -> Problem:
+    """A finding in its own words: on all rows together, or on those at ``places``."""
+    found = list(dict.fromkeys(record.place for record in places))
+    fix = fix or CATALOGUE[name].fix
+    return Problem(what, fix, name=name, rows=len(found), places=tuple(found[:PLACES]))
 
 
 def more(places: list[Record], total: int = 0) -> str:

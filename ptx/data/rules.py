@@ -16,7 +16,7 @@ from ptx.data.tools import shown
 from ptx.data.turns import ROLES, is_turns
 from ptx.errors import did_you_mean
 
-Wrong = tuple[str, str]  # what is wrong, how to correct it
+Wrong = tuple[str, str, str]  # the name of the finding, what is wrong, how to correct it
 INVISIBLE = " \t\r\n\u200b\u200c\u200d\u2060\ufeff\xa0"
 #: columns whose values need not be texts
 OTHER = ("answer", "label", "harmful", "steps", "labels")
@@ -27,7 +27,7 @@ Rule = Callable[[Row], Iterable[Wrong]]
 
 def faults_of(records: Iterable[Record], rule: Rule) -> list[Fault]:
     """What a rule finds in the rows."""
-    return [Fault(record, *wrong) for record in records for wrong in rule(record.row)]
+    return [Fault(record, what, fix, name=name) for record in records for name, what, fix in rule(record.row)]
 
 
 def unreadable(shape: str) -> Rule:
@@ -41,14 +41,16 @@ def _messages(row: Row) -> Iterable[Wrong]:
     last = row["messages"][-1]
     if last["role"] in ROLES and last["role"] != "assistant":
         yield (
+            "no-reply-at-end",
             f"the last message is the {last['role']}'s, so there is nothing to learn",
             "end with an assistant message",
         )
     if last["role"] == "assistant" and _is_empty(last):
-        yield "the last assistant message is empty", "fill it or delete the row"
+        yield "empty-reply", "the last assistant message is empty", "fill it or delete the row"
     replies = [turn for turn in row["messages"] if turn["role"] == "assistant"]
     if replies and not any(turn.get("train", True) for turn in replies):
         yield (
+            "no-trained-reply",
             "no reply of the row is trained (weight: 0 or train: false)",
             "delete the row, or let one reply be trained",
         )
@@ -69,11 +71,16 @@ def _pairs(row: Row) -> Iterable[Wrong]:
     if faults:
         return
     if _bare(row["chosen"]) == _bare(row["rejected"]):
-        yield "chosen and rejected are identical", "delete the row, or give it two different replies"
+        yield (
+            "identical-sides",
+            "chosen and rejected are identical",
+            "delete the row, or give it two different replies",
+        )
         return
     repeats = [side for side in ("chosen", "rejected") if _begins_with(row[side], row["prompt"])]
     if len(repeats) == 1:
         yield (
+            "prompt-in-one-side",
             f"the prompt is repeated inside {repeats[0]} only",
             "leave it out there: chosen and rejected hold the reply alone",
         )
@@ -90,9 +97,14 @@ def _prompts(row: Row) -> Iterable[Wrong]:
     answer = row["answer"]
     finite = not isinstance(answer, float) or math.isfinite(answer)
     if isinstance(answer, str) and not answer.strip(INVISIBLE):
-        yield "answer is empty", "write the value that a scorer compares with, or delete the column"
+        yield (
+            "empty-answer",
+            "answer is empty",
+            "write the value that a scorer compares with, or delete the column",
+        )
     if not isinstance(answer, str | int | float | None) or isinstance(answer, bool) or not finite:
         yield (
+            "wrong-answer",
             f"answer must be text or a number, got {shown(answer)}",
             "write the value that a scorer compares with",
         )
@@ -108,15 +120,21 @@ def _steps(row: Row) -> Iterable[Wrong]:
     steps, labels = row["steps"], row["labels"]
     for number, step in enumerate(steps, start=1):
         if not isinstance(step, str) or not step.strip(INVISIBLE):
-            yield f"step {number} must be a text, got {shown(step)}", "write what is said in the step"
+            yield (
+                "wrong-steps",
+                f"step {number} must be a text, got {shown(step)}",
+                "write what is said in the step",
+            )
     if len(steps) != len(labels) or not steps:
         yield (
+            "wrong-steps",
             f"there must be a label for each step, got {len(steps)} steps and {len(labels)} labels",
             "write true for a right step, false for a wrong one",
         )
     for number, label in enumerate(labels, start=1):
         if not isinstance(label, bool):
             yield (
+                "wrong-steps",
                 f"label {number} must be true or false, got {shown(label)}",
                 "write true for a right step, false for a wrong one",
             )
@@ -148,6 +166,7 @@ RULES: dict[str, Rule] = {
 def _boolean(name: str, value: Any) -> Iterable[Wrong]:
     if not isinstance(value, bool):
         yield (
+            "wrong-label",
             f"{name} must be true or false, got {shown(value)}",
             f"write {name} as true or false, without quotes",
         )
@@ -157,9 +176,9 @@ def _value(name: str, value: Any) -> Iterable[Wrong]:
     if is_turns(value):
         yield from _turns(name, value)
     elif not isinstance(value, str):
-        yield f"{name} must be text, got {shown(value)}", "write it as text"
+        yield "not-text", f"{name} must be text, got {shown(value)}", "write it as text"
     elif not value.strip(INVISIBLE):
-        yield f"{name} is empty", "fill it or delete the row"
+        yield "empty-text", f"{name} is empty", "fill it or delete the row"
 
 
 def _reply(name: str, value: Any) -> Iterable[Wrong]:
@@ -170,27 +189,33 @@ def _reply(name: str, value: Any) -> Iterable[Wrong]:
         return
     if value[0]["role"] in ("system", "user"):
         yield (
+            "prompt-turn-in-reply",
             f"{name} begins with the {value[0]['role']}'s message: it repeats the prompt, or has another one",
             "leave the prompt out there",
         )
     if value[-1]["role"] != "assistant":
-        yield f"{name} does not end with an assistant message", "end it with the model's reply"
+        yield (
+            "no-reply-at-end",
+            f"{name} does not end with an assistant message",
+            "end it with the model's reply",
+        )
     elif _is_empty(value[-1]):
-        yield f"the reply in {name} is empty", "fill it or delete the row"
+        yield "empty-reply", f"the reply in {name} is empty", "fill it or delete the row"
 
 
 def _turns(name: str, turns: list[Row]) -> Iterable[Wrong]:
     for turn in turns:
         role, content = turn["role"], turn["content"]
         if role not in ROLES:
-            yield f"{name} has an unknown role, got {role!r}", did_you_mean(str(role), ROLES)
+            yield "unknown-role", f"{name} has an unknown role, got {role!r}", did_you_mean(str(role), ROLES)
         if not isinstance(content, str) and not (content is None and "tool_calls" in turn):
             yield (
+                "not-text",
                 f"a message in {name} has content that is not text, got {shown(content)}",
                 "write the content as text",
             )
         elif role == "user" and isinstance(content, str) and not content.strip(INVISIBLE):
-            yield f"a user's message in {name} is empty", "fill it or delete the row"
+            yield "empty-user-turn", f"a user's message in {name} is empty", "fill it or delete the row"
 
 
 def _is_empty(turn: Row) -> bool:

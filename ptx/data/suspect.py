@@ -24,6 +24,7 @@ LONG = 20  # characters; a shorter text may be repeated by coincidence
 class Sign(NamedTuple):
     """What a row shows (with an example behind ``, got``), and from which share of rows on it is told."""
 
+    name: str
     what: str
     share: float = 0.0
 
@@ -91,6 +92,10 @@ NEXT_TURN = re.compile(r"\n\s*(?:User|Human|USER|HUMAN|### ?(?:User|Human)|Q): ?
 MARKED = re.compile(r"\s*(?:assistant|ai|bot|gpt|response|answer|output|chatbot)\s*:\s", re.IGNORECASE)
 PRINTED = re.compile(r"\s*\[\s*\{\s*['\"](?:role|from|content|value)['\"]\s*:|\s*\{\s*['\"]role['\"]\s*:")
 PRINTED_LIST = re.compile(r"\s*\[(?:'[^']*'|\"[^\"]*\")(?:,? *(?:'[^']*'|\"[^\"]*\"))*\]\s*$")
+#: an object whose only key says that its value is the reply
+QUOTED_JSON = re.compile(
+    r"\s*\{\s*[\"'](?:text|content|answer|response|output|completion|value|message)[\"']\s*:[^{}]*\}\s*"
+)
 IDENTIFIER = re.compile(
     r"\s*(?:https?://\S+|[0-9a-fA-F]{8,}(?:-[0-9a-fA-F]{2,})*|\d{4,}|\S+\.(?:jpg|png|txt|json|wav|mp3))\s*"
 )
@@ -105,6 +110,8 @@ SECRET = re.compile(
 )
 BLOB = re.compile(r"[A-Za-z0-9+/=]{400,}")
 INVISIBLE = re.compile("[\u200b\u2060\u202a-\u202e\u2066-\u2069]")
+#: what a call of a tool has that is written as text
+CALLING = ("{", "<", "(", "```", ":")
 LOOP = 30  # characters at the end of a reply that come again and again in it
 
 
@@ -145,47 +152,49 @@ def signs(shape: str, row: Row, texts: Texts) -> Iterator[Sign]:
         and len(texts.replies) == 2
         and _letters(texts.replies[0]) == _letters(texts.replies[1])
     ):
-        yield Sign("chosen and rejected differ in capitals, spaces or punctuation only", SOME)
+        yield Sign("sides-alike", "chosen and rejected differ in capitals, spaces or punctuation only", SOME)
     if texts.asked and texts.replies and shape != "messages":
         yield from _between(texts.asked[-1], texts.replies)
 
 
-def _found(pattern: re.Pattern[str], text: str, what: str, share: float = 0.0) -> Iterator[Sign]:
+def _found(pattern: re.Pattern[str], text: str, name: str, what: str, share: float = 0.0) -> Iterator[Sign]:
     if match := pattern.search(text):
-        yield Sign(f"{what}, got {match.group().strip()[:40]!r}", share)
+        yield Sign(name, f"{what}, got {match.group().strip()[:40]!r}", share)
 
 
 def _of_any(text: str, *, plain: bool) -> Iterator[Sign]:
     if not plain and _may_hold_tokens(text):
-        yield from _found(TEMPLATE_TOKENS, text, "a text holds tokens of a chat template")
+        yield from _found(TEMPLATE_TOKENS, text, "template-tokens", "a text holds tokens of a chat template")
     if not text.isascii():
         yield from _of_letters(text)
     for sign in CONTROL:
         if sign in text:
-            yield Sign(f"a text holds control characters, got {sign!r}")
+            yield Sign("control-characters", f"a text holds control characters, got {sign!r}")
     if len(text) >= 400 and BLOB.search(text):
-        yield Sign("a text holds more than 400 characters without a space (a file in base64?)")
+        yield Sign("base64", "a text holds more than 400 characters without a space (a file in base64?)")
     yield from _of_markup(text)
     if any(start in text for start in SECRET_STARTS) and SECRET.search(text):
-        yield Sign("a text holds what looks like an access key")
+        yield Sign("access-key", "a text holds what looks like an access key")
 
 
 def _of_letters(text: str) -> Iterator[Sign]:
-    yield from _found(MOJIBAKE, text, "a text was read in a wrong encoding once")
-    yield from _found(INVISIBLE, text, "texts hold characters that nobody sees", SOME)
+    yield from _found(MOJIBAKE, text, "mojibake", "a text was read in a wrong encoding once")
+    yield from _found(INVISIBLE, text, "invisible-characters", "texts hold characters that nobody sees", SOME)
     if "\ufffd" in text:
-        yield Sign("a text holds � where letters were lost")
+        yield Sign("lost-letters", "a text holds � where letters were lost")
 
 
 def _of_markup(text: str) -> Iterator[Sign]:
     if "\r\n" in text:
-        yield Sign("texts have the line ends of Windows (\\r\\n)", MANY)
+        yield Sign("windows-line-ends", "texts have the line ends of Windows (\\r\\n)", MANY)
     if "&" in text:
-        yield from _found(ENTITY, text, "texts hold HTML entities", SOME)
+        yield from _found(ENTITY, text, "html-entities", "texts hold HTML entities", SOME)
     if ("</" in text or "<br" in text or "<p>" in text) and "```" not in text:
-        yield from _found(TAG, text, "texts hold HTML", MANY)
+        yield from _found(TAG, text, "html", "texts hold HTML", MANY)
     if "\\n" in text and "\n" not in text:
-        yield from _found(ESCAPED, text, "texts hold \\n as two characters and no line break", SOME)
+        yield from _found(
+            ESCAPED, text, "escaped-line-breaks", "texts hold \\n as two characters and no line break", SOME
+        )
 
 
 def _may_hold_tokens(text: str) -> bool:
@@ -203,46 +212,59 @@ def _may_hold_tokens(text: str) -> bool:
 
 def _of_asked(text: str) -> Iterator[Sign]:
     if "{" in text or "[" in text:
-        yield from _found(SLOT, text, "a prompt holds a slot that was never filled")
+        yield from _found(SLOT, text, "unfilled-slot", "a prompt holds a slot that was never filled")
     if len(text) < 300 and " " not in text.strip() and IDENTIFIER.fullmatch(text):
-        yield Sign(f"the prompt is an address, a number or an identifier, got {text[:40]!r}", MOST)
+        yield Sign(
+            "prompt-is-identifier",
+            f"the prompt is an address, a number or an identifier, got {text[:40]!r}",
+            MOST,
+        )
     if len(text) < 20 and text.strip().lower() in NOTHING:
-        yield Sign(f"a prompt is the word for nothing, got {text.strip()!r}")
+        yield Sign("nothing-as-text", f"a prompt is the word for nothing, got {text.strip()!r}")
     if text.endswith(" ") and text.strip():
-        yield Sign("prompts end with a space, which tokenizers join with the next word", MANY)
+        yield Sign("spaces", "prompts end with a space, which tokenizers join with the next word", MANY)
 
 
 def _of_reply(text: str) -> Iterator[Sign]:
     start = text[:80]
     if len(text) < 20 and start.strip().lower() in NOTHING:
-        yield Sign(f"a reply is the word for nothing, got {start.strip()!r}")
+        yield Sign("nothing-as-text", f"a reply is the word for nothing, got {start.strip()!r}")
     if start[:1] in "{'\" EeRrHhTt45" or "rror" in start or "timed" in start:
-        yield from _found(FAILED, start, "a reply is the error of a program")
+        yield from _found(FAILED, start, "reply-is-error", "a reply is the error of a program")
     if "User:" in text or "Human:" in text or "HUMAN:" in text or "USER:" in text or "\nQ:" in text:
-        yield from _found(NEXT_TURN, text, "a reply goes on with the user's next turn", SOME)
+        yield from _found(
+            NEXT_TURN, text, "next-turn-in-reply", "a reply goes on with the user's next turn", SOME
+        )
     if ":" in start and MARKED.match(start):
-        yield Sign(f"replies begin with the name of the speaker, got {start[:30]!r}", MANY)
+        yield Sign("speaker-name", f"replies begin with the name of the speaker, got {start[:30]!r}", MANY)
     if start.lstrip()[:1] in ("[", "{"):
         if PRINTED.match(start):
-            yield Sign(f"a reply is a list of messages that was written as text, got {start[:30]!r}")
+            yield Sign(
+                "printed-messages",
+                f"a reply is a list of messages that was written as text, got {start[:30]!r}",
+            )
+        elif QUOTED_JSON.fullmatch(text):
+            yield Sign("json-in-text", f"replies are a value in JSON, got {start[:30]!r}", MOST)
         elif PRINTED_LIST.match(text):
-            yield Sign(f"replies are lists that were written as text, got {start[:30]!r}", MOST)
+            yield Sign(
+                "printed-list", f"replies are lists that were written as text, got {start[:30]!r}", MOST
+            )
     yield from _of_ends(text)
 
 
 def _of_ends(text: str) -> Iterator[Sign]:
     if text[:1].isspace():
-        yield Sign("replies begin with white space", MANY)
+        yield Sign("spaces", "replies begin with white space", MANY)
     if len(text) > 10 * LOOP and text.count(text[-LOOP:]) >= 6 and not text[-LOOP:].isspace():
-        yield Sign(f"a reply repeats itself, got {text[-LOOP:]!r}")
+        yield Sign("repeats-itself", f"a reply repeats itself, got {text[-LOOP:]!r}")
     if "<think>" in text and "</think>" not in text:
-        yield Sign("a reply ends inside <think>")
+        yield Sign("open-think", "a reply ends inside <think>")
     if "```" in text and text.count("```") % 2:
-        yield Sign("replies end inside a block of code (an odd number of ```)", SOME)
+        yield Sign("open-code", "replies end inside a block of code (an odd number of ```)", SOME)
     if text.endswith(("...", "…")):
-        yield Sign("replies end with three dots: they may be cut", MANY)
+        yield Sign("three-dots", "replies end with three dots: they may be cut", MANY)
     if len(text) > LONG and text[0] == text[-1] == '"' and '"' not in text[1:-1]:
-        yield Sign("replies stand in quotation marks", MOST)
+        yield Sign("quoted-reply", "replies stand in quotation marks", MOST)
 
 
 def _between(asked: str, replies: tuple[str, ...]) -> Iterator[Sign]:
@@ -252,11 +274,11 @@ def _between(asked: str, replies: tuple[str, ...]) -> Iterator[Sign]:
     for reply in replies:
         answer = reply.strip()
         if answer == question:
-            yield Sign("a reply is the prompt itself")
+            yield Sign("reply-is-prompt", "a reply is the prompt itself")
         elif answer.startswith(question):
-            yield Sign("replies begin with the prompt")
+            yield Sign("prompt-in-reply", "replies begin with the prompt")
         elif len(answer) >= LONG and question.endswith(answer):
-            yield Sign("the prompt ends with the reply")
+            yield Sign("reply-in-prompt", "the prompt ends with the reply")
 
 
 def _letters(text: str) -> str:
@@ -270,13 +292,37 @@ def _of_turns(shape: str, row: Row) -> Iterator[Sign]:
         return
     roles = [turn.get("role") for turn in turns]
     spoken = [role for role in roles if role in ("user", "assistant")]
+    yield from _of_tools(turns)
     if "system" in roles[1:]:
-        yield Sign(f"a system message stands behind the first message of {name}")
+        yield Sign("system-behind", f"a system message stands behind the first message of {name}")
     if spoken[:1] == ["assistant"]:
-        yield Sign(f"{name} begins with the assistant: nobody asked")
+        yield Sign("assistant-first", f"{name} begins with the assistant: nobody asked")
+    if any(turn.get("role") == "assistant" and _says_nothing(turn) for turn in turns[:-1]):
+        yield Sign("empty-turn", f"a reply in the middle of {name} is empty")
     twice = {one for one, two in pairwise(roles) if one == two}
     for role in ("user", "assistant"):
         if role in twice:
-            yield Sign(f"two messages of the {role} follow each other in {name}")
+            yield Sign("same-role-twice", f"two messages of the {role} follow each other in {name}")
     if any(turn.get("role") == "system" and not str(turn.get("content") or "").strip() for turn in turns):
-        yield Sign(f"a system message in {name} is empty")
+        yield Sign("empty-system", f"a system message in {name} is empty")
+
+
+def _says_nothing(turn: Row) -> bool:
+    return not (
+        turn.get("tool_calls") or turn.get("reasoning_content") or str(turn.get("content") or "").strip()
+    )
+
+
+def _of_tools(turns: list[Row]) -> Iterator[Sign]:
+    """The result of a tool that no message before it called; calls may stand in a content as text."""
+    asked = False
+    for turn in turns:
+        role = turn.get("role")
+        if role == "tool" and not asked:
+            yield Sign("tool-without-call", "a tool's message follows no call of a tool")
+            return
+        if role == "assistant":
+            text = str(turn.get("content") or "")
+            asked = bool(turn.get("tool_calls")) or any(sign in text for sign in CALLING)
+        elif role != "tool":
+            asked = False

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-from ptx.data.records import Record, column_word, more
+from ptx.data.records import Record, column_word, finding, of_all
 from ptx.data.suspect import LONG, MANY, MOST, Texts
+from ptx.errors import Problem
 
+#: what announces an answer
+ANNOUNCED = re.compile(r"(?:\b(?:answer|solution|a):|\banswer is|####)", re.IGNORECASE)
 ENOUGH = 20  # rows that a statement on a share needs
 #: columns that score the two sides of a pair
 SCORES = (
     ("score_chosen", "score_rejected"),
     ("chosen_score", "rejected_score"),
     ("chosen-rating", "rejected-rating"),
+    ("chosen_rating", "rejected_rating"),
+    ("reward_chosen", "reward_rejected"),
+    ("chosen_reward", "rejected_reward"),
 )
 
 
 def notes(
     shape: str, records: Sequence[Record], texts: Sequence[Texts], parts: Mapping[str, str]
-) -> Iterator[str]:
+) -> Iterator[Problem]:
     """What the rows of ``shape`` show together.
 
     ``texts`` are those of the records, in their order; ``parts`` says which column of the file plays which
@@ -28,11 +36,9 @@ def notes(
     """
     yield from _repeats(records)
     if shape == "prompts" and all(record.row["answer"] is None for record in records):
-        yield (
-            "the prompts have no answers: only scorers that need no reference (format, a judge) can give"
-            " rewards"
-        )
+        yield of_all("no-reference", "the prompts have no answers", places=records)
     if shape == "prompts":
+        yield from _one_reference(records)
         yield from _told(records)
         yield from _two_answers(records)
     if shape == "safety":
@@ -40,13 +46,15 @@ def notes(
     if shape == "thumbs":
         yield from _imbalance(records)
         yield from _torn(records)
+        yield from _blocks(records)
     if shape == "pairs":
         yield from _both_repeat(records, texts)
         yield from _contradictions(records)
         yield from _lengths(texts)
         yield from _scores(records, parts)
-    if shape in ("messages", "completions", "thumbs"):
+    if shape in ("messages", "completions", "thumbs", "pairs"):
         yield from _uniform(texts)
+    if shape in ("messages", "completions", "thumbs"):
         yield from _cut(records, texts)
     if shape in ("completions", "prompts"):
         yield from _one_prompt(texts)
@@ -59,33 +67,52 @@ def _key(value: Any) -> int:
     return hash(repr(value))
 
 
-def _count(places: list[Record], what: str, total: int) -> str:
-    """A note on some of the rows: how many, what, where the first ones are."""
-    return f"{places[0].place}: {what}{more(places, total)}"
-
-
-def _repeats(records: Sequence[Record]) -> Iterator[str]:
+def _repeats(records: Sequence[Record]) -> Iterator[Problem]:
     seen: dict[int, Record] = {}
     twice = [record for record in records if seen.setdefault(_key(record.row), record) is not record]
     if len(twice) >= MANY * len(records):
-        yield f"{len(twice)} of {len(records)} rows repeat an earlier one; the first is {twice[0].place}"
+        what = f"{len(twice)} of {len(records)} rows repeat an earlier one; the first is {twice[0].place}"
+        yield of_all("repeated-rows", what, places=twice)
 
 
-def _told(records: Sequence[Record]) -> Iterator[str]:
+def _told(records: Sequence[Record]) -> Iterator[Problem]:
     told = [record for record in records if _tells(record.row["prompt"], record.row["answer"])]
     if told:
-        yield _count(told, "the prompt ends with its own answer", len(records))
+        yield finding("answer-in-prompt", told, "the prompt holds its own answer", len(records))
 
 
 def _tells(prompt: Any, answer: Any) -> bool:
+    """Whether the answer stands behind the only word for it, or as a long text at the end."""
     asked, wanted = _last(prompt).rstrip(" .\n"), str(answer if answer is not None else "").strip(" .\n")
-    if not wanted or not asked.endswith(wanted):
+    if not wanted or wanted not in asked:
         return False
-    before = asked[: -len(wanted)].rstrip().lower()
-    return len(wanted) >= LONG or before.endswith(("answer:", "answer is", "solution:", "a:", "####"))
+    if len(wanted) >= LONG and asked.endswith(wanted):
+        return True
+    parts = ANNOUNCED.split(asked)
+    said = parts[-1].lstrip()
+    return len(parts) == 2 and said.startswith(wanted) and not said[len(wanted) : len(wanted) + 1].isalnum()
 
 
-def _two_answers(records: Sequence[Record]) -> Iterator[str]:
+def _one_reference(records: Sequence[Record]) -> Iterator[Problem]:
+    answers = {str(record.row["answer"]) for record in records}
+    if len(answers) == 1 and len(records) >= 5 and "None" not in answers:
+        what = f"all {len(records)} answers are {answers.pop()[:60]!r}"
+        yield of_all("one-reference", what, places=records)
+
+
+def _blocks(records: Sequence[Record]) -> Iterator[Problem]:
+    """Labels that change once or twice in the file: it was sorted by them."""
+    labels = [record.row["label"] for record in records]
+    changes = sum(one != two for one, two in pairwise(labels))
+    rarer = min(labels.count(True), labels.count(False))
+    if len(labels) >= ENOUGH and rarer >= 5 and changes <= 2:
+        first = str(labels[0]).lower()
+        yield of_all(
+            "labels-in-blocks", f"the {len(labels)} labels stand in {changes + 1} blocks, {first} first"
+        )
+
+
+def _two_answers(records: Sequence[Record]) -> Iterator[Problem]:
     """The same prompt with different answers: one of them is rewarded as wrong."""
     answers: dict[int, Any] = {}
     other = []
@@ -93,16 +120,18 @@ def _two_answers(records: Sequence[Record]) -> Iterator[str]:
         if answers.setdefault(_key(record.row["prompt"]), record.row["answer"]) != record.row["answer"]:
             other.append(record)
     if other:
-        yield _count(other, "an earlier row has the same prompt and another answer", len(records))
+        what = "an earlier row has the same prompt and another answer"
+        yield finding("two-answers", other, what, len(records))
 
 
-def _one_kind(records: Sequence[Record]) -> Iterator[str]:
+def _one_kind(records: Sequence[Record]) -> Iterator[Problem]:
     kinds = {record.row["harmful"] for record in records}
     if len(kinds) == 1 and len(records) >= 5:
         kind, lacking = "harmless", "compliance with harmful ones"
         if kinds.pop():
             kind, lacking = "harmful", "refusals of harmless ones"
-        yield f"all {len(records)} prompts are {kind}: {lacking} cannot be measured"
+        what = f"all {len(records)} prompts are {kind}: {lacking} cannot be measured"
+        yield of_all("one-kind", what, places=records)
 
 
 def _last(value: Any) -> str:
@@ -110,14 +139,14 @@ def _last(value: Any) -> str:
     return str(value if isinstance(value, str) else value[-1].get("content") or "")
 
 
-def _imbalance(records: Sequence[Record]) -> Iterator[str]:
+def _imbalance(records: Sequence[Record]) -> Iterator[Problem]:
     liked = sum(record.row["label"] is True for record in records)
     disliked = sum(record.row["label"] is False for record in records)
     if liked and disliked and max(liked, disliked) >= 10 * min(liked, disliked):
-        yield f"the labels are unbalanced: {liked} true, {disliked} false"
+        yield of_all("labels-unbalanced", f"the labels are unbalanced: {liked} true, {disliked} false")
 
 
-def _torn(records: Sequence[Record]) -> Iterator[str]:
+def _torn(records: Sequence[Record]) -> Iterator[Problem]:
     """The same reply to the same prompt with both labels."""
     labels: dict[int, bool] = {}
     torn = []
@@ -126,23 +155,21 @@ def _torn(records: Sequence[Record]) -> Iterator[str]:
         if labels.setdefault(key, record.row["label"]) is not record.row["label"]:
             torn.append(record)
     if torn:
-        yield _count(torn, "the same reply to the same prompt has both labels", len(records))
+        yield finding("both-labels", torn, "the same reply to the same prompt has both labels", len(records))
 
 
-def _both_repeat(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[str]:
+def _both_repeat(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[Problem]:
     both = []
     for record, text in zip(records, texts, strict=True):
         asked = text.asked[-1].strip() if text.asked else ""
         if len(asked) >= LONG and all(reply.lstrip().startswith(asked) for reply in text.replies):
             both.append(record)
     if both:
-        yield (
-            f"{len(both)} of {len(records)} pairs repeat the prompt in chosen and in rejected; the first is"
-            f" {both[0].place}"
-        )
+        what = f"{len(both)} of {len(records)} pairs repeat the prompt in chosen and in rejected"
+        yield of_all("prompt-in-reply", f"{what}; the first is {both[0].place}", places=both)
 
 
-def _contradictions(records: Sequence[Record]) -> Iterator[str]:
+def _contradictions(records: Sequence[Record]) -> Iterator[Problem]:
     """Two rows that prefer the other side of the same pair."""
     seen: set[int] = set()
     against = []
@@ -152,10 +179,11 @@ def _contradictions(records: Sequence[Record]) -> Iterator[str]:
             against.append(record)
         seen.add(_key([prompt, chosen, rejected]))
     if against:
-        yield _count(against, "prefers what an earlier row rejects of the same pair", len(records))
+        what = "prefers what an earlier row rejects of the same pair"
+        yield finding("both-orders", against, what, len(records))
 
 
-def _lengths(texts: Sequence[Texts]) -> Iterator[str]:
+def _lengths(texts: Sequence[Texts]) -> Iterator[Problem]:
     """One side is always the longer one by far: its length alone tells them apart."""
     sizes = [(len(text.replies[0]), len(text.replies[-1])) for text in texts if len(text.replies) > 1]
     if len(sizes) < ENOUGH:
@@ -163,13 +191,11 @@ def _lengths(texts: Sequence[Texts]) -> Iterator[str]:
     for side, longer in (("chosen", 0), ("rejected", 1)):
         count = sum(pair[longer] > 2 * pair[1 - longer] for pair in sizes)
         if count >= 0.95 * len(sizes):
-            yield (
-                f"{side} is more than twice as long in {count} of {len(sizes)} pairs: length alone tells the"
-                " sides apart"
-            )
+            what = f"{side} is more than twice as long in {count} of {len(sizes)} pairs"
+            yield of_all("length-tells", f"{what}: length alone tells the sides apart")
 
 
-def _scores(records: Sequence[Record], parts: Mapping[str, str]) -> Iterator[str]:
+def _scores(records: Sequence[Record], parts: Mapping[str, str]) -> Iterator[Problem]:
     for chosen, rejected in SCORES:
         scored = [
             record
@@ -179,10 +205,13 @@ def _scores(records: Sequence[Record], parts: Mapping[str, str]) -> Iterator[str
         wrong = [record for record in scored if record.row[chosen] < record.row[rejected]]
         ties = [record for record in scored if record.row[chosen] == record.row[rejected]]
         if scored and len(ties) >= MANY * len(records):
-            yield _count(ties, f"{chosen} and {rejected} are equal: the row prefers nothing", len(records))
-        if wrong and len(wrong) >= MANY * len(records):
-            what = f"{chosen} is less than {rejected}: the sides may be swapped"
-            yield f"{_count(wrong, what, len(records))}; {_swap(parts, 'chosen', 'rejected')}"
+            what = f"{chosen} and {rejected} are equal: the row prefers nothing"
+            yield finding("equal-scores", ties, what, len(records))
+        if wrong:
+            swapped = len(wrong) >= MANY * len(records)
+            what = f"{chosen} is less than {rejected}" + ": the sides may be swapped" * swapped
+            fix = _swap(parts, "chosen", "rejected") if swapped else "delete these rows, or swap their sides"
+            yield finding("scored-below", wrong, what, len(records), fix)
 
 
 def _swap(parts: Mapping[str, str], one: str, two: str) -> str:
@@ -194,17 +223,21 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _uniform(texts: Sequence[Texts]) -> Iterator[str]:
+def _uniform(texts: Sequence[Texts]) -> Iterator[Problem]:
     """One reply that answers most rows."""
-    replies = [text.replies[-1].strip() for text in texts if text.replies]
+    for place in (0, -1) if any(len(text.replies) > 1 for text in texts) else (-1,):
+        yield from _of_one([text.replies[place].strip() for text in texts if text.replies])
+
+
+def _of_one(replies: Sequence[str]) -> Iterator[Problem]:
     if len(replies) < 5:
         return
     reply, count = Counter(replies).most_common(1)[0]
     if count == len(replies) or (count >= MOST * len(replies) and len(reply) >= LONG):
-        yield f"{count} of {len(replies)} rows have the same reply: {reply[:60]!r}"
+        yield of_all("one-reply", f"{count} of {len(replies)} rows have the same reply: {reply[:60]!r}")
 
 
-def _cut(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[str]:
+def _cut(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[Problem]:
     """Many replies of exactly the greatest length, in the middle of a sentence: they were cut to it."""
     replies = [text.replies[-1] if text.replies else "" for text in texts]
     longest = max(map(len, replies), default=0)
@@ -214,22 +247,21 @@ def _cut(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[str]:
         if len(reply) == longest and not reply.rstrip().endswith((".", "!", "?", '"', ")", "`", "。"))
     ]
     if longest >= 100 and len(cut) >= max(3, 0.02 * len(records)):
-        yield _count(
-            cut, f"the reply ends in the middle at {longest} characters, as the longest do", len(records)
-        )
+        what = f"the reply ends in the middle at {longest} characters, as the longest do"
+        yield finding("cut-replies", cut, what, len(records))
 
 
-def _one_prompt(texts: Sequence[Texts]) -> Iterator[str]:
+def _one_prompt(texts: Sequence[Texts]) -> Iterator[Problem]:
     prompts = {text.asked[-1].strip() for text in texts if text.asked}
     if len(texts) >= ENOUGH and len(prompts) == 1:
-        yield f"all {len(texts)} rows have the same prompt: {prompts.pop()[:60]!r}"
+        yield of_all("one-prompt", f"all {len(texts)} rows have the same prompt: {prompts.pop()[:60]!r}")
 
 
-def _swapped(texts: Sequence[Texts], parts: Mapping[str, str]) -> Iterator[str]:
+def _swapped(texts: Sequence[Texts], parts: Mapping[str, str]) -> Iterator[Problem]:
     """The replies ask and the prompts do not: the columns may be swapped."""
     both = [(text.asked[-1], text.replies[0]) for text in texts if text.asked and text.replies]
     asking = sum(reply.rstrip().endswith("?") for _, reply in both)
     asked = sum("?" in prompt for prompt, _ in both)
     if len(both) >= 5 and asking >= 0.8 * len(both) and asked <= 0.1 * len(both):
         said = f"{asking} of {len(both)} replies end with a question mark, and {asked} prompts have one"
-        yield f"{said}; {_swap(parts, 'prompt', 'completion')}"
+        yield of_all("swapped-columns", said, _swap(parts, "prompt", "completion"))

@@ -9,10 +9,12 @@ SmolLM 2 pads with its end-of-text token.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from ptx.errors import Problem
+from ptx.errors import ConfigError, Problem
+from ptx.models.chat import ChatTemplate, TemplateRefusalError
 from ptx.models.finding import USE, Finding
 from ptx.models.folder import Folder, open_folder
 from ptx.models.package import read_package
@@ -27,7 +29,17 @@ def findings(path: Path) -> tuple[Finding, ...]:
 
 @lru_cache(maxsize=16)
 def _findings(folder: Folder) -> tuple[Finding, ...]:
-    return (*weight_findings(folder), *token_findings(folder))
+    return (*weight_findings(folder), *_template(folder), *token_findings(folder))
+
+
+def _template(folder: Folder) -> Iterator[Finding]:
+    """A chat template that no program can read."""
+    try:
+        ChatTemplate.of(folder.path)
+    except TemplateRefusalError as error:
+        yield Finding(str(error), (USE,), (), "correct it, or download the folder again")
+    except (ConfigError, OSError, ValueError):  # other checks say so
+        return
 
 
 def refusals(path: Path, *uses: str) -> list[Problem]:
@@ -44,6 +56,6 @@ def faults(path: Path) -> list[Problem]:
     return [found.problem(path) for found in findings(path) if USE in found.refuses]
 
 
-def notes(path: Path) -> list[str]:
-    """What refuses nothing, in words, each with what mends it."""
-    return [str(found.problem(path)) for found in findings(path) if not found.refuses]
+def notes(path: Path) -> list[Problem]:
+    """What refuses nothing, each with what mends it."""
+    return [found.problem(path) for found in findings(path) if not found.refuses]

@@ -25,16 +25,18 @@ class Finding:
         edits: file -> the change that mends it; a change to None deletes the file. Empty where only the user
             can know what is right.
         fix: what to do where there are no edits.
+        name: what it is waived by.
     """
 
     what: str
     refuses: tuple[str, ...] = ()
     edits: tuple[tuple[str, Edit | None], ...] = ()
     fix: str = ""
+    name: str = "model-files"
 
     def problem(self, path: Path) -> Problem:
         """The finding as a problem of the folder ``path``, with the command that mends a copy."""
-        return Problem(f"{path}: {self.what}", mend_command(path) if self.edits else self.fix)
+        return Problem(f"{path}: {self.what}", mend_command(path) if self.edits else self.fix, name=self.name)
 
 
 def mend_command(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from ptx.models.finding import EXPORT, TRAIN, USE, Edit, Finding, put
@@ -13,7 +14,7 @@ from ptx.models.sizes import context
 
 def token_findings(folder: Folder) -> Iterator[Finding]:
     """All of them."""
-    yield from _stops(folder)
+    yield from (replace(found, name="stop-tokens") for found in _stops(folder))
     yield from _beyond(folder)
     yield from _conflicts(folder)
     yield from _lengths(folder)

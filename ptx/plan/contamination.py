@@ -11,27 +11,27 @@ from typing import Any
 
 from ptx.config import Evaluator
 from ptx.data import COLUMNS, DataSet
-from ptx.data.records import Record, more
+from ptx.data.records import Record, finding
+from ptx.errors import Problem
 from ptx.stats.ngrams import known_of, sharing, texts_at, texts_of
 
 WORDS = 13
 LEFT_OUT = ("answer", "label", "harmful")
-FIX = "make=select make.by=overlap drops such rows"
 
 
-def contamination(data: DataSet, shape: str, evaluators: Mapping[str, Evaluator]) -> list[str]:
+def contamination(data: DataSet, shape: str, evaluators: Mapping[str, Evaluator]) -> list[Problem]:
     """A note for each evaluator that asks what rows of ``shape`` hold."""
     return [note for name, one in evaluators.items() for note in _shared(data, shape, name, one)]
 
 
-def _shared(data: DataSet, shape: str, name: str, evaluator: Evaluator) -> list[str]:
+def _shared(data: DataSet, shape: str, name: str, evaluator: Evaluator) -> list[Problem]:
     files = [path for path in evaluator.inputs() if path.exists()]
     key = f"shared with {sorted(map(str, files))}"
     found: list[Record] = data.once(key, shape, lambda: _holding(data, shape, files)) if files else []
     if not found:
         return []
     what = f"holds a text of eval.{name} ({WORDS} words in a row), so that measures memory"
-    return [f"{found[0].place}: {what}{more(found, len(data.located(shape)))}; {FIX}"]
+    return [finding("known-to-evaluator", found, what, len(data.located(shape)))]
 
 
 def _holding(data: DataSet, shape: str, files: list[Any]) -> list[Record]:

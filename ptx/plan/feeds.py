@@ -7,10 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from ptx.config import Maker, RunConfig
-from ptx.data import SHAPES, DataSet, Promised, check
+from ptx.data import SHAPES, DataSet, Promised
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host
-from ptx.plan.contamination import contamination
 from ptx.plan.keys import reads_of
 from ptx.plan.model_inputs import Further
 from ptx.plan.preflight import (
@@ -22,7 +21,8 @@ from ptx.plan.preflight import (
     scorer_problems,
     serving_problems,
 )
-from ptx.plan.rendering import rendering
+from ptx.plan.row_findings import of_rows, on_model
+from ptx.plan.waivers import waiver_problems, without
 from ptx.records import ModelRef
 
 
@@ -45,7 +45,8 @@ class Feeds:
         if wrong := package_problems(config, model, host):
             self.problems += wrong
             return
-        self.problems += contradiction_problems(config, model)
+        self.problems += waiver_problems(config.check.allow)
+        self.problems += without(contradiction_problems(config, model), config.check.allow)
         exported = [config.runtime] if model.kind != "package" else []
         for step in (*config.chain().values(), *exported):
             self.problems += environment_problems(step)
@@ -78,7 +79,7 @@ class Feeds:
             return None
         before = len(self.problems)
         for needs in (step.needs, *reads_of(step)):
-            self._check(fed, needs, who, trained=choice.group == "method")
+            self._check(fed, needs, who, step if choice.group == "method" else None)
         return fed if len(self.problems) == before else None
 
     def _promise(self, name: str, step: Any, made: Promised, who: str) -> Promised | None:
@@ -116,20 +117,27 @@ class Feeds:
             raise ConfigError(Problem(what, "name a step before it that has make: in the recipe"))
         return data.only(wanted, f"recipe.steps.{name}") if wanted else data
 
-    def _check(self, data: DataSet, needs: Sequence[str], who: str, *, trained: bool) -> None:
-        """Add the problems of the data: none of the shapes is there, or its rows have faults."""
+    def _check(self, data: DataSet, needs: Sequence[str], who: str, method: Any) -> None:
+        """Add the problems of the data: none of the shapes is there, or its rows have faults.
+
+        ``method`` is the step where it trains on the rows.
+        """
         try:
             shape = data.require(needs, who, fits=self._methods_by_shape())
         except ConfigError as error:
             self.problems += error.problems
             return
-        found, warnings = check(data, shape)
+        allow = self.config.check.allow
+        found, warnings = of_rows(data, shape, self.config.eval if method else {})
+        found = without(found, allow)
+        if method is not None and not found and self.model.kind != "package":
+            (_, further), measured = on_model(data, shape, self.model.path, method)
+            warnings = [*warnings, *further]  # what the template refuses is said by the method's plugin
+            found = without(measured.problems, allow)
         self.problems += found
         self._faulty |= bool(found)
-        if trained and not found:
-            warnings = [*warnings, *rendering(data, shape, self.model.path)[1]]
-            warnings += contamination(data, shape, self.config.eval)
-        self.notes += [f"{data.name}: {warning}" for warning in warnings] + [data.describe(shape)]
+        self.notes += [f"{data.name}: {warning}" for warning in without(warnings, allow)]
+        self.notes.append(data.describe(shape))
 
     def _methods_by_shape(self) -> dict[str, list[str]]:
         """Shape of data -> the methods that can train on it."""
@@ -149,7 +157,8 @@ class Feeds:
                 for found in self.host.hook.ptx_validate(
                     config=asked, model=model.path, data=rows, models=existing
                 ):
-                    self.problems += [problem.at(place) for problem in found]
+                    waived = without(found, self.config.check.allow)
+                    self.problems += [problem.at(place) for problem in waived]
 
     def _apart(
         self, name: str, part: RunConfig, data: DataSet | None

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from ptx.data import DataSet
 from ptx.data.conversations import Conversation, conversations
-from ptx.data.records import Fault, Record, findings, more
+from ptx.data.records import Fault, Record, finding, findings
 from ptx.errors import Problem
 from ptx.models.chat import ChatTemplate, TemplateRefusalError
 from ptx.models.inspection import tensors_of, weight_files
@@ -31,15 +31,19 @@ EMBEDDINGS = (
 )
 #: longest examples in tokens that training keeps where method.max_length is not set and the context allows it
 DEFAULT_LENGTH = 1024
+COUNTED = 1000  # rows whose lengths are counted, evenly over the file
+ENOUGH = 20  # rows that a statement on their lengths needs
 LONGEST = 200  # rows with the most bytes among which the one with the most tokens is looked for
 MANY = 0.1
+Found = tuple[list[Problem], list[Problem]]
 
 
 class Limit(NamedTuple):
-    """How many tokens a row may have, and who says so."""
+    """How many tokens a row may have, who says so, and how many the model can read."""
 
     tokens: int | None
     who: str
+    context: int | None = None
 
 
 class Measured(NamedTuple):
@@ -47,7 +51,7 @@ class Measured(NamedTuple):
 
     longest: str
     problems: Sequence[Problem] = ()
-    notes: Sequence[str] = ()
+    notes: Sequence[Problem] = ()
 
 
 @dataclass
@@ -70,8 +74,8 @@ def limit_of(method: Any, context: int | None) -> Limit:
     if method is None or not hasattr(method, "max_length"):
         return Limit(context, "the model's context")
     if method.max_length is not None:
-        return Limit(method.max_length, "method.max_length")
-    return Limit(min(DEFAULT_LENGTH, context or DEFAULT_LENGTH), "the default of method.max_length")
+        return Limit(method.max_length, "method.max_length", context)
+    return Limit(min(DEFAULT_LENGTH, context or DEFAULT_LENGTH), "the default of method.max_length", context)
 
 
 def lengths(data: DataSet, shape: str, model: Path, limit: Limit) -> Measured:
@@ -145,13 +149,16 @@ def _longest(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> str:
     widest = sorted(examples, key=lambda one: one.size, reverse=True)[:LONGEST]
     counts = _count(tokenizer, [example.text for example in widest])
     most = max(counts)
+    typical = sorted(_count(tokenizer, [one.text for one in examples[:: max(1, len(examples) // COUNTED)]]))
+    half, wide = (typical[int(share * (len(typical) - 1))] for share in (0.5, 0.95))
     place = widest[counts.index(most)].record.place
     bound = f"; {limit.who} is {limit.tokens}" if limit.tokens else ""
     counted = f"{len(examples)} example{'s' * (len(examples) != 1)}"
-    return f"{counted}, the longest with {most} tokens ({place}){bound}"
+    spread = f" (half have at most {half}, 95 % at most {wide})" if len(examples) >= ENOUGH else ""
+    return f"{counted}, the longest with {most} tokens ({place}){spread}{bound}"
 
 
-def _too_long(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> tuple[list[Problem], list[str]]:
+def _too_long(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> Found:
     """Rows that are cut: a note; where nothing of most replies is left, a problem."""
     tokens = limit.tokens or 0
     room = tokens - _overhead(examples)
@@ -164,13 +171,52 @@ def _too_long(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> tupl
     lost = [example for example, count in zip(cut, asked, strict=True) if count >= tokens]
     places = [example.record for example in cut]
     what = f"longer than {limit.who} ({tokens} tokens), so it is cut"
-    notes = [f"{places[0].place}: {what}{more(places, len(examples))}"]
+    fix = _longer(sorted(count for count in counts if count > tokens), len(examples), limit)
+    notes = [finding("cut-rows", places, what, len(examples), fix), *_same_before(tokenizer, cut, tokens)]
     if 2 * len(lost) <= len(examples):
         return [], notes
     empty = [example.record for example in lost]
     said = f"the prompt alone fills {limit.who} ({tokens} tokens), so nothing of the reply is trained"
     fix = f"raise method.max_length (longest prompt: {max(asked)} tokens), or shorten the prompts"
-    return [Problem(f"{empty[0].place}: {said}{more(empty, len(examples))}", fix)], []
+    return [finding("prompt-fills-context", empty, said, len(examples), fix)], []
+
+
+def _longer(counts: Sequence[int], total: int, limit: Limit) -> str:
+    """The length that keeps all rows, and the one that keeps 99 in 100; ``counts`` of those that are cut."""
+    spared = int(0.01 * total)
+    lengths = {_rounded(counts[-1]): "all of them"}
+    if spared < len(counts):
+        lengths.setdefault(_rounded(counts[-1 - spared]), "99 % of all rows")
+    ways = [
+        f"method.max_length={tokens} keeps {what}"
+        for tokens, what in lengths.items()
+        if limit.who != "the model's context" and (limit.context is None or tokens <= limit.context)
+    ]
+    return "; or ".join([*ways, "shorten the rows"])
+
+
+def _rounded(tokens: int) -> int:
+    return -(-tokens // 64) * 64
+
+
+def _same_before(tokenizer: Any, cut: Sequence[Example], tokens: int) -> Iterator[Problem]:
+    """Pairs whose sides are the same up to the cut."""
+    sides: dict[tuple[str, int], set[tuple[int, ...]]] = {}
+    heads = tokenizer.encode_batch_fast([one.text for one in cut], add_special_tokens=False)
+    both: dict[tuple[str, int], list[Record]] = {}
+    for one, found in zip(cut, heads, strict=True):
+        place = (one.record.file, one.record.line)
+        sides.setdefault(place, set()).add(tuple(found.ids[:tokens]))
+        both.setdefault(place, []).append(one.record)
+    same = [found[0] for place, found in both.items() if len(found) == 2 and len(sides[place]) == 1]
+    if same:
+        yield finding(
+            "same-before-cut",
+            same,
+            f"both sides are the same up to the cut at {tokens} tokens",
+            len(cut),
+            "raise method.max_length, or shorten the prompt",
+        )
 
 
 def _without_embedding(model: Path, tokenizer: Any, examples: Sequence[Example]) -> Iterator[Problem]:
@@ -186,7 +232,8 @@ def _without_embedding(model: Path, tokenizer: Any, examples: Sequence[Example])
         if beyond is not None:
             what = f"a token of it has no embedding in {model} ({rows} rows)"
             got = f"{what}, got {tokenizer.id_to_token(beyond)!r} (id {beyond})"
-            faults.append(Fault(example.record, got, "resize the model's embeddings, or take the token out"))
+            fix = "resize the model's embeddings, or take the token out"
+            faults.append(Fault(example.record, got, fix, name="no-embedding"))
     yield from findings(faults, len(examples))
 
 
@@ -200,7 +247,7 @@ def _embeddings(model: Path) -> int | None:
     return size if isinstance(size, int) else None
 
 
-def _joined(examples: Sequence[Example]) -> list[str]:
+def _joined(examples: Sequence[Example]) -> list[Problem]:
     """Without a chat template prompt and reply are one text: often they need a space or a line break."""
     split = [(one, one.asked()) for one in examples]
     tight = [(one, asked) for one, asked in split if asked and _is_tight(asked[-1], one.text[len(asked) :])]
@@ -210,14 +257,14 @@ def _joined(examples: Sequence[Example]) -> list[str]:
     seam = first.text[max(0, len(asked) - 12) : len(asked) + 12]
     places = [one.record for one, _ in tight]
     what = f"prompt and reply are joined without a space, got {seam!r}"
-    return [f"{places[0].place}: {what}{more(places, len(examples))}"]
+    return [finding("joined-without-space", places, what, len(examples))]
 
 
 def _is_tight(before: str, reply: str) -> bool:
     return bool(reply) and not before.isspace() and not reply[0].isspace()
 
 
-def _begun_twice(tokenizer: Any, examples: Sequence[Example]) -> list[str]:
+def _begun_twice(tokenizer: Any, examples: Sequence[Example]) -> list[Problem]:
     """Texts that write out the token that the tokenizer puts before every text."""
     starts = tokenizer.encode_batch_fast([one.text[:40] for one in examples], add_special_tokens=True)
     twice = [
@@ -228,4 +275,4 @@ def _begun_twice(tokenizer: Any, examples: Sequence[Example]) -> list[str]:
     if not twice:
         return []
     what = "begins with the beginning-of-text token, which the tokenizer adds once more"
-    return [f"{twice[0].place}: {what}{more(twice, len(examples))}"]
+    return [finding("two-starts", twice, what, len(examples))]

@@ -10,8 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from ptx.data import DataSet
+from ptx.data.checking import Found
 from ptx.data.conversations import Conversation, conversations
-from ptx.data.records import Fault, Record, findings, more
+from ptx.data.records import Fault, Record, finding, findings
 from ptx.data.tools import Turn, shown
 from ptx.errors import Problem
 from ptx.models.chat import ChatTemplate, TemplateRefusalError
@@ -32,7 +33,6 @@ EARLIER = (
     "the chat template writes the reasoning of the last reply alone; earlier ones are trained without theirs"
 )
 THOUGHTS = ("reasoning_content", "the thoughts in content")
-Found = tuple[list[Problem], list[str]]
 
 
 def rendering(data: DataSet, shape: str, model: Path, *, marked: bool = True) -> Found:
@@ -61,7 +61,7 @@ def _check(data: DataSet, shape: str, model: Path, template: ChatTemplate, place
     """``places``: the replies must have their places in the text, because they alone are trained."""
     records = data.located(shape)
     faults: list[Fault] = []
-    notes: dict[str, list[Record]] = {}
+    notes: dict[tuple[str, str], list[Record]] = {}
     for said in conversations(shape, records):
         try:
             fitted = template.fit(said.turns, said.tools, ask=said.ask, **said.options)
@@ -79,27 +79,25 @@ def _check(data: DataSet, shape: str, model: Path, template: ChatTemplate, place
                 faults.append(_unmarked(said, model, marks))
         for loss in fitted.lost if shape != "calibration" else ():
             if loss.key in THOUGHTS and not loss.last and template.knows_reasoning:
-                notes.setdefault(EARLIER, []).append(said.record)
+                notes.setdefault(("earlier-reasoning", EARLIER), []).append(said.record)
             else:
                 faults.append(_lost(said, model, loss))
         for note in _unheeded(said.turns, fitted.rendered.text):
             notes.setdefault(note, []).append(said.record)
-    told = [f"{found[0].place}: {note}{more(found, len(records))}" for note, found in notes.items()]
+    told = [finding(name, found, note, len(records)) for (name, note), found in notes.items()]
     return findings(faults, len(records)), told
 
 
-def _unheeded(turns: list[Turn], text: str) -> set[str]:
+def _unheeded(turns: list[Turn], text: str) -> set[tuple[str, str]]:
     """What is said in a conversation and changes nothing, without a loss of text."""
     found = {
-        f"the chat template does not write {key} of messages"
+        ("unheeded-key", f"the chat template does not write {key} of messages")
         for turn in turns
         for key in ("name", "tool_call_id")
         if turn.get(key) and str(turn[key]) not in text
     }
     if any(turn.get("train") and turn["role"] != "assistant" for turn in turns):
-        found.add(
-            "a message that is not the assistant's is marked as trained; of conversations replies alone are"
-        )
+        found.add(("marked-other-turn", "a message that is not the assistant's is marked as trained"))
     return found
 
 
@@ -109,6 +107,7 @@ def _refused(said: Conversation, model: Path, why: str) -> Fault:
         said.record,
         f"the chat template of {model} refuses the row ({why}), got {roles:.80}",
         "change the row to what the template allows, delete it, or take another chat template",
+        name="template-refuses",
     )
 
 
@@ -118,6 +117,7 @@ def _lost(said: Conversation, model: Path, loss: Loss) -> Fault:
         f"the chat template of {model} does not write {loss.key}, so it would be lost, got"
         f" {shown(loss.value)}",
         FIXES[loss.key].format(another=ANOTHER),
+        name="not-written",
     )
 
 
@@ -128,6 +128,7 @@ def _without_places(said: Conversation, model: Path) -> Fault:
         f" prompts, got {', '.join(str(turn.get('role')) for turn in said.turns):.80}",
         "put {% generation %}...{% endgeneration %} once around each reply in the template, or train on all"
         " tokens: method.assistant_only=false",
+        name="no-reply-places",
     )
 
 
@@ -137,4 +138,5 @@ def _unmarked(said: Conversation, model: Path, marks: int) -> Fault:
         f"a reply is not to be trained, and the chat template of {model} does not mark every reply once, got"
         f" {marks} marks",
         "put {% generation %}...{% endgeneration %} once around each reply in the template",
+        name="no-reply-places",
     )

@@ -70,9 +70,7 @@ def _keys(host: Host, before: Sequence[str], current: str) -> Iterator[tuple[str
     group, dot, rest = current.partition(".")
     if not dot:
         yield from ((f"{name}=", _about_group(name)) for name in GROUPS)
-        for field in dataclasses.fields(RunConfig):
-            if field.name not in GROUPS:
-                yield f"{field.name}=", str(field.metadata.get("help", ""))
+        yield from _of_no_group()
         chosen = [word.partition("=")[0] for word in before if "=" in word]
         yield from ((f"{name}.", "settings") for name in dict.fromkeys(chosen) if name in GROUPS)
     elif group in GROUPS and GROUPS[group][1]:  # a group of several: eval.bench.limit
@@ -85,6 +83,15 @@ def _keys(host: Host, before: Sequence[str], current: str) -> Iterator[tuple[str
         yield from _fields(host, inner, _chosen(before, inner), f"method.{inner}.")
     elif group in GROUPS:
         yield from _fields(host, group, _chosen(before, group), f"{group}.")
+
+
+def _of_no_group() -> Iterator[tuple[str, str]]:
+    for field in dataclasses.fields(RunConfig):
+        if dataclasses.is_dataclass(field.default_factory):
+            inner = dataclasses.fields(field.default_factory)
+            yield from ((f"{field.name}.{one.name}=", one.metadata["help"]) for one in inner)
+        elif field.name not in GROUPS:
+            yield f"{field.name}=", str(field.metadata.get("help", ""))
 
 
 def _fields(host: Host, group: str, names: Sequence[str], prefix: str) -> Iterator[tuple[str, str]]:

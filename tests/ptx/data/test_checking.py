@@ -65,7 +65,8 @@ MISTAKES = [
 def checked(tmp_path, shape, *rows):
     path = tmp_path / "my.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return check(open_data("./my.jsonl", path), shape)
+    problems, notes = check(open_data("./my.jsonl", path), shape)
+    return problems, [note.what for note in notes]
 
 
 @pytest.mark.parametrize(("shape", "row", "message"), MISTAKES, ids=[message for _, _, message in MISTAKES])

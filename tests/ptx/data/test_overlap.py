@@ -17,7 +17,7 @@ def test_prompts_in_both_files_are_told_with_their_lines(tmp_path, write_rows, t
     file = write_rows(tmp_path / f"{train}.jsonl", *map(answer, range(9)))
     write_rows(tmp_path / f"{test}.jsonl", answer(20), answer(3), {**answer(4), "completion": "another"})
     (note,) = overlaps(open_data("x", file))
-    assert note == (
+    assert note.what == (
         f"file {test}.jsonl line 2: asks what a row of {train}.jsonl asks, so a test on it measures memory"
         " (and 1 more of 3 rows: line 3)"
     )

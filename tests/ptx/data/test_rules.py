@@ -23,7 +23,7 @@ def test_a_good_row_has_no_fault_and_a_row_of_numbers_has_one(shape):
     assert [*RULES[shape](row)] == []
     name = next(iter(row))
     if shape != "messages":
-        assert [what for what, _ in RULES[shape]({**row, name: 3})] == [f"{name} must be text, got 3"]
+        assert [what for _, what, _ in RULES[shape]({**row, name: 3})] == [f"{name} must be text, got 3"]
 
 
 def test_only_texts_must_be_readable_for_another_shape_to_follow():

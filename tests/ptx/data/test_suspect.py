@@ -88,7 +88,8 @@ def notes_of(write_rows, tmp_path):
 
     def notes_of(*rows):
         data = open_data("x", write_rows(tmp_path / "my.jsonl", *rows))
-        return check(data, data.shapes[0])
+        problems, notes = check(data, data.shapes[0])
+        return problems, [note.what for note in notes]
 
     return notes_of
 

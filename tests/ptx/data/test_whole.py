@@ -47,7 +47,7 @@ MISTAKES = {
     "6 of 6 replies end with a question mark, and 0 prompts": [
         answers(n, prompt=f"Paris {n}", completion=f"What is capital {n}?") for n in range(6)
     ],
-    "line 1: the prompt ends with its own answer": [
+    "line 1: the prompt holds its own answer": [
         {"prompt": "What is 6 * 7? Answer: 42", "answer": "42"},
         {"prompt": "What is 2 * 2?", "answer": "4"},
     ],
@@ -69,7 +69,8 @@ MISTAKES = {
 def found_in(write_rows, tmp_path):
     def found_in(rows, **options):
         data = open_data("x", write_rows(tmp_path / "my.jsonl", *rows), **options)
-        return check(data, next(shape for shape in data.shapes if data.located(shape)))
+        problems, notes = check(data, next(shape for shape in data.shapes if data.located(shape)))
+        return problems, [str(note) for note in notes]
 
     return found_in
 

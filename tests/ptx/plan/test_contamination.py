@@ -38,9 +38,9 @@ def data_of(tmp_path, *completions):
 
 def test_a_planted_item_is_noted_with_its_line(tmp_path, asking):
     (note,) = contamination(data_of(tmp_path, "other", f"So: {ITEM}"), "completions", asking)
-    assert "my.jsonl line 2" in note
-    assert "holds a text of eval.bench" in note
-    assert "make.by=overlap" in note
+    assert "my.jsonl line 2" in str(note)
+    assert "holds a text of eval.bench" in str(note)
+    assert "make.by=overlap" in str(note)
 
 
 def test_other_rows_and_missing_or_broken_files_give_no_note(tmp_path, asking):

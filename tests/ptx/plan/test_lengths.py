@@ -50,7 +50,7 @@ def test_the_limit_is_the_methods_or_the_contexts():
     class Free:
         max_length = None
 
-    assert limit_of(Cut, 512) == Limit(7, "method.max_length")
+    assert limit_of(Cut, 512) == Limit(7, "method.max_length", 512)
     assert limit_of(Free, 512).tokens == 512
     assert limit_of(Free, None).tokens == DEFAULT_LENGTH
     assert limit_of(None, 512) == Limit(512, "the model's context")
@@ -75,9 +75,12 @@ def test_rows_are_counted_as_transformers_counts_them(rows):
     exact = lengths(data, shape, TINY, Limit(count, "method.max_length"))
     assert (exact.problems, exact.notes) == ([], [])
     cut = lengths(data, shape, TINY, Limit(count - 1, "method.max_length"))
-    assert cut.notes == [
+    (note,) = cut.notes
+    assert note.what == (
         f"file my.jsonl line 2: longer than method.max_length ({count - 1} tokens), so it is cut"
-    ]
+    )
+    needed = int(note.fix.partition("method.max_length=")[2].split()[0])
+    assert lengths(data, shape, TINY, Limit(needed, "method.max_length")).notes == []
 
 
 def test_prompts_that_leave_nothing_of_most_replies_are_refused_with_the_length_that_they_need(rows):
@@ -112,7 +115,7 @@ def test_a_token_without_an_embedding_is_told_with_its_row(rows, base):
 def test_without_a_template_texts_that_are_joined_without_a_space_are_told(rows, base):
     data, shape = rows({"prompt": "Add 1 and 1.", "completion": "The answer is 2."})
     (note,) = lengths(data, shape, base, Limit(512, "")).notes
-    assert "prompt and reply are joined without a space, got 'Add 1 and 1.The answer i'" in note
+    assert "prompt and reply are joined without a space, got 'Add 1 and 1.The answer i'" in note.what
     data, shape = rows({"prompt": "Add 1 and 1.\n", "completion": "The answer is 2."})
     assert lengths(data, shape, base, Limit(512, "")).notes == []
 

@@ -26,7 +26,7 @@ def told(tmp_path):
         (tmp_path / "chat_template.jinja").write_text(template)
         (tmp_path / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         problems, notes = rendering(open_data("x", tmp_path / "my.jsonl"), shape, tmp_path, marked=marked)
-        return [str(problem) for problem in problems], notes
+        return [str(problem) for problem in problems], [note.what for note in notes]
 
     return ask
 

@@ -1,0 +1,67 @@
+"""Columns that are there and not used as they are meant: misspelt names, and verdicts that no step reads."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+
+from ptx.data.dataset import Source
+from ptx.data.labels import PAIRS
+from ptx.data.names import COMPANIONS, MESSAGE_KEYS, REASONING, TRAINED_IF
+from ptx.data.records import Record, column_word, finding, of_all
+from ptx.data.shapes import CONTEXTS, LABELS, has_value
+from ptx.errors import Problem
+
+CLOSE = 0.8  # likeness from which on a name is taken for a misspelt one
+#: part -> the columns that it is read from
+MEANT = {
+    **{name: part for part, names in COMPANIONS.items() for name in names},
+    **dict.fromkeys(CONTEXTS, "context"),
+    **dict.fromkeys(LABELS, "label"),
+}
+KEYS = (*MESSAGE_KEYS, *TRAINED_IF, *REASONING)
+OF_MESSAGES = " of messages"
+#: columns that say whether a reply is liked, beside those that make a row a thumb
+VERDICTS = (*LABELS, "liked", "thumb", "thumbs", "thumbs_up", "feedback", "desirable", "verdict")
+DISLIKED = {pair[1] for pair in PAIRS}
+
+
+def misused(source: Source, shape: str) -> Iterator[Problem]:
+    """What the columns show that no training on ``shape`` reads."""
+    for name in source.unused:
+        yield from _misspelt(name)
+    if shape in ("messages", "completions"):
+        yield from _disliked(source)
+
+
+def _misspelt(name: str) -> Iterator[Problem]:
+    key = name.removesuffix(OF_MESSAGES)
+    if key != name:
+        close = difflib.get_close_matches(key, KEYS, n=1, cutoff=CLOSE)
+        fix = f"did you mean {close[0]!r}?" if close else ""
+    else:
+        close = difflib.get_close_matches(name.lower(), [*MEANT], n=1, cutoff=CLOSE)
+        fix = f"did you mean {close[0]!r}? {column_word(MEANT[close[0]], name)}" if close else ""
+    if close and key.lower() not in (*KEYS, *MEANT):
+        yield of_all("misspelt-column", f"{name} is not used", fix)
+
+
+def _disliked(source: Source) -> Iterator[Problem]:
+    """Replies that a column of verdicts calls bad, which an imitation would learn as well."""
+    records = source.table.records
+    for name in VERDICTS:
+        if name in source.form.used:
+            continue
+        bad = [record for record in records if _is_disliked(record, name)]
+        if bad:
+            said = f"{name} says that the reply is disliked, and it is imitated"
+            yield finding("disliked-imitated", bad, said, len(records))
+
+
+def _is_disliked(record: Record, name: str) -> bool:
+    value = record.row.get(name)
+    return has_value(value) and _word(value) in DISLIKED
+
+
+def _word(value: object) -> str:
+    return str(value).strip().lower().removesuffix(".0")

@@ -1,0 +1,29 @@
+"""Columns that are there and not used as they are meant."""
+
+import pytest
+
+from ptx.data import check
+
+ROW = {"prompt": "Name a colour.", "completion": "Blue."}
+
+
+@pytest.mark.parametrize(
+    ("more", "fix"),
+    [
+        ({"sytem": "Be brief."}, "did you mean 'system'? data.columns.system=sytem"),
+        ({"contxt": "The sky."}, "did you mean 'context'? data.columns.context=contxt"),
+        ({"System_Prompt": "Be brief."}, ""),
+        ({"source": "web", "id": 7, "model": "x", "title": "y"}, ""),
+    ],
+)
+def test_a_column_whose_name_is_nearly_one_that_is_read_is_told(opened, tmp_path, more, fix):
+    notes = check(opened(tmp_path, {**ROW, **more}), "completions")[1]
+    assert [note.fix for note in notes] == ([fix] if fix else [])
+
+
+@pytest.mark.parametrize("value", [False, 0, "no", "-1", "bad"])
+def test_replies_that_a_verdict_calls_bad_are_told_where_they_would_be_imitated(opened, tmp_path, value):
+    rows = [{**ROW, "liked": True}, {**ROW, "completion": "Wood.", "liked": value}]
+    (note,) = check(opened(tmp_path, *rows), "completions")[1]
+    assert (note.name, note.places) == ("disliked-imitated", ("file my.jsonl line 2",))
+    assert check(opened(tmp_path, {**ROW, "liked": "yes"}), "completions")[1] == []
