@@ -23,6 +23,9 @@ FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat1
 LAYER = re.compile(r"^(?P<list>(?:.*\.)?(?:layers|h|blocks|block))\.(?P<place>\d+)\.")
 OTHER = re.compile(r"vision|visual|audio|encoder|image|speech|mtp|draft|eagle|projector|connector")
 CHUNK = 1 << 22
+WHOLE = "model.safetensors"
+#: methods that keep every packed matrix under one name
+PACKED = {"awq": "qweight", "gptq": "qweight", "mxfp4": "_blocks"}
 AGAIN = "download or save the folder again"
 #: families of which every layer has the same tensors
 UNIFORM = (
@@ -34,7 +37,9 @@ UNIFORM = (
 def weight_findings(folder: Folder) -> Iterator[Finding]:
     """All of them; those about single tensors only for weights that are not packed."""
     yield from _architecture(folder)
+    yield from _twice(folder)
     yield from _index(folder)
+    yield from _packed(folder)
     if folder.quantized or not folder.tensors:
         return
     yield from _layers(folder)
@@ -86,6 +91,27 @@ KNOWN = (
     ("gemma3", "shieldgemma2"),
     ("glm46v", "glmga"),
 )
+
+
+def _twice(folder: Folder) -> Iterator[Finding]:
+    """All weights in one file, and once more in shards: programs differ in what they read."""
+    named = folder.json(INDEX).get("weight_map")
+    if not isinstance(named, dict) or not (folder.path / WHOLE).is_file() or WHOLE in named.values():
+        return
+    what = (
+        f"{WHOLE} and the shards of {INDEX} both hold the model; transformers reads the first, other programs"
+        " the shards or both"
+    )
+    yield Finding(what, (USE,), (), f"delete those that are out of date: {WHOLE}, or {INDEX} and its shards")
+
+
+def _packed(folder: Folder) -> Iterator[Finding]:
+    """A config.json that says how the weights are packed, and weights that are not."""
+    held = folder.config.get("quantization_config")
+    kind = str(held.get("quant_method", "")) if isinstance(held, dict) else ""
+    if kind in PACKED and folder.tensors and not any(name.endswith(PACKED[kind]) for name in folder.tensors):
+        what = f"{CONFIG} says that the weights are packed by {kind}, and no tensor is a {PACKED[kind]}"
+        yield Finding(what, (USE,), ((CONFIG, put(quantization_config=None)),))
 
 
 def _index(folder: Folder) -> Iterator[Finding]:

@@ -239,6 +239,22 @@ FAULTS = {
         "compress",
         True,
     ),
+    "packed, it says": (
+        SMOL,
+        {"config.json": {"quantization_config": {"quant_method": "awq", "bits": 4}}},
+        None,
+        "config.json says that the weights are packed by awq, and no tensor is a qweight",
+        "use",
+        True,
+    ),
+    "template that ends in the middle": (
+        SMOL,
+        {"tokenizer_config.json": {"chat_template": "{% for m in messages %}{{ m.content }}"}},
+        None,
+        "the chat template cannot be read: TemplateSyntaxError: Unexpected end of template",
+        "use",
+        False,
+    ),
     "dtype": (
         SMOL,
         {"config.json": {"torch_dtype": "float32"}},
@@ -293,6 +309,17 @@ def test_an_index_that_does_not_fit_its_files_is_found(folder):
     named.pop(UP)
     index.write_text(json.dumps({"weight_map": named}))
     assert f"1 tensor that model.safetensors.index.json does not name, first {UP}" in str(faults(made)[0])
+
+
+def test_weights_in_one_file_and_once_more_in_shards_are_found(folder):
+    made = folder(SMOL)
+    shard = "model-00001-of-00001.safetensors"
+    shutil.copy(made / "model.safetensors", made / shard)
+    named = dict.fromkeys(public.tensors_of(public.MODELS[SMOL][0]), shard)
+    (made / "model.safetensors.index.json").write_text(json.dumps({"weight_map": named}))
+    assert "both hold the model; transformers reads the first" in str(faults(made)[0])
+    (made / "model.safetensors").unlink()
+    assert findings(made) == ()
 
 
 def test_an_identical_output_matrix_beside_a_tied_one_is_no_contradiction(folder):
