@@ -466,21 +466,36 @@ def plugins_page(host: Host) -> tuple[str, str]:
     return page("plugins.md", "Built-in plugins", text)
 
 
+VERBS_INTRO = """\
+`ptx VERB --help` shows the options and examples.
+
+- `--quiet` may stand behind any verb: only results and failures are printed.
+- `--json` prints a list or a diagnosis for a program: `ptx plugins`, `ptx runs ls`, `ptx runs show`,
+  `ptx store ls`, `ptx check`, `ptx advise`, `ptx doctor`, `ptx gate`, `ptx import`.
+- Colours and progress bars are for terminals only."""
+
+
+ONE = """\
+a run failed; of `ptx gate`: a constraint fails; of `ptx store verify`: an entry is broken; of `ptx doctor`:
+a line is marked !!; the disk or the memory is full""".replace("\n", " ")
+
+
 def verbs_page(host: Host) -> tuple[str, str]:
     """The verbs of the command line, and those of plugins."""
     rows = [(f"`ptx {verb}`", what, "") for verb, (_, what) in VERBS.items()]
     for plugin in host.plugins:
         for command in getattr(plugin.module, "ptx_commands", list)():
             rows.append((f"`ptx {command.name}`", command.help, f"`{module_of(plugin)}`"))
-    text = ["`ptx VERB --help` shows the options and examples.", "", *table(("verb", "what", "plugin"), rows)]
+    text = [VERBS_INTRO, "", *table(("verb", "what", "plugin"), rows)]
     codes = table(
         ("exit code", "when"),
         [
             (0, "all went well; of `ptx gate`: a model ships (`--require` says which)"),
-            (1, "a run failed; of `ptx gate`: a constraint fails; of `ptx store verify`: an entry is broken"),
-            (2, "the command is wrong; nothing was started"),
+            (1, ONE),
+            (2, "the command, its settings, its data or its model is wrong; nothing was started"),
             (3, "of `ptx gate`: undecided, as something was not measured or on too few items"),
-            (130, "interrupted; the same command continues"),
+            (70, "a fault of ptx or of a plugin: `PTX_TRACE=1` prints how it came to it"),
+            (130, "interrupted (Ctrl-C, SIGTERM, a closed terminal); the same command continues"),
         ],
     )
     return page("verbs.md", "Verbs and exit codes", text, codes)

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from ptx.cli.board import Board
 from ptx.cli.progress import Counts, RunState
+from ptx.cli.silence import say_failure, silent
 
 PLANNING = "reading the settings, the data and the model"
 SECONDS_BETWEEN_LINES = 10.0
@@ -39,6 +40,9 @@ class Terminal:
 
     def say(self, text: str) -> None:
         """Print a line, above the live ones."""
+        if silent():
+            say_failure(text)
+            return
         if self._board is None:
             self._stop()
         self.rich.print(Text(text))
@@ -49,6 +53,9 @@ class Terminal:
 
         Where the output is a file or a pipe, a line on standard error says it at once, and once.
         """
+        if silent():
+            yield
+            return
         if not self.rich.is_terminal and text not in self._told:
             self._told.add(text)
             print(f"ptx: {text}", file=sys.stderr, flush=True)
@@ -57,6 +64,8 @@ class Terminal:
 
     def progress(self, label: str, metrics: dict[str, float], step: int, total: int | None) -> None:
         """Show the progress of a step; if a sweep is watched, the progress of the sweep."""
+        if silent():
+            return
         if self._board is not None:
             if not self.rich.is_terminal and self._is_time(SECONDS_BETWEEN_BOARDS):
                 self._board.read()
@@ -76,7 +85,7 @@ class Terminal:
         """Show the state of a sweep below all other lines, as long as the context lasts."""
         self._stop()
         self._board, self._last_line = board, time.monotonic()
-        if self.rich.is_terminal:
+        if self.rich.is_terminal and not silent():
             self._live = Live(
                 console=self.rich,
                 refresh_per_second=4,

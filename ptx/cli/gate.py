@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         default="any",
         help="what exit code 0 means: any model ships (default), all do, or the named run does",
     )
+    parser.add_argument("--json", action="store_true", help="print the verdicts as JSON")
     options = parser.parse_args(list(arguments))
     gate = _gate(options.words, options.config_dir)
     frame = make_frame(load_records([find(options.out, options.sweep)]), against=None)
@@ -82,12 +84,22 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
             Problem(f"{options.sweep} holds only baselines", "a gate judges the models made from them")
         )
     wanted = _required(options.require, [row for row, _ in judged])
-    console = Console(highlight=False, soft_wrap=True)
-    for row, findings in judged:
-        _print_row(console, row, findings)
     states = {row.number: state_of(findings) for row, findings in judged}
-    console.print(Text(_summary(gate, [row for row, _ in judged], states), style="bold"))
+    if options.json:
+        print(json.dumps({"gate": gate.name, "models": [_plain(*one) for one in judged]}, indent=2))
+    else:
+        console = Console(highlight=False, soft_wrap=True)
+        for row, findings in judged:
+            _print_row(console, row, findings)
+        console.print(Text(_summary(gate, [row for row, _ in judged], states), style="bold"))
     return EXITS[_outcome([states[row.number] for row in wanted], all_of=options.require != "any")]
+
+
+def _plain(row: Row, findings: Sequence[Finding]) -> dict[str, Any]:
+    """A judged model as plain data."""
+    said = [{"verdict": finding.verdict, "what": str(finding)} for finding in findings]
+    runs = [record.id for record in row.records]
+    return {"label": row.label, "runs": runs, "state": state_of(findings), "findings": said}
 
 
 def _required(require: str, rows: Sequence[Row]) -> Sequence[Row]:

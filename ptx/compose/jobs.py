@@ -20,6 +20,7 @@ from ptx.compose.groups import hydra, known
 from ptx.compose.overrides import choices_and_values, grid, read
 from ptx.compose.prepared import Frozen
 from ptx.compose.presets import take_out_presets
+from ptx.compose.shadows import shadow_notes
 from ptx.config import IN_METHOD, RunConfig
 from ptx.errors import ConfigError, Problem
 from ptx.guard.reading import reason
@@ -66,7 +67,7 @@ def compose_jobs(
             row = [(line, swept) for line, _, swept in answers]
             given |= {line.partition("=")[0].lstrip("+") for line, _ in row}
             notes = [note for _, note, _ in answers if note]
-            config, found = _compose_one(host, verb, [line for line, _ in row], shared, notes)
+            config, found = _compose_one(host, verb, [line for line, _ in row], shared, notes, config_dir)
             lacking.append({problem.key: problem for problem in found if isinstance(problem, NoSuchField)})
             problems += found
             if config is not None:
@@ -93,7 +94,7 @@ def _lacking_somewhere(lacking: list[dict[str, Problem]]) -> Iterator[str]:
 
 
 def _compose_one(
-    host: Host, verb: str, lines: list[str], frozen: Frozen, notes: list[str]
+    host: Host, verb: str, lines: list[str], frozen: Frozen, notes: list[str], config_dir: str | None
 ) -> tuple[RunConfig | None, list[Problem]]:
     choices, values, problems = choices_and_values(lines)
     problems += _taken(host, choices)
@@ -104,6 +105,7 @@ def _compose_one(
     choices = {group: value for group, value in choices.items() if value != "[]" or known(group)}
     if problems:
         return None, problems
+    notes += shadow_notes(host, choices, config_dir)
     lists = take_out_presets(host, choices)
     chosen = [f"~{group}" if value == "null" else f"{group}={value}" for group, value in choices.items()]
     model = host.choices.get(("model", choices.get("model", "tiny")))

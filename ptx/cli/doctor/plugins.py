@@ -8,12 +8,11 @@ from pathlib import Path
 from ptx.cli.doctor.distributions import extra_with
 from ptx.cli.doctor.environments import requirements_of
 from ptx.cli.doctor.line import Line
+from ptx.compose.shadows import OWN, shadowing
 from ptx.config import Choice
 from ptx.errors import counted
 from ptx.hooks.host import DISABLED, LOCAL, PTXFILE, Host, heavy_line
 from ptx.machine import installed_version
-
-CONFIGURATIONS = "conf"  # a folder of the user's own
 
 
 def look(host: Host) -> list[Line]:
@@ -53,6 +52,8 @@ def _local(host: Host) -> list[Line]:
     lines = []
     if any(plugin.name == LOCAL and not plugin.error for plugin in host.plugins):
         lines.append(Line(PTXFILE, "of this folder is loaded", "fine", f"PTX_DISABLE={LOCAL} leaves it out"))
-    if Path(CONFIGURATIONS).is_dir():
-        lines.append(Line(f"./{CONFIGURATIONS}", "of this folder is searched for presets first"))
+    if Path(OWN).is_dir():
+        lines.append(Line(f"./{OWN}", "of this folder is searched for presets first"))
+    for group, name, file in shadowing(host):
+        lines.append(Line(str(file), f"is used in place of ptx's own {group}={name}", "note", "rename it"))
     return lines
