@@ -17,6 +17,8 @@ from ptx_hf import HF
 from ptx_latency import Latency
 from ptx_latency.evaluate import call_child, evaluate
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 @pytest.fixture
 def run(make_run, monkeypatch, tmp_path):

@@ -33,12 +33,14 @@ def export(make_run):
 
 
 @pytest.fixture(scope="session")
-def fp32_package(tmp_path_factory, chat_model):
+def fp32_package(tmp_path_factory, chat_model, warm_python):
     """The chat model of the tests in float32, built without the step around it."""
     from ptx_onnx.build import build
 
     folder = tmp_path_factory.mktemp("packages")
-    build(Onnx(precision="fp32"), chat_model, folder / "fp32", {}, folder / "scratch")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.executable", warm_python)
+        build(Onnx(precision="fp32"), chat_model, folder / "fp32", {}, folder / "scratch")
     return folder / "fp32"
 
 

@@ -99,7 +99,7 @@ def refused_with(config, source, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_head_size_that_the_kernel_cannot_take_is_refused_where_the_builder_is_silent(tmp_path):
+def test_a_head_size_that_the_kernel_cannot_take_is_refused_where_the_builder_is_silent(warm, tmp_path):
     """The trap of FACTS: the builder converts head size 8 without a word, and generation fails."""
     model = save_tiny_llama(tmp_path / "model", None, hidden_size=64, num_attention_heads=8)
     (problem,) = said(Onnx(), model)

@@ -14,7 +14,7 @@ from ptx.models.package import read_package
 from ptx_onnx import Onnx
 from ptx_onnx.model import OnnxLanguageModel
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm")]
 EXACT = {
     "accuracy_level": 1,
     "head": "fp32",

@@ -12,6 +12,8 @@ from ptx_onnx import Onnx, ptx_validate
 from ptx_onnx.mend import convertible, is_scaled, rotary_tables
 from tests.plugins.conftest import TEMPLATE, save_tiny_llama
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 SIZES = {"hidden_size": 64, "num_attention_heads": 4, "max_position_embeddings": 512}
 YARN = {
     "rope_type": "yarn",

@@ -66,7 +66,7 @@ def test_a_server_is_started_asked_and_ended(stand_in, chat_model):
 
 
 def test_every_prompt_is_a_request_with_its_own_seed_and_a_timed_one_is_streamed_to_its_end(
-    stand_in, chat_model
+    warm, stand_in, chat_model
 ):
     with opened(Vllm(), ModelRef.of(chat_model)) as lm:
         assert len(lm.generate(["a", "b", ""], 4, temperature=0.7, seed=3, stop=["x"])) == 3
@@ -89,7 +89,7 @@ def test_every_prompt_is_a_request_with_its_own_seed_and_a_timed_one_is_streamed
             assert all(first > 0 for first, _ in pool.map(lambda _: lm.time_request(8, 5), range(8)))
 
 
-def test_adapters_are_served_by_name_on_their_base(stand_in, chat_model, tmp_path):
+def test_adapters_are_served_by_name_on_their_base(warm, stand_in, chat_model, tmp_path):
     from peft import LoraConfig, get_peft_model
 
     network = get_peft_model(load_model(chat_model), LoraConfig(r=2, target_modules="all-linear"))
@@ -105,7 +105,7 @@ def test_adapters_are_served_by_name_on_their_base(stand_in, chat_model, tmp_pat
             lm.generate(["a"], 1)
 
 
-def test_a_server_that_ends_before_it_answers_is_told_with_its_last_words(stand_in, chat_model):
+def test_a_server_that_ends_before_it_answers_is_told_with_its_last_words(warm, stand_in, chat_model):
     with pytest.raises(
         StepError, match=r"vLLM's server ended with exit code 1: no such dtype on this device"
     ):
@@ -140,7 +140,7 @@ def renewals(lm):
     return [json.loads(line) for line in (lm.process.folder / "renewals.jsonl").read_text().splitlines()]
 
 
-def test_a_server_samples_with_log_probabilities_and_takes_new_weights(stand_in, chat_model, tmp_path):
+def test_a_server_samples_with_log_probabilities_and_takes_new_weights(warm, stand_in, chat_model, tmp_path):
     folder = tmp_path / "policy"
     shutil.copytree(chat_model, folder)
     rows = [[1, 50, 60], [1, 50, 60], [1, 70]]
@@ -166,7 +166,7 @@ def test_a_server_samples_with_log_probabilities_and_takes_new_weights(stand_in,
         ]
 
 
-def test_a_new_adapter_gets_a_new_name_and_the_one_before_goes(stand_in, chat_model, tmp_path):
+def test_a_new_adapter_gets_a_new_name_and_the_one_before_goes(warm, stand_in, chat_model, tmp_path):
     adapter = tmp_path / "adapter"
     made = get_peft_model(
         load_model(ModelRef.of(chat_model), "float32", "cpu"), LoraConfig(r=2, task_type="CAUSAL_LM")

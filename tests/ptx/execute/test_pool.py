@@ -15,6 +15,8 @@ from ptx.files import read_json, read_rows
 from ptx.testing import Silent
 from tests.ptx.execute.conftest import WORDS, made, plan_of, results, trained
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 def test_workers_give_the_results_of_one_process_and_share_steps(folder, host, monkeypatch):
     words = ["method.rate=0.1,0.2", "compress=[],[halve]"]

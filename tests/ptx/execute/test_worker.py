@@ -9,10 +9,14 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from ptx.execute import sweep
 from ptx.execute.worker import PipeConsole, execute_frozen
 from ptx.testing import Silent
 from tests.ptx.execute.conftest import WORDS, plan_of
+
+pytestmark = pytest.mark.usefixtures("warm")
 
 
 def test_a_worker_whose_parent_is_killed_ends_by_itself(folder):

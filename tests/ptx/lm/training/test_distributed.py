@@ -16,6 +16,8 @@ from ptx.lm.training.distributed import assign_gpu
 from ptx.plan.planner import make_plan
 from ptx.testing import Silent
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 WORDS = [
     "model=tiny",
     "eval=[]",

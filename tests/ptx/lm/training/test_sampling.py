@@ -21,6 +21,8 @@ from ptx_ppo import PPO
 from ptx_rloo import RLOO
 from ptx_scorers import Regex
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 PROMPTS = [{"prompt": f"what is {n} plus {n}? ", "answer": 2 * n} for n in range(16)]
 QUICK = {"learning_rate": 1e-3, "batch_size": 8, "max_completion_length": 6, "max_steps": 2, "warmup": 0.0}
 PLUGINS = [ptx_grpo, ptx_rloo, ptx_ppo, ptx_scorers, ptx_onnx]
