@@ -70,8 +70,8 @@ class Onnx(Runtime):
     )
     weights: str = setting(
         "auto",
-        "of a packed checkpoint: packed keeps its integers, dense rounds again, auto takes the one nearer to"
-        " the model",
+        "of a packed checkpoint: packed keeps its integers, dense rounds again, auto rounds again only where"
+        " the integers do not pass",
     )
     max_perplexity_ratio: float = setting(
         1.25,

@@ -1,8 +1,8 @@
 """The export step: convert the model once, round it in the ways there are, keep the smallest that passes.
 
 The *sources* are ``dense``, the model's plain weights, and ``packed``, the integers of a checkpoint that is
-already quantised. Both can apply to a GPTQ checkpoint. Which one serves it better is measured, not assumed.
-The unrounded graph has to equal the model, on long texts too; then only rounding is left to judge.
+already quantised. Both can apply to a GPTQ checkpoint; its own integers come first, and its weights are
+rounded anew only where these do not pass. The unrounded graph has to equal the model, on long texts too; then only rounding is left to judge.
 """
 
 from __future__ import annotations
@@ -80,15 +80,17 @@ class Export:
             lm.close()
 
     def tries(self) -> Iterator[list[Try]]:
-        """The rounds of tries; a round is judged as a whole, and a later one costs more bytes."""
+        """The rounds of tries: the checkpoint's own integers, then its weights in more and more bytes."""
         if self.config.precision == "fp32":
             yield [self.measure("dense", self.built["dense"])]
             return
-        yield [self.round(Way(name, self.asked(name), graph=name)) for name in self.built]
-        if "packed" in self.built and self.config.head == "auto":
-            plan = all_in(Graph(self.built["packed"]).matrices(), 8, 32)
-            yield [self.round(Way("packed, output layer in 8 bits", plan, graph="packed"))]
+        if "packed" in self.built:
+            yield [self.round(Way("packed", self.asked("packed"), graph="packed"))]
+            if self.config.head == "auto":
+                plan = all_in(Graph(self.built["packed"]).matrices(), 8, 32)
+                yield [self.round(Way("packed, output layer in 8 bits", plan, graph="packed"))]
         if "dense" in self.built:
+            yield [self.round(Way("dense", self.asked("dense"), graph="dense"))]
             for way in self.larger():
                 yield [self.round(way)]
 

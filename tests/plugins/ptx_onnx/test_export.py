@@ -31,10 +31,9 @@ def test_the_integers_of_a_packed_checkpoint_survive_to_the_last_digit(export, p
     described = read_package(package.path)
     assert (described["way"], described["requantised"]) == ("packed", False)
     kl = {name: metrics[0]["value"] for name, metrics in described["fidelity"].items()}
+    assert list(kl) == ["packed"]  # which is as near as can be: nothing else is built
     assert kl["packed"] < 1e-9
-    assert kl["dense"] > 1e-4  # rounding the same weights again does not give them back
     assert any("packed: " in line and "KL to the model" in line for line in run.console.lines)
-    assert any("taken: packed" in line for line in run.console.lines)
     with torch.no_grad():
         expected = load_model(packed_model)(input_ids=torch.tensor([[1, 50, 60, 70]])).logits[0]
     (found,) = OnnxLanguageModel(package.path).logits([[1, 50, 60, 70]])
