@@ -2,7 +2,8 @@
 
 The *sources* are ``dense``, the model's plain weights, and ``packed``, the integers of a checkpoint that is
 already quantised. Both can apply to a GPTQ checkpoint; its own integers come first, and its weights are
-rounded anew only where these do not pass. The unrounded graph has to equal the model, on long texts too; then only rounding is left to judge.
+rounded anew only where these do not pass. The unrounded graph has to equal the model, on long texts too;
+then only rounding is left to judge.
 """
 
 from __future__ import annotations
