@@ -1,4 +1,4 @@
-"""``ptx report``: write report.html, .md, .csv, .json and .parquet from records, and print the table of runs."""
+"""``ptx report``: write report.html, .md, .csv, .json and .parquet, and print the table of runs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ptx.errors import ConfigError, Problem
 from ptx.guard.reading import reason
 from ptx.hooks.host import get_host
 from ptx.report import Frame, Record, Report, build
+from ptx.report.building import no_collection
 from ptx.report.definition import Definition, load_definition
 from ptx.report.formats.headline import headline
 from ptx.report.gate import Gate
@@ -69,15 +70,18 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(list(arguments))
     folders = [find(options.out, name) for name in options.sweeps]
-    write(
-        folders,
-        options.to or folders[0] / "report",
-        Console(highlight=False),
-        title=options.title,
-        against=options.against,
-        gate=load_gate(get_host(), options.gate) if options.gate else None,
-        definition=load_definition(get_host(), options.definition) if options.definition else None,
-    )
+    gate = load_gate(get_host(), options.gate) if options.gate else None
+    definition = load_definition(get_host(), options.definition) if options.definition else None
+    with no_collection():  # nor at the end: all memory goes with the process
+        write(
+            folders,
+            options.to or folders[0] / "report",
+            Console(highlight=False),
+            title=options.title,
+            against=options.against,
+            gate=gate,
+            definition=definition,
+        )
     return 0
 
 

@@ -49,6 +49,9 @@ def cards_of(frame: Frame, comparisons: Comparisons) -> list[Card]:
     near = within_noise(frame) if frame.headline else [row for row in frame.rows if row.done]
     where = " within noise of the best" if frame.headline else ""
     small, fast = _smallest(frame, comparisons, near), _fastest(frame, comparisons, near)
+    if len(frame.rows) == 1:  # there is nothing that it could lead
+        cards = zip(("Quality", "Size", "Speed"), (_best(frame, comparisons), small, fast), strict=True)
+        return [replace(card, title=title) for title, card in cards]
     return [_best(frame, comparisons), *(replace(card, title=card.title + where) for card in (small, fast))]
 
 

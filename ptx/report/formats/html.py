@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import functools
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from markupsafe import Markup
 from ptx.report.formats.markdown import LEGEND
 from ptx.report.formats.view import View
 from ptx.report.page.packed import script_json
+from ptx.report.table.frame import Frame
 from ptx.report.text.provenance import Provenance
 from ptx.report.text.spans import Sentence
 
@@ -65,11 +67,18 @@ def render_html(
         provenance=provenance,
         legend=LEGEND.format(base=view.frame.reference_name),
         row_count=len(view.frame.rows),
+        unfinished=without_results(view.frame),
         sentence=sentence,
         # trusted like the plugin that made it; the content security policy applies
         sections=[Markup(section) for section in sections],  # noqa: S704
         data=Markup(script_json(data)),  # noqa: S704 (it cannot end its element)
     )
+
+
+def without_results(frame: Frame) -> str:
+    """How many rows have failed, or have no results for another reason; empty if all have."""
+    states = Counter(row.status for row in frame.rows if not row.done)
+    return ", ".join(f"{number} {status}"[:60] for status, number in states.most_common(3))
 
 
 def render_page(*, further_script: str = "", further_style: str = "", **context: Any) -> str:

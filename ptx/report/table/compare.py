@@ -9,6 +9,7 @@ of them better" is not a result that chance alone would give.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
@@ -32,6 +33,7 @@ from ptx.stats.unpaired import unpaired_differences
 
 #: an exact difference below this share of the baseline is neither better nor worse
 NEGLIGIBLE = 0.005
+LATENCY = "latency/"
 NOISE_FLOOR, REQUEST = "latency/same_ratio", "latency/request_seconds"
 UNPAIRED: Literal["unpaired"] = "unpaired"
 How = Literal["paired", "turns", "unpaired", "exact"]
@@ -100,9 +102,10 @@ def _without_intervals(row: Row, other: Row, key: Key) -> Comparison | Literal["
     return _by_item(row, other, key, a.better, a.unit)
 
 
+@functools.cache
 def is_time(name: str) -> bool:
     """Whether a metric depends on how busy the machine was: all of latency but memory."""
-    return without_machine(name).startswith("latency/") and "bytes" not in name
+    return without_machine(name).startswith(LATENCY) and "bytes" not in name
 
 
 def _measured_in_turns(row: Row, other: Row) -> bool:
@@ -128,6 +131,8 @@ def _beside_ratio(one: Comparison, row: Row, key: Key) -> Comparison:
 
 def _comparable(row: Row, other: Row, key: Key, unit: str) -> bool:
     """Whether a difference of two measurements of the metric says something about the two models."""
+    if not key[0].startswith(LATENCY):
+        return True
     if key[0] == NOISE_FLOOR:  # describes one measuring session, not a model
         return False
     if is_time(key[0]) and unit != "bytes" and (row.measured_alone or other.measured_alone):

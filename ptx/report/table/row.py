@@ -7,6 +7,7 @@ settings.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -135,6 +136,7 @@ def _seedless(value: Any) -> Any:
     return [_seedless(item) for item in value] if isinstance(value, list) else value
 
 
+@functools.cache
 def without_machine(name: str) -> str:
     """A metric's name without its ``@ machine``."""
     return name.partition(" @ ")[0]

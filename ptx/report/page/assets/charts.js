@@ -57,6 +57,31 @@ function point(row, x, y, size) {
     itemStyle: { color: hollow ? ink("paper") : tone, borderColor: chosen ? ink("ink") : tone, borderWidth: hollow || chosen ? 2.2 : 0.6 } };
 }
 
+// The names of some rows beside their points. None covers another, a point of these rows, or the plot's edge; one
+// without a place is not drawn.
+const LINE = 15;
+function nameTags(rows, x, y, text) {
+  const model = page.model, placed = [], ruler = document.createElement("canvas").getContext("2d");
+  ruler.font = "12px system-ui, sans-serif";
+  return { type: "custom", silent: true, z: 4, data: rows.map((row) => [model.value(x, row), model.value(y, row), row]),
+    renderItem(params, api) {
+      if (params.dataIndexInside === 0) { // the chart is drawn again
+        placed.length = 0;
+        for (const row of rows) { const [at, up] = api.coord([model.value(x, row), model.value(y, row)]); placed.push([at - 5, up - 5, 10, 10]); }
+      }
+      const box = params.coordSys, [left, top] = api.coord([api.value(0), api.value(1)]), words = text(api.value(2)), width = ruler.measureText(words).width;
+      const share = (left - box.x) / box.width, sides = { right: left + 10, left: left - 10 - width, middle: left - width / 2 };
+      const order = share > 0.7 ? ["left", "middle", "right"] : share < 0.3 ? ["right", "middle", "left"] : ["middle", "right", "left"];
+      const places = [0, -1, 1.7, -2, 2.7, -3, 3.7].flatMap((lines) => order.map((side) => [sides[side], top - 20 + lines * LINE]));
+      const free = ([at, up]) => at >= box.x && at + width <= box.x + box.width && up >= box.y - 6 && up + LINE <= box.y + box.height
+        && !placed.some((one) => at < one[0] + one[2] && one[0] < at + width && up < one[1] + one[3] && one[1] < up + LINE);
+      const found = places.find(free);
+      if (!found) return null;
+      placed.push([...found, width, LINE]);
+      return { type: "text", x: found[0], y: found[1], style: { text: words, font: ruler.font, fill: ink("ink"), stroke: ink("paper"), lineWidth: 3 } };
+    } };
+}
+
 // Error bars of some rows, both ways; an infinite end goes to the edge of the plot.
 function bars(rows, x, y, faint) {
   const model = page.model;

@@ -74,14 +74,13 @@ function scatter(rows, x, y, best, labelled, faint = () => false) {
   const front = new Set(best), cloud = rows.filter((row) => !front.has(row) && !page.model.bases.has(row)), model = page.model;
   const crowd = rows.length > 1500, many = rows.length > 80, own = rows.filter((row) => front.has(row) || model.bases.has(row));
   const quiet = (row) => (crowd ? { value: [model.value(x, row), model.value(y, row)], row } : many ? { ...point(row, x, y, 5), itemStyle: { color: colour(model.method(row)), opacity: 0.35 } } : point(row, x, y, 8));
-  const [left, right] = [Math.min, Math.max].map((pick) => pick(...rows.slice(0, 5000).map((row) => model.value(x, row)))), side = (row) => { const share = (model.value(x, row) - left) / (right - left || 1); return share > 0.7 ? "left" : share < 0.3 ? "right" : "top"; };
-  const label = (row) => ({ ...point(row, x, y, 12), label: { show: labelled.has(row), ...({ left: { position: [-4, -13], align: "right" }, right: { position: [17, -13] }, top: { position: "top" } })[side(row)], formatter: model.bases.has(row) ? "baseline" : briefly(model.label(row)).slice(0, 44) } });
+  const tag = (row) => (model.bases.has(row) ? "baseline" : briefly(model.label(row)).slice(0, 44));
   return { grid: { left: 62, right: 20, top: 14, bottom: 46 }, xAxis: axis(x, { nameGap: 28 }), yAxis: axis(y, { nameGap: 46 }),
     tooltip: tooltip({ trigger: "item", formatter: (event) => (event.data?.row === undefined ? "" : pointNote(event.data.row, [y, x])) }),
     series: [ends(own.slice(0, 60), x, y), ...band(best, x, y), bars(own.slice(0, 60), x, y, 0.75),
       { type: "scatter", z: 2, data: cloud.filter((row) => !faint(row)).map(quiet), symbolSize: crowd ? 4 : 8, itemStyle: crowd ? { color: ink("grey") } : {}, emphasis: { scale: 1.3 }, opacity: 0.5, silent: false, clip: true, ...(crowd ? { progressive: 4000 } : {}) },
       { type: "scatter", z: 1, data: cloud.filter(faint).map((row) => ({ ...quiet(row), itemStyle: { color: ink("line") } })), symbolSize: 4 },
-      { type: "scatter", z: 3, data: own.map(label), label: { color: ink("ink"), fontSize: 12, textBorderColor: ink("paper"), textBorderWidth: 3 }, labelLayout: { moveOverlap: "shiftY", hideOverlap: false }, emphasis: { scale: 1.2 } }] };
+      { type: "scatter", z: 3, data: own.map((row) => point(row, x, y, 12)), emphasis: { scale: 1.2 } }, nameTags(own.filter((row) => labelled.has(row)), x, y, tag)] };
 }
 
 // What colours and shapes mean, drawn as the chart draws them.

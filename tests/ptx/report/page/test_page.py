@@ -10,6 +10,7 @@ from ptx.report import build
 from tests.ptx.report.browser import CHROMIUM, Browser
 from tests.ptx.report.hostile import STRINGS, write_hostile
 from tests.ptx.report.pages import data_of
+from tests.ptx.report.situations import SITUATIONS
 
 COLOURS = ["paper", "raised", "ink", "muted", "accent", "good", "bad", "warn", "warn-ink", "chosen"]
 COLOURS += [f"{kind}-{level}" for kind in ("good", "bad") for level in (1, 2, 3)]
@@ -43,6 +44,22 @@ def test_the_decision_stands_above_the_fold(page, demo_report):
     for part in ("#sentence", "#cards", "#matrix", "#front .plot"):
         bottom = page.run(f"document.querySelector('{part}').getBoundingClientRect().bottom")
         assert bottom <= 900, part
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_which_model_ships_and_how_sure_that_is_stands_above_the_fold(browser, tmp_path, name):
+    write, sentence, sure = SITUATIONS[name]
+    write(tmp_path / "sweep")
+    made = browser.open(build([tmp_path / "sweep"], tmp_path / "out").html)
+    assert made.texts("#sentence")[0].startswith(sentence)
+    assert sure in " ".join(made.texts(".top, .first"))
+    assert len(made.texts(".card h2")) == 3
+    assert made.texts(".matrix tbody tr")
+    for part in ("#sentence", "#cards", "#matrix", "#front .plot"):
+        assert made.run(f"document.querySelector('{part}').getBoundingClientRect().bottom") <= 900, part
+    assert made.run("document.documentElement.scrollWidth") <= 1400
+    assert made.errors() == []
+    made.close()
 
 
 def test_the_table_is_sorted_filtered_and_has_its_columns_chosen(page):
