@@ -13,6 +13,8 @@ from ptx import StepError, hookimpl
 from ptx.cli import main
 from ptx.files import read_json, read_rows
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 PTXFILE = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parents[2])!r})

@@ -20,6 +20,8 @@ from ptx.search import read_search
 from ptx.search.study import Study
 from tests.ptx.search.conftest import BOWL, GOAL, ROOT, search, trained, value
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 pytest.importorskip("optuna")
 
 

@@ -57,7 +57,7 @@ def data(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["sparsegpt", "gptq"])
-def test_a_killed_compression_resumes_after_the_last_finished_layer_with_the_same_result(name):
+def test_a_killed_compression_resumes_after_the_last_finished_layer_with_the_same_result(name, warm):
     """In a new process, like a resumed step: llm-compressor keeps state of earlier tests in the process."""
     command = [
         sys.executable,
