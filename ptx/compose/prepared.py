@@ -152,6 +152,9 @@ def _suggestions(host: Host, node: DictConfig, suggested: Suggested) -> Iterator
         word = _word(host, method)
         fields = {**suggested.get(word, {}), **suggested.get(f"{_word(host, before)} {word}", {})}
         for key, value in fields.items():
+            group, _, rest = key.partition(".")
+            if group == "scorer" and rest.partition(".")[0] not in (node.get("scorer") or {}):
+                continue  # the user has chosen others
             yield (f"{where}.{key.removeprefix('method.')}" if key.startswith("method.") else key), value
 
 

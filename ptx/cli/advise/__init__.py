@@ -11,22 +11,28 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ptx.cli.advise.measured import measure
 from ptx.cli.advise.rules import GOALS, Advice, Advised, Facts, advise, facts_of
 from ptx.cli.plugin_commands import configured
 from ptx.compose.jobs import compose_jobs
-from ptx.errors import ConfigError, Problem
+from ptx.config import RunConfig
+from ptx.data import DataSet
+from ptx.errors import ConfigError, Problem, counted
 from ptx.hooks.host import Host, get_host
 from ptx.machine import gpus, total_bytes
 from ptx.plan.forecast import Forecast
 from ptx.plan.inputs import Inputs
 from ptx.plan.plan import command_line
 from ptx.plan.planner import make_plan
+from ptx.records import ModelRef
 
+ROWS = 32  # that --measure tries
 EXAMPLES = """\
 examples:
   ptx advise data=./my.jsonl
   ptx advise data=./pairs.jsonl model=./my-folder
   ptx advise data=./faq.csv data.columns.prompt=question goal=small
+  ptx advise data=./my.jsonl model=./my-folder --measure     would GRPO learn? do prompts fit their replies?
   ptx advise data=./my.jsonl --json"""
 
 
@@ -39,7 +45,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         "ptx advise",
         description="Say which methods fit data, a model and this machine, why, what they need, and what to"
-        " type. Nothing is run.",
+        " type. Nothing is trained; with --measure a few rows are tried on the model.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,19 +53,31 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         "words", nargs="+", metavar="key=value", help=f"data=..., model=..., goal={'|'.join(GOALS)}"
     )
     parser.add_argument("--json", action="store_true", help="print the advice as JSON")
-    options = parser.parse_args(list(arguments))
+    parser.add_argument(
+        "--measure",
+        type=int,
+        nargs="?",
+        const=ROWS,
+        default=0,
+        metavar="ROWS",
+        help=f"try this many rows on the model ({ROWS} without a number): pass rate of its answers, IFD",
+    )
+    options = parser.parse_intermixed_args(list(arguments))
     goal, words = _goal(options.words)
     host = get_host()
-    facts = dataclasses.replace(_facts(host, words), goal=goal)
+    looked = _looked(host, words)
+    facts = dataclasses.replace(looked.facts, goal=goal)
+    measured = _measured(looked, options.measure)
     advised = advise(facts)
     planned = [_planned(host, way, words) for way in advised.ways]
     good = [way for way, plan in zip(advised.ways, planned, strict=True) if not plan["refused"]]
     settled = _settling(host, good, words)
     if options.json:
         made = {"facts": dataclasses.asdict(facts), "ways": planned, "notes": advised.notes, "sweep": settled}
+        made["measured"] = measured
         print(json.dumps(made, indent=2))
     else:
-        print(_text(facts, advised, planned, settled))
+        print(_text(facts, advised, planned, settled, measured))
     return 0
 
 
@@ -81,7 +99,32 @@ def _goal(words: Sequence[str]) -> tuple[str, list[str]]:
     return (goals or [GOALS[0]])[-1], others
 
 
-def _facts(host: Host, words: Sequence[str]) -> Facts:
+@dataclasses.dataclass(frozen=True)
+class Looked:
+    """What the words name, and the facts that follow from it."""
+
+    config: RunConfig
+    facts: Facts
+    data: DataSet
+    model: ModelRef | None = None
+
+
+def _measured(looked: Looked, rows: int) -> list[str]:
+    """What a few rows show on the model.
+
+    Raises:
+        ConfigError: no model is named, or the number is none.
+    """
+    if rows < 0:
+        raise ConfigError(Problem(f"--measure {rows} asks for no rows", f"try --measure {ROWS}"))
+    if rows and looked.model is None:
+        raise ConfigError(Problem("--measure needs a model", "add model=./my-folder"))
+    if not rows or looked.model is None:
+        return []
+    return measure(looked.config, looked.model, looked.data, rows)
+
+
+def _looked(host: Host, words: Sequence[str]) -> Looked:
     """What is known of the data, the model (where one is named) and the machine."""
     config = configured("eval", [*words, "eval=[]"])
     inputs = Inputs(host)
@@ -91,8 +134,9 @@ def _facts(host: Host, words: Sequence[str]) -> Facts:
         raise ConfigError(inputs.problems)
     facts = dataclasses.replace(facts_of(data), gpu_bytes=int(total_bytes("cuda")) if gpus() else 0)
     if model is None:
-        return facts
-    return dataclasses.replace(facts, parameters=model[1].parameters, quantised=bool(model[1].quantized))
+        return Looked(config, facts, data)
+    known = dataclasses.replace(facts, parameters=model[1].parameters, quantised=bool(model[1].quantized))
+    return Looked(config, known, data, model[0])
 
 
 def _planned(host: Host, way: Advice, words: Sequence[str]) -> dict[str, Any]:
@@ -109,8 +153,13 @@ def _planned(host: Host, way: Advice, words: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _text(facts: Facts, advised: Advised, planned: Sequence[dict[str, Any]], settled: str) -> str:
-    lines = [f"{facts.rows:,} rows of {', '.join(facts.native)}"]
+def _text(
+    facts: Facts, advised: Advised, planned: Sequence[dict[str, Any]], settled: str, measured: Sequence[str]
+) -> str:
+    lines = [
+        f"{counted(facts.rows, 'row')} of {', '.join(facts.native)}",
+        *(f"measured: {one}" for one in measured),
+    ]
     good = [way for way in planned if not way["refused"]]
     for number, way in enumerate(good, 1):
         lines += [

@@ -107,7 +107,7 @@ def _ways(facts: Facts) -> Iterator[Advice]:
             "its own right answers are imitated: no likelihood is pushed down, so it is the safe first try",
         )
         yield Advice(
-            ("method=grpo", "scorer=[answer]", *adapters),
+            ("method=grpo", "method.rewards=[answer]", *adapters),
             "a program checks the answers, so the reward cannot be sweet-talked; no critic is needed",
         )
     elif "prompts" in facts.native:
@@ -125,7 +125,7 @@ def _ways(facts: Facts) -> Iterator[Advice]:
             )
     if {"messages", "completions"} & set(facts.native) and facts.checkable >= 0.5:
         yield Advice(
-            ("method=grpo", "scorer=[answer]", *adapters),
+            ("method=grpo", "method.rewards=[answer]", *adapters),
             f"{facts.checkable:.0%} of the answers end in a value that a program can check",
         )
     if facts.native == ("safety",):

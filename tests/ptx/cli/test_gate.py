@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from ptx.cli import main
@@ -47,6 +49,17 @@ def test_one_model_that_ships_is_enough_and_the_other_one_says_why_not(sweep, ca
     assert "fails      fast: latency/value at most 1.5; measured 1.9 [1.8, 2]" in said
     assert "gate mine: 1 of 2 models ships: method.rate=0.1" in said
     assert "baseline" not in said
+
+
+def test_the_verdicts_are_json_for_a_program(sweep, capsys):
+    words = ["gate", "two", gate(sweep, "fast: {metric: latency/value, at_most: 1.5}\n"), "--json"]
+    assert main(words) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["gate"] == "mine"
+    states = {model["label"]: model["state"] for model in said["models"]}
+    assert states == {"method.rate=0.1": "ships", "method.rate=0.9": "fails"}
+    assert [one["verdict"] for model in said["models"] for one in model["findings"]] == ["holds", "fails"]
+    assert all(model["runs"] for model in said["models"])
 
 
 def test_an_interval_that_straddles_the_bound_does_not_ship(sweep, capsys):

@@ -27,13 +27,13 @@ def facts(shape, rows=5_000, **known):
         (facts("thumbs"), ["method=kto lora=lora"]),
         (
             facts("prompts", checkable=1.0),
-            ["recipe=raft scorer=[answer]", "method=grpo scorer=[answer] lora=lora"],
+            ["recipe=raft scorer=[answer]", "method=grpo method.rewards=[answer] lora=lora"],
         ),
         (facts("prompts"), ["recipe=cai"]),
         (facts("safety"), ["recipe=cai"]),
         (
             facts("completions", checkable=0.9),
-            ["method=sft lora=lora", "method=grpo scorer=[answer] lora=lora"],
+            ["method=sft lora=lora", "method=grpo method.rewards=[answer] lora=lora"],
         ),
         (facts("messages", 80_000), ["method=sft lora=lora", "make=select make.by=ifd make.share=0.05"]),
         (
