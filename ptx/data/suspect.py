@@ -144,8 +144,9 @@ def signs(shape: str, row: Row, texts: Texts) -> Iterator[Sign]:
     for text in texts.asked:
         yield from _of_asked(text)
     if shape != "text":
+        continued = bool(texts.asked) and texts.asked[-1].rstrip().endswith(":")  # Assistant:, Answer:
         for text in texts.replies:
-            yield from _of_reply(text)
+            yield from _of_reply(text.lstrip(" ") if continued else text)
     yield from _of_turns(shape, row)
     if (
         shape == "pairs"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from ptx.data import DataSet
@@ -21,7 +22,8 @@ from ptx.stats.ngrams import words_of
 
 COMMON = 0.05  # share of rows from which on a word is an instruction's
 ENDS = 3  # rare words at the beginning and at the end that near-duplicates share
-LEAST, WORDS = 6, 150  # rare words that a row must have, words of a row that are looked at
+LEAST, END = 6, 120  # rare words that a row must have, letters at each end of a row that are looked at
+COUNTED = 5000  # rows, evenly over the file, by which a word is common
 CLOSE, ALIKE = (
     0.6,
     0.8,
@@ -52,21 +54,22 @@ def _alike(data: DataSet, shape: str) -> Iterator[Problem]:
 
 def near_places(texts: Sequence[str]) -> list[int]:
     """The places of texts that nearly repeat an earlier one; equal texts are not counted."""
-    split = [words_of(text[: 8 * WORDS])[:WORDS] for text in texts]
-    counts = Counter(word for words in split for word in set(words))
-    most = max(2 * LATEST, COMMON * len(texts))
+    split = [_ends(text) for text in texts]
+    some = split[:: max(1, len(split) // COUNTED)]
+    counts = Counter(word for words in some for word in set(words))
+    most = max(2 * LATEST, COMMON * len(some))
+    common = {word for word, count in counts.items() if count > most}
     buckets: dict[tuple[str, ...], list[int]] = {}
     sets: list[frozenset[str]] = []
     found = []
     seen: dict[tuple[str, ...], str] = {}
     for place, words in enumerate(split):
         same = seen.setdefault(tuple(words), texts[place]) if words else texts[place]
-        rare = [word for word in words if counts[word] <= most]
-        sets.append(frozenset(rare))
+        sets.append(frozenset(words) - common)
         if len(sets[-1]) < LEAST or same != texts[place]:
             found += [place] if _is_again(same, texts[place]) else []
             continue
-        keys = [("first", *rare[:ENDS]), ("last", *rare[-ENDS:])]
+        keys = [("first", *_some_of(words, sets[-1])), ("last", *_some_of(reversed(words), sets[-1]))]
         others = {other for key in keys for other in buckets.get(key, ())[-LATEST:]}
         close = [other for other in others if _share(sets[other], sets[-1]) >= CLOSE]
         if any(texts[other] != texts[place] and _is_near(texts[other], texts[place]) for other in close):
@@ -74,6 +77,14 @@ def near_places(texts: Sequence[str]) -> list[int]:
         for key in keys:
             buckets.setdefault(key, []).append(place)
     return found
+
+
+def _some_of(words: Iterable[str], rare: frozenset[str]) -> Iterator[str]:
+    return islice((word for word in words if word in rare), ENDS)
+
+
+def _ends(text: str) -> list[str]:
+    return words_of(text if len(text) <= 2 * END else f"{text[:END]} {text[-END:]}")
 
 
 def _is_again(same: str, text: str) -> bool:

@@ -4,21 +4,32 @@ from __future__ import annotations
 
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import ptx_tiny
+from ptx.cli import main as run
 from ptx.cli.check import main
+from ptx.compose.jobs import compose_jobs
+from ptx.hooks.host import get_host
+from tests.ptx.cli.check.good import GOOD
 from tests.ptx.cli.check.mistakes import MISTAKES, STOPS
 
 TINY = Path(ptx_tiny.__file__).parent / "model"
 
 
+@cache
+def composed(verb, words):
+    return compose_jobs(get_host(), verb, list(words))
+
+
 @pytest.fixture
 def checked(tmp_path, monkeypatch, capsys):
-    """What ``ptx check --json`` says of a case."""
+    """What ``ptx check --json`` says of a case; the same words are composed once."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ptx.cli.check.compose_jobs", lambda _host, verb, words: composed(verb, tuple(words)))
 
     def checked(case, *words):
         write(case, tmp_path)
@@ -65,3 +76,44 @@ def test_a_mistake_is_found_by_its_name_with_its_place_and_a_fix(checked, name):
     said = checked(case)
     assert said["usable"] is (case.severity != STOPS), said["findings"]
     assert named(said, case), said["findings"]
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_data_passes_without_a_word(checked, name):
+    said = checked(GOOD[name])
+    assert said["findings"] == []
+    assert said["usable"]
+
+
+@pytest.mark.parametrize(
+    "name", ["identical sides", "mojibake", "labels in blocks", "the end token is outside the loss"]
+)
+def test_a_finding_is_waived_by_its_name(checked, name):
+    case = MISTAKES[name]
+    said = checked(case, f"check.allow=[{case.name}]")
+    assert said["usable"]
+    assert case.name not in [one["name"] for one in said["findings"]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "identical sides",
+        "prompts that fill the context",
+        "the end token is outside the loss",
+        "rows that repeat",
+    ],
+)
+def test_the_plan_says_what_the_check_says(checked, tmp_path, capsys, name):
+    case = MISTAKES[name]
+    (found, *_) = named(checked(case), case)
+    words = [f"data=./{case.file}", f"model={'./model' if case.edit else 'tiny'}", f"method={case.method}"]
+    code = run(["train", "--dry-run", *words, *case.words, "eval=[]"])
+    said = capsys.readouterr()
+    assert code == (2 if case.severity == STOPS else 0)
+    assert found.rstrip("; ") in " ".join((said.err if code else said.out).split())
+
+
+def test_there_are_enough_of_both():
+    assert len(MISTAKES) >= 100
+    assert len(GOOD) >= 30
