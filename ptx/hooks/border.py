@@ -9,6 +9,7 @@ cannot fail a run.
 from __future__ import annotations
 
 import os
+import signal
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -70,6 +71,8 @@ class Guarded:
     def raised(self, error: BaseException) -> BaseException:
         """What to raise for an exception of the function."""
         if isinstance(error, PtxError) or not isinstance(error, Exception | SystemExit):
+            return error
+        if isinstance(error, SystemExit) and _by_a_signal(error):
             return error
         if isinstance(error, SystemExit) or (self.hook in EARLY and not isinstance(error, OSError)):
             return self.fault(f"raised {reason(error)}", error)
@@ -153,6 +156,13 @@ class Guarded:
         if not starts:
             raise self.fault("yielded twice: a wrapper yields once")
         return None
+
+
+def _by_a_signal(error: BaseException) -> bool:
+    """Whether the handler of a signal ends the process, whichever plugin it met: Slurm takes the machine."""
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    codes = {getattr(getattr(one, "__func__", one), "__code__", None) for one in handlers} - {None}
+    return any(frame.f_code in codes for frame, _ in traceback.walk_tb(error.__traceback__))
 
 
 def guard(manager: pluggy.PluginManager, name: str) -> None:

@@ -1,5 +1,7 @@
 """A hook that raises, or gives an answer of another kind, is a fault of its plugin, which is named."""
 
+import signal
+import sys
 from pathlib import Path
 
 import pluggy
@@ -51,6 +53,16 @@ def test_our_own_errors_and_interruptions_pass(hook):
     for error in (StepError("own"), KeyboardInterrupt()):
         with pytest.raises(type(error)):
             hook(ptx_commands=raising(error)).ptx_commands()
+
+
+def test_a_signal_that_ends_the_process_passes(hook):
+    """Slurm preempts a job while a plugin trains: submitit queues it again and exits."""
+    before = signal.signal(signal.SIGUSR2, lambda *_: sys.exit(-1))
+    try:
+        with pytest.raises(SystemExit):
+            hook(ptx_commands=lambda: signal.raise_signal(signal.SIGUSR2)).ptx_commands()
+    finally:
+        signal.signal(signal.SIGUSR2, before)
 
 
 def test_a_first_result_of_another_kind_is_refused(hook):

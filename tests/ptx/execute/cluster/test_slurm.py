@@ -6,9 +6,13 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.ptx.execute.cluster.conftest import CLUSTER_WORDS as WORDS
 from tests.ptx.execute.cluster.conftest import ended, ptx, records, wait_until
 from tests.ptx.execute.conftest import trained
+
+pytestmark = pytest.mark.usefixtures("warm")
 
 
 def test_runs_are_submitted_and_the_same_command_collects_them(slurm):
