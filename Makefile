@@ -8,6 +8,7 @@
 # make reference   write docs/reference again from the plugins' classes and the hooks
 # make notebook    execute docs/how-to/python.ipynb and write its outputs again
 # make matrix      every step, export and evaluator on 32 tiny architectures (hours); docs/reference/architectures.md
+# make audit       known vulnerabilities of the pinned libraries, as a report (needs pip-audit; never fails)
 # make package     build wheel and sdist, install each into an empty environment, list the plugins there
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +17,7 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LIBRARIES := $(VENV)/libraries
 READY := $(VENV)/ready
 
-.PHONY: setup demo test test-gpu bench bench-gpu hostile lint format reference notebook matrix package clean
+.PHONY: setup demo test test-gpu bench bench-gpu hostile lint format reference notebook matrix package audit clean
 
 setup: $(READY)
 
@@ -77,6 +78,9 @@ package: $(READY)
 	  rm -rf build/try && $(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --target build/try $$made && \
 	  (cd build/try && PYTHONPATH=. ../../$(BIN)/python -m ptx plugins sft) || exit 1; \
 	done
+
+audit:
+	@.ci/audit
 
 clean:
 	rm -rf $(VENV) build dist ptx-out .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

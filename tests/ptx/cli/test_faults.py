@@ -6,16 +6,18 @@ Each is explained, nothing is lost, and the other runs continue.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from ptx import hookimpl
+from ptx import Choice, Evaluation, Tracker, hookimpl
 from ptx.files import read_json
 from ptx.store import locks
 
@@ -193,8 +195,82 @@ def test_a_secret_of_the_environment_is_in_nothing_that_a_run_writes_or_prints(p
     assert "${oc.env:OPENAI_API_KEY}" in record.read_text()
 
 
+@dataclass
+class Diary(Tracker):
+    pass
+
+
+class Leaky:
+    """A plugin that says, logs, measures and raises a key, and a tracker that writes all that it is given."""
+
+    @hookimpl
+    def ptx_choices(self):
+        return [Choice("tracker", "diary", Diary)]
+
+    @hookimpl(wrapper=True)
+    def ptx_run(self, run):
+        Path("diary.txt").write_text(repr(run.config))
+        result = yield
+        with Path("diary.txt").open("a") as file:
+            file.write(repr(result))
+        return result
+
+    @hookimpl
+    def ptx_log(self, run, metrics, step):
+        run.event("note", text=os.environ["OPENAI_API_KEY"])
+
+    @hookimpl(wrapper=True)
+    def ptx_evaluate(self, run):
+        run.say(f"the key is {os.environ['OPENAI_API_KEY']}")
+        found = yield
+        rows = [{**row, "output": os.environ["OPENAI_API_KEY"]} for row in found.rows]
+        return Evaluation(found.metrics, rows)
+
+    @hookimpl(wrapper=True)
+    def ptx_train(self, method):
+        if method.args.get("leak"):
+            key = os.environ["OPENAI_API_KEY"]
+            raise RuntimeError(f"cannot log in with {key}")
+        return (yield)
+
+    @hookimpl
+    def ptx_report(self, records):
+        return [f"<p>{os.environ['OPENAI_API_KEY']}</p>"]
+
+
+def test_a_key_that_a_plugin_gives_away_is_in_no_record_log_tracker_traceback_or_page(
+    ptx, desk, toy, host_with, monkeypatch
+):
+    made = host_with(toy=toy, leaky=Leaky())
+    for verb in ("train", "report"):
+        monkeypatch.setattr(f"ptx.cli.{verb}.get_host", lambda: made)
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
+    words = [*WORDS[:1], "-m", *WORDS[2:5], "eval=[latency]", "tracker=[diary]", "name=a"]
+    leaks = ["+method.args.key=${oc.env:OPENAI_API_KEY}", "+method.args.leak=false,true"]
+    code, out, err = ptx(*words, *(leak.lstrip("+") for leak in leaks))
+    assert code == 1
+    written = {str(path): path.read_bytes() for path in desk.rglob("*") if path.is_file()}
+    assert SECRET not in out + err
+    assert [name for name, content in written.items() if SECRET.encode() in content] == []
+    runs = desk / "ptx-out/runs/a"
+    kinds = {
+        "result.json",
+        "run.json",
+        "events.jsonl",
+        "latency.jsonl",
+        "report.html",
+        "report.md",
+        "diary.txt",
+    }
+    assert kinds <= {Path(name).name for name in written}
+    failed = [read_json(path)["error"] for path in runs.glob("*/result.json")]
+    [error] = [one for one in failed if one]
+    assert "cannot log in with ${oc.env:OPENAI_API_KEY}" in error["traceback"]
+    assert "${oc.env:OPENAI_API_KEY}" in (desk / "diary.txt").read_text()
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM], ids=["SIGHUP", "SIGTERM"])
-def test_a_signal_that_ends_the_command_leaves_the_run_interrupted(desk, number):
+def test_a_signal_that_ends_the_command_leaves_the_run_interrupted(warm, desk, number):
     wait = "@hookimpl(tryfirst=True)\ndef ptx_run(run):\n    time.sleep(60)\n"
     (desk / "ptxfile.py").write_text(f"import time\nfrom ptx import hookimpl\n{wait}")
     command = [sys.executable, "-m", "ptx", "eval", "model=tiny", "eval=[latency]", "name=a"]
