@@ -69,7 +69,7 @@ class Browser:
 
 
 class Page:
-    """One page that was loaded from a file, with what it logged and asked for."""
+    """One page that was loaded from a file or an address, with what it logged and asked for."""
 
     def __init__(self, browser, path, *, width=1400, height=900, dark=False, choices=""):
         self.browser = browser
@@ -81,7 +81,7 @@ class Page:
             self.send(f"{domain}.enable")
         self.resize(width, height)
         self.media(dark=dark)
-        self.address = Path(path).resolve().as_uri() + choices
+        self.address = (path if str(path).startswith("http") else Path(path).resolve().as_uri()) + choices
         self.send("Page.navigate", url=self.address)
         self.wait("document.documentElement?.dataset.ready === 'yes'")
 
