@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
@@ -179,6 +181,21 @@ def luminance(colour):
         part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.skipif(
+    "PTX_AXE" not in os.environ, reason="needs PTX_AXE=axe.min.js of the npm package axe-core"
+)
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing(browser, demo_report, dark):
+    made = browser.open(demo_report.html, dark=dark)
+    for part in PARTS:
+        made.show(f"#{part}")
+    script = Path(os.environ["PTX_AXE"]).read_text(encoding="utf-8")
+    made.send("Runtime.evaluate", expression=f"{script};0")
+    found = "axe.run(document).then((all) => all.violations.map((one) => [one.id, one.nodes[0].html]))"
+    assert made.run(found) == []
+    made.close()
 
 
 def test_every_part_is_printed(page):
