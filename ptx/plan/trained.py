@@ -163,7 +163,8 @@ def _tokens(
 
 def _texts(found: Any, text: str) -> list[str]:
     """The part of the text that each token stands for; a letter of several tokens stands with the first."""
-    made, reached = [], 0
+    made: list[str] = []
+    reached = 0
     for (start, end), token in zip(found.offsets, found.tokens, strict=True):
         added = start == end == 0 and not made  # a start token that the tokenizer adds
         made.append(token if added else text[max(start, reached) : max(end, reached)])

@@ -1,4 +1,4 @@
-"""``ptx data``: datasets from datasets, without a model: other shapes, splits, pairs.
+"""``ptx data``: datasets from datasets: other shapes, splits, selections, pairs.
 
 Every word that begins with ``data`` says what is read, as in every other command, and the rows pass the same
 checks. The result is a file of JSON lines, written whole or not at all.
@@ -13,6 +13,7 @@ from importlib import import_module
 VERBS = {
     "convert": "the rows in another shape: messages, completions, prompts, thumbs, ...",
     "split": "a part for training and one for testing, near-duplicates on the same side",
+    "select": "fewer rows: without duplicates, by length, difficulty, or chance",
     "pairs": "pairs of a better and a worse reply, from scores or thumbs",
 }
 
@@ -21,9 +22,8 @@ examples:
   ptx data convert data=./faq.csv to=messages out=./faq.jsonl
   ptx data split data=./my.jsonl test=0.1 out=./split
   ptx data pairs data=./graded.jsonl score=rating margin=1 out=./pairs.jsonl
-  ptx data split --help         what a verb does, and its words
-
-Fewer rows of the same data: ptx make make=select. Its rules: ptx plugins select."""
+  ptx data select data=./my.jsonl by=minhash out=./fewer.jsonl
+  ptx data split --help         what a verb does, and its words"""
 
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
@@ -32,7 +32,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         "ptx data",
         usage="ptx data VERB data=... key=value ...",
-        description=f"Make a dataset of another one, without a model.\n\nverbs:\n{listed}",
+        description=f"Make a dataset of another one.\n\nverbs:\n{listed}",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
