@@ -45,6 +45,9 @@ not been found yet, and predicted what they would be like.
 )
 
 
+TOGETHER = 4  # rows in one pass: their scores of a large vocabulary are the most that is in memory
+
+
 @dataclass(frozen=True)
 class Drift:
     """The change of a model's predictions, in nats per token, over ``tokens`` predictions."""
@@ -77,15 +80,23 @@ def rows_of(tokenizer: Any, texts: Sequence[str] = TEXTS, limit: int | None = No
 def predictions(network: PreTrainedModel, rows: Sequence[Sequence[int]]) -> list[Tensor]:
     """Log-probabilities after every token of each row: float32 on the CPU, (T, V).
 
-    Rows are computed one by one, so there is no padding.
+    Rows are computed a few together, filled up behind their end: a network that rounds its weights anew in
+    every pass does so for all of them at once.
     """
     import torch
 
-    found = []
+    found: list[Tensor] = []
     with torch.no_grad(), evaluating(network):
-        for row in rows:
-            ids = torch.tensor([list(row)[:TOKENS]], device=network.device)
-            found.append(network(input_ids=ids, use_cache=False).logits[0].float().log_softmax(-1).cpu())
+        for start in range(0, len(rows), TOGETHER):
+            part = [list(row)[:TOKENS] for row in rows[start : start + TOGETHER]]
+            longest = max(map(len, part))
+            ids = torch.tensor([row + [0] * (longest - len(row)) for row in part])
+            mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in part])
+            asked = {"input_ids": ids.to(network.device), "attention_mask": mask.to(network.device)}
+            logits = network(**asked, use_cache=False).logits
+            found += [
+                one[: len(row)].float().log_softmax(-1).cpu() for row, one in zip(part, logits, strict=True)
+            ]
     return found
 
 

@@ -46,3 +46,13 @@ def test_rows_are_short_and_never_empty(plain_model):
     assert len(rows_of(tokenizer)) == len(TEXTS)
     assert {len(row) for row in rows_of(tokenizer, limit=5)} == {5}
     assert rows_of(tokenizer, [""]) == []
+
+
+def test_rows_of_other_lengths_beside_a_row_do_not_move_it(plain_model):
+    network, rows = load_model(plain_model, dtype="float32"), rows_of(load_tokenizer(plain_model))
+    rows = [row[: 3 + 11 * place] for place, row in enumerate(rows)]
+    together = predictions(network, rows)
+    for row, found in zip(rows, together, strict=True):
+        (alone,) = predictions(network, [row])
+        assert found.shape == alone.shape
+        torch.testing.assert_close(found, alone, atol=1e-5, rtol=0)
