@@ -82,7 +82,7 @@ def test_what_the_machine_was_at_fault_for_is_no_result(matrix, monkeypatch, tmp
 
 
 @pytest.mark.slow
-def test_a_mixture_and_gpt2_are_compressed_or_refused_before_the_run_and_nothing_fails(tmp_path):
+def test_a_mixture_and_gpt2_are_compressed_or_refused_before_the_run_and_nothing_fails(warm, tmp_path):
     names, columns = "mixtral,gpt2,gemma3", "magnitude,rtn,smoothquant,quanto"
     words = [sys.executable, str(SCRIPT), "--names", names, "--columns", columns, "--to", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, check=False)

@@ -148,6 +148,12 @@ def test_every_hook_stands_in_the_reference_with_its_exact_signature(hook):
     assert heading in (REFERENCE / "hooks.md").read_text()
 
 
+def test_every_hook_has_an_example_that_runs():
+    """The blocks load and their commands run in the tests of all pages."""
+    page = "\n".join(block.text for block in blocks(DOCS / "how-to" / "hooks-by-example.md"))
+    assert [hook.name for hook in hooks() if f"def {hook.name}(" not in page] == []
+
+
 @pytest.mark.parametrize("hook", hooks(), ids=lambda hook: hook.name)
 def test_every_hook_is_used_in_a_test(hook):
     tests = [path for path in (ROOT / "tests").rglob("*.py") if path.name != "test_docs.py"]
@@ -328,7 +334,7 @@ def runnable(page: Path) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     "page", [page for page in SCRIPTS if any(not f for f, _ in runnable(page))], ids=named
 )
-def test_every_command_of_the_page_runs(page, folder, latency_in_this_process, monkeypatch):
+def test_every_command_of_the_page_runs(page, folder, warm, latency_in_this_process, monkeypatch):
     for name, text in runnable(page):
         if name:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -476,7 +482,7 @@ def kinds(notebook: dict) -> list[list[str]]:
 
 
 @pytest.mark.slow  # a training and a sweep of three runs
-def test_every_cell_of_the_notebook_runs_and_has_the_outputs_that_are_committed(tmp_path):
+def test_every_cell_of_the_notebook_runs_and_has_the_outputs_that_are_committed(warm, tmp_path):
     """In a process of its own: what earlier tests have opened and printed is not the reader's."""
     execute = (
         "import json, make_notebook as maker, pathlib, sys\n"

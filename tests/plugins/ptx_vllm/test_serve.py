@@ -20,7 +20,7 @@ time.sleep(600)
 """
 
 
-def test_a_server_ends_when_who_asked_for_it_is_killed(stand_in, chat_model, tmp_path):
+def test_a_server_ends_when_who_asked_for_it_is_killed(warm, stand_in, chat_model, tmp_path):
     code = ORPHAN.format(script=str(tmp_path / "stand_in.py"), model=str(chat_model))
     client = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     server, folder = client.stdout.readline().split()
