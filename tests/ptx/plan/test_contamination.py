@@ -49,3 +49,14 @@ def test_other_rows_and_missing_or_broken_files_give_no_note(tmp_path, asking):
     (tmp_path / "broken.jsonl").write_text("{")
     for name in ("broken.jsonl", "gone.jsonl"):
         assert contamination(data, "completions", {"bench": Asking(str(tmp_path / name))}) == []
+
+
+def test_a_short_question_is_known_by_its_very_words_and_a_shared_instruction_is_none(tmp_path):
+    asked = "What is the capital of Peru?"
+    items = [{"question": asked}, *[{"question": f"{n}?", "task": "Answer in a word."} for n in range(9)]]
+    (tmp_path / "test.jsonl").write_text("".join(f"{json.dumps(item)}\n" for item in items))
+    rows = [{"prompt": asked, "completion": "Lima."}, {"prompt": "Answer in a word.", "completion": "Yes."}]
+    (tmp_path / "my.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    data = open_data("mine", tmp_path / "my.jsonl")
+    (note,) = contamination(data, "completions", {"bench": Asking(str(tmp_path / "test.jsonl"))})
+    assert note.places == ("file my.jsonl line 1",)
