@@ -28,6 +28,7 @@ UNTESTED = {
 
 #: test files that belong to no single module
 ACROSS = {
+    "tests/ptx/cli/test_faulty_plugins.py": "what a plugin does wrong, over the whole command line",
     "tests/ptx/cli/test_hostile.py": "malformed input of every kind, over the whole command line",
     "tests/ptx/cli/check/test_mistakes.py": "deliberate mistakes and good public layouts, over ptx check",
     "tests/ptx/cli/test_faults.py": "kill -9, a full disk and the like, over the whole command line",
