@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -81,10 +82,16 @@ def test_a_secret_in_the_arguments_is_sent_and_not_recorded(serve, judging, monk
 
 
 def test_the_server_s_retry_after_is_waited_for(serve, judging, monkeypatch):
-    waits, sleep = [], time.sleep
-    monkeypatch.setattr(time, "sleep", lambda seconds: (waits.append(seconds), sleep(seconds)))
+    waits, sleep = {}, time.sleep
+    name = lambda: threading.current_thread().name
+    monkeypatch.setattr(
+        time, "sleep", lambda seconds: (waits.setdefault(name(), []).append(seconds), sleep(seconds))
+    )
     ask(judging(), told(serve(script=["limit"])), n=1)
-    assert max(waits) == 0.05  # the client's own first wait would be 0.375 s at least
+    waits.pop("ptx-waiting", None)  # who looks whether a plugin takes long
+    assert (
+        max(wait for own in waits.values() for wait in own) == 0.05
+    )  # the client's own first wait would be 0.375 s at least
 
 
 @pytest.mark.parametrize(
