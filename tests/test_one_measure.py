@@ -8,6 +8,8 @@ from ptx import Evaluator
 from ptx.cli import main
 from ptx.hooks.host import get_host
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 #: evaluators that measure the runtime itself, and those that measure a scorer
 OTHERS = {"latency", "reward", "process"}
 #: settings that keep the test short
