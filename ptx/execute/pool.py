@@ -93,7 +93,7 @@ class Worker:
     def interrupt(self) -> None:
         """Interrupt the run that the worker executes."""
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
+            self.process.send_signal(signal.SIGTERM)  # a job in the background of a script ignores SIGINT
 
     def close(self) -> None:
         """End the worker; kill it if it does not end within GRACE seconds."""

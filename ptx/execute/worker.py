@@ -73,7 +73,7 @@ def _listen(jobs: queue.Queue[dict[str, Any] | None]) -> None:
     for line in sys.stdin:
         jobs.put(json.loads(line))
     jobs.put(None)
-    os.kill(os.getpid(), signal.SIGINT)
+    os.kill(os.getpid(), signal.SIGTERM)  # SIGINT is ignored in the background of a script
 
 
 def execute_frozen(host: Host, folder: Path, console: Console, *, timed: bool = True) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class Plugin(ToyPlugin):
 toy = Plugin()
 globals().update({name: getattr(toy, name) for name in dir(toy) if name.startswith("ptx_")})
 """.replace("TESTS", repr(str(Path(__file__).parents[2])))
+#: as a script with ``nohup COMMAND &`` starts it: Ctrl-C is ignored, by all its children too
+IN_THE_BACKGROUND = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
 WORDS = ["model=./model", "data=./text.jsonl", "method=toy", "runtime=plain", "eval=[count,steady]"]
 
 

@@ -13,7 +13,7 @@ from ptx.execute.pool import run_in_workers
 from ptx.execute.sweep import run_sweep, write_step_counts
 from ptx.files import read_json, read_rows
 from ptx.testing import Silent
-from tests.ptx.execute.conftest import WORDS, made, plan_of, results, trained
+from tests.ptx.execute.conftest import IN_THE_BACKGROUND, WORDS, made, plan_of, results, trained
 
 pytestmark = pytest.mark.usefixtures("warm")
 
@@ -61,14 +61,19 @@ def test_a_step_that_crashes_the_interpreter_fails_its_run_only(folder, host, cr
     assert "Fatal" in failed["error"]["traceback"] or crash == "SIGKILL"
 
 
-def test_ctrl_c_ends_the_runs_under_way_as_interrupted_and_the_command_continues(folder):
+@pytest.mark.parametrize(
+    ("before", "number"),
+    [([], signal.SIGINT), (IN_THE_BACKGROUND, signal.SIGTERM)],
+    ids=["Ctrl-C", "kill, in the background of a script"],
+)
+def test_an_interrupt_ends_the_runs_under_way_cleanly_and_the_command_continues(folder, before, number):
     command = [sys.executable, "-m", "ptx", "train", *WORDS, "method.args.steps=40", "workers=1"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen([*before, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 300
     while not (folder / "trained").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.3)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(number)
     _, said = running.communicate(timeout=300)
     assert running.returncode == 130, said
     results = (folder / "ptx-out" / "runs").glob("*/*/result.json")

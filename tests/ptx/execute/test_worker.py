@@ -14,14 +14,16 @@ import pytest
 from ptx.execute import sweep
 from ptx.execute.worker import PipeConsole, execute_frozen
 from ptx.testing import Silent
-from tests.ptx.execute.conftest import WORDS, plan_of
+from tests.ptx.execute.conftest import IN_THE_BACKGROUND, WORDS, plan_of
 
 pytestmark = pytest.mark.usefixtures("warm")
 
 
 def test_a_worker_whose_parent_is_killed_ends_by_itself(folder):
     command = [sys.executable, "-m", "ptx", "train", *WORDS, "method.args.steps=200", "workers=1"]
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    running = subprocess.Popen(
+        [*IN_THE_BACKGROUND, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 300
     while not (folder / "trained").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
