@@ -17,14 +17,15 @@ def render_parquet(columns: Mapping[str, Sequence[Any]], shared: Callable[[str],
 
     texts: dict[str, str] = {}  # most texts repeat in ten thousand lines
 
-    def plain(value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        if value not in texts:
+    def plain(value: str | None) -> str | None:
+        if value is not None and value not in texts:
             texts[value] = shared(value)
-        return texts[value]
+        return None if value is None else texts[value]
 
-    made = {plain(name): pa.array([plain(one) for one in values]) for name, values in columns.items()}
+    made = {}
+    for name, values in columns.items():
+        is_text = any(isinstance(value, str) for value in values)
+        made[shared(name)] = pa.array([plain(one) for one in values] if is_text else values)
     file = pa.BufferOutputStream()
     parquet.write_table(pa.table(made), file)
     found: bytes = file.getvalue().to_pybytes()
