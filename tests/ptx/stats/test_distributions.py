@@ -36,6 +36,12 @@ def test_t_distribution_agrees_with_scipy():
             assert t_tail(t, freedom) == pytest.approx(scipy_stats.t.sf(t, freedom), rel=1e-8)
 
 
+@pytest.mark.parametrize("freedom", [0.3, 1, 4.7, 99.9, 100, 1e6])
+@pytest.mark.parametrize("level", [0.5001, 0.75, 0.975, 0.99999])
+def test_the_tail_beyond_a_quantile_is_what_the_level_leaves(level, freedom):
+    assert t_tail(t_quantile(level, freedom), freedom) == pytest.approx(1 - level, rel=1e-10)
+
+
 def test_many_tails_are_those_of_one_at_a_time():
     pairs = [
         (t, freedom)
