@@ -62,7 +62,7 @@ def ingredients(run: Run, config: Judge, model: ModelRef, questions: Sequence[Qu
 
 def generate(run: Run, config: Judge, lm: LanguageModel, questions: Sequence[Question]) -> list[Reply]:
     """Generate the answers; each gets an equal share of the seconds."""
-    run.say(f"answering {len(questions)} questions")
+    run.say(f"answering {len(questions)} question{'s' * (len(questions) != 1)}")
     prompts = [prompt_for(lm.tokenizer, question.text) for question in questions]
     room = lm.max_length - config.max_new_tokens
     if long := sum(

@@ -60,7 +60,9 @@ def score(
                 if len(missing) < len(set(keys))
                 else ""
             )
-            run.say(f"{len(missing)} questions for {scorer.model} at {scorer.base_url}{known}")
+            run.say(
+                f"{len(missing)} question{'s' * (len(missing) != 1)} for {scorer.model} at {scorer.base_url}{known}"
+            )
             failed = Asking(run, scorer, journal).all(missing)
         if len(failed) == len(missing) == len(set(keys)):
             raise StepError(f"{scorer.base_url} refuses every question: {next(iter(failed.values()))}")

@@ -49,7 +49,7 @@ def score(
         missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in kept.replies}
         if missing:
             run.say(
-                f"{len(missing)} questions for {judge.path}; {len(set(keys)) - len(missing)} replies are"
+                f"{len(missing)} question{'s' * (len(missing) != 1)} for {judge.path}; {len(set(keys)) - len(missing)} replies are"
                 " known"
             )
             ask(run, scorer, judge, missing, kept)

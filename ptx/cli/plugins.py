@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ptx import __version__
 from ptx.cli import scaffold
 from ptx.compose.groups import hydra, known
 from ptx.config import GROUPS, IN_METHOD, Choice
@@ -64,7 +65,9 @@ def _table(host: Host, groups: Iterable[str]) -> Table:
     for group in groups:
         for name in host.names(group):
             choice, owner = host.choices[group, name], host.owners[group, name]
-            table.add_row(Text(group), Text(name), Text(choice.help), Text(f"{owner.name} {owner.version}"))
+            of_ptx = owner.version == __version__
+            whose = owner.name if of_ptx else f"{owner.name} {owner.version}"
+            table.add_row(Text(group), Text(name), Text(choice.help), Text(whose))
     return table
 
 

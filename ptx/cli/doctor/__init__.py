@@ -72,5 +72,5 @@ def _print(found: dict[str, list[Line]]) -> None:
                 console.print(Text(f"      {line.fix}", style="dim"))
     count = {kind: sum(line.severity == kind for ls in found.values() for line in ls) for kind in SIGNS}
     console.print(
-        f"{count['wrong']} wrong (!!), {count['note']} to know (--): a line with -- stops only what it names"
+        f"{count['wrong']} wrong (!!), {count['note']} to know (--): only what that line names does not work"
     )

@@ -15,7 +15,10 @@ from ptx.config.environment import VARIABLE, Outside
 from ptx.errors import ConfigError
 from ptx.hooks.host import Host
 
-HOW = "docs/how-to/other-environment.md makes one; ptx doctor VENV/bin/python looks at it"
+HOW = (
+    f"make one (docs/how-to/other-environment.md) and name it: {VARIABLE}=VENV/bin/python;"
+    " ptx doctor VENV/bin/python looks at it first"
+)
 
 
 def look(host: Host, named: Sequence[Path]) -> list[Line]:
@@ -24,7 +27,9 @@ def look(host: Host, named: Sequence[Path]) -> list[Line]:
     given = [*named, *([Path(os.environ[VARIABLE])] if os.environ.get(VARIABLE) else [])]
     if not given:
         return [
-            Line(", ".join(needs), f"run in environments of their own; {VARIABLE} names none", "note", HOW)
+            Line(
+                ", ".join(needs), "each needs a Python environment of its own, and none is named", "note", HOW
+            )
         ]
     return [line for python in given for line in _looked_at(python, needs)]
 

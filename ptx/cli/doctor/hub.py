@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ptx.cli.doctor.line import Line
 from ptx.cli.human import size_text
+from ptx.errors import counted
 from ptx.guard.secrets import is_secret
 
 DEFAULT = "https://huggingface.co"
@@ -45,7 +46,7 @@ def _cache() -> Line:
         return Line("hub cache", f"empty ({folder})")
     blobs = [blob for one in held for blob in one.glob("blobs/*") if blob.is_file()]
     size = size_text(sum(blob.stat().st_size for blob in blobs))
-    return Line("hub cache", f"{len(held)} models and datasets, {size} ({folder})")
+    return Line("hub cache", f"{counted(len(held), 'download')}, {size} ({folder})")
 
 
 def _keys() -> Line:

@@ -55,7 +55,7 @@ def test_the_cache_is_counted(tmp_path):
     blob = tmp_path / "hub" / "models--a--b" / "blobs" / "1"
     blob.parent.mkdir(parents=True)
     blob.write_bytes(b"x" * 2000)
-    assert line_of("hub cache").found.startswith("1 models and datasets, 2.00 kB (")
+    assert line_of("hub cache").found.startswith("1 download, 2.00 kB (")
 
 
 def test_keys_are_named_and_never_shown(monkeypatch):
