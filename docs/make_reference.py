@@ -23,6 +23,8 @@ from omegaconf import OmegaConf
 
 from ptx.cli import VERBS
 from ptx.config import GROUPS, IN_METHOD, Choice, RunConfig
+from ptx.config.run import Check
+from ptx.data.catalogue import CATALOGUE
 from ptx.hooks.host import Host, Plugin, load_host
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,6 +45,10 @@ runtime that the baseline is measured on; by default it is the run's own."""
 PRESETS_INTRO = """\
 A preset is a YAML file that names a choice and sets some of its fields. It may stand wherever the choice may.
 [Your own sweep](../how-to/own-sweep.md#presets-one-choice-several-settings) says how to write one."""
+FINDINGS_INTRO = """\
+What `ptx check` and the plan of a run find in rows and in the files of a model, by name.
+`check.allow=[NAME]` waives a finding where it can be waived. [Your own data](../how-to/own-data.md) says
+what stops a run and what is noted."""
 METRICS_INTRO = """\
 A part of a name in braces stands for something that differs, such as a task.
 [Statistics](../explanation/statistics.md) says how each interval is computed."""
@@ -253,7 +259,8 @@ def group_pages(host: Host) -> Iterator[tuple[str, str]]:
         yield page(f"{group}.md", f"`{group}`", about, listed, *parts)
         names = ", ".join(f"`{choice.name}`" for choice in choices)
         rows.append((f"[`{group}`]({group}.md)", "a list" if many else "one", ABOUT[group], names))
-    own = [field for field in dataclasses.fields(RunConfig) if field.metadata.get("help")]
+    own = [(field.name, field) for field in dataclasses.fields(RunConfig) if field.metadata.get("help")]
+    own += [(f"check.{field.name}", field) for field in dataclasses.fields(Check)]
     text = [
         GROUPS_INTRO,
         "",
@@ -266,13 +273,13 @@ def group_pages(host: Host) -> Iterator[tuple[str, str]]:
             ("field", "type", "default", "what", "in the key"),
             [
                 (
-                    f"`{field.name}`",
+                    f"`{name}`",
                     shown_type(field),
                     default_of(field),
                     field.metadata["help"],
                     "yes" if field.metadata["identity"] else "no",
                 )
-                for field in own
+                for name, field in own
             ],
         ),
         "",
@@ -314,6 +321,16 @@ def comment_of(path: Path) -> str:
             break
         lines.append(re.sub(r"^\w+=\[?[\w.]+\]?(:|$)\s*", "", line.lstrip("# ").strip()))
     return " ".join(line for line in lines if line)
+
+
+def findings_page() -> tuple[str, str]:
+    """The findings of ``ptx check`` on rows, with what comes of each and how it is corrected."""
+    rows = [
+        (f"`{name}`", kind.why, kind.fix or "said with the finding", "no" if kind.final else "yes")
+        for name, kind in CATALOGUE.items()
+    ]
+    listed = table(("finding", "what comes of it", "what to do", "can be waived"), rows)
+    return page("findings.md", "Findings on data", [FINDINGS_INTRO], listed)
 
 
 def presets_page() -> tuple[str, str]:
@@ -520,7 +537,7 @@ def built_in() -> Host:
 def pages() -> dict[Path, str]:
     """The path and the text of every generated page."""
     host = built_in()
-    made = [*group_pages(host), presets_page(), metrics_page(host), hooks_page(host)]
+    made = [*group_pages(host), presets_page(), metrics_page(host), hooks_page(host), findings_page()]
     made += [plugins_page(host), verbs_page(host)]
     return {PAGES / name: text for name, text in made}
 
