@@ -111,7 +111,8 @@ def make_definition(host: Host, name: str, given: Any) -> Definition:
     """
     at = f"report {name}"
     if not isinstance(given, Mapping) or not given:
-        raise ConfigError(Problem(f"{at} says nothing", f"write {EXAMPLES['metrics']}"))
+        what = f"is a {type(given).__name__}, not fields with values" if given else "says nothing"
+        raise ConfigError(Problem(f"{at} {what}", f"write {EXAMPLES['metrics']}"))
     problems = [
         Problem(f"{at} has no field {str(key)!r}", did_you_mean(str(key), list(EXAMPLES)))
         for key in given
