@@ -61,7 +61,8 @@ def score(
                 else ""
             )
             run.say(
-                f"{len(missing)} question{'s' * (len(missing) != 1)} for {scorer.model} at {scorer.base_url}{known}"
+                f"{len(missing)} question{'s' * (len(missing) != 1)} for {scorer.model} at"
+                f" {scorer.base_url}{known}"
             )
             failed = Asking(run, scorer, journal).all(missing)
         if len(failed) == len(missing) == len(set(keys)):

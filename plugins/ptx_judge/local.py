@@ -49,8 +49,8 @@ def score(
         missing = {key: one for key, one in zip(keys, asked, strict=True) if key not in kept.replies}
         if missing:
             run.say(
-                f"{len(missing)} question{'s' * (len(missing) != 1)} for {judge.path}; {len(set(keys)) - len(missing)} replies are"
-                " known"
+                f"{len(missing)} question{'s' * (len(missing) != 1)} for {judge.path};"
+                f" {len(set(keys)) - len(missing)} replies are known"
             )
             ask(run, scorer, judge, missing, kept)
         return [read(kept.replies[key], pair=scorer.compare) for key in keys]

@@ -77,8 +77,11 @@ class Guarded:
         if isinstance(error, SystemExit) or (self.hook in EARLY and not isinstance(error, OSError)):
             return self.fault(f"raised {reason(error)}", error)
         if not hasattr(error, PLACE):
-            setattr(error, PLACE, f"plugin {self.plugin}, {self.hook}, {place_of(error, self.home)}")
+            setattr(error, PLACE, _lacking(error) or self._place(error))
         return error
+
+    def _place(self, error: BaseException) -> str:
+        return f"plugin {self.plugin}, {self.hook}, {place_of(error, self.home)}"
 
     def calling(self, given: Sequence[Any]) -> AbstractContextManager[Any]:
         """While the function runs: who it is, and how long it may take without a word."""
@@ -99,6 +102,8 @@ class Guarded:
         if answer is not None and what:
             folder = str(getattr(self.run_of(given), "folder", "") or "run.folder")
             raise self.fault(what.replace(folder, "run.folder"))
+        if answer is not None and self.hook in OPENING:
+            _openers[type(answer)] = f"plugin {self.plugin}, {self.hook}"
         return answer
 
     def run_of(self, given: Sequence[Any]) -> Any:
@@ -182,6 +187,18 @@ def home_of(plugin: Any) -> str:
     return str(Path(file).parent) if file.endswith("__init__.py") else file
 
 
+#: the type of an opened model -> who opened it
+_openers: dict[type, str] = {}
+
+
+def _lacking(error: BaseException) -> str:
+    """Whose fault it is that an opened model lacks a method: that of the plugin which opened it."""
+    if not isinstance(error, AttributeError) or error.name not in MEMBERS:
+        return ""
+    opener = _openers.get(type(error.obj))
+    return f"{opener}: a ptx.LanguageModel has {error.name}()" if opener else ""
+
+
 def _contained(hook: Guarded, error: Exception, given: Sequence[Any]) -> bool:
     """Say what a wrapper of ``ptx_run`` has raised; the run goes on without it. Other hooks fail."""
     run = hook.run_of(given)
@@ -205,8 +222,8 @@ def wrong_answer(hook: str, answer: Any) -> str:
     if answer is None:
         return ""
     if hook in OPENING:
-        lacking = [name for name in MEMBERS if not callable(getattr(answer, name, None))]
-        return f"returned {answer!r:.40}, which lacks {', '.join(lacking)}: no model" if lacking else ""
+        closes = callable(getattr(answer, "close", None))
+        return "" if closes else f"returned {answer!r:.40}, which is no ptx.LanguageModel: it has no close()"
     wanted = ANSWERS.get(hook)
     if wanted is not None and not isinstance(answer, wanted):
         return f"returned {answer!r:.200}, not a {wanted.__name__} or None"

@@ -241,6 +241,22 @@ def test_an_evaluation_of_another_kind_fails_with_the_name(stranger, code, said)
     assert said in message
 
 
+def test_a_model_without_its_methods_is_the_fault_of_the_plugin_that_opened_it(stranger):
+    code = (
+        "class Empty:\n    close = lambda self: None\n"
+        "@ptx.hookimpl(tryfirst=True)\ndef ptx_load(runtime):\n    return Empty()\n"
+        "@ptx.hookimpl(tryfirst=True)\ndef ptx_evaluate(lm):\n    lm.generate(['a'], 3)\n"
+    )
+    words = ["eval", "model=./model", "eval=[sound]", "baseline=false", "name=a"]
+    assert stranger(code, words)[0] == 1
+    (result,) = Path("ptx-out/runs/a").glob("*/result.json")
+    message = read_json(result)["error"]["message"]
+    assert "(plugin stranger, ptx_load: a ptx.LanguageModel has generate())" in message
+    assert stranger(code.replace("return Empty()", "return 3"), [*words[:-1], "name=b"])[0] == 1
+    (result,) = Path("ptx-out/runs/b").glob("*/result.json")
+    assert "returned 3, which is no ptx.LanguageModel" in read_json(result)["error"]["message"]
+
+
 AROUND = "@ptx.hookimpl(wrapper=True)\ndef ptx_run(run):\n    "
 GOOD = COMPRESS + "return compresses(run, model) if isinstance(compressor, Mine) else None\n"
 SURVIVED = {
@@ -291,7 +307,8 @@ def test_what_it_prints_is_no_output_of_a_command_for_programs(stranger):
 
 
 def test_a_heavy_import_is_told_where_plugins_are_listed(stranger, monkeypatch):
-    monkeypatch.delitem(sys.modules, "wandb", raising=False)
+    monkeypatch.setitem(sys.modules, "wandb", None)  # what was there comes back after the test
+    del sys.modules["wandb"]
     heavy = "import sys, types\nsys.modules['wandb'] = types.ModuleType('wandb')\n"
     ended, out, _ = stranger(heavy, ["plugins"])
     assert ended == 0
