@@ -25,7 +25,7 @@ from ptx.report.formats.markdown import LEGEND
 from ptx.report.page.packed import script_json
 from ptx.report.table.records import Record, load_records
 
-NICE = 10
+NICE = 5
 LONGEST_ANSWER = 2**30
 MANY = 200  # runs; after so many the process ends, and its memory is free
 Parts = dict[str, list[str]]  # part -> [its digest, its JSON]

@@ -71,7 +71,7 @@ class Browser:
 class Page:
     """One page that was loaded from a file or an address, with what it logged and asked for."""
 
-    def __init__(self, browser, path, *, width=1400, height=900, dark=False, choices=""):
+    def __init__(self, browser, path, *, width=1400, height=900, dark=False, choices="", patience=20):
         self.browser = browser
         target = browser.send("Target.createTarget", url="about:blank")["targetId"]
         self.target = target
@@ -83,7 +83,7 @@ class Page:
         self.media(dark=dark)
         self.address = (path if str(path).startswith("http") else Path(path).resolve().as_uri()) + choices
         self.send("Page.navigate", url=self.address)
-        self.wait("document.documentElement?.dataset.ready === 'yes'")
+        self.wait("document.documentElement?.dataset.ready === 'yes'", patience)
 
     def send(self, method, **given):
         return self.browser.send(method, self.session, **given)

@@ -84,13 +84,14 @@ function redraw(keys) {
   if (has(["sentence", "cards", "matrix", "notes", "rows"])) drawDecision();
   if (has(TABLE)) drawFront();
   wait();
-  for (const [part] of PARTS) {
+  for (const entry of PARTS) {
+    const [part] = entry;
     if (!page.drawn.has(part) || !has(NEEDS[part])) continue;
     const body = document.querySelector(`#${part} > .body`), opened = [...body.querySelectorAll("details[open] > summary")].map((summary) => summary.textContent);
     const focused = body.contains(document.activeElement);
-    drawPart(part);
-    if (part === "table" && !focused) { tableTools(); drawPart(part); }
-    if (part === "explorer" && !focused) { body.replaceChildren(); drawPart(part); }
+    drawPart(entry);
+    if (part === "table" && !focused) { tableTools(); drawPart(entry); }
+    if (part === "explorer" && !focused) { body.replaceChildren(); drawPart(entry); }
     for (const summary of body.querySelectorAll("details > summary")) if (opened.includes(summary.textContent)) summary.parentElement.open = true;
   }
 }

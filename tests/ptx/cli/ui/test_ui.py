@@ -42,6 +42,7 @@ def started(root):
         process.communicate()
 
 
+@pytest.mark.slow  # two processes of ptx
 def test_it_prints_its_address_survives_a_kill_and_ends_cleanly_at_ctrl_c(started):
     process, address, said = started("--port", "0")
     assert "?token=secret" in said
