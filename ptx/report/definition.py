@@ -27,7 +27,7 @@ from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.guard.plain_yaml import read_yaml
 from ptx.hooks.host import Host
 from ptx.report.formats.html import PARTS
-from ptx.report.gate import Gate
+from ptx.report.gate import MISSPELT, Gate
 from ptx.report.gate_reader import load_gate
 from ptx.report.table.frame import Frame
 
@@ -40,7 +40,6 @@ EXAMPLES = {
     "sections": "sections: [table, explorer]",
 }
 MOST_AXES = 4
-MISSPELT = 0.9  # similarity to a name that was measured; request_ratio is no misspelt request_seconds
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,9 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
-from ptx.errors import did_you_mean
 from ptx.report.table.compare import difference_of, is_time
 from ptx.report.table.frame import COST_GROUPS
 from ptx.report.table.row import Row
@@ -40,6 +40,7 @@ State = Literal["ships", "fails", "undecided"]
 #: the violation of a constraint that could not be measured, and the least one of a constraint that does not
 #: hold; both are positive, so that a search does not take them for a pass
 UNKNOWN, UNSURE = 1.0, 1e-6
+MISSPELT = 0.9  # similarity to a name that was measured; request_ratio is no misspelt request_seconds
 
 
 @dataclass(frozen=True)
@@ -233,8 +234,8 @@ def _not_measured(constraint: Constraint, row: Row) -> str:
     if unknown is not None and unknown.note:
         return unknown.note
     known = [name for name, segment in row.metrics if segment == constraint.segment]
-    hint = did_you_mean(constraint.metric, known)
-    if hint.startswith("did"):
-        return f"not measured; {hint}"
+    close = get_close_matches(constraint.metric, known, n=1, cutoff=MISSPELT)
+    if close:
+        return f"not measured; did you mean {close[0]!r}?"
     group = constraint.metric.partition("/")[0]
     return f"not measured; add {'latency' if group in COST_GROUPS else group} to eval=[...]"

@@ -44,7 +44,7 @@ def _ship(
     kept = [] if usual else [f"keeps all {len(gate.constraints)} constraints of gate {gate.name}"]
     text = ", ".join([*kept, *reasons])
     opened = _open(findings, row)
-    unsure = f" Not yet sure: {'; '.join(opened)}." if opened else ""
+    unsure = f" Not yet sure: {_ended('; '.join(opened))}" if opened else ""
     return [Span("Ship "), Span(row.label, strong=True), Span(f": {text}.{unsure}")]
 
 
@@ -117,6 +117,11 @@ def _undecided(one: Finding, row: Row) -> str:
     return f"{one.name}: {_clipped(one.note)}"
 
 
+def _ended(text: str) -> str:
+    """The text with a full stop, unless it is a question."""
+    return text if text.endswith("?") else f"{text}."
+
+
 def _clipped(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
@@ -175,7 +180,7 @@ def _nothing(
     start = [Span(f"{NOTHING}nearest is "), Span(near.label, strong=True)]
     return [
         *start,
-        Span(f"{f': {gains}' if gains else ''}. Not yet sure: {'; '.join(_open(findings, near))}."),
+        Span(f"{f': {gains}' if gains else ''}. Not yet sure: {_ended('; '.join(_open(findings, near)))}"),
     ]
 
 
