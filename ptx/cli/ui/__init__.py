@@ -48,9 +48,9 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     token = os.environ.get("PTX_UI_TOKEN") or secrets.token_urlsafe(24)
     names = [*options.name, options.host, *([socket.gethostname()] if is_everywhere(options.host) else [])]
     rules = Rules(token, options.private or not is_loopback(options.host), names_of(names))
+    listening = _listen(options.host, options.port)
     held: list[uvicorn.Server] = []
     ui = Ui(root, rules, timed_evaluators(), lambda: held[0].should_exit)
-    listening = _listen(options.host, options.port)
     config = uvicorn.Config(
         ui.app(),
         log_level="warning",
@@ -140,6 +140,8 @@ def _listen(host: str, port: int | None) -> socket.socket:
     Raises:
         ConfigError: the address or the port cannot be used.
     """
+    if port is not None and not 0 <= port <= 65535:
+        raise ConfigError(Problem(f"--port {port}: a port is a number from 0 to 65535", "--port 8765"))
     given = port is not None
     for number in [port] if port is not None else range(PORT, PORT + TRIES):
         try:
