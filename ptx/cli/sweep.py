@@ -42,6 +42,7 @@ examples:
   ptx sweep sweeps/search_dpo.yaml
   ptx sweep sweeps/search_dpo.yaml search.trials=80      the same search, continued"""
 
+OTHERWISE = ("null", "true", "false", "nan", "inf")  # words that stand for another value
 FIELDS = ("verb", "name", "config_dir", "overrides", "search")
 
 
@@ -58,7 +59,8 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     parser.add_argument("file", type=Path, metavar="FILE", help="the sweep file")
     options, more = parser.parse_known_args(list(arguments))
     study = read(options.file)
-    name = f"name='{study['name']}'"
+    plain = study["name"].isidentifier() and study["name"].lower() not in OTHERWISE
+    name = f"name={study['name']}" if plain else f"name='{study['name']}'"
     beside = (
         []
         if "--config-dir" in more or not study.get("config_dir")
