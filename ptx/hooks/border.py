@@ -226,7 +226,7 @@ def wrong_answer(hook: str, answer: Any) -> str:
         return "" if closes else f"returned {answer!r:.40}, which is no ptx.LanguageModel: it has no close()"
     wanted = ANSWERS.get(hook)
     if wanted is not None and not isinstance(answer, wanted):
-        return f"returned {answer!r:.200}, not a {wanted.__name__} or None"
+        return f"returned {answer!r:.1000}, not a {wanted.__name__} or None"
     if isinstance(answer, ModelRef | DataRef) and not os.environ.get("RANK", "0").strip("0"):
         return _wrong_folder(answer)  # other ranks do not wait until rank 0 has written it
     return _wrong_evaluation(answer) if isinstance(answer, Evaluation) else ""

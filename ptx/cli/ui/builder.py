@@ -88,7 +88,7 @@ def parts_of(folders: list[Path]) -> tuple[Parts, int]:
         return digested(data_of(records)), len(records)
     except ConfigError as error:
         return problem(str(error)), 0
-    except Exception as error:  # noqa: BLE001 (records change while they are read: the page says so and goes on)
+    except Exception as error:  # noqa: BLE001 (records change while they are read: the page says so)
         return problem(f"the records cannot be compared now: {type(error).__name__}: {reason(error)}"), 0
 
 

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from typing_extensions import override
 
+from ptx import data as datasets
 from ptx.config import Compressor, setting
-from ptx.data import SHAPES, DataSet, open_data
+from ptx.data import SHAPES, DataSet
 from ptx.errors import (
     ConfigError,
     Problem,
@@ -176,7 +177,7 @@ def problems(settings: Any, name: str, model: Path, data: DataSet | None) -> lis
 
 def _file_problems(part: str, name: str) -> list[Problem]:
     try:
-        open_data(part, Path(part)).require(("calibration",), f"compress.{name}.mix")
+        datasets.open_data(part, Path(part)).require(("calibration",), f"compress.{name}.mix")
     except (ConfigError, OSError) as error:
         return (
             list(error.problems)
@@ -250,7 +251,7 @@ def parts_of(data: DataSet, mix: dict[str, float]) -> dict[str, list[Row]]:
     found = {}
     for part in mix:
         source = (
-            open_data(part, Path(part))
+            datasets.open_data(part, Path(part))
             if is_file(part)
             else data
             if part == "calibration"

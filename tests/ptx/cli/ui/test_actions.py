@@ -24,8 +24,8 @@ from ptx.store.locks import held
 def stop(*_): raise KeyboardInterrupt
 signal.signal(signal.SIGTERM, stop)
 with held(Path(sys.argv[1])):
-    print("held", flush=True)
     try:
+        print("held", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
