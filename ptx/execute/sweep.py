@@ -289,7 +289,7 @@ def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
         "data": (
             {
                 "name": run.data.name,
-                "digest": digest_of([s.identity.ingredients.get("data") for s in run.steps]),
+                "digest": digest_of([_given(step) for step in run.steps]),
             }
             if run.data
             else None
@@ -301,6 +301,12 @@ def _run_record(plan: SweepPlan, run: RunPlan, host: Host) -> dict[str, Any]:
         "steps": [_part(step, host) | {"kind": step.kind} for step in run.steps],
         "evaluations": [_part(measure, host) for measure in run.evaluations],
     }
+
+
+def _given(step: Step) -> Any:
+    """The data of a step as the user gave it; what an earlier step makes is another one under every seed."""
+    data = step.identity.ingredients.get("data")
+    return data["shape"] if isinstance(data, dict) and "step" in data else data
 
 
 def _part(part: Step | Measure, host: Host) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from ptx.errors import ConfigError
 from ptx.execute.sweep import run_sweep
 from ptx.files import read_rows
 from ptx.plan.planner import make_plan
+from ptx.report import load_records, make_frame
 from ptx.testing import Silent
 from tests.ptx.execute.conftest import result_of
 
@@ -99,6 +100,16 @@ def test_the_record_names_what_was_made_and_its_numbers(toy_host, toy, maker, re
     folder = plan.folder / plan.runs[-1].id / "mine_1"
     assert open_data("made", folder).rows("text") == [*read_rows(folder / "text.jsonl")]
     assert plan_of(toy_host, "method=toy", f"data={folder}").runs[-1].steps[0].key
+
+
+def test_seeds_that_make_data_of_their_own_are_one_row_of_a_report(toy_host, toy, maker, recipe, desk):
+    jobs = compose_jobs(toy_host, "train", [*WORDS, "recipe=own", "seed=0,1"], multirun=True)
+    plan = make_plan(toy_host, "train", jobs, "ptx")
+    assert run_sweep(plan, toy_host, Silent()).failed == ()
+    made = [run.steps[0].key for run in plan.runs if run.steps]
+    assert len(set(made)) == 2
+    (row,) = [row for row in make_frame(load_records([plan.folder])).rows if not row.baseline]
+    assert len(row.done) == 2
 
 
 def test_what_was_made_is_not_made_again(toy_host, toy, maker, recipe, desk):
