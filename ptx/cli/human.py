@@ -48,16 +48,22 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     A key or number that is cut or broken over two lines could not be copied.
     """
     console = Console(highlight=False, soft_wrap=True)
-    widths = [max(map(cell_len, column)) for column in zip(head, *rows, strict=True)]
+    lengths = [[_width(cell) for cell in row] for row in (head, *rows)]
+    widths = [max(column) for column in zip(*lengths, strict=True)]
     first, *rest = (
         "  ".join(
-            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+            cell + " " * (width - length) for cell, length, width in zip(row, taken, widths, strict=True)
         ).rstrip()
-        for row in (head, *rows)
+        for row, taken in zip((head, *rows), lengths, strict=True)
     )
     console.print(Text(first, style="bold"))
-    if rest:  # at once: a console asks for its terminal with every call
-        console.out(strip_control_codes("\n".join(rest)), highlight=False)
+    if rest:  # plain, and at once: a console looks at every line and asks for its terminal with every call
+        print(strip_control_codes("\n".join(rest)), file=console.file)
+
+
+def _width(cell: str) -> int:
+    """How many places of a terminal it takes."""
+    return len(cell) if cell.isascii() else cell_len(cell)
 
 
 def parse_size(text: str) -> float:

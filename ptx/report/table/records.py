@@ -166,9 +166,10 @@ def _real(folder: Path, parents: dict[Path, str]) -> str:
     """The path of a run without links; those of its parent are looked up once."""
     if not folder.name or folder.is_symlink():
         return os.path.realpath(folder)
-    if folder.parent not in parents:
-        parents[folder.parent] = os.path.realpath(folder.parent)
-    return f"{parents[folder.parent]}/{folder.name}"
+    parent = folder.parent
+    if parent not in parents:
+        parents[parent] = os.path.realpath(parent)
+    return f"{parents[parent]}/{folder.name}"
 
 
 def _below(path: Path, read: Reader) -> Iterator[Record]:
