@@ -113,7 +113,7 @@ class Page:
             try:
                 assert self.run(script), condition
             except AssertionError as error:
-                if "context" not in str(error):
+                if not any(word in str(error) for word in ("context", "navigated")):
                     raise
             else:
                 return
