@@ -67,7 +67,7 @@ def ptx_choices() -> list[Choice]:
             Divergence,
             "KL per token and flipped tokens against the baseline",
             libraries,
-            version="3",
+            version="4",
             calls="ptx_divergence.evaluate:evaluate",
             formerly=("distance",),
         )

@@ -85,7 +85,7 @@ def ptx_choices() -> list[Choice]:
             Forgetting,
             "general text before and after training: what is forgotten",
             ("torch", "transformers", "numpy"),
-            version="3",
+            version="4",
             calls="ptx_forgetting.evaluate:evaluate",
             formerly=("general",),
         )

@@ -90,7 +90,7 @@ def ptx_choices() -> list[Choice]:
             Perplexity,
             "bits per byte and perplexity of texts, paired row by row",
             libraries,
-            version="4",
+            version="5",
             calls="ptx_perplexity.evaluate:evaluate",
         )
     ]

@@ -19,6 +19,8 @@ from ptx.stats import proportion, score_interval, span_of
 
 Row = Mapping[str, Any]
 OK = "ok"
+#: units whose values have a lower bound, at which an interval ends: no text has fewer bits than none
+LEAST = {"bits/byte": 0.0, "nats/token": 0.0, "perplexity": 1.0}
 #: common names of text columns in data sets; evaluators use those that are present as segments
 SEGMENTS = ("language", "domain", "intent", "difficulty", "skill", "category")
 
@@ -109,6 +111,7 @@ def _metric(name: str, unit: str, better: Better, rows: Sequence[Row], segment: 
     value, low, high = score_interval(
         values, clusters=column(rows, "cluster"), weights=column(rows, "weight"), span=span_of(unit)
     )
+    low = max(low, LEAST.get(unit, -math.inf))
     return Metric(name, value, unit, better, min(low, value), max(high, value), len(values), segment)
 
 

@@ -104,3 +104,13 @@ def test_the_weighted_mean_of_the_ratio_scores_is_the_perplexity():
     mean = math.fsum(w * s for w, s in zip(weights, scores, strict=True)) / math.fsum(weights)
     assert mean == pytest.approx(math.exp(59 / 23))
     assert scores[0] > scores[1]  # more nats per token
+
+
+@pytest.mark.parametrize(("unit", "least"), [("bits/byte", 0.0), ("nats/token", 0.0), ("perplexity", 1.0)])
+def test_an_interval_of_few_unlike_texts_ends_where_its_unit_does(unit, least):
+    rows = [{"item": f"t{n}", "scores": {"x": score}} for n, score in enumerate([1.01, 1.02, 1.03, 9.0])]
+    (metric,) = measure("x", unit, "lower", rows)
+    assert metric.low == least
+    (free,) = measure("x", "points", "lower", rows)
+    assert free.low < 0
+    assert (free.value, free.high) == (metric.value, metric.high)
