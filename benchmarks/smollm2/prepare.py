@@ -78,9 +78,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     asked = parser.parse_args()
     chance = random.Random(0)
-    train, test = (list(rows(asked.gsm8k / f"{name}.jsonl")) for name in ("train", "test"))
-    short = [row for row in train if len(row["question"] + row["answer"]) <= LONGEST]
-    chance.shuffle(short)
+    short, test = gsm8k(asked.gsm8k, chance)
     data, tasks = asked.out / "data", asked.out / "tasks"
     write(data / "messages.jsonl", [chat(row) for row in short[:ROWS]])
     write(data / "pairs.jsonl", [pair(row, chance) for row in short[ROWS : ROWS + PAIRS]])
@@ -108,6 +106,14 @@ def main() -> None:
 def rows(file: Path) -> Iterator[dict[str, Any]]:
     """The objects of a JSONL file."""
     yield from (json.loads(line) for line in file.read_text("utf-8").splitlines() if line.strip())
+
+
+def gsm8k(folder: Path, chance: random.Random) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The short rows of the train split in a random order, and the test split."""
+    train, test = (list(rows(folder / f"{name}.jsonl")) for name in ("train", "test"))
+    short = [row for row in train if len(row["question"] + row["answer"]) <= LONGEST]
+    chance.shuffle(short)
+    return short, test
 
 
 def write(file: Path, found: list[dict[str, Any]]) -> None:

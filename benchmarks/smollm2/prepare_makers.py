@@ -20,7 +20,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from prepare import GSM8K, LONGEST, chat, number, rows, write, write_task
+from prepare import GSM8K, chat, gsm8k, number, write, write_task
 
 PROMPTS, ITEMS = 1000, 400
 #: of the instructions, for measuring the reward model
@@ -34,9 +34,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     asked = parser.parse_args()
     chance = random.Random(0)
-    train, test = (list(rows(asked.gsm8k / f"{name}.jsonl")) for name in ("train", "test"))
-    short = [row for row in train if len(row["question"] + row["answer"]) <= LONGEST]
-    chance.shuffle(short)
+    short, test = gsm8k(asked.gsm8k, chance)
     chance.shuffle(test)
     write(asked.out / "data/prompts.jsonl", [question(row) for row in short[:PROMPTS]])
     write(asked.out / "data/messages.jsonl", [chat(row) for row in short[PROMPTS:]])
