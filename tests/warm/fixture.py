@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import socket
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,14 +17,14 @@ HERE = Path(__file__).parent
 #: what libraries read when they are imported
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 LONGEST = 100  # characters of a socket's address
+USER = bytes(8)  # where a request has its size: a worker that may ask until it closes the connection
 
 
 @pytest.fixture(scope="session")
 def warm_python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The path of the script that stands for the interpreter; the workers of a test run share a server.
 
-    The server of a worker that has ended answers no more, and the script is then the interpreter itself. So
-    it is with the variable PTX_COLD, and on systems that lack what this needs.
+    With the variable PTX_COLD, and on systems that lack what this needs, it is the interpreter itself.
     """
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if hasattr(request.config, "workerinput") else base
@@ -31,28 +33,34 @@ def warm_python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         yield sys.executable
         return
     server = None
+    using = socket.socket(socket.AF_UNIX)
     with (shared / "warm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not address.exists():
             server = subprocess.Popen(
                 [sys.executable, str(HERE / "server.py"), str(address)],
                 env=os.environ | ENVIRONMENT,
-                stdin=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
+                start_new_session=True,
             )
             assert server.stdout
             said = list(
                 iter(server.stdout.readline, b"listening\n")
             )  # libraries print when they are imported
             assert server.poll() is None, said
+        using.connect(str(address))
+        using.sendall(USER)
     script = base / "python"
     client = (HERE / "client.py").read_text()
     client = client.replace("@ADDRESS@", str(address)).replace("@PYTHON@", sys.executable)
     script.write_text(f"#!{sys.executable} -IS\n{client}")
     script.chmod(0o755)
     yield str(script)
-    if server:
-        server.communicate()
+    using.shutdown(socket.SHUT_RDWR)  # closing is not seen while a fork of this process has a copy
+    using.close()
+    if server and (left := server.communicate()[0].decode()):
+        warnings.warn(f"left behind by a test, and killed: {left}", stacklevel=1)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Forks on request: a fork is as a new interpreter is, with the ML libraries imported.
 
-``python server.py ADDRESS`` prints a line when it listens, and ends when its input is closed.
+``python server.py ADDRESS`` prints a line when it listens, and ends when its last user has gone. It prints
+the commands of processes that the tests have left behind then, and kills them: nobody waits for them.
 """
 
 from __future__ import annotations
@@ -47,18 +48,27 @@ HEAVY = (
     "ptx.execute.worker",
     "ptx.execute.child",
 )
+SIZE = 8  # bytes before a request that hold its length; a user's is 0
 HIGH = 500  # file descriptors of the server itself, out of the way of those that a process brings
 
 
-def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
-    """A request and its open files."""
+def receive(connection: socket.socket) -> tuple[dict[str, Any], list[int]] | None:
+    """A request and its open files; None from a user, who asks through further connections.
+
+    Raises EOFError when who asked is gone before it has said what.
+    """
     size = array.array("i").itemsize
-    first, ancillary, _, _ = connection.recvmsg(8, socket.CMSG_SPACE(250 * size))
+    first, ancillary, _, _ = connection.recvmsg(SIZE, socket.CMSG_SPACE(250 * size))
     files = array.array("i")
     for _, _, content in ancillary:
         files.frombytes(content[: len(content) - len(content) % size])
-    text = connection.makefile("rb").read(int.from_bytes(first, "big"))
-    return json.loads(text), list(files)
+    length = int.from_bytes(first, "big")
+    text = connection.makefile("rb").read(length)
+    if len(first) < SIZE or len(text) < length:
+        for file in files:
+            os.close(file)
+        raise EOFError
+    return (json.loads(text), list(files)) if length else None
 
 
 def run(arguments: list[str]) -> None:
@@ -137,38 +147,53 @@ def fork(request: dict[str, Any], files: list[int]) -> int:
 
 
 class Server:
-    """Answers until standard input is closed, and the forks of others have ended."""
+    """Answers until the last of its users has gone."""
 
     def __init__(self, address: str) -> None:
         self.address, self.listening = address, socket.socket(socket.AF_UNIX)
         self.listening.bind(address)
         self.listening.listen(64)
         self.chosen = selectors.DefaultSelector()
-        self.chosen.register(0, selectors.EVENT_READ, self.close)
         self.chosen.register(self.listening, selectors.EVENT_READ, self.answer)
-        self.living: set[int] = set()
+        self.living: dict[int, str] = {}
+        self.users = 0
         self.open = True
 
     def serve(self) -> None:
         print("listening", flush=True)
-        while self.open or self.living:
+        while self.open:
             for key, _ in self.chosen.select():
-                if key.fd in self.chosen.get_map():  # unless an event before it has closed it
+                if self.chosen.get_map().get(key.fd) is key:  # unless an event before it has closed it
                     key.data()
+        for process, command in self.living.items():
+            print(command, flush=True)
+            os.kill(process, signal.SIGKILL)
 
-    def close(self) -> None:
-        Path(self.address).unlink()
-        self.chosen.unregister(0)
-        self.chosen.unregister(self.listening)
-        self.listening.close()
-        self.open = False
+    def leave(self, user: socket.socket) -> None:
+        """A user has gone."""
+        self.chosen.unregister(user)
+        user.close()
+        self.users -= 1
+        if not self.users:
+            Path(self.address).unlink()
+            self.open = False
 
     def answer(self) -> None:
         connection, _ = self.listening.accept()
-        process = fork(*receive(connection))
-        connection.sendall(f"{process}\n".encode())
+        try:
+            asked = receive(connection)
+        except EOFError:
+            connection.close()
+            return
+        if asked is None:
+            self.users += 1
+            self.chosen.register(connection, selectors.EVENT_READ, lambda: self.leave(connection))
+            return
+        process = fork(*asked)
+        with contextlib.suppress(OSError):  # who asked has gone meanwhile: `give_up` comes next
+            connection.sendall(f"{process}\n".encode())
         ended = os.pidfd_open(process)
-        self.living.add(process)
+        self.living[process] = " ".join(asked[0]["arguments"])[:300]
         self.chosen.register(ended, selectors.EVENT_READ, lambda: self.finish(process, ended, connection))
         self.chosen.register(connection, selectors.EVENT_READ, lambda: self.give_up(process, connection))
 
@@ -180,7 +205,7 @@ class Server:
     def finish(self, process: int, ended: int, connection: socket.socket) -> None:
         """A fork has ended: say how."""
         _, status = os.waitpid(process, 0)
-        self.living.remove(process)
+        del self.living[process]
         self.chosen.unregister(ended)
         os.close(ended)
         if connection.fileno() in self.chosen.get_map():

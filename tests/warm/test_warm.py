@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 pytestmark = pytest.mark.usefixtures("warm")
+of_a_server = pytest.mark.skipif("PTX_COLD" in os.environ, reason="no process is warm")
 
 
 def run(*words, **options):
@@ -85,3 +87,35 @@ def test_other_options_of_the_interpreter_start_the_interpreter_itself():
     assert run("-S", "-c", "import sys; print('site' in sys.modules, 'torch' in sys.modules)").stdout == (
         "False False\n"
     )
+
+
+@of_a_server
+def test_who_is_gone_before_it_has_said_what_it_wants_stops_nobody(warm_python):
+    address = Path(warm_python).read_text().partition('ADDRESS, PYTHON = "')[2].partition('"')[0]
+    for said in (b"", b"\0\0", (100).to_bytes(8, "big") + b"{"):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(address)
+            connection.sendall(said)
+    assert run("-c", "print('here')").stdout == "here\n"
+
+
+@of_a_server
+def test_nobody_waits_for_what_a_test_leaves_behind(tmp_path):
+    leaving = tmp_path / "test_leaving.py"
+    leaving.write_text(
+        "import os, subprocess, sys, time\n"
+        "def test_leaves(warm):\n"
+        "    program = 'import time; print(1, flush=True); time.sleep(987)'\n"
+        "    left = subprocess.Popen([sys.executable, '-c', program], stdout=subprocess.PIPE)\n"
+        "    left.stdout.readline()\n"
+        "    if not os.fork():\n"
+        "        time.sleep(20)\n"
+        "        os._exit(0)\n"
+    )
+    words = ["-p", "tests.warm.fixture", "-c", os.devnull, "--rootdir", tmp_path, "-q", leaving]
+    begun, told = time.monotonic(), tmp_path / "told.txt"
+    with told.open("w") as file:  # a pipe would be open for as long as the fork lives
+        subprocess.run([sys.executable, "-m", "pytest", *words], cwd=Path(__file__).parents[2], stdout=file)
+    assert "1 passed" in told.read_text(), told.read_text()
+    assert "left behind by a test, and killed: -c import time" in told.read_text()
+    assert time.monotonic() - begun < 20
