@@ -21,8 +21,8 @@ from ptx_safety.check import detects, problems
 from ptx_safety.decided import undecided
 from ptx_safety.evaluate import DECIDED, judge, meanings, measured, stored_cases
 
-HELP = """ptx safety FILE [FILE ...] [key=value ...]
-ptx safety check FILE [FILE ...] [key=value ...]
+HELP = """usage: ptx safety FILE [FILE ...] [key=value ...]
+       ptx safety check FILE [FILE ...] [key=value ...]
 
 Judge replies that were stored earlier: JailbreakBench's JSON of completions, or a set of requests (XSTest,
 JailbreakBench, HarmBench, AdvBench, StrongREJECT, or prompt and harmful) with a column response, as CSV, JSON
@@ -31,6 +31,7 @@ or JSONL. The second file and those after it are compared with the first, reques
 check: measure the detectors against what people said of the replies (columns final_label as in XSTest,
 refused; human_majority, unsafe or jailbroken), and keep their kappa, which is then said beside the rates.
 
+examples:
   ptx safety baseline.json attacked.json
   ptx safety replies.jsonl 'eval.safety.detectors=[refusal_phrases,safety_classifier]' \\
       scorer.safety_classifier.path=./guard

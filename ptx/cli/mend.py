@@ -26,8 +26,8 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         "ptx mend",
-        description="Write a copy of a model folder in which the files agree: the end-of-text token, token"
-        " ids, sizes and types that config.json states, settings of generation. Weights stay as they are.",
+        description="Write a copy of a model folder in which the files agree: the end-of-text token, token\n"
+        "ids, sizes and types that config.json states, settings of generation. Weights stay as they are.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

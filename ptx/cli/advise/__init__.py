@@ -44,8 +44,8 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         "ptx advise",
-        description="Say which methods fit data, a model and this machine, why, what they need, and what to"
-        " type. Nothing is trained; with --measure a few rows are tried on the model.",
+        description="Say which methods fit data, a model and this machine, why, what they need, and what to\n"
+        "type. Nothing is trained; with --measure a few rows are tried on the model.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

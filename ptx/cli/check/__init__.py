@@ -82,8 +82,8 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "ptx check",
-        description="Describe a model or a dataset: what it is, what it can be used for, and what is wrong"
-        " with it. Given together, also whether they fit. Nothing is run.",
+        description="Describe a model or a dataset: what it is, what it can be used for, and what is wrong\n"
+        "with it. Given together, also whether they fit. Nothing is run.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

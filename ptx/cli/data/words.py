@@ -27,12 +27,13 @@ def parsed(verb: str, about: str, kind: type[T], example: str, words: Sequence[s
         ConfigError: with everything that is wrong with the words and the data.
     """
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
-    listed = "\n".join(f"  {one.name}={_default(one)}  {one.metadata['help']}" for one in fields)
+    lines = [("data=...", "what is read, with data.columns, data.shape, data.bad as everywhere")]
+    lines += [(f"{one.name}={_default(one)}", one.metadata["help"]) for one in fields]
+    listed = "\n".join(f"  {word:<{max(len(name) for name, _ in lines)}}  {text}" for word, text in lines)
     parser = argparse.ArgumentParser(
         f"ptx data {verb}",
         usage=f"ptx data {verb} data=... key=value ...",
-        description=f"{about}\n\nwords:\n  data=...  what is read, with data.columns, data.shape, data.bad as"
-        f" everywhere\n{listed}",
+        description=f"{about}\n\nwords, with their defaults:\n{listed}",
         epilog=f"example:\n  {example}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -37,8 +37,8 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(
         "ptx import",
-        description="Translate a configuration of Axolotl or LLaMA-Factory into a command of ptx. Nothing is"
-        " run. What needs no setting here, and what has no counterpart, is listed.",
+        description="Translate a configuration of Axolotl or LLaMA-Factory into a command of ptx. Nothing\n"
+        "is run. What needs no setting here, and what has no counterpart, is listed.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
