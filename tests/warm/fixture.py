@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.warm.server import USER
+
 HERE = Path(__file__).parent
 #: what libraries read when they are imported
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 LONGEST = 100  # characters of a socket's address
-USER = bytes(8)  # where a request has its size: a worker that may ask until it closes the connection
 
 
 @pytest.fixture(scope="session")
@@ -36,20 +37,22 @@ def warm_python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
     using = socket.socket(socket.AF_UNIX)
     with (shared / "warm.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not address.exists():
+        try:
+            using.connect(str(address))
+        except FileNotFoundError:  # nobody has started it, or its last user has gone
             server = subprocess.Popen(
                 [sys.executable, str(HERE / "server.py"), str(address)],
                 env=os.environ | ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                start_new_session=True,
+                start_new_session=True,  # Ctrl-C is for the tests; the server ends with them
             )
             assert server.stdout
             said = list(
                 iter(server.stdout.readline, b"listening\n")
             )  # libraries print when they are imported
             assert server.poll() is None, said
-        using.connect(str(address))
+            using.connect(str(address))
         using.sendall(USER)
     script = base / "python"
     client = (HERE / "client.py").read_text()

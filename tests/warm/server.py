@@ -48,7 +48,8 @@ HEAVY = (
     "ptx.execute.worker",
     "ptx.execute.child",
 )
-SIZE = 8  # bytes before a request that hold its length; a user's is 0
+SIZE = 8  # bytes before a request that hold its length
+USER = bytes(SIZE)  # instead of a request: who says it may ask until it goes
 HIGH = 500  # file descriptors of the server itself, out of the way of those that a process brings
 
 

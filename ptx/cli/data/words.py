@@ -29,7 +29,8 @@ def parsed(verb: str, about: str, kind: type[T], example: str, words: Sequence[s
     fields = dataclasses.fields(kind)  # type: ignore[arg-type]
     lines = [("data=...", "what is read, with data.columns, data.shape, data.bad as everywhere")]
     lines += [(f"{one.name}={_default(one)}", one.metadata["help"]) for one in fields]
-    listed = "\n".join(f"  {word:<{max(len(name) for name, _ in lines)}}  {text}" for word, text in lines)
+    width = max(len(word) for word, _ in lines)
+    listed = "\n".join(f"  {word:<{width}}  {text}" for word, text in lines)
     parser = argparse.ArgumentParser(
         f"ptx data {verb}",
         usage=f"ptx data {verb} data=... key=value ...",
