@@ -1,6 +1,8 @@
 """Stands in the place of the interpreter; the fixture writes it anew, with the words between @ replaced."""
 
+import _thread
 import array
+import contextlib
 import json
 import os
 import signal
@@ -19,6 +21,17 @@ def cold() -> None:
 def open_files() -> list[int]:
     found = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 (pathlib is slow to import)
     return [file for file in found if os.path.exists(f"/proc/self/fd/{file}")]  # noqa: PTH110
+
+
+def pass_on(signals: list[int], fork: int) -> None:
+    """Wait for signals, which all threads block, and send them on.
+
+    A handler would not do: for a signal that comes just before a read it runs when the read has ended.
+    """
+    while True:
+        number = signal.sigwait(signals)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(fork, number)
 
 
 def main() -> None:
@@ -49,10 +62,8 @@ def main() -> None:
     server.sendall(text)
     answers = server.makefile()
     fork = int(answers.readline())
-    for number in PASSED_ON:
-        if signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda number, _: os.kill(fork, number))
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, PASSED_ON)
+    passed_on = [number for number in PASSED_ON if signal.getsignal(number) != signal.SIG_IGN]
+    _thread.start_new_thread(pass_on, (passed_on, fork))
     for file in files:
         os.close(file)  # who reads a pipe waits until all its writers have closed it
     status = int(answers.readline() or signal.SIGKILL)
@@ -60,7 +71,8 @@ def main() -> None:
     if code < 0:
         if -code not in (signal.SIGKILL, signal.SIGSTOP):
             signal.signal(-code, signal.SIG_DFL)
-        os.kill(os.getpid(), -code)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [-code])
+        signal.raise_signal(-code)
     os._exit(code)
 
 

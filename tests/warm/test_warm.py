@@ -67,7 +67,8 @@ def started(program):
 
 
 def test_signals_reach_it_and_it_goes_with_who_asked():
-    wait = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+    # not one long sleep: of a signal that comes just before it Python hears when it has ended
+    wait = "import os, time; print(os.getpid(), flush=True); [time.sleep(0.1) for _ in range(600)]"
     process, _ = started(f"import signal, sys; signal.signal(15, lambda *_: sys.exit(7)); {wait}")
     process.terminate()
     assert process.wait(10) == 7
