@@ -67,6 +67,9 @@ def warm_python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def warm(warm_python: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def warm(warm_python: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """``sys.executable`` starts in milliseconds, with torch, transformers and TRL imported."""
     monkeypatch.setattr(sys, "executable", warm_python)
+    yield
+    if symbolic := sys.modules.get("ptx.lm.evaluation.symbolic"):  # it would live as long as the tests
+        symbolic.ASKER.stop()

@@ -20,6 +20,7 @@ import selectors
 import signal
 import socket
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ HEAVY = (
 )
 SIZE = 8  # bytes before a request that hold its length
 USER = bytes(SIZE)  # instead of a request: who says it may ask until it goes
+GRACE = 1.0  # seconds in which processes that were stopped last may end
 HIGH = 500  # file descriptors of the server itself, out of the way of those that a process brings
 
 
@@ -158,12 +160,12 @@ class Server:
         self.chosen.register(self.listening, selectors.EVENT_READ, self.answer)
         self.living: dict[int, str] = {}
         self.users = 0
-        self.open = True
+        self.open, self.ending = True, 0.0
 
     def serve(self) -> None:
         print("listening", flush=True)
-        while self.open:
-            for key, _ in self.chosen.select():
+        while self.open or (self.living and time.monotonic() < self.ending):
+            for key, _ in self.chosen.select(None if self.open else 0.1):
                 if self.chosen.get_map().get(key.fd) is key:  # unless an event before it has closed it
                     key.data()
         for process, command in self.living.items():
@@ -177,7 +179,7 @@ class Server:
         self.users -= 1
         if not self.users:
             Path(self.address).unlink()
-            self.open = False
+            self.open, self.ending = False, time.monotonic() + GRACE
 
     def answer(self) -> None:
         connection, _ = self.listening.accept()

@@ -23,6 +23,7 @@ import threading
 import warnings
 from contextlib import suppress
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 SECONDS = 2.0  # of processor time per question
@@ -148,12 +149,20 @@ def answer_questions() -> None:
     signal.signal(signal.SIGPROF, _raise_too_long)
     warnings.simplefilter("ignore")
     equal("x+1", "1+x")  # imports sympy and the grammar
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, used + MEMORY))
+    bound = _address_space() + MEMORY
+    resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
     sys.set_int_max_str_digits(0)
     print("ready", flush=True)
     for line in sys.stdin:
         print(int(_answer(*json.loads(line))), flush=True)
+
+
+def _address_space() -> int:
+    """Bytes of this process's address space; where the system does not tell, those that were in memory."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def _answer(given: str, wanted: str) -> bool:

@@ -12,7 +12,13 @@ from ptx.hooks.waiting import calling, waited_for
 
 
 @pytest.fixture
-def impatient(monkeypatch):
+def alone(monkeypatch):
+    """The thread that looks, which other tests have started, says nothing before the test itself asks."""
+    monkeypatch.setattr(waiting, "waited_for", lambda: "")
+
+
+@pytest.fixture
+def impatient(monkeypatch, alone):
     monkeypatch.setattr(waiting, "QUICK", 0.0)
     monkeypatch.setattr(waiting, "LONG", 0.0)
 
@@ -26,7 +32,7 @@ def test_the_innermost_call_is_named_once_with_the_line_where_it_is(impatient):
     assert waited_for() == ""
 
 
-def test_a_step_that_reports_is_not_spoken_of(monkeypatch, tmp_path, make_run):
+def test_a_step_that_reports_is_not_spoken_of(alone, monkeypatch, tmp_path, make_run):
     monkeypatch.setattr(waiting, "LONG", 0.2)
     run = make_run()
     with calling("mine", "ptx_train", "", run):
