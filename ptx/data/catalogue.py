@@ -149,6 +149,10 @@ CATALOGUE: dict[str, Kind] = {
     "one-reference": Kind("one constant reply earns every reward", "is it the right column?"),
     "answer-in-prompt": Kind("the reward is earned by copying", "take the answer out of the prompt"),
     "two-answers": Kind("one of them is rewarded as wrong", "keep one answer for each prompt"),
+    "equal-rewards": Kind(
+        "GRPO and RLOO compare the answers to one prompt, and learn nothing from equal ones",
+        "take other prompts (easier where all fail), train with method=sft first, or pay for partial success",
+    ),
     "one-kind": Kind("one of the two rates cannot be measured", "add prompts of the other kind"),
     # what is known already
     "known-to-evaluator": Kind(

@@ -14,6 +14,7 @@ from typing import Any
 from ptx.cli.advise.measured import measure
 from ptx.cli.advise.rules import GOALS, Advice, Advised, Facts, advise, facts_of
 from ptx.cli.plugin_commands import configured
+from ptx.cli.sampled import ROWS
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
 from ptx.data import DataSet
@@ -26,7 +27,6 @@ from ptx.plan.plan import command_line
 from ptx.plan.planner import make_plan
 from ptx.records import ModelRef
 
-ROWS = 32  # that --measure tries
 EXAMPLES = """\
 examples:
   ptx advise data=./my.jsonl

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from ptx.cli.plugin_commands import running
+from ptx.cli.sampled import SAMPLES, Sampling, asked, fits, scored, spread, turns_of
 from ptx.config import RunConfig
 from ptx.data import DataSet
 from ptx.data.suspect import texts_of
@@ -20,8 +21,6 @@ from ptx.hooks.run import LanguageModel, Run
 from ptx.records import ModelRef
 from ptx.stats.intervals import mean_interval
 
-SAMPLES = 8  # answers to a prompt, as GRPO's groups have
-LONGEST = 256  # tokens of an answer
 HARD, EASY = 0.02, 0.98  # pass rates beyond which hardly a group differs within itself
 Row = dict[str, Any]
 
@@ -31,7 +30,7 @@ def measure(config: RunConfig, model: ModelRef, data: DataSet, rows: int) -> lis
     sources = dict.fromkeys(source.form.shape for source in data.sources.values())
     prompts, replies = [], []
     for shape in sources:
-        looked = _spread(data.rows(shape), rows)
+        looked = spread(data.rows(shape), rows)
         prompts += [row for row in looked if shape == "prompts" and row.get("answer") is not None]
         replies += [pair for row in looked for pair in _reply(shape, row)]
     if not prompts and not replies:
@@ -44,47 +43,19 @@ def measure(config: RunConfig, model: ModelRef, data: DataSet, rows: int) -> lis
             lm.close()
 
 
-def _spread(rows: Sequence[Row], most: int) -> list[Row]:
-    """Up to ``most`` rows, from the first to the last in equal steps."""
-    step = max(len(rows) / most, 1)
-    return [rows[int(place * step)] for place in range(min(most, len(rows)))]
-
-
 def _reply(shape: str, row: Row) -> Iterator[tuple[list[dict[str, Any]], str]]:
     """The conversation before the last reply, and the reply."""
     if shape == "messages" and row["messages"][-1]["role"] == "assistant":
         yield row["messages"][:-1], str(row["messages"][-1].get("content") or "")
     elif shape == "completions":
-        yield _turns(row["prompt"]), texts_of(shape, row).replies[-1]
-
-
-def _turns(prompt: Any) -> list[dict[str, Any]]:
-    return prompt if isinstance(prompt, list) else [{"role": "user", "content": str(prompt)}]
-
-
-def _asked(lm: LanguageModel, turns: list[dict[str, Any]]) -> str:
-    """The conversation as the model reads it before an answer."""
-    if not getattr(lm.tokenizer, "chat_template", None):
-        return "\n".join(str(turn.get("content") or "") for turn in turns)
-    return str(lm.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True))
-
-
-def _fits(lm: LanguageModel, text: str, more: int) -> bool:
-    return len(lm.tokenizer(text, add_special_tokens=False)["input_ids"]) + more <= lm.max_length
+        yield turns_of(row["prompt"]), texts_of(shape, row).replies[-1]
 
 
 def _pass_rate(run: Run, lm: LanguageModel, prompts: Sequence[Row]) -> Iterator[str]:
     """How often the model's own answers are right, prompt by prompt."""
-    longest = min(LONGEST, lm.max_length // 2)
-    texts = [(_asked(lm, _turns(row["prompt"])), row) for row in prompts]
-    asked = [(text, row) for text, row in texts if _fits(lm, text, longest)]
-    if not asked:
-        return
-    repeated = [one for one in asked for _ in range(SAMPLES)]
-    answers = lm.generate([text for text, _ in repeated], longest, temperature=1.0, seed=run.seed)
-    references: list[str | None] = [str(row["answer"]) for _, row in repeated]
-    scores = run.score("answer", [row["prompt"] for _, row in repeated], answers, references)
-    yield pass_rate_of([scores[at : at + SAMPLES] for at in range(0, len(scores), SAMPLES)])
+    groups = [group for group in scored(run, lm, prompts, Sampling()) if group is not None]
+    if groups:
+        yield pass_rate_of(groups)
 
 
 def pass_rate_of(groups: Sequence[Sequence[float]]) -> str:
@@ -111,8 +82,8 @@ def pass_rate_of(groups: Sequence[Sequence[float]]) -> str:
 
 def _difficulty(lm: LanguageModel, pairs: Sequence[tuple[list[dict[str, Any]], str]]) -> Iterator[str]:
     """How much the prompts help to predict the replies."""
-    texts = [(_asked(lm, turns), reply) for turns, reply in pairs if reply.strip()]
-    fitting = [(text, reply) for text, reply in texts if _fits(lm, text + reply, 0)]
+    texts = [(asked(lm, turns), reply) for turns, reply in pairs if reply.strip()]
+    fitting = [(text, reply) for text, reply in texts if fits(lm, text + reply, 0)]
     given = lm.loglikelihood(fitting) if fitting else []
     alone = lm.loglikelihood([("", reply) for _, reply in fitting]) if fitting else []
     ratios = [one / other for (one, _), (other, _) in zip(given, alone, strict=True) if other < 0]

@@ -13,8 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ptx.cli.check.rewarded import rewarded
 from ptx.cli.check.shown import page, show
 from ptx.cli.check.told import Told
+from ptx.cli.sampled import ROWS
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
 from ptx.data import DataSet
@@ -40,6 +42,7 @@ examples:
   ptx check model=./my-folder
   ptx check model=./my-folder data=./my.jsonl method=sft
   ptx check model=./my-folder data=./my.jsonl method=sft --show 3      rows with the trained tokens marked
+  ptx check model=./my-folder data=./my.jsonl method=grpo --rewards    do its answers earn different rewards?
   ptx check data=./my.jsonl 'check.allow=[one-reply]'                  waive a finding by its name
   ptx check data=./my.jsonl eval=[bench] 'eval.bench.tasks=[./test.yaml]'   do the rows hold what is asked?
   ptx check model=./my-folder runtime=gguf"""
@@ -60,6 +63,14 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         raise ConfigError(Problem("nothing to check", "give data=./my.jsonl or model=./folder"))
     if (options.show or options.html) and not {"data", "model"} <= groups:
         raise ConfigError(Problem("--show needs data and a model", "add data=./my.jsonl model=./my-folder"))
+    if options.rewards and not {"data", "model"} <= groups:
+        raise ConfigError(
+            Problem("--rewards needs data and a model", "add data=./my.jsonl model=./my-folder")
+        )
+    if options.rewards < 0:
+        raise ConfigError(
+            Problem(f"--rewards {options.rewards} asks for no prompts", f"try --rewards {ROWS}")
+        )
     host = get_host()
     trains = groups & {"method", "recipe", "lora"}
     verb = "train" if trains else "compress" if "compress" in groups else "eval"
@@ -68,6 +79,8 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     steps = verb != "eval" or "runtime" in groups
     told = Told(config.check.allow, quiet=options.json)
     checked = _Check(host, config, groups, steps, told, options.show or (3 if options.html else 0))
+    if options.rewards and not told.problems:
+        checked.rewards(options.rewards)
     if options.html:
         Path(options.html).write_text(page(checked.rows), encoding="utf-8")
         told.say(f"written to {options.html}")
@@ -83,7 +96,7 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         "ptx check",
         description="Describe a model or a dataset: what it is, what it can be used for, and what is wrong\n"
-        "with it. Given together, also whether they fit. Nothing is run.",
+        "with it. Given together, also whether they fit. Nothing is run, save with --rewards.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -100,9 +113,19 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
         metavar="N",
         help="show N rows as tokens, those that are trained marked",
     )
+    parser.add_argument(
+        "--rewards",
+        type=int,
+        nargs="?",
+        const=ROWS,
+        default=0,
+        metavar="N",
+        help=f"let the model answer N prompts ({ROWS} without a number) several times each, and say where"
+        " all answers earn the same reward",
+    )
     parser.add_argument("--html", default="", metavar="FILE", help="write the shown rows as a page")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
-    return parser.parse_args(list(arguments))
+    return parser.parse_intermixed_args(list(arguments))
 
 
 class _Check:
@@ -126,6 +149,23 @@ class _Check:
             self._steps(model[0], data or self.inputs.data(config.data))
         if model and data and "model" in groups:
             self._together(data, model, show)
+
+    def rewards(self, prompts: int) -> None:
+        """What the model's own answers to some prompts earn.
+
+        Raises:
+            ConfigError: no row of the data is a prompt.
+        """
+        data, model = self.inputs.data(self.config.data), self.inputs.model(self.config.model)
+        if not data or not model or "prompts" not in data.shapes:
+            raise ConfigError(
+                Problem("--rewards needs prompts", "give rows with prompt, and answer if there is one")
+            )
+        said, noted = rewarded(self.config, model[0], data, prompts)
+        self.told.fact("rewards", said)
+        for line in said:
+            self.told.say(f"  {line}")
+        self.told.found(noted)
 
     def _model(self, ref: ModelRef, facts: ModelFacts) -> None:
         """What it is, and what the files of the folder disagree about."""

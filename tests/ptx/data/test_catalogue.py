@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+import ptx.cli.check
 import ptx.data
 import ptx.models
 import ptx.plan
@@ -10,7 +11,7 @@ from ptx.data.catalogue import CATALOGUE, waivable
 
 FILES = [
     file
-    for package in (ptx.data, ptx.plan, ptx.models)
+    for package in (ptx.data, ptx.plan, ptx.models, ptx.cli.check)
     for file in Path(package.__file__).parent.glob("*.py")
     if file.name != "catalogue.py"
 ]
