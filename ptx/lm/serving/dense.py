@@ -40,7 +40,7 @@ def is_plain(model: ModelRef) -> bool:
 
 
 def open_plain(model: ModelRef, dtype: str = "float32") -> PreTrainedModel:
-    """The network on the CPU with unpacked weights; an adapter is merged."""
+    """The network on the CPU with unpacked weights and no scales or codes; an adapter is merged."""
     with compressed_tensors_bars():
         network = load_model(model, dtype=dtype).eval()
         network = merged(network)
@@ -50,7 +50,7 @@ def open_plain(model: ModelRef, dtype: str = "float32") -> PreTrainedModel:
             with torch.no_grad():
                 # a compressed-tensors checkpoint unpacks its weights in the first forward pass
                 network(input_ids=torch.tensor([[0]]))
-    return network
+    return _without_scales(network) if quantization_of(model.path) else network
 
 
 def open_original(run: Run, model: ModelRef) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -82,10 +82,7 @@ def rounded_activations(folder: Path) -> str:
 
 def write_plain(model: ModelRef, folder: Path) -> Path:
     """Write ``model`` to ``folder`` with plain weights that compute the same function."""
-    network = open_plain(model, dtype="auto")
-    if quantization_of(model.path):
-        network = _without_scales(network)
-    save_model(network, load_tokenizer(model.path), folder)
+    save_model(open_plain(model, dtype="auto"), load_tokenizer(model.path), folder)
     return folder
 
 
@@ -100,6 +97,10 @@ def _without_scales(network: PreTrainedModel) -> PreTrainedModel:
     if missing:
         raise StepError(f"the unpacked checkpoint lacks {len(missing)} weights, first {missing[0]}")
     plain.load_state_dict({name: held[name] for name in wanted}, assign=True)
+    for name, buffer in network.named_buffers():
+        if name not in held:  # what no file holds, such as the frequencies of rotary positions
+            layer, _, own = name.rpartition(".")
+            plain.get_submodule(layer).register_buffer(own, buffer, persistent=False)
     plain.tie_weights()
     plain.generation_config = network.generation_config
-    return plain
+    return plain.eval()

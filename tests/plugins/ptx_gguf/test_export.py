@@ -9,13 +9,14 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 import ptx_gguf
 from ptx import ModelRef, RunConfig, StepError
 from ptx.files import read_rows
-from ptx.lm.load import load_tokenizer, save_model
+from ptx.lm.load import load_model, load_tokenizer, save_model
 from ptx.lm.serving.dense import open_plain
 from ptx.lm.serving.fidelity import own_text
 from ptx.models.package import read_package
 from ptx_gguf import Gguf, ptx_export
 from ptx_gguf.files import type_of
 from ptx_gguf.tensors import interleaved
+from tests.plugins.packed import write_packed
 
 
 def fewer_texts(network, tokenizer, seed, rows=8, **settings):
@@ -40,6 +41,16 @@ def logged(run):
 
 def read_back(run):
     return next(event["read_back_kl"] for event in read_rows(run.events) if event["event"] == "export")
+
+
+def test_a_checkpoint_of_integers_becomes_the_file_of_its_unpacked_weights(export, chat_model, tmp_path):
+    packed = write_packed(chat_model, tmp_path / "packed", bits=4, group=16)
+    run, package = export(Gguf(type="f32"), packed)
+    assert read_back(run) < 1e-9
+    names = [tensor.name for tensor in GGUFReader(package.path / "model.gguf").tensors]
+    plain = open_plain(ModelRef.of(packed))
+    assert len(names) == len(list(plain.named_parameters()))
+    assert set(plain.state_dict()) == set(load_model(chat_model).state_dict())
 
 
 def test_an_unrounded_file_read_back_is_the_model_with_its_tokenizer(export, chat_model):
