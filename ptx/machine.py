@@ -5,15 +5,12 @@ The facts go into records and into the keys of timings, and they decide ``device
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import gc
 import math
 import os
-import platform
 import resource
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -38,6 +35,8 @@ def ask_driver(fields: str, *options: str) -> tuple[int, str] | None:
     """The exit code of nvidia-smi and what it says of each GPU, a line of ``fields``; None without it."""
     if not shutil.which("nvidia-smi"):
         return None
+    import subprocess  # late, as it is slow to import
+
     asked = ["nvidia-smi", f"--query-gpu={fields}", *(options or ["--format=csv,noheader"])]
     done = subprocess.run(asked, capture_output=True, text=True)
     return done.returncode, done.stdout
@@ -79,6 +78,8 @@ def resolve_device(asked: str) -> str:
 @functools.cache
 def cpu_name() -> str:
     """The model name of the processor."""
+    import platform
+
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):
@@ -95,6 +96,8 @@ def hardware() -> dict[str, Any]:
 
 def facts() -> dict[str, Any]:
     """The facts of this machine that run.json records."""
+    import platform
+
     return {
         "name": platform.node(),
         "platform": platform.platform(),
@@ -244,13 +247,20 @@ def own_peak(device: str) -> float:
     return float(peaks[0]) * 1024 if peaks else 0.0
 
 
+def _glibc() -> Any:
+    """The C library of this process."""
+    import ctypes
+
+    return ctypes.CDLL(None)
+
+
 def trim_heap() -> None:
     """Return freed blocks of the heap to the system.
 
     glibc keeps freed blocks below 32 MB, such as every layer of a model of a billion parameters.
     """
     with suppress(OSError, AttributeError):  # no glibc
-        ctypes.CDLL(None).malloc_trim(0)
+        _glibc().malloc_trim(0)
 
 
 @contextmanager
@@ -262,10 +272,10 @@ def freed_at_once() -> Iterator[None]:
     blocks below 32 MB are kept again, for speed.
     """
     with suppress(OSError, AttributeError):  # no glibc
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 1 << 20)
+        _glibc().mallopt(M_MMAP_THRESHOLD, 1 << 20)
     try:
         yield
     finally:
         with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 32 << 20)
-            ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 64 << 20)
+            _glibc().mallopt(M_MMAP_THRESHOLD, 32 << 20)
+            _glibc().mallopt(M_TRIM_THRESHOLD, 64 << 20)

@@ -19,7 +19,6 @@ from typing import ClassVar
 from typing_extensions import override
 
 from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
-from ptx.lm.evaluation.texts import amount, problems
 
 
 @dataclass
@@ -49,6 +48,8 @@ class Divergence(Evaluator):
 
     @override
     def work(self) -> str:
+        from ptx.lm.evaluation.texts import amount
+
         return f"{amount(self.texts, block=self.block, limit=self.limit)}, and the baseline reads them once"
 
     def inputs(self) -> list[Path]:
@@ -77,6 +78,8 @@ def ptx_choices() -> list[Choice]:
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
     """Report texts that are missing or empty."""
+    from ptx.lm.evaluation.texts import problems
+
     return [
         found
         for evaluator in config.eval.values()

@@ -25,7 +25,6 @@ from typing import ClassVar
 from typing_extensions import override
 
 from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
-from ptx.lm.evaluation.texts import amount, problems
 
 EMBEDDED = Path(__file__).parent / "data" / "general.jsonl"
 
@@ -67,6 +66,8 @@ class Forgetting(Evaluator):
 
     @override
     def work(self) -> str:
+        from ptx.lm.evaluation.texts import amount
+
         read = amount(self.files(), block=self.block, limit=self.limit)
         return f"{read}, and the original model reads them once"
 
@@ -95,6 +96,8 @@ def ptx_choices() -> list[Choice]:
 @hookimpl
 def ptx_validate(config: RunConfig) -> list[Problem]:
     """Report texts that are missing or empty."""
+    from ptx.lm.evaluation.texts import problems
+
     return [
         found
         for evaluator in config.eval.values()

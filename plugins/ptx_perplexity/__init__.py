@@ -17,7 +17,6 @@ from typing_extensions import override
 
 from ptx import Choice, Evaluator, Problem, RunConfig, hookimpl, must_be_at_least, setting
 from ptx.guard.patterns import of_user
-from ptx.lm.evaluation.texts import amount, problems
 from ptx.models import inspection
 
 MOST_WINDOW = 2048
@@ -72,6 +71,8 @@ class Perplexity(Evaluator):
 
     @override
     def work(self) -> str:
+        from ptx.lm.evaluation.texts import amount
+
         return amount(self.texts, limit=self.limit, **self.reading())
 
     def inputs(self) -> list[Path]:
@@ -99,6 +100,8 @@ def ptx_choices() -> list[Choice]:
 @hookimpl
 def ptx_validate(config: RunConfig, model: Path) -> list[Problem]:
     """Report texts that are missing or give no row, and a window larger than the model's context."""
+    from ptx.lm.evaluation.texts import problems
+
     found = []
     for evaluator in config.eval.values():
         if isinstance(evaluator, Perplexity):

@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +97,8 @@ def _stamp(python: Path) -> tuple[int, ...]:
 @functools.cache
 def _contents_of(python: Path, _stamp: tuple[int, ...]) -> dict[str, Any]:
     """The version of an interpreter and of every distribution that is installed for it."""
+    import subprocess  # late, as it is slow to import
+
     try:
         done = subprocess.run(
             [python, "-c", PROBE],

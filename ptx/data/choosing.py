@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from ptx.data.delimited import SEPARATORS
 from ptx.data.files import suffix_of
+from ptx.data.guessing import guesses, that_fit
 from ptx.data.records import Row, Table, column_word
 from ptx.data.shapes import (
     COMPLETIONS,
@@ -25,6 +26,7 @@ from ptx.data.shapes import (
 )
 from ptx.errors import ConfigError, Problem, did_you_mean
 
+LAYOUTS = "messages, prompt and completion, chosen and rejected, or text"
 #: shapes that a step may take from a table that also holds something to imitate
 BESIDE = ("pairs", "thumbs", "prompts")
 
@@ -86,37 +88,40 @@ def _ambiguous(table: Table, forms: list[Form]) -> Problem:
 
 def _unknown(table: Table, shape: str | None) -> Problem:
     present = table.columns
-    close = [
-        (name, column)
-        for column in present
-        for name in NAMES
-        if name not in present and did_you_mean(column, [name]).startswith("did")
-    ]
-    other_case = [
-        (part, column)
-        for part, known in (("prompt", PROMPTS), ("completion", COMPLETIONS), ("messages", CONVERSATIONS))
-        for column in present
-        if column not in known and column.strip().lower() in known
-    ]
-    close = other_case or close
-    renamed = {column: name for name, column in close}
-    if not recognise([renamed.get(column, column) for column in present], shape):
-        close = []  # there is more to name than what was mistyped
-    if close:
-        hint = "did you mean " + " ".join(column_word(name, column) for name, column in close)
+    if close := _meant(table, shape):
+        hint = f"did you mean {_words(close)}"
     elif table.path and suffix_of(table.path) in (".csv", ".tsv") and any(map(_is_value, present)):
         hint = f"if the first line is a row, put the names above it: {_head_line(table, present)}"
-    elif len(present) == 1:
-        hint = f"name it, for example {column_word('text', present[0])}"
+    elif fitting := next(filter(None, (that_fit(table, one, shape) for one in guesses(table, shape))), None):
+        hint = f"name {'it' if len(present) == 1 else 'the columns'}, for example {_words(fitting)}"
     else:
-        words = (
-            column_word(part, name) for part, name in zip(("prompt", "completion"), present, strict=False)
-        )
-        hint = f"name the columns, for example {' '.join(words)}"
+        hint = f"no column holds what can be trained as it is; write the rows in a layout of {LAYOUTS}"
     what = f"cannot be read as {shape}" if shape else "fit no shape that ptx knows"
     return Problem(
         f"the columns of {table.name} {what}: {', '.join(present)}", f"{hint} (names: {', '.join(NAMES)})"
     )
+
+
+def _meant(table: Table, shape: str | None) -> dict[str, str]:
+    """The names that the columns are close to, part -> column, where nothing else is missing."""
+    present = table.columns
+    other_case = {
+        part: column
+        for part, known in (("prompt", PROMPTS), ("completion", COMPLETIONS), ("messages", CONVERSATIONS))
+        for column in present
+        if column not in known and column.strip().lower() in known
+    }
+    close = other_case or {
+        name: column
+        for column in present
+        for name in NAMES
+        if name not in present and did_you_mean(column, [name]).startswith("did")
+    }
+    return that_fit(table, close, shape)
+
+
+def _words(columns: dict[str, str]) -> str:
+    return " ".join(column_word(part, column) for part, column in columns.items())
 
 
 def _is_value(column: str) -> bool:

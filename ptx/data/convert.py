@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ptx.data.glaive import glaive_turns
-from ptx.data.names import MEDIA, MEDIA_PLACE, TRAINED_IF, WEIGHTS
+from ptx.data.names import LEFT_OUT, MEDIA, MEDIA_PLACE, TRAINED_IF, WEIGHTS
 from ptx.data.records import Row
 from ptx.data.shapes import CONTEXTS, Form, has_value
 from ptx.data.tools import (
@@ -26,7 +26,16 @@ from ptx.data.tools import (
     tool_calls,
     tool_definitions,
 )
-from ptx.data.turns import assistant, history_turns, is_turns, shared_prefix, to_turns, user
+from ptx.data.turns import (
+    assistant,
+    history_turns,
+    is_marked,
+    is_turns,
+    shared_prefix,
+    system_text,
+    to_turns,
+    user,
+)
 
 #: columns of canonical rows that a chat template is given: never the file's own
 GIVEN = ("tools", "chat_template_kwargs")
@@ -65,6 +74,10 @@ def _refuse_columns(form: Form, row: Row) -> None:
                 f"column {name} says that the row is not trained",
                 f"delete such rows, or data.drop=[{name}] trains them",
             )
+    for name in LEFT_OUT:
+        if is_marked(row.get(name)):
+            fix = f"delete such rows, or data.drop=[{name}] trains them"
+            raise RowError(f"column {name} says that the row is left out, got {row[name]}", fix)
 
 
 def _points_at_media(row: Row) -> bool:
@@ -109,7 +122,7 @@ def _beside(parts: Row, canonical: Row) -> Row:
 
 def _asked(parts: Row) -> Any:
     """The prompt: a text with its context below it, or messages where something precedes it."""
-    prompt, context = parts["prompt"], parts.get("context")
+    prompt, context = parts["prompt"], _context(parts)
     if not is_turns(prompt):
         prompt = f"{prompt}\n\n{context}" if context else prompt
         if not (has_value(parts.get("system")) or has_value(parts.get("history"))):
@@ -117,11 +130,22 @@ def _asked(parts: Row) -> Any:
     return _preceded(parts, to_turns(prompt, "prompt") if is_turns(prompt) else [user(prompt)])
 
 
+def _context(parts: Row) -> Any:
+    """What stands below the prompt: a text, or several with blank lines between them."""
+    context = parsed(parts.get("context"))
+    if isinstance(context, list) and all(isinstance(text, str) for text in context):
+        return "\n\n".join(context)
+    if isinstance(context, list | dict) and has_value(context):
+        fix = "write it as text, or leave it out: data.drop=[NAME]"
+        raise RowError(f"the context below the prompt must be text, got {shown(context)}", fix)
+    return parts.get("context")
+
+
 def _preceded(parts: Row, turns: list[Turn]) -> list[Turn]:
     """The turns behind the system text and the earlier turns of the row."""
     if has_value(earlier := parts.get("history")):
         turns = [*history_turns(earlier), *turns]
-    system = parts.get("system")
+    system = system_text(parts.get("system"))
     if not has_value(system) or turns[0] == {"role": "system", "content": system}:
         return turns
     if turns[0]["role"] == "system":

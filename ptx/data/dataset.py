@@ -17,8 +17,7 @@ from ptx.data.bad import BadRows
 from ptx.data.derive import DERIVATIONS
 from ptx.data.names import MESSAGE_KEYS, TEMPLATE_KEYS, USED
 from ptx.data.records import Record, Row, Table, column_word
-from ptx.data.rules import OTHER, RULES, faults_of
-from ptx.data.shapes import COLUMNS, SHAPES, Form, has_value
+from ptx.data.shapes import COLUMNS, OTHER, SHAPES, Form, has_value
 from ptx.data.turns import is_turns
 from ptx.errors import ConfigError, Problem
 from ptx.files import digest_of
@@ -82,6 +81,8 @@ class Source:
             ]
         if not self.bad.drops:
             return records
+        from ptx.data.rules import RULES, faults_of
+
         return self.bad.sift(records, faults_of(records, RULES[shape]), shape=shape)
 
     def describe(self, shape: str, count: int) -> str:

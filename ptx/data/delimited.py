@@ -60,9 +60,8 @@ def read_cells(stream: TextIO, separator: str, spaced: bool) -> Iterator[tuple[i
             if cells:
                 yield _row(names, cells, reader.line_num, separator)
     except csv.Error as error:
-        raise ReadError(
-            f"{error}", reader.line_num, 'close every quote; write a quote inside a quoted cell twice ("")'
-        ) from None
+        fix = 'close every quote; write a quote inside a quoted cell twice ("")'
+        raise ReadError(f"{error}", reader.line_num, f'{fix}, and not as \\"') from None
 
 
 def _refuse_twice(names: list[str]) -> None:
@@ -73,11 +72,15 @@ def _refuse_twice(names: list[str]) -> None:
 
 def _row(names: list[str], cells: list[str], line: int, separator: str) -> tuple[int, Row] | ReadError:
     if len(cells) > len(names):
-        said = SEPARATORS[separator] or "comma"
-        return ReadError(
-            f"more cells than the {len(names)} columns, got {len(cells)}",
-            line,
-            f"quote cells that hold a {said}",
-        )
+        what = f"more cells than the {len(names)} columns, got {len(cells)}"
+        return ReadError(what, line, _why_more(names, cells, separator))
     values: list[Any] = [*map(parsed_messages, cells), *[None] * (len(names) - len(cells))]
     return line, {name: value for name, value in zip(names, values, strict=True) if name}
+
+
+def _why_more(names: list[str], cells: list[str], separator: str) -> str:
+    if len(names) == 1:
+        return "the first line holds no names of columns: delete what stands above the names"
+    quoted = any(cell.startswith("'") for cell in cells) and any(cell.endswith("'") for cell in cells)
+    said = SEPARATORS[separator] or "comma"
+    return f"quote cells that hold a {said}{' with double quotes instead of single ones' if quoted else ''}"

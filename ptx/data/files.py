@@ -20,7 +20,7 @@ from ptx.errors import ConfigError, Problem
 WITHIN = ("data", "train", "default/train", "data/train")
 SHARD = re.compile(r"(?P<name>.*?)-?(?P<number>\d{4,})(?:-of-(?P<all>\d{4,}))?")
 #: endings of the formats; each may have the ending of a compression behind it
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt")
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".feather", ".txt")
 
 
 def suffix_of(file: Path) -> str:

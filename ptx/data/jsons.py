@@ -108,6 +108,8 @@ def _parsed(line: str, number: int) -> Item:
 def _row(value: Any, number: int) -> Item:
     if isinstance(value, dict):
         return number, value
+    if isinstance(value, ReadError):
+        return value
     what = f"not an object but a {type(value).__name__}, got {str(value)[:40]}"
     return ReadError(what, number, 'write {"column": value, ...}')
 
@@ -152,9 +154,18 @@ def _wrapped(value: Any) -> list[Any]:
         return []
     lists = [name for name, part in value.items() if _is_rows(part)]
     if "rows" in lists and all("row_idx" in one and _is_rows([one.get("row")]) for one in value["rows"]):
-        return [one["row"] for one in value["rows"]]  # as the viewer of the hub gives them
+        return [_viewed(one) for one in value["rows"]]
     wanted = [name for name in ("train", "data", "rows") if name in lists] or lists
     return value[wanted[0]] if wanted and (len(lists) == 1 or wanted[0] == "train") else []
+
+
+def _viewed(one: Row) -> Any:
+    """A row as the viewer of the hub gives it, which cuts long cells short."""
+    cut = one.get("truncated_cells")
+    if not cut:
+        return one["row"]
+    fix = "download the file itself; the viewer shows only the beginning of long texts"
+    return ReadError(f"the viewer of the hub cut {', '.join(map(str, cut))} short", one["row_idx"] + 1, fix)
 
 
 def _is_rows(value: Any) -> bool:

@@ -12,7 +12,7 @@ import re
 
 #: part -> the columns that hold it beside a prompt or a conversation
 COMPANIONS: dict[str, tuple[str, ...]] = {
-    "system": ("system", "system_prompt", "system_message"),
+    "system": ("system", "system_prompt", "system_message", "system_instruction", "systemInstruction"),
     "history": ("history",),
     "tools": ("tools", "functions"),
     "options": ("chat_template_kwargs",),
@@ -31,10 +31,23 @@ USED: dict[str, str] = {
 MEDIA = ("image", "images", "video", "videos", "audio", "audios")
 #: how a text says where such a thing stands: LLaVA's <image>, Qwen's <|vision_start|>, [IMG]
 MEDIA_PLACE = re.compile(r"<\|?(?:image|video|audio|vision)|\[(?:image|img|video|audio)\]", re.IGNORECASE)
-WEIGHTS = ("weight", "sample_weight", "loss_weight")
+WEIGHTS = (
+    "weight",
+    "loss_scale",
+    *(
+        f"{of}_weight{s}"
+        for of in ("sample", "sampling", "example", "row", "loss", "training")
+        for s in ("", "s")
+    ),
+)
 
 #: keys of a message: is it trained? (OpenAI, ShareGPT: weight; Axolotl: train; ms-swift: loss)
-TRAINED_IF = ("weight", "train", "training", "loss", "trainable")
+TRAINED_IF = (
+    *("weight", "train", "training", "trained", "trainable", "is_trained", "train_on"),
+    *("loss", "loss_weight", "calculate_loss", "compute_loss"),
+)
+#: keys of a message and columns: what is marked so is seemingly not to be trained, and nobody agreed on it
+LEFT_OUT = ("mask", "masked", "ignore", "ignored", "skip", "skipped", "exclude", "excluded")
 #: keys of a message: parts of a turn that are trained differently
 TRAINED_IN_PARTS = ("train_detail", "training_detail", "loss_scale", "loss_mask")
 #: keys of a message: what was thought before the content; read under the first of these names

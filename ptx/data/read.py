@@ -242,4 +242,8 @@ TEXTUAL: dict[str, Callable[[TextIO], Found]] = {
     ".tsv": _cells,
     ".txt": _texts,
 }
-BINARY: dict[str, Callable[[Path], Iterator[Item]]] = {".parquet": _parquet, ".arrow": _arrow}
+BINARY: dict[str, Callable[[Path], Iterator[Item]]] = {
+    ".parquet": _parquet,
+    ".arrow": _arrow,
+    ".feather": _arrow,
+}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from ptx.data.records import Fault, Record, Row
-from ptx.data.shapes import COLUMNS
+from ptx.data.shapes import COLUMNS, OTHER
 from ptx.data.suspect import LONG
 from ptx.data.tools import shown
 from ptx.data.turns import ROLES, is_turns
@@ -18,8 +18,6 @@ from ptx.errors import did_you_mean
 
 Wrong = tuple[str, str, str]  # the name of the finding, what is wrong, how to correct it
 INVISIBLE = " \t\r\n\u200b\u200c\u200d\u2060\ufeff\xa0"
-#: columns whose values need not be texts
-OTHER = ("answer", "label", "harmful", "steps", "labels")
 
 
 Rule = Callable[[Row], Iterable[Wrong]]

@@ -30,11 +30,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "calibration": ("text",),
 }
 SHAPES = tuple(COLUMNS)
+#: columns whose values need not be texts
+OTHER = ("answer", "label", "harmful", "steps", "labels")
 
 PROMPTS = ("prompt", "question", "query", "instruction", "problem")
 COMPLETIONS = ("completion", "response", "answer", "output", "solution")
 CONTEXTS = ("input", "context")
-CONVERSATIONS = ("messages", "conversations", "conversation")
+CONVERSATIONS = ("messages", "conversations", "conversation", "contents")
 STEPS = ("steps", "completions")  # TRL calls the steps of a solution its completions
 LABELS = ("label", "kto_tag")
 
@@ -100,9 +102,7 @@ def _forms() -> Iterable[Form]:
     yield Form("completions", {"prompt": "input", "completion": "output"})
     yield Form("text", {"text": "text"})
     asked = [{"prompt": name} for name in PROMPTS]
-    asked += [
-        {"prompt": name, "context": context} for name in ("instruction", "prompt") for context in CONTEXTS
-    ]
+    asked += [{"prompt": name, "context": context} for name in PROMPTS for context in CONTEXTS]
     for prompt in asked:
         yield from _answered(prompt)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ptx.data.names import (
     CALLING_ROLES,
+    LEFT_OUT,
     MEDIA,
     REASONING,
     ROLE_NAMES,
@@ -27,7 +28,10 @@ Row = dict[str, Any]
 
 ROLES = ("system", "user", "assistant", "tool")
 #: keys of a message that are read into the canonical ones
-READ = ("role", "from", "content", "value", "text", "tool_calls", "function_call", *REASONING, *TRAINED_IF)
+SAID = ("content", "value", "text", "parts")  # Gemini's: parts
+READ = ("role", "from", *SAID, "tool_calls", "function_call", *REASONING, *TRAINED_IF)
+#: what is made turns of, and holds one reply: a list of texts in it is no dialogue
+REPLIES = ("the reply", "chosen", "rejected")
 TEXT_PARTS = ("text", "input_text", "output_text")
 
 
@@ -56,6 +60,9 @@ def to_turns(value: Any, column: str) -> list[Turn]:
     if not isinstance(turns, list) or not turns:
         raise RowError(f"{column} must be a list of messages, got {shown(value)}")
     if len(turns) > 1 and all(isinstance(turn, str) for turn in turns):
+        if column in REPLIES:
+            fix = "give each a row of its own, or name a better and a worse one chosen and rejected"
+            raise RowError(f"{column} is a list of {len(turns)} texts: several replies to one prompt", fix)
         return alternating(turns)
     made: list[Turn] = []
     for turn in turns:
@@ -111,7 +118,7 @@ def _turns_of(turn: Any, column: str) -> Iterator[Turn]:
 def _turn(turn: Row, column: str) -> Turn:
     _refuse_keys(turn, column)
     role = turn.get("role", turn.get("from"))
-    content = next((turn[key] for key in ("content", "value", "text") if turn.get(key) is not None), None)
+    content = next((turn[key] for key in SAID if turn.get(key) is not None), None)
     content, thought = _content(content)
     reasoning = thought or next((turn[key] for key in REASONING if turn.get(key)), None)
     calls = tool_calls(turn.get("tool_calls") or turn.get("function_call"))
@@ -140,9 +147,25 @@ def _refuse_keys(turn: Row, column: str) -> None:
         if turn.get(key) is not None:
             fix = f"say for whole messages whether they are trained (weight: 0 or 1), or data.drop=[{key}]"
             raise RowError(f"a message in {column} trains parts of itself ({key}), which ptx does not", fix)
+    for key in LEFT_OUT:
+        if is_marked(turn.get(key)):
+            fix = f"write weight: 0 to have it read and not trained, or data.drop=[{key}] trains it"
+            raise RowError(f"a message in {column} is marked with {key}, got {shown(turn[key])}", fix)
     if turn.get("prefix"):
         fix = "put prompt and reply into messages of their own, or data.drop=[prefix] trains it as a whole"
         raise RowError(f"a message in {column} is marked as the beginning of the reply (prefix: true)", fix)
+
+
+def is_marked(value: Any) -> bool:
+    """Whether a mark is set: true, 1, or one of their words."""
+    word = value.strip().lower() if isinstance(value, str) else value
+    return word is not None and word in (1, "1", "true", "yes")
+
+
+def system_text(value: Any) -> Any:
+    """A system text that is written as parts: Bedrock's ``[{"text": ...}]``, Gemini's ``{"parts": ...}``."""
+    parts = value.get("parts", value.get("content")) if isinstance(value, dict) else value
+    return _content(parts)[0]
 
 
 def canonical_role(role: Any) -> Any:
@@ -185,7 +208,7 @@ def _content(content: Any) -> tuple[Any, str]:
         return content, ""
     texts, thoughts = [], []
     for part in content:
-        kind = part.get("type", "text")
+        kind = part.get("type", "text" if "text" in part else next(iter(part), "text"))
         if kind in TEXT_PARTS and isinstance(part.get("text"), str):
             texts.append(part["text"])
         elif kind in REASONING and isinstance(part.get(kind), str):
