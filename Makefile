@@ -16,6 +16,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 LIBRARIES := $(VENV)/libraries
 READY := $(VENV)/ready
+# the tests start Python hundreds of times: it compiles ptx once and keeps that
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo test test-gpu bench bench-gpu hostile lint format reference notebook matrix package audit clean
 
