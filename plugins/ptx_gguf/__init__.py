@@ -30,6 +30,7 @@ from ptx import (
 
 #: types that the gguf package can write; it can only read k-quants
 TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0")
+SCORING = ("at_once", "stepwise")
 
 
 @dataclass
@@ -55,12 +56,18 @@ class Gguf(Runtime):
         "tokens per request for which memory is reserved, at most the model's context; longer prompts are cut"
         " at their beginning",
     )
+    scoring: str = setting(
+        "at_once",
+        "how texts are scored: at_once (read as a prompt is), or stepwise (token by token, as a reply is"
+        " written: several times slower; the log-probabilities differ by rounding)",
+    )
     slots: int = setting(1, "requests that are decoded together", identity=False)
 
     def __post_init__(self) -> None:
         must_be_one_of("runtime.type", self.type, TYPES, "q8_0")
         must_be_more_than("runtime.max_perplexity_ratio", self.max_perplexity_ratio, 1, 1.25)
         must_be_at_least("runtime.context", self.context, 16, 4096)
+        must_be_one_of("runtime.scoring", self.scoring, SCORING, "at_once")
         must_be_at_least("runtime.slots", self.slots, 1, 1)
         must_be_at_least("runtime.tries", self.tries, 1, 6)
 
@@ -69,7 +76,7 @@ class Gguf(Runtime):
 def ptx_choices() -> list[Choice]:
     """``runtime=gguf``."""
     libraries = ("gguf", "xllamacpp", "transformers", "torch")
-    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="7")]
+    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="8")]
 
 
 @hookimpl
@@ -108,4 +115,4 @@ def ptx_load(runtime: Runtime, model: ModelRef) -> Any | None:
         return None
     from ptx_gguf.model import GgufLanguageModel
 
-    return GgufLanguageModel(model.path, runtime.context, runtime.slots)
+    return GgufLanguageModel(model.path, runtime.context, runtime.slots, runtime.scoring)

@@ -31,7 +31,7 @@ from ptx.models.inspection import inspect
 from ptx.models.package import write_package
 from ptx_gguf import Gguf
 from ptx_gguf.files import block_of, context_of, write
-from ptx_gguf.model import FILE, GgufLanguageModel
+from ptx_gguf.model import FILE, STEPWISE, GgufLanguageModel
 from ptx_gguf.modelfile import FILE as MODELFILE
 from ptx_gguf.modelfile import write_modelfile
 from ptx_gguf.splits import check_splits, differing
@@ -166,13 +166,14 @@ class Export:
 
     def served(self, folder: Path) -> tuple[Fidelity, dict[str, Any]]:
         """Compare on llama.cpp: short texts, one beyond the boundaries of the configuration, and splits."""
-        lm = GgufLanguageModel(folder, self.config.context)
+        lm = GgufLanguageModel(folder, self.config.context, scoring=self.config.scoring)
         what = f"the {self.config.type} file on llama.cpp"
         try:
-            found = self.reference.compare_drawn(lm)
+            drawn = self.config.scoring == STEPWISE  # whole distributions take a request for each token
+            found = self.reference.compare_drawn(lm) if drawn else self.reference.compare(lm)
             self.run.say(f"on llama.cpp: {found.figures}")
             check(found, what, self.most, INSTEAD)
-            long = self.reference.check_long(lm, found, what, drawn=True)
+            long = self.reference.check_long(lm, found, what, drawn=drawn)
             texts = differing(lm, self.reference.tokenizer)
             self.describe_for_ollama(folder, lm)
         finally:

@@ -2,8 +2,9 @@
 
 What the server offers, and how it is used for generation, log-likelihood and scores:
 
-- it returns no scores of a prompt's tokens, only of the next token: a continuation is scored token by token,
-  and each request continues from the cache of the one before
+- it returns no scores of a prompt's tokens, only of the next token. So a text is scored from its hidden
+  states (:mod:`ptx_gguf.reading`); or, with ``scoring="stepwise"`` or beyond what is read at once, token by
+  token, where each request continues from the cache of the one before
 - its log-probabilities are those of the raw scores, also where a bias decided the choice: the token to be
   scored is forced, and one request returns its log-probability and the likeliest token, whatever the size of
   the vocabulary
@@ -16,41 +17,28 @@ What the server offers, and how it is used for generation, log-likelihood and sc
 
 from __future__ import annotations
 
-import json
-import os
 import queue
 import secrets
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xllamacpp
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ptx import StepError
 from ptx.lm.serving.decoding import Noise
-from ptx.lm.serving.token_model import Rows, Scored, TokenModel, threads
+from ptx.lm.serving.token_model import Rows, Scored, TokenModel
 from ptx.models.package import read_package
+from ptx_gguf import SCORING
+from ptx_gguf.reading import Reading
+from ptx_gguf.server import post, raise_error, serve
 
 FILE = "model.gguf"
+AT_ONCE, STEPWISE = SCORING
 FORCED = 1e6  # added to a token's score, so that it is chosen
-QUIET = -1
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """The server is a child of this process; it sends nobody elsewhere."""
-
-    @override
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}), _NoRedirect())  # needs no proxy
 
 
 class GgufLanguageModel(TokenModel):
@@ -58,10 +46,12 @@ class GgufLanguageModel(TokenModel):
 
     concurrent = True  # the server queues requests for which it has no slot
 
-    def __init__(self, folder: Path, context: int, slots: int = 1) -> None:
+    def __init__(self, folder: Path, context: int, slots: int = 1, scoring: str = AT_ONCE) -> None:
         described = read_package(folder)
         length = min(context, described["context_length"])
-        self.key = secrets.token_hex()
+        self.key, self.scoring = secrets.token_hex(), scoring
+        self._reading: Reading | None = None
+        self._opening = threading.Lock()
         super().__init__(
             folder,
             serve(folder / FILE, length * slots, slots, self.key),
@@ -81,29 +71,48 @@ class GgufLanguageModel(TokenModel):
 
         With ``adds`` llama.cpp adds those that the file tells it to add.
         """
-        request = urllib.request.Request(  # noqa: S310 - the server of this process
-            f"{self.model.listening_address}/tokenize",
-            json.dumps({"content": text, "add_special": adds, "parse_special": True}).encode(),
-            {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"},
-        )
-        with OPENER.open(request, timeout=60) as answer:
-            return [int(token) for token in json.load(answer)["tokens"]]
+        body = {"content": text, "add_special": adds, "parse_special": True}
+        return [int(token) for token in post(self.model, "/tokenize", body, self.key)["tokens"]]
 
     @override
     def prefill(self, rows: Rows) -> NDArray[np.float32]:
-        return np.stack(
-            [np.stack([self._all(row[: place + 1], place > 0) for place in range(len(row))]) for row in rows]
-        )
+        return np.stack([self._after(row) for row in rows])
 
+    def _after(self, row: Sequence[int]) -> NDArray[np.float32]:
+        """Return the log-probabilities of all tokens after each token of ``row``, (T, V)."""
+        if reading := self._reads(row):
+            return np.concatenate([*reading.log_probs(row, len(row))])
+        return np.stack([self._all(row[: place + 1], place > 0) for place in range(len(row))])
+
+    @override
     def scored(self, rows: Rows, targets: Rows) -> list[Scored]:
-        """Return each target's log-probability and the likeliest token there; one request per target."""
-        return [
-            [
-                self._scored(row[: len(row) - len(chosen) + 1 + place], token, place > 0)
-                for place, token in enumerate(chosen)
+        return [self._targets(row, chosen) for row, chosen in zip(rows, targets, strict=True)]
+
+    def _targets(self, row: Sequence[int], chosen: Sequence[int]) -> Scored:
+        """Return each target's log-probability and the likeliest token there."""
+        if reading := self._reads(row):
+            told = (after for part in reading.log_probs(row, len(chosen)) for after in part)
+            return [
+                (float(after[token]), int(after.argmax())) for token, after in zip(chosen, told, strict=True)
             ]
-            for row, chosen in zip(rows, targets, strict=True)
+        return [
+            self._scored(row[: len(row) - len(chosen) + 1 + place], token, place > 0)
+            for place, token in enumerate(chosen)
         ]
+
+    def _reads(self, row: Sequence[int]) -> Reading | None:
+        """What reads ``row`` at once; None where it is scored token by token."""
+        if self.scoring != AT_ONCE:
+            return None
+        with self._opening:
+            if self._reading is None:
+                self._reading = Reading(self.folder / FILE, self.max_length)
+        return self._reading if len(row) <= self._reading.longest else None
+
+    @override
+    def close(self) -> None:
+        self._reading = None
+        super().close()
 
     @override
     def steps(
@@ -218,34 +227,3 @@ class Stream:
         """Keep a part; the server calls this for each, and would end the request on True."""
         self.arrived.put(part)
         return False
-
-
-def serve(file: Path, context: int, slots: int, key: str) -> Any:
-    """Return llama.cpp's server for ``file``, with this process's number of threads.
-
-    ``slots`` requests share ``context`` tokens. It listens on a port of this machine for requests with
-    ``key``.
-
-    Raises:
-        StepError: llama.cpp cannot open the file.
-    """
-    settings = xllamacpp.CommonParams()
-    settings.model.path = str(file)
-    settings.n_ctx, settings.n_parallel = context, slots
-    settings.n_gpu_layers = 0
-    settings.fit_params = False  # true could change the context
-    settings.cache_ram_mib = 0  # no cache of earlier texts
-    settings.verbosity = QUIET
-    settings.api_keys = [key]
-    count = threads() or os.cpu_count() or 1
-    settings.cpuparams.n_threads = settings.cpuparams_batch.n_threads = count
-    try:
-        return xllamacpp.Server(settings)
-    except RuntimeError as error:
-        raise StepError(f"llama.cpp cannot open {file}: {error}") from error
-
-
-def raise_error(answer: dict[str, Any]) -> None:
-    """Raise the error in an answer, if there is one."""
-    if "error" in answer:
-        raise StepError(f"llama.cpp: {answer['error'].get('message', answer['error'])}")

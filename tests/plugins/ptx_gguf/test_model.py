@@ -4,7 +4,6 @@ llama.cpp keeps its cache in 16 bits: scores are equal to about 1e-2.
 """
 
 import math
-import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -30,11 +29,20 @@ def lm(f32_package):
 
 
 @pytest.fixture(scope="module")
+def stepwise(f32_package):
+    opened = ptx_load(Gguf(scoring="stepwise"), ModelRef.of(f32_package, "package"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
 def hf(chat_model):
     return open_hf(HF(), ModelRef.of(chat_model), "cpu")
 
 
-def test_log_likelihoods_are_those_of_transformers(lm, hf):
+@pytest.mark.parametrize("how", ["lm", "stepwise"])
+def test_log_likelihoods_are_those_of_transformers(how, hf, request):
+    lm = request.getfixturevalue(how)
     pairs = [(prompt, " and") for prompt in PROMPTS] + [
         ("", "Once"),
         ("ends with a space ", "word"),
@@ -50,19 +58,21 @@ def test_log_likelihoods_are_those_of_transformers(lm, hf):
         assert same is wanted
 
 
-def test_the_server_tells_nothing_of_a_part_of_a_character_and_all_the_same_it_is_scored(lm):
+def test_the_server_tells_nothing_of_a_part_of_a_character_and_all_the_same_it_is_scored(stepwise):
     """The trap: of a token that is no whole character it gives no log-probability."""
-    part, *_ = lm.tokenizer("ü")["input_ids"]
-    row = lm.tokenizer("Gr")["input_ids"]
+    part, *_ = stepwise.tokenizer("ü")["input_ids"]
+    row = stepwise.tokenizer("Gr")["input_ids"]
     with pytest.raises(PartOfCharacterError):
-        lm._ask(row, False, part, 1)
-    ((score, likeliest),) = lm.scored([row], [[part]])[0]
-    everything = lm.prefill([row])[0, -1]
+        stepwise._ask(row, False, part, 1)
+    ((score, likeliest),) = stepwise.scored([row], [[part]])[0]
+    everything = stepwise.prefill([row])[0, -1]
     assert score == pytest.approx(everything[part], abs=1e-5)
     assert likeliest == everything.argmax()
 
 
-def test_scores_of_all_tokens_are_those_of_transformers(lm, hf):
+@pytest.mark.parametrize("how", ["lm", "stepwise"])
+def test_scores_of_all_tokens_are_those_of_transformers(how, hf, request):
+    lm = request.getfixturevalue(how)
     row = [1, 50, 60, 70]
     (found,), (expected,) = lm.logits([row]), hf.logits([row])
     assert found.shape == expected.shape
@@ -114,10 +124,3 @@ def test_the_divergence_from_drawn_tokens_is_that_of_whole_vocabularies(lm, chat
     assert drawn.kl.value == pytest.approx(whole.kl.value, abs=NEAR)
     assert drawn.flips.value <= 0.1
     assert drawn.kl.n == drawn.flips.n == 4 * 8  # the openings were drawn by nobody
-
-
-def test_a_file_that_llama_cpp_cannot_open_is_named(f32_package, tmp_path):
-    shutil.copytree(f32_package, tmp_path / "broken")
-    (tmp_path / "broken" / "model.gguf").write_bytes(b"GGUF")
-    with pytest.raises(StepError, match=r"llama\.cpp cannot open .*broken/model.gguf"):
-        GgufLanguageModel(tmp_path / "broken", context=32)
