@@ -130,6 +130,9 @@ CATALOGUE: dict[str, Kind] = {
     "labels-in-blocks": Kind(
         "data.limit, or a split by place, takes one label alone", "shuffle the rows of the file once"
     ),
+    "held-out-trained": Kind(
+        "a test on these rows measures what was learnt by heart", "ptx data split, or delete these rows"
+    ),
     "disliked-imitated": Kind("SFT imitates replies that were disliked", "method=kto, or delete these rows"),
     "annotators-disagree": Kind("the labels are mostly chance", "keep rows on which annotators agree"),
     "scored-below": Kind("the worse side is preferred"),

@@ -7,6 +7,7 @@ them): each step takes the shape that it needs. Where two forms say the same in 
 
 from __future__ import annotations
 
+import difflib
 import shlex
 from collections.abc import Sequence
 
@@ -24,8 +25,9 @@ from ptx.data.shapes import (
     recognise,
     refine,
 )
-from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.errors import ConfigError, Problem
 
+CLOSE = 0.75  # likeness from which on a column is taken for a misspelt one
 LAYOUTS = "messages, prompt and completion, chosen and rejected, or text"
 #: shapes that a step may take from a table that also holds something to imitate
 BESIDE = ("pairs", "thumbs", "prompts")
@@ -115,7 +117,7 @@ def _meant(table: Table, shape: str | None) -> dict[str, str]:
         name: column
         for column in present
         for name in NAMES
-        if name not in present and did_you_mean(column, [name]).startswith("did")
+        if name not in present and difflib.get_close_matches(column, [name], n=1, cutoff=CLOSE)
     }
     return that_fit(table, close, shape)
 

@@ -30,6 +30,7 @@ def misused(source: Source, shape: str) -> Iterator[Problem]:
     """What the columns show that no training on ``shape`` reads."""
     for name in source.unused:
         yield from _misspelt(name)
+    yield from _held_out(source)
     if shape in ("messages", "completions"):
         yield from _disliked(source)
 
@@ -61,6 +62,21 @@ def _disliked(source: Source) -> Iterator[Problem]:
 def _is_disliked(record: Record, name: str) -> bool:
     value = record.row.get(name)
     return has_value(value) and _word(value) in DISLIKED
+
+
+#: columns that say what a row is for
+PARTITIONS = ("split", "subset", "partition", "fold")
+HELD_OUT = ("test", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout", "held-out")
+
+
+def _held_out(source: Source) -> Iterator[Problem]:
+    """Rows that a column keeps for a test, among those that are trained."""
+    records = source.table.records
+    for name in PARTITIONS:
+        kept = [record for record in records if _word(record.row.get(name)) in HELD_OUT]
+        if kept and name not in source.form.used:
+            said = f"{name} keeps the row for {_word(kept[0].row[name])}, and it is trained"
+            yield finding("held-out-trained", kept, said, len(records))
 
 
 def _word(value: object) -> str:

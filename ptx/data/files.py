@@ -41,7 +41,8 @@ def find_files(path: Path, shapes: Iterable[str]) -> dict[str, list[Path]]:
         ConfigError: when the path holds no data, or more than one choice of it.
     """
     if not path.exists():
-        raise ConfigError(Problem(f"there is no file or folder {path}", _nearby(path)))
+        lost = f" (a link to {path.readlink()})" if path.is_symlink() else ""
+        raise ConfigError(Problem(f"there is no file or folder {path}{lost}", _nearby(path)))
     if path.is_file():
         if suffix_of(path) not in SUFFIXES:
             endings = f"{', '.join(SUFFIXES)} (behind them {', '.join(COMPRESSED)})"

@@ -39,6 +39,7 @@ ONE_ROW = {
     "messages",
     "conversations",
     "conversation",
+    "contents",
     "prompt",
     "text",
     "chosen",

@@ -171,7 +171,10 @@ def _boolean(name: str, value: Any) -> Iterable[Wrong]:
 
 
 def _value(name: str, value: Any) -> Iterable[Wrong]:
-    if is_turns(value):
+    if name == "text" and is_turns(value):
+        fix = "write it as text; messages are named data.columns.messages=text"
+        yield "not-text", f"text must be text, got {shown(value)}", fix
+    elif is_turns(value):
         yield from _turns(name, value)
     elif not isinstance(value, str):
         yield "not-text", f"{name} must be text, got {shown(value)}", "write it as text"

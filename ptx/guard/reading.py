@@ -50,9 +50,9 @@ def regular(path: Path, most_bytes: int | None = None) -> Path:
 
 
 def is_there(text: str) -> bool:
-    """Whether a text of the user is the path of something; one that cannot be a path is none."""
+    """Whether a text of the user is the path of something, be it a link that leads nowhere."""
     try:
-        return Path(text).expanduser().exists()
+        return os.path.lexists(Path(text).expanduser())
     except (OSError, ValueError, RuntimeError):  # too long, a null byte, the home of nobody
         return False
 

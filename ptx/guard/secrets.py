@@ -147,7 +147,8 @@ def masked_output() -> Iterator[None]:
     for stream in streams:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = (cast("TextIO", Masking(stream)) for stream in streams)
+    written = (io.StringIO() if stream is None else stream for stream in streams)  # closed by the shell: >&-
+    sys.stdout, sys.stderr = (cast("TextIO", Masking(stream)) for stream in written)
     try:
         yield
     finally:

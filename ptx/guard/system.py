@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 
 ELSEWHERE = "out=/another/disk/ptx-out"
 #: errno -> (what is wrong, what helps)
@@ -42,6 +43,8 @@ def cause_of(error: BaseException) -> tuple[str, str] | None:
     if number is None:
         return None
     what, fix = CAUSES[number]
+    if number == errno.ENOENT and getattr(error, "filename", None) is None and not _has_folder():
+        return "the working folder is no longer there", "go to another one: cd"
     return f"{what} ({place_of(error)})", fix
 
 
@@ -49,3 +52,11 @@ def place_of(error: BaseException) -> str:
     """The file that an error of the system is about."""
     name = getattr(error, "filename", None)
     return os.fsdecode(name) if isinstance(name, str | bytes | os.PathLike) else "while writing"
+
+
+def _has_folder() -> bool:
+    """Whether the folder that the command was typed in still exists."""
+    try:
+        return Path.cwd().exists()
+    except FileNotFoundError:
+        return False

@@ -52,7 +52,7 @@ def learnt(data: DataSet, shape: str, model: Path, method: Any = None) -> list[P
         return []
     folder = open_folder(model)
     found: list[Problem] = data.once(f"learnt {folder}", shape, lambda: [*_learnt(data, shape, folder)])
-    return [*found, *_whole(shape, method)]
+    return [*found, *_within_replies(data, shape), *_whole(shape, method)]
 
 
 def _learnt(data: DataSet, shape: str, folder: Folder) -> Iterator[Problem]:
@@ -135,6 +135,22 @@ def _of_others(one: Rendering) -> Iterator[Told]:
         text = str(turn.get("content") or "").strip()
         if turn["role"] != "assistant" and len(text) >= SEEN and text in trained and text not in own:
             yield Told("trained-on-prompt", f"the {turn['role']}'s message is in the loss")
+
+
+def _within_replies(data: DataSet, shape: str) -> Iterator[Problem]:
+    """Turns of others inside the replies of pairs and thumbs, whose losses count every token of a reply."""
+    if shape not in ("pairs", "thumbs"):
+        return
+    records = data.located(shape)
+    told: dict[str, list[Record]] = {}
+    for record in records:
+        replies = [record.row.get(name) for name in ("chosen", "rejected", "completion")]
+        turns = [turn for reply in replies if isinstance(reply, list) for turn in reply]
+        for role in dict.fromkeys(turn["role"] for turn in turns if turn["role"] != "assistant"):
+            told.setdefault(role, []).append(record)
+    for role, places in told.items():
+        what = f"the {role}'s message stands inside a reply and is in the loss"
+        yield finding("trained-on-prompt", places, what, len(records))
 
 
 def _whole(shape: str, method: Any) -> Iterator[Problem]:

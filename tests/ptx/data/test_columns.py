@@ -27,3 +27,10 @@ def test_replies_that_a_verdict_calls_bad_are_told_where_they_would_be_imitated(
     (note,) = check(opened(tmp_path, *rows), "completions")[1]
     assert (note.name, note.places) == ("disliked-imitated", ("file my.jsonl line 2",))
     assert check(opened(tmp_path, {**ROW, "liked": "yes"}), "completions")[1] == []
+
+
+def test_rows_that_a_column_keeps_for_a_test_are_told(opened, tmp_path):
+    rows = [{**ROW, "split": "train"}, {**ROW, "completion": "Red.", "split": "Test"}]
+    (note,) = check(opened(tmp_path, *rows), "completions")[1]
+    assert (note.name, note.places) == ("held-out-trained", ("file my.jsonl line 2",))
+    assert check(opened(tmp_path, {**ROW, "split": "train"}), "completions")[1] == []

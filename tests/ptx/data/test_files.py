@@ -91,3 +91,10 @@ def test_a_download_that_was_cut_short_is_not_taken_for_the_whole(tmp_path):
     said = str(raised.value)
     assert "holds 2 of 6 shards; missing: train-00001-of-00006, train-00003-of-00006" in said
     assert f"data={tmp_path}/train-00000-of-00006.parquet" in said
+
+
+def test_a_link_that_leads_nowhere_is_told_as_such(tmp_path):
+    link = tmp_path / "mine.jsonl"
+    link.symlink_to("gone.jsonl")
+    with pytest.raises(ConfigError, match=r"mine\.jsonl \(a link to gone\.jsonl\)"):
+        find_files(link, ["pairs"])

@@ -109,6 +109,48 @@ READ = {
         {"messages": [QA[0], {**QA[1], "train": False}, *turns("again", "good")]},
         ["parallel_tool_calls"],
     ),
+    "open assistant, with calculate_loss": (
+        {"messages": [QA[0], {**QA[1], "calculate_loss": 0}, *turns("again", "good")]},
+        "messages",
+        {"messages": [QA[0], {**QA[1], "train": False}, *turns("again", "good")]},
+        [],
+    ),
+    "sql-create-context": (
+        {"question": "q", "context": "CREATE TABLE t (a INT)", "answer": "a"},
+        "completions",
+        {"prompt": "q\n\nCREATE TABLE t (a INT)", "completion": "a"},
+        [],
+    ),
+    "a question with several passages": (
+        {"question": "q", "context": ["one", "two"], "answer": "a", "id": "1"},
+        "completions",
+        {"prompt": "q\n\none\n\ntwo", "completion": "a"},
+        ["id"],
+    ),
+    "gemini": (
+        {
+            "systemInstruction": {"parts": [{"text": "Be kind."}]},
+            "contents": [
+                {"role": "user", "parts": [{"text": "q"}]},
+                {"role": "model", "parts": [{"text": "a"}]},
+            ],
+        },
+        "messages",
+        {"messages": [SYSTEM, *QA]},
+        [],
+    ),
+    "bedrock": (
+        {
+            "system": [{"text": "Be kind."}],
+            "messages": [
+                {"role": "user", "content": [{"text": "q"}]},
+                {"role": "assistant", "content": [{"text": "a"}]},
+            ],
+        },
+        "messages",
+        {"messages": [SYSTEM, *QA]},
+        [],
+    ),
     "openai preferences": (
         {
             "input": {"messages": turns("q"), "tools": [TOOL], "parallel_tool_calls": True},
@@ -282,6 +324,41 @@ REFUSED = {
         "column train says that the row is not trained",
         "train",
     ),
+    "a turn that is masked": (
+        {"messages": [QA[0], {**QA[1], "masked": True}, *turns("again", "good")]},
+        "a message in messages is marked with masked, got True; write weight: 0",
+        "masked",
+    ),
+    "a row that is skipped": (
+        {"prompt": "q", "completion": "a", "skip": "true"},
+        "column skip says that the row is left out, got true",
+        "skip",
+    ),
+    "the weight of an example": (
+        {"prompt": "q", "completion": "a", "example_weight": 0.3},
+        "column example_weight weighs the row, got 0.3",
+        "example_weight",
+    ),
+    "several replies (LLaMA-Factory's ranking)": (
+        {"instruction": "q", "input": "", "output": ["good", "bad"]},
+        "the reply is a list of 2 texts: several replies to one prompt",
+        "",
+    ),
+    "a context that is an object": (
+        {"question": "q", "context": {"contexts": ["p"]}, "answer": "a"},
+        "the context below the prompt must be text, got {'contexts': ['p']}",
+        "context",
+    ),
+    "a call in Gemini's parts": (
+        {
+            "contents": [
+                {"role": "user", "parts": [{"text": "q"}]},
+                {"role": "model", "parts": [{"functionCall": {}}]},
+            ]
+        },
+        "the content of a message has a part of type 'functionCall'",
+        "",
+    ),
     "no tools": ({"messages": QA, "tools": ["search"]}, "tools must hold definitions of tools", "tools"),
     "two system texts": (
         {"system": "Be brief.", "messages": [SYSTEM, *QA]},
@@ -299,6 +376,17 @@ def test_what_cannot_be_followed_is_refused_with_a_fix_that_works(name, tmp_path
     assert message in told
     if f"data.drop=[{column}]" in told:
         assert opened(tmp_path, row, drop=[column]).sources
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"messages": [QA[0], {**QA[1], "masked": False, "ignore": 0}]},
+        {"prompt": "q", "completion": "a", "skip": False, "exclude": 0, "sample_weight": 1.0},
+    ],
+)
+def test_a_mark_that_is_not_set_stops_nothing(row, tmp_path, opened):
+    assert opened(tmp_path, row).sources
 
 
 def test_an_image_in_the_content_is_refused(tmp_path, opened, refused):

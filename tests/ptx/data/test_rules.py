@@ -40,3 +40,10 @@ def test_steps_are_described_and_checked_like_other_rows(tmp_path):
     data = open_data("steps", file)
     assert check(data, "steps")[0] == []
     assert "not trained on: more" in data.describe("steps")
+
+
+@pytest.mark.parametrize("value", [GOOD["messages"]["messages"], ["one", "two"], {"en": "one"}, [1], []])
+def test_a_text_is_no_list_and_no_object(value):
+    (fault,) = faults_of([Record("my.jsonl", 1, {"text": value})], RULES["text"])
+    assert (fault.name, fault.what.partition(", got ")[0]) == ("not-text", "text must be text")
+    assert faults_of([Record("my.jsonl", 1, {"text": value})], unreadable("text")) == [fault]

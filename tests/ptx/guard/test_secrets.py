@@ -1,10 +1,20 @@
 """Secrets of the environment: found by the names of their variables, and written as references."""
 
 import io
+import sys
 
 import pytest
 
-from ptx.guard.secrets import Masking, is_secret, masked, masked_inside, resolved, resolved_inside, secrets
+from ptx.guard.secrets import (
+    Masking,
+    is_secret,
+    masked,
+    masked_inside,
+    masked_output,
+    resolved,
+    resolved_inside,
+    secrets,
+)
 
 VALUE = "sk-proj-0123456789abcdef"
 
@@ -67,3 +77,10 @@ def test_a_masking_stream_writes_no_secret_and_is_else_the_stream():
     stream.writelines([VALUE])
     assert inner.getvalue() == "${oc.env:OPENAI_API_KEY}\n${oc.env:OPENAI_API_KEY}"
     assert stream.isatty() is False
+
+
+def test_a_command_whose_output_the_shell_closed_writes_nowhere(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    with masked_output():
+        print("a line")
+    assert sys.stdout is None

@@ -21,3 +21,16 @@ def test_a_full_disk_is_found_inside_the_error_of_a_library():
         "no space left"
     )
     assert cause_of(RuntimeError("something else")) is None
+
+
+def test_a_working_folder_that_was_removed_is_named_as_the_cause(tmp_path, monkeypatch):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    assert (
+        cause_of(FileNotFoundError(errno.ENOENT, "No such file"))[0]
+        == "the working folder is no longer there"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert "working folder" not in cause_of(FileNotFoundError(errno.ENOENT, "No such file"))[0]

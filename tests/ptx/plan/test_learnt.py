@@ -78,3 +78,14 @@ def test_marks_of_another_template_in_plain_text_are_told_and_own_ones_are_not(t
 
 def test_the_ends_are_those_of_the_tokenizer_and_of_the_server():
     assert ends_of(open_folder(TINY)) == ["<|end|>"]
+
+
+@pytest.mark.parametrize("role", ["user", "tool"])
+def test_turns_of_others_inside_the_replies_of_a_pair_are_told(tmp_path, role):
+    side = [{"role": "assistant", "content": "one"}, {"role": role, "content": "and now?"}]
+    replies = {name: [*side, {"role": "assistant", "content": name}] for name in ("chosen", "rejected")}
+    file = tmp_path / "pairs.jsonl"
+    file.write_text(json.dumps({"prompt": ROW["messages"][:1], **replies}) + "\n")
+    data = open_data("./pairs.jsonl", file)
+    assert [found.name for found in learnt(data, "pairs", TINY)] == ["trained-on-prompt"]
+    assert f"the {role}'s message stands inside a reply" in str(learnt(data, "thumbs", TINY)[0])
