@@ -40,7 +40,8 @@ def metrics_of(generator: random.Random, count: int, quality: float, size: float
 
 def _metric(name: str, value: float, half: float, n: int, unit: str, better: str) -> dict[str, Any]:
     ends = {"value": value, "low": value - half, "high": value + half}
-    return {"name": name, **ends, "n": n, "unit": unit, "better": better, "evaluator": name.partition("/")[0]}
+    texts = {"unit": unit, "better": better, "segment": "", "note": ""}  # all that ptx writes
+    return {"name": name, **ends, "n": n, **texts, "evaluator": name.partition("/")[0]}
 
 
 def write_runs(folder: Path, runs: int, metrics: int = 20, items: int = 0) -> Path:
