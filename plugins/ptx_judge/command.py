@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx import ConfigError, Problem, Run, did_you_mean
-from ptx.cli.plugin_commands import Record, config_of, configured, load_records, running
+from ptx.cli.plugin_commands import Parser, Record, config_of, configured, load_records, running
 from ptx.stats import words
 from ptx_judge import agreement, ledger, rank, verdicts
 from ptx_judge.agreement import Agreement
@@ -43,7 +43,7 @@ def main(arguments: list[str]) -> int:
 def parser() -> argparse.ArgumentParser:
     """The arguments of ``ptx judge``."""
     form: dict[str, Any] = {"formatter_class": argparse.RawDescriptionHelpFormatter, "epilog": EXAMPLES}
-    top = argparse.ArgumentParser("ptx judge", description=DESCRIPTION, **form)
+    top = Parser("ptx judge", description=DESCRIPTION, **form)
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
     one = verbs.add_parser("check", help="agreement of people and judges, with intervals", **form)
     one.add_argument(

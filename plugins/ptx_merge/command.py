@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 
 from ptx import ConfigError, ModelRef, Problem
-from ptx.cli.plugin_commands import new_folder, opened_model
+from ptx.cli.plugin_commands import Parser, new_folder, opened_model
 from ptx.models.inspection import inspect
 
 EXAMPLES = """examples:
@@ -24,7 +24,7 @@ def main(arguments: list[str]) -> int:
         ConfigError: there is no adapter, its base is missing, or the folder to write exists already.
         StepError: adapter and base do not fit, or the merged model is not the one with its adapter.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx merge",
         description="Merge an adapter into the weights of its base, compare the two, and write a whole model"
         " in the dtypes of the base.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ptx.cli.plugin_commands import Parser
 from ptx_tiny.data import write_data
 
 DESCRIPTION = "Rebuild the embedded demonstration and test model, or its data, from scratch."
@@ -29,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The arguments of `ptx tiny`."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         "ptx tiny", description=DESCRIPTION, epilog=EXAMPLES, formatter_class=argparse.RawTextHelpFormatter
     )
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")

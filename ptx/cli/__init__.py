@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from ptx.cli.parser import Parser
 from ptx.cli.silence import SILENCE
 from ptx.errors import ConfigError, Problem, PtxError
 from ptx.guard.reading import reason, understood
@@ -63,6 +64,7 @@ examples:
 model=tiny is a small model for demonstrations and tests that ships with ptx.
 """
 
+NARROWEST = 20  # columns that a terminal is believed to have
 QUIET = "--quiet"  # of every verb
 #: verbs that only read records, which may be damaged or a stranger's
 READERS = ("report", "runs", "gate", "store")
@@ -104,6 +106,8 @@ def _quiet(words: Sequence[str]) -> Iterator[None]:
 def _run(words: list[str]) -> int:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if not os.environ.get("COLUMNS", "80").isdecimal() or int(os.environ.get("COLUMNS", "80")) < NARROWEST:
+        del os.environ["COLUMNS"]  # a terminal without a size says 0: nothing would be printed
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup
             signal.signal(number, _interrupt)
@@ -171,7 +175,7 @@ def _dispatch(words: list[str]) -> int:
     lines = [f"  {name:<10} {line}" for name, (_, line) in VERBS.items()] + [
         f"  {c.name:<10} {c.help}" for c in commands.values()
     ]
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx", formatter_class=argparse.RawDescriptionHelpFormatter, add_help=True, usage="ptx VERB ..."
     )
     parser.description = DESCRIPTION.format(verbs="\n".join(lines))

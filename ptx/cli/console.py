@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.text import Text
 
 from ptx.cli.board import Board
+from ptx.cli.human import number_text
 from ptx.cli.progress import Counts, RunState
 from ptx.cli.silence import say_failure, silent
 
@@ -181,7 +182,7 @@ def progress_line(label: str, metrics: dict[str, float], step: int, total: int |
     if total:
         parts.append(bar(step / total))
     shown = [name for name in metrics if name not in ("eta_seconds", "tokens_per_second")]
-    parts += [f"{name} {metrics[name]:.4g}" for name in shown[:MOST_METRICS]]
+    parts += [f"{name} {number_text(metrics[name])}" for name in shown[:MOST_METRICS]]
     speed = metrics.get("tokens_per_second")
     if speed is not None:
         parts.append(f"{speed / 1000:.1f}k tok/s" if speed >= 1000 else f"{speed:.0f} tok/s")

@@ -11,6 +11,7 @@ from typing import Any
 
 from ptx.cli.console import PLANNING, Terminal
 from ptx.cli.human import size_text
+from ptx.cli.parser import Parser
 from ptx.cli.train import set_threads, warn_of_broken
 from ptx.compose.jobs import Job, compose_jobs
 from ptx.errors import ConfigError, Problem
@@ -45,7 +46,7 @@ def main(verb: str, arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx export",
         description="Convert a model to the format of a runtime, compare it with the model, and write it to a"
         " folder.",

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from ptx.cli.parser import Parser
 from ptx.cli.report import find
 from ptx.config.against import Named
 from ptx.config.against import find as find_named
@@ -45,7 +46,7 @@ EXITS: dict[State, int] = {"ships": 0, "fails": 1, "undecided": 3}
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
     """Judge every model of a sweep by a gate; returns the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx gate",
         description="Judge recorded models by a gate: a list of bounds that a model must keep to ship.",
         epilog=EXAMPLES,

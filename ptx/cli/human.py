@@ -83,9 +83,13 @@ def _parse(text: str, units: dict[str, int], wanted: str) -> float:
     return float(found[1]) * units[found[2]]
 
 
-def numbers_of(metrics: Any) -> list[tuple[str, float]]:
+def number_text(value: float) -> str:
+    """Return a number in four digits, and a count in all of its own: ``0.6931``, ``10,560``."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def numbers_text(metrics: Any) -> str:
     """Return the numbers that a step has logged last, without its estimate of the time that remains."""
     found = metrics.items() if isinstance(metrics, dict) else ()
-    return [
-        (name, value) for name, value in found if isinstance(value, int | float) and name != "eta_seconds"
-    ]
+    numbers = [(name, value) for name, value in found if isinstance(value, int | float)]
+    return "  ".join(f"{name} {number_text(value)}" for name, value in numbers if name != "eta_seconds")

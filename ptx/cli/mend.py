@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from ptx.cli.parser import Parser
 from ptx.cli.plugin_commands import new_folder
 from ptx.errors import ConfigError
 from ptx.models.inspection import problems
@@ -24,7 +25,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     Raises:
         ConfigError: the folder is no model, or the other folder exists already.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx mend",
         description="Write a copy of a model folder in which the files agree: the end-of-text token, token\n"
         "ids, sizes and types that config.json states, settings of generation. Weights stay as they are.",

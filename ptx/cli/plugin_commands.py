@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from ptx.cli.parser import Parser
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
 from ptx.errors import ConfigError, Problem
@@ -23,6 +24,7 @@ from ptx.records import ModelRef
 from ptx.report.table.records import Record, load_records
 
 __all__ = [
+    "Parser",
     "Printing",
     "Record",
     "config_of",

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ptx import __version__
 from ptx.cli import scaffold
+from ptx.cli.parser import Parser
 from ptx.compose.groups import hydra, known
 from ptx.config import GROUPS, IN_METHOD, Choice
 from ptx.errors import ConfigError, Problem, did_you_mean
@@ -33,7 +34,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     """List the plugins, show the fields of one choice, or write a plugin to begin with."""
     if arguments[:1] == ["new"]:
         return scaffold.main(arguments[1:])
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx plugins",
         description="List the plugins and their choices, or show the fields of one choice.",
         epilog=EXAMPLES,

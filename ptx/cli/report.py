@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ptx.cli.parser import Parser
 from ptx.config import RunConfig
 from ptx.errors import ConfigError, Problem
 from ptx.guard.reading import reason
@@ -34,7 +35,7 @@ examples:
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
     """Write a report of the given sweeps or runs."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx report",
         description="Write a report of recorded runs: report.html, .md, .csv, .json and .parquet.",
         epilog=EXAMPLES,

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 from ptx.cli.console import PLANNING, Terminal
-from ptx.cli.human import numbers_of
+from ptx.cli.human import numbers_text
 from ptx.compose.jobs import Job
 from ptx.config import RunConfig
 from ptx.errors import counted
@@ -152,8 +152,7 @@ def made_by(plan: SweepPlan) -> Iterator[str]:
         result = read_json(folder / "result.json") if (folder / "result.json").is_file() else {}
         for step in result.get("steps") or []:
             if step["kind"] == "make":
-                numbers = "  ".join(f"{name} {value:.4g}" for name, value in numbers_of(step["metrics"]))
-                yield f"data     {folder / step['name']}\n         {numbers}"
+                yield f"data     {folder / step['name']}\n         {numbers_text(step['metrics'])}"
 
 
 def finish(plan: SweepPlan, terminal: Terminal, *, failed: bool) -> int:

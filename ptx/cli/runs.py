@@ -11,8 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ptx.cli.human import numbers_of, print_table, size_text
+from ptx.cli.human import numbers_text, print_table, size_text
 from ptx.cli.keys import KEY_LENGTH, differences, find_runs
+from ptx.cli.parser import Parser
 from ptx.cli.report import find, summary
 from ptx.cli.tail import tail
 from ptx.config import NEUTRAL
@@ -48,13 +49,13 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx runs",
         description="List, show, compare and follow recorded runs.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument(
         "--out",
         metavar="OUT",
@@ -176,7 +177,7 @@ def _show_work(record: Record) -> None:
             result = done.get(part.get("key"), {})
             how = {True: "from the store", False: "made by this run", None: "not done"}[result.get("shared")]
             size = size_text(result["bytes"]) if "bytes" in result else ""
-            values = "  ".join(f"{name} {value:.4g}" for name, value in numbers_of(result.get("metrics")))
+            values = numbers_text(result.get("metrics"))
             seconds = f"{result['seconds']:.1f}" if "seconds" in result else ""
             rows.append(
                 [str(part.get("name")), str(part.get("key"))[:KEY_LENGTH], how, seconds, size, values]

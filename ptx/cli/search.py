@@ -8,6 +8,7 @@ from typing import Any
 
 from ptx.cli import running, train
 from ptx.cli.console import Terminal
+from ptx.cli.parser import Parser
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.guard.plain_yaml import parse_yaml
 from ptx.hooks.host import get_host
@@ -51,9 +52,7 @@ def main(study: dict[str, Any], name: str, arguments: Sequence[str], more: Seque
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "ptx sweep FILE", description="Run the search that a YAML file describes."
-    )
+    parser = Parser("ptx sweep FILE", description="Run the search that a YAML file describes.")
     parser.add_argument(
         "overrides",
         nargs="*",

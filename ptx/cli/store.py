@@ -24,6 +24,7 @@ from ptx.cli.keys import (
     records_of,
     requested_by,
 )
+from ptx.cli.parser import Parser
 from ptx.cli.why import explain
 from ptx.errors import ConfigError, Problem
 from ptx.store.store import KINDS, Entry, Store
@@ -51,13 +52,13 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx store",
         description="List, explain, verify and clean up the store of finished steps and evaluations.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    common = argparse.ArgumentParser(add_help=False)
+    common = Parser(add_help=False)
     common.add_argument(
         "--out",
         metavar="OUT",

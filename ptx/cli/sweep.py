@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.cli import train
+from ptx.cli.parser import Parser
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.guard.names import name_problem
 from ptx.guard.plain_yaml import read_yaml
@@ -48,7 +49,7 @@ FIELDS = ("verb", "name", "config_dir", "overrides", "search")
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
     """Run the sweep or search of a file; words after the file are added to its overrides, or replace them."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx sweep",
         usage="ptx sweep [-h] FILE [key=value ...] [options of ptx train]",
         description="Run the sweep or search that a YAML file describes.\nkey=value words after the file are"

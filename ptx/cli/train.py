@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from ptx.cli.parser import Parser
 from ptx.compose.jobs import Job, compose_jobs
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host, get_host
@@ -83,7 +84,7 @@ def _jobs(host: Host, verb: str, options: argparse.Namespace) -> list[Job]:
 
 
 def _parser(verb: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         f"ptx {verb}",
         description=DESCRIPTIONS[verb],
         epilog=EXAMPLES[verb],

@@ -16,6 +16,7 @@ from typing import Any
 from ptx.cli.check.rewarded import rewarded
 from ptx.cli.check.shown import page, show
 from ptx.cli.check.told import Told
+from ptx.cli.parser import Parser
 from ptx.cli.sampled import ROWS
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
@@ -93,7 +94,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx check",
         description="Describe a model or a dataset: what it is, what it can be used for, and what is wrong\n"
         "with it. Given together, also whether they fit. Nothing is run, save with --rewards.",

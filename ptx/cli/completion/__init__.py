@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ptx.cli.completion.candidates import candidates
+from ptx.cli.parser import Parser
 from ptx.hooks.host import load_host
 
 SHELLS = {file.suffix[1:]: file for file in sorted(Path(__file__).parent.glob("ptx.*"))}
@@ -32,7 +33,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         for word, about in candidates(load_host(Path.cwd()), typed[1:] if typed[:1] == ["--"] else typed):
             print(f"{word}\t{about}")
         return 0
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx completion",
         description="Print the script that lets a shell complete verbs, groups, choices and fields of ptx.",
         epilog=EXAMPLES,

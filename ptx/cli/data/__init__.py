@@ -10,6 +10,8 @@ import argparse
 from collections.abc import Sequence
 from importlib import import_module
 
+from ptx.cli.parser import Parser
+
 VERBS = {
     "convert": "the rows in another shape: messages, completions, prompts, thumbs, ...",
     "split": "a part for training and one for testing, near-duplicates on the same side",
@@ -29,7 +31,7 @@ examples:
 def main(_verb: str, arguments: Sequence[str]) -> int:
     """Run one of the verbs."""
     listed = "\n".join(f"  {name:<10} {line}" for name, line in VERBS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx data",
         usage="ptx data VERB data=... key=value ...",
         description=f"Make a dataset of another one.\n\nverbs:\n{listed}",

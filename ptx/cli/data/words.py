@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from ptx.cli.parser import Parser
 from ptx.cli.plugin_commands import configured
 from ptx.data import DataSet, check
 from ptx.data.records import Row
@@ -31,7 +32,7 @@ def parsed(verb: str, about: str, kind: type[T], example: str, words: Sequence[s
     lines += [(f"{one.name}={_default(one)}", one.metadata["help"]) for one in fields]
     width = max(len(word) for word, _ in lines)
     listed = "\n".join(f"  {word:<{width}}  {text}" for word, text in lines)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         f"ptx data {verb}",
         usage=f"ptx data {verb} data=... key=value ...",
         description=f"{about}\n\nwords, with their defaults:\n{listed}",

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from ptx.cli.doctor import distributions, environments, hardware, hub, plugins
 from ptx.cli.doctor.line import Line, Severity
+from ptx.cli.parser import Parser
 from ptx.hooks.host import load_host
 
 SIGNS: dict[Severity, tuple[str, str]] = {
@@ -35,7 +36,7 @@ exit code: 0, or 1 where a line is marked !!"""
 
 def main(_verb: str, arguments: Sequence[str]) -> int:
     """Print the diagnosis; returns 1 where something is wrong."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx doctor",
         description="Look at the installation, plugins, machine and hub, and say what is missing.",
         epilog=EXAMPLES,

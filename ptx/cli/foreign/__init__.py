@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ptx.cli.foreign import axolotl, llama_factory
 from ptx.cli.foreign.translation import Translation
+from ptx.cli.parser import Parser
 from ptx.compose.jobs import compose_jobs
 from ptx.errors import ConfigError, Problem
 from ptx.guard.plain_yaml import parse_yaml
@@ -35,7 +36,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     Raises:
         ConfigError: the file is of no tool that is known, or does not name a model and data.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx import",
         description="Translate a configuration of Axolotl or LLaMA-Factory into a command of ptx. Nothing\n"
         "is run. What needs no setting here, and what has no counterpart, is listed.",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from ptx.cli.parser import Parser
 from ptx.config import GROUPS
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import get_host
@@ -35,7 +36,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         ConfigError: the name or the folder cannot be used.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx plugins new",
         description="Write a plugin of your own: a package with one module, a test that passes and a README.",
         epilog=EXAMPLES,

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ptx.cli.parser import Parser
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import get_host
 
@@ -86,7 +87,7 @@ def timed_evaluators() -> frozenset[str]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx ui",
         description="Show sweeps in a browser while they run: progress, curves, the front, failures.",
         epilog=EXAMPLES,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ptx.cli.human import age_text, parse_age, parse_size, print_table, size_text
+from ptx.cli.human import age_text, numbers_text, parse_age, parse_size, print_table, size_text
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,9 @@ def test_a_table_is_aligned_and_no_row_is_broken_however_long_it_is(capsys):
     assert head == "key" + " " * 199 + "size"
     assert long == "a" * 200 + "  1 B"
     assert wide == "語" + " " * 200 + "20 MB"  # a wide character takes two columns
+
+
+def test_a_count_is_no_power_of_ten():
+    logged = {"rows_out": 10560.0, "loss": 0.69314, "learning_rate": 2e-6, "eta_seconds": 3.0, "what": "x"}
+    assert numbers_text(logged) == "rows_out 10,560  loss 0.6931  learning_rate 2e-06"
+    assert numbers_text(None) == ""
