@@ -13,12 +13,13 @@ from typing import Any
 
 from ptx.cli.advise.measured import measure
 from ptx.cli.advise.rules import GOALS, Advice, Advised, Facts, advise, facts_of
+from ptx.cli.parser import Parser
 from ptx.cli.plugin_commands import configured
 from ptx.cli.sampled import ROWS
 from ptx.compose.jobs import compose_jobs
 from ptx.config import RunConfig
 from ptx.data import DataSet
-from ptx.errors import ConfigError, Problem, counted
+from ptx.errors import ConfigError, Problem, counted, did_you_mean
 from ptx.hooks.host import Host, get_host
 from ptx.machine import gpus, total_bytes
 from ptx.plan.forecast import Forecast
@@ -42,10 +43,11 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     Raises:
         ConfigError: there is no data, or something is wrong with it or with the model.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         "ptx advise",
         description="Say which methods fit data, a model and this machine, why, what they need, and what to\n"
-        "type. Nothing is trained; with --measure a few rows are tried on the model.",
+        "type. Nothing is trained; with --measure a few rows are tried on the model.\n\ngoals:\n"
+        + "\n".join(f"  goal={name:<9} {what}" for name, what in GOALS.items()),
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -90,13 +92,13 @@ def _goal(words: Sequence[str]) -> tuple[str, list[str]]:
     goals = [word.partition("=")[2] for word in words if word.startswith("goal=")]
     others = [word for word in words if not word.startswith("goal=")]
     problems = [
-        Problem(f"no goal {goal!r}", f"known: {', '.join(GOALS)}") for goal in goals if goal not in GOALS
+        Problem(f"no goal {goal!r}", did_you_mean(goal, [*GOALS])) for goal in goals if goal not in GOALS
     ]
     if not any(word.partition("=")[0] == "data" for word in others):
         problems.append(Problem("nothing to advise on", "type ptx advise data=./my.jsonl"))
     if problems:
         raise ConfigError(problems)
-    return (goals or [GOALS[0]])[-1], others
+    return (goals or ["quality"])[-1], others
 
 
 @dataclasses.dataclass(frozen=True)

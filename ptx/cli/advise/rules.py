@@ -12,8 +12,28 @@ from dataclasses import dataclass
 from ptx.data import DataSet
 from ptx.data.suspect import texts_of
 
-GOALS = ("quality", "small", "fast", "safe")
+#: what is wanted most -> what that means
+GOALS = {
+    "quality": "the best answers",
+    "small": "a small model",
+    "fast": "a fast model",
+    "safe": "harmful requests are refused, and harmless ones are not",
+    "keep": "what the model can do already is not forgotten",
+    "variants": "many variants of one base, served together",
+}
+#: goal -> what to mind for it
+NOTES = {
+    "safe": "to keep it safe: eval=[safety] with harmful and harmless prompts, before and after",
+    "small": "to make it small: add -m 'compress=[],[gptq],[sparsegpt]'; eval=[latency] measures the size",
+    "fast": "to make it fast: add -m runtime=hf,onnx,gguf; each is measured as it would serve the model",
+    "keep": "to keep what it can: eval=[bench,forgetting] measures before and after; a lower rank and a lower"
+    " method.learning_rate change less, and general rows among yours remind it",
+    "variants": "to serve many variants: each stays a small adapter folder beside one base, and runtime=vllm"
+    " serves them together (runtime.adapters={legal: ./legal}); merge one that is served alone, for latency",
+}
 FEW, MANY = 1_000, 50_000  # rows
+LOW_RANK = 4  # of an adapter that should change little; 8 is the default
+ENOUGH = 10_000  # pairs from which a reward model is learnt
 LONGER = 0.65  # share of pairs whose chosen side is the longer one, from which on length is a shortcut
 SEEN = 2_000  # rows that are looked at
 SHORT = 40  # characters of a reference that is compared as it stands
@@ -88,15 +108,7 @@ def _ways(facts: Facts) -> Iterator[Advice]:
     """By the shape that the file has, then by those that follow from it."""
     adapters = _adapters(facts)
     if "pairs" in facts.native:
-        if facts.rows < FEW:
-            yield Advice(
-                ("method=dpo", "method.loss=ipo", *adapters),
-                f"{facts.rows} pairs are few: IPO's loss does not push a pair further once it is told apart",
-            )
-        yield Advice(("method=dpo", *adapters), "pairs need no reward model and no sampling")
-        yield Advice(
-            ("method=orpo", *adapters), "imitates and prefers in one step, without a reference model"
-        )
+        yield from _for_pairs(facts, adapters)
     if "thumbs" in facts.native:
         yield Advice(
             ("method=kto", *adapters), "single replies with a label are enough; they need no partner"
@@ -134,11 +146,43 @@ def _ways(facts: Facts) -> Iterator[Advice]:
         )
 
 
+def _for_pairs(facts: Facts, adapters: tuple[str, ...]) -> Iterator[Advice]:
+    """Preferences without a reward model first, and one at the end, where there is all that it needs."""
+    if facts.rows < FEW:
+        yield Advice(
+            ("method=dpo", "method.loss=ipo", *adapters),
+            f"{facts.rows} pairs are few: IPO's loss does not push a pair further once it is told apart",
+        )
+    yield Advice(("method=dpo", *adapters), "pairs need no reward model and no sampling")
+    yield Advice(("method=orpo", *adapters), "imitates and prefers in one step, without a reference model")
+    if facts.rows >= ENOUGH and not _rlhf_lacks(facts):
+        yield Advice(
+            ("recipe=rlhf",),
+            "last: a reward model learns from the pairs and judges new answers, which has the highest"
+            " ceiling and costs the most; try it when DPO gains no more",
+        )
+
+
+def _rlhf_lacks(facts: Facts) -> list[str]:
+    """What is missing for a reward model and reinforcement learning: the machine, or other rows."""
+    lacks = [] if facts.gpu_bytes else ["a GPU"]
+    if not {"messages", "completions"} & set(facts.shapes):
+        lacks.append("demonstrations (messages.jsonl)")
+    if "prompts" not in facts.shapes:
+        lacks.append("prompts (prompts.jsonl)")
+    return lacks
+
+
 def _adapters(facts: Facts) -> tuple[str, ...]:
-    """LoRA; on one small GPU with the base in 4 bits."""
+    """LoRA, as the goal asks for it; on one small GPU with the base in 4 bits."""
+    words = ["lora=lora"]
     if facts.gpu_bytes and facts.parameters and 2.5 * facts.parameters > 0.8 * facts.gpu_bytes:
-        return ("lora=lora", "method.lora.quantize=true")
-    return ("lora=lora",)
+        words.append("method.lora.quantize=true")
+    if facts.goal == "keep":
+        words.append(f"method.lora.r={LOW_RANK}")
+    if facts.goal == "variants":
+        words.append("method.lora.merge=false")
+    return tuple(words)
 
 
 def _notes(facts: Facts) -> Iterator[str]:
@@ -155,9 +199,10 @@ def _notes(facts: Facts) -> Iterator[str]:
         yield "there is no GPU: try model=smollm2_135m_instruct first, the command stays the same"
     if facts.quantised:
         yield "the model is quantised: train its original, and quantise the result"
-    if facts.goal == "safe":
-        yield "to keep it safe: eval=[safety] with harmful and harmless prompts, before and after"
-    if facts.goal == "small":
-        yield "to make it small: add -m 'compress=[],[gptq],[sparsegpt]'; eval=[latency] measures the size"
-    if facts.goal == "fast":
-        yield "to make it fast: add -m runtime=hf,onnx,gguf; each is measured as it would serve the model"
+    if "pairs" in facts.native and facts.rows >= ENOUGH and (lacks := _rlhf_lacks(facts)):
+        yield (
+            "when DPO gains no more: recipe=rlhf (a reward model, then PPO) has the highest ceiling; it needs"
+            f" {' and '.join(lacks)} beside the pairs"
+        )
+    if facts.goal in NOTES:
+        yield NOTES[facts.goal]

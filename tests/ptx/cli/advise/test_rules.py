@@ -1,6 +1,7 @@
 """The field's decision table as golden cases: which method comes first, and what is said beside it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -8,6 +9,9 @@ from ptx.cli.advise.rules import Facts, advise, facts_of
 from ptx.data import open_data
 
 GB = 10**9
+
+
+ALL_SHAPES = Facts(("messages", "pairs", "prompts"), ("pairs", "messages"), 20_000)
 
 
 def facts(shape, rows=5_000, **known):
@@ -41,6 +45,23 @@ def facts(shape, rows=5_000, **known):
             ["method=sft lora=lora method.lora.quantize=true"],
         ),
         (facts("messages", parameters=8 * GB, gpu_bytes=80 * GB), ["method=sft lora=lora"]),
+        (  # many objectives, the highest ceiling, a machine for it
+            replace(ALL_SHAPES, gpu_bytes=80 * GB),
+            ["method=dpo lora=lora", "method=orpo lora=lora", "recipe=rlhf", "method=sft lora=lora"],
+        ),
+        (ALL_SHAPES, ["method=dpo lora=lora", "method=orpo lora=lora", "method=sft lora=lora"]),
+        (  # many variants of one base to serve
+            facts("messages", goal="variants"),
+            ["method=sft lora=lora method.lora.merge=false"],
+        ),
+        (  # fear of forgetting
+            facts("thumbs", goal="keep"),
+            ["method=kto lora=lora method.lora.r=4"],
+        ),
+        (
+            facts("messages", goal="keep", parameters=8 * GB, gpu_bytes=16 * GB),
+            ["method=sft lora=lora method.lora.quantize=true method.lora.r=4"],
+        ),
     ],
 )
 def test_the_table(known, words):
@@ -58,14 +79,24 @@ def test_the_table(known, words):
         (facts("messages", goal="small"), "compress=[],[gptq],[sparsegpt]"),
         (facts("messages", goal="fast"), "runtime=hf,onnx,gguf"),
         (facts("messages", goal="safe"), "eval=[safety]"),
+        (facts("messages", goal="keep"), "eval=[bench,forgetting] measures before and after"),
+        (facts("messages", goal="variants"), "runtime=vllm serves them together"),
+        (facts("pairs", 20_000), "it needs a GPU and demonstrations (messages.jsonl) and prompts"),
+        (facts("pairs", 20_000, gpu_bytes=GB), "it needs demonstrations (messages.jsonl) and prompts"),
+        (ALL_SHAPES, "it needs a GPU beside the pairs"),
     ],
 )
 def test_what_to_mind(known, note):
     assert [note in said for said in advise(known).notes] == [True]
 
 
+def test_few_pairs_are_no_case_for_a_reward_model():
+    assert advise(facts("pairs", 3_000)).notes == []
+    assert "recipe=rlhf" not in str(advise(replace(ALL_SHAPES, rows=3_000, gpu_bytes=GB)).ways)
+
+
 def test_nothing_is_said_of_pairs_whose_sides_are_as_long():
-    assert advise(facts("pairs", longer=0.55)).notes == []
+    assert advise(facts("pairs", 3_000, longer=0.55)).notes == []
 
 
 def opened(tmp_path, *rows):
