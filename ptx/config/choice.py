@@ -20,10 +20,10 @@ class Choice:
     of ``make=sample method=sft`` are for a method that learns from what a maker makes. They are used where
     nothing was typed, and shown.
 
-    ``calls`` names the function that does the work, ``"package.module:function"``, for a method, a
-    compressor, a maker, an evaluator or a scorer. It is imported when a step of this choice runs, and called
-    with those arguments of the hook (``ptx_train``, ``ptx_compress``, ``ptx_make``, ``ptx_evaluate``,
-    ``ptx_score``) that it declares. A plugin that implements the hook itself leaves it empty.
+    ``calls`` is the function that does the work of a method, a compressor, a maker, an evaluator or a scorer:
+    the function itself, or ``"package.module:function"``, which is imported when a step of this choice runs.
+    It is called with those arguments of the hook (``ptx_train``, ``ptx_compress``, ``ptx_make``,
+    ``ptx_evaluate``, ``ptx_score``) that it declares. A plugin that implements the hook leaves it empty.
     """
 
     group: str
@@ -34,7 +34,7 @@ class Choice:
     version: str = "1"
     data: str = ""
     suggests: dict[str, dict[str, Any]] = field(default_factory=dict)
-    calls: str = ""
+    calls: str | Callable[..., Any] = ""
     formerly: tuple[str, ...] = ()
 
 

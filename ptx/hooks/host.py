@@ -16,7 +16,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from ptx.errors import ConfigError, Problem, PtxError
 from ptx.guard.reading import reason
 from ptx.hooks import hookspecs
 from ptx.hooks.border import Guarded, guard, home_of, place_of, wrong_answer
-from ptx.hooks.offered import heavy_imports, must_be_usable, must_fit
+from ptx.hooks.offered import heavy_imports, must_be_usable, must_fit, must_take
 from ptx.hooks.waiting import calling
 from ptx.machine import uncollected
 
@@ -134,18 +134,31 @@ class Host:
         if choice is None:
             return None
         owner = self.owners[choice.group, choice.name]
-        module, _, name = choice.calls.partition(":")
-        function = getattr(importlib.import_module(module), name)
+        guarded = Guarded(owner.name, home_of(owner.module), hook, (), lambda: None)
+        try:
+            function = _function_of(choice)
+            must_take(function, hook)
+        except Exception as error:
+            raise guarded.raised(error) from error
         accepted = [key for key in arguments if key in inspect.signature(function).parameters]
 
         def called(*given: Any) -> Any:
             return function(**dict(zip(accepted, given, strict=True)))
 
-        guarded = Guarded(owner.name, home_of(owner.module), hook, tuple(accepted), called)
+        guarded = replace(guarded, names=tuple(accepted), function=called)
         return guarded(*(arguments[key] for key in accepted))
 
     def _types(self) -> set[type]:
         return {choice.config_type for choice in self.choices.values()}
+
+
+def _function_of(choice: Choice) -> Callable[..., Any]:
+    """What a choice calls; a function that is named by its module is imported now."""
+    if callable(choice.calls):
+        return choice.calls
+    module, _, name = choice.calls.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
 
 
 @functools.cache

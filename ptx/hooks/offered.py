@@ -11,16 +11,24 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import NoneType
 from typing import Any
 
-from ptx.config import GROUPS, Choice
+from ptx.config import GROUPS, Choice, Method
 from ptx.errors import did_you_mean
 from ptx.hooks import hookspecs
 
 #: libraries that take seconds to import: a plugin loads them in its hooks, not when it is loaded
 HEAVY = ("torch", "transformers", "trl", "peft", "datasets", "llmcompressor", "lm_eval", "wandb")
+#: groups whose choices may name the function that does their work (``Choice.calls``) -> the hook it answers
+CALLED = {
+    "method": "ptx_train",
+    "compress": "ptx_compress",
+    "make": "ptx_make",
+    "eval": "ptx_evaluate",
+    "scorer": "ptx_score",
+}
 HOOKS = tuple(name for name in vars(hookspecs) if name.startswith("ptx_"))
 #: annotations that Hydra can hold, with the types of their defaults. OmegaConf's own check of all built-in
 #: choices takes half of the time that ``ptx --help`` would need.
@@ -82,6 +90,31 @@ def must_be_usable(offered: Sequence[Choice]) -> None:
         if "__dataclass_fields__" not in vars(kind) and vars(kind).get("__annotations__"):
             raise TypeError(f"the fields of {kind.__name__} are not read; write @dataclass above the class")
         _must_be_held(kind)
+        if choice.calls:
+            _must_be_callable(choice)
+
+
+def _must_be_callable(choice: Choice) -> None:
+    """Raise where ``calls`` of a choice is no function, or one that the hook of its group cannot call."""
+    named = f"{choice.group}={choice.name} has calls"
+    if choice.group not in CALLED:
+        raise TypeError(f"{named}, which only {', '.join(CALLED)} may have; write the hook")
+    if callable(choice.calls):
+        trains = issubclass(choice.config_type, Method)
+        must_take(choice.calls, "ptx_train" if trains else CALLED[choice.group])
+    elif not re.fullmatch(r"[\w.]+:\w+", str(choice.calls)):
+        right = "give the function itself, or 'package.module:function'"
+        raise TypeError(f"{named}={choice.calls!r:.60}; {right}")
+
+
+def must_take(function: Callable[..., Any], hook: str) -> None:
+    """Raise where a function asks for an argument that its hook does not give."""
+    given = tuple(inspect.signature(getattr(hookspecs, hook)).parameters)
+    for name, asked in inspect.signature(function).parameters.items():
+        optional = asked.default is not asked.empty or asked.kind in (asked.VAR_POSITIONAL, asked.VAR_KEYWORD)
+        if name not in given and not optional:
+            what = f"{getattr(function, '__name__', function)} asks for {name!r}, which {hook} does not give"
+            raise TypeError(f"{what}; {did_you_mean(name, given)}")
 
 
 def _must_be_held(config_type: type) -> None:

@@ -2,7 +2,7 @@
 
 A plugin gives a :class:`Sink`, and takes its hooks from :class:`Tracking`::
 
-    TRACKING = Tracking("mine", Mine, "my_plugin.track")
+    TRACKING = Tracking("mine", Mine, Page)
     ptx_validate, ptx_run, ptx_log, ptx_reported = TRACKING.hooks
 
 The run folder is the record; what a service has not written when a process is killed is only there. This
@@ -12,7 +12,7 @@ module is part of the public API.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,7 +25,7 @@ from ptx.hooks.run import Run
 
 
 class Sink(Protocol):
-    """The page of one run; a module of trackers makes it by ``Page(run, settings)``."""
+    """The page of one run; it is made by ``Page(run, settings)``."""
 
     def log(self, label: str, metrics: Mapping[str, float], step: int) -> None:
         """Add a point to the curves of the step ``label``, whose steps count from 0."""
@@ -37,13 +37,16 @@ class Sink(Protocol):
 class Tracking:
     """The open pages of one tracker, by run, in this process.
 
-    ``module`` has ``Page``, and may have ``send_report(config, settings, sweep, folder)``; it is imported
-    when a run uses the tracker. ``library`` is what it needs; the extra that adds it has this ``name``.
+    ``page`` makes a :class:`Sink`: the class itself, or the name of a module with ``Page`` that is imported
+    when a run uses the tracker. The class or the module may have ``send_report(config, settings, sweep,
+    folder)``. ``library`` is what it needs; the extra that adds it has this ``name``.
     """
 
-    def __init__(self, name: str, kind: type[Tracker], module: str, library: str = "") -> None:
+    def __init__(
+        self, name: str, kind: type[Tracker], page: str | Callable[[Run, Any], Sink], library: str = ""
+    ) -> None:
         self.name, self.kind = name, kind
-        self._module, self._library = module, library
+        self._page, self._library = page, library
         self._open: dict[Path, Sink] = {}
 
     @property
@@ -87,13 +90,15 @@ class Tracking:
     def _reported(self, config: RunConfig, sweep: str, folder: Path) -> None:
         """Send the report of a sweep, where the tracker takes one."""
         if (settings := self.settings(config)) is not None:
-            send = getattr(import_module(self._module), "send_report", None)
+            home = import_module(self._page) if isinstance(self._page, str) else self._page
+            send = getattr(home, "send_report", None)
             if send is not None:
                 send(config, settings, sweep, folder)
 
     def _start(self, run: Run, settings: Any) -> None:
         try:
-            self._open[run.record] = import_module(self._module).Page(run, settings)
+            page = import_module(self._page).Page if isinstance(self._page, str) else self._page
+            self._open[run.record] = page(run, settings)
         except Exception as error:  # noqa: BLE001 (a tracker may fail in any way and must not stop a run)
             run.say(f"{self.name} could not start, the run continues without it: {_line(error)}")
 

@@ -1,12 +1,16 @@
-"""What runs at the moment, and a word about a plugin that is not heard of.
+"""What runs at the moment, a word about a plugin that is not heard of, and the end of one that only lists.
 
-A hook that hangs cannot be stopped from outside: it may hold locks, and its thread is ours. But the user can
-be told which plugin it is, and where. One thread looks at the innermost call once a second. What a plugin
-prints before the first step goes to stderr with its name, because stdout may be JSON for a program.
+A step may work for hours and is never ended: the user is told which plugin it is, and where. One thread looks
+at the innermost call once a second. What only says what a plugin has (its import, its choices, its verbs) is
+ended after ``PTX_PLUGIN_SECONDS`` (120; 0: never), or ``ptx --help`` would hang with it: a timer raises in
+the plugin, as Ctrl-C does. What a plugin prints before the first step goes to stderr with its name, because
+stdout may be JSON for a program.
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import threading
 import time
@@ -14,13 +18,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any, TextIO
+
+from ptx.errors import ConfigError, Problem
 
 #: seconds until a word is said: of hooks that only look, and of those that may work for hours
 QUICK, LONG = 20.0, 600.0
 LOOKS = 1.0  # seconds between two looks
 #: what is called before the first step and should take milliseconds
 SHORT = ("import", "ptx_choices", "ptx_searchpath", "ptx_commands", "ptx_validate", "ptx_report")
+#: what only says what a plugin has, whatever the data and the model are
+LOADING = ("import", "ptx_choices")
+LISTING = (*LOADING, "ptx_searchpath", "ptx_commands")
+BOUND = "PTX_PLUGIN_SECONDS"  # the variable with the seconds after which one of these is ended
+ENDS = 120.0  # its default: libraries on a cold network disk take a minute
+AGAIN = 1.0  # seconds until the timer raises again, where a plugin catches everything
 
 
 @dataclass
@@ -45,6 +58,10 @@ class Call:
         if self.events is not None and self.events.exists():
             heard = max(heard, self.events.stat().st_mtime)
         return time.time() - heard
+
+
+class HungError(BaseException):
+    """The time of a call is over; no ``except Exception`` of a plugin goes on after it."""
 
 
 _calls: list[Call] = []
@@ -78,12 +95,49 @@ def calling(plugin: str, hook: str, home: str, run: Any = None) -> Iterator[None
     _calls.append(Call(plugin, hook, home, getattr(run, "events", None)))
     try:
         if hook in SHORT:
-            with redirect_stdout(_stream(plugin)):
+            with redirect_stdout(_stream(plugin)), _bounded(plugin, hook, home):
                 yield
         else:
             yield
     finally:
         _calls.pop()
+
+
+@contextmanager
+def _bounded(plugin: str, hook: str, home: str) -> Iterator[None]:
+    """Bound the time of what only lists. A timer of somebody else is left alone.
+
+    Raises:
+        ConfigError: the time is over; the plugin, the hook and the line are named.
+    """
+    seconds, timer = bound(), getattr(signal, "ITIMER_REAL", None)  # Windows has none
+    if hook not in LISTING or not seconds or timer is None or signal.getitimer(timer)[0]:
+        yield
+        return
+
+    def end(_signal: int, frame: FrameType | None) -> None:
+        raise HungError(f"{hook} did not end within {seconds:g} s, at {_line_of(frame, home)}")
+
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(timer, seconds, AGAIN)
+    try:
+        yield
+    except HungError as hung:
+        if hook in LOADING:  # the host names the plugin and says how to go on
+            raise ConfigError(str(hung)) from None
+        fix = f"correct it, or leave it out: PTX_DISABLE={plugin}"
+        raise ConfigError(Problem(f"plugin {plugin}: {hung}", fix)) from None
+    finally:
+        signal.setitimer(timer, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def bound() -> float:
+    """Seconds that a plugin has to say what it has; what is no number counts as the default."""
+    try:
+        return max(float(os.environ.get(BOUND, ENDS)), 0.0)
+    except ValueError:
+        return ENDS
 
 
 def _stream(plugin: str) -> TextIO:
@@ -115,12 +169,16 @@ def waited_for() -> str:
 
 
 def _now_at(home: str) -> str:
-    """The innermost line of the plugin's own code that the main thread is in; else the innermost line."""
-    frame = sys._current_frames().get(threading.main_thread().ident or 0)  # noqa: SLF001 (the only way)
+    """Where the main thread is."""
+    return _line_of(sys._current_frames().get(threading.main_thread().ident or 0), home)  # noqa: SLF001 (the only way)
+
+
+def _line_of(frame: FrameType | None, home: str) -> str:
+    """The innermost line of the plugin's own code below ``frame``; else the innermost line."""
     innermost = frame
     while frame is not None:
         file = frame.f_code.co_filename
-        if home and (file == home or file.startswith(f"{home}/")):
+        if home and (file == home or file.startswith(f"{home}/") or Path(file).name == home):
             return f"{Path(file).name}:{frame.f_lineno}"
         frame = frame.f_back
     return f"{Path(innermost.f_code.co_filename).name}:{innermost.f_lineno}" if innermost else "no line"

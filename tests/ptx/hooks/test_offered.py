@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 
 import pytest
 
-from ptx import Choice, Evaluator, Method, hookimpl, setting
+from ptx import Choice, Compressor, Evaluator, Maker, Method, Tracker, hookimpl, setting
 from ptx.hooks.host import load_host
 from ptx.hooks.offered import held_types, is_held, must_be_usable, must_fit
 
@@ -93,3 +94,41 @@ def test_the_fields_of_every_built_in_choice_are_known_to_be_held_without_omegac
 )
 def test_omegaconf_is_asked_of_what_the_annotation_does_not_tell(annotation, held):
     assert bool(held_types(annotation)) is held
+
+
+def makes(run, maker, data, **others):
+    """What ``make=`` may call."""
+
+
+@dataclass
+class Both(Method, Compressor):
+    """A compressor that trains."""
+
+
+@pytest.mark.parametrize(
+    ("choice", "said"),
+    [
+        (
+            Choice("make", "odd", Maker, calls=lambda run, makre: 0),
+            "asks for 'makre', which ptx_make does not give; did you mean 'maker'?",
+        ),
+        (
+            Choice("compress", "odd", Both, calls=lambda run, compressor: 0),
+            "asks for 'compressor', which ptx_train does not give",
+        ),
+        (Choice("make", "odd", Maker, calls="mine.make"), "has calls='mine.make'; give the function itself"),
+        (Choice("make", "odd", Maker, calls=3), "has calls=3; give the function itself"),
+        (
+            Choice("tracker", "odd", Tracker, calls=makes),
+            "has calls, which only method, compress, make, eval, scorer may have; write the hook",
+        ),
+    ],
+)
+def test_what_a_choice_cannot_call_is_refused_when_it_is_loaded(choice, said):
+    with pytest.raises(TypeError, match=re.escape(said)):
+        must_be_usable([choice])
+
+
+def test_a_function_may_be_given_itself_or_by_its_name():
+    must_be_usable([Choice("make", "a", Maker, calls=makes), Choice("make", "b", Maker, calls="mine:makes")])
+    must_be_usable([Choice("compress", "c", Both, calls=lambda run, method, model, data: 0)])

@@ -99,3 +99,16 @@ def test_settings_and_result_become_flat():
     assert (found["bench/acc/skill=add/n"], found["steps/sft/key"], found["model/bytes"]) == (8, "k1", 7)
     assert tracking.failed(None)
     assert not tracking.failed(RESULT)
+
+
+def test_a_page_may_be_the_class_itself_so_that_a_tracker_fits_into_one_file(tmp_path):
+    SEEN.clear()
+
+    class InOneFile:
+        def __init__(self):
+            hooks = Tracking("mine", Mine, Page).hooks
+            self.ptx_validate, self.ptx_run, self.ptx_log, self.ptx_reported = hooks
+
+    assert carried_out(run_with(tmp_path, InOneFile(), mine=Mine()), train) is RESULT
+    assert SEEN[0] == ("start", "r1")
+    assert SEEN[-1] == ("finish", RESULT)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 
 import pytest
 
+from ptx.errors import ConfigError
 from ptx.hooks import waiting
 from ptx.hooks.waiting import calling, waited_for
 
@@ -64,3 +66,79 @@ def test_prints_before_the_first_step_go_to_stderr_with_the_name(capsys):
     said = capsys.readouterr()
     assert said.err == "plugin mine: one two\nplugin mine: three"
     assert said.out == "a step may print\n"
+
+
+@pytest.mark.parametrize("hook", waiting.LISTING)
+def test_what_only_lists_and_hangs_is_ended_with_its_name_and_line(monkeypatch, hook):
+    monkeypatch.setenv("PTX_PLUGIN_SECONDS", "0.1")
+    said = rf"{hook} did not end within 0.1 s, at test_waiting.py:\d+"
+    with pytest.raises(ConfigError, match=said), calling("mine", hook, __file__):
+        time.sleep(30)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    assert signal.getsignal(signal.SIGALRM) == signal.SIG_DFL
+
+
+def test_a_plugin_that_catches_everything_is_ended_too(monkeypatch):
+    monkeypatch.setenv("PTX_PLUGIN_SECONDS", "0.1")
+    monkeypatch.setattr(waiting, "AGAIN", 0.1)
+
+    def stubborn():
+        for patience in (0.3, 30):
+            try:
+                time.sleep(patience)
+            except BaseException:
+                if patience > 1:
+                    raise
+
+    with pytest.raises(ConfigError, match="PTX_DISABLE=mine"), calling("mine", "ptx_commands", __file__):
+        stubborn()
+
+
+@pytest.mark.parametrize(
+    ("hook", "seconds"), [("ptx_train", "0.1"), ("ptx_validate", "0.1"), ("import", "0"), ("import", "much")]
+)
+def test_what_works_is_never_ended(monkeypatch, hook, seconds):
+    monkeypatch.setenv("PTX_PLUGIN_SECONDS", seconds)
+    with calling("mine", hook, __file__):
+        time.sleep(0.3)
+
+
+def test_the_timer_of_another_is_left_alone(monkeypatch):
+    monkeypatch.setenv("PTX_PLUGIN_SECONDS", "0.1")
+    signal.setitimer(signal.ITIMER_REAL, 60)
+    try:
+        with calling("mine", "import", __file__):
+            time.sleep(0.3)
+        assert signal.getitimer(signal.ITIMER_REAL)[0] > 50
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import time\ntime.sleep(60)", "import did not end within 0.5 s, at ptxfile.py:2"),
+        (
+            "import ptx, time\n@ptx.hookimpl\ndef ptx_commands(): time.sleep(60)",
+            "plugin ptxfile: ptx_commands did not end within 0.5 s, at ptxfile.py:3",
+        ),
+    ],
+)
+def test_a_hanging_ptxfile_ends_the_command_and_says_how_to_go_on(tmp_path, code, said):
+    import os
+    import subprocess
+    import sys
+
+    (tmp_path / "ptxfile.py").write_text(code)
+    bounded = {**os.environ, "PTX_PLUGIN_SECONDS": "0.5"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ptx", "--help"],
+        cwd=tmp_path,
+        env=bounded,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "PTX_DISABLE=ptxfile" in done.stderr
