@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))  # the test that loads this file does not put it there
 
 from reference_pages.groups import group_pages
+from reference_pages.objects import objects_page
 from reference_pages.parts import findings_page, hooks_page, metrics_page, plugins_page, verbs_page
 from reference_pages.presets import presets_page
 from reference_pages.text import NOTE, module_of
@@ -45,7 +46,7 @@ def pages() -> dict[Path, str]:
     """The path and the text of every generated page."""
     host = built_in()
     made = [*group_pages(host), presets_page(), metrics_page(host), hooks_page(host), findings_page()]
-    made += [plugins_page(host), verbs_page(host)]
+    made += [plugins_page(host), verbs_page(host), objects_page()]
     return {PAGES / name: text for name, text in made}
 
 

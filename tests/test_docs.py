@@ -207,6 +207,30 @@ def test_what_the_public_face_names_is_there():
         assert [name for name in re.findall(r"`(\w+)`", names) if name not in defined] == [], module
 
 
+def test_examples_and_templates_import_only_what_the_public_face_names():
+    """A stranger finds every name of an example on the page of the public face, and its signature beside."""
+    page = (REFERENCE / "public-face.md").read_text()
+    named_there: dict[str, str] = {}
+    for modules, names in re.findall(r"^\| (`ptx[^|]*) \| ([^|]*) \|", page, re.MULTILINE):
+        for module in re.findall(r"`([\w.]+)`", modules):
+            named_there[module] = named_there.get(module, "") + names
+    texts = [block.text for page in SCRIPTS for block in blocks(page) if block.language == "python"]
+    texts += [path.read_text() for path in (ROOT / "ptx" / "cli" / "scaffold").rglob("*.jinja")]
+    used = {
+        (module, name)
+        for text in texts
+        for module, names in re.findall(r"^ *from (ptx(?:\.\w+)+) import ([\w, ]+)$", text, re.MULTILINE)
+        for name in names.split(", ")
+    }
+    assert len(used) > 15
+    unnamed = {
+        f"{module}: {name}"
+        for module, name in used
+        if f"`{name}`" not in named_there.get(module, "") and f"{module}.{name}" not in named_there
+    }
+    assert sorted(unnamed) == []
+
+
 # ---- pages as scripts
 
 

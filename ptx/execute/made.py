@@ -32,7 +32,7 @@ def counts_of(step: Step, made: DataRef, logged: Mapping[str, float]) -> dict[st
     rows_in = len(step.data.rows(shape)) if isinstance(step.data, DataSet) and shape else 0
     counts = {"rows_in": float(rows_in)} if rows_in else {}
     counts |= {"rows_out": float(sum(rows.values()))} | {name: float(logged[name]) for name in logged}
-    if 0 < counts["rows_out"] <= counts.get("rows_in", 0):  # a maker may write several rows for each
+    if counts.get("rows_in") and counts["rows_out"] <= counts["rows_in"]:  # a maker may write more of each
         counts.setdefault("acceptance", counts["rows_out"] / counts["rows_in"])
     if empty := [given for given, count in rows.items() if not count]:
         numbers = ", ".join(f"{name} {value:g}" for name, value in counts.items())
