@@ -128,7 +128,7 @@ def ptx_choices() -> list[Choice]:
         "compressed-tensors",
     )
     about = "ONNX Runtime GenAI on the CPU: fp32, int8, int4"
-    return [Choice("runtime", "onnx", Onnx, about, libraries, version="3")]
+    return [Choice("runtime", "onnx", Onnx, about, libraries, version="4")]
 
 
 @hookimpl

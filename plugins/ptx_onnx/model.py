@@ -4,6 +4,8 @@ What onnxruntime-genai 0.18 does on the CPU, and what is done here about it:
 
 - a batch padded on the left gives wrong scores for every row that is shorter than the longest (its attention
   treats padding as text): only prompts with the same number of tokens are served together
+- in a batch, padding tokens at the end of a row are taken for padding, also where they are text (a chat
+  template that closes each turn with the token that also pads): no token is named as padding
 - ONNX Runtime chooses the number of threads and ignores OMP_NUM_THREADS: the number is passed on
 - usage is reported to the library's makers by default: the reports are switched off
 """
@@ -23,6 +25,10 @@ from typing_extensions import override
 from ptx.files import read_json
 from ptx.lm.serving.decoding import Noise
 from ptx.lm.serving.token_model import Rows, TokenModel, threads
+
+NO_TOKEN = (
+    -1
+)  # for a row that has ended the library reads the last row of the embedding, and nobody the result
 
 
 class OnnxLanguageModel(TokenModel):
@@ -79,8 +85,9 @@ class OnnxLanguageModel(TokenModel):
 
 
 def _config(folder: Path) -> Any:
-    """Return the package's configuration with this process's number of threads."""
+    """Return the package's configuration with this process's number of threads, and no padding token."""
     config = og.Config(str(folder))
+    config.overlay(json.dumps({"model": {"pad_token_id": NO_TOKEN}}))
     if (count := threads()) > 0:
         options = {"intra_op_num_threads": count, "inter_op_num_threads": 1}
         config.overlay(json.dumps({"model": {"decoder": {"session_options": options}}}))
