@@ -264,12 +264,20 @@ def _named(value: Any) -> dict[str, str]:
 
 def tokens_of(folder: Path) -> dict[str, str]:
     """The special tokens that a template may write, such as ``bos_token``."""
-    found = {**_json(folder / "special_tokens_map.json"), **_json(folder / "tokenizer_config.json")}
-    values = {name: found.get(name) for name in TOKENS}
+    return special_tokens(_json(folder / "tokenizer_config.json"), _json(folder / "special_tokens_map.json"))
+
+
+def special_tokens(config: dict[str, Any], listed: dict[str, Any]) -> dict[str, str]:
+    """Role -> token, as transformers 5 reads tokenizer_config.json and special_tokens_map.json.
+
+    The second one wins, also with null; it is not read where the first one has ``added_tokens_decoder``.
+    """
+    found = config if "added_tokens_decoder" in config else config | listed
+    values = {role: found.get(role) for role in TOKENS}
     texts = {
-        name: value.get("content") if isinstance(value, dict) else value for name, value in values.items()
+        role: value.get("content") if isinstance(value, dict) else value for role, value in values.items()
     }
-    return {name: text for name, text in texts.items() if isinstance(text, str)}
+    return {role: text for role, text in texts.items() if isinstance(text, str) and text}
 
 
 def _json(file: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ptx.errors import ConfigError, Problem
 from ptx.models.chat import ChatTemplate, TemplateRefusalError
+from ptx.models.config_findings import config_findings
 from ptx.models.finding import USE, Finding
 from ptx.models.folder import Folder, open_folder
 from ptx.models.package import read_package
@@ -29,7 +30,12 @@ def findings(path: Path) -> tuple[Finding, ...]:
 
 @lru_cache(maxsize=16)
 def _findings(folder: Folder) -> tuple[Finding, ...]:
-    return (*weight_findings(folder), *_template(folder), *token_findings(folder))
+    return (
+        *weight_findings(folder),
+        *config_findings(folder),
+        *_template(folder),
+        *token_findings(folder),
+    )
 
 
 def _template(folder: Folder) -> Iterator[Finding]:

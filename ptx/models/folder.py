@@ -9,7 +9,7 @@ from typing import Any
 
 from ptx.errors import ConfigError
 from ptx.guard.reading import read_object
-from ptx.models.chat import ChatTemplate, TemplateRefusalError, sources_of
+from ptx.models.chat import ChatTemplate, TemplateRefusalError, sources_of, special_tokens
 from ptx.models.inspection import tensors_of, weight_files
 
 SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
@@ -60,16 +60,9 @@ class Folder:
 
     @cached_property
     def special(self) -> dict[str, str]:
-        """The special tokens by role, as transformers reads them: tokenizer_config.json before the map."""
-        found: dict[str, str] = {}
-        for file in (MAP, TOKENIZER):
-            held = self.json(file)
-            for role in SPECIAL:
-                value = held.get(role)
-                text = value.get("content") if isinstance(value, dict) else value
-                if isinstance(text, str) and text:
-                    found[role] = text
-        return found
+        """The special tokens by role, as transformers reads them."""
+        found = special_tokens(self.json(TOKENIZER), self.json(MAP))
+        return {role: found[role] for role in SPECIAL if role in found}
 
     @cached_property
     def added(self) -> dict[str, dict[str, int]]:

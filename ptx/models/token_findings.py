@@ -7,7 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from ptx.models.finding import EXPORT, TRAIN, USE, Edit, Finding, put
-from ptx.models.folder import ADDED, CONFIG, EMBEDDINGS, GENERATION, MAP, TOKENIZER, TOKENS, Folder
+from ptx.models.folder import (
+    ADDED,
+    CONFIG,
+    EMBEDDINGS,
+    GENERATION,
+    MAP,
+    SPECIAL,
+    TOKENIZER,
+    TOKENS,
+    Folder,
+)
 from ptx.models.generation import idle_settings
 from ptx.models.sizes import context
 
@@ -15,6 +25,7 @@ from ptx.models.sizes import context
 def token_findings(folder: Folder) -> Iterator[Finding]:
     """All of them."""
     yield from (replace(found, name="stop-tokens") for found in _stops(folder))
+    yield from _two_maps(folder)
     yield from _beyond(folder)
     yield from _conflicts(folder)
     yield from _lengths(folder)
@@ -46,12 +57,13 @@ def _stops(folder: Folder) -> Iterator[Finding]:
     names = ", ".join(f"{token} ({folder.name_of(token)})" for token in stops)
     if known is None and not folder.vocabulary:
         return
+    where = TOKENIZER if folder.json(TOKENIZER).get("eos_token") and not _is_listed(folder) else MAP
     if known is None:
-        what = f"the end-of-text token {eos!r} of {TOKENIZER} is not in the vocabulary"
+        what = f"the end-of-text token {eos!r} of {where} is not in the vocabulary"
         yield Finding(what, (TRAIN, EXPORT), _eos_edits(folder, end) if place in stops else (), _CORRECT)
     elif end and eos != end and known not in stops and (place in stops or not stops):
         what = (
-            f"{TOKENIZER} says that a text ends with {eos!r} ({known}), the chat template ends a turn with"
+            f"{where} says that a text ends with {eos!r} ({known}), the chat template ends a turn with"
             f" {end!r} ({place})"
             + (f", and {said} stops at {names}" if stops else "")
             + ". Plain texts would be trained to end with the wrong token, and exported models would not stop"
@@ -65,10 +77,15 @@ def _stops(folder: Folder) -> Iterator[Finding]:
         yield Finding(what, (), ((GENERATION, put(eos_token_id=[place, *stops])),))
     elif stops and known not in stops and not end:
         yield Finding(
-            f"{TOKENIZER} says that a text ends with {eos!r} ({known}), {said} stops only at {names}",
+            f"{where} says that a text ends with {eos!r} ({known}), {said} stops only at {names}",
             (),
             ((GENERATION, put(eos_token_id=[known, *stops])),),
         )
+
+
+def _is_listed(folder: Folder) -> bool:
+    """Whether transformers takes the end of a text from special_tokens_map.json."""
+    return "added_tokens_decoder" not in folder.json(TOKENIZER) and bool(folder.json(MAP).get("eos_token"))
 
 
 _CORRECT = f"correct eos_token in {TOKENIZER}"
@@ -96,6 +113,23 @@ def _eos_edits(folder: Folder, end: str) -> tuple[tuple[str, Edit | None], ...]:
 
 def _text(value: Any) -> Any:
     return value.get("content") if isinstance(value, dict) else value
+
+
+def _two_maps(folder: Folder) -> Iterator[Finding]:
+    """Two files name the special tokens: transformers 5 goes by the older one where it is read."""
+    config, listed = folder.json(TOKENIZER), folder.json(MAP)
+    if "added_tokens_decoder" in config:
+        return
+    differ = {
+        role: (_text(listed[role]), _text(config[role]))
+        for role in SPECIAL
+        if role in listed and _text(config.get(role)) and _text(listed[role]) != _text(config[role])
+    }
+    if differ:
+        said = ", ".join(f"{role} {one!r} and {other!r}" for role, (one, other) in differ.items())
+        what = f"{MAP} and {TOKENIZER} name different tokens: {said}. transformers goes by the first"
+        refused = (TRAIN, EXPORT) if {"eos_token", "bos_token"} & differ.keys() else ()
+        yield Finding(what, refused, ((MAP, put(**{role: config[role] for role in differ})),))
 
 
 def _beyond(folder: Folder) -> Iterator[Finding]:

@@ -255,6 +255,25 @@ FAULTS = {
         "use",
         False,
     ),
+    "special_tokens_map.json of an earlier model": (
+        SMOL,
+        {
+            "special_tokens_map.json": {"eos_token": "<|im_start|>"},
+            "tokenizer_config.json": {"added_tokens_decoder": None},
+        },
+        None,
+        "name different tokens: eos_token '<|im_start|>' and '<|im_end|>'. transformers goes by the first",
+        "train",
+        True,
+    ),
+    "padding behind the embedding": (
+        SMOL,
+        {"config.json": {"pad_token_id": 49152}},
+        None,
+        "config.json says pad_token_id=49152, and the embedding has 49152 rows",
+        "use",
+        True,
+    ),
     "dtype": (
         SMOL,
         {"config.json": {"torch_dtype": "float32"}},
