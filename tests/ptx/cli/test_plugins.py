@@ -81,3 +81,9 @@ def test_presets_are_the_yaml_files_that_are_no_choices(toy_host, desk):
     (desk / "conf" / "compress" / "quarter.yaml").write_text("defaults: [halve]\nkeep: 0.25\n")
     assert "quarter" in presets(toy_host)["compress"]
     assert "halve" not in presets(toy_host)["compress"]
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "wide"])
+def test_a_terminal_without_a_width_gets_the_same_lines(host, ptx, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    assert "adds the rate" in ptx("plugins", "method")[1]
