@@ -115,17 +115,22 @@ def _text(value: Any) -> Any:
     return value.get("content") if isinstance(value, dict) else value
 
 
-def _two_maps(folder: Folder) -> Iterator[Finding]:
-    """Two files name the special tokens: transformers 5 goes by the older one where it is read."""
+def _differing(folder: Folder) -> dict[str, tuple[Any, Any]]:
+    """Role -> its tokens in special_tokens_map.json and in tokenizer_config.json, where they differ."""
     config, listed = folder.json(TOKENIZER), folder.json(MAP)
     if "added_tokens_decoder" in config:
-        return
-    differ = {
+        return {}
+    return {
         role: (_text(listed[role]), _text(config[role]))
         for role in SPECIAL
         if role in listed and _text(config.get(role)) and _text(listed[role]) != _text(config[role])
     }
-    if differ:
+
+
+def _two_maps(folder: Folder) -> Iterator[Finding]:
+    """Two files name the special tokens: transformers 5 goes by the older one where it is read."""
+    config = folder.json(TOKENIZER)
+    if differ := _differing(folder):
         said = ", ".join(f"{role} {one!r} and {other!r}" for role, (one, other) in differ.items())
         what = f"{MAP} and {TOKENIZER} name different tokens: {said}. transformers goes by the first"
         refused = (TRAIN, EXPORT) if {"eos_token", "bos_token"} & differ.keys() else ()
@@ -141,7 +146,12 @@ def _beyond(folder: Folder) -> Iterator[Finding]:
     if not name or not folder.tensors[name][1] or folder.quantized:
         return
     rows = folder.tensors[name][1][0]
-    roles = {role: token for role, token in folder.special.items() if _is_beyond(folder, token, rows)}
+    mendable = {role for role, (_, token) in _differing(folder).items() if token in folder.ids}
+    roles = {
+        role: token
+        for role, token in folder.special.items()
+        if role not in mendable and _is_beyond(folder, token, rows)
+    }
     used = {
         token
         for token, place in folder.ids.items()

@@ -266,6 +266,17 @@ FAULTS = {
         "train",
         True,
     ),
+    "special_tokens_map.json with an unknown token": (
+        SMOL,
+        {
+            "special_tokens_map.json": {"eos_token": "<other>"},
+            "tokenizer_config.json": {"added_tokens_decoder": None},
+        },
+        None,
+        "name different tokens: eos_token '<other>' and '<|im_end|>'. transformers goes by the first",
+        "train",
+        True,
+    ),
     "padding behind the embedding": (
         SMOL,
         {"config.json": {"pad_token_id": 49152}},
