@@ -8,7 +8,6 @@ run).
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -94,6 +93,8 @@ class StoppedError(PtxError):
 
 def did_you_mean(word: str, known: Sequence[str]) -> str:
     """``did you mean 'dpo'?``: the closest known words; when none is close, the list of all."""
+    import difflib  # late: only mistakes need it
+
     close = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
     if close:
         likeness = {name: difflib.SequenceMatcher(None, name, word).ratio() for name in close}

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptx.files import read_json
 from ptx.guard.patterns import found_in
-from ptx.lm.load import is_adapter, quiet, weights_of
+from ptx.models.adapters import is_adapter, weights_of
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -330,6 +330,8 @@ def described(folder: Path) -> PreTrainedModel | None:
 @functools.lru_cache(maxsize=8)
 def _built(file: Path, _changed: int) -> PreTrainedModel | None:
     """A model on the meta device; built once per config, for all steps and runs of a sweep."""
+    from ptx.lm.load import quiet
+
     quiet()
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
