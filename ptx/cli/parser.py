@@ -8,15 +8,42 @@ class, those of plugins too (:mod:`ptx.cli.plugin_commands`); the exit code is 2
 from __future__ import annotations
 
 import argparse
+import io
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextvars import ContextVar
 from typing import Any, NoReturn
 
 from ptx.errors import Problem, did_you_mean
 
 UNKNOWN = "unrecognized arguments: "  # how argparse begins
+_asked: ContextVar[list[Parser] | None] = ContextVar("asked", default=None)
 
 
 class Parser(argparse.ArgumentParser):
     """A parser that knows what a misspelt word may have meant."""
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help; who asks for the parser itself (completion) gets it instead."""
+        if (asked := _asked.get()) is None:
+            super().print_help(file)
+        else:
+            asked.append(self)
+
+    def words(self) -> list[tuple[str, str]]:
+        """The sub-verbs, or other words that may stand first, each with its help."""
+        first = next((one for one in self._actions if not one.option_strings and one.choices), None)
+        if first is None:
+            return []
+        helps = {one.dest: one.help or "" for one in getattr(first, "_choices_actions", ())}
+        given = dict(first.choices) if isinstance(first.choices, dict) else {}
+        told = {name: about for name, about in given.items() if isinstance(about, str)}
+        return [(str(name), helps.get(name) or told.get(name, "")) for name in first.choices or ()]
+
+    def options(self) -> list[tuple[str, str]]:
+        """The long options, each with its help."""
+        named = [(name, one.help or "") for one in self._actions for name in one.option_strings]
+        return sorted((name, about % {"default": ""}) for name, about in named if name.startswith("--"))
 
     def add_subparsers(self, **options: Any) -> Any:
         """As argparse does; an unknown option is found by the parser of the sub-verb, which knows its own."""
@@ -39,7 +66,7 @@ class Parser(argparse.ArgumentParser):
         options = [word.partition("=")[0] for word in unknown if word.startswith("-")]
         if not options:
             self._end(Problem(f"{self.prog} takes no further word, got {words}", self._help()))
-        known = [name for action in self._actions for name in action.option_strings if name.startswith("--")]
+        known = [name for name, _ in self.options()]
         self._end(Problem(self._lacks(options[0], "option "), did_you_mean(options[0], known)))
 
     def _lacks(self, word: Any, kind: str = "") -> str:
@@ -50,6 +77,19 @@ class Parser(argparse.ArgumentParser):
 
     def _end(self, problem: Problem) -> NoReturn:
         self.exit(2, f"ptx: {problem}\n")
+
+
+def parser_of(main: Callable[[list[str]], Any], words: Sequence[str] = ()) -> Parser | None:
+    """The parser behind a verb, or behind the sub-verb ``words``; None where it has none of ours."""
+    found: list[Parser] = []
+    before = _asked.set(found)
+    silent = io.StringIO()
+    try:
+        with redirect_stdout(silent), redirect_stderr(silent), suppress(SystemExit, Exception):
+            main([*words, "--help"])
+    finally:
+        _asked.reset(before)
+    return found[0] if found else None
 
 
 class SubParser(Parser):

@@ -170,7 +170,8 @@ def waited_for() -> str:
 
 def _now_at(home: str) -> str:
     """Where the main thread is."""
-    return _line_of(sys._current_frames().get(threading.main_thread().ident or 0), home)  # noqa: SLF001 (the only way)
+    frames = sys._current_frames()  # noqa: SLF001 (the only way)
+    return _line_of(frames.get(threading.main_thread().ident or 0), home)
 
 
 def _line_of(frame: FrameType | None, home: str) -> str:

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from ptx import machine
-from ptx.errors import Problem
+from ptx.errors import Problem, counted
 from ptx.hooks.host import Host
 from ptx.models.memory import Memory, Workload
 from ptx.plan.plan import Measure, RunPlan, Step, SweepPlan
@@ -105,18 +105,19 @@ class Forecast:
             return
         known = {key: found for key, found in self.expected.items() if found}
         missing = [self.parts[key][1].name for key in self.parts if key not in known]
-        unknown = (
-            f"; unknown until the first one ends: {', '.join(dict.fromkeys(missing))}" if missing else ""
-        )
         if not known:
-            yield "time: unknown until the first steps end (none of this kind and size ran on this machine)"
+            yield "time: not known until the first steps have ended; none of this kind and size ran on this machine"
             return
         seconds = self._seconds(known)
         count = sum(found.count for found in known.values())
-        basis = f"{len(known)} of {len(self.parts)} steps and evaluations, from {count} earlier ones"
+        share = f" for {len(known)} of {len(self.parts)} steps and evaluations" if missing else ""
+        basis = f"as {counted(count, 'earlier one')} of the same kind took on this machine"
+        rest = (
+            f"; not known: {', '.join(dict.fromkeys(missing))}, which did not run here yet" if missing else ""
+        )
         price = self.plan.runs[0].config.price_per_hour
         cost = f", cost about {seconds / 3600 * price:.2g} at {price:g} an hour" if price else ""
-        yield f"time: about {duration(seconds)}{cost} ({basis} on this machine{unknown})"
+        yield f"time: about {duration(seconds)}{cost}{share}, {basis}{rest}"
 
     def _seconds(self, known: dict[str, Expected]) -> float:
         """The seconds of all known parts; timings are measured one after the other."""

@@ -62,7 +62,8 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         const=ROWS,
         default=0,
         metavar="ROWS",
-        help=f"try this many rows on the model ({ROWS} without a number): pass rate of its answers, IFD",
+        help=f"try this many rows on the model ({ROWS} without a number): how often its answers are right,"
+        " and how much a prompt helps with its reply (IFD)",
     )
     options = parser.parse_intermixed_args(list(arguments))
     goal, words = _goal(options.words)

@@ -138,7 +138,8 @@ def _ways(facts: Facts) -> Iterator[Advice]:
     if {"messages", "completions"} & set(facts.native) and facts.checkable >= 0.5:
         yield Advice(
             ("method=grpo", "method.rewards=[answer]", *adapters),
-            f"{facts.checkable:.0%} of the answers end in a value that a program can check",
+            f"{facts.checkable:.0%} of the answers end in a value that a program can check, so right ones"
+            " can be rewarded",
         )
     if facts.native == ("safety",):
         yield Advice(

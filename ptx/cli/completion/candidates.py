@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from contextlib import suppress
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from ptx.cli.parser import Parser, parser_of
 from ptx.config import GROUPS, IN_METHOD, RunConfig
 from ptx.hooks.host import Host
 
 Candidates = Iterable[tuple[str, str]]  # a whole word, and what it is
-CONFIGURED = ("train", "compress", "eval", "export", "make", "check")  # verbs with key=value words
+CONFIGURED = ("train", "compress", "eval", "export", "make", "check", "advise")  # verbs with key=value words
 RECORDS = ("report", "gate", "runs", "judge")  # verbs that name runs
-OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 BOOLEANS = (("true", ""), ("false", ""))
 
 
@@ -29,15 +28,19 @@ def candidates(host: Host, typed: Sequence[str]) -> list[tuple[str, str]]:
     if not before:
         found = _verbs(host)
     elif current.startswith("-"):
-        found = ((option, "") for option in _options(host, before[0]))
+        found = _options(host, before)
+    elif len(before) == 1 and before[0] != "plugins" and (listed := _sub_verbs(host, before[0])):
+        found = listed
     elif "=" in current:
         found = _values(host, current)
     elif before[0] in CONFIGURED:
         found = _keys(host, before[1:], current)
+        found = [*found, ("goal=", "what matters most")] if before[0] == "advise" else found
     elif before[0] in RECORDS:
         found = [*_runs(), *_paths(current)]
     elif before[0] == "plugins":
         found = [(group, "group") for group in GROUPS]
+        found += [*_sub_verbs(host, "plugins")] if len(before) == 1 else []
         found += [(choice.name, choice.help) for choice in host.choices.values()]
     else:
         found = _paths(current)
@@ -51,18 +54,29 @@ def _verbs(host: Host) -> Iterator[tuple[str, str]]:
     yield from ((one.name, one.help) for found in host.hook.ptx_commands() for one in found)
 
 
-def _options(host: Host, verb: str) -> list[str]:
-    """The options that a verb's help names."""
+def _parser(host: Host, verb: str, words: Sequence[str] = ()) -> Parser | None:
+    """The parser of a verb, or of its sub-verb; None where there is none."""
     from ptx.cli import VERBS
 
-    said = io.StringIO()
-    with redirect_stdout(said), redirect_stderr(said), suppress(SystemExit, Exception):
-        if verb in VERBS:
-            import_module(VERBS[verb][0]).main(verb, ["--help"])
-        else:
-            commands = {one.name: one for found in host.hook.ptx_commands() for one in found}
-            commands[verb].main(["--help"])
-    return sorted(set(OPTION.findall(said.getvalue())))
+    if verb in VERBS:
+        module = import_module(VERBS[verb][0])
+        return parser_of(lambda typed: module.main(verb, typed), words)
+    commands = {one.name: one.main for found in host.hook.ptx_commands() for one in found}
+    return parser_of(commands[verb], words) if verb in commands else None
+
+
+def _sub_verbs(host: Host, verb: str) -> list[tuple[str, str]]:
+    parser = _parser(host, verb)
+    new = [("new", "write a plugin to begin with")] if verb == "plugins" else []
+    return new if verb == "plugins" or parser is None else parser.words()
+
+
+def _options(host: Host, before: Sequence[str]) -> list[tuple[str, str]]:
+    """The options of a verb, or of its sub-verb where one is typed."""
+    verb, *rest = before
+    names = [name for name, _ in _sub_verbs(host, verb)]
+    parser = _parser(host, verb, [word for word in rest[:1] if word in names])
+    return parser.options() if parser is not None else []
 
 
 def _keys(host: Host, before: Sequence[str], current: str) -> Iterator[tuple[str, str]]:
@@ -115,7 +129,11 @@ def _chosen(words: Sequence[str], group: str) -> list[str]:
 def _values(host: Host, current: str) -> Iterator[tuple[str, str]]:
     """Values of a group, a field or a path, behind what is typed of it already."""
     key, _, value = current.partition("=")
-    if key in GROUPS or key == "recipe":
+    if key == "goal":
+        from ptx.cli.advise.rules import GOALS
+
+        yield from ((f"goal={name}", about) for name, about in GOALS.items())
+    elif key in GROUPS or key == "recipe":
         done = current[: max(current.rfind(mark) for mark in "=,[") + 1]
         if value.startswith(("./", "../", "/", "~")):
             yield from _paths(value, f"{key}=")

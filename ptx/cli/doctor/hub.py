@@ -34,7 +34,7 @@ def _connection() -> Line:
     except urllib.error.HTTPError as error:
         return Line("network", f"{endpoint} answers (status {error.code})")
     except (OSError, ValueError):
-        fix = "models and data of this machine can be used; HF_HUB_OFFLINE=1 asks the hub no more"
+        fix = "models and data that lie on this machine can be used; HF_HUB_OFFLINE=1 stops asking the hub"
         return Line("network", f"{endpoint} does not answer", "note", fix)
 
 

@@ -89,15 +89,14 @@ def test_what_runs_elsewhere_is_compared_with_no_memory_of_this_machine(plan_of,
 
 def test_the_time_is_unknown_until_an_equal_step_ran_and_then_has_a_basis_and_a_cost(plan_of, host):
     plan = plan_of("price_per_hour=3")
-    assert Forecast(plan, host).lines()[-1].startswith("time: unknown until the first steps end")
+    assert Forecast(plan, host).lines()[-1].startswith("time: not known until the first steps have ended")
     run, step = plan.runs[0], plan.runs[0].steps[0]
     rates.record(rate_kind(host, run, step), step.name, 1200.0)
     assert Forecast(plan, host).lines()[-1] == (
-        "time: about 20 min, cost about 1 at 3 an hour (1 of 1 steps and evaluations, from 1 earlier ones on"
-        " this machine)"
+        "time: about 20 min, cost about 1 at 3 an hour, as 1 earlier one of the same kind took on this machine"
     )
     twice = plan_of("method.max_steps=20")
-    assert Forecast(twice, host).lines()[-1].startswith("time: about 40 min (1 of 1")
+    assert Forecast(twice, host).lines()[-1].startswith("time: about 40 min, as 1 earlier one")
 
 
 def test_what_is_in_the_store_needs_no_time_and_no_memory(plan_of, host, monkeypatch):
@@ -114,7 +113,7 @@ def test_workers_divide_the_time(plan_of, host):
     forecast = Forecast(plan, host, Rates(known))
     seconds = [found.seconds for found in forecast.expected.values()]
     assert seconds == [7, 7]
-    assert "time: about 7 s " in forecast.lines()[-1]
+    assert "time: about 7 s, " in forecast.lines()[-1]
 
 
 def test_memory_problems_name_a_step_once_for_all_runs(plan_of, memory):

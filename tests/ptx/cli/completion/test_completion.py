@@ -73,4 +73,4 @@ def test_an_unknown_shell_is_refused(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["completion", "csh"])
     assert ended.value.code == 2
-    assert "'bash', 'fish', 'zsh'" in capsys.readouterr().err
+    assert "ptx completion has no 'csh'; did you mean 'zsh'?" in capsys.readouterr().err
