@@ -97,10 +97,10 @@ def ptx_choices() -> list[Choice]:
             Answer,
             "the reply's answer equals the reference's: numbers, formulas, sets, choices, words",
             ("math-verify", "sympy"),
-            version="2",
+            version="3",
         ),
         Choice("scorer", "exact", Exact, "the answer equals the reference as text"),
-        Choice("scorer", "numeric", Numeric, "the answer's number equals the reference's", version="2"),
+        Choice("scorer", "numeric", Numeric, "the answer's number equals the reference's", version="3"),
         Choice("scorer", "regex", Regex, "the answer matches a regular expression"),
         Choice("scorer", "length", Length, "a penalty for long answers"),
     ]
