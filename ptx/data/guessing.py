@@ -18,7 +18,8 @@ from ptx.data.tools import RowError
 LOOKED_AT = 20  # rows
 #: columns of names, numbers and dates, which nobody trains on
 ASIDE = re.compile(
-    r"(?:^|_)(?:u?u?id|index|idx|url|model|source|domain|lang(?:uage)?|date|time|title|type|category|topic|task)$",
+    r"(?:^|_)(?:u?u?id|index|idx|url|model|source|domain|lang(?:uage)?|date|time)$"
+    r"|(?:^|_)(?:title|type|category|topic|task)$",
     re.IGNORECASE,
 )
 
