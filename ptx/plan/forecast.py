@@ -106,7 +106,7 @@ class Forecast:
         known = {key: found for key, found in self.expected.items() if found}
         missing = [self.parts[key][1].name for key in self.parts if key not in known]
         if not known:
-            yield "time: not known until the first steps have ended; none of this kind and size ran on this machine"
+            yield "time: not known until the first steps have ended; none of this kind ran on this machine"
             return
         seconds = self._seconds(known)
         count = sum(found.count for found in known.values())

@@ -93,7 +93,8 @@ def test_the_time_is_unknown_until_an_equal_step_ran_and_then_has_a_basis_and_a_
     run, step = plan.runs[0], plan.runs[0].steps[0]
     rates.record(rate_kind(host, run, step), step.name, 1200.0)
     assert Forecast(plan, host).lines()[-1] == (
-        "time: about 20 min, cost about 1 at 3 an hour, as 1 earlier one of the same kind took on this machine"
+        "time: about 20 min, cost about 1 at 3 an hour, as 1 earlier one of the same kind took on"
+        " this machine"
     )
     twice = plan_of("method.max_steps=20")
     assert Forecast(twice, host).lines()[-1].startswith("time: about 40 min, as 1 earlier one")
