@@ -67,9 +67,10 @@ def _parser() -> argparse.ArgumentParser:
 
     def action(name: str, text: str, example: str) -> argparse.ArgumentParser:
         description = f"{text[0].upper()}{text[1:]}."
-        return actions.add_parser(
+        made: argparse.ArgumentParser = actions.add_parser(
             name, parents=[common], help=text, description=description, epilog=f"example: ptx runs {example}"
         )
+        return made
 
     what = "folder or name of a sweep or run"
     ls = action("ls", "list runs with their status", "ls train-sweep-1a2b3c4d")

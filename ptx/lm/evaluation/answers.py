@@ -33,7 +33,8 @@ SENTENCE_END = re.compile(r"(?<!\b[A-Za-z])(?<!\b(?:No|St|Dr|Mr|Ms))(?<!\bMrs)[.
 #: a reason or a remark behind an answer
 REMARK = re.compile(
     r",?\s+(?:because|since|weil|porque|denn|as\s+we|which\s+(?:is|means)|instead\s+of|rather\s+than)\b"
-    r"|,\s*(?:and\s+)?(?:not|so|thus|hence|therefore|meaning|making)\b|\s*\.?\s*I\s+hope\b|\s\((?=[^()$\\]*[a-z]{3,}[^()$\\]*\)?\W*$)",
+    r"|,\s*(?:and\s+)?(?:not|so|thus|hence|therefore|meaning|making)\b"
+    r"|\s*\.?\s*I\s+hope\b|\s\((?=[^()$\\]*[a-z]{3,}[^()$\\]*\)?\W*$)",
 )
 #: what may stand between boxes that together are one answer
 BETWEEN_BOXES = re.compile(r"[\s$,;.()\\]*(?:\b(?:and|or|y|o|und|oder)\b[\s$,;()\\]*)?", re.IGNORECASE)

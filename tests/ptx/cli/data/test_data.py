@@ -17,4 +17,4 @@ def test_an_unknown_verb_is_refused(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["data", "merge"])
     assert ended.value.code == 2
-    assert "choose from" in capsys.readouterr().err
+    assert "ptx data has no 'merge'; known: convert, split" in capsys.readouterr().err
