@@ -111,7 +111,8 @@ def _bounded(plugin: str, hook: str, home: str) -> Iterator[None]:
         ConfigError: the time is over; the plugin, the hook and the line are named.
     """
     seconds, timer = bound(), getattr(signal, "ITIMER_REAL", None)  # Windows has none
-    if hook not in LISTING or not seconds or timer is None or signal.getitimer(timer)[0]:
+    here = threading.current_thread() is threading.main_thread()  # only there a signal can be handled
+    if hook not in LISTING or not seconds or timer is None or not here or signal.getitimer(timer)[0]:
         yield
         return
 
