@@ -66,9 +66,10 @@ def _parser(host: Host, verb: str, words: Sequence[str] = ()) -> Parser | None:
 
 
 def _sub_verbs(host: Host, verb: str) -> list[tuple[str, str]]:
+    if verb == "plugins":  # its parser takes a group and a choice
+        return [("new", "write a plugin to begin with")]
     parser = _parser(host, verb)
-    new = [("new", "write a plugin to begin with")] if verb == "plugins" else []
-    return new if verb == "plugins" or parser is None else parser.words()
+    return [] if parser is None else parser.words()
 
 
 def _options(host: Host, before: Sequence[str]) -> list[tuple[str, str]]:

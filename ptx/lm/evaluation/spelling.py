@@ -48,7 +48,7 @@ SPELLINGS = [
 ]  # fmt: skip
 #: 0.1\overline{6}: the digits before the point, behind it, and those that repeat
 REPEATING = re.compile(r"(?<![\d.])(\d{0,20})\.(\d{0,20})\\(?:overline|bar)\s*\{(\d{1,20})\}")
-LEAD = re.compile(r"\\text\s*\{[^{}]*\b(?:is|ist|es|est)\b[\s:]*\}\s*(?=\S)")  # "The answer is" in a box
+LEAD = re.compile(r"^\\text\s*\{[^{}]*\b(?:is|ist|es|est)\b[\s:]*\}\s*(?=\S)")  # "The answer is" in a box
 RAISED = str.maketrans(dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-", strict=True)))
 VULGAR = re.compile(r"(\d?)([½⅓⅔¼¾⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞])")
 WRAPPED = re.compile(
@@ -61,7 +61,7 @@ def tidy(text: str) -> str:
     """An answer in one spelling: without delimiters, with one name per command, symbol and kind of space."""
     if len(text) > MOST:
         return text.strip()
-    text = REPEATING.sub(_repeating, LEAD.sub("", text, count=1) if LEAD.match(text) else text)
+    text = REPEATING.sub(_repeating, LEAD.sub("", text))
     text = VULGAR.sub(lambda found: f"{found[1]} {_vulgar(found[2])}", text.translate(PLAIN))
     text = re.sub("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+", lambda found: f"^{{{found[0].translate(RAISED)}}}", text)
     text = " ".join(unicodedata.normalize("NFKC", text).split())
