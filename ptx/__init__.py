@@ -1,6 +1,6 @@
 """ptx: train, compress and evaluate language models in sweeps, and report what each choice costs and gives.
 
-These names are what most plugins need; the further public modules stand in docs/reference/public-face.md.
+These names are what most plugins need; the further public modules: `ptx docs public-face`.
 Importing ptx loads no ML library.
 """
 

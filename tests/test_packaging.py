@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PARTS = ("ptx", "plugins", "conf", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+PARTS = ("ptx", "plugins", "conf", "docs", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 PROBE = '''"""A plugin that was copied in."""
 
 from dataclasses import dataclass
@@ -107,6 +107,28 @@ def test_the_wheel_holds_every_file_that_is_not_python(wheel):
     ]
     assert [str(path) for path in kept if str(path) not in names and path.parts[0] != "ptx_hub"] == []
     assert {f"ptx/{path.relative_to(ROOT)}" for path in (ROOT / "conf").rglob("*.yaml")} <= names
+
+
+SHOW = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from ptx.cli import main
+sys.exit(main(["docs", sys.argv[2]]))
+"""
+
+
+@pytest.mark.slow
+def test_every_page_of_the_documentation_can_be_shown_from_the_wheel_which_holds_no_script_of_it(
+    wheel, tmp_path
+):
+    names = [name for name in names_in(wheel) if name.startswith("ptx/docs/")]
+    pages = [*(ROOT / "docs").rglob("*.md"), *(ROOT / "docs").rglob("*.ipynb")]
+    assert sorted(names) == sorted(f"ptx/{page.relative_to(ROOT)}" for page in pages)
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    command = [sys.executable, "-c", SHOW, str(tmp_path / "site"), "other-environment"]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert shown.stdout == (ROOT / "docs" / "how-to" / "other-environment.md").read_text()
 
 
 def test_every_dependency_is_pinned_for_a_fresh_machine():

@@ -52,7 +52,7 @@ class Reliability(Evaluator):
     }
     questions: list[str] = setting(
         ["embedded"],
-        "JSONL files of questions (columns: docs/explanation/reliability.md; IFEval's as it is), or embedded",
+        "JSONL files of questions (columns: `ptx docs reliability`; IFEval's as it is), or embedded",
     )
     support: str = setting("answer", "scorer that decides whether a reply agrees with the row's answer")
     grounding: str = setting("word_support", "scorer that decides whether a source supports a sentence")

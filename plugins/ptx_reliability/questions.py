@@ -34,7 +34,7 @@ from ptx.stats.items import SEGMENTS, item_id
 from ptx_reliability import EMBEDDED, Reliability
 from ptx_reliability.grounded import with_sources
 
-DOCS = "docs/explanation/reliability.md has the columns"
+DOCS = "`ptx docs reliability` has the columns"
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def _input_problems(config: Safety) -> Iterator[Problem]:
     try:
         read_attacks(Path(config.attacks or ATTACKS), config.wrappers)
     except (OSError, ValueError) as error:
-        yield Problem(f"eval.safety.attacks: {_reason(error)}", "docs/explanation/safety.md has the fields")
+        yield Problem(f"eval.safety.attacks: {_reason(error)}", "`ptx docs safety` has the fields")
     try:
         prompts = prompts_of(config)
     except (OSError, ConfigError) as error:

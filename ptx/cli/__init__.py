@@ -42,6 +42,7 @@ VERBS = {
     "data": ("ptx.cli.data", "make a dataset of another one: other shapes, a split, pairs"),
     "import": ("ptx.cli.foreign", "the command for a configuration of Axolotl or LLaMA-Factory"),
     "mend": ("ptx.cli.mend", "write a copy of a model folder in which its files agree"),
+    "docs": ("ptx.cli.docs", "list the pages of the documentation, or show one"),
     "doctor": ("ptx.cli.doctor", "look at the installation and the machine, and say what is missing"),
     "completion": ("ptx.cli.completion", "print the script that completes words in bash, zsh or fish"),
     "plugins": ("ptx.cli.plugins", "list plugins and their choices, show the fields of one, write a new one"),

@@ -26,11 +26,11 @@ a sweep file:
 holds `defaults: [gptq]` and `bits: 5`, then compress=[gptq5] is GPTQ with 5 bits.
 
 examples:
-  ptx sweep sweeps/demo.yaml
-  ptx sweep sweeps/demo.yaml out=/big/disk/ptx-out --dry-run"""
+  ptx sweep my-sweep.yaml
+  ptx sweep my-sweep.yaml out=/big/disk/ptx-out --dry-run"""
 
 SEARCH = """\
-a sweep file with a search (`pip install 'ptx[search]'`; docs/how-to/search.md explains every field):
+a sweep file with a search (`pip install 'ptx[search]'`; `ptx docs search` explains every field):
   overrides: [model=tiny, data=tiny, method=dpo]
   search:
     trials: 40
@@ -40,8 +40,8 @@ a sweep file with a search (`pip install 'ptx[search]'`; docs/how-to/search.md e
     objectives: {bench/mean: maximize}
 
 examples:
-  ptx sweep sweeps/search_dpo.yaml
-  ptx sweep sweeps/search_dpo.yaml search.trials=80      the same search, continued"""
+  ptx sweep my-search.yaml
+  ptx sweep my-search.yaml search.trials=80      the same search, continued"""
 
 OTHERWISE = ("null", "true", "false", "nan", "inf")  # words that stand for another value
 FIELDS = ("verb", "name", "config_dir", "overrides", "search")

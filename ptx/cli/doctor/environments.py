@@ -16,7 +16,7 @@ from ptx.errors import ConfigError
 from ptx.hooks.host import Host
 
 HOW = (
-    f"make one (docs/how-to/other-environment.md) and name it: {VARIABLE}=VENV/bin/python;"
+    f"make one (ptx docs other-environment) and name it: {VARIABLE}=VENV/bin/python;"
     " ptx doctor VENV/bin/python looks at it first"
 )
 
