@@ -109,11 +109,26 @@ def _run(words: list[str]) -> int:
         os.environ.setdefault(name, value)
     if not os.environ.get("COLUMNS", "80").isdecimal() or int(os.environ.get("COLUMNS", "80")) < NARROWEST:
         del os.environ["COLUMNS"]  # a terminal without a size says 0: nothing would be printed
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) != signal.SIG_IGN:  # nohup
-            signal.signal(number, _interrupt)
-    with masked_output(), own_temporary_folder():
+    with _ended_by_signals(), masked_output(), own_temporary_folder():
         return _guarded(words)
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """While a command runs, SIGTERM and SIGHUP end it like Ctrl-C; before and after, they are the caller's.
+
+    Who calls :func:`main` in a process of its own (tests, a program) would else be left with handlers that
+    raise in whatever it does next.
+    """
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}  # nohup
+    for number in before:
+        signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def _guarded(words: list[str]) -> int:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from ptx.hooks.host import get_host
 from ptx.testing import HEAVY
 
 ROOT = Path(__file__).parents[3]
+INTERRUPTED = 130  # an exit code
 
 
 @pytest.fixture
@@ -45,6 +47,8 @@ def here(*words):
             code = main(words)
         except SystemExit as ended:
             code = ended.code
+    if code == INTERRUPTED:  # by a signal for the tests themselves: their time is over, or Ctrl-C
+        raise KeyboardInterrupt
     return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
 
@@ -97,6 +101,26 @@ def test_every_verb_has_help_with_examples(verb, capsys):
         main([verb, "--help"])
     assert ended.value.code == 0
     assert f"  ptx {verb}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_a_command_as_ctrl_c_does_and_are_the_callers_again_behind_it(
+    monkeypatch, capsys, number
+):
+    def stopped(*_):
+        signal.raise_signal(number)
+
+    monkeypatch.setattr("ptx.cli._dispatch", stopped)
+    theirs = []
+    before = signal.signal(number, lambda *_: theirs.append("caught"))
+    try:
+        assert main(["--help"]) == INTERRUPTED
+        assert theirs == []
+        signal.raise_signal(number)
+        assert theirs == ["caught"]
+    finally:
+        signal.signal(number, before)
+    assert "the same command again continues" in capsys.readouterr().err
 
 
 def test_the_composed_configuration_is_printed_and_nothing_is_run(empty, capsys):
