@@ -86,6 +86,10 @@ ENVIRONMENT = {
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        from ptx.hooks.waiting import is_a_command
+
+        is_a_command()
     with _quiet(words):
         return _run([word for word in words if word != QUIET])
 

@@ -3,19 +3,24 @@
 A step may work for hours and is never ended: the user is told which plugin it is, and where. One thread looks
 at the innermost call once a second. What only says what a plugin has (its import, its choices, its verbs) is
 ended after ``PTX_PLUGIN_SECONDS`` (120; 0: never), or ``ptx --help`` would hang with it: a timer raises in
-the plugin, as Ctrl-C does. What a plugin prints before the first step goes to stderr with its name, because
-stdout may be JSON for a program.
+the plugin, as Ctrl-C does. Code of a C library does not hear that. The process of a command is then ended by
+the thread that looks, and where the library holds Python's lock, so that no thread runs, by faulthandler,
+which prints the lines.
+
+What a plugin prints before the first step goes to stderr with its name, because stdout may be JSON for a
+program.
 """
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -34,6 +39,8 @@ LISTING = (*LOADING, "ptx_searchpath", "ptx_commands")
 BOUND = "PTX_PLUGIN_SECONDS"  # the variable with the seconds after which one of these is ended
 ENDS = 120.0  # its default: libraries on a cold network disk take a minute
 AGAIN = 1.0  # seconds until the timer raises again, where a plugin catches everything
+DEAF = 5.0  # seconds behind the bound after which it is plain that the plugin does not hear the timer
+WRONG = 2  # the exit code of a command that cannot begin
 
 
 @dataclass
@@ -66,6 +73,7 @@ class HungError(BaseException):
 
 _calls: list[Call] = []
 _watching = threading.Lock()  # held by the thread that looks
+_commands: list[str] = []  # holds a word if this process is a command, which may end it
 
 
 class Prefixed:
@@ -121,6 +129,8 @@ def _bounded(plugin: str, hook: str, home: str) -> Iterator[None]:
 
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(timer, seconds, AGAIN)
+    if lines := _commands and sys.__stderr__:
+        faulthandler.dump_traceback_later(seconds + 2 * DEAF, exit=True, file=lines)
     try:
         yield
     except HungError as hung:
@@ -129,8 +139,15 @@ def _bounded(plugin: str, hook: str, home: str) -> Iterator[None]:
         fix = f"correct it, or leave it out: PTX_DISABLE={plugin}"
         raise ConfigError(Problem(f"plugin {plugin}: {hung}", fix)) from None
     finally:
+        if lines:
+            faulthandler.cancel_dump_traceback_later()
         signal.setitimer(timer, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+def is_a_command() -> None:
+    """Let this process be ended where a plugin hears nothing: it is a command of ptx, nobody's program."""
+    _commands.append("ptx")
 
 
 def bound() -> float:
@@ -155,6 +172,22 @@ def _look() -> None:
         time.sleep(LOOKS)
         if text := waited_for():
             print(text, file=sys.stderr, flush=True)
+        if _commands and (text := deaf()):
+            print(f"ptx: {text}", file=sys.stderr)
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError, ValueError):
+                    stream.flush()
+            os._exit(WRONG)  # the main thread does not hear that it should end
+
+
+def deaf() -> str:
+    """What is wrong with the innermost call, if it only lists and does not hear the timer; else empty."""
+    call, seconds = (_calls[-1] if _calls else None), bound()
+    if call is None or call.hook not in LISTING or not seconds or time.time() - call.since < seconds + DEAF:
+        return ""
+    what = f"plugin {call.plugin}: {call.hook} did not end within {seconds:g} s, at {_now_at(call.home)}"
+    fix = f"correct it, or leave it out: PTX_DISABLE={call.plugin}"
+    return str(Problem(f"{what}, in code that cannot be interrupted", fix))
 
 
 def waited_for() -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -103,6 +107,23 @@ def test_what_works_is_never_ended(monkeypatch, hook, seconds):
         time.sleep(0.3)
 
 
+def test_a_plugin_that_does_not_hear_the_timer_is_named_and_a_step_is_not(monkeypatch):
+    monkeypatch.setenv("PTX_PLUGIN_SECONDS", "60")
+    monkeypatch.setattr(waiting, "DEAF", -60.0)
+    with calling("mine", "ptx_commands", __file__):
+        assert re.fullmatch(
+            r"plugin mine: ptx_commands did not end within 60 s, at test_waiting.py:\d+, in code that cannot"
+            r" be interrupted; correct it, or leave it out: PTX_DISABLE=mine",
+            waiting.deaf(),
+        )
+        monkeypatch.setenv("PTX_PLUGIN_SECONDS", "0")
+        assert waiting.deaf() == ""
+    monkeypatch.setenv("PTX_PLUGIN_SECONDS", "60")
+    with calling("mine", "ptx_train", __file__):
+        assert waiting.deaf() == ""
+    assert waiting.deaf() == ""
+
+
 def test_the_timer_of_another_is_left_alone(monkeypatch):
     monkeypatch.setenv("PTX_PLUGIN_SECONDS", "0.1")
     signal.setitimer(signal.ITIMER_REAL, 60)
@@ -127,6 +148,12 @@ def test_a_host_can_be_loaded_in_a_thread_which_has_no_signals():
     assert heard == [0.0]
 
 
+def command_with(ptxfile, folder):
+    (folder / "ptxfile.py").write_text(ptxfile)
+    command, bounded = [sys.executable, "-m", "ptx", "--help"], {**os.environ, "PTX_PLUGIN_SECONDS": "2"}
+    return subprocess.run(command, cwd=folder, env=bounded, capture_output=True, text=True, timeout=300)
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [
@@ -138,20 +165,29 @@ def test_a_host_can_be_loaded_in_a_thread_which_has_no_signals():
     ],
 )
 def test_a_hanging_ptxfile_ends_the_command_and_says_how_to_go_on(tmp_path, code, said):
-    import os
-    import subprocess
-    import sys
-
-    (tmp_path / "ptxfile.py").write_text(code)
-    bounded = {**os.environ, "PTX_PLUGIN_SECONDS": "2"}
-    done = subprocess.run(
-        [sys.executable, "-m", "ptx", "--help"],
-        cwd=tmp_path,
-        env=bounded,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = command_with(code, tmp_path)
     assert done.returncode == 2
     assert said in done.stderr
     assert "PTX_DISABLE=ptxfile" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_ptxfile_that_hangs_in_c_code_ends_the_command_too(tmp_path):
+    locked_twice = """
+import ctypes
+lock, library = ctypes.create_string_buffer(64), ctypes.CDLL(None)
+library.pthread_mutex_lock(lock)
+library.pthread_mutex_lock(lock)
+"""
+    done = command_with(locked_twice, tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.count("did not end within 2 s") == 1
+    assert "plugin ptxfile: import did not end within 2 s, at ptxfile.py:5, in code that" in done.stderr
+    assert "PTX_DISABLE=ptxfile" in done.stderr
+
+
+@pytest.mark.slow
+def test_c_code_that_holds_pythons_lock_is_ended_with_its_line(tmp_path):
+    done = command_with("sum(iter(int, 1))", tmp_path)
+    assert done.returncode == 1
+    assert 'ptxfile.py", line 1 in <module>' in done.stderr
