@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ptx import DataSet, ModelRef, Run, StepError
 from ptx.lm.load import load_tokenizer
 from ptx.lm.training.rows import as_dataset, trl_rows
+from ptx.lm.training.stored_tokens import with_stored_tokens
 from ptx.lm.training.trainer import fit_trainer, length_of, load_policy, peft_config, save_classifier
 from ptx.lm.training.trl_args import trl_class, trl_config
 from ptx.lm.training.trl_warnings import report_trl_warnings
@@ -35,7 +36,7 @@ def train(run: Run, method: RewardModel, model: ModelRef, data: DataSet) -> Mode
     center = method.center or None
     args = trl_config(run, method, "RewardConfig", max_length=length, center_rewards_coefficient=center)
     with report_trl_warnings(run):
-        trainer = trl_class("RewardTrainer")(
+        trainer = with_stored_tokens(run, trl_class("RewardTrainer"))(
             model=classifier_from(run, method, model, tokenizer),
             args=args,
             train_dataset=as_dataset(rows),

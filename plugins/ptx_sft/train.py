@@ -10,6 +10,8 @@ from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_tokenizer
 from ptx.lm.training.inspection import check_rows
 from ptx.lm.training.passes import trainer_with_short_passes
+from ptx.lm.training.rows import as_dataset
+from ptx.lm.training.stored_tokens import stored_tokens
 from ptx.lm.training.tokens import token_rows
 from ptx.lm.training.trainer import length_of, make_trainer, run_trainer
 from ptx.lm.training.trl_args import trl_config
@@ -20,7 +22,14 @@ def train(run: Run, method: SFT, model: ModelRef, data: DataSet) -> ModelRef:
     """Fine-tune ``model`` and return the result."""
     tokenizer = load_tokenizer(model.path)
     shape = data.require(method.needs, "method=sft")
-    rows = token_rows(shape, data.rows(shape), tokenizer, answers_only=method.assistant_only)
+    given, only = data.rows(shape), method.assistant_only
+    rows = stored_tokens(
+        run,
+        tokenizer,
+        given,
+        {"shape": shape, "answers_only": only},
+        lambda: as_dataset(token_rows(shape, given, tokenizer, answers_only=only)),
+    )
     args = trl_config(
         run,
         method,

@@ -7,9 +7,9 @@ refused.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ptx.errors import StepError
 from ptx.hooks.run import Run
@@ -58,7 +58,7 @@ def count(
     return Counts(rows, cut, whole, stopped, double)
 
 
-def check_rows(run: Run, trainer: Trainer, rows: list[dict[str, Any]]) -> None:
+def check_rows(run: Run, trainer: Trainer, rows: Sized) -> None:
     """Report rows that were cut or dropped.
 
     Raises:

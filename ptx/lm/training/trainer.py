@@ -21,6 +21,7 @@ from ptx.lm.training.merging import merge_trained
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
 from ptx.lm.training.reinforced import Reinforced
 from ptx.lm.training.rows import as_dataset
+from ptx.lm.training.stored_tokens import with_stored_tokens
 from ptx.lm.training.trl_args import trl_class
 from ptx.lm.training.trl_warnings import report_trl_warnings
 from ptx.models import inspection
@@ -29,6 +30,7 @@ from ptx.records import ModelRef
 
 if TYPE_CHECKING:
     import torch
+    from datasets import Dataset
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
@@ -149,7 +151,7 @@ def make_trainer(
     method: TrlMethod,
     model: ModelRef,
     tokenizer: PreTrainedTokenizerBase,
-    rows: list[dict[str, Any]],
+    rows: list[dict[str, Any]] | Dataset,
     args: Any,
     **extra: Any,
 ) -> Any:
@@ -161,14 +163,14 @@ def make_trainer(
         method: the settings of the method.
         model: the model to train.
         tokenizer: its tokenizer.
-        rows: the data in TRL's columns.
+        rows: the data in TRL's columns, or tokenised.
         args: the TRL config.
         extra: further arguments of the trainer.
     """
     say_repeats(run, method, len(rows))
     policy = load_policy(run, method, model)
     stop_at_turn_end(run, policy, model.path)
-    chosen: Callable[..., Any] = trl_class(kind) if isinstance(kind, str) else kind
+    chosen = with_stored_tokens(run, trl_class(kind) if isinstance(kind, str) else kind)
     if isinstance(method, Reinforced):
         from ptx.lm.training.sampling import with_rollouts
 
@@ -177,7 +179,7 @@ def make_trainer(
         return chosen(
             model=policy,
             args=args,
-            train_dataset=as_dataset(rows),
+            train_dataset=as_dataset(rows) if isinstance(rows, list) else rows,
             processing_class=tokenizer,
             peft_config=peft_config(method.lora),
             **extra,
