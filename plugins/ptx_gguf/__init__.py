@@ -50,6 +50,7 @@ class Gguf(Runtime):
         6,
         "files that are written at most, in the order of their bytes, until one passes (larger types where"
         " rounding costs the most); 1: as asked, or the step fails",
+        identity=False,  # what passes is the same under any limit
     )
     context: int = setting(
         4096,

@@ -1,5 +1,8 @@
 """The export step: write the file, read it back with two readers, compare, and keep the smallest that passes.
 
+transformers reads it first, which takes seconds; what is near the model there is compared as llama.cpp serves
+it, and that decides.
+
 A type that is too far from the model is followed by mixtures of larger ones: what each type would cost in
 each matrix is predicted from one backward pass (:mod:`ptx.lm.serving.sensitivity`).
 """
@@ -10,7 +13,7 @@ import copy
 import math
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +25,7 @@ from torch import Tensor
 
 from ptx import ModelRef, Run
 from ptx.lm.load import weights_of
-from ptx.lm.serving.fidelity import Fidelity, check, logits_of
+from ptx.lm.serving.fidelity import Fidelity, logits_of
 from ptx.lm.serving.mixed import Menu, Search, predicted
 from ptx.lm.serving.reference import Reference
 from ptx.lm.serving.sensitivity import priced
@@ -69,7 +72,8 @@ def export(run: Run, config: Gguf, model: ModelRef) -> ModelRef:
     reference = Reference.of(run, model, config.context)
     export = Export(run, config, model, reference)
     tried = smallest_that_passes(export.tries(), export.most, config.tries)
-    check_tried(tried, f"the {tried.kept.name} file, read back,", export.most, INSTEAD)
+    read = " on llama.cpp" if tried.kept.name in export.read_back else ", read back,"
+    check_tried(tried, f"the {tried.kept.name} file{read}", export.most, INSTEAD)
     return export.finish(tried)
 
 
@@ -83,6 +87,7 @@ class Export:
     reference: Reference
     splits: str = ""
     kept: dict[str, list[str]] = field(default_factory=dict)  # by try: matrices in f16
+    read_back: dict[str, Fidelity] = field(default_factory=dict)  # of the tries compared on llama.cpp
 
     @property
     def most(self) -> float:
@@ -96,9 +101,9 @@ class Export:
             return
         menu = self.menu()
         search = Search(menu, math.log(self.config.max_perplexity_ratio))
-        for plan in search.plans():
+        for place, plan in enumerate(search.plans(), 1):
             expected = predicted(menu, plan) * search.off
-            made = self.written(f"mixed for {expected:.2g} nats", plan, expected)
+            made = self.written(f"mixed {place} for {expected:.2g} nats", plan, expected)
             yield [made]
             search.learn(plan, made.distance)
         yield [self.written("q8_0", dict.fromkeys(menu, "q8_0"))]
@@ -124,7 +129,10 @@ class Export:
         return priced(network, self.reference.further_texts(), layers, formats, _rounded)
 
     def written(self, name: str, plan: Mapping[str, str] | None = None, expected: float = math.nan) -> Try:
-        """Write the file in a folder of its own, and compare what transformers reads with the model."""
+        """Write the file in a folder of its own, and compare what is read from it with the model.
+
+        Where transformers reads what is near the model, llama.cpp is asked as well.
+        """
         folder = self.run.folder / f"built-{name.replace(' ', '-')}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -135,13 +143,37 @@ class Export:
         size = (folder / FILE).stat().st_size
         made = Try(name, folder, size, found, formats_of(plan) if plan else name, expected)
         self.run.say(made.line())
-        return made
+        if not made.passes(self.most):
+            return made
+        self.read_back[name] = found
+        served = replace(made, fidelity=self.served(folder))
+        self.run.say(f"on llama.cpp: {served.fidelity.figures}")
+        return served
+
+    def served(self, folder: Path) -> Fidelity:
+        """Compare what llama.cpp serves with the model."""
+        self.reference.tokenizer.save_pretrained(folder)
+        write_package(folder, "gguf", self.model.digest, limits(self.reference.network))
+        lm = self.opened(folder)
+        try:
+            return self.reference.compare_drawn(lm) if self.drawn else self.reference.compare(lm)
+        finally:
+            lm.close()
+
+    @property
+    def drawn(self) -> bool:
+        """Whether whole distributions take a request for each token."""
+        return self.config.scoring == STEPWISE
+
+    def opened(self, folder: Path) -> GgufLanguageModel:
+        """Open a package on llama.cpp."""
+        return GgufLanguageModel(folder, self.config.context, scoring=self.config.scoring)
 
     def finish(self, tried: Tried) -> ModelRef:
-        """Compare what llama.cpp serves with the model, and describe the package.
+        """Try the file that is kept on a long text and on boundaries of words, and describe the package.
 
         Raises:
-            StepError: llama.cpp serves another model, or splits text otherwise.
+            StepError: llama.cpp serves another model beyond a window or boundary, or splits text otherwise.
         """
         run, config, kept = self.run, self.config, tried.kept
         if stays := self.kept[kept.name]:
@@ -150,13 +182,11 @@ class Export:
                 f"{len(stays)} matrices stay f16, since {kind} has blocks of {block_of(kind)}: {stays[:3]}"
             )
         folder = kept.folder.rename(run.folder / "model")
-        self.reference.tokenizer.save_pretrained(folder)
-        write_package(folder, "gguf", self.model.digest, self.facts(tried))
-        found, more = self.served(folder)
-        facts = self.facts(tried) | more | {"fidelity": [vars(found.kl), vars(found.flips)]}
-        write_package(folder, "gguf", self.model.digest, facts)
+        found = kept.fidelity
+        facts = self.facts(tried) | {"fidelity": [vars(found.kl), vars(found.flips)]}
+        write_package(folder, "gguf", self.model.digest, facts | self.further(folder, found))
         package = ModelRef.of(folder, "package")
-        read = kept.fidelity.kl.value
+        read = self.read_back[kept.name].kl.value
         run.event(
             "export", pre_tokenizer=self.splits, kept_f16=len(stays), read_back_kl=read, ways=tried.rows()
         )
@@ -164,23 +194,19 @@ class Export:
         run.log({**found.numbers(), **sizes}, 1, 1)
         return package
 
-    def served(self, folder: Path) -> tuple[Fidelity, dict[str, Any]]:
-        """Compare on llama.cpp: short texts, one beyond the boundaries of the configuration, and splits."""
-        lm = GgufLanguageModel(folder, self.config.context, scoring=self.config.scoring)
+    def further(self, folder: Path, found: Fidelity) -> dict[str, Any]:
+        """Compare beyond the boundaries of the configuration, and how text is split; describe for Ollama."""
         what = f"the {self.config.type} file on llama.cpp"
+        lm = self.opened(folder)
         try:
-            drawn = self.config.scoring == STEPWISE  # whole distributions take a request for each token
-            found = self.reference.compare_drawn(lm) if drawn else self.reference.compare(lm)
-            self.run.say(f"on llama.cpp: {found.figures}")
-            check(found, what, self.most, INSTEAD)
-            long = self.reference.check_long(lm, found, what, drawn=drawn)
+            long = self.reference.check_long(lm, found, what, drawn=self.drawn)
             texts = differing(lm, self.reference.tokenizer)
             self.describe_for_ollama(folder, lm)
         finally:
             lm.close()
         if line := check_splits(texts):
             self.run.say(line)
-        return found, {"long_text": long, "split_otherwise": texts}
+        return {"long_text": long, "split_otherwise": texts}
 
     def describe_for_ollama(self, folder: Path, lm: GgufLanguageModel) -> None:
         """Write the Modelfile beside the file."""

@@ -82,6 +82,7 @@ class Onnx(Runtime):
         6,
         "packages that are built at most, in the order of their bytes, until one passes (offsets, smaller"
         " blocks and 8 bits where rounding costs the most); 1: as asked, or the step fails",
+        identity=False,  # what passes is the same under any limit
     )
     args: dict[str, Any] = setting({}, "further extra_options of the builder, such as fuse_mlp_gate_up: true")
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)

@@ -36,6 +36,7 @@ from ptx_onnx.ways import FORMATS, Rounder, Way, all_in, asked, prices
 
 SERVE = 'onnxruntime_genai.Model("{folder}"), from Python, C, C++, C# or Java'
 INSTEAD = "runtime.precision=int8, runtime.tries=10 or runtime.max_perplexity_ratio=2"
+AT_WILL = ("batch_size", "tries")  # settings that do not change the package
 Source = Callable[[], tuple[Path, dict[str, Any]]]
 
 
@@ -113,9 +114,9 @@ class Export:
         """Ways with a format for each matrix; each is aimed by the packages measured before it."""
         menu = prices(self.reference, matrices, self.config, self.rounder("dense"))
         search = Search(menu, math.log(self.config.max_perplexity_ratio))
-        for plan in search.plans():
+        for place, plan in enumerate(search.plans(), 1):
             expected = predicted(menu, plan) * search.off
-            yield Way(f"mixed for {expected:.2g} nats", plan, expected)
+            yield Way(f"mixed {place} for {expected:.2g} nats", plan, expected)
             search.learn(plan, self.last.distance)
 
     def rounder(self, graph: str) -> Rounder:
@@ -180,7 +181,7 @@ class Export:
             "precision": config.precision,
             "parameters": inspect(weights_of(self.model.path)).parameters,
             "serve": SERVE,
-            "settings": {name: value for name, value in asdict(config).items() if name != "batch_size"},
+            "settings": {name: value for name, value in asdict(config).items() if name not in AT_WILL},
             "builder": {name: version(name) for name in libraries},
             "way": tried.kept.name,
             "formats": tried.kept.formats,

@@ -59,6 +59,7 @@ class OnnxOptimum(Runtime):
         "packages that are written at most, the smallest first, of which the first that passes is kept: as"
         " asked, then with the down projections and the output layer in float32; 1: as asked, or the step"
         " fails",
+        identity=False,  # what passes is the same under any limit
     )
     batch_size: int = setting(8, "prompts of one length that are served together", identity=False)
     python: str = setting(

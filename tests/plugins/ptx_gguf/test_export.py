@@ -1,4 +1,6 @@
 import itertools
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from ptx.lm.serving.dense import open_plain
 from ptx.lm.serving.fidelity import own_text
 from ptx.models.package import read_package
 from ptx_gguf import Gguf, ptx_export
+from ptx_gguf.export import Export
 from ptx_gguf.files import type_of
 from ptx_gguf.tensors import interleaved
 from tests.plugins.packed import write_packed
@@ -109,6 +112,37 @@ def test_a_type_that_is_too_far_from_the_model_is_followed_by_larger_ones_where_
     assert not list(run.folder.glob("built-*"))
     with pytest.raises(StepError, match=r"the q4_0 file, read back, has 1\.\d+ times"):
         export(Gguf(type="q4_0", max_perplexity_ratio=1.01, tries=1), chat_model, "once")
+
+
+def test_what_llama_cpp_serves_decides_and_the_next_type_is_tried(export, chat_model, monkeypatch):
+    """llama.cpp rounds inside its products, so that a file may be near when read back and too far served."""
+    served, asked = Export.served, []
+
+    def far_at_first(self, folder):
+        asked.append(folder.name)
+        found = served(self, folder)
+        return (
+            replace(found, kl=replace(found.kl, value=0.5, low=0.4, high=0.6)) if len(asked) == 1 else found
+        )
+
+    monkeypatch.setattr(Export, "served", far_at_first)
+    run, package = export(Gguf(type="q4_0"), chat_model)
+    tries = read_package(package.path)["tries"]
+    assert [one["kl"] == 0.5 for one in tries] == [True, False]
+    assert read_package(package.path)["formats"] == tries[1]["formats"] != tries[0]["formats"]
+    assert logged(run)["kl"] == tries[1]["kl"]
+    assert len(asked) == 2
+
+
+def test_mixtures_with_the_same_prediction_lie_in_folders_of_their_own(export, chat_model, monkeypatch):
+    def plans(self):
+        yield from (dict.fromkeys(self.menu, kind) for kind in ("q5_0", "q8_0"))
+
+    monkeypatch.setattr("ptx_gguf.export.predicted", lambda menu, plan: 0.1)
+    monkeypatch.setattr("ptx_gguf.export.Search.plans", plans)
+    with pytest.raises(StepError) as found:
+        export(Gguf(type="q4_0", max_perplexity_ratio=1.0000001, tries=3), chat_model)
+    assert set(re.findall(r"^  (mixed \d)", str(found.value), re.MULTILINE)) == {"mixed 1", "mixed 2"}
 
 
 def test_a_file_that_is_not_the_model_fails_the_step(export, chat_model, monkeypatch):

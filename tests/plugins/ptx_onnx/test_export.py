@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 
 import pytest
 import torch
@@ -116,6 +117,20 @@ def test_rounding_that_costs_too_much_is_tried_in_further_ways_and_the_smallest_
     assert logged(run)["kl"] == tries[-1]["kl"]
     assert not list(run.folder.glob("built-*"))
     assert not list(run.folder.glob("graph-*"))
+
+
+def test_mixtures_with_the_same_prediction_lie_in_folders_of_their_own(export, chat_model, monkeypatch):
+    def plans(self):
+        yield from (all_formats(self.menu, place) for place in (0, -1))
+
+    def all_formats(menu, place):
+        return {name: prices[place].format for name, prices in menu.items()}
+
+    monkeypatch.setattr("ptx_onnx.export.predicted", lambda menu, plan: 0.1)
+    monkeypatch.setattr("ptx_onnx.export.Search.plans", plans)
+    with pytest.raises(StepError) as found:
+        export(Onnx(max_perplexity_ratio=1.0000001, tries=3), chat_model)
+    assert set(re.findall(r"^  (mixed \d)", str(found.value), re.MULTILINE)) == {"mixed 1", "mixed 2"}
 
 
 def test_with_one_try_the_package_is_as_asked_or_the_step_fails(export, chat_model):
