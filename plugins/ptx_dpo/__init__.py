@@ -83,7 +83,7 @@ class DPO(Referenced):
 def ptx_choices() -> list[Choice]:
     """Contribute ``method=dpo``."""
     help_ = "preference training on pairs of answers"
-    return [Choice("method", "dpo", DPO, help_, LIBRARIES, calls="ptx_dpo.train:train")]
+    return [Choice("method", "dpo", DPO, help_, LIBRARIES, version="2", calls="ptx_dpo.train:train")]
 
 
 @hookimpl

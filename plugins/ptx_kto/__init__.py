@@ -74,7 +74,7 @@ class KTO(Referenced):
 def ptx_choices() -> list[Choice]:
     """Contribute ``method=kto``."""
     help_ = "preference training on thumbs up and down"
-    return [Choice("method", "kto", KTO, help_, LIBRARIES, calls="ptx_kto.train:train")]
+    return [Choice("method", "kto", KTO, help_, LIBRARIES, version="2", calls="ptx_kto.train:train")]
 
 
 @hookimpl

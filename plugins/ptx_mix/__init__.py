@@ -81,7 +81,7 @@ class Mix(TrlMethod):
 def ptx_choices() -> list[Choice]:
     """Contribute ``method=mix``."""
     help_ = "one step on demonstrations, preferences and safety"
-    return [Choice("method", "mix", Mix, help_, LIBRARIES, calls="ptx_mix.train:train")]
+    return [Choice("method", "mix", Mix, help_, LIBRARIES, version="2", calls="ptx_mix.train:train")]
 
 
 @hookimpl

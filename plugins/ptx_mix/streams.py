@@ -25,6 +25,11 @@ class Stream(Generic[Item]):
         places = range(number * self.size, (number + 1) * self.size)
         return [self.rows[self._order(place // len(self.rows))[place % len(self.rows)]] for place in places]
 
+    def drawn(self, batches: int) -> set[int]:
+        """The places of the rows in the first ``batches`` batches."""
+        places = range(batches * self.size)
+        return {self._order(place // len(self.rows))[place % len(self.rows)] for place in places}
+
     def _order(self, epoch: int) -> list[int]:
         if epoch not in self._orders:
             if len(self._orders) > 1:

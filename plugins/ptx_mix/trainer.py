@@ -24,7 +24,7 @@ from trl.trainer.utils import add_fused_lm_head
 
 from ptx import ModelRef, Run
 from ptx.lm.training.answers import pair_columns
-from ptx.lm.training.reference import stored
+from ptx.lm.training.reference import few, stored
 from ptx.lm.training.rows import as_dataset
 from ptx_mix import Mix, loss
 from ptx_mix.streams import Stream
@@ -74,7 +74,11 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
         if copy is not None:
             add_fused_lm_head(copy.to(self.accelerator.device))  # as DPO's trainer does
         self.ref_model = copy
-        columns = [pair_columns(self.pair_collator([row]), tails=False) for row in prepared]
+        stream = Stream(prepared, self.args.per_device_train_batch_size, run.seed, "pairs")
+        passes = self.args.max_steps * self.args.gradient_accumulation_steps
+        sparse = passes > 0 and few(passes * stream.size, len(prepared))
+        scored = [prepared[place] for place in sorted(stream.drawn(passes))] if sparse else prepared
+        columns = [pair_columns(self.pair_collator([row]), tails=False) for row in scored]
         values = stored(
             run,
             self.mix,
@@ -83,9 +87,9 @@ class MixTrainer(SFTTrainer):  # type: ignore[misc]
             (answer for found in columns for side in found.values() for answer in side),
         )
         self.ref_model = None
-        for row, found in zip(prepared, columns, strict=True):
+        for row, found in zip(scored, columns, strict=True):
             row |= {name: values[answer] for name, (answer,) in found.items()}
-        return Stream(prepared, self.args.per_device_train_batch_size, run.seed, "pairs")
+        return stream
 
     def _safety(self, run: Run, rows: list[Row]) -> Stream[Row]:
         tokens = self._prepare_dataset(

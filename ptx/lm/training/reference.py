@@ -5,6 +5,7 @@ not on beta, the learning rate, the loss, the seed or the trained adapter. So a 
 once and keeps them as a product in the store (:meth:`ptx.Run.product`). TRL 1.16 has a cache of its own,
 which is not used here: it misses when only beta, the learning rate or the output folder changes, and it
 returns wrong numbers after a change of ``ld_alpha``, or of ``max_length`` with ``truncation_mode=keep_end``.
+It also scores all rows, where a training of a few steps draws a small part of them.
 
 With ``speed=exact`` every answer is scored alone, and its number is a function of that answer. Then
 ``cache_reference=false``, with which the reference stays in memory and scores every batch of the training,
@@ -15,8 +16,10 @@ two ways differ by rounding, so both settings are in the key of the step.
 
 from __future__ import annotations
 
+import itertools
+import math
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +31,7 @@ from ptx.hooks.run import Run
 from ptx.lm.load import base_of, is_adapter
 from ptx.lm.progress import replaced
 from ptx.lm.training.answers import COLUMNS, Answer, Values, batches, parts_of_a_batch, score
+from ptx.lm.training.distributed import ranks
 from ptx.lm.training.method import TrlMethod
 from ptx.records import ModelRef
 
@@ -36,6 +40,8 @@ if TYPE_CHECKING:
 
 #: raised whenever the numbers are computed in another way
 VERSION = 3
+#: share of the rows below which they are scored for one training alone
+SHARED = 0.25
 LIBRARIES = ("torch", "transformers", "trl")
 #: arguments of TRL's configs that do not change a forward pass of the reference; every other argument in
 #: ``method.args`` is part of the key
@@ -92,6 +98,32 @@ def stored(
         lambda folder: _build(run, method, trainer, distinct, tail, folder),
     )
     return dict(zip(distinct, read_json(folder / "values.json"), strict=True))
+
+
+def few(drawn: int, count: int) -> bool:
+    """Whether only the ``drawn`` rows of ``count`` are scored.
+
+    All rows are shared between seeds. Where a training draws less than a quarter of them, a few seeds
+    together cost less than that, so each scores its own.
+    """
+    return drawn < SHARED * count and ranks() == 1
+
+
+def rows_to_score(args: Any, count: int, batch: int) -> Sequence[int]:
+    """The places of the rows that the reference scores: all ``count``, or those that the training draws."""
+    steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * count / batch)
+    drawn = steps * batch
+    if not few(drawn, count):
+        return range(count)
+    if args.train_sampling_strategy == "sequential":
+        return range(drawn)
+    if args.train_sampling_strategy != "random" or not args.accelerator_config.use_seedable_sampler:
+        return range(count)
+    from accelerate.data_loader import SeedableRandomSampler
+
+    # the order of the trainer's first pass over the rows
+    order = SeedableRandomSampler(range(count), data_seed=args.data_seed)
+    return sorted(itertools.islice(order, drawn))
 
 
 def _build(
@@ -173,15 +205,20 @@ def trainer_with_reference(kind: str, run: Run, method: Any, model: ModelRef) ->
 
         # overrides TRL's method
         def _precompute_ref_logps(self, dataset: Any, name: str, batch_size: int) -> Any:
+            places = rows_to_score(self.args, len(dataset), method.batch_size)
             answers: dict[str, list[Answer]] = {}
-            for row in dataset:
-                for column, found in columns_of(self.data_collator([row]), tails=tail is not None).items():
+            for place in places:
+                batch = self.data_collator([dataset[place]])
+                for column, found in columns_of(batch, tails=tail is not None).items():
                     answers.setdefault(column, []).extend(found)
             for product, columns in products.items():
                 wanted = [answer for column in columns for answer in answers.get(column, [])]
                 values = stored(run, method, model, self, wanted, tail=tail, name=product) if wanted else {}
                 for column in columns if wanted else ():
-                    dataset = dataset.add_column(column, [values[answer] for answer in answers[column]])
+                    numbers = [math.nan] * len(dataset)  # no loss reads that of a row that is not drawn
+                    for place, answer in zip(places, answers[column], strict=True):
+                        numbers[place] = values[answer]
+                    dataset = dataset.add_column(column, numbers)
             return dataset
 
         def _compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool) -> Any:

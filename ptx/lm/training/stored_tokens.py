@@ -84,7 +84,7 @@ def with_stored_tokens(run: Run, kind: Any) -> Any:
 
     SFT's rows are tokenised by ptx (:mod:`ptx.lm.training.tokens`).
     """
-    base = next((one.__name__ for one in kind.__mro__ if one.__name__ in READ), "")
+    base = next((one.__name__ for one in getattr(kind, "__mro__", ()) if one.__name__ in READ), "")
     if not base:
         return kind
 

@@ -4,6 +4,8 @@ import math
 
 import pytest
 
+from ptx.config import Exact
+from ptx.files import read_json
 from ptx.store.store import Store
 from tests.plugins.ptx_mix.conftest import MESSAGES, SAFETY, chat
 
@@ -44,6 +46,17 @@ def test_a_sweep_over_the_weights_makes_one_reference_pass(mix, tmp_path):
     for number, weight in enumerate((0.1, 0.5, 1.0)):
         mix(f"run-{number}", store=store, lambda_pref=weight, max_steps=1, seed=number)
     assert [entry.ingredients["choice"] for entry in store.entries()] == ["reference"]
+
+
+def test_few_steps_score_the_pairs_that_they_draw(mix, losses_of, monkeypatch, tmp_path):
+    few = {"batch_size": 2, "max_steps": 1, "lambda_pref": 1.0, "speed": Exact()}
+    scored, store = [], Store(tmp_path / "few-store")
+    for name, share in (("few", 0.25), ("all", 0.0)):
+        monkeypatch.setattr("ptx.lm.training.reference.SHARED", share)
+        scored.append(losses_of(mix(name, store=store, **few)[0]))
+    assert scored[0] == scored[1]
+    sizes = [len(read_json(entry.payload / "values.json")) for entry in store.entries()]
+    assert sorted(sizes) == [4, 24]  # both answers of two pairs, and of twelve
 
 
 def test_the_safety_loss_does_not_depend_on_the_size_of_a_pass(mix):

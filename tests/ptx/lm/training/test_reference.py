@@ -6,6 +6,7 @@ KTO shares its answers between seeds; the pairs of its KL term follow the seed's
 import json
 import math
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -89,6 +90,41 @@ def test_no_reference_model_is_loaded_and_no_pass_made_a_second_time(dpo, store,
     monkeypatch.setattr(other_reference, "load_reference", fail)
     monkeypatch.setattr(answers, "log_probabilities", fail)
     assert losses_of(dpo("second")) == losses_of(first)
+
+
+MANY = [{**row, "prompt": f"{n}: {row['prompt']}"} for n in range(3) for row in PAIRS]
+
+
+@pytest.mark.parametrize("settings", [{}, {"micro_batch": 1}, {"seed": 5}, {"lora": Lora(r=4)}], ids=str)
+def test_few_steps_over_many_rows_score_the_rows_that_they_draw(dpo, store, losses_of, settings):
+    few = {"batch_size": 3, "speed": Exact(), "rows": MANY, **settings}
+    scored = dpo("few", **few)
+    (entry,) = passes(store)
+    assert len(read_json(entry.payload / "values.json")) == 2 * 9  # three steps of three pairs
+    every = dpo("every", cache_reference=False, **few)
+    assert losses_of(scored) == losses_of(every)
+    assert len(losses_of(scored)) == 3
+
+
+def test_many_drawn_rows_or_a_fraction_of_a_pass_or_several_ranks(monkeypatch):
+    seedable = SimpleNamespace(use_seedable_sampler=True)
+    args = SimpleNamespace(
+        max_steps=4, data_seed=7, train_sampling_strategy="random", accelerator_config=seedable
+    )
+    drawn = reference.rows_to_score(args, 100, 6)
+    assert len(set(drawn)) == 24
+    assert reference.rows_to_score(args, 96, 6) == range(96)  # a quarter
+    args.train_sampling_strategy = "sequential"
+    assert reference.rows_to_score(args, 100, 6) == range(24)
+    args.train_sampling_strategy = "group_by_length"
+    assert reference.rows_to_score(args, 100, 6) == range(100)
+    args.train_sampling_strategy, args.max_steps, args.num_train_epochs = "random", -1, 0.1
+    assert len(reference.rows_to_score(args, 100, 5)) == 10
+    args.num_train_epochs = 1.0
+    assert reference.rows_to_score(args, 100, 5) == range(100)
+    args.max_steps = 1
+    monkeypatch.setattr(reference, "ranks", lambda: 2)
+    assert reference.rows_to_score(args, 100, 5) == range(100)
 
 
 def test_the_losses_of_fast_are_those_of_exact_to_rounding(dpo, losses_of):
@@ -307,6 +343,16 @@ def kto(make_run, train, make_data, store, chat_model):
         return run
 
     return start
+
+
+def test_kto_scores_the_first_rows_where_it_draws_few(kto, store, losses_of):
+    few = {"rows": MANY, "batch_size": 4, "speed": Exact()}
+    scored = kto("few", **few)
+    found = {
+        entry.ingredients["choice"]: read_json(entry.payload / "values.json") for entry in store.entries()
+    }
+    assert {name: len(values) for name, values in found.items()} == {"reference": 12, "reference_kl": 12}
+    assert losses_of(scored) == losses_of(kto("every", cache_reference=False, **few))
 
 
 def products(store):
