@@ -207,4 +207,10 @@ def ptx_reported(config: RunConfig, sweep: str, folder: Path) -> None:
 
 @hookspec
 def ptx_report(records: list[Any], folder: Path) -> list[str]:  # type: ignore[empty-body]
-    """Further sections of a report, as HTML fragments; their files go into ``folder``. Collected."""
+    """Further sections of a report, as HTML fragments; their files go into ``folder``. Collected.
+
+    A record is what ``ptx.cli.plugin_commands.load_records`` returns: ``record.run`` and ``record.result``
+    are the content of run.json and result.json, ``record.metrics`` holds pairs of evaluator and metric,
+    and ``record.scores(evaluator)`` the scores of the items. Runs that failed or did not end are among
+    them.
+    """
