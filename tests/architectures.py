@@ -125,6 +125,31 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "qwen2_moe": ("qwen2_moe", PLAIN | MIXTURE | {"shared_expert_intermediate_size": 64}),
     "qwen3_moe": ("qwen3_moe", HEADS | MIXTURE | {"norm_topk_prob": True}),
+    "minimax": (
+        "minimax",
+        HEADS
+        | {
+            "num_local_experts": 4,
+            "num_experts_per_tok": 2,
+            "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+            "block_size": 32,
+        },
+    ),
+    "rwkv": (
+        "rwkv",
+        ENDS
+        | {
+            "hidden_size": 64,
+            "attention_hidden_size": 64,
+            "intermediate_size": 128,
+            "num_hidden_layers": 3,
+            "context_length": 512,
+        },
+    ),
+    "mpt": (
+        "mpt",
+        ENDS | {"d_model": 64, "n_layers": 3, "n_heads": 4, "max_seq_len": 512, "expansion_ratio": 2},
+    ),
 }
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from ptx.lm.drift import evaluating
+from ptx.models.sizes import context_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -38,7 +39,7 @@ def log_probabilities(network: PreTrainedModel) -> Tensor:
     All rows have one length and are computed in one pass, so there is no padding.
     """
     config = network.config.get_text_config()
-    ids = probe(config.vocab_size, getattr(config, "max_position_embeddings", None)).to(network.device)
+    ids = probe(config.vocab_size, context_of(config)).to(network.device)
     with torch.no_grad(), evaluating(network), undisturbed(network):
         return network(input_ids=ids, use_cache=False).logits.float().cpu().log_softmax(-1)
 

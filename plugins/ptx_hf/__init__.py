@@ -43,7 +43,7 @@ def ptx_choices() -> list[Choice]:
     """``runtime=hf``."""
     return [
         Choice(
-            "runtime", "hf", HF, "transformers", ("transformers", "torch", "compressed-tensors"), version="3"
+            "runtime", "hf", HF, "transformers", ("transformers", "torch", "compressed-tensors"), version="4"
         )
     ]
 

@@ -25,9 +25,11 @@ from ptx.lm.serving.batching import Batches
 from ptx.lm.serving.continuing import cannot_continue, continued
 from ptx.lm.serving.decoding import Noise, Stops, end_tokens, prompt_seeds, reply_text
 from ptx.lm.serving.loglikelihood import log_probs_of, logits_of, refusal_reason, shared_answers
+from ptx.lm.serving.padding import ANY, batched, ends_alone, places_together
 from ptx.lm.serving.scoring import Answer, Pair
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
+from ptx.models.sizes import context_of
 from ptx_hf import HF
 from ptx_hf.sampling import Gumbel, StopAt, StopWatch, perturbed
 
@@ -52,8 +54,9 @@ class HFLanguageModel:
     ) -> None:
         self.model, self.tokenizer, self.device = model, tokenizer, device
         self.emulated = emulated(model)
+        model.generation_config = ends_alone(model.generation_config)
         text_config = model.config.get_text_config()
-        self.max_length: int = getattr(text_config, "max_position_embeddings", None) or DEFAULT_LENGTH
+        self.max_length: int = context_of(text_config) or DEFAULT_LENGTH
         self.prefix_refused = refusal_reason(model) if prefix_cache else ""
         self.prefix_cache = prefix_cache and not self.prefix_refused
         self.concurrent = not rotates_by_length(text_config)
@@ -63,6 +66,11 @@ class HFLanguageModel:
     def continues(self) -> bool:
         """Whether texts are continued without transformers' ``generate``."""
         return self.concurrent and not cannot_continue(self.model)
+
+    @cached_property
+    def batched(self) -> str:
+        """Which rows ``generate`` may read together."""
+        return batched(self.model)
 
     def generate(
         self,
@@ -150,10 +158,15 @@ class HFLanguageModel:
     ) -> list[list[int]]:
         """The new tokens of each row; behind the one with which a row ended there may be more."""
         if not self.continues:
-            start = max(map(len, rows))
-            processors = [Gumbel(noise)] if noise else []
-            criteria = [StopAt(self.tokenizer, stop, start)] if stop else []
-            return list(self._run(rows, most, processors, criteria)[:, start:].tolist())
+            made: list[list[int]] = [[] for _ in rows]
+            for places in places_together([*map(len, rows)], self.batched if len(rows) > 1 else ANY):
+                start = max(len(rows[place]) for place in places)
+                processors = [Gumbel(noise, places)] if noise else []
+                criteria = [StopAt(self.tokenizer, stop, start)] if stop else []
+                new = self._run([rows[place] for place in places], most, processors, criteria)[:, start:]
+                for place, ids in zip(places, new.tolist(), strict=True):
+                    made[place] = ids
+            return made
         ends, stops = set(self._ends()), Stops(self.tokenizer, stop)
         return continued(
             self.model,

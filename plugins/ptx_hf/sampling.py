@@ -25,15 +25,18 @@ def perturbed(scores: Tensor, noise: Noise, rows: Sequence[int] | None = None) -
 
 
 class Gumbel:
-    """Turn argmax into sampling: argmax(scores / temperature + Gumbel noise) is a draw from the softmax."""
+    """Turn argmax into sampling: argmax(scores / temperature + Gumbel noise) is a draw from the softmax.
 
-    def __init__(self, noise: Noise) -> None:
-        self.noise = noise
+    ``rows`` are the places of the batch's rows in the noise.
+    """
+
+    def __init__(self, noise: Noise, rows: Sequence[int]) -> None:
+        self.noise, self.rows = noise, rows
 
     # the signature is transformers'
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return ``scores`` (B, V) with noise added, each row's from its own generator."""
-        return perturbed(scores, self.noise)
+        return perturbed(scores, self.noise, self.rows)
 
 
 class StopAt:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptx import Run, Score, StepError
 from ptx.lm.load import load_tokenizer, quiet
+from ptx.models.sizes import context_of
 from ptx_judge.config import Reward
 from ptx_judge.rubric import NAN
 
@@ -26,7 +27,7 @@ def score(run: Run, scorer: Reward, prompts: list[str | Turns], completions: lis
     folder = Path(scorer.model).expanduser()
     model, tokenizer = load(folder, run.device), load_tokenizer(folder)
     encoded = [encode(tokenizer, *pair) for pair in zip(prompts, completions, strict=True)]
-    most = min(scorer.max_length, getattr(model.config, "max_position_embeddings", None) or scorer.max_length)
+    most = min(scorer.max_length, context_of(model.config) or scorer.max_length)
     scores: list[float] = [
         Score(NAN, "failed", f"{len(row)} tokens, the reward model takes {most}") for row in encoded
     ]

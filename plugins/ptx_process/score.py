@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ptx import Run, Score, StepError
 from ptx.lm.load import dtype_of, load_tokenizer, quiet
 from ptx.lm.weights import open_weights
+from ptx.models.sizes import context_of
 from ptx_process import Process
 from ptx_process.steps import Encoded, Turns, aggregate, encode, lines_of
 
@@ -29,7 +30,7 @@ def score(run: Run, scorer: Process, prompts: list[str | Turns], completions: li
     encoded = [
         encode(tokenizer, prompt, lines_of(text)) for prompt, text in zip(prompts, completions, strict=True)
     ]
-    most = min(scorer.max_length, getattr(model.config, "max_position_embeddings", None) or scorer.max_length)
+    most = min(scorer.max_length, context_of(model.config) or scorer.max_length)
     scores: list[float] = [_why(one, most) for one in encoded]
     able = [place for place, one in enumerate(encoded) if one.ends and len(one.ids) <= most]
     able.sort(key=lambda place: -len(encoded[place].ids))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ptx import Run, StepError
+from ptx.models.sizes import context_of
 from ptx_safety import SafetyClassifier
 
 if TYPE_CHECKING:
@@ -109,4 +110,4 @@ def _judged(
 
 def _room(scorer: SafetyClassifier, model: PreTrainedModel) -> int:
     """The longest input in tokens."""
-    return min(scorer.max_length, getattr(model.config, "max_position_embeddings", None) or scorer.max_length)
+    return min(scorer.max_length, context_of(model.config) or scorer.max_length)

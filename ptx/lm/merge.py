@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
 from ptx.lm.drift import drift, predictions
+from ptx.models.sizes import context_of
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -104,7 +105,7 @@ def _probe(network: PreTrainedModel | PeftModel) -> list[list[int]]:
     import torch
 
     config = network.config.get_text_config()
-    length = min(LENGTH, getattr(config, "max_position_embeddings", None) or LENGTH)
+    length = min(LENGTH, context_of(config) or LENGTH)
     generator = torch.Generator().manual_seed(SEED)
     rows: list[list[int]] = torch.randint(config.vocab_size, (ROWS, length), generator=generator).tolist()
     return rows

@@ -38,3 +38,12 @@ def size(config: dict[str, Any], name: str) -> int | None:
 def context(config: dict[str, Any]) -> int | None:
     """The number of tokens that a model can read; None where nothing bounds it (Mamba) or says so."""
     return size(config, "max_position_embeddings")
+
+
+def context_of(config: object) -> int | None:
+    """The same of a configuration that transformers has read; its class for MPT does not map the name."""
+    for name in ("max_position_embeddings", *NAMES["max_position_embeddings"]):
+        value = getattr(config, name, None)
+        if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+            return value
+    return None

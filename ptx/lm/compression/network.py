@@ -18,6 +18,7 @@ from ptx.lm.dtypes import exact_dtype
 from ptx.lm.load import is_adapter, load_model
 from ptx.lm.matrices import EMBEDDING, Matrix, changeable, inventory, is_stored, kept, stored_tensor
 from ptx.lm.merge import merged
+from ptx.models import sizes
 from ptx.models.inspection import tensors_of, weight_files
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def stored_dtype(model: ModelRef) -> str:
 
 def context_of(network: PreTrainedModel) -> int | None:
     """The model's context length in tokens; None when its config does not state it."""
-    return getattr(network.config.get_text_config(), "max_position_embeddings", None)
+    return sizes.context_of(network.config.get_text_config())
 
 
 def targeted_matrices(network: nn.Module, skip: Sequence[str]) -> Layers:

@@ -25,6 +25,7 @@ from ptx.lm.load import render
 from ptx.lm.serving.decoding import log_softmax
 from ptx.lm.serving.token_model import TokenModel
 from ptx.lm.tokens import encode, first_token
+from ptx.models.sizes import context_of
 from ptx.records import Metric
 from ptx.stats import mean_interval, proportion
 
@@ -80,7 +81,7 @@ def own_text(
     """
     generator = torch.Generator(network.device).manual_seed(seed)
     starts = starts or openings(tokenizer)
-    longest = getattr(network.config.get_text_config(), "max_position_embeddings", None) or ROWS * TOKENS
+    longest = context_of(network.config.get_text_config()) or ROWS * TOKENS
     texts: list[list[int]] = []
     for place, start in enumerate(starts):
         count = rows // len(starts) + (place < rows % len(starts))

@@ -23,6 +23,7 @@ from ptx.errors import StepError
 from ptx.lm.serving.decoding import log_softmax
 from ptx.lm.serving.fidelity import EXACT_KL, Fidelity, fidelity_of, row_of
 from ptx.lm.serving.token_model import TokenModel
+from ptx.models.sizes import context_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -52,7 +53,7 @@ class LongText:
 
 def boundaries(config: Any) -> tuple[int, ...]:
     """The lengths of text, below the context, at which the model begins to compute something else."""
-    context = getattr(config, "max_position_embeddings", None) or math.inf
+    context = context_of(config) or math.inf
     kinds = getattr(config, "layer_types", None)
     found = [getattr(config, "attention_chunk_size", None)]
     if kinds is None or any("sliding" in kind or "local" in kind for kind in kinds):
@@ -80,7 +81,7 @@ def long_text(
     config = network.config.get_text_config()
     found = boundaries(config)
     wanted = max(LEAST, *(at + BEYOND for at in found)) if found else LEAST
-    context = getattr(config, "max_position_embeddings", None) or wanted + NEW
+    context = context_of(config) or wanted + NEW
     room = min(context - NEW, most - NEW if most else math.inf, LONGEST, LARGEST // config.vocab_size)
     length = int(min(wanted, room))
     if length < 2 or (not found and length < 2 * max(map(len, rows))):

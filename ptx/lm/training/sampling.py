@@ -33,6 +33,7 @@ from ptx.lm.load import load_tokenizer, save_adapter, save_model
 from ptx.lm.merge import merged
 from ptx.lm.serving.batching import AUTO, Batches
 from ptx.lm.serving.continuing import cannot_continue, continued
+from ptx.lm.serving.padding import ANY, batched
 from ptx.lm.training.distributed import ranks
 from ptx.lm.training.reinforced import HERE, TRL, Reinforced
 from ptx.records import ModelRef
@@ -56,6 +57,7 @@ def with_rollouts(
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
+            refuse_mixed_rows(self.accelerator.unwrap_model(self.model))
             self.rollouts = Own() if method.rollout == HERE else Elsewhere(run, method, model)
             self.sampled: list[list[float]] = []  # log-probabilities of the last answers
             if method.rollout != HERE and gives_log_probs:
@@ -89,6 +91,20 @@ def with_rollouts(
 
     WithRollouts.__name__ = base.__name__
     return partial(WithRollouts, *kind.args, **kind.keywords) if isinstance(kind, partial) else WithRollouts
+
+
+def refuse_mixed_rows(policy: Any) -> None:
+    """Refuse a model that reads padding as text, or mixes up the rows of a batch.
+
+    Raises:
+        StepError: TRL pads prompts at their beginning, for sampling and for training.
+    """
+    if cannot_continue(policy) and (which := batched(policy)) != ANY:
+        raise StepError(
+            f"{type(policy).__name__} reads {which} together without an error, and a batch of prompts is"
+            " padded at its beginning: each answer would depend on the prompts beside it; train the model"
+            " with method=sft, method=dpo or method=kto, which pad at the end"
+        )
 
 
 BOUND = 3.0  # TRL's bound for a ratio of importance

@@ -1,3 +1,4 @@
+import json
 import math
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ import ptx_tiny
 from ptx import ModelRef
 from ptx_hf import HF, ptx_load
 from ptx_hf.model import rotates_by_length
+from tests.architectures import build
 
 PROMPTS = ["Once upon a time", "The", "Lily and Tom went to the park because they wanted to", "a b c d e f g"]
 
@@ -40,6 +42,33 @@ def test_greedy_generation_is_that_of_transformers(open_model, chat_model):
     model = AutoModelForCausalLM.from_pretrained(chat_model)
     expected = model.generate(ids, max_new_tokens=20, do_sample=False, pad_token_id=0)[0, ids.shape[1] :]
     assert lm.generate(PROMPTS[:1], 20) == [lm.tokenizer.decode(expected, skip_special_tokens=True)]
+
+
+@pytest.mark.parametrize("name", ["rwkv", "minimax"])
+def test_a_model_that_reads_padding_as_text_answers_in_a_batch_what_it_answers_alone(tmp_path, name):
+    lm = ptx_load(HF(batch_size=4), ModelRef.of(build(name, tmp_path / name)), "cpu")
+    assert not lm.continues
+    for temperature in (0.0, 1.0):
+        together = lm.generate(PROMPTS, 8, temperature=temperature, seed=7)
+        for place, prompt in enumerate(PROMPTS):
+            alone = [*[""] * place, prompt]  # the seed of a prompt depends on its place
+            assert lm.generate(alone, 8, temperature=temperature, seed=7)[place] == together[place]
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2"])  # one is continued, the other is not
+def test_no_setting_of_generation_config_json_reaches_what_is_measured(tmp_path, name):
+    folder = build(name, tmp_path / name)
+    plain = ptx_load(HF(), ModelRef.of(folder), "cpu").generate(PROMPTS, 8)
+    held = json.loads((folder / "generation_config.json").read_text())
+    held |= {"suppress_tokens": list(range(3, 700)), "stop_strings": ["a"], "min_length": 90}
+    (folder / "generation_config.json").write_text(json.dumps(held))
+    assert ptx_load(HF(), ModelRef.of(folder), "cpu").generate(PROMPTS, 8) == plain
+
+
+def test_a_context_under_another_name_is_the_longest_text(tmp_path):
+    lm = ptx_load(HF(), ModelRef.of(build("mpt", tmp_path / "mpt")), "cpu")
+    assert lm.max_length == 512
+    assert math.isfinite(lm.loglikelihood([("word " * 2000, "end")])[0][0])
 
 
 def test_a_batch_scores_what_its_pairs_score_one_by_one(open_model):

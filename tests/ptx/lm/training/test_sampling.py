@@ -4,13 +4,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
 import ptx_grpo
 import ptx_onnx
 import ptx_ppo
 import ptx_rloo
 import ptx_scorers
-from ptx import Lora, RunConfig
+from ptx import Lora, RunConfig, StepError
 from ptx.hooks.host import get_host
 from ptx.lm.serving.continuing import continued
 from ptx.lm.training import sampling
@@ -20,12 +21,21 @@ from ptx_grpo import GRPO
 from ptx_ppo import PPO
 from ptx_rloo import RLOO
 from ptx_scorers import Regex
+from tests.architectures import build
 
 pytestmark = pytest.mark.usefixtures("warm")
 
 PROMPTS = [{"prompt": f"what is {n} plus {n}? ", "answer": 2 * n} for n in range(16)]
 QUICK = {"learning_rate": 1e-3, "batch_size": 8, "max_completion_length": 6, "max_steps": 2, "warmup": 0.0}
 PLUGINS = [ptx_grpo, ptx_rloo, ptx_ppo, ptx_scorers, ptx_onnx]
+
+
+@pytest.mark.parametrize("name", ["rwkv", "minimax"])
+def test_a_model_that_mixes_up_the_rows_of_a_batch_is_not_trained_on_rewards(tmp_path, name):
+    policy = AutoModelForCausalLM.from_pretrained(build(name, tmp_path / name))
+    with pytest.raises(StepError, match="train the model with method=sft"):
+        sampling.refuse_mixed_rows(policy)
+    sampling.refuse_mixed_rows(AutoModelForCausalLM.from_pretrained(build("gemma2", tmp_path / "gemma2")))
 
 
 @pytest.fixture
