@@ -4,7 +4,7 @@
     python benchmarks/compression.py --model DIR --data rows.jsonl --rows 16 --length 256 --json FILE
 
 For each method: one point as it is by default, and a sweep of five points with ``statistics=shared`` and an
-empty store, which may cost at most twice the one (issue 13, point 10). Counted is how often the statistics
+empty store, which may cost at most twice the one. Counted is how often the statistics
 were measured. Compared is the KL of each result to the model, as its checks measure it.
 ``awq``: the same calibration rows for llm-compressor's ``AWQModifier`` as its documentation has it, in turns
 A B B A; without an accelerator it stops in ``pin_memory``, so that is left out for both.

@@ -5,7 +5,8 @@
     python benchmarks/speed/run.py --device cuda                           skips without a GPU
 
 ``sft``: TRL's SFTTrainer as TRL's defaults are (on a CPU in float32) beside ``method=sft``; seconds of
-``train()``, and the losses of both. ``dpo``, ``kto``: the same for DPO and KTO. ``reference``: TRL's pass for
+``train()``, and the losses of both. ``dpo``, ``kto``: the same for DPO and KTO. ``grpo``: the same for GRPO,
+whose answers (``--rows`` of them a step) transformers samples on both sides. ``reference``: TRL's pass for
 ``precompute_ref_log_probs`` beside ptx's for the same pairs, and how far the numbers are apart.
 ``perplexity``: lm-eval's rolling log-likelihood beside the scores of ``eval=[perplexity]``.
 
@@ -34,6 +35,7 @@ GOALS = {
     "sft": {"cpu": 1 / 1.5, "cuda": 1 / 4},
     "dpo": {"cpu": 1 / 1.5, "cuda": 1 / 3},
     "kto": {"cpu": 1 / 1.5, "cuda": 1 / 3},
+    "grpo": {"cpu": 1 / 1.5, "cuda": 1 / 1.5},
     "reference": {"cpu": 1.1, "cuda": 1.1},
     "perplexity": {"cpu": 1.05, "cuda": 1.05},
 }
@@ -51,6 +53,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=2)
     parser.add_argument("--pairs", type=int, default=48)
     parser.add_argument("--texts", type=int, default=48)
+    parser.add_argument("--tokens", type=int, default=64, help="of a sampled answer, at most")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     asked = parser.parse_args()

@@ -76,7 +76,11 @@ class Setting:
 
         home = self.scratch / uuid.uuid4().hex
         (home / "checkpoints").mkdir(parents=True)
-        config = RunConfig(method=method, runtime=self.host.choices["runtime", "hf"].config_type())
+        config = RunConfig(
+            method=method,
+            runtime=self.host.choices["runtime", "hf"].config_type(),
+            scorer={"exact": self.host.choices["scorer", "exact"].config_type()},
+        )
         return Run(
             config, self.host, Silent(), home, home / "events.jsonl", home / "checkpoints", 0, self.device
         )
@@ -88,9 +92,13 @@ class Setting:
         file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
         return open_data(name, file)
 
-    def method(self, name, rate):
+    def method(self, name, rate, **settings):
         return self.host.choices["method", name].config_type(
-            learning_rate=rate, batch_size=self.asked.rows, micro_batch=None, max_steps=self.asked.steps
+            learning_rate=rate,
+            batch_size=self.asked.rows,
+            micro_batch=None,
+            max_steps=self.asked.steps,
+            **settings,
         )
 
 

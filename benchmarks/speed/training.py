@@ -2,9 +2,11 @@
 
 from setting import Watch, apart, prompt
 
+GENERATED = 8  # answers to a prompt
 
-def trl(setting, kind, rows, **settings):
-    """TRL's trainer with TRL's defaults."""
+
+def trl(setting, kind, rows, extra, **settings):
+    """TRL's trainer with TRL's defaults; ``extra`` are further arguments of its class."""
     import trl
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
@@ -22,21 +24,25 @@ def trl(setting, kind, rows, **settings):
     )
     model = AutoModelForCausalLM.from_pretrained(setting.folder, dtype="float32")
     return getattr(trl, f"{kind}Trainer")(
-        model=model, args=config, train_dataset=Dataset.from_list(rows), processing_class=setting.tokenizer
+        model=model,
+        args=config,
+        train_dataset=Dataset.from_list(rows),
+        processing_class=setting.tokenizer,
+        **extra,
     )
 
 
-def trained_by_trl(setting, kind, rows, **settings):
+def trained_by_trl(setting, kind, rows, extra=(), shown="loss", **settings):
     from transformers import Trainer
 
     steps = {"max_steps": setting.asked.steps, "per_device_train_batch_size": setting.asked.rows}
-    trainer = trl(setting, kind, rows, **steps, **settings)
+    trainer = trl(setting, kind, rows, dict(extra), **steps, **settings)
     with Watch(Trainer, "train", setting.device) as watch:
         trainer.train()
-    return watch.seconds, [one["loss"] for one in trainer.state.log_history if "loss" in one]
+    return watch.seconds, [one[shown] for one in trainer.state.log_history if shown in one]
 
 
-def trained_by_ptx(setting, method, data):
+def trained_by_ptx(setting, method, data, shown="loss"):
     from transformers import Trainer
 
     from ptx.files import read_rows as events_of
@@ -49,8 +55,8 @@ def trained_by_ptx(setting, method, data):
     ):
         setting.host.first("ptx_train", run=run, method=method, model=setting.model, data=data)
     logged = [event["metrics"] for event in events_of(run.events) if event["event"] == "log"]
-    losses = [metrics["loss"] for metrics in logged if "loss" in metrics]
-    return watch.seconds + before.seconds, losses
+    found = [metrics[shown] for metrics in logged if shown in metrics]
+    return watch.seconds + before.seconds, found
 
 
 def sft(setting):
@@ -100,6 +106,37 @@ def kto(setting):
         lambda: trained_by_ptx(setting, method, data),
         apart("losses"),
     )
+
+
+def grpo(setting):
+    """Groups of GENERATED answers of at most ``--tokens`` tokens, paid where they are the reference."""
+    sampled = {"num_generations": GENERATED, "max_completion_length": setting.asked.tokens}
+    rows = setting.rows[: setting.asked.rows * setting.asked.steps // GENERATED]
+    method = setting.method("grpo", 1e-6, rewards=["exact"], **sampled)
+    data = setting.data("prompts", [{"prompt": row["question"], "answer": row["answer"]} for row in rows])
+    return (
+        lambda: trained_by_trl(
+            setting,
+            "GRPO",
+            [{"prompt": prompt(row), "answer": row["answer"]} for row in rows],
+            {"reward_funcs": [equal]},
+            "completions/mean_length",
+            learning_rate=1e-6,
+            warmup_steps=0.03,
+            **sampled,
+        ),
+        lambda: trained_by_ptx(setting, method, data, "completions/mean_length"),
+        lengths,
+    )
+
+
+def equal(completions, answer, **_):
+    return [float(turns[-1]["content"] == right) for turns, right in zip(completions, answer, strict=True)]
+
+
+def lengths(theirs, mine):
+    both = [f"{sum(found) / len(found):.1f}" for found in (theirs, mine)]
+    return f"answers of {both[0]} and {both[1]} tokens"
 
 
 def with_turns(row):
