@@ -45,6 +45,13 @@ class Parser(argparse.ArgumentParser):
         named = [(name, one.help or "") for one in self._actions for name in one.option_strings]
         return sorted((name, about % {"default": ""}) for name, about in named if name.startswith("--"))
 
+    def values(self, option: str) -> list[str] | None:
+        """The words that may stand behind an option, none where any may; None where nothing stands there."""
+        found = next((one for one in self._actions if option in one.option_strings), None)
+        if found is None or found.nargs == 0:
+            return None
+        return [str(one) for one in found.choices or ()]
+
     def add_subparsers(self, **options: Any) -> Any:
         """As argparse does; an unknown option is found by the parser of the sub-verb, which knows its own."""
         return super().add_subparsers(**{"parser_class": SubParser, **options})

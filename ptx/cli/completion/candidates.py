@@ -28,7 +28,10 @@ def candidates(host: Host, typed: Sequence[str]) -> list[tuple[str, str]]:
     if not before:
         found = _verbs(host)
     elif current.startswith("-"):
-        found = _options(host, before)
+        parser = _deepest(host, before)
+        found = parser.options() if parser is not None else []
+    elif before[-1].startswith("--") and (behind := _behind_option(host, before, current)) is not None:
+        found = behind
     elif len(before) == 1 and before[0] != "plugins" and (listed := _sub_verbs(host, before[0])):
         found = listed
     elif "=" in current:
@@ -38,6 +41,8 @@ def candidates(host: Host, typed: Sequence[str]) -> list[tuple[str, str]]:
         found = [*found, ("goal=", "what matters most")] if before[0] == "advise" else found
     elif before[0] in RECORDS:
         found = [*_runs(), *_paths(current)]
+    elif before[:2] == ["plugins", "new"]:
+        found = []  # a name that nothing has yet
     elif before[0] == "plugins":
         found = [(group, "group") for group in GROUPS]
         found += [*_sub_verbs(host, "plugins")] if len(before) == 1 else []
@@ -72,12 +77,18 @@ def _sub_verbs(host: Host, verb: str) -> list[tuple[str, str]]:
     return [] if parser is None else parser.words()
 
 
-def _options(host: Host, before: Sequence[str]) -> list[tuple[str, str]]:
-    """The options of a verb, or of its sub-verb where one is typed."""
+def _deepest(host: Host, before: Sequence[str]) -> Parser | None:
+    """The parser of a verb, or of its sub-verb where one is typed."""
     verb, *rest = before
     names = [name for name, _ in _sub_verbs(host, verb)]
-    parser = _parser(host, verb, [word for word in rest[:1] if word in names])
-    return parser.options() if parser is not None else []
+    return _parser(host, verb, [word for word in rest[:1] if word in names])
+
+
+def _behind_option(host: Host, before: Sequence[str], current: str) -> Candidates | None:
+    """What may stand behind the last of the typed words, an option; None where nothing stands there."""
+    parser = _deepest(host, before)
+    values = parser.values(before[-1]) if parser is not None else None
+    return None if values is None else [(word, "") for word in values] or _paths(current)
 
 
 def _keys(host: Host, before: Sequence[str], current: str) -> Iterator[tuple[str, str]]:

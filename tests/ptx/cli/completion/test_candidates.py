@@ -53,6 +53,12 @@ def desk(tmp_path, monkeypatch):
         ("advise goa", {"goal="}),
         ("advise goal=va", {"goal=variants"}),
         ("advise dat", {"data="}),
+        ("plugins new mine --kind comp", {"compressor"}),
+        ("plugins new spars", set()),  # a name that nothing has yet
+        ("train --cfg ", {"job"}),
+        ("train --dry-run method=dp", {"method=dpo"}),  # an option without a value
+        ("runs show mine --js", {"--json"}),
+        ("docs other", {"other-environment"}),
         ("nonsense method=", set()),
         ("train method=nonsense", set()),
         ("train nonsense.field.", set()),
@@ -65,6 +71,11 @@ def test_the_words_that_may_follow(host, typed, offered):
 
 def test_an_empty_value_of_a_group_of_several_is_offered_in_brackets(host):
     assert {"eval=[bench]", "eval=[latency]"} <= {word for word, _ in candidates(host, ["train", "eval="])}
+
+
+def test_behind_an_option_that_takes_a_file_stand_files(host, desk):
+    (desk / "page.html").touch()
+    assert candidates(host, ["check", "data=tiny", "--html", "pa"]) == [("page.html", "file")]
 
 
 def test_every_verb_and_every_group_has_a_word_about_it(host):
