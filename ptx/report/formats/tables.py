@@ -8,6 +8,7 @@ One line per run, not rounded and seeds not grouped. A metric ``bench/mean`` has
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -73,10 +74,16 @@ def _run(row: Row, record: Record) -> dict[str, Any]:
     line: dict[str, Any] = head_of(row, record)
     line |= {setting_column(key): _setting(value) for key, value in record.varied.items() if key != "seed"}
     for _, metric in record.metrics:
-        name = f"{metric.name} [{metric.segment}]" if metric.segment else metric.name
-        line[name] = metric.value
-        line |= {f"{name} low": metric.low, f"{name} high": metric.high, f"{name} n": metric.n}
+        value, low, high, n = _columns(metric.name, metric.segment)
+        line[value], line[low], line[high], line[n] = metric.value, metric.low, metric.high, metric.n
     return line
+
+
+@functools.lru_cache(maxsize=65_536)
+def _columns(name: str, segment: str) -> tuple[str, str, str, str]:
+    """The columns of a metric: its value, the ends of its interval, and the number of items."""
+    whole = f"{name} [{segment}]" if segment else name
+    return whole, f"{whole} low", f"{whole} high", f"{whole} n"
 
 
 def setting_column(name: str) -> str:

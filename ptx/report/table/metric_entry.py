@@ -8,6 +8,7 @@ kind (ms beside s) is converted, as the numbers can then be compared, and that i
 from __future__ import annotations
 
 import math
+import operator
 from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ LARGEST = 1e300  # beyond it, sums and axes overflow
 BOUNDS = {"value": math.nan, "low": -math.inf, "high": math.inf}
 TEXTS = ("name", "unit", "segment", "note", "evaluator")
 FIELDS = ("name", "unit", "segment", "note", "evaluator", "value", "low", "high", "n", "better")
+_fields = operator.itemgetter(*FIELDS)
 #: unit -> (kind, its size in the kind's first unit)
 SIZES: dict[str, tuple[str, float]] = {
     **dict.fromkeys(SECONDS, ("time", 1.0)),
@@ -81,11 +83,13 @@ def _usual(entry: dict[str, Any]) -> tuple[str, Metric] | None:
 
     Of 200,000 entries nearly all are such, and a look at each field in turn takes four times as long.
     """
-    found: list[Any] = [entry.get(key) for key in FIELDS]
-    name, unit, segment, note, evaluator, value, low, high, n, better = found
-    if {type(name), type(unit), type(segment), type(note), type(evaluator)} != {str}:
+    try:
+        name, unit, segment, note, evaluator, value, low, high, n, better = _fields(entry)
+    except KeyError:
         return None
-    if {type(value), type(low), type(high)} != {float} or type(n) is not int:
+    if not (type(name) is type(unit) is type(segment) is type(note) is type(evaluator) is str):
+        return None
+    if not (type(value) is type(low) is type(high) is float) or type(n) is not int:
         return None
     if not (name and evaluator and n >= 0 and -LARGEST <= low <= value <= high <= LARGEST):
         return None

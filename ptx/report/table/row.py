@@ -102,6 +102,10 @@ class Row:
             self._scores[key] = scores_of(self.done, evaluator, (without_machine(key[0]), key[1]))
         return self._scores[key]
 
+    def is_bare(self, key: Key) -> bool:
+        """Whether the metric's evaluator has left no rows, so that it can be compared by its value alone."""
+        return self.evaluators.get(key, "") in self._without_rows
+
     @cached_property
     def _without_rows(self) -> set[str]:
         """The evaluators of which a record has no rows, so that no metric of theirs has item scores."""
@@ -203,11 +207,11 @@ def make_row(group: list[Record], machines: list[str]) -> Row:
         chosen.append(ordered[-1])
         repeats += ordered[:-1]
     row = Row(0, chosen, repeats=repeats)
-    named = [one for record in row.done for one in _metrics_of(record, machines)]
-    for evaluator, metric in named:
-        row.evaluators.setdefault((metric.name, metric.segment), evaluator)
     by_key: dict[Key, list[Metric]] = {}
-    for _, metric in named:
-        by_key.setdefault((metric.name, metric.segment), []).append(metric)
+    for record in row.done:
+        for evaluator, metric in _metrics_of(record, machines):
+            key = metric.name, metric.segment
+            row.evaluators.setdefault(key, evaluator)
+            by_key.setdefault(key, []).append(metric)
     row.metrics = {key: across_seeds(same) for key, same in by_key.items()}
     return row
