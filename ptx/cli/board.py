@@ -23,10 +23,14 @@ class Board(Progress):
         expected: Mapping[str, float] | None = None,
     ) -> None:
         identities = {part.key: part.identity for run in plan.runs for part in _parts_of(run)}
-        stored = {key for key, identity in identities.items() if plan.store.find(identity) is not None}
+        found = {key: plan.store.find(identity) for key, identity in identities.items()}
+        stored = {key: entry.meta for key, entry in found.items() if entry is not None}
         super().__init__([], parallel, expected=expected, stored=stored)
         self.started = time.time()
         self.runs = [self._initial_state(plan, run, retry_failed=retry_failed) for run in plan.runs]
+        for state in self.runs:
+            for key in {part.key for part in state.parts} & stored.keys():
+                self.took(state, {**stored[key], "key": key})
 
     def _initial_state(self, plan: SweepPlan, run: RunPlan, *, retry_failed: bool) -> RunState:
         folder = plan.folder / run.id

@@ -18,6 +18,9 @@ from ptx.cli.journal import Journal
 from ptx.execute.sweep import DONE, FAILED, PREPARED
 
 LEFT, RUNNING = "left", "running"
+LARGEST = 1e12
+#: a sweep's file with what its command expects: key of a step or evaluation -> seconds
+EXPECTED = "expected.json"
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,9 @@ class Progress:
     """The state of some runs.
 
     ``parallel`` is the number of runs at the same time (None: as many as are running now). Timings are always
-    measured one after the other. ``expected`` holds the seconds of steps by key, from earlier commands; they
-    count until one of the same kind has finished in this one. ``stored`` holds the keys of results that exist
-    already.
+    measured one after the other. ``expected`` holds the seconds of steps by key, from earlier commands of
+    this machine; they count until one of the same kind has finished in this sweep, by this command or an
+    earlier one. ``stored`` holds the keys of results that exist already.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class Progress:
     ) -> None:
         self.runs, self.parallel = list(runs), parallel
         self.expected, self.stored = expected or {}, set(stored)
-        self.seconds: dict[str, list[float]] = {}
+        self.seconds: dict[str, dict[str, float]] = {}  # kind -> key of a finished step -> how long it took
 
     def read(self) -> None:
         """Read the new events of all runs."""
@@ -101,12 +104,18 @@ class Progress:
         elif name == "step_finished":
             state.finished.setdefault(key, bool(event.get("shared")))
             state.at, state.progress = {}, {}
-            kind = next((part.kind for part in state.parts if part.key == key), "")
-            self.seconds.setdefault(kind, []).append(seconds_of(event, "seconds"))
+            self.took(state, event)
         elif name == "run_prepared":
             state.status, state.at = PREPARED, {}
         elif name == "run_finished":
             state.status, state.at = str(event.get("status", "")), {}
+
+    def took(self, state: RunState, part: Mapping[str, Any]) -> None:
+        """Note how long a step or an evaluation took, by its event or its record."""
+        key = str(part.get("key", ""))
+        kind = next((one.kind for one in state.parts if one.key == key), None)
+        if kind is not None and isinstance(part.get("seconds"), int | float):
+            self.seconds.setdefault(kind, {})[key] = seconds_of(part, "seconds")
 
     def counts(self) -> Counts:
         """Return the current counts."""
@@ -163,7 +172,7 @@ class Progress:
         if isinstance(metrics, dict) and "eta_seconds" in metrics:
             return seconds_of(metrics, "eta_seconds")
         known = self.seconds.get(part.kind)
-        usual = self.expected.get(part.key) if known is None else statistics.median(known)
+        usual = self.expected.get(part.key) if known is None else statistics.median(known.values())
         if usual is None:
             return None
         passed = time.time() - state.at["since"] if state is not None else 0.0
@@ -173,4 +182,4 @@ class Progress:
 def seconds_of(event: Mapping[str, Any], name: str) -> float:
     """A number of an event; 0 where a stranger's record holds something else."""
     value = event.get(name)
-    return float(value) if isinstance(value, int | float) and abs(value) < 1e12 else 0.0
+    return float(value) if isinstance(value, int | float) and abs(value) < LARGEST else 0.0

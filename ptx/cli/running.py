@@ -17,7 +17,7 @@ from ptx.config import RunConfig
 from ptx.errors import counted
 from ptx.execute.occupied import idle_share
 from ptx.execute.sweep import Outcome, run_sweep, sweep_lock, write_step_counts
-from ptx.files import read_json
+from ptx.files import read_json, write_json
 from ptx.hooks.host import Host
 from ptx.plan.forecast import Forecast
 from ptx.plan.plan import SweepPlan, command_line
@@ -91,6 +91,7 @@ def _run_plan(
 ) -> Outcome:
     """Execute the runs in this process, in workers or on a cluster, and show the state of a sweep."""
     from ptx.cli.board import Board
+    from ptx.cli.progress import EXPECTED
     from ptx.execute.cluster import run_on_cluster
     from ptx.execute.pool import run_in_workers
 
@@ -100,6 +101,7 @@ def _run_plan(
         if plan.is_sweep:
             parallel = None if config.cluster is not None else max(config.workers, 1)
             seconds = {key: found.seconds for key, found in forecast.expected.items() if found}
+            write_json(plan.folder / EXPECTED, seconds)  # for those who watch: ptx ui
             board = Board(plan, parallel, retry_failed=manner["retry_failed"], expected=seconds)
             shown.enter_context(terminal.watching(board))
         if config.cluster is not None:

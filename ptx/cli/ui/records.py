@@ -51,7 +51,7 @@ class Records:
         """The runs' folders: those that sweep.json plans, or all if it plans none."""
         stamp = stamp_of(f"{self.folder}/sweep.json")
         self.gone = not stamp and not self.folder.is_dir()
-        if stamp != self._sweep_stamp and (read := _object(self.folder / "sweep.json")) is not None:
+        if stamp != self._sweep_stamp and (read := object_in(self.folder / "sweep.json")) is not None:
             self.sweep, self._sweep_stamp = read, None if _is_young([stamp]) else stamp
             given = read.get("runs")
             texts = map(str, given) if isinstance(given, list) else ()
@@ -66,7 +66,7 @@ class Records:
         return Record(folder, "planned", run=head, sweep=self.sweep)
 
 
-def _object(path: Path) -> dict[str, Any] | None:
+def object_in(path: Path) -> dict[str, Any] | None:
     """The object in a JSON file; None while it cannot be read: it may be half written, or be deleted."""
     try:
         found = read_json(path)

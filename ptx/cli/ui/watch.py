@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ptx.cli.journal import Journal
-from ptx.cli.progress import LEFT, RUNNING, Part, Progress, RunState, seconds_of
+from ptx.cli.progress import EXPECTED, LEFT, RUNNING, Part, Progress, RunState, seconds_of
 from ptx.cli.tail import line_of
 from ptx.cli.ui.curves import Curves, Points, drawable, is_number
-from ptx.cli.ui.records import Records
+from ptx.cli.ui.records import Records, object_in
 from ptx.execute.sweep import FAILED, PREPARED
+from ptx.report.table.listing import Stamp, stamp_of
 from ptx.report.table.records import Record
 from ptx.store.locks import owner_of, pid_of
 from ptx.store.store import Identity, Store
@@ -44,6 +45,7 @@ class Watch:
         self.pid: int | None = None
         self._begun: dict[str, float] = {}
         self._last = 0.0
+        self._expected_stamp: Stamp | None = None
 
     @property
     def folder(self) -> Path:
@@ -55,6 +57,7 @@ class Watch:
         changed = self.records.look()
         self.version += bool(changed)
         self._look_for_owner()
+        self._look_for_expected()
         for name in changed:
             self._renew(name)
         self.states = {name: self.states[name] for name in self.records.runs}
@@ -72,6 +75,17 @@ class Watch:
         found = [lock for lock in locks if lock.is_dir()]
         self.owner = next((owner for lock in found if (owner := owner_of(lock))), "")
         self.pid = next((pid for lock in found if (pid := pid_of(lock))), None) if self.owner else None
+
+    def _look_for_expected(self) -> None:
+        """How long the command expects its steps to take, from earlier ones on this machine."""
+        path = self.folder / EXPECTED
+        stamp = stamp_of(str(path))
+        if stamp and stamp != self._expected_stamp:
+            found = object_in(path) or {}
+            self.progress.expected = {
+                key: seconds_of(found, key) for key in found if seconds_of(found, key) > 0
+            }
+            self._expected_stamp = stamp
 
     def _renew(self, name: str) -> None:
         """Begin the state of a run again, from its record."""
@@ -91,7 +105,9 @@ class Watch:
         if "status" in record.result or record.status == "unreadable":
             self._end(record, state)
         elif self.owner:
-            self.progress.stored |= _stored(record)
+            for part in _stored(record):
+                self.progress.stored.add(part["key"])
+                self.progress.took(state, part)
 
     def _end(self, record: Record, state: RunState) -> None:
         """The state of a run that has ended: its result says all, and its journal is not needed."""
@@ -99,16 +115,14 @@ class Watch:
         for part in [*(record.result.get("steps") or []), *(record.result.get("evaluations") or [])]:
             if not isinstance(part, Mapping):
                 continue
-            key = str(part.get("key", ""))
-            known = key in state.finished
-            state.finished.setdefault(key, bool(part.get("shared")))
-            kind = next((one.kind for one in state.parts if one.key == key), "")
-            if not known and not part.get("shared") and is_number(part.get("seconds")):
-                self.progress.seconds.setdefault(kind, []).append(float(part["seconds"]))
+            state.finished.setdefault(str(part.get("key", "")), bool(part.get("shared")))
+            self.progress.took(state, part)
 
     def _apply(self, name: str, state: RunState, event: dict[str, Any]) -> None:
         at = seconds_of(event, "time")
-        if at < self._begun[name]:
+        if at < self._begun[name]:  # of a process that was killed: only what it measured counts
+            if event.get("event") == "step_finished":
+                self.progress.took(state, event)
             return
         self._last = max(self._last, at)
         self.progress.apply(state, event)
@@ -238,19 +252,19 @@ def _parts(record: Record, timed: frozenset[str]) -> tuple[Part, ...]:
     return tuple(found)
 
 
-def _stored(record: Record) -> set[str]:
-    """The keys of a run's parts that lie in the store beside the sweep."""
+def _stored(record: Record) -> list[dict[str, Any]]:
+    """(Key, seconds) of a run's parts that lie in the store beside the sweep."""
     above = [*record.folder.absolute().parents, Path("/"), Path("/")]
     store = Store(above[2] / "store")  # OUT/runs/SWEEP/RUN
     if not store.root.is_dir():
-        return set()
-    return {
-        str(part.get("key"))
+        return []
+    return [
+        {"key": str(part.get("key")), "seconds": entry.meta.get("seconds")}
         for group in ("steps", "evaluations")
         for part in record.run.get(group) or []
         if isinstance(part, Mapping) and isinstance(part.get("ingredients"), dict)
-        if store.find(Identity(group, part["ingredients"])) is not None
-    }
+        if (entry := store.find(Identity(group, part["ingredients"]))) is not None
+    ]
 
 
 def _begun(record: Record) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -148,6 +149,18 @@ def test_what_is_in_the_store_takes_no_time_and_old_failures_are_shown_as_what_b
     assert (again.counts().done, again.counts().left, again.counts().failed) == (3, 1, 0)
     assert (left.counts().done, left.counts().left, left.counts().failed) == (3, 0, 1)
     assert again.seconds_left() == (0.0, [])
+
+
+def test_what_the_store_knows_of_the_time_of_a_kind_counts_for_the_steps_that_are_left(toy_host, plan):
+    run_sweep(replace(plan, runs=plan.runs[:1]), toy_host, Silent())  # as an earlier command has left it
+    (plan.folder / plan.runs[0].id / "events.jsonl").unlink()
+    parts = (*plan.runs[0].steps, *plan.runs[0].evaluations)
+    took = {part.name: plan.store.find(part.identity).meta["seconds"] for part in parts}
+    board = Board(plan, 1, expected={run.steps[0].key: 1e6 for run in plan.runs})
+    assert list(board.seconds["toy"].values()) == [took["toy"]]
+    seconds, unknown = board.seconds_left()
+    assert unknown == ["halve"]
+    assert seconds == pytest.approx(took["toy"] + 3 * took["latency"])
 
 
 @pytest.mark.parametrize("width", [30, 62, 120])

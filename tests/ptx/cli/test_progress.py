@@ -78,3 +78,12 @@ def test_an_estimate_of_the_step_itself_counts_more_than_the_usual_time(watched)
     assert watched.seconds_left()[0] == pytest.approx(62, abs=1)
     happens(watched, 0, "log", step=1, total=2, metrics={"eta_seconds": 7})
     assert watched.seconds_left()[0] == pytest.approx(9)
+
+
+def test_what_an_earlier_step_of_a_kind_took_counts_more_than_what_was_expected(watched):
+    watched.expected = {"k1": 100.0, "k2": 1.0, "k3": 1.0}
+    watched.took(watched.runs[0], {"key": "k1", "seconds": 30.0})
+    watched.took(watched.runs[1], {"key": "k1", "seconds": 30.0})  # the same step, shared: it counts once
+    watched.took(watched.runs[0], {"key": "a step of another plan", "seconds": 9.0})
+    assert watched.seconds == {"dpo": {"k1": 30.0}}
+    assert watched.seconds_left() == (32.0, [])

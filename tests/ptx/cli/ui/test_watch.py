@@ -88,6 +88,17 @@ def test_the_time_that_is_left_is_known_when_each_kind_has_ended_once(watch):
     assert 40 < ends - time.time() < 70  # the two runs side by side
 
 
+def test_what_a_killed_command_measured_and_what_the_new_one_expects_count_for_the_time_that_is_left(watch):
+    dpo = watch.folder / "dpo"
+    log(dpo, "step_finished", step="dpo", key="dpo-1", shared=False, seconds=60.0)
+    later = datetime.fromtimestamp(time.time() + 60, UTC).isoformat(timespec="seconds")
+    begin(dpo, "dpo", created=later)  # the process was killed; the next one begins the run again
+    begin(watch.folder / "kto", "dpo", created=later)
+    write_json(watch.folder / "expected.json", {"dpo-2": 7.0, "kto-1": 1e6, "kto-2": 7.0, "dpo-1": "long"})
+    ends = shown(watch)["rest"]["ends"]
+    assert ends - time.time() == pytest.approx(60 + 60 + 7 + 7, abs=6)  # rounded to 5 s; nothing runs yet
+
+
 def test_a_run_on_a_cluster_counts_while_it_says_something(root):
     folder = root / "runs" / "first"
     begin(folder / "dpo", config={"cluster": {"choice": "slurm"}})
