@@ -27,6 +27,7 @@ CATALOGUE: dict[str, Kind] = {
     "not-text": Kind("a model reads and writes text", final=True),
     "wrong-label": Kind("a label must say which replies are liked", final=True),
     "wrong-answer": Kind("a scorer compares answers with texts or numbers", final=True),
+    "broken-call": Kind("the model learns calls that no program can read", final=True),
     "wrong-steps": Kind("each step of a solution needs its verdict", final=True),
     "mixed-prompts": Kind("texts and conversations are rendered in different ways", final=True),
     "missing-answers": Kind("prompts without an answer get no reward beside those with one", final=True),
@@ -65,6 +66,9 @@ CATALOGUE: dict[str, Kind] = {
     "empty-system": Kind("some templates write an empty system turn", "delete the message"),
     "empty-turn": Kind("the model learns to say nothing in the middle", "delete the turn, or fill it"),
     "tool-without-call": Kind("the model sees results that it never asked for", "add the call before it"),
+    "undeclared-tool": Kind(
+        "the model learns to call what it is not shown", "add the definition to tools, or correct the name"
+    ),
     "misspelt-column": Kind("the column is not used as it is meant"),
     "spaces": Kind("a tokenizer joins a space with the next word", "strip the texts"),
     # what is learnt

@@ -12,8 +12,11 @@ from typing import Any
 
 from ptx.data.tools import RowError, Turn, parsed, shown, tool_calls
 
-MARK = re.compile(r"(?:^|\s)(USER|ASSISTANT|FUNCTION RESPONSE):")
-CALL = re.compile(r"<functioncall>\s*(\{.*\})\s*$", re.DOTALL)
+NAMES = r"(USER|ASSISTANT|FUNCTION RESPONSE):"
+MARK = re.compile(rf"(?:^|\s){NAMES}")
+#: where each turn has a line of its own, a name within a line is what somebody says
+MARK_OF_LINE = re.compile(rf"^[ \t]*{NAMES}", re.MULTILINE)
+BEGIN = "<functioncall>"
 QUOTED = re.compile(r"\"arguments\"\s*:\s*'(.*)'\s*\}\s*$", re.DOTALL)
 ROLES = {"USER": "user", "ASSISTANT": "assistant", "FUNCTION RESPONSE": "tool"}
 END = "<|endoftext|>"
@@ -30,7 +33,8 @@ def glaive_turns(chat: str, system: str | None) -> tuple[list[Turn], list[Turn]]
     Raises:
         RowError: the chat has no marks, or a call that is no JSON.
     """
-    pieces = MARK.split(f" {chat.strip()}")
+    chat = chat.strip()
+    pieces = (MARK_OF_LINE if "ASSISTANT" in MARK_OF_LINE.findall(chat) else MARK).split(chat)
     if len(pieces) < 3 or pieces[0].strip():
         raise RowError(f"a chat must begin with USER:, got {shown(chat)}", "write USER: and ASSISTANT:")
     turns = [
@@ -44,17 +48,22 @@ def glaive_turns(chat: str, system: str | None) -> tuple[list[Turn], list[Turn]]
 
 def _turn(role: str, text: str) -> Turn:
     text = text.replace(END, "").strip()
-    found = CALL.search(text) if role == "assistant" else None
-    if not found:
+    said, *calls = text.split(BEGIN) if role == "assistant" else [text]
+    if not calls:
         return {"role": role, "content": text}
-    said = text[: found.start()].strip()
-    return {"role": "assistant", "content": said or None, "tool_calls": tool_calls([_call(found[1])])}
+    return {
+        "role": "assistant",
+        "content": said.strip() or None,
+        "tool_calls": tool_calls([_call(call.strip()) for call in calls]),
+    }
 
 
 def _call(text: str) -> dict[str, Any]:
-    """A call whose arguments are JSON in single quotes, or plain JSON."""
-    quoted = QUOTED.search(text)
-    value = parsed(f'{text[: quoted.start()]}"arguments": {quoted[1]}}}' if quoted else text)
+    """A call whose arguments are JSON, alone or in single quotes with a backslash before those inside."""
+    if quoted := QUOTED.search(text):
+        plain = f'{text[: quoted.start()]}"arguments": {quoted[1]}}}'
+        text = plain if isinstance(parsed(plain), dict) else plain.replace("\\'", "'")
+    value = parsed(text)
     if not isinstance(value, dict):
         raise RowError(f"a function call must be JSON, got {shown(text)}", "correct it, or delete the row")
     return value

@@ -217,6 +217,11 @@ def _turns(name: str, turns: list[Row]) -> Iterable[Wrong]:
             )
         elif role == "user" and isinstance(content, str) and not content.strip(INVISIBLE):
             yield "empty-user-turn", f"a user's message in {name} is empty", "fill it or delete the row"
+        for call in turn.get("tool_calls", ()):
+            tool, arguments = call["function"]["name"], call["function"]["arguments"]
+            if not isinstance(arguments, dict):
+                what = f"a call of {tool} has arguments that are no JSON object, got {shown(arguments)}"
+                yield "broken-call", what, "write its arguments as an object, or delete the row"
 
 
 def _is_empty(turn: Row) -> bool:

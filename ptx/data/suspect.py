@@ -141,13 +141,19 @@ def signs(shape: str, row: Row, texts: Texts) -> Iterator[Sign]:
     """The signs of a mistake in a row; equal ones may come twice."""
     for text in (*texts.asked, *texts.replies):
         yield from _of_any(text, plain=shape == "text")
+    before = row.get("messages") or row.get("prompt")
+    results = (
+        [turn.get("content") for turn in before if turn.get("role") == "tool"] if is_turns(before) else ()
+    )
     for text in texts.asked:
-        yield from _of_asked(text)
+        if text not in results:
+            yield from _of_asked(text)
     if shape != "text":
         continued = bool(texts.asked) and texts.asked[-1].rstrip().endswith(":")  # Assistant:, Answer:
         for text in texts.replies:
             yield from _of_reply(text.lstrip(" ") if continued else text)
     yield from _of_turns(shape, row)
+    yield from _of_calls(row)
     if (
         shape == "pairs"
         and len(texts.replies) == 2
@@ -312,6 +318,21 @@ def _says_nothing(turn: Row) -> bool:
     return not (
         turn.get("tool_calls") or turn.get("reasoning_content") or str(turn.get("content") or "").strip()
     )
+
+
+def _of_calls(row: Row) -> Iterator[Sign]:
+    """A call of a tool that neither the row's tools nor a text of the system or the user (Hermes) names."""
+    columns = [row.get(name) for name in ("messages", "prompt", "completion", "chosen", "rejected")]
+    turns = [turn for turns in columns if isinstance(turns, list) for turn in turns]
+    called = [call["function"]["name"] for turn in turns for call in turn.get("tool_calls", ())]
+    if not called:
+        return
+    declared = {tool.get("function", tool).get("name") for tool in row.get("tools") or ()}
+    asked = [str(turn.get("content")) for turn in turns if turn.get("role") in ("system", "user")]
+    for name in called:
+        if name not in declared and not any(name in text for text in asked):
+            yield Sign("undeclared-tool", f"a reply calls a tool that is not declared, got {name!r}")
+            return
 
 
 def _of_tools(turns: list[Row]) -> Iterator[Sign]:

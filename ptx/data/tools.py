@@ -41,8 +41,7 @@ def _call(call: Any) -> Turn:
     inner = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
         raise RowError(f"a tool call must have a name and arguments, got {shown(call)}")
-    given = inner.get("arguments", inner.get("parameters"))
-    arguments = parsed(given)
+    arguments = _unwrapped(inner.get("arguments", inner.get("parameters")))
     kept = {"id": call["id"]} if call.get("id") else {}
     return {
         **kept,
@@ -51,8 +50,20 @@ def _call(call: Any) -> Turn:
     }
 
 
+def _unwrapped(arguments: Any) -> Any:
+    """The arguments of a call; their JSON text may have been written as JSON once more."""
+    if isinstance(arguments, str) and arguments.strip()[:1] == '"':
+        try:
+            arguments = json.loads(arguments)
+        except ValueError:
+            return arguments
+    return parsed(arguments)
+
+
 def tool_definitions(value: Any) -> list[Turn]:
-    """Definitions of tools, a list or its JSON text, each ``{"type": "function", "function": {...}}``.
+    """Definitions of tools, each ``{"type": "function", "function": {...}}``, from a list or its JSON text.
+
+    Each definition of the list may be JSON text of its own (When2Call).
 
     Raises:
         RowError: when there is something that is no definition.
@@ -61,6 +72,7 @@ def tool_definitions(value: Any) -> list[Turn]:
     if not tools:
         return []
     tools = [tools] if isinstance(tools, dict) else tools
+    tools = [parsed(tool) for tool in tools] if isinstance(tools, list) else tools
     if not isinstance(tools, list) or not all(
         isinstance(tool, dict) and ("name" in tool or "type" in tool or "function" in tool) for tool in tools
     ):
@@ -84,12 +96,7 @@ def _without_null_properties(tool: Turn) -> Turn:
 
 def as_defined(turns: list[Turn], tools: list[Turn]) -> list[Turn]:
     """The turns without null arguments that the tool does not have (``datasets`` wrote them in)."""
-    inners = [tool.get("function", tool) for tool in tools]
-    known = {
-        inner["name"]: set(inner["parameters"].get("properties", inner["parameters"]))
-        for inner in inners
-        if isinstance(inner.get("name"), str) and isinstance(inner.get("parameters"), dict)
-    }
+    known = parameters_of(tools)
     return [
         {**turn, "tool_calls": [_call_as_defined(call, known) for call in turn["tool_calls"]]}
         if "tool_calls" in turn
@@ -98,19 +105,50 @@ def as_defined(turns: list[Turn], tools: list[Turn]) -> list[Turn]:
     ]
 
 
-def _call_as_defined(call: Turn, known: dict[str, set[str]]) -> Turn:
+def parameters_of(tools: list[Turn]) -> dict[str, dict[str, Any]]:
+    """The name of each tool that says which parameters it has -> their schemas (xLAM's stand there bare)."""
+    inners = [tool.get("function", tool) for tool in tools]
+    found = {
+        inner["name"]: inner["parameters"].get("properties", inner["parameters"])
+        for inner in inners
+        if isinstance(inner, dict)
+        and isinstance(inner.get("name"), str)
+        and isinstance(inner.get("parameters"), dict)
+    }
+    return {name: known or {} for name, known in found.items() if isinstance(known, dict | None)}
+
+
+def _call_as_defined(call: Turn, known: dict[str, dict[str, Any]]) -> Turn:
     name, arguments = call["function"]["name"], call["function"]["arguments"]
     if name not in known or not isinstance(arguments, dict):
         return call
-    kept = {key: item for key, item in arguments.items() if item is not None or key in known[name]}
-    return {**call, "function": {"name": name, "arguments": kept}}
+    return {**call, "function": {"name": name, "arguments": _as_schema(arguments, known[name])}}
+
+
+def _as_schema(value: Any, properties: dict[str, Any]) -> Any:
+    """An object without the nulls that its schema does not name, at every depth that the schema describes."""
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _inner(item, properties.get(key))
+        for key, item in value.items()
+        if item is not None or key in properties
+    }
+
+
+def _inner(value: Any, schema: Any) -> Any:
+    if not isinstance(schema, dict):
+        return value
+    if isinstance(value, list):
+        return [_inner(item, schema.get("items")) for item in value]
+    inside = schema.get("properties")
+    return _as_schema(value, inside) if isinstance(inside, dict) else value
 
 
 def defines(text: str, tool: Turn) -> bool:
     """Whether a text holds the definition of a tool: its name, its description and all its parameters."""
     inner = tool.get("function", tool)
-    parameters = inner.get("parameters") or {}
-    names = parameters.get("properties", parameters) if isinstance(parameters, dict) else {}
+    (names, *_) = [*parameters_of([tool]).values(), {}]
     wanted = [inner.get("name"), inner.get("description"), *names]
     return bool(text) and all(str(word) in text for word in wanted if word)
 

@@ -35,6 +35,25 @@ def test_a_chat_without_functions_is_a_conversation():
     assert [turn["content"] for turn in turns] == ["Be kind. {x}", "Hi", "Hello {you}."]
 
 
+def test_a_name_of_a_speaker_within_a_line_is_what_somebody_says():
+    turns, _ = glaive_turns("USER: Who is ASSISTANT: in a chat?\n\n\nASSISTANT: Not USER: at least.", None)
+    said = ["Who is ASSISTANT: in a chat?", "Not USER: at least."]
+    assert [(turn["role"], turn["content"]) for turn in turns] == [("user", said[0]), ("assistant", said[1])]
+    turns, _ = glaive_turns("USER: a ASSISTANT: b USER: c ASSISTANT: d", None)
+    assert [turn["content"] for turn in turns] == ["a", "b", "c", "d"]
+
+
+def test_a_reply_may_call_twice_and_quote_with_a_backslash():
+    call = """<functioncall> {"name": "say", "arguments": '{"text": "it\\'s \\\\"}'}"""
+    turns, _ = glaive_turns(f'USER: a\n\nASSISTANT: Yes. {call} <functioncall> {{"name": "now"}}', None)
+    assert turns[1]["content"] == "Yes."
+    functions = [one["function"] for one in turns[1]["tool_calls"]]
+    assert functions == [
+        {"name": "say", "arguments": {"text": "it's \\"}},
+        {"name": "now", "arguments": {}},
+    ]
+
+
 def test_what_cannot_be_read_is_refused():
     assert not is_marked("Hello")
     with pytest.raises(RowError, match="must begin with USER"):

@@ -47,3 +47,21 @@ def test_a_text_is_no_list_and_no_object(value):
     (fault,) = faults_of([Record("my.jsonl", 1, {"text": value})], RULES["text"])
     assert (fault.name, fault.what.partition(", got ")[0]) == ("not-text", "text must be text")
     assert faults_of([Record("my.jsonl", 1, {"text": value})], unreadable("text")) == [fault]
+
+
+@pytest.mark.parametrize("arguments", ['{"a": 1, ', [1, 2], "a=1", 3])
+def test_arguments_of_a_call_are_an_object(arguments):
+    call = {"type": "function", "function": {"name": "add", "arguments": arguments}}
+    reply = {"role": "assistant", "content": None, "tool_calls": [call]}
+    rows = {
+        "messages": {"messages": [{"role": "user", "content": "add"}, reply]},
+        "pairs": {
+            "prompt": [{"role": "user", "content": "add"}],
+            "chosen": [reply],
+            "rejected": [{"role": "assistant", "content": "no"}],
+        },
+    }
+    for shape, row in rows.items():
+        (fault,) = faults_of([Record("my.jsonl", 1, row)], RULES[shape])
+        assert fault.name == "broken-call"
+        assert fault.what == f"a call of add has arguments that are no JSON object, got {arguments!r}"

@@ -10,6 +10,8 @@ ASK = {"role": "user", "content": "What is the capital of France?"}
 SAY = {"role": "assistant", "content": "It is Paris."}
 SYSTEM = {"role": "system", "content": "Be brief."}
 LONG = "What is the capital of France?"
+FIND = {"name": "find", "description": "finds", "parameters": {"type": "object", "properties": {}}}
+FINDS = {"role": "assistant", "content": "", "tool_calls": [{"name": "find", "arguments": {}}]}
 
 
 def turns(*said):
@@ -78,6 +80,10 @@ MISTAKES = {
         "chosen": "Blue.",
         "rejected": "blue",
     },
+    "a reply calls a tool that is not declared, got 'find'": {
+        **turns(ASK, FINDS),
+        "tools": [{**FIND, "name": "search"}],
+    },
     "replies stand in quotation marks": answer('"Blue is a fine colour."'),
 }
 
@@ -109,6 +115,9 @@ def test_a_mistake_is_a_note_with_its_line(notes_of, message):
 
 GOOD = [
     turns(SYSTEM, ASK, SAY, ASK, SAY),
+    {**turns(ASK, FINDS), "tools": [FIND]},
+    {**turns(ASK, FINDS, {"role": "tool", "content": "null"}, SAY), "tools": [FIND]},
+    turns({"role": "system", "content": f"You have {json.dumps(FIND)}"}, ASK, FINDS),
     answer("None of the above."),
     answer("The set is $\\nabla f \\neq 0$, so \\nu grows."),
     answer('Write print("a\\n") there.'),

@@ -1,6 +1,7 @@
 """Ids and labels of supervised rows are TRL's, except for messages that a file does not train."""
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ from ptx.lm.training.inspection import MASKED
 from ptx.lm.training.rows import trl_rows
 from ptx.lm.training.tokens import common_length, token_rows, trained_spans
 from tests.plugins.conftest import TEMPLATE, save_tiny_llama
+from tests.ptx.lm.training.foreign_calls import CALLED, PARALLEL
 
 HI, HELLO = {"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello é"}
 MORE, BYE = {"role": "user", "content": "more?"}, {"role": "assistant", "content": "bye"}
@@ -209,6 +211,28 @@ def test_calls_are_trained_exactly_as_they_are_and_results_of_tools_are_not(tmp_
         if arguments != {"a": 9, "b": 1}:  # xLAM's rows end with the call
             assert "it " in rest
             assert "tool_response" in tokenizer.decode(ids)
+
+
+@pytest.mark.parametrize("form", PARALLEL)
+def test_parallel_calls_of_every_form_with_nested_values_and_other_scripts_are_read_back(form, tmp_path):
+    import trl
+
+    from ptx.data import check, open_data
+
+    file = tmp_path / "rows.jsonl"
+    file.write_text(json.dumps(PARALLEL[form], ensure_ascii=False))
+    data = open_data("rows", file)
+    problems, notes = check(data, "messages")
+    assert problems == []
+    assert [note.name for note in notes] == (["system-behind"] if "two system" in form else [])
+    source = (Path(trl.__file__).parent / "chat_templates" / "qwen3_instruct_2507.jinja").read_text()
+    tokenizer = load_tokenizer(save_tiny_llama(tmp_path / "model", source))
+    ((ids, labels),) = of_ptx("messages", data.rows("messages"), tokenizer, answers_only=True)
+    answers = tokenizer.decode([label for label in labels if label != MASKED])
+    found = [json.loads(text) for text in re.findall(r"<tool_call>(.*?)</tool_call>", answers, re.DOTALL)]
+    assert [(call["name"], call["arguments"]) for call in found] == CALLED
+    assert "tool_response" not in answers
+    assert '"description": "finds"' in tokenizer.decode(ids)
 
 
 def test_calls_in_the_text_of_a_reply_are_trained_as_they_stand(tmp_path):
