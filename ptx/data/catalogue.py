@@ -138,6 +138,7 @@ CATALOGUE: dict[str, Kind] = {
         "a test on these rows measures what was learnt by heart", "ptx data split, or delete these rows"
     ),
     "disliked-imitated": Kind("SFT imitates replies that were disliked", "method=kto, or delete these rows"),
+    "graded-imitated": Kind("SFT imitates the worse replies as well"),
     "annotators-disagree": Kind("the labels are mostly chance", "keep rows on which annotators agree"),
     "scored-below": Kind("the worse side is preferred"),
     "equal-scores": Kind("the row prefers nothing", _DELETE),

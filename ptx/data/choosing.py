@@ -14,14 +14,18 @@ from collections.abc import Sequence
 from ptx.data.delimited import SEPARATORS
 from ptx.data.files import suffix_of
 from ptx.data.guessing import guesses, that_fit
+from ptx.data.judged import unnamed_verdict
+from ptx.data.labels import read_labels
 from ptx.data.records import Row, Table, column_word
 from ptx.data.shapes import (
     COMPLETIONS,
     CONVERSATIONS,
+    FEEDBACK,
     IMITATED,
     NAMES,
     PROMPTS,
     Form,
+    has_value,
     recognise,
     refine,
 )
@@ -40,6 +44,8 @@ def choose(table: Table, shape: str | None) -> list[Form]:
         ConfigError: no form fits, or several of one purpose do.
     """
     found = recognise(table.columns, shape)
+    if shape in (None, "thumbs"):
+        found += _rated(table, found or recognise(table.columns))
     if not found:
         raise ConfigError(_unknown(table, shape))
     rows = [record.row for record in table.records]
@@ -52,6 +58,22 @@ def choose(table: Table, shape: str | None) -> list[Form]:
     if len(imitated) > 1 or (len(found) > 1 and others and not apart):
         raise ConfigError(_ambiguous(table, [*imitated, *others]))
     return [refine(form, rows) for form in (*imitated, *others)]
+
+
+def _rated(table: Table, found: Sequence[Form]) -> list[Form]:
+    """The same rows as thumbs, where one column of a log says of replies that they are liked, or not."""
+    plain = [form for form in found if form.shape in ("messages", "completions")]
+    if len(plain) != 1 or any(form.shape == "thumbs" for form in found):
+        return []
+    rated = [name for name in FEEDBACK if name in table.columns and _are_verdicts(table, name)]
+    return [Form("thumbs", {**plain[0].parts, "label": rated[0]})] if len(rated) == 1 else []
+
+
+def _are_verdicts(table: Table, column: str) -> bool:
+    """Whether everything that is said in a column likes or dislikes, and both are said."""
+    said = [record for record in table.records if has_value(record.row.get(column))]
+    read, wrong, _ = read_labels("label", column, said)
+    return not wrong and {record.row[column] for record in read} == {True, False}
 
 
 def _holds(form: Form, forms: Sequence[Form], rows: list[Row]) -> bool:
@@ -94,6 +116,8 @@ def _unknown(table: Table, shape: str | None) -> Problem:
         hint = f"did you mean {_words(close)}"
     elif table.path and suffix_of(table.path) in (".csv", ".tsv") and any(map(_is_value, present)):
         hint = f"if the first line is a row, put the names above it: {_head_line(table, present)}"
+    elif verdict := unnamed_verdict(table):
+        hint = f"if {verdict} says which of two replies is better: {column_word('verdict', verdict)}"
     elif fitting := next(filter(None, (that_fit(table, one, shape) for one in guesses(table, shape))), None):
         hint = f"name {'it' if len(present) == 1 else 'the columns'}, for example {_words(fitting)}"
     else:

@@ -9,7 +9,7 @@ from ptx.data.dataset import Source
 from ptx.data.labels import PAIRS
 from ptx.data.names import COMPANIONS, MESSAGE_KEYS, REASONING, TRAINED_IF
 from ptx.data.records import Record, column_word, finding, of_all
-from ptx.data.shapes import CONTEXTS, LABELS, has_value
+from ptx.data.shapes import CONTEXTS, FEEDBACK, LABELS, has_value
 from ptx.errors import Problem
 
 CLOSE = 0.8  # likeness from which on a name is taken for a misspelt one
@@ -22,7 +22,7 @@ MEANT = {
 KEYS = (*MESSAGE_KEYS, *TRAINED_IF, *REASONING)
 OF_MESSAGES = " of messages"
 #: columns that say whether a reply is liked, beside those that make a row a thumb
-VERDICTS = (*LABELS, "liked", "thumb", "thumbs", "thumbs_up", "feedback", "desirable", "verdict")
+VERDICTS = (*LABELS, *FEEDBACK)
 DISLIKED = {pair[1] for pair in PAIRS}
 
 
@@ -33,6 +33,11 @@ def misused(source: Source, shape: str) -> Iterator[Problem]:
     yield from _held_out(source)
     if shape in ("messages", "completions"):
         yield from _disliked(source)
+        if column := graded_by(source):
+            said = f"{column} grades several replies to one prompt, and all of them are imitated"
+            words = f"data={source.table.path or source.table.name} score={column} out=./pairs.jsonl"
+            fix = f"ptx data pairs {words} pairs the best with the worst"
+            yield of_all("graded-imitated", said, fix)
 
 
 def _misspelt(name: str) -> Iterator[Problem]:
@@ -57,6 +62,25 @@ def _disliked(source: Source) -> Iterator[Problem]:
         if bad:
             said = f"{name} says that the reply is disliked, and it is imitated"
             yield finding("disliked-imitated", bad, said, len(records))
+
+
+#: columns of numbers that grade a reply; where a row has several, the first of them is proposed
+GRADES = ("helpfulness", "overall_score", "score", "rating", "quality", "reward", "grade", "stars")
+
+
+def graded_by(source: Source) -> str:
+    """The column that grades several replies to the same prompt; "" for none."""
+    prompt = source.form.parts.get("prompt")
+    for name in GRADES if prompt else ():
+        if name in source.form.used or name not in source.table.columns:
+            continue
+        grades: dict[str, set[object]] = {}
+        for row in (record.row for record in source.table.records):
+            if isinstance(row.get(name), int | float) and not isinstance(row.get(name), bool):
+                grades.setdefault(repr(row.get(prompt)), set()).add(row[name])
+        if any(len(found) > 1 for found in grades.values()):
+            return name
+    return ""
 
 
 def _is_disliked(record: Record, name: str) -> bool:

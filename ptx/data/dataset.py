@@ -237,10 +237,18 @@ class DataSet:
         suits = ", ".join(choices) or f"every choice that accepts {', '.join(self.shapes)}"
         missing = min((self._lacks(shape) for shape in needs), key=len, default=[])
         lacking = f"; missing: {', '.join(missing)}" if missing else ""
+        fix = self._paired(needs) or "give data of that shape"
         used = {column for source in self.sources.values() for column in source.form.used}
         free = [column for column in self.columns if column not in used]
-        fix = "give data of that shape"
-        if missing and len(free) >= len(missing):
+        if missing and len(free) >= len(missing) and not self._paired(needs):
             named = " ".join(column_word(name, column) for name, column in zip(missing, free, strict=False))
             fix += f", or say which of its other columns ({', '.join(free)}) hold it, for example {named}"
         return Problem(f"{who} needs {wanted}; {holds}, which fits {suits}{lacking}", fix)
+
+    def _paired(self, needs: Sequence[str]) -> str:
+        """What to type where pairs are needed, and a column grades replies to the same prompts."""
+        from ptx.data.columns import graded_by  # which knows sources
+
+        found = [graded_by(source) for source in self.sources.values()] if "pairs" in needs else []
+        grade = next(filter(None, found), "")
+        return f"make pairs: ptx data pairs data={self.name} score={grade} out=./pairs.jsonl" if grade else ""

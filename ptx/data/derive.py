@@ -33,6 +33,12 @@ def _messages_to_prompt(row: Row) -> list[Row]:
     return [{"prompt": turns[:-1], "answer": row.get("answer", turns[-1]["content"]), **rest}]
 
 
+def _pair_to_prompt(row: Row) -> list[Row]:
+    """What was asked; neither side is a reference to compare with."""
+    rest = _rest(row, "prompt", "answer", "chosen", "rejected")
+    return [{"prompt": row["prompt"], "answer": row.get("answer"), **rest}]
+
+
 def _pair_to_thumbs(row: Row) -> list[Row]:
     rest = _rest(row, "prompt", "chosen", "rejected", "completion", "label")
     return [
@@ -78,7 +84,11 @@ def _liked(row: Row) -> list[Row]:
 #: wanted shape -> the native shapes that its rows can be made of, the best first, each with the function
 DERIVATIONS: dict[str, dict[str, Callable[[Row], list[Row]]]] = {
     "messages": {"safety": _safety_to_messages},
-    "prompts": {"completions": _completion_to_prompt, "messages": _messages_to_prompt},
+    "prompts": {
+        "completions": _completion_to_prompt,
+        "messages": _messages_to_prompt,
+        "pairs": _pair_to_prompt,
+    },
     "thumbs": {"pairs": _pair_to_thumbs},
     "calibration": {
         "text": _calibration("text"),

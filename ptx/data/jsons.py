@@ -34,7 +34,7 @@ _BLANK = re.compile(r"\s*")
 DECODER = json.JSONDecoder(object_pairs_hook=_object)
 
 
-#: columns of one row that may hold a list of objects
+#: columns of one row: beside them a list of objects is another column, and no table
 ONE_ROW = {
     "messages",
     "conversations",
@@ -46,6 +46,11 @@ ONE_ROW = {
     "rejected",
     "history",
     "segments",
+    "question",
+    "instruction",
+    "query",
+    "info",
+    "context",
 }
 
 

@@ -2,8 +2,8 @@
 
 Such a table has a text column, so without this it would be read as plain text and every message would be
 trained on alone. Where a column names the conversation, its rows are put together, in the order of a turn
-column or else of the file. Trees of messages (OpenAssistant: ``parent_id``) and tables that do not say which
-messages belong together are refused: which path to train on would be a guess.
+column or else of the file. Trees of messages are read by :mod:`ptx.data.trees`. Tables that do not say which
+messages belong together are refused: it would be a guess.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from ptx.data.names import CALLING_ROLES
 from ptx.data.records import Record, Row, Table
+from ptx.data.trees import PARENTS, flattened, tables_of
 from ptx.data.turns import ROLES, canonical_role
 from ptx.errors import ConfigError, Problem
 
@@ -30,29 +31,26 @@ CONVERSATIONS = (
     "message_tree_id",
 )
 ORDERS = ("turn", "turn_id", "turn_index", "turn_idx", "position", "message_index", "index", "order", "step")
-PARENTS = ("parent_id", "parent_message_id", "parent")
 SEEN = 1000  # rows that are looked at to recognise the roles
 
 
-def conversations_of(table: Table) -> Table:
+def conversations_of(table: Table) -> list[Table]:
     """The table with one conversation per row; a table of another kind is returned as it is.
+
+    Trees give a second table, of pairs.
 
     Raises:
         ConfigError: its rows are messages, and it does not say how they belong together.
     """
-    columns = table.columns
+    flat = flattened(table)
+    columns = flat.columns
     speaker, content = _first(SPEAKERS, columns), _first(CONTENTS, columns)
-    if not speaker or not content or not _holds_roles(table.records[:SEEN], speaker):
-        return table
+    parent = _first(PARENTS, columns)
+    if not speaker or not content or not _holds_roles(flat.records[:SEEN], speaker, 1 if parent else 2):
+        return [table]
     what = f"{table.name} holds one message per row (columns {speaker}, {content})"
-    if parent := _first(PARENTS, columns):
-        raise ConfigError(
-            Problem(
-                f"{what}, and {parent} makes trees of them",
-                'choose a path through each tree and write it as one row: {"messages": [{"role": "user",'
-                ' "content": "..."}, ...]}',
-            )
-        )
+    if parent:
+        return tables_of(flat, speaker, content, what) or [table]
     group = _first(CONVERSATIONS, columns)
     if not group:
         raise ConfigError(
@@ -66,17 +64,23 @@ def conversations_of(table: Table) -> Table:
     made = list(_grouped(table.records, group, order, (speaker, content)))
     by = f", in the order of {order}" if order else ""
     note = f"{len(table.records)} messages put together by {group}{by}"
-    return replace(table, records=made, note="; ".join(filter(None, (table.note, note))))
+    return [replace(table, records=made, note="; ".join(filter(None, (table.note, note))))]
 
 
 def _first(names: Iterable[str], columns: list[str]) -> str:
     return next((name for name in names if name in columns), "")
 
 
-def _holds_roles(records: list[Record], column: str) -> bool:
-    """Whether the column holds roles, and more than one of them: a table of one speaker is plain text."""
+def may_hold_messages(table: Table) -> bool:
+    """Whether there are columns of speakers and texts: its first rows do not tell whether it holds them."""
+    columns = flattened(table).columns
+    return bool(_first(SPEAKERS, columns) and _first(CONTENTS, columns))
+
+
+def _holds_roles(records: list[Record], column: str, least: int) -> bool:
+    """Whether the column holds roles, ``least`` of them: a table of one speaker is plain text."""
     roles = {canonical_role(record.row.get(column)) for record in records if record.row.get(column)}
-    return len(roles) > 1 and all(role in (*ROLES, *CALLING_ROLES) for role in roles)
+    return len(roles) >= least and all(role in (*ROLES, *CALLING_ROLES) for role in roles)
 
 
 def _grouped(records: list[Record], group: str, order: str, keys: tuple[str, str]) -> Iterable[Record]:

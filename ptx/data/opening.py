@@ -18,14 +18,15 @@ from ptx.data.dataset import DataSet, Source
 from ptx.data.derive import DERIVATIONS
 from ptx.data.drop import without
 from ptx.data.files import find_files
+from ptx.data.judged import is_judged, pairs_of, replies_of
 from ptx.data.labels import read_labels
-from ptx.data.message_table import conversations_of
+from ptx.data.message_table import conversations_of, may_hold_messages
 from ptx.data.read import read_table
 from ptx.data.records import Fault, Record, Table, column_word
 from ptx.data.rules import faults_of, unreadable
-from ptx.data.shapes import NAMES, SHAPES, Form, recognise
+from ptx.data.shapes import FEEDBACK, NAMES, SHAPES, Form, has_value, recognise
 from ptx.data.tools import RowError
-from ptx.errors import ConfigError, Problem, did_you_mean
+from ptx.errors import ConfigError, Problem, counted, did_you_mean
 
 Columns = Mapping[str, str]
 
@@ -105,21 +106,30 @@ def _open(
 ) -> list[Source]:
     """The rows of a file in each of the shapes that it holds."""
     found = read(limit)
-    table = conversations_of(found)
-    if table is not found and bad.left_out:
+    if limit is not None and may_hold_messages(found):
+        whole = read(None)  # the limit counts conversations, and one message does not tell that it is one
+        found = whole if whole not in conversations_of(whole) else found
+    tables = conversations_of(found)
+    if found not in tables and bad.left_out:
         line = min(place[1] for place in bad.left_out)
         what = f"file {found.name} line {line}: a message of a conversation cannot be read"
         raise ConfigError(
             Problem(what, "mend it: data.bad=drop leaves out rows, and not parts of conversations")
         )
-    if table is not found and limit is not None:
-        table = conversations_of(read(None))  # the limit counts conversations, not their messages
+    if only or shape:
+        tables = [table for table in tables if recognise(table.columns, only or shape)] or tables
     sources: list[Source] = []
-    for form in choose(table, only or shape):
-        if only and form.shape != only and form.shape not in DERIVATIONS.get(only, {}):
-            what = f"file {table.name} is called {only} but holds {form.shape} ({form})"
-            raise ConfigError(Problem(what, f"call it {form.shape}"))
-        sources.append(Source(*_converted(table, form, bad), only, bad))
+    for table in tables:
+        rows = table
+        if is_judged(table.columns, only or shape):
+            rows = pairs_of(table, bad)
+        elif shape == "completions":
+            rows = replies_of(table, bad)
+        for form in choose(rows, only or shape):
+            if only and form.shape != only and form.shape not in DERIVATIONS.get(only, {}):
+                what = f"file {table.name} is called {only} but holds {form.shape} ({form})"
+                raise ConfigError(Problem(what, f"call it {form.shape}"))
+            sources.append(Source(*_converted(rows, form, bad), only, bad))
     return sources
 
 
@@ -162,7 +172,12 @@ def _with_labels(table: Table, form: Form) -> tuple[Table, list[Fault]]:
     part = next((part for part in ("label", "harmful") if part in form.parts), "")
     if not part:
         return table, []
-    records, faults, note = read_labels(part, form.parts[part], table.records)
+    column, given = form.parts[part], table.records
+    if column in FEEDBACK:  # in a log most replies have none
+        given = [record for record in given if has_value(record.row.get(column))]
+    records, faults, note = read_labels(part, column, given)
+    if silent := len(table.records) - len(given):
+        note = "; ".join(filter(None, (note, f"{counted(silent, 'row')} without {column} left out")))
     others = [shape for shape in ("messages", "completions", "prompts") if recognise(table.columns, shape)]
     if others and part == "label":
         fix = f"write true or false, or leave the label out: data.shape={others[0]}"

@@ -39,12 +39,28 @@ CONTEXTS = ("input", "context")
 CONVERSATIONS = ("messages", "conversations", "conversation", "contents")
 STEPS = ("steps", "completions")  # TRL calls the steps of a solution its completions
 LABELS = ("label", "kto_tag")
+#: columns of logs that make a row a thumb where all that is said in them is a verdict
+FEEDBACK = (
+    *("feedback", "user_feedback", "thumb", "thumbs", "thumbs_up", "liked", "is_liked", "vote", "rating"),
+    *("desirable", "verdict"),
+)
+
+#: columns of the better and the worse reply (Argilla, Stack Exchange, OpenAI)
+PREFERRED = (
+    ("chosen", "rejected"),
+    ("chosen_response", "rejected_response"),
+    ("response_j", "response_k"),
+    ("preferred_output", "non_preferred_output"),
+)
+#: parts that columns of two replies and of the verdict on them may be named as (:mod:`ptx.data.judged`)
+JUDGED = ("reply_a", "reply_b", "verdict")
 
 #: what ``data.columns.NAME=...`` may set
 NAMES = (
     *dict.fromkeys(name for names in COLUMNS.values() for name in names),
     "context",
     *(part for part in COMPANIONS if part != "options"),
+    *JUDGED,
 )
 #: shapes that say the same in different words: a file that fits two of them is ambiguous
 IMITATED = ("messages", "completions", "text")
@@ -93,9 +109,8 @@ def _forms() -> Iterable[Form]:
             yield Form("thumbs", {"messages": name, "label": label})
         yield Form("pairs", {"messages": name, "rejected": "rejected_response"})  # ms-swift
     yield Form("pairs", {"chosen": "chosen", "rejected": "rejected"})
-    yield Form("pairs", {"prompt": "input", "chosen": "chosen", "rejected": "rejected"})
-    openai = {"prompt": "input", "chosen": "preferred_output", "rejected": "non_preferred_output"}
-    yield Form("pairs", openai)
+    for chosen, rejected in PREFERRED:
+        yield Form("pairs", {"prompt": "input", "chosen": chosen, "rejected": rejected})
     yield Form("pairs", {"prompt": "conversations", "chosen": "chosen", "rejected": "rejected"})
     yield Form("messages", {"prompt": "query", "calls": "answers"})  # xLAM: answers holds tool calls
     yield Form("messages", {"chat": "chat"})  # Glaive: marked turns in one text
@@ -108,7 +123,8 @@ def _forms() -> Iterable[Form]:
 
 
 def _answered(prompt: dict[str, str]) -> Iterable[Form]:
-    yield Form("pairs", {**prompt, "chosen": "chosen", "rejected": "rejected"})
+    for chosen, rejected in PREFERRED:
+        yield Form("pairs", {**prompt, "chosen": chosen, "rejected": rejected})
     yield Form("safety", {**prompt, "harmful": "harmful"})
     for steps in STEPS:
         yield Form("steps", {**prompt, "steps": steps, "labels": "labels"})

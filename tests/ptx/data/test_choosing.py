@@ -34,3 +34,22 @@ def test_harmful_prompts_with_replies_are_a_question(refused):
 def test_columns_in_other_letters_are_answered_with_what_to_type(refused):
     told = refused(lambda: shapes({"Question": "a", "Response": "b"}))
     assert "did you mean data.columns.prompt=Question data.columns.completion=Response" in told
+
+
+def test_a_log_with_thumbs_gives_replies_and_thumbs(tmp_path, opened):
+    log = [
+        {"prompt": f"q{n}", "response": f"a{n}", "feedback": said, "user_id": n}
+        for n, said in enumerate(("thumbs_up", None, "thumbs_down", "thumbs_up"))
+    ]
+    data = opened(tmp_path, *log)
+    assert len(data.rows("completions")) == 4
+    assert [row["label"] for row in data.rows("thumbs")] == [True, False, True]
+    assert "1 row without feedback left out" in data.describe("thumbs")
+    assert "thumbs_down taken for false (1)" in data.describe("thumbs")
+
+
+def test_stars_and_one_sided_feedback_are_no_thumbs():
+    rows = [{"prompt": "q", "response": f"{n}", "rating": n} for n in range(1, 6)]
+    assert shapes(*rows) == ["completions"]
+    assert shapes(*[{**row, "rating": 1} for row in rows]) == ["completions"]
+    assert shapes(*[{**row, "rating": (-1) ** n} for n, row in enumerate(rows)]) == ["completions", "thumbs"]

@@ -34,3 +34,21 @@ def test_rows_that_a_column_keeps_for_a_test_are_told(opened, tmp_path):
     (note,) = check(opened(tmp_path, *rows), "completions")[1]
     assert (note.name, note.places) == ("held-out-trained", ("file my.jsonl line 2",))
     assert check(opened(tmp_path, {**ROW, "split": "train"}), "completions")[1] == []
+
+
+def test_replies_that_a_column_grades_are_not_imitated_in_silence(tmp_path, opened, refused):
+    """HelpSteer: two replies to each prompt, with their grades."""
+    graded = [
+        {"prompt": "q", "response": text, "helpfulness": grade, "correctness": 4, "verbosity": 2}
+        for text, grade in (("good", 4), ("poor", 1))
+    ]
+    data = opened(tmp_path, *graded)
+    notes = [note for note in check(data, "completions")[1] if note.name == "graded-imitated"]
+    assert "helpfulness grades several replies to one prompt" in notes[0].what
+    words = "score=helpfulness out=./pairs.jsonl"
+    assert words in notes[0].fix
+    assert f"make pairs: ptx data pairs data=./my.jsonl {words}" in refused(
+        lambda: data.require(["pairs"], "dpo")
+    )
+    alone = opened(tmp_path, *[{**row, "prompt": row["response"]} for row in graded])
+    assert "graded-imitated" not in [note.name for note in check(alone, "completions")[1]]

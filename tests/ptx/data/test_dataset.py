@@ -35,7 +35,7 @@ def test_one_file_of_a_family_is_used_alone(tmp_path, write_rows, refused):
     write_rows(tmp_path / "pairs.jsonl", {"prompt": "a", "chosen": "b", "rejected": "c"})
     write_rows(tmp_path / "messages.jsonl", {"messages": TURNS})
     family = open_data("mine", tmp_path)
-    assert family.only("pairs", "step dpo").shapes == ("pairs", "thumbs", "calibration")
+    assert family.only("pairs", "step dpo").shapes == ("pairs", "thumbs", "prompts", "calibration")
     message = refused(lambda: family.only("text", "step sft"))
     assert message == "step sft learns from text, which mine does not hold; it holds messages, pairs"
 

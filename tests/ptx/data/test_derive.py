@@ -16,7 +16,7 @@ def test_what_follows_without_a_guess_is_derived_and_nothing_else(tmp_path, open
         {"prompt": "a", "completion": "c", "label": False},
     ]
     assert pairs.rows("calibration") == [{"text": "a\nb"}]
-    assert pairs.shapes == ("pairs", "thumbs", "calibration")
+    assert pairs.shapes == ("pairs", "thumbs", "prompts", "calibration")
 
 
 ROWS = {

@@ -10,18 +10,12 @@ from ptx.data.records import Record, Table
 CHAT = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
 UNKNOWN = {
     "ShareGPT's dump": ({"id": "x", "items": CHAT}, {"messages": "items"}),
-    "the arena": (
-        {"winner": "a", "conversation_a": CHAT, "conversation_b": CHAT},
+    "two conversations without a verdict": (
+        {"conversation_a": CHAT, "conversation_b": CHAT},
         {"messages": "conversation_a"},
     ),
-    "SHP": (
-        {
-            "post_id": "x" * 90,
-            "history": "Why?",
-            "human_ref_A": "So it is.",
-            "human_ref_B": "No.",
-            "labels": 1,
-        },
+    "two replies without a verdict": (
+        {"post_id": "x" * 90, "history": "Why?", "human_ref_A": "So it is.", "human_ref_B": "No."},
         {"prompt": "history", "completion": "human_ref_A"},
     ),
     "FLAN": (

@@ -31,14 +31,15 @@ def test_what_messages_share_stays_a_column_and_the_rest_goes_with_the_message(t
 
 
 def test_a_limit_counts_conversations_and_cuts_none(tmp_path, opened):
-    rows = opened(tmp_path, *ROWS, limit=2).rows("messages")
-    assert [len(row["messages"]) for row in rows] == [2, 2]
+    for limit in (1, 2):
+        rows = opened(tmp_path, *ROWS, limit=limit).rows("messages")
+        assert [len(row["messages"]) for row in rows] == [2] * limit
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"parent_id": None}, "parent_id makes trees of them"),
+        ({"parent_id": None}, "parent_id makes trees of them, and no column names a message"),
         ({"conversation_id": None}, "column conversation_id is empty"),
         ({"turn": "second"}, "turn must be a number, got 'second'"),
     ],
