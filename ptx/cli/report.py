@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ptx.cli.parser import Parser
+from ptx.cli.sections import sections_of
 from ptx.config import RunConfig
 from ptx.errors import ConfigError, Problem
 from ptx.guard.reading import reason
@@ -98,13 +99,7 @@ def write(
     """Write the report, with the sections of plugins, and print its table and its path."""
 
     def sections(records: list[Record], folder: Path) -> list[str]:
-        found: list[str] = []
-        for plugin, parts in get_host().each("ptx_report", records=records, folder=folder):
-            if isinstance(parts, Exception):
-                console.print(Text(f"without the section of {plugin}: {reason(parts)}"), soft_wrap=True)
-            else:
-                found += parts
-        return found
+        return sections_of(records, folder, lambda text: console.print(Text(text), soft_wrap=True))
 
     report = build(
         folders, to, title=title, sections=sections, against=against, gate=gate, definition=definition

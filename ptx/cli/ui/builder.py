@@ -13,11 +13,13 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ptx.cli.sections import sections_of
 from ptx.errors import ConfigError
 from ptx.guard.reading import reason
 from ptx.report.building import encodable, findings_of, no_collection
@@ -112,7 +114,14 @@ def data_of(records: list[Record]) -> dict[str, Any]:
             "problem": "",
             "ids": [f"{row.records[0].sweep_name}/{row.records[0].id}" for row in rows],
             "legend": LEGEND.format(base=found.view.frame.reference_name),
+            "sections": _sections(records),
         }
+
+
+def _sections(records: list[Record]) -> list[str]:
+    """What plugins add; a file that one of them writes beside a report has no place on a live page."""
+    with tempfile.TemporaryDirectory() as folder:
+        return sections_of(records, Path(folder), lambda text: print(text, file=sys.stderr))
 
 
 if __name__ == "__main__":

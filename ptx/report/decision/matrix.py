@@ -10,6 +10,14 @@ from ptx.report.table.row import Row
 from ptx.report.table.units import TIMES
 
 SIGNS: dict[Verdict, str] = {"holds": "✓", "fails": "✗", "undecided": "?"}
+#: words of a finding -> what stands under the sign
+SHORT = {
+    "not measured": "not measured",
+    "no number of items": "no n decides",
+    "no finished baseline": "no baseline",
+    "cannot be compared": "not comparable",
+    "without results": "no results",
+}
 FINALISTS = 8  # lines of the matrix
 
 
@@ -78,6 +86,4 @@ def _cell(one: Finding | None) -> Cell:
 def _short(one: Finding) -> str:
     if one.needed is not None:
         return f"n ≈ {one.needed:,}"
-    if one.note.startswith("not measured"):
-        return "not measured"
-    return "no n decides" if "no number of items" in one.note else "unknown"
+    return next((short for words, short in SHORT.items() if words in one.note), "unknown")

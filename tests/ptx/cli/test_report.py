@@ -12,7 +12,8 @@ from ptx.report import load_records, make_frame
 
 @pytest.fixture(autouse=True)
 def host(toy_host, monkeypatch):
-    monkeypatch.setattr("ptx.cli.report.get_host", lambda: toy_host)
+    for module in ("report", "sections"):
+        monkeypatch.setattr(f"ptx.cli.{module}.get_host", lambda: toy_host)
     monkeypatch.setenv("COLUMNS", "200")
     return toy_host
 
@@ -64,7 +65,8 @@ def test_plugins_add_sections_to_the_report(sweep, ptx, toy, host_with, monkeypa
             return [f"<h2>Seen {len(records)} runs</h2>"]
 
     host = host_with(toy=toy, sections=Sections())
-    monkeypatch.setattr("ptx.cli.report.get_host", lambda: host)
+    for module in ("report", "sections"):
+        monkeypatch.setattr(f"ptx.cli.{module}.get_host", lambda: host)
     plan, *_ = sweep("name=a")
     assert ptx("report", "a")[0] == 0
     assert "Seen 2 runs" in (plan.folder / "report" / "report.html").read_text()

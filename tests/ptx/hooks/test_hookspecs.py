@@ -87,7 +87,7 @@ def test_ptx_log_gets_the_progress_and_one_that_fails_is_named_once_and_stops_no
 
 
 def test_ptx_report_adds_sections_to_the_report(tmp_path, monkeypatch, toy, host_with, desk):
-    from ptx.cli import report
+    from ptx.cli import report, sections
 
     class Plugin:
         @hookimpl
@@ -96,7 +96,8 @@ def test_ptx_report_adds_sections_to_the_report(tmp_path, monkeypatch, toy, host
 
     host = host_with(toy=toy, words=Plugin())
     plan, _, _ = run(host)
-    monkeypatch.setattr(report, "get_host", lambda: host)
+    for module in (report, sections):
+        monkeypatch.setattr(module, "get_host", lambda: host)
     assert report.main("report", [str(plan.folder)]) == 0
     assert "2 runs, says the plugin" in (plan.folder / "report" / "report.html").read_text()
 

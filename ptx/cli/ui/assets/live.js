@@ -60,7 +60,7 @@ function take(parts) {
   if (problem && !("rows" in parts) && !page.data?.rows) return;
   const data = { ...page.data, ...parts };
   page.legend = data.legend;
-  if (!page.state) { start(data); page.legend = data.legend; document.querySelector("main").classList.remove("empty"); wait(); return; }
+  if (!page.state) { start(data); page.legend = data.legend; drawPlugins(); document.querySelector("main").classList.remove("empty"); wait(); return; }
   keepChoices(page.data, data);
   page.data = data; page.model = new Model(data); page.state.sane();
   redraw(new Set(Object.keys(parts)));
@@ -83,6 +83,7 @@ function redraw(keys) {
   if (has(["rows"])) drawSelection();
   if (has(["sentence", "cards", "matrix", "notes", "rows"])) drawDecision();
   if (has(TABLE)) drawFront();
+  if (has(["sections"])) drawPlugins();
   wait();
   for (const entry of PARTS) {
     const [part] = entry;
@@ -94,6 +95,12 @@ function redraw(keys) {
     if (part === "explorer" && !focused) { body.replaceChildren(); drawPart(entry); }
     for (const summary of body.querySelectorAll("details > summary")) if (opened.includes(summary.textContent)) summary.parentElement.open = true;
   }
+}
+
+// The sections of plugins are HTML, trusted like the plugins; the content security policy lets no script of theirs run.
+function drawPlugins() {
+  document.getElementById("plugins").replaceChildren(...(page.data.sections || []).map((html) => { const made = h("section", { class: "part plugin" }); made.innerHTML = html; return made; }));
+  drawNavigation();
 }
 
 // ---- what runs now

@@ -58,7 +58,7 @@ function point(row, x, y, size) {
 }
 
 // The names of some rows beside their points. None covers another, a point of these rows, or the plot's edge; one
-// without a place is not drawn.
+// without a place is not drawn. A line leads to a name that had to move away from its point.
 const LINE = 15;
 function nameTags(rows, x, y, text) {
   const model = page.model, placed = [], ruler = document.createElement("canvas").getContext("2d");
@@ -78,7 +78,9 @@ function nameTags(rows, x, y, text) {
       const found = places.find(free);
       if (!found) return null;
       placed.push([...found, width, LINE]);
-      return { type: "text", x: found[0], y: found[1], style: { text: words, font: ruler.font, fill: ink("ink"), stroke: ink("paper"), lineWidth: 3 } };
+      const tag = { type: "text", x: found[0], y: found[1], style: { text: words, font: ruler.font, fill: ink("ink"), stroke: ink("paper"), lineWidth: 3 } };
+      const end = [Math.min(Math.max(left, found[0]), found[0] + width), found[1] < top ? found[1] + LINE : found[1]], far = Math.hypot(end[0] - left, end[1] - top) > 16;
+      return far ? { type: "group", children: [{ type: "line", shape: { x1: left, y1: top, x2: end[0], y2: end[1] }, style: { stroke: ink("muted"), lineWidth: 1, opacity: 0.7 } }, tag] } : tag;
     } };
 }
 

@@ -14,6 +14,13 @@ function h(name, given = {}, ...children) {
   return made;
 }
 
+function svg(name, given, ...children) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(given)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
+}
+
 const sentence = (spans) => spans.map(([text, strong]) => (strong ? h("strong", {}, text) : text));
 const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;
 

@@ -8,14 +8,14 @@ function rowLink(row, more = {}) {
 
 function drawDecision() {
   const data = page.data;
-  document.getElementById("sentence").replaceChildren(...sentence(data.sentence));
+  document.getElementById("sentence").replaceChildren(...sentence(data.sentence.map(([text, strong]) => [strong ? briefly(text) : text, strong])));
   document.getElementById("cards").replaceChildren(...data.cards.map(card));
   document.getElementById("matrix").replaceChildren(matrix());
   document.getElementById("notes").replaceChildren(...notes());
 }
 
 function card(one) {
-  const peers = one.peers.map((row, place) => [place ? ", " : "", page.model.label(row)]).flat();
+  const peers = one.peers.map((row, place) => [place ? ", " : "", briefly(page.model.label(row))]).flat();
   const more = one.more ? ` and ${one.more} more` : "";
   return h("article", { class: `card ${one.kind}` }, h("h2", {}, one.title),
     one.row === null ? h("p", { class: "none" }, one.value) : [
@@ -30,7 +30,7 @@ function matrix() {
   const about = usual ? "Not worse than the baseline (the usual gate; --gate NAME takes another)" : `Gate ${gate}`;
   if (!lines.length) return h("p", { class: "small" }, `${about}: no model to judge yet.`);
   const cell = ([verdictOf, short, note]) => h("td", { class: `sign ${verdictOf}`, title: note }, h("b", {}, SIGNS[verdictOf]), h("span", { class: "away" }, verdictOf), short && h("small", {}, short));
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "gate by finalist" }, h("table", { class: "matrix" }, h("caption", {}, about),
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "gate by finalist" }, h("table", { class: "matrix" }, h("caption", {}, h("span", {}, about)),
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "finalist"), heads.map(([name, words, why]) => h("th", { scope: "col", title: why }, name, h("small", {}, words))), h("th", { scope: "col" }, "verdict"))),
     h("tbody", {}, lines.map(([row, state, cells]) => h("tr", { class: page.state.selected === row ? "chosen" : "" }, h("th", { scope: "row" }, rowLink(row)), cells.map(cell), h("td", { class: `state ${state}` }, STATES[state]))))));
 }

@@ -33,17 +33,26 @@ page.refresh = (data) => {
   if (page.state) { page.state.sane(); changed(); }
 };
 
+// A link to each part, and to each section of a plugin by its first heading.
+function drawNavigation() {
+  const jump = (id) => (event) => { event.preventDefault(); const to = document.getElementById(id); to.scrollIntoView(); to.querySelector("h2")?.focus({ preventScroll: true }); };
+  document.querySelectorAll(".plugin").forEach((section, place) => { section.id ||= `plugin-${place}`; });
+  document.querySelector("nav").replaceChildren(...[...document.querySelectorAll(".part")].map((section) => {
+    const words = section.matches(".plugin") ? (section.querySelector("h2, h3")?.textContent || "Plugin").slice(0, 40) : PARTS.find(([name]) => name === section.id)[1];
+    return h("a", { href: `#${section.id}`, onclick: jump(section.id) }, words);
+  }));
+}
+
 function start(data) {
   page.refresh(data);
   page.legend = document.getElementById("data").dataset.legend;
   page.state = new State();
   page.state.watchers.push(changed);
-  const nav = document.querySelector("nav"), near = new IntersectionObserver((seen) => {
+  const near = new IntersectionObserver((seen) => {
     for (const one of seen) if (one.isIntersecting) { near.unobserve(one.target); if (!page.drawn.has(one.target.id)) drawPart(PARTS.find(([name]) => name === one.target.id)); }
   }, { rootMargin: "600px" });
-  const jump = (id) => (event) => { event.preventDefault(); const to = document.getElementById(id); to.scrollIntoView(); to.querySelector("h2")?.focus({ preventScroll: true }); };
-  for (const { id } of document.querySelectorAll(".part:not(.plugin)")) { const part = PARTS.find(([name]) => name === id); nav.append(h("a", { href: `#${part[0]}`, onclick: jump(part[0]) }, part[1])); near.observe(document.getElementById(part[0])); }
-  document.querySelectorAll(".plugin").forEach((section, place) => { section.id ||= `plugin-${place}`; nav.append(h("a", { href: `#${section.id}`, onclick: jump(section.id) }, (section.querySelector("h2, h3")?.textContent || "Plugin").slice(0, 40))); });
+  for (const part of document.querySelectorAll(".part:not(.plugin)")) near.observe(part);
+  drawNavigation();
   document.getElementById("copies").replaceChildren(copyButton("sentence", () => page.data.sentence.map(([text]) => text).join("")), copyButton("link", () => location.href), copyButton("table", tableText));
   changed();
   dark.addEventListener("change", () => changed());

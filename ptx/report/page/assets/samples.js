@@ -24,10 +24,13 @@ function sampleFits(item, rows, one, filter) {
 
 function sample(item, rows, one, open) {
   const prompt = item.shared.find(([key]) => key === "prompt")?.[1] ?? item.item, made = h("details", { class: "sample", open, ontoggle: () => { if (made.open && made.children.length < 2) made.append(sampleBody(item, rows, one)); } },
-    h("summary", {}, rows.map((row) => { const score = good(item.answers[row], one); return h("span", { class: `verdict ${score === null ? "" : score >= 0.5 ? "better" : "worse"}` }, score === null ? "?" : score === 1 ? "✓" : score === 0 ? "✗" : score.toFixed(2)); }), " ", h("span", {}, prompt.slice(0, 140))));
+    h("summary", {}, rows.map((row) => { const score = good(item.answers[row], one); return h("span", { class: `verdict ${score === null ? "" : score >= 0.5 ? "better" : "worse"}` }, score === null ? "?" : score === 1 ? "✓" : score === 0 ? "✗" : score.toFixed(2)); }), " ", h("span", {}, withoutMarkers(prompt).slice(0, 140))));
   if (open) made.append(sampleBody(item, rows, one));
   return made;
 }
+
+// A prompt on one line, without the markers of a chat template; the opened sample has them.
+const withoutMarkers = (prompt) => prompt.replace(/<\|[^|<>]{1,40}\|>|<\/?s>|\[\/?INST\]/g, " ").replace(/\s+/g, " ").trim() || prompt;
 
 function sampleBody(item, rows, one) {
   const first = item.answers[rows[0]]?.[2] ?? "";

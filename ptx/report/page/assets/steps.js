@@ -21,7 +21,6 @@ function waterfall(metric, links) {
   // where the interval of a step ends, seen from where the step began
   const whiskers = moves.map(([, lo, hi], index) => [lo, hi].map((end) => spans[index][0] + sign * end).filter(Number.isFinite));
   const low = Math.min(0, ...spans.flat(), ...whiskers.flat()), high = Math.max(0, ...spans.flat(), ...whiskers.flat()), wide = high - low || 1, place = (value) => 4 + ((value - low) / wide) * 192;
-  const svg = (name, given, ...children) => { const made = document.createElementNS(SVG, name); for (const [key, value] of Object.entries(given)) made.setAttribute(key, value); made.append(...children); return made; };
   const picture = svg("svg", { viewBox: `0 0 200 ${links.length * 22 + 4}`, class: "fall", "aria-hidden": "true" }, svg("line", { x1: place(0), x2: place(0), y1: 0, y2: links.length * 22 + 4, class: "zero" }),
     ...spans.flatMap(([from, to], index) => { if (!Number.isFinite(moves[index][0])) return []; const mark = links[index].changes[metric]?.[1]; const [a, b] = whiskers[index]; const line = Number.isFinite(a) && Number.isFinite(b) && a !== b ? [svg("line", { x1: place(a), x2: place(b), y1: index * 22 + 11.5, y2: index * 22 + 11.5, class: "whisker" })] : [];
       return [svg("rect", { x: Math.min(place(from), place(to)), width: Math.max(2, Math.abs(place(to) - place(from))), y: index * 22 + 4, height: 15, class: `${to >= from ? "up" : "down"}${"▲▼".includes(mark) && mark ? "" : " unsure"}` }), ...line]; }));

@@ -107,6 +107,7 @@ function tableRow(row) {
   const made = h("tr", { "data-row": row, class: [state.selected === row && "chosen", model.bases.has(row) && "base", model.place(row) === "front" && "on-front"].filter(Boolean).join(" ") }, name,
     model.settings.map((one) => h("td", {}, one.of(row))));
   if (model.done(row)) made.append(...(Number.isInteger(page.data.axes.quality) ? [deltaCell(row)] : []), ...columns.map((metric) => metricCell(metric, row)));
+  else if (["planned", "unfinished", "running"].includes(model.status(row))) made.append(h("td", { colspan: columns.length + 1, class: "quiet" }, "no results yet"));
   else made.append(h("td", { colspan: columns.length + 1 }, h("span", { class: "status" }, model.status(row)), h("small", {}, h("a", { href: "#failures", onclick: (event) => { event.preventDefault(); document.getElementById("failures")?.scrollIntoView(); } }, "see the failures"))));
   return made;
 }

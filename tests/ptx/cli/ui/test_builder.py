@@ -7,6 +7,7 @@ import json
 
 import pytest
 
+from ptx import hookimpl
 from ptx.cli.ui.builder import Builder, parts_of
 from ptx.files import write_json
 from tests.ptx.cli.ui.conftest import fail, finish
@@ -24,6 +25,27 @@ def test_the_data_are_those_of_the_report_with_the_names_of_the_rows(root):
     assert value(parts, "ids")[:2] == ["s/base", "s/sft"]
     assert value(parts, "rows")["base"] == [0]
     assert "baseline" in value(parts, "legend")
+
+
+def test_sections_of_plugins_come_with_the_data_and_one_that_fails_takes_only_its_own(
+    root, host_with, monkeypatch
+):
+    class Adds:
+        @hookimpl
+        def ptx_report(self, records, folder):
+            (folder / "beside.txt").write_text("x")
+            return [f"<h2>Mine</h2><p>{len(records)} runs</p>"]
+
+    class Fails:
+        @hookimpl
+        def ptx_report(self, records, folder):
+            raise ValueError("no")
+
+    host = host_with(adds=Adds(), fails=Fails())
+    monkeypatch.setattr("ptx.cli.sections.get_host", lambda: host)
+    parts, _ = parts_of([root / "runs" / "first"])
+    assert "<h2>Mine</h2><p>4 runs</p>" in value(parts, "sections")
+    assert value(parts, "problem") == ""
 
 
 def test_what_has_not_changed_has_the_same_digest(root):

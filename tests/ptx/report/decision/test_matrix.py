@@ -20,7 +20,14 @@ def test_an_open_constraint_has_the_number_of_items_below_it():
     assert good.short.startswith("n ≈ ")
     assert "items would decide it" in good.note
     assert [cell.sign for cell in lines["f"].cells] == ["?", "?"]  # a run that failed leaves everything open
+    assert {cell.short for cell in lines["f"].cells} == {"no results"}
     assert lines["baseline"].state == "undecided"
+
+
+def test_without_a_baseline_an_open_constraint_says_so():
+    frame, _, _ = decided(model("m", 0.5, 1e6))
+    gate = Gate("g", {"good": Constraint(QUALITY, at_least=-0.02, versus="baseline")})
+    assert matrix_of(gate, frame.rows).lines[0].cells[0].short == "no baseline"
 
 
 def test_a_bound_is_told_in_words():

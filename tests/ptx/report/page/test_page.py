@@ -130,6 +130,17 @@ def test_a_sample_shows_the_words_that_differ(page):
     assert len(page.texts("#samples details[open] .answer")) >= 2
 
 
+def test_effects_are_drawn_and_settings_of_steps_that_only_one_run_has_are_folded(page):
+    page.show("#effects")
+    levels = page.run("document.querySelectorAll('#effects .panel tbody tr').length")
+    assert page.run("document.querySelectorAll('#effects .panel circle').length") == levels > 3
+    page.show("#compare")
+    assert page.texts("#compare p")[0].startswith("Nothing is pinned")
+    assert page.texts("#compare details > summary")[0].endswith("of steps that not all of them have")
+    settings = page.texts("#compare div > h3 + .scroll tbody th")
+    assert settings == ["method", "compress"]
+
+
 def test_two_pinned_runs_are_compared_by_keyboard_alone(page):
     page.show("#table")
     for place in (1, 2):
@@ -217,6 +228,8 @@ def test_hostile_text_in_every_field_runs_nothing_and_breaks_nothing(browser, tm
     for part in (*PARTS, "failures", "provenance"):
         one.show(f"#{part}")
     one.run("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    links = one.run("[...document.querySelectorAll('nav a')].map((each) => each.getAttribute('href'))")
+    assert all(one.run(f"document.querySelector('{link}') !== null") for link in links)
     foreign = "main script, main iframe, main img, main form, main a[href^=http]"
     assert one.run(f"document.querySelectorAll('{foreign}').length") == 0
     assert one.run("document.documentElement.scrollWidth") <= 1400
