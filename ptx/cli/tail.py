@@ -67,10 +67,18 @@ def line_of(event: dict[str, Any]) -> str:
         return f"{label}: {event.get('text', '')}" if label else str(event.get("text", ""))
     if name == "step_started":
         return f"{event.get('step')}: started ({str(event.get('key'))[:KEY_LENGTH]})"
-    if name == "step_finished":
+    if name in ("step_finished", "product"):
         how = "from the store" if event.get("shared") else f"finished in {event.get('seconds')} s"
-        return f"{event.get('step')}: {how}"
+        return f"{event.get('step') or event.get('name')}: {how}"
     if name == "run_finished":
         return f"run {event.get('status')}"
+    return _other(name, event)
+
+
+def _other(name: str, event: dict[str, Any]) -> str:
+    changed = event.get("changed")
+    if name == "fitted" and isinstance(changed, dict):
+        words = ", ".join(f"{key}={value}" for key, value in changed.items())
+        return f"fitted to the memory that is free: {words}"
     rest = {key: value for key, value in event.items() if key not in ("time", "event", "run", "label")}
     return " ".join([name.replace("_", " "), *(f"{key}={value}" for key, value in rest.items())])

@@ -60,10 +60,18 @@ def test_tail_follows_a_run_until_it_has_ended(sweep, desk):
             {"event": "step_finished", "step": "dpo", "shared": False, "seconds": 3.5},
             "dpo: finished in 3.5 s",
         ),
+        (
+            {"event": "product", "name": "tokens", "key": "a", "shared": False, "seconds": 9.8},
+            "tokens: finished in 9.8 s",
+        ),
+        (
+            {"event": "fitted", "changed": {"micro_batch": 4}},
+            "fitted to the memory that is free: micro_batch=4",
+        ),
         ({"event": "message", "label": "dpo", "text": "hello"}, "dpo: hello"),
         ({"event": "memory_peak", "time": time.time(), "bytes": 5}, "memory peak bytes=5"),
     ],
-    ids=["started", "shared", "made", "message", "unknown"],
+    ids=["started", "shared", "made", "product", "fitted", "message", "unknown"],
 )
 def test_every_event_is_a_line(event, line):
     assert line_of(event) == line
