@@ -146,6 +146,44 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
             "context_length": 512,
         },
     ),
+    "granitemoe": ("granitemoe", PLAIN | {"num_local_experts": 4, "num_experts_per_tok": 2}),
+    "nemotron_h": (
+        "nemotron_h",
+        PLAIN
+        | {
+            "layers_block_type": ["mamba", "attention", "mlp"],
+            "mamba_num_heads": 8,
+            "mamba_head_dim": 16,
+            "n_groups": 1,
+            "ssm_state_size": 8,
+            "chunk_size": 32,
+        },
+    ),
+    "falcon": (
+        "falcon",
+        ENDS
+        | {
+            "hidden_size": 64,
+            "num_hidden_layers": 3,
+            "num_attention_heads": 4,
+            "new_decoder_architecture": False,
+            "multi_query": True,
+            "alibi": False,
+            "max_position_embeddings": 512,
+        },
+    ),
+    "dbrx": (
+        "dbrx",
+        ENDS
+        | {
+            "d_model": 64,
+            "n_heads": 4,
+            "n_layers": 3,
+            "max_seq_len": 512,
+            "attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8},
+            "ffn_config": {"ffn_hidden_size": 128, "moe_num_experts": 4, "moe_top_k": 2},
+        },
+    ),
     "mpt": (
         "mpt",
         ENDS | {"d_model": 64, "n_layers": 3, "n_heads": 4, "max_seq_len": 512, "expansion_ratio": 2},

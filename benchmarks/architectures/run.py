@@ -44,7 +44,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "architectures.md"
 LIBRARIES = ("torch", "transformers", "trl", "peft", "llmcompressor", "onnxruntime-genai", "gguf")
 #: lines that are no reason: a plugin that concerns no cell, and what a slow plan says while it is made
-OTHER = (" is not loaded: ", "ptx: reading the settings")
+OTHER = (" is not loaded: ", "ptx: reading the settings", "ptx: nothing has been heard of plugin")
 LONGEST = 600  # characters of a reason
 SAME = 1e-3  # nats per token, for steps that keep the function
 LIMIT = "eval.perplexity.limit=4"  # llama.cpp scores one token per request

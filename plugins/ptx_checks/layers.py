@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from ptx.lm.compression.sparsity import has_pattern
-from ptx.lm.matrices import EXPERTS, Matrix, changeable, stored_parts, stored_tensor
+from ptx.lm.matrices import EXPERTS, Matrix, changeable
 from ptx.lm.quanto import dense as full
+from ptx.lm.stored_names import stored_parts, stored_tensor
 from ptx_checks.folders import Folder
 
 if TYPE_CHECKING:
@@ -81,12 +82,21 @@ def inspect(
 def parts_of(matrix: Matrix, folder: Folder) -> list[str]:
     """Return the names under which a folder stores the matrix, without the tensors' own endings."""
     parts = [part for expert in stored_parts(matrix, folder.types) for part in expert]
+    if not parts and matrix.saved and any(name.startswith(stem(matrix.saved)) for name in folder.types):
+        return [stem(matrix.saved)]
     return parts or [matrix.name]
+
+
+def stem(tensor: str) -> str:
+    """Return the name of a layer's tensor without its ending."""
+    return tensor.removesuffix(".weight")
 
 
 def tensors_of(matrix: Matrix, folders: list[Folder]) -> Iterator[str]:
     """Yield the names of the dense tensors that hold the matrix."""
     yield matrix.parameter
+    if matrix.saved:
+        yield matrix.saved
     for folder in folders:
         yield from (f"{part}.weight" for expert in stored_parts(matrix, folder.types) for part in expert)
 

@@ -24,11 +24,12 @@ from ptx import (
     must_be_at_least,
     setting,
 )
+from ptx.guard.patterns import found_in
 from ptx.lm.compression import calibration
 from ptx.lm.compression.calibration import Shareable
 from ptx.lm.compression.sparsity import parse_pattern
-from ptx.lm.compression.targets import quantised_problems, skip_problems
-from ptx.lm.matrices import PLAIN, model_type
+from ptx.lm.compression.targets import linear_layers, quantised_problems, skip_problems
+from ptx.lm.matrices import PLAIN, described, kept, model_type
 from ptx_prune import settings
 
 SHARE = "share of weights set to zero"
@@ -195,8 +196,10 @@ def ptx_validate(config: RunConfig, model: Path, data: DataSet | None) -> list[P
         name = type(step).__name__.lower()
         for field in ("skip", "layers"):
             found += skip_problems(getattr(step, field), f"compress.{name}.{field}", model)
+        found += pattern_problems(step, name, model)
         if isinstance(step, OneShot):
             found += uncalled_problems(name, step.skip, model)
+            found += expert_problems(name, model)
             found += calibration.problems(step, name, model, data)
     return found
 
@@ -217,3 +220,43 @@ def uncalled_problems(name: str, skip: list[str], model: Path) -> list[Problem]:
             f"add compress.{name}.skip=[{','.join(sorted({*skip, *parts}))}], or use compress=[magnitude]",
         )
     ]
+
+
+def expert_problems(name: str, model: Path) -> list[Problem]:
+    """Report experts of which llm-compressor cannot make the linear layers that SparseGPT and Wanda prune."""
+    if model_type(model) in PLAIN:
+        return []
+    from ptx.lm.compression.linear import unknown_experts
+
+    network = described(model)
+    if network is None or not (kind := unknown_experts(network)):
+        return []
+    what = f"{name} prunes linear layers, and llm-compressor can make none of experts of the kind {kind}"
+    return [Problem(f"compress=[{name}] on {model_type(model)}: {what}", "use compress=[magnitude]")]
+
+
+def pattern_problems(step: OneShot | Magnitude, name: str, model: Path) -> list[Problem]:
+    """Report layers whose inputs an n:m pattern does not divide."""
+    if step.pattern == "unstructured":
+        return []
+    group = parse_pattern(step.pattern)[1]
+    if model_type(model) in PLAIN:
+        inputs = {
+            layer: shape[1]
+            for layer, shape in linear_layers(model).items()
+            if layer != "lm_head" and not found_in(step.skip, layer)
+        }
+    else:
+        network = described(model)
+        inputs = {} if network is None else {n: one.inputs for n, one in kept(network, step.skip).items()}
+    wrong = {layer: count for layer, count in inputs.items() if count % group}
+    if not wrong:
+        return []
+    layer, count = next(iter(wrong.items()))
+    what = (
+        f"compress.{name}.pattern={step.pattern} does not divide the inputs of {len(wrong)} of {len(inputs)}"
+        f" layers of {model}, first {layer} ({count})"
+    )
+    endings = sorted({*step.skip, *(one.rpartition(".")[2] for one in wrong)})
+    skip = f"add compress.{name}.skip=[{','.join(endings)}], or " if len(wrong) < len(inputs) else ""
+    return [Problem(what, f"{skip}leave out compress.{name}.pattern")]

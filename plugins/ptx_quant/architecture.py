@@ -64,7 +64,8 @@ def _layer_problems(step: Quantizer, network: PreTrainedModel, model: Path) -> A
         return
     layers = kept(network, step.skip)
     experts = [one for one in layers.values() if one.role == EXPERTS and one.chosen is None]
-    plain = {n for n, one in layers.items() if isinstance(one.module, nn.Linear)}
+    # compressed-tensors goes by the class: Falcon's linear layers are of its own, and are not read back
+    plain = {n for n, one in layers.items() if type(one.module) is nn.Linear}
     other = sorted(name for name, one in layers.items() if name not in plain and one.role != EXPERTS)
     if other:
         what = f"{len(other)} of its {len(layers)} layers are {type(layers[other[0]].module).__name__}"
@@ -83,7 +84,7 @@ def _layer_problems(step: Quantizer, network: PreTrainedModel, model: Path) -> A
 
 def _expert_problems(step: Quantizer, asked: int, network: PreTrainedModel) -> Any:
     """Yield (what, fix): transformers reads experts that are all packed integers of one symmetric format."""
-    from ptx.lm.compression.linear import expert_by_expert
+    from ptx.lm.compression.linear import expert_by_expert, unknown_experts
     from ptx.lm.compression.targets import instead_for_experts
     from ptx.lm.matrices import EXPERTS, changeable
 
@@ -106,18 +107,8 @@ def _expert_problems(step: Quantizer, asked: int, network: PreTrainedModel) -> A
     if not expert_by_expert(str(network.config.model_type)):
         what = "transformers reads its experts in stacks alone, so packed ones could not be read back"
         yield what, "prune it: compress=[magnitude]"
-    if not _has_linear_form(experts[0].module):
-        kind = type(experts[0].module).__name__
+    if kind := unknown_experts(network):
         yield f"llm-compressor does not know its experts ({kind})", "prune it: compress=[magnitude]"
-
-
-def _has_linear_form(module: Any) -> bool:
-    from ptx.lm.load import quiet
-
-    quiet()
-    from llmcompressor.modeling.moe.linearize import get_non_linearized_moes
-
-    return bool(get_non_linearized_moes(module))
 
 
 def transform_problems(step: Transformed, network: PreTrainedModel, model: Path) -> list[tuple[str, str]]:

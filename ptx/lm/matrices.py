@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx.files import read_json
 from ptx.guard.patterns import found_in
+from ptx.lm.stored_names import GATED, STORED_PARTS, saved_names
 from ptx.models.adapters import is_adapter, weights_of
 
 if TYPE_CHECKING:
@@ -32,14 +33,6 @@ LAYER, EXPERTS, ROUTER, OUTPUT, EMBEDDING = "layer", "experts", "router", "outpu
 EXPERT_COUNTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
 #: names of routers; only in a mixture, because ``gate`` alone means something else elsewhere
 ROUTER_NAME = re.compile(r"(^|\.)(gate|router|[a-z_]*expert_gate)(\.|$)")
-GATED = ("gate_proj", "up_proj")
-#: a stack of experts as transformers holds it -> how files name the parts of which its rows are joined
-STORED_PARTS = {
-    "gate_up_proj": (GATED, ("w1", "w3")),
-    "up_proj": (("up_proj",), ("w1",)),
-    "down_proj": (("down_proj",), ("w2",)),
-}
-
 #: an expert's projection where every expert has layers of its own
 EXPERT_PROJECTION = re.compile(r"(?P<one>(?P<stack>.*\.experts)\.\d+)\.(?P<part>\w+)")
 
@@ -86,6 +79,7 @@ class Matrix:
     attribute: str = "weight"
     transposed: bool = False  # stored as inputs x outputs
     chosen: tuple[Piece, ...] | None = None
+    saved: str = ""  # the parameter's name in files, where transformers gives it another one
 
     @property
     def weight(self) -> Tensor:
@@ -157,7 +151,7 @@ def inventory(network: nn.Module) -> dict[str, Matrix]:
     A weight that two modules share (a tied output layer) is listed once, as an embedding.
     """
     output, inputs = _ends(network)
-    mixture = is_mixture(network)
+    mixture, names_in_files = is_mixture(network), saved_names(network)
     found: dict[str, Matrix] = {}
     seen: set[int] = set()
     for name, module in network.named_modules():
@@ -167,7 +161,8 @@ def inventory(network: nn.Module) -> dict[str, Matrix]:
                 continue
             seen.add(id(weight))
             role = EMBEDDING if module is inputs else OUTPUT if module is output else matrix.role
-            found[matrix.name] = Matrix(matrix.name, role, module, attribute, matrix.transposed)
+            made = Matrix(matrix.name, role, module, attribute, matrix.transposed)
+            found[matrix.name] = replace(made, saved=names_in_files(made.parameter))
     return found
 
 
@@ -259,56 +254,6 @@ def _is_transposed(module: nn.Module) -> bool:
     """Whether experts are stored as inputs x outputs: transformers says so; Llama 4 is older than that."""
     stated = getattr(module, "is_transposed", None)
     return bool(stated) if stated is not None else type(module).__name__.startswith("Llama4")
-
-
-def stored_parts(matrix: Matrix, names: Iterable[str]) -> list[list[str]]:
-    """The names of the layers in files, of which a stack of experts is made: one list per expert.
-
-    Files may hold each expert's projections by themselves: ``block_sparse_moe.experts.3.w1`` and ``.w3`` are
-    rows of expert 3 of ``mlp.experts.gate_up_proj``. Empty where ``names`` (of tensors) has no such parts.
-    """
-    layer = re.match(r".*?\.\d+\.", matrix.name)
-    if matrix.role != EXPERTS or layer is None:
-        return []
-    # ``.weight`` of a dense part, ``.weight_packed`` of a packed one
-    pattern = re.compile(re.escape(layer[0]) + r"(?:.*\.)?experts\.(\d+)\.(\w+)\.weight(?:_packed)?$")
-    at = {(int(found[1]), found[2]): name for name in names if (found := pattern.fullmatch(name))}
-    experts = sorted({expert for expert, _ in at})
-    for parts in STORED_PARTS.get(matrix.attribute, ()):
-        if experts and all((expert, part) in at for expert in experts for part in parts):
-            return [[at[expert, part].rpartition(".")[0] for part in parts] for expert in experts]
-    return []
-
-
-def is_stored(matrix: Matrix, names: Collection[str]) -> bool:
-    """Whether files with tensors of these ``names`` hold the matrix under a name that is known."""
-    return matrix.parameter in names or bool(stored_parts(matrix, names))
-
-
-def stored_tensor(
-    matrix: Matrix, names: Collection[str], read: Callable[[str], Tensor | None]
-) -> Tensor | None:
-    """The matrix as files hold it, in the form of the parameter; None where they do not.
-
-    Args:
-        matrix: what is looked for.
-        names: the names of all tensors.
-        read: reads one tensor.
-    """
-    import torch
-
-    if matrix.parameter in names:
-        return read(matrix.parameter)
-    rows = []
-    for parts in stored_parts(matrix, names):
-        tensors = [tensor for part in parts if (tensor := read(f"{part}.weight")) is not None]
-        if len(tensors) < len(parts):
-            return None
-        rows.append(torch.cat(tensors))
-    if not rows:
-        return None
-    stacked = torch.stack(rows)
-    return stacked.transpose(1, 2) if matrix.transposed else stacked
 
 
 def model_type(model: Path) -> str:

@@ -158,11 +158,13 @@ def disk_problems(runs: Sequence[RunPlan], out: Path) -> list[Problem]:
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
-    if needed <= free:
+    begun = sum(store.staged_bytes(key) for key in todo)  # a step that continues writes in place of these
+    if needed <= free + begun:
         return []
+    steps = "1 step" if len(todo) == 1 else f"{len(todo)} steps"
     return [
         Problem(
-            f"{len(todo)} steps may write {needed / 1e6:,.0f} MB, {folder} has {free / 1e6:,.0f} MB free",
+            f"{steps} may write {(needed - begun) / 1e6:,.0f} MB, {folder} has {free / 1e6:,.0f} MB free",
             "free some space, or write elsewhere with out=/another/disk/ptx-out",
         )
     ]

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import PtxError, StoppedError
-from ptx.files import read_json, sync_folder, write_json
+from ptx.files import files_of, read_json, sync_folder, write_json
 from ptx.store.entry import Entry, Identity, fault_of, origins_of, read_record, seal
 from ptx.store.locks import SILENCE, Lock, LockLostError, held, owner_of, try_acquire
 
@@ -164,6 +164,11 @@ class Store:
         finally:
             if lock is not None:
                 lock.release()
+
+    def staged_bytes(self, key: str) -> int:
+        """The size of the work in progress on an entry, also of a builder that ended without finishing."""
+        work = self.root / "staging" / key
+        return sum(file.stat().st_size for file in files_of(work)) if work.is_dir() else 0
 
     def abandoned_work(self) -> list[Path]:
         """The staging folders and locks of builders that ended without finishing."""

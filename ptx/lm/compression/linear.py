@@ -88,6 +88,22 @@ def _shell(module: nn.Module) -> nn.Module:
     return made
 
 
+def unknown_experts(network: PreTrainedModel) -> str:
+    """The kind of experts of ``network`` that llm-compressor cannot make linear layers of; empty for none.
+
+    It needs no weights.
+    """
+    from ptx.lm.load import quiet
+
+    if not (stacks := expert_stacks(network)):
+        return ""
+    quiet()
+    from llmcompressor.modeling.moe.linearize import get_non_linearized_moes
+
+    modules = [stack.module for stack in stacks]
+    return next((type(one).__name__ for one in modules if not get_non_linearized_moes(one)), "")
+
+
 def expert_stacks(network: PreTrainedModel) -> list[Matrix]:
     """The stacks of experts of ``network``."""
     return [one for one in changeable(network).values() if one.role == EXPERTS]

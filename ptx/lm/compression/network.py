@@ -16,8 +16,9 @@ from ptx.guard.patterns import found_in
 from ptx.lm.compression.grid import endings
 from ptx.lm.dtypes import exact_dtype
 from ptx.lm.load import is_adapter, load_model
-from ptx.lm.matrices import EMBEDDING, Matrix, changeable, inventory, is_stored, kept, stored_tensor
+from ptx.lm.matrices import EMBEDDING, Matrix, changeable, inventory, kept
 from ptx.lm.merge import merged
+from ptx.lm.stored_names import is_stored, stored_tensor
 from ptx.models import sizes
 from ptx.models.inspection import tensors_of, weight_files
 

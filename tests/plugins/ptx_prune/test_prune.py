@@ -54,6 +54,28 @@ def test_layers_that_the_model_never_calls_are_said_before_the_run(tmp_path):
     assert uncalled_problems("wanda", [], build("llama", tmp_path / "llama")) == []
 
 
+def test_experts_that_cannot_become_linear_layers_are_said_before_the_run(tmp_path):
+    from tests.architectures import build
+
+    dbrx, data = build("dbrx", tmp_path / "dbrx"), None
+    said = [str(one) for one in ptx_validate(RunConfig(compress={"wanda": Wanda()}), dbrx, data)]
+    assert any("on dbrx" in one and "DbrxExpertGLU" in one and "[magnitude]" in one for one in said), said
+    assert ptx_validate(RunConfig(compress={"magnitude": Magnitude()}), dbrx, data) == []
+
+
+@pytest.mark.parametrize(("name", "inputs"), [("llama_odd", 176), ("gpt2", 64)])
+def test_a_pattern_that_does_not_divide_the_inputs_of_a_layer_is_said_before_the_run(tmp_path, name, inputs):
+    from tests.architectures import build
+
+    model = build(name, tmp_path / name)
+    step = Magnitude(pattern="3:6", sparsity=0.5)
+    (problem,) = ptx_validate(RunConfig(compress={"magnitude": step}), model, None)
+    assert f"({inputs})" in str(problem)
+    assert "leave out compress.magnitude.pattern" in str(problem)
+    step = Magnitude(pattern="2:4", sparsity=0.5)
+    assert ptx_validate(RunConfig(compress={"magnitude": step}), model, None) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["mixtral", "qwen2_moe", "gpt2"])
 @pytest.mark.parametrize("kind", [Magnitude, Wanda])

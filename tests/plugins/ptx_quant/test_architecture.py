@@ -43,6 +43,7 @@ def test_every_plain_type_is_among_the_tested_architectures():
             r"reads the weight of dt_proj, out_proj, x_proj itself.*skip=\[dt_proj,out_proj,x_proj\]",
         ),
         ("gpt2", GPTQ(), r"12 of its 12 layers are Conv1D.*prune it instead: compress=\[sparsegpt\]"),
+        ("falcon", RTN(), r"12 of its 12 layers are FalconLinear.*prune it instead: compress=\[sparsegpt\]"),
         ("gpt_oss", RTN(), r"reads its experts in stacks alone.*compress=\[magnitude\]"),
         ("mamba", AutoRound(), "decoder layers of one kind, and there are MambaBlock, MambaMixer"),
         ("olmo2", SmoothQuant(), "no norm of it is read by linear layers alone"),

@@ -16,27 +16,12 @@ from ptx.lm.matrices import (
     inventory,
     is_mixture,
     kept,
-    stored_parts,
-    stored_tensor,
 )
-from ptx.models.inspection import tensors_of, weight_files
 from tests.architectures import build
 
 
 def roles(network):
     return Counter(one.role for one in inventory(network).values())
-
-
-def read_from(folder):
-    from safetensors import safe_open
-
-    files = {name: file for file in weight_files(folder) for name, _, _ in tensors_of(file)}
-
-    def read(name):
-        with safe_open(files[name], "pt") as file:
-            return file.get_tensor(name)
-
-    return files, read
 
 
 @pytest.mark.parametrize(
@@ -69,18 +54,6 @@ def test_a_view_has_outputs_and_inputs_whatever_way_the_weight_is_stored(tmp_pat
     assert matrix.inputs == 64
     matrix.view[0, 5, 7] = 3.0
     assert network.transformer.h[0].attn.c_attn.weight[7, 5] == 3.0, "a view changes the network"
-
-
-@pytest.mark.parametrize("name", ["mixtral", "qwen3_moe"])
-def test_a_stack_of_experts_is_found_in_the_files_expert_by_expert(tmp_path, name):
-    folder = build(name, tmp_path / name)
-    network = load_model(folder)
-    files, read = read_from(folder)
-    stacks = [one for one in changeable(network).values() if one.role == EXPERTS]
-    assert len(stacks) == 6
-    for one in stacks:
-        assert len(stored_parts(one, files)) == 4
-        assert torch.equal(stored_tensor(one, files, read), one.weight)
 
 
 def test_a_gate_is_a_router_only_in_a_mixture():

@@ -123,5 +123,10 @@ def test_only_steps_that_are_not_in_the_store_need_room_on_the_disk(plan_of, toy
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1))
     (problem,) = disk_problems(plan.runs, plan.out)
     assert problem.what.startswith("2 steps may write 0 MB, ")
+    key = next(step.key for run in plan.runs for step in run.steps)
+    begun = plan.out / "store" / "staging" / key / "who" / "checkpoints"
+    begun.mkdir(parents=True)
+    (begun / "half.bin").write_bytes(bytes(2_000_000))
+    assert disk_problems(plan.runs, plan.out) == []  # what a killed run left is room for the same run
     run_sweep(plan, toy_host, Silent())
     assert disk_problems(plan.runs, plan.out) == []
