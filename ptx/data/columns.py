@@ -22,7 +22,7 @@ MEANT = {
 KEYS = (*MESSAGE_KEYS, *TRAINED_IF, *REASONING)
 OF_MESSAGES = " of messages"
 #: columns that say whether a reply is liked, beside those that make a row a thumb
-VERDICTS = (*LABELS, *FEEDBACK)
+VERDICTS = (*LABELS, *FEEDBACK, "is_good", "approved", "status")
 DISLIKED = {pair[1] for pair in PAIRS}
 
 

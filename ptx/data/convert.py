@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ptx.data.glaive import glaive_turns
-from ptx.data.names import LEFT_OUT, MEDIA, MEDIA_PLACE, TRAINED_IF, WEIGHTS
+from ptx.data.names import LEFT_OUT, MEDIA, MEDIA_PLACE, TRAINED_IF, TRAINED_TURNS, WEIGHTS
 from ptx.data.records import Row
 from ptx.data.shapes import CONTEXTS, Form, has_value
 from ptx.data.tools import (
@@ -74,6 +74,15 @@ def _refuse_columns(form: Form, row: Row) -> None:
                 f"column {name} says that the row is not trained",
                 f"delete such rows, or data.drop=[{name}] trains them",
             )
+    _refuse_marks(row)
+
+
+def _refuse_marks(row: Row) -> None:
+    """Refuse columns that leave the row, or some of its turns, out of training."""
+    for name in TRAINED_TURNS:
+        if isinstance(row.get(name), list) and row[name]:
+            fix = f"write weight: 0 or 1 into the messages, or data.drop=[{name}] trains all replies"
+            raise RowError(f"column {name} says which turns are trained, got {shown(row[name])}", fix)
     for name in LEFT_OUT:
         if is_marked(row.get(name)):
             fix = f"delete such rows, or data.drop=[{name}] trains them"

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator
 
 from ptx.data.convert import convert
+from ptx.data.names import COMPANIONS
 from ptx.data.records import Record, Row, Table
 from ptx.data.rules import faults_of, unreadable
-from ptx.data.shapes import COLUMNS, CONTEXTS, PROMPTS, Form, recognise, refine
+from ptx.data.shapes import COLUMNS, COMPLETIONS, CONTEXTS, PROMPTS, Form, recognise, refine
 from ptx.data.tools import RowError
 
 LOOKED_AT = 20  # rows
@@ -27,7 +28,13 @@ ASIDE = re.compile(
 def guesses(table: Table, shape: str | None) -> Iterator[dict[str, str]]:
     """Part -> column, the likeliest first: conversations, then the longest texts in their order."""
     rows = [record.row for record in table.records[:LOOKED_AT]]
-    yield from ({"messages": name} for name in table.columns if any(_is_chat(row.get(name)) for row in rows))
+    earlier = COMPANIONS["history"]
+    chats = [
+        name for name in table.columns if name not in earlier and any(_is_chat(row.get(name)) for row in rows)
+    ]
+    if not any(name in PROMPTS for name in table.columns):  # what leads to a reply in a column of its own
+        yield from ({"prompt": name} for name in chats if set(COMPLETIONS) & {*table.columns})
+    yield from ({"messages": name} for name in chats)
     texts = _texts(table.columns, rows)
     asked = [name for name in texts if name in PROMPTS]
     for parts in (COLUMNS[shape],) if shape in COLUMNS else (COLUMNS["completions"], COLUMNS["text"]):

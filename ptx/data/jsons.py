@@ -51,6 +51,12 @@ ONE_ROW = {
     "query",
     "info",
     "context",
+    "message",
+    "chat_history",
+    "response",
+    "completion",
+    "answer",
+    "output",
 }
 
 

@@ -13,7 +13,10 @@ import re
 #: part -> the columns that hold it beside a prompt or a conversation
 COMPANIONS: dict[str, tuple[str, ...]] = {
     "system": ("system", "system_prompt", "system_message", "system_instruction", "systemInstruction"),
-    "history": ("history",),
+    "history": (
+        *("history", "chat_history", "conversation_history", "previous_messages", "prior_messages"),
+        *("previous_turns", "past_turns"),
+    ),
     "tools": ("tools", "functions"),
     "options": ("chat_template_kwargs",),
     "reasoning": ("reasoning", "reasoning_content", "thinking"),
@@ -32,8 +35,7 @@ MEDIA = ("image", "images", "video", "videos", "audio", "audios")
 #: how a text says where such a thing stands: LLaVA's <image>, Qwen's <|vision_start|>, [IMG]
 MEDIA_PLACE = re.compile(r"<\|?(?:image|video|audio|vision)|\[(?:image|img|video|audio)\]", re.IGNORECASE)
 WEIGHTS = (
-    "weight",
-    "loss_scale",
+    *("weight", "loss_scale", "importance", "importance_weight"),
     *(
         f"{of}_weight{s}"
         for of in ("sample", "sampling", "example", "row", "loss", "training")
@@ -44,12 +46,17 @@ WEIGHTS = (
 #: keys of a message: is it trained? (OpenAI, ShareGPT: weight; Axolotl: train; ms-swift: loss)
 TRAINED_IF = (
     *("weight", "train", "training", "trained", "trainable", "is_trained", "train_on"),
-    *("loss", "loss_weight", "calculate_loss", "compute_loss"),
+    *("loss", "loss_weight", "calculate_loss", "compute_loss", "is_loss", "supervised", "is_supervised"),
 )
 #: keys of a message and columns: what is marked so is seemingly not to be trained, and nobody agreed on it
-LEFT_OUT = ("mask", "masked", "ignore", "ignored", "skip", "skipped", "exclude", "excluded")
+LEFT_OUT = (
+    *("mask", "masked", "ignore", "ignored", "skip", "skipped", "exclude", "excluded"),
+    *("deleted", "is_deleted", "removed", "hidden"),
+)
 #: keys of a message: parts of a turn that are trained differently
 TRAINED_IN_PARTS = ("train_detail", "training_detail", "loss_scale", "loss_mask")
+#: columns: a list of the turns, or tokens, that are trained
+TRAINED_TURNS = (*TRAINED_IN_PARTS, "loss_masks", "mask", "masks", "turn_mask", "train_on_turns")
 #: keys of a message: what was thought before the content; read under the first of these names
 REASONING = ("reasoning_content", "reasoning", "thinking")
 #: keys of a message beside its content that must not be lost

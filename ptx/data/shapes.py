@@ -181,7 +181,8 @@ def refine(form: Form, rows: Sequence[Row]) -> Form:
     }
     if "messages" in form.parts:
         beside.pop("reasoning", None)
-    if form.shape == "completions" and (beside or is_turns(row.get(form.parts["completion"]))):
+    said = [row.get(form.parts[part]) for part in ("prompt", "completion") if part in form.parts]
+    if form.shape == "completions" and (beside or any(map(is_turns, said))):
         return Form("messages", form.parts, beside)
     return Form(form.shape, form.parts, beside)
 

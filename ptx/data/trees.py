@@ -31,6 +31,10 @@ NESTED, REPLIES = ("prompt", "root", "tree"), ("replies", "children")
 PLACES = (*IDS, *PARENTS, RANK, *REFUSED, *REPLIES)
 
 
+#: columns that are keys of a message
+SAID_OF_A_MESSAGE = tuple(key for key in (*READ, *LEFT_OUT, *MESSAGE_KEYS) if key not in PLACES)
+
+
 @dataclass
 class Node:
     """A message with what was said behind it."""
@@ -101,7 +105,7 @@ def tables_of(table: Table, speaker: str, content: str, what: str) -> list[Table
         )
     talks, pairs = [*_conversations(roots)], [*_pairs(nodes)]
     left = f", {counted(refused, 'message')} left out as deleted or refused" if refused else ""
-    used = (*PLACES, *READ, *LEFT_OUT, *MESSAGE_KEYS, speaker, content)
+    used = (*PLACES, *SAID_OF_A_MESSAGE, speaker, content)
     unused = [name for name in table.columns if name not in used]
     rest = f"not trained on of messages: {', '.join(unused)}" if unused else ""
     count = counted(len(nodes), "message")
@@ -122,7 +126,7 @@ def _grown(table: Table, keys: tuple[str, str], names: str, parent: str) -> tupl
     nodes: dict[str, Node] = {}
     for record in table.records:
         row = record.row
-        told = {key: row[key] for key in (*READ, *LEFT_OUT, *MESSAGE_KEYS) if row.get(key) is not None}
+        told = {key: row[key] for key in SAID_OF_A_MESSAGE if row.get(key) is not None}
         turn = {**told, "role": canonical_role(row.get(keys[0])), "content": row.get(keys[1])}
         if str(row.get(names)) in nodes:
             what = f"{record.place}: {names} {row.get(names)!r:.40} stands twice"

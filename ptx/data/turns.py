@@ -28,7 +28,7 @@ Row = dict[str, Any]
 
 ROLES = ("system", "user", "assistant", "tool")
 #: keys of a message that are read into the canonical ones
-SAID = ("content", "value", "text", "parts")  # Gemini's: parts
+SAID = ("content", "value", "text", "parts", "message")  # Gemini's: parts; Cohere's: message
 READ = ("role", "from", *SAID, "tool_calls", "function_call", *REASONING, *TRAINED_IF)
 #: what is made turns of, and holds one reply: a list of texts in it is no dialogue
 REPLIES = ("the reply", "chosen", "rejected")
@@ -64,6 +64,8 @@ def to_turns(value: Any, column: str) -> list[Turn]:
             fix = "give each a row of its own, or name a better and a worse one chosen and rejected"
             raise RowError(f"{column} is a list of {len(turns)} texts: several replies to one prompt", fix)
         return alternating(turns)
+    if column in REPLIES and len(turns) == 1 and isinstance(turns[0], str):
+        return [assistant(turns[0])]
     made: list[Turn] = []
     for turn in turns:
         for found in _turns_of(turn, column):

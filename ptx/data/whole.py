@@ -196,6 +196,9 @@ def _lengths(texts: Sequence[Texts]) -> Iterator[Problem]:
 
 
 def _scores(records: Sequence[Record], parts: Mapping[str, str]) -> Iterator[Problem]:
+    tied = [record for record in records if _is_tie(record.row)]
+    if tied:
+        yield finding("equal-scores", tied, "the row is marked as a tie", len(records))
     for chosen, rejected in SCORES:
         scored = [
             record
@@ -212,6 +215,11 @@ def _scores(records: Sequence[Record], parts: Mapping[str, str]) -> Iterator[Pro
             what = f"{chosen} is less than {rejected}" + ": the sides may be swapped" * swapped
             fix = _swap(parts, "chosen", "rejected") if swapped else "delete these rows, or swap their sides"
             yield finding("scored-below", wrong, what, len(records), fix)
+
+
+def _is_tie(row: Mapping[str, Any]) -> bool:
+    """Argilla's ``status: tie``, and columns of that name."""
+    return row.get("tie") is True or row.get("is_tie") is True or row.get("status") == "tie"
 
 
 def _swap(parts: Mapping[str, str], one: str, two: str) -> str:

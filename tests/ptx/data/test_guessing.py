@@ -18,6 +18,14 @@ UNKNOWN = {
         {"post_id": "x" * 90, "history": "Why?", "human_ref_A": "So it is.", "human_ref_B": "No."},
         {"prompt": "history", "completion": "human_ref_A"},
     ),
+    "Cohere": (
+        {"message": "q", "chat_history": CHAT, "response": "a"},
+        {"prompt": "message", "completion": "response"},
+    ),
+    "a reply to a conversation": (
+        {"context": CHAT[:1], "response": "so"},
+        {"prompt": "context"},
+    ),
     "FLAN": (
         {"inputs": "q", "targets": "a", "task": "t" * 90},
         {"prompt": "inputs", "completion": "targets"},

@@ -288,7 +288,59 @@ def test_every_column_of_a_public_layout_is_used_or_named(name, tmp_path, opened
         assert column in data.describe(shape)
 
 
+READ |= {
+    "cohere's history": (
+        {
+            "message": "x",
+            "chat_history": [{"role": "USER", "message": "h"}, {"role": "CHATBOT", "message": "r"}],
+            "prompt": "q",
+            "response": "a",
+        },
+        "messages",
+        {"messages": turns("h", "r", "q", "a")},
+        ["message"],
+    ),
+    "earlier turns as pairs": (
+        {"instruction": "q", "output": "a", "past_turns": [["h", "r"]]},
+        "messages",
+        {"messages": turns("h", "r", "q", "a")},
+        [],
+    ),
+    "a prompt of messages and a reply as text": (
+        {"prompt": [SYSTEM, *turns("q")], "completion": "a"},
+        "messages",
+        {"messages": [SYSTEM, *QA]},
+        [],
+    ),
+    "a list of one reply": (
+        {"prompt": "q", "completion": ["a"]},
+        "messages",
+        {"messages": QA},
+        [],
+    ),
+    "a turn that is not supervised": (
+        {"messages": [QA[0], {**QA[1], "supervised": False}, *turns("again", "good")]},
+        "messages",
+        {"messages": [QA[0], {**QA[1], "train": False}, *turns("again", "good")]},
+        [],
+    ),
+}
 REFUSED = {
+    "a mask of the turns": (
+        {"messages": QA, "loss_mask": [0, 1]},
+        "column loss_mask says which turns are trained, got [0, 1]",
+        "loss_mask",
+    ),
+    "a turn that is deleted": (
+        {"messages": [QA[0], {**QA[1], "deleted": True}, QA[1]]},
+        "a message in messages is marked with deleted, got True",
+        "deleted",
+    ),
+    "the importance of a row": (
+        {"prompt": "q", "completion": "a", "importance": 0.2},
+        "column importance weighs the row, got 0.2",
+        "importance",
+    ),
     "a weight between": (
         {"messages": [QA[0], {**QA[1], "weight": 0.5}]},
         "weight of a message must be 0 or 1 (or true or false), got 0.5; ",

@@ -99,3 +99,11 @@ def test_the_swap_that_a_note_advises_cures_what_it_found(found_in):
     (note,) = found_in(rows)[1]
     words = dict(word.removeprefix("data.columns.").split("=") for word in note.split() if "=" in word)
     assert found_in(rows, columns=words) == ([], [])
+
+
+def test_pairs_that_are_marked_as_ties_are_noted(tmp_path, opened):
+    for mark in ({"status": "tie"}, {"tie": True}):
+        row = {"prompt": "q", "chosen": "a", "rejected": "b", **mark}
+        noted = check(opened(tmp_path, row), "pairs")[1]
+        assert [note.name for note in noted] == ["equal-scores"]
+        assert "the row is marked as a tie" in noted[0].what
