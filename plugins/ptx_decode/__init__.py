@@ -71,7 +71,9 @@ def _check_pattern(pattern: str) -> None:
 def ptx_choices() -> list[Choice]:
     """``decode=majority|best_of``."""
     return [
-        Choice("decode", "majority", Majority, "majority vote over n samples (self-consistency)"),
+        Choice(
+            "decode", "majority", Majority, "majority vote over n samples (self-consistency)", version="2"
+        ),
         Choice("decode", "best_of", BestOf, "the best of n samples by a scorer"),
     ]
 

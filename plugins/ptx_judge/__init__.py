@@ -37,7 +37,7 @@ def ptx_choices() -> list[Choice]:
             "rule",
             Rule,
             "offline and deterministic: the reply holds the reference's answer, its form is sound",
-            version="2",
+            version="3",
             calls="ptx_judge.rule:scores",
         ),
         Choice(

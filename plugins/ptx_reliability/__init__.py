@@ -126,7 +126,7 @@ def ptx_choices() -> list[Choice]:
             Reliability,
             "hallucination, citations, format, instructions, self-consistency",
             libraries,
-            version="2",
+            version="3",
             calls="ptx_reliability.evaluate:evaluate",
         ),
         Choice(

@@ -19,9 +19,9 @@ class Answer(Scorer):
 
     The answer is what follows ``####``, stands in the last ``\boxed{}``, or follows "answer is" (also in
     Spanish, German and French); without any of these it is the whole text, or its last number or formula.
-    Compared are numbers (with units, percent, currency, thousands), formulas (by math-verify: ``(x-1)(x+1)``
-    is ``x^2-1``), tuples, sets, intervals, matrices, choices (A to J), and words. Several answers where the
-    reference has one ("5 or 6") score 0.
+    Compared are numbers (with units, percent, currency, thousands; 3 h 20 min is 200 min), formulas (by
+    math-verify: ``(x-1)(x+1)`` is ``x^2-1``), tuples, sets, intervals, matrices, choices (A to J), and words.
+    Several answers where the reference has one ("5 or 6") score 0.
     """
 
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
@@ -97,10 +97,10 @@ def ptx_choices() -> list[Choice]:
             Answer,
             "the reply's answer equals the reference's: numbers, formulas, sets, choices, words",
             ("math-verify", "sympy"),
-            version="3",
+            version="4",
         ),
         Choice("scorer", "exact", Exact, "the answer equals the reference as text"),
-        Choice("scorer", "numeric", Numeric, "the answer's number equals the reference's", version="3"),
+        Choice("scorer", "numeric", Numeric, "the answer's number equals the reference's", version="4"),
         Choice("scorer", "regex", Regex, "the answer matches a regular expression"),
         Choice("scorer", "length", Length, "a penalty for long answers"),
     ]

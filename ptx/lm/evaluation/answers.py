@@ -42,8 +42,15 @@ MATHS = re.compile(
     r"\$\$([^$]+)\$\$|(?<![\\$])\$([^$\n]+)\$|\\\(((?:[^\\\n]|\\(?![()]))+)\\\)"
     r"|\\\[((?:[^\\]|\\(?![\[\]]))+)\\\]"
 )
-ALTERNATIVE = re.compile(r"(?:\b(?:or|oder|o)\b|/)[\s$€£]*$", re.IGNORECASE)
+#: what stands before a number that is one of two, an end of a range, or denied
+ALTERNATIVE = re.compile(
+    r"(?:\b(?:or|oder|o)\b|/|\bbetween\b[^.\n]*\b(?:and|und)\b|\bnot(?:\s+(?:be|equal(?:\s+to)?))?)[\s$€£]*$",
+    re.IGNORECASE,
+)
 #: letters of variables, operators and commands: the text is a formula and no sentence about a number
+#: what makes a number a term or a factor of a formula: the 2 of 2x, the 5 of x^2 + 5
+TERM = re.compile(r"(?<![a-zA-Z])[a-zA-Z](?:\^\{?\d+\}?)?\)?(?:\s?[+*/^]\s?|-)$|(?:\\pm|±)\s*$")
+FACTOR = re.compile(r"[\^_]|[a-zA-Z](?![a-zA-Z])(?<![mgshlLNJWVAKCFdkM])|[-+*/]\d*[a-zA-Z](?![a-zA-Z])")
 FORMULA = re.compile(r"\\(?![%$])|[\^{}_]|\w\s*[+*=]|\d[a-zA-Z]\b|\b[a-zA-Z]\d")
 PLAIN = str.maketrans(
     {**dict.fromkeys("\u2212\u2013\ufe63\uff0d", "-"), "\u2044": "/"}
@@ -142,6 +149,9 @@ def concluded(text: str) -> str | None:
         return None
     if formulas and last is formulas[-1]:
         return next(part for part in last.groups() if part).strip()
+    before = text[max(0, last.start() - NEAR) : last.start()] + last["sign"]
+    if TERM.search(before) or FACTOR.match(text, last.end()):
+        return None
     return last[0] + ("%" if re.match(r"\s*\\?%", text[last.end() :]) else "")
 
 

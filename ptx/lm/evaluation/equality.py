@@ -42,6 +42,7 @@ RELATION = re.compile(r"[<>]|\\(?:le|ge|ne)(?![a-zA-Z])")
 FORMULA = re.compile(r"\d|\\(?!text)|[\^_+*/=<>|]|^[a-zA-Z]$|^[-+]")
 PROSE = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z]{3,}")
 WORDS_AND_NUMBERS = re.compile(r"\d[\d:.,-]*[A-Za-z]{2,}")  # 2:30 PM
+MIXED = re.compile(r"(-?\d+) and (\d+/\d+)")
 ALWAYS_WORDS = {"yes", "no", "true", "false"}
 
 
@@ -80,6 +81,9 @@ def _same(ours: str, theirs: str, tolerance: float, depth: int) -> bool:  # noqa
     left, right = shape(ours), shape(theirs)
     if left.parts and right.parts:
         return _same_parts(left, right, lambda a, b: _same(a, b, tolerance, depth + 1))
+    if left.parts and (mixed := MIXED.fullmatch(ours)) and (given := quantity(f"{mixed[1]} {mixed[2]}")):
+        wanted = quantity(theirs)  # 2 and 1/2, where a single number is asked for
+        return wanted is not None and given.equals(wanted, tolerance)
     if left.parts or right.parts:  # x > 3 and its interval
         return bool(RELATION.search(ours + theirs)) and _equal(ours, theirs)
     return _same_leaf(ours, theirs, tolerance)
@@ -92,7 +96,7 @@ def _equal(ours: str, theirs: str) -> bool:
 def compact(text: str) -> str:
     """The text without what never matters: spaces in formulas, the case of words, punctuation at the ends."""
     if formula(text):
-        bare = re.sub(r"\s+", "", re.sub(r"([\^_])\{(\w)\}", r"\1\2", text))
+        bare = re.sub(r"(?<!\d)\s+|\s+(?!\d)", "", re.sub(r"([\^_])\{(\w)\}", r"\1\2", text))
         return bare.casefold() if WORDS_AND_NUMBERS.fullmatch(bare) else bare
     return normal(re.sub(r"\\text\s*\{([^{}]*)\}", r" \1 ", text)) or text  # only brackets: as they are
 
@@ -140,7 +144,7 @@ def _list(text: str) -> Shape | None:
         return Shape("list", ("+".join(both), "-".join(both)))
     joined = JOINED.sub(", ", text) if formula(JOINED.sub(" ", text)) else text
     parts = split_at(joined, ",", ";")
-    if 1 < len(parts) <= MOST_PARTS and (formula(text) or all(CHOICE.fullmatch(part) for part in parts)):
+    if 1 < len(parts) <= MOST_PARTS and (formula(joined) or all(CHOICE.fullmatch(part) for part in parts)):
         return Shape("list", tuple(parts))
     return None
 

@@ -1,8 +1,9 @@
 r"""Numbers in answers: exact values, with the unit behind them. Imports no ML library.
 
 Values are exact fractions, so 1/3 is not 0.333 and 1e-8 is not 0. Written forms that are read: signs,
-currencies, thousands separators (``1,234``, ``1 234``, ``1{,}234``), decimals, exponents (``1e3``,
-``3 \times 10^{4}``), fractions and mixed numbers in both notations, percent, units, a few number words.
+currencies, thousands separators (``1,234``, ``1 234``, ``1{,}234``, ``1_234``, ``12,34,567`` as in India),
+decimals, exponents (``1e3``, ``3 \times 10^{4}``), fractions and mixed numbers in both notations, percent,
+units, number words. Units of one kind are converted (120 min is 2 h), and such parts are summed (3 h 20 min).
 """
 
 from __future__ import annotations
@@ -11,16 +12,19 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
+#: digits with separators for thousands, and for lakhs and crores
+GROUPED = r"(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d{1,3}(?:_\d{3})+)(?![\d_])"
 #: sign, currency, digits (with or without commas for thousands), decimals, exponent, denominator; not inside
 #: a word or a version such as 1.2.3
 NUMBER = re.compile(
     r"(?<![\w])(?<!\d\.)(?P<sign>[-+]?)[$€£]?"
-    r"(?P<digits>(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d{1,4})?|(?<!\.)\.\d+)"
+    rf"(?P<digits>(?:{GROUPED}|\d+)(?:\.\d+)?(?:[eE][-+]?\d{{1,4}})?|(?<!\.)\.\d+)"
     r"(?:/(?P<under>\d+)(?![\d./]))?"
 )
 DIGITS = (
-    r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d{1,3}(?:\s\d{3})+(?!\d)(?:\.\d+)?"
+    rf"(?:{GROUPED}(?:\.\d+)?|\d{{1,3}}(?:\s\d{{3}})+(?!\d)(?:\.\d+)?"
     r"|\d+(?:\.\d*)?(?:[eE][-+]?\d{1,4})?|\.\d+)"
 )
 QUANTITY = re.compile(
@@ -49,14 +53,35 @@ SYNONYMS = {
         "km kilometer kilometre", "g gram gm", "kg kilogram kilo", "mg milligram", "l liter litre",
         "ml milliliter millilitre", "s second sec", "min minute", "h hour hr", "day d", "year yr",
         "ft foot feet", "in inch inche", "mi mile", "yd yard", "lb pound", "oz ounce", "mph mi/h",
-        "km/h kmh kph", "rad radian", "person people", "child children", "man men", "woman women",
+        "km/h kmh kph", "rad radian", "week wk", "₹ rupee inr", "¥ yen jpy",
+        "person people", "child children", "man men", "woman women",
     )
     for word in names.split()
 }  # fmt: skip
+#: unit -> what it measures, and how many of the smallest unit of that it is
+MEASURES: dict[str, tuple[str, Fraction]] = {
+    unit: (kind, Fraction(size))
+    for kind, sizes in {
+        "time": {"s": 1, "min": 60, "h": 3600, "day": 86400, "week": 604800},
+        "length": {"mm": 1, "cm": 10, "m": 1000, "km": 10**6}
+        | {"in": "25.4", "ft": "304.8", "yd": "914.4", "mi": "1609344"},
+        "mass": {"mg": 1, "g": 1000, "kg": 10**6},
+        "weight": {"oz": 1, "lb": 16},
+        "volume": {"ml": 1, "l": 1000},
+        "dollars": {"¢": 1, "$": 100},
+    }.items()
+    for unit, size in sizes.items()
+}
+#: a number and its unit as a part of a sum, and what may stand between two of them
+PART = re.compile(rf"(?P<digits>{DIGITS})\s*(?P<unit>[A-Za-z]+)\.?")
+BETWEEN = re.compile(r"\s*,?\s*(?:and|und)?\s*", re.IGNORECASE)
+MOST_SUMMED = 4
 WORDS = [
     "zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
     "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty",
 ]  # fmt: skip
+TENS = ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
+TENS_AND = re.compile(rf"({'|'.join(TENS)})(?:[- ]({'|'.join(WORDS[1:10])}))?", re.IGNORECASE)
 SCALES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 #: numbers with more digits before or after the point are noise, and slow to compare
 MOST_DIGITS = 100
@@ -64,10 +89,11 @@ MOST_DIGITS = 100
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number and its unit; ``percent`` where a percent sign follows."""
+    """A number and its unit; ``summed`` where it is the sum of parts with units of their own."""
 
     value: Fraction
     unit: str = ""
+    summed: bool = False
 
     @property
     def percent(self) -> bool:
@@ -77,7 +103,8 @@ class Quantity:
     def equals(self, wanted: Quantity, tolerance: float) -> bool:
         """Whether it is the ``wanted`` quantity; a unit that only one of both has is taken as understood.
 
-        A percent sign may be left out of a number above 1 (50 for 50 %), and 50 % is 0.5.
+        Units of one kind are converted; the sum of several has none that could be understood. A percent sign
+        may be left out of a number above 1 (50 for 50 %), and 50 % is 0.5.
         """
         if self.percent != wanted.percent:
             whole, part = (self, wanted) if self.percent else (wanted, self)
@@ -85,9 +112,14 @@ class Quantity:
                 return not part.unit
             understood = abs(whole.value) > 1 and not part.unit
             return understood and close(self.value, wanted.value, tolerance)
-        return not (self.unit and wanted.unit and self.unit != wanted.unit) and close(
-            self.value, wanted.value, tolerance
-        )
+        value = self.value
+        if self.unit and wanted.unit and self.unit != wanted.unit:
+            ours, theirs = MEASURES.get(self.unit), MEASURES.get(wanted.unit)
+            if not ours or not theirs or ours[0] != theirs[0]:
+                return False
+            value = value * ours[1] / theirs[1]
+        lacking = (self.summed and not wanted.unit) or (wanted.summed and not self.unit)
+        return not lacking and close(value, wanted.value, tolerance)
 
 
 def close(found: Fraction, wanted: Fraction, tolerance: float) -> bool:
@@ -100,17 +132,41 @@ def quantity(text: str) -> Quantity | None:
     text = text.strip()
     if text.casefold() in WORDS:
         return Quantity(Fraction(WORDS.index(text.casefold())))
+    if spoken := TENS_AND.fullmatch(text):
+        tens, ones = TENS.index(spoken[1].casefold()) + 2, spoken[2] or "zero"
+        return Quantity(Fraction(10 * tens + WORDS.index(ones.casefold())))
     match = QUANTITY.fullmatch(text) if len(text) <= 4 * MOST_DIGITS else None
     if match is None or (value := _value(match)) is None:
-        return None
+        return _sum(text)
     unit = match["unit"].strip()
     if unit and not is_unit(unit, spaced=text[match.start("unit") - 1].isspace()):
-        return None
+        return _sum(text)
     scale, _, rest = unit.partition(" ")
     if scale.casefold() in SCALES:
         value, unit = value * SCALES[scale.casefold()], rest.strip()
     sign = -1 if (match["sign"] + match["inner"]).count("-") % 2 else 1
     return Quantity(sign * value, unit_name(match["money"] or unit))
+
+
+def _sum(text: str) -> Quantity | None:
+    """Several parts with units of one kind, from the largest to the smallest: 3 hours and 20 minutes."""
+    if len(text) > 4 * MOST_DIGITS:
+        return None
+    found = list(PART.finditer(text))
+    ends = [0, *(part.end() for part in found)]
+    gaps = [text[end : part.start()] for end, part in zip(ends, found, strict=False)]
+    if not 2 <= len(found) <= MOST_SUMMED or ends[-1] != len(text) or gaps[0]:
+        return None
+    if not all(BETWEEN.fullmatch(gap) and gap for gap in gaps[1:]):
+        return None
+    units = [unit_name(part["unit"]) for part in found]
+    values = [_exact(part["digits"]) for part in found]
+    sizes = [MEASURES.get(unit, ("", Fraction(0))) for unit in units]
+    falling = all(one[1] > two[1] for one, two in pairwise(sizes))
+    if len({kind for kind, _ in sizes}) > 1 or not sizes[0][0] or not falling:
+        return None
+    total = sum((value or 0) * size / sizes[-1][1] for value, (_, size) in zip(values, sizes, strict=True))
+    return Quantity(Fraction(total), units[-1], summed=True) if None not in values else None
 
 
 def _value(match: re.Match[str]) -> Fraction | None:
@@ -126,7 +182,7 @@ def _value(match: re.Match[str]) -> Fraction | None:
 
 
 def _exact(digits: str) -> Fraction | None:
-    digits = re.sub(r"[,\s]", "", digits)
+    digits = re.sub(r"[,_\s]", "", digits)
     exponent = re.search(r"[eE]([-+]?\d+)$", digits)
     if len(digits) > MOST_DIGITS or (exponent and abs(int(exponent[1])) > MOST_DIGITS):
         return None

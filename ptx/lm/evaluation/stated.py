@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from ptx.lm.evaluation.answers import MATHS, concluded, final, marked, stated
-from ptx.lm.evaluation.equality import formula, same
+from ptx.lm.evaluation.equality import VARIABLE, formula, same
 from ptx.lm.evaluation.quantities import quantity
 from ptx.lm.evaluation.spelling import tidy
 
@@ -31,10 +31,16 @@ def states(completion: str, reference: str, tolerance: float = 1e-6) -> float:
         return float(same(given, wanted, tolerance))
     if same(completion, wanted, tolerance):
         return 1.0
-    if not is_maths(wanted) or quantity(tidy(completion)):
+    whole = tidy(completion)
+    if not is_maths(wanted) or quantity(whole) or _is_expression(whole):
         return 0.0
     last = concluded(completion)
     return float(last is not None and same(last, wanted, tolerance))
+
+
+def _is_expression(text: str) -> bool:
+    """Whether a reply is nothing but an expression with a variable: no number of it is the answer."""
+    return formula(text) and "=" not in text and bool(VARIABLE.search(text))
 
 
 def wanted_answer(reference: str) -> str:

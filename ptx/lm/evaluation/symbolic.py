@@ -31,6 +31,7 @@ STUCK = (
     3  # more seconds of processor time, inside one operation that cannot be interrupted, that end the process
 )
 PATIENCE = 120.0  # seconds per question on the clock, for a machine that is busy with something else
+STARTING = 900.0  # seconds on the clock until it is ready; it ends by itself where math-verify is missing
 MEMORY = 2 * 1024**3  # bytes of its address space beyond what it has after its start
 TOGETHER = 1e-9  # the largest relative difference of two formulas that are equal
 
@@ -66,8 +67,13 @@ class Asker:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        if _line(self.process, PATIENCE) != "ready":
+        if _line(self.process, STARTING) != "ready":
+            late = self.process.poll() is None
             self.stop()
+            if late:
+                raise RuntimeError(
+                    f"math-verify was not ready within {STARTING:g} s; the machine is too busy"
+                )
             raise RuntimeError("math-verify does not start; try pip install 'math-verify[antlr4_9_3]'")
         return self.process
 

@@ -71,3 +71,35 @@ def test_the_tolerance_is_relative_below_one():
 
 def test_numbers_in_a_text_come_in_order_without_those_too_long_to_compare():
     assert numbers_in("3 of 4, 1/2, then " + "9" * 200 + " and 7") == [3, 4, Fraction(1, 2), 7]
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "unit"),
+    [
+        ("12,34,567", 1234567, ""),
+        ("1_000_000", 1000000, ""),
+        ("3 hours and 20 minutes", 200, "min"),
+        ("5 ft 6 in", 66, "in"),
+        ("1 dollar and 50 cents", 150, "¢"),
+        ("twenty-one", 21, ""),
+    ],
+)
+def test_groups_and_sums_are_one_number(text, value, unit):
+    found = quantity(text)
+    assert (found.value, found.unit) == (value, unit)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["12,345,67", "1,2,3", "1_0", "20 minutes and 3 hours", "3 hours and 20 cm", "3 hours 20", "5 kg 6"],
+)
+def test_what_is_no_group_and_no_sum_is_no_number(text):
+    assert quantity(text) is None
+
+
+def test_units_of_one_kind_are_converted_and_a_sum_needs_its_unit():
+    assert quantity("2 hours").equals(quantity("120 minutes"), 0)
+    assert not quantity("2 hours").equals(quantity("120 cm"), 0)
+    assert quantity("1.5 km").equals(quantity("1500 m"), 0)
+    assert not quantity("3 hours 20 minutes").equals(quantity("200"), 0)
+    assert quantity("2 hours").equals(quantity("2"), 0)
