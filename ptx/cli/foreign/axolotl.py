@@ -11,8 +11,9 @@ from ptx.cli.foreign.translation import (
     Translation,
     batch,
     empty,
+    number,
     part_of,
-    path_of,
+    put_name,
     scheduler,
     shown,
     special_tokens,
@@ -57,7 +58,7 @@ def translate(made: Translation) -> None:
     made.put("method", method)
     if rl == "ipo":
         made.put("method.loss", "ipo")
-    made.put("model", path_of(str(base), made.folder))
+    put_name(made, "model", str(base))
     _data(made)
     _adapter(made)
     names = "micro_batch_size, gradient_accumulation_steps"
@@ -83,7 +84,7 @@ def _data(made: Translation) -> None:
         made.problems.append(Problem("datasets names no path", "add datasets: [{path: ...}] to the file"))
         return
     first = dict(found[0])
-    made.put("data", path_of(_path(made, first), made.folder))
+    put_name(made, "data", _path(made, first))
     part_of(made, {"split": first.pop("split", None), "subset": first.pop("name", None)})
     for key, part in COLUMNS.items():
         if value := first.pop(key, None):
@@ -145,6 +146,8 @@ def _optimizer(made: Translation, value: Any) -> None:
 
 
 def _held_out(made: Translation, value: Any) -> None:
+    if not number(value):
+        return
     made.lost["val_set_size"] = (
         f"{value}; `ptx data split data=... test={value} out=./split` makes the two files"
     )

@@ -12,8 +12,10 @@ from ptx.cli.foreign.translation import (
     Translation,
     batch,
     empty,
+    number,
     part_of,
     path_of,
+    put_name,
     scheduler,
     shown,
     trackers,
@@ -38,6 +40,13 @@ COLUMNS = {
     "kto_tag": "label",
 }
 
+#: settings of a file that trains nothing -> what does that in ptx
+NO_TRAINING = {
+    "export_dir": "`ptx merge` makes a whole model of an adapter, `ptx export` converts one for a runtime",
+    "infer_backend": "`ptx eval model=... runtime=...` measures a model as it would be served",
+    "predict_with_generate": "`ptx eval model=... 'eval=[...]'` measures a model",
+}
+
 
 def translate(made: Translation) -> None:
     """Read every setting of the file; what it leaves out has the tool's own defaults."""
@@ -53,7 +62,7 @@ def translate(made: Translation) -> None:
     made.put("method", method)
     if method == "dpo" and loss != "sigmoid":
         made.put("method.loss", loss)
-    made.put("model", path_of(str(model), made.folder))
+    put_name(made, "model", str(model))
     _data(made)
     _adapter(made)
     if method in ("dpo", "orpo", "simpo", "kto"):
@@ -80,11 +89,13 @@ def _data(made: Translation) -> None:
     names = made.taken("dataset")
     found = [name.strip() for name in names.split(",")] if isinstance(names, str) else list(names or [])
     if not found:
-        made.problems.append(Problem("dataset is missing", "add dataset: NAME to the file"))
+        other = next((fix for name, fix in NO_TRAINING.items() if made.taken(name)), "")
+        what = "the file describes no training" if other else "dataset is missing"
+        made.problems.append(Problem(what, other or "add dataset: NAME to the file"))
         return
     folder = made.folder / str(made.taken("dataset_dir", default="data"))
     entry = _entries(folder).get(found[0], {})
-    made.put("data", _path(made, found[0], entry, str(folder)))
+    put_name(made, "data", _path(made, found[0], entry, str(folder)))
     for part, column in (entry.get("columns") or {}).items():
         if part in COLUMNS and column and COLUMNS[part] != column:
             made.put(f"data.columns.{COLUMNS[part]}", column)
@@ -156,6 +167,8 @@ def _on_prompt(made: Translation, value: Any) -> None:
 
 
 def _held_out(made: Translation, value: Any) -> None:
+    if not number(value):
+        return
     made.lost["val_size"] = f"{value}; `ptx data split data=... test={value} out=./split` makes the two files"
 
 

@@ -96,6 +96,14 @@ def path_of(name: str, folder: Path) -> str:
     return f"./{name}" if Path(name).exists() or (folder / name).exists() else name
 
 
+def put_name(made: Translation, group: str, name: str) -> None:
+    """A model or a dataset: a path, ``ORG/NAME`` of the hub, or a name of the hub without an organisation."""
+    found = path_of(name, made.folder)
+    made.put(group, found if "/" in found else "hub")
+    if "/" not in found:
+        made.put(f"{group}.id", found)
+
+
 def part_of(made: Translation, parts: Mapping[str, Any]) -> None:
     """The split and the subset of a dataset on the hub; a file has none."""
     for name, value in parts.items():

@@ -110,3 +110,11 @@ def test_what_has_no_counterpart_is_named(imported):
         *("lora_model_dir", "unfrozen_parameters"),
     }
     assert "launch=accelerate launch.config=zero3" in lost["several GPUs"]
+
+
+def test_a_dataset_of_the_hub_without_an_organisation_is_an_id_and_its_split_is_kept(imported):
+    data = [{"path": "wikitext", "name": "wikitext-103-raw-v1", "split": "train[:5%]", "type": "completion"}]
+    said = imported({"base_model": "org/name", "datasets": data, "val_set_size": 0.0})
+    wanted = {"data": "hub", "data.id": "wikitext", "data.subset": "wikitext-103-raw-v1"}
+    assert (wanted | {"data.split": "train[:5%]"}).items() <= said["words"].items()
+    assert "val_set_size" not in said["lost"]

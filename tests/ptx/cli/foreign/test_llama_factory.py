@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from ptx.cli import main
+
 BASE = {"model_name_or_path": "org/name", "stage": "sft", "dataset": "mine", "do_train": True}
 ENTRIES = {
     "mine": {
@@ -104,3 +106,23 @@ def test_a_dataset_without_an_entry_is_a_guess_and_that_is_said(imported):
     said = imported(BASE)
     assert said["words"]["data"] == "./data/mine.json"
     assert "this is a guess; give data=./FILE or data=ORG/NAME" in said["changed"]["dataset"]
+
+
+def test_a_name_of_the_hub_without_an_organisation_is_an_id(imported, tmp_path):
+    said = imported(BASE | {"model_name_or_path": "gpt2", "val_size": 0.0})
+    assert {"model": "hub", "model.id": "gpt2"}.items() <= said["words"].items()
+    assert "val_size" not in said["lost"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "verb"), [("export_dir", "ptx merge"), ("infer_backend", "ptx eval model=... runtime=...")]
+)
+def test_a_file_that_describes_no_training_is_answered_with_the_verb_that_does_it(
+    tmp_path, monkeypatch, capsys, setting, verb
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "their.yaml").write_text(f"model_name_or_path: org/name\ntemplate: qwen\n{setting}: some\n")
+    assert main(["import", "their.yaml"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("ptx: the file describes no training; ")
+    assert verb in said
