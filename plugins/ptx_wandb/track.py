@@ -67,8 +67,9 @@ def send_report(config: RunConfig, settings: Wandb, sweep: str, folder: Path) ->
     with (folder / "report.csv").open(newline="", encoding="utf-8") as file:
         heads, *rows = csv.reader(file)
     _log_table(to, "runs", heads, rows)
-    if pictures := sorted(folder.rglob("*.png")):
-        to.log({f"report/{picture.stem}": wandb.Image(str(picture)) for picture in pictures})
+    if pictures := sorted(folder.rglob("*.svg")):  # wandb.Image takes no vector graphics
+        drawn = {one.stem: one.read_text(encoding="utf-8") for one in pictures}
+        to.log({f"report/{name}": wandb.Html(picture, inject=False) for name, picture in drawn.items()})
     artifact = wandb.Artifact(f"report-{sweep}"[:LONGEST_NAME], type="report")
     for file_ in (folder / "report.html", folder / "report.md", folder / "report.csv"):
         artifact.add_file(str(file_))

@@ -161,8 +161,9 @@ def summary_of(result: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def metric_name(metric: Mapping[str, Any]) -> str:
-    """``evaluator/name``, and the segment behind it."""
-    name = f"{metric['evaluator']}/{metric['name']}"
+    """The name that a report gives to the metric, such as ``bench/mean``, and the segment behind it."""
+    own = str(metric["name"])
+    name = own if "/" in own else f"{metric['evaluator']}/{own}"
     return f"{name}/{metric['segment']}" if metric.get("segment") else name
 
 

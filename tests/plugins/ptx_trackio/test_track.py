@@ -16,10 +16,11 @@ import json, sys
 from pathlib import Path
 import ptx_trackio
 from ptx_trackio import Trackio
-from tests.plugins.trackers import RESULT, carried_out, run_with, train
+from tests.plugins.trackers import RESULT, carried_out, report, run_with, train
 run = run_with(Path(sys.argv[1]), ptx_trackio, trackio=Trackio())
 assert carried_out(run, train) is RESULT
 assert run.console.lines == [], run.console.lines
+ptx_trackio.ptx_reported(run.config, "grid", report(Path(sys.argv[1]) / "report"))
 """
 READ = """
 import json
@@ -38,7 +39,10 @@ def test_a_run_leaves_curves_and_metrics(tmp_path):
     )
     assert (said.returncode, said.stdout) == (0, ""), said.stderr
     read = subprocess.run([*command, READ], env=env, capture_output=True, text=True, check=True)
-    ((name, points),) = json.loads(read.stdout.splitlines()[-1]).items()
-    assert name == "grid/method=sft"
+    found = json.loads(read.stdout.splitlines()[-1])
+    assert found.keys() == {"grid/method=sft", "grid/report"}
+    points = found["grid/method=sft"]
     assert [point["sft/loss"] for point in points if "sft/loss" in point] == [1.0, 0.5, 1 / 3]
     assert points[-1]["bench/acc/low"] == 0.4
+    kept = [path.read_text() for path in (tmp_path / "trackio" / "artifacts").rglob("*") if path.is_file()]
+    assert {"<p>report", "# report"} <= set(kept)

@@ -15,10 +15,14 @@ def test_auto_is_offline_without_an_account_and_what_wandb_mode_says_otherwise(r
 
 def test_the_report_of_a_sweep_is_a_run_with_the_table_and_the_files(run, tmp_path):
     run.config.tracker["wandb"] = Wandb(mode="offline")
-    ptx_reported(run.config, "grid", report(tmp_path / "report"))
+    folder = report(tmp_path / "report")
+    (folder / "quality-size.svg").write_text("<svg></svg>")
+    ptx_reported(run.config, "grid", folder)
     (folder,) = (tmp_path / "out/wandb").glob("offline-run-*")
     (table,) = folder.rglob("runs*.table.json")
     assert '"accuracy"' in table.read_text()
+    (picture,) = folder.rglob("quality-size*.html")
+    assert "<svg></svg>" in picture.read_text()
     (sent,) = folder.glob("*.wandb")
     deadline = time.monotonic() + 120  # finish() may return before wandb's service has written the file
     while b"report-grid" not in sent.read_bytes():

@@ -97,6 +97,8 @@ def test_settings_and_result_become_flat():
     assert not any(isinstance(value, dict) for value in flat_settings(RunConfig()).values())
     found = summary_of(RESULT)
     assert (found["bench/acc/skill=add/n"], found["steps/sft/key"], found["model/bytes"]) == (8, "k1", 7)
+    named = {"name": "bench/mean", "evaluator": "bench", "value": 0.5, "low": 0.4, "high": 0.6, "n": 9}
+    assert summary_of({"metrics": [named]})["bench/mean/low"] == 0.4  # once bench/, as in a report
     assert tracking.failed(None)
     assert not tracking.failed(RESULT)
 
