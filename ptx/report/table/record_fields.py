@@ -29,6 +29,8 @@ PART: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("seconds", "bytes"), (int, float)),
     "shared": bool,
 }
+#: the fields of a configuration that a report reads
+CONFIG: dict[str, type | tuple[type, ...]] = {"eval": dict}
 PARTS = ("steps", "evaluations")
 LARGEST = 1e15  # seconds or bytes
 PLAIN = ("overrides", "runs", "notes")
@@ -44,6 +46,8 @@ def well_typed(file: str, value: dict[str, Any]) -> tuple[dict[str, Any], list[s
             kept[name] = found
         elif not _is(found, wanted, plain=name in PLAIN):
             wrong.append(f"{file}: {name} is {found!r:.60}")
+        elif name == "config":
+            kept[name] = _part(found, f"{file}: config", wrong, CONFIG)
         elif name in PARTS and isinstance(found, list):
             kept[name] = [_part(one, f"{file}: {name}[{place}]", wrong) for place, one in enumerate(found)]
         else:
@@ -51,11 +55,16 @@ def well_typed(file: str, value: dict[str, Any]) -> tuple[dict[str, Any], list[s
     return kept, wrong
 
 
-def _part(given: dict[str, Any], place: str, wrong: list[str]) -> dict[str, Any]:
-    """A step or an evaluation, with the fields that have their type."""
+def _part(
+    given: dict[str, Any],
+    place: str,
+    wrong: list[str],
+    types: dict[str, type | tuple[type, ...]] = PART,
+) -> dict[str, Any]:
+    """A step, an evaluation or a configuration, with the fields that have their type."""
     kept = {}
     for name, found in given.items():
-        wanted = PART.get(name)
+        wanted = types.get(name)
         if wanted is None or found is None or _is(found, wanted, plain=False):
             kept[name] = found
         else:
