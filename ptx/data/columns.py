@@ -10,6 +10,7 @@ from ptx.data.labels import PAIRS
 from ptx.data.names import COMPANIONS, MESSAGE_KEYS, REASONING, TRAINED_IF
 from ptx.data.records import Record, column_word, finding, of_all
 from ptx.data.shapes import CONTEXTS, FEEDBACK, LABELS, has_value
+from ptx.data.values import number
 from ptx.errors import Problem
 
 CLOSE = 0.8  # likeness from which on a name is taken for a misspelt one
@@ -70,14 +71,14 @@ GRADES = ("helpfulness", "overall_score", "score", "rating", "quality", "reward"
 
 def graded_by(source: Source) -> str:
     """The column that grades several replies to the same prompt; "" for none."""
-    prompt = source.form.parts.get("prompt")
+    prompt = source.form.parts.get("prompt", "")
     for name in GRADES if prompt else ():
         if name in source.form.used or name not in source.table.columns:
             continue
         grades: dict[str, set[object]] = {}
         for row in (record.row for record in source.table.records):
-            if isinstance(row.get(name), int | float) and not isinstance(row.get(name), bool):
-                grades.setdefault(repr(row.get(prompt)), set()).add(row[name])
+            if (grade := number(row.get(name))) is not None:
+                grades.setdefault(repr(row.get(prompt)), set()).add(grade)
         if any(len(found) > 1 for found in grades.values()):
             return name
     return ""

@@ -36,6 +36,7 @@ from ptx.data.turns import (
     to_turns,
     user,
 )
+from ptx.data.values import number
 
 #: columns of canonical rows that a chat template is given: never the file's own
 GIVEN = ("tools", "chat_template_kwargs")
@@ -64,17 +65,23 @@ def _refuse_columns(form: Form, row: Row) -> None:
             fix = f"ptx trains text: leave these rows out, or train their text alone: data.drop=[{name}]"
             raise RowError(f"column {name} holds media", fix)
     for name in WEIGHTS:
-        value = row.get(name)
-        if isinstance(value, int | float) and value != 1:
+        value = number(row.get(name))
+        if value is not None and value != 1:
             fix = f"all rows count alike: leave rows out or repeat them, or data.drop=[{name}]"
             raise RowError(f"column {name} weighs the row, got {value}", fix)
     for name in TRAINED_IF:
-        if row.get(name) is False and name not in WEIGHTS:
+        if name not in WEIGHTS and _is_denied(name, row.get(name)):
             raise RowError(
                 f"column {name} says that the row is not trained",
                 f"delete such rows, or data.drop=[{name}] trains them",
             )
     _refuse_marks(row)
+
+
+def _is_denied(name: str, value: Any) -> bool:
+    """Whether a mark says no: false, 0 or their words, as CSV has them; a loss of 0 may be measured."""
+    word = value.strip().lower() if isinstance(value, str) else value
+    return word is False or word in ("false", "no") or (word in (0, "0") and name != "loss")
 
 
 def _refuse_marks(row: Row) -> None:

@@ -265,7 +265,7 @@ def _verdicts(
     columns: set[str], marks: tuple[str, str], stem: str, rows: Sequence[Row]
 ) -> Iterator[tuple[str, ...]]:
     """What says which is better; scores count where nothing else does."""
-    found = [(name,) for name in (*NAMED, *SIGNED) if name in columns]
+    found: list[tuple[str, ...]] = [(name,) for name in (*NAMED, *SIGNED) if name in columns]
     found += [(name,) for name, of in FLAGS.items() if name in columns and of == stem]
     hot = (*(f"winner_model_{mark}" for mark in marks), "winner_tie")
     found += [hot] if {*hot} <= columns else []

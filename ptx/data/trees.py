@@ -71,7 +71,7 @@ def flattened(table: Table) -> Table:
 
 def _messages(message: Row, parent: str | None, place: str) -> Iterator[Row]:
     name = str(message.get("message_id") or place)
-    replies = next((message[key] for key in REPLIES if isinstance(message.get(key), list)), [])
+    replies: list[Any] = next((message[key] for key in REPLIES if isinstance(message.get(key), list)), [])
     kept = {key: value for key, value in message.items() if key not in (*REPLIES, *IDS, *PARENTS)}
     yield {**kept, "message_id": name, "parent_id": parent}
     for number, reply in enumerate(replies):

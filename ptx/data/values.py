@@ -78,6 +78,17 @@ def _plain(value: Any, column: str) -> Any:
     return _printed(value)
 
 
+def number(value: Any) -> float | None:
+    """The number that a value is, or that a cell of a table holds as text; nothing for any other value."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
 def _printed(value: Any) -> Any:
     if isinstance(value, float):
         return None if math.isnan(value) else value

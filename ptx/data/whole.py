@@ -10,6 +10,7 @@ from typing import Any
 
 from ptx.data.records import Record, column_word, finding, of_all
 from ptx.data.suspect import LONG, MANY, MOST, Texts
+from ptx.data.values import number
 from ptx.errors import Problem
 
 #: what announces an answer
@@ -203,10 +204,11 @@ def _scores(records: Sequence[Record], parts: Mapping[str, str]) -> Iterator[Pro
         scored = [
             record
             for record in records
-            if _is_number(record.row.get(chosen)) and _is_number(record.row.get(rejected))
+            if None not in (number(record.row.get(chosen)), number(record.row.get(rejected)))
         ]
-        wrong = [record for record in scored if record.row[chosen] < record.row[rejected]]
-        ties = [record for record in scored if record.row[chosen] == record.row[rejected]]
+        ahead = {id(record): float(record.row[chosen]) - float(record.row[rejected]) for record in scored}
+        wrong = [record for record in scored if ahead[id(record)] < 0]
+        ties = [record for record in scored if ahead[id(record)] == 0]
         if scored and len(ties) >= MANY * len(records):
             what = f"{chosen} and {rejected} are equal: the row prefers nothing"
             yield finding("equal-scores", ties, what, len(records))
@@ -225,10 +227,6 @@ def _is_tie(row: Mapping[str, Any]) -> bool:
 def _swap(parts: Mapping[str, str], one: str, two: str) -> str:
     first, second = parts.get(one, one), parts.get(two, two)
     return f"{column_word(one, second)} {column_word(two, first)} swaps them"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _uniform(texts: Sequence[Texts]) -> Iterator[Problem]:

@@ -61,16 +61,15 @@ SYNONYMS = {
 #: unit -> what it measures, and how many of the smallest unit of that it is
 MEASURES: dict[str, tuple[str, Fraction]] = {
     unit: (kind, Fraction(size))
-    for kind, sizes in {
-        "time": {"s": 1, "min": 60, "h": 3600, "day": 86400, "week": 604800},
-        "length": {"mm": 1, "cm": 10, "m": 1000, "km": 10**6}
-        | {"in": "25.4", "ft": "304.8", "yd": "914.4", "mi": "1609344"},
-        "mass": {"mg": 1, "g": 1000, "kg": 10**6},
-        "weight": {"oz": 1, "lb": 16},
-        "volume": {"ml": 1, "l": 1000},
-        "dollars": {"¢": 1, "$": 100},
-    }.items()
-    for unit, size in sizes.items()
+    for kind, sizes in (
+        ("time", "s 1, min 60, h 3600, day 86400, week 604800"),
+        ("length", "mm 1, cm 10, m 1000, km 1000000, in 25.4, ft 304.8, yd 914.4, mi 1609344"),
+        ("mass", "mg 1, g 1000, kg 1000000"),
+        ("weight", "oz 1, lb 16"),
+        ("volume", "ml 1, l 1000"),
+        ("dollars", "¢ 1, $ 100"),
+    )
+    for unit, size in (one.split() for one in sizes.split(", "))
 }
 #: a number and its unit as a part of a sum, and what may stand between two of them
 PART = re.compile(rf"(?P<digits>{DIGITS})\s*(?P<unit>[A-Za-z]+)\.?")

@@ -326,6 +326,16 @@ READ |= {
     ),
 }
 REFUSED = {
+    "a weight as a cell has it": (
+        {"prompt": "q", "completion": "a", "weight": "0.3"},
+        "column weight weighs the row, got 0.3",
+        "weight",
+    ),
+    "a row that a cell keeps out": (
+        {"prompt": "q", "completion": "a", "train": "False"},
+        "column train says that the row is not trained",
+        "train",
+    ),
     "a mask of the turns": (
         {"messages": QA, "loss_mask": [0, 1]},
         "column loss_mask says which turns are trained, got [0, 1]",

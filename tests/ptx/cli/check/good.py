@@ -193,6 +193,57 @@ GOOD: dict[str, Case] = {
     "Orca pairs: system, question, chosen, rejected": good(
         lambda n: {"system": "Be brief.", "question": ask(n), "chosen": reply(n), "rejected": other(n)}, "dpo"
     ),
+    "Chatbot Arena: two conversations and a winner": good(
+        lambda n: {
+            "question_id": f"{n}",
+            "model_a": "koala-13b",
+            "model_b": "vicuna-13b",
+            "winner": ("model_a", "model_b", "tie", "tie (bothbad)")[n % 4],
+            "judge": "arena_user_1",
+            "conversation_a": [user(ask(n)), says(other(n) if n % 2 else reply(n))],
+            "conversation_b": [user(ask(n)), says(reply(n) if n % 2 else other(n))],
+            "turn": 1,
+            "anony": True,
+            "language": "English",
+            "tstamp": 1.0 + n,
+        },
+        "dpo",
+    ),
+    "SHP: a post, two comments, a flag and scores": good(
+        lambda n: {
+            "post_id": f"{n}",
+            "domain": "askculinary_train",
+            "history": ask(n),
+            "score_A": 3 + n % 2,
+            "score_B": 4 - n % 2,
+            "human_ref_A": reply(n) if n % 2 else other(n),
+            "human_ref_B": other(n) if n % 2 else reply(n),
+            "labels": n % 2,
+            "score_ratio": 1.3,
+        },
+        "dpo",
+    ),
+    "Nectar: a list of ranked answers": good(
+        lambda n: {
+            "prompt": f"\n\nHuman: {ask(n)}\n\nAssistant:",
+            "answers": [
+                {"answer": other(n), "model": "m", "rank": 2.0},
+                {"answer": reply(n), "model": "m", "rank": 1.0},
+            ],
+            "num_responses": 2,
+            "good_natured": True,
+        },
+        "dpo",
+    ),
+    "a log with thumbs for some replies": good(
+        lambda n: {
+            "prompt": ask(n),
+            "response": reply(n) if n % 3 else other(n),
+            "feedback": (None, "thumbs_up", "thumbs_down")[(n * 7) % 3],
+        },
+        "kto",
+        allow=("disliked-imitated",),
+    ),
     "pairs of messages": good(
         lambda n: {"prompt": [user(ask(n))], "chosen": [says(reply(n))], "rejected": [says(other(n))]}, "dpo"
     ),

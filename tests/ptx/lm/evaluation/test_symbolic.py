@@ -70,3 +70,11 @@ def test_a_process_that_has_ended_is_started_again():
 def test_the_process_itself_answers_by_math_verify():
     assert equal("b+a", "a+b")
     assert not equal("b+a", "a-b")
+
+
+def test_a_busy_machine_is_not_taken_for_a_missing_library(monkeypatch):
+    monkeypatch.setattr(symbolic, "STARTING", 0.0)
+    asker = Asker()
+    with pytest.raises(RuntimeError, match="not ready within 0 s; the machine is too busy"):
+        asker.ask("x", "x")
+    assert asker.process is None
