@@ -15,7 +15,7 @@ from ptx.report.table.frame import Frame
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
 
-FORMULA = ("=", "+", "-", "@")
+FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and their full-width forms
 FIELDS = (
     "evaluator",
     "metric",
@@ -53,9 +53,12 @@ def render_csv(frame: Frame) -> str:
 
 @functools.lru_cache(maxsize=65_536)
 def _text(value: str) -> str:
-    """A text as a cell: a spreadsheet would run one that starts like a formula."""
-    clean = value.replace("\x00", "")
-    return f"'{clean}" if clean.lstrip().startswith(FORMULA) or clean.startswith(("\t", "\r")) else clean
+    """A text as a cell: a spreadsheet would run one that starts like a formula.
+
+    The writer quotes no carriage return, at which readers end a row: what follows would be a cell of its own.
+    """
+    clean = value.replace("\x00", "").replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{clean}" if clean.lstrip().startswith(FORMULA) or clean.startswith("\t") else clean
 
 
 def _value(text: str) -> str:

@@ -64,7 +64,7 @@ function start(data) {
 
 // The table as the reader sees it, for a spreadsheet: tabs between cells, and no cell that a spreadsheet would compute.
 function tableText() {
-  const { model } = page, safe = (text) => (/^[=+\-@\t]/.test(text) && !/^[+-]?[\d.]/.test(text) ? `'${text}` : text).replace(/[\t\n\r]+/g, " ");
+  const { model } = page, safe = (text) => (/^\s*[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(text) && !/^[+-]?[\d.]/.test(text) ? `'${text}` : text).replace(/[\t\n\r]+/g, " ");
   const rows = tableRows.length ? tableRows : filteredRows(), columns = shownColumns();
   const lines = rows.map((row) => [model.label(row), ...model.settings.map((one) => one.of(row)), ...columns.flatMap((metric) => { const one = model.measured(metric, row); return [one.v, one.lo, one.hi].map((value) => (Number.isFinite(value) ? String(value) : "")); })].map(safe).join("\t"));
   return [["run", ...model.settings.map((one) => one.name), ...columns.flatMap((metric) => ["", " low", " high"].map((end) => model.metrics[metric].name + end))].map(safe).join("\t"), ...lines].join("\n");
