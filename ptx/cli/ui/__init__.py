@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from uvicorn import Config, Server
 
 PORT, TRIES = 8765, 20
+OUT = Path("ptx-out")
 EXAMPLES = """\
 examples:
   ptx ui                                   all sweeps below ./ptx-out
@@ -98,7 +99,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FOLDER",
         type=Path,
         nargs="?",
-        default=Path("ptx-out"),
+        default=OUT,
         help="an output folder, a folder of sweeps, or a sweep; default: ptx-out",
     )
     parser.add_argument(
@@ -119,19 +120,17 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _root(folder: Path) -> Path:
-    """The folder to look in; a name below ptx-out/runs is one too.
+    """The folder to look in; a name below ptx-out/runs is one too. The first sweep may come later.
 
     Raises:
         ConfigError: there is none.
     """
-    below = Path("ptx-out") / "runs" / folder
+    below = OUT / "runs" / folder
     for path in (folder, below):
         if path.is_dir():
             return path
-    if folder == Path("ptx-out"):
-        raise ConfigError(
-            Problem("no folder ptx-out here", "start a sweep first, or name its folder: ptx ui FOLDER")
-        )
+    if folder == OUT:
+        return folder
     raise ConfigError(Problem(f"no folder {folder}", "name an output folder or a sweep: ptx ui ptx-out"))
 
 
@@ -173,4 +172,8 @@ def _say(root: Path, options: argparse.Namespace, port: int, token: str) -> None
     print(f"open     http://{shown}:{port}/?token={token}")
     if is_loopback(options.host):
         print(f"via ssh  ssh -L {port}:localhost:{port} {socket.gethostname()}, then the same address")
+    if not root.is_dir():
+        print(
+            "no sweep yet: the first one that is started in this folder appears; ptx ui FOLDER names another"
+        )
     print("Ctrl-C ends it; sweeps go on", flush=True)

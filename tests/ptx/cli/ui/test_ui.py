@@ -10,10 +10,12 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from pathlib import Path
 
 import pytest
 
-from ptx.cli.ui import _listen, main, timed_evaluators
+from ptx.cli.ui import _listen, _root, main, timed_evaluators
+from ptx.cli.ui.folders import sweeps_below
 from ptx.errors import ConfigError
 
 
@@ -60,6 +62,16 @@ def test_it_prints_its_address_survives_a_kill_and_ends_cleanly_at_ctrl_c(starte
     assert (process.returncode, rest) == (0, "ptx: the page has ended; sweeps go on\n")
 
 
+def test_it_may_start_before_the_first_sweep_which_appears(tmp_path, monkeypatch, root):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    folder = _root(Path("ptx-out"))
+    assert sweeps_below(folder) == {}
+    root.rename(elsewhere / "ptx-out")
+    assert list(sweeps_below(folder)) == ["first"]
+
+
 def test_another_port_is_taken_where_none_was_given():
     first = _listen("127.0.0.1", None)
     second = _listen("127.0.0.1", None)
@@ -76,7 +88,6 @@ def problem(*words):
 
 def test_words_that_are_wrong_are_said_with_what_would_be_right(root, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / "ptx-out" / "runs")
-    assert "no folder ptx-out here" in problem()
     assert "ptx ui ptx-out" in problem("nothing")
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = str(busy.getsockname()[1])
