@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from ptx.errors import did_you_mean
 from ptx.models.finding import USE, Finding, put, put_in_text
 from ptx.models.folder import CONFIG, EMBEDDINGS, TOKENIZER, Folder
+from ptx.models.traits import ropes_of
 
 #: families whose layers are Llama's: rows of the projections are heads times the size of a head
 LIKE_LLAMA = (
@@ -32,15 +34,56 @@ SCALINGS: dict[str, tuple[str, ...]] = {
     "mrope": ("mrope_section",),
     "axial": (),
 }
+#: activations that transformers knows by name, and the fields that name one
+ACTIVATIONS = (
+    *("gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh"),
+    *(
+        "gelu_pytorch_tanh",
+        "hardswish",
+        "laplace",
+        "leaky_relu",
+        "linear",
+        "mish",
+        "prelu",
+        "quick_gelu",
+        "relu",
+    ),
+    *("relu2", "relu6", "sigmoid", "silu", "sqrtsoftplus", "swish", "tanh", "xielu"),
+)
+ACTIVATION_FIELDS = ("hidden_act", "hidden_activation", "activation_function")
 AGAIN = f"download or save the folder again, or correct {CONFIG}"
 
 
 def config_findings(folder: Folder) -> Iterator[Finding]:
     """All of them."""
+    yield from _kind(folder)
+    yield from _activation(folder)
     yield from _shapes(folder)
     yield from _padding(folder)
+    yield from _base(folder)
     yield from _scaling(folder)
+    yield from _padding_side(folder)
     yield from _templates(folder)
+
+
+def _kind(folder: Folder) -> Iterator[Finding]:
+    """No model type, by which transformers chooses the class; a quantisation that says of no layer how."""
+    if folder.config and not folder.config.get("model_type"):
+        what = f"{CONFIG} has no model_type, by which transformers chooses how to read the model"
+        yield Finding(what, (USE,), (), AGAIN)
+    held = folder.config.get("quantization_config") or {}
+    if held.get("quant_method") == "compressed-tensors" and not held.get("config_groups"):
+        what = f"the quantization_config in {CONFIG} has no config_groups, so no layer can be unpacked"
+        yield Finding(what, (USE,), (), AGAIN)
+
+
+def _activation(folder: Folder) -> Iterator[Finding]:
+    """An activation that no program knows."""
+    for field in ACTIVATION_FIELDS:
+        name = folder.text.get(field)
+        if isinstance(name, str) and name not in ACTIVATIONS and folder.text.get("model_type") in LIKE_LLAMA:
+            what = f"{CONFIG} says {field}={name!r}, an activation that transformers does not know"
+            yield Finding(what, (USE,), (), f"{did_you_mean(name, ACTIVATIONS)} correct {field} in {CONFIG}")
 
 
 def _shapes(folder: Folder) -> Iterator[Finding]:
@@ -82,6 +125,15 @@ def _padding(folder: Folder) -> Iterator[Finding]:
         yield Finding(what, (USE,), ((CONFIG, put_in_text(pad_token_id=None)),))
 
 
+def _base(folder: Folder) -> Iterator[Finding]:
+    """A base of the rotation with which every score is nan."""
+    for theta in (folder.text.get("rope_theta"), *(one.get("rope_theta") for one in ropes_of(folder.text))):
+        if isinstance(theta, int | float) and theta <= 0:
+            what = f"{CONFIG} rotates positions with rope_theta={theta}, which must be positive"
+            yield Finding(what, (USE,), (), f"correct rope_theta in {CONFIG}")
+            return
+
+
 def _scaling(folder: Folder) -> Iterator[Finding]:
     """A scaling of positions of an unknown kind, or without what it needs."""
     held = folder.text.get("rope_scaling") or folder.text.get("rope_parameters")
@@ -104,6 +156,14 @@ def _scaling(folder: Folder) -> Iterator[Finding]:
         if kind != "default" and isinstance(factor, int | float) and factor < 1:
             what = f"{CONFIG} scales positions by factor={factor}, which makes the context shorter"
             yield Finding(what, (), (), f"correct factor in {CONFIG}")
+
+
+def _padding_side(folder: Folder) -> Iterator[Finding]:
+    """A side to pad on that is none."""
+    side = folder.json(TOKENIZER).get("padding_side")
+    if side is not None and side not in ("left", "right"):
+        what = f"{TOKENIZER} says padding_side={side!r}, which must be left or right"
+        yield Finding(what, (USE,), ((TOKENIZER, put(padding_side=None)),))
 
 
 def _templates(folder: Folder) -> Iterator[Finding]:

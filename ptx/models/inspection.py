@@ -150,12 +150,16 @@ def _package_facts(path: Path, package: dict[str, Any]) -> ModelFacts:
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The safetensors files of the model, of an adapter its base's: those that the index names, else all."""
+    """The safetensors files of the model, of an adapter its base's, as transformers takes them.
+
+    These are model.safetensors, or those that the index names, else all. Others may lie beside them: Mistral
+    adds the same weights in a format of its own (consolidated.safetensors).
+    """
     path = weights_of(path)
-    index = path / INDEX
+    index, whole = path / INDEX, path / "model.safetensors"
     if index.exists():
         return [path / name for name in sorted(set(_read(index).get("weight_map", {}).values()))]
-    return sorted(path.glob("*.safetensors"))
+    return [whole] if whole.exists() else sorted(path.glob("*.safetensors"))
 
 
 def chat_template(path: Path) -> str:

@@ -98,3 +98,35 @@ def test_special_tokens_are_those_that_transformers_takes(tmp_path):
         taken = transformers.PreTrainedTokenizerFast.from_pretrained(made)
         assert open_folder(made).special["eos_token"] == taken.eos_token
         assert any(TRAIN in found.refuses for found in findings(made)) == (not decoder)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"hidden_act": "sillu"}, "hidden_act='sillu', an activation that transformers does not know"),
+        ({"rope_theta": 0}, "rope_theta=0, which must be positive"),
+        ({"rope_parameters": {"rope_type": "default", "rope_theta": -1.0}}, "rope_theta=-1.0"),
+        ({"model_type": None}, "has no model_type"),
+        (
+            {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": {}}},
+            "has no config_groups",
+        ),
+    ],
+)
+def test_what_a_library_would_stumble_over_is_said_before(changed, values, said):
+    assert said in "".join(str(fault) for fault in faults(changed(**values)))
+
+
+def test_a_side_to_pad_on_is_left_or_right(changed):
+    folder = changed()
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"padding_side": "both"}))
+    assert "padding_side='both'" in "".join(str(fault) for fault in faults(folder))
+
+
+def test_the_known_activations_are_those_of_transformers():
+    from transformers.activations import ACT2FN
+
+    from ptx.models.config_findings import ACTIVATIONS
+
+    assert set(ACTIVATIONS) == set(ACT2FN)

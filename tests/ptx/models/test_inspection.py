@@ -211,3 +211,13 @@ def test_the_conversion_that_is_advised_works(folder, tmp_path_factory):
     command = only(pickled).partition('python -c "')[2].removesuffix('"')
     subprocess.run([sys.executable, "-c", command], check=True, capture_output=True)
     assert inspect(pickled).parameters == 260_032
+
+
+def test_weights_in_a_format_of_their_own_beside_the_model_count_once(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}')
+    (tmp_path / "tokenizer.json").write_text(TOKENIZER)
+    tensors = {"model.embed_tokens.weight": [8, 4], "lm_head.weight": [8, 4]}
+    for name in ("model.safetensors", "consolidated.safetensors"):
+        save_safetensors(tmp_path / name, tensors)
+    facts = inspect(tmp_path)
+    assert (facts.parameters, facts.weight_files) == (64, ("model.safetensors",))
