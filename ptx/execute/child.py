@@ -27,6 +27,7 @@ from ptx.errors import StepError
 from ptx.execute.process import POLL
 from ptx.execute.steps import transform
 from ptx.files import read_json, write_json
+from ptx.guard.secrets import masked_output
 from ptx.hooks.border import described
 from ptx.hooks.host import Host, get_host
 from ptx.hooks.run import Run
@@ -180,4 +181,5 @@ def step_and_data(
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    with masked_output():
+        sys.exit(main(Path(sys.argv[1])))

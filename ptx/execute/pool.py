@@ -25,6 +25,7 @@ from ptx import machine
 from ptx.execute.ahead import read_ahead
 from ptx.execute.process import exit_text, last_lines
 from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, Outcome, freeze, write_result
+from ptx.guard.secrets import mask_file
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import RunPlan, SweepPlan
@@ -115,6 +116,7 @@ class Worker:
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
+        mask_file(self.log)
 
 
 class Pool:

@@ -27,6 +27,7 @@ from ptx.config.environment import Outside
 from ptx.data import DataSet
 from ptx.errors import StepError
 from ptx.files import read_json, write_json, write_rows
+from ptx.guard.secrets import mask_file
 from ptx.hooks.run import Run
 from ptx.models.package import FILE as PACKAGE
 from ptx.models.package import write_package
@@ -85,6 +86,7 @@ def run_in_process(run: Run, launch: Launch, step: Step, model: ModelRef, work: 
             relay(run, message)
     finally:
         _stop(process)
+        mask_file(log)
     return _outcome(work, process.returncode, log)
 
 
@@ -168,6 +170,7 @@ def _run_script(run: Run, outside: Outside, work: Path, log: Path) -> None:
     finally:
         process.terminate()
         process.wait()
+        mask_file(log)
     if process.returncode:
         raise StepError(
             f"{exit_text(process.returncode, outside.script.name)}; the end of its output is in {log}"

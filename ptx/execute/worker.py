@@ -23,6 +23,7 @@ from typing import Any, TextIO
 from ptx.errors import ConfigError
 from ptx.execute.sweep import DONE, FAILED, PREPARED, attempt, error_record, run_one, write_result
 from ptx.files import append_event, read_json
+from ptx.guard.secrets import masked_output
 from ptx.hooks.host import Host, get_host
 from ptx.hooks.run import Console
 from ptx.plan.replan import replan
@@ -99,4 +100,5 @@ def execute_frozen(host: Host, folder: Path, console: Console, *, timed: bool = 
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    with masked_output():
+        main(int(sys.argv[1]))

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TextIO, cast
+from urllib.parse import quote, quote_plus
 
 WORDS = (
     *("KEY", "KEYS", "APIKEY", "TOKEN", "TOKENS", "SECRET", "SECRETS", "PASSWORD", "PASSWD", "PASSPHRASE"),
@@ -42,7 +43,8 @@ def is_secret(name: str, value: str = "") -> bool:
 def secrets(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Secret value -> the variable that holds it, the longest value first.
 
-    A value is also listed as it stands in JSON and in HTML, where that differs.
+    A value is also listed as it stands in JSON, in JSON inside of JSON, in HTML and in an address, where that
+    differs.
     """
     if environ is None:
         # asked for with every printed line: os.environ.items() would decode the whole environment each time
@@ -64,9 +66,16 @@ def _secrets(environ: frozenset[tuple[str, str]]) -> dict[str, str]:
         if len(value) >= (SHORTEST_WORD if value.isalpha() else SHORTEST)
         and not value.isdigit()
         and is_secret(name, value)
-        for written in (value, json.dumps(value)[1:-1], html.escape(value))
+        for written in _ways(value)
     }
     return dict(sorted(found.items(), key=lambda pair: (-len(pair[0]), pair)))
+
+
+def _ways(value: str) -> tuple[str, ...]:
+    """A value as it is, and as it is written elsewhere."""
+    quoted = (value, json.dumps(value)[1:-1], repr(value)[1:-1])  # in a text, in JSON, in Python
+    in_json = (json.dumps(one)[1:-1] for one in quoted)
+    return *quoted, *in_json, html.escape(value), quote(value, safe=""), quote_plus(value)
 
 
 def reference(name: str) -> str:
@@ -97,6 +106,15 @@ def masked(text: str) -> str:
         if value in text:
             text = text.replace(value, reference(name))
     return text
+
+
+def mask_file(file: Path) -> None:
+    """Mask the log of a process that has ended: what its own children wrote did not pass its streams."""
+    if not secrets() or not file.is_file():
+        return
+    text = file.read_text(encoding="utf-8", errors="surrogateescape")
+    if (without := masked(text)) != text:
+        file.write_text(without, encoding="utf-8", errors="surrogateescape")
 
 
 def masked_inside(value: Any) -> Any:

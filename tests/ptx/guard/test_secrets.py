@@ -1,6 +1,7 @@
 """Secrets of the environment: found by the names of their variables, and written as references."""
 
 import io
+import json
 import sys
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ptx.guard.secrets import (
     Masking,
     is_secret,
+    mask_file,
     masked,
     masked_inside,
     masked_output,
@@ -61,6 +63,25 @@ def test_values_are_replaced_by_references_also_inside_and_as_json_and_html(monk
     monkeypatch.setenv("DB_PASSWORD", 'p"a<s>s\\1')
     for written in ('p"a<s>s\\1', 'p\\"a<s>s\\\\1', "p&quot;a&lt;s&gt;s\\1"):
         assert masked(written) == "${oc.env:DB_PASSWORD}"
+
+
+def test_a_value_is_masked_in_an_address_and_in_json_inside_of_json(monkeypatch):
+    monkeypatch.setenv("DB_PASSWORD", 'p "a"/s\\1')
+    for written in (
+        "p%20%22a%22%2Fs%5C1",
+        "p+%22a%22%2Fs%5C1",
+        json.dumps(json.dumps('p "a"/s\\1')[1:-1])[1:-1],
+    ):
+        assert masked(f"https://me:{written}@host") == "https://me:${oc.env:DB_PASSWORD}@host"
+
+
+def test_the_log_of_a_process_is_masked_and_else_left_as_it_is(tmp_path):
+    log = tmp_path / "worker-0.log"
+    log.write_bytes(f"a {VALUE} b\n".encode() + b"\xff\n")
+    mask_file(log)
+    assert log.read_bytes() == b"a ${oc.env:OPENAI_API_KEY} b\n\xff\n"
+    mask_file(tmp_path / "none.log")
+    assert not (tmp_path / "none.log").exists()
 
 
 def test_a_reference_gives_the_value_only_where_it_is_resolved(monkeypatch):
