@@ -44,6 +44,7 @@ class PPO(Reinforced):
     """Reinforcement learning with a critic; ``batch_size`` counts sampled answers."""
 
     acts: ClassVar[bool] = True
+    num_generations: ClassVar[int] = GENERATIONS
 
     batch_size: int = setting(32, "sampled answers per optimizer step, an even number")
     critic: str = setting(

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ptx.config import Lora
+from ptx.errors import StepError
 from ptx.hooks.run import Run
 from ptx.lm.dtypes import exact_dtype, keep_dtypes, main_dtype
 from ptx.lm.load import dtype_of, is_adapter, load_model, load_tokenizer, save_adapter, save_model
@@ -204,7 +205,8 @@ def fit_trainer(
     """Train, from the last checkpoint if there is one; what is made of the weights is the caller's affair.
 
     Raises:
-        StepError: memory is full (see ``memory_full``), or training cannot succeed (see ``callbacks``).
+        StepError: memory is full (see ``memory_full``), training cannot succeed (see ``callbacks``), or there
+            are too few rows for a step.
     """
     from transformers import PrinterCallback, ProgressCallback
 
@@ -229,6 +231,9 @@ def fit_trainer(
     quick = short_head(wanted=method.speed.short_head), bundled(trainer, method.speed, run.device)
     with report_trl_warnings(run), quick[0], quick[1], full:
         run.host.first("ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint)
+    if not trainer.state.global_step:
+        what = "no step was trained: there are fewer rows than one step takes"
+        raise StepError(f"{what}; try a smaller method.batch_size={method.batch_size}, or give more rows")
 
 
 def save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) -> ModelRef:

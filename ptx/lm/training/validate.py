@@ -10,7 +10,7 @@ from typing import Any
 from ptx.config import Lora, RunConfig
 from ptx.data import DataSet
 from ptx.data.records import more
-from ptx.errors import Problem, SettingError
+from ptx.errors import Problem, SettingError, counted
 from ptx.hooks.host import get_host
 from ptx.lm.training.acting import environment_problems
 from ptx.lm.training.coverage import adaptable_modules, state_space_problems
@@ -86,8 +86,25 @@ def problems(
         what = f"{data.name} holds conversations ({shape}), and {model} has no chat template to render them"
         found.append(Problem(what, NO_TEMPLATE))
     if data is not None and shape is not None:
+        found += batch_problems(method, len(data.rows(shape)))
         found += row_problems(data, shape, model, answers_only=getattr(method, "assistant_only", True))
     return found
+
+
+def batch_problems(method: TrlMethod, prompts: int) -> list[Problem]:
+    """A problem if there are fewer prompts than a step samples answers for: TRL would train no step at all.
+
+    No prompts are those of a step that has not run.
+    """
+    group = getattr(method, "num_generations", 0) if isinstance(method, Reinforced) else 0
+    if not group or not prompts or prompts >= method.batch_size // group:
+        return []
+    what = (
+        f"a step samples {group} answers to each of {method.batch_size // group} prompts"
+        f" (method.batch_size={method.batch_size}), and the data has {counted(prompts, 'prompt')}"
+    )
+    fix = f"try method.batch_size={prompts * group}, or give more prompts"
+    return [Problem(what, fix, fields=("method.batch_size",))]
 
 
 def rollout_problems(method: Reinforced, config: RunConfig, model: Path) -> list[Problem]:

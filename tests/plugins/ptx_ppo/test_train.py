@@ -3,7 +3,7 @@
 import pytest
 from transformers import AutoModelForTokenClassification
 
-from ptx import Lora
+from ptx import Lora, StepError
 from ptx.lm.load import load_model
 from ptx.models.inspection import tensors_of, weight_files
 from tests.plugins.ptx_ppo.conftest import PLUGINS, PROMPTS
@@ -40,3 +40,9 @@ def test_training_raises_the_reward(ppo, make_data, chat_model):
     )
     rewards = [shown["reward"] for shown in run.console.progressed if "reward" in shown]
     assert sum(rewards[-3:]) > sum(rewards[:3]) + 0.3
+
+
+def test_fewer_prompts_than_a_step_takes_fail_the_step(ppo, make_data, chat_model):
+    """Long prompts are left out when the step runs, so the plan cannot know."""
+    with pytest.raises(StepError, match="no step was trained: there are fewer rows than one step takes"):
+        ppo(chat_model, make_data("prompts", PROMPTS[:3]), batch_size=8)

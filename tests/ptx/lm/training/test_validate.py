@@ -65,7 +65,7 @@ def messages_of(tmp_path, model):
         (SFT(), [{"prompt": "why? ", "completion": "so"}]),
         (DPO(), [{"prompt": "why? ", "chosen": "so", "rejected": "no"}]),
         (KTO(), [{"prompt": "why? ", "completion": "so", "label": True}]),
-        (GRPO(max_completion_length=64), [{"prompt": "why? ", "answer": "so"}]),
+        (GRPO(max_completion_length=64, batch_size=8), [{"prompt": "why? ", "answer": "so"}]),
     ],
 )
 def test_text_needs_no_template(messages_of, method, rows):
@@ -78,7 +78,7 @@ def test_text_needs_no_template(messages_of, method, rows):
         (SFT(), [CHAT]),
         (DPO(), [{"prompt": TURN, "chosen": "so", "rejected": "no"}]),
         (KTO(), [{"prompt": TURN, "completion": "so", "label": True}]),
-        (GRPO(max_completion_length=64), [{"prompt": TURN, "answer": "so"}]),
+        (GRPO(max_completion_length=64, batch_size=8), [{"prompt": TURN, "answer": "so"}]),
     ],
 )
 def test_conversations_need_a_template(messages_of, model, method, rows):
@@ -185,6 +185,16 @@ def test_adapter_targets_that_the_model_lacks_are_named(messages_of, model):
 def test_args_are_checked_against_the_config_of_the_method(messages_of, method, expected):
     (message,) = messages_of(method)
     assert message.startswith(expected)
+
+
+def test_fewer_prompts_than_a_step_takes_are_a_problem(messages_of):
+    """TRL drops a batch that is not full, and would train nothing without an error."""
+    rows = [{"prompt": f"why {number}? ", "answer": "so"} for number in range(3)]
+    few = GRPO(max_completion_length=64, batch_size=32, num_generations=8)
+    (message,) = messages_of(few, rows)
+    assert "8 answers to each of 4 prompts (method.batch_size=32), and the data has 3 prompts; try" in message
+    assert "method.batch_size=24" in message
+    assert messages_of(GRPO(max_completion_length=64, batch_size=24, num_generations=8), rows) == []
 
 
 def test_other_methods_are_not_its_business(model):
