@@ -37,6 +37,15 @@ def test_with_lambda_one_an_advantage_is_what_came_minus_what_was_expected(batch
     torch.testing.assert_close(returns, came)
 
 
+def test_without_a_critic_a_discount_and_a_penalty_every_token_has_the_score_of_its_answer(batch):
+    """REINFORCE with the reward of the sequence."""
+    _, ratios, mask, _ = batch
+    scores = torch.tensor([1.0, -1.0, 2.0, 0.5])
+    rewards = loss.token_rewards(scores, ratios, mask, 0.0)
+    found, _ = loss.advantages(rewards, torch.zeros_like(mask), mask, 1.0, 1.0)
+    torch.testing.assert_close(found, scores[:, None] * mask)
+
+
 def test_tokens_of_a_tool_are_passed_over(batch):
     rewards, values, *_ = batch
     whole = torch.ones(1, 3)

@@ -1,9 +1,14 @@
 """The trainer: what TRL is relied on for, and that policy and critic do not mix."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
+import ptx_ppo
+from ptx import Choice, RunConfig, Scorer, hookimpl
 from ptx.lm.training import trainer as training
+from ptx_ppo import PPO
 
 
 @pytest.fixture
@@ -54,3 +59,52 @@ def test_in_the_warm_up_the_policy_stands_still(ppo, make_data, chat_model):
         torch.cat([p.flatten() for p in load_model(f).parameters()]) for f in (chat_model, made.path)
     )
     assert torch.equal(before, after)
+
+
+def test_the_loss_of_the_policy_moves_no_critic(ppo, make_data, chat_model):
+    from transformers import AutoModelForTokenClassification
+
+    from ptx.lm.load import load_model
+    from tests.plugins.ptx_ppo.conftest import PROMPTS
+
+    run, made = ppo(
+        chat_model, make_data("prompts", PROMPTS), max_steps=2, value_weight=0.0, keep_critic=True
+    )
+    before = load_model(chat_model).base_model.state_dict()
+    critic = AutoModelForTokenClassification.from_pretrained(run.folder / "critic", dtype="float32")
+    after = critic.base_model.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert critic.score.weight.abs().max() < 1e-5  # as it was drawn: a new critic predicts nothing
+    policy = load_model(made.path).base_model.state_dict()
+    assert not all(torch.equal(value, policy[name]) for name, value in before.items())
+
+
+@dataclass
+class Asked(Scorer):
+    """What an answer is worth is known from its prompt: 1 for numbers of two digits."""
+
+
+class Plugin:
+    __name__ = "asked"
+
+    @hookimpl
+    def ptx_choices(self):
+        return [Choice("scorer", "asked", Asked)]
+
+    @hookimpl
+    def ptx_score(self, scorer, prompts):
+        return [float("is 1" in one) for one in prompts] if isinstance(scorer, Asked) else None
+
+
+def test_the_critic_alone_learns_a_reward_that_is_known_before(make_run, train, make_data, chat_model):
+    from tests.plugins.ptx_ppo.conftest import QUICK
+
+    alone = {"max_steps": 40, "critic_warmup": 40, "critic_learning_rate": 1e-2, "batch_size": 32}
+    exact = {"gae_lambda": 1.0, "beta": 0.0, "value_clip": 0.0, "try_scorers": False}
+    method = PPO(**{**QUICK, **alone, **exact, "rewards": ["asked"]})
+    run = make_run(RunConfig(method=method, scorer={"asked": Asked()}), [ptx_ppo, Plugin()])
+    rows = [{"prompt": f"what is {n} plus {n}? ", "answer": 2 * n} for n in (*range(2, 10), *range(12, 20))]
+    train(run, chat_model, make_data("prompts", rows))
+    explained = [shown["explained_variance"] for shown in run.console.progressed if "reward" in shown]
+    assert abs(explained[0]) < 0.1
+    assert sum(explained[-4:]) / 4 > 0.8

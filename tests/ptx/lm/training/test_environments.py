@@ -141,6 +141,19 @@ def test_only_the_models_own_tokens_are_trained_and_failures_are_counted(acting)
     assert acting.found.counts["replies"] == 7
 
 
+def test_what_an_environment_knows_of_one_batch_is_gone_in_the_next(acting):
+    said = iter([[CALL % ("add", 4)] * 4, ["The answer is 7."] * 4, ["No idea."] * 4])
+
+    def scripted(prompts, *_, **__):
+        return [acting.tokenizer(text + "<|end|>")["input_ids"] for text in next(said)], None
+
+    acting.trainer._generate_single_turn = scripted
+    acting.trainer.model.train()
+    for _ in range(2):
+        acting.trainer._generate_and_score_completions(list(acting.rows))
+    assert acting.trainer._metrics["train"]["rewards/sums/mean"] == [1.0, 0.0]
+
+
 def test_a_template_without_tools_is_refused(make_run, chat_model):
     method = GRPO(environment=Adding())
     run = make_run(RunConfig(method=method), [ptx_grpo, Plugin()])
