@@ -49,6 +49,8 @@ def damage(seal_file: Path) -> str:
     """
     try:
         sealed = _entries(read_json(seal_file))
+        if not sealed:
+            return f"{seal_file.name} names no file"
         for name, (size, digest) in sealed.items():
             file = seal_file.parent / name
             if not file.is_file():

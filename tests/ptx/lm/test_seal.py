@@ -37,3 +37,11 @@ def test_an_untouched_folder_is_whole_and_later_files_do_not_matter(folder):
 def test_damage_is_named(folder, spoil, said):
     spoil(folder)
     assert damage(folder / SEAL).startswith(said)
+
+
+def test_a_seal_that_was_emptied_vouches_for_nothing(tmp_path):
+    (tmp_path / "weights").write_bytes(b"whole")
+    seal_folder(tmp_path)
+    assert damage(tmp_path / SEAL) == ""
+    (tmp_path / SEAL).write_text("{}")
+    assert damage(tmp_path / SEAL) == "seal.json names no file"
