@@ -142,9 +142,8 @@ def signs(shape: str, row: Row, texts: Texts) -> Iterator[Sign]:
     for text in (*texts.asked, *texts.replies):
         yield from _of_any(text, plain=shape == "text")
     before = row.get("messages") or row.get("prompt")
-    results = (
-        [turn.get("content") for turn in before if turn.get("role") == "tool"] if is_turns(before) else ()
-    )
+    before = before if isinstance(before, list) else []
+    results = [turn.get("content") for turn in before if turn.get("role") == "tool"]
     for text in texts.asked:
         if text not in results:
             yield from _of_asked(text)
