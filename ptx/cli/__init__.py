@@ -79,6 +79,7 @@ ENVIRONMENT = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "TOKENIZERS_PARALLELISM": "false",
     "DO_NOT_TRACK": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # ONNX Runtime 1.31 has a client of Microsoft's, and its session in /tmp
     "PYTHONSAFEPATH": "1",
 }
 

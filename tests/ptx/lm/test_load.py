@@ -2,9 +2,11 @@
 
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -197,3 +199,13 @@ def test_a_model_is_opened_without_scikit_learn(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.metrics", None)  # an import of it would raise
     spec = importlib.util.find_spec("transformers.generation.candidate_generator")
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+@pytest.mark.parametrize("library", ["onnxruntime", "onnxruntime_genai"])
+def test_onnx_runtime_is_imported_without_its_telemetry(tmp_path, library):
+    pytest.importorskip(library)
+    own = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    code = "from ptx.lm.load import quiet; quiet(); import " + library
+    told = own | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+    subprocess.run([sys.executable, "-c", code], env=told, check=True)
+    assert not (tmp_path / ".ses").exists(), "the session of its telemetry"
