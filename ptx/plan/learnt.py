@@ -150,7 +150,8 @@ def _within_replies(data: DataSet, shape: str) -> Iterator[Problem]:
             told.setdefault(role, []).append(record)
     for role, places in told.items():
         what = f"the {role}'s message stands inside a reply and is in the loss"
-        yield finding("trained-on-prompt", places, what, len(records))
+        fix = "end each side with its first reply; write later turns as rows of their own, with a prompt"
+        yield finding("trained-on-prompt", places, what, len(records), fix)
 
 
 def _whole(shape: str, method: Any) -> Iterator[Problem]:

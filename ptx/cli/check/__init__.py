@@ -182,7 +182,8 @@ class _Check:
         for shape in data.shapes:
             evaluators = self.config.eval if shape in TRAINED else {}
             problems, noted = of_rows(data, shape, evaluators)
-            derived = shape != data.sources[shape].native and shape not in self._read(data)
+            read = self._read(data) - {""}  # nothing stops or warns of a shape that no step reads
+            derived = shape not in read and (shape != data.sources[shape].native or bool(read))
             if problems == [no_rows(data, shape)] and derived:
                 continue  # it follows from other rows than these (from safety prompts with a reference)
             if problems and (derived or self.told.found(problems, stops=True)):

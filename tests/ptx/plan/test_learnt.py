@@ -88,4 +88,6 @@ def test_turns_of_others_inside_the_replies_of_a_pair_are_told(tmp_path, role):
     file.write_text(json.dumps({"prompt": ROW["messages"][:1], **replies}) + "\n")
     data = open_data("./pairs.jsonl", file)
     assert [found.name for found in learnt(data, "pairs", TINY)] == ["trained-on-prompt"]
-    assert f"the {role}'s message stands inside a reply" in str(learnt(data, "thumbs", TINY)[0])
+    told = str(learnt(data, "thumbs", TINY)[0])
+    assert f"the {role}'s message stands inside a reply" in told
+    assert "assistant_only" not in told  # which no method of pairs and thumbs has

@@ -242,7 +242,6 @@ GOOD: dict[str, Case] = {
             "feedback": (None, "thumbs_up", "thumbs_down")[(n * 7) % 3],
         },
         "kto",
-        allow=("disliked-imitated",),
     ),
     "pairs of messages": good(
         lambda n: {"prompt": [user(ask(n))], "chosen": [says(reply(n))], "rejected": [says(other(n))]}, "dpo"

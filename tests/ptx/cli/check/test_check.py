@@ -104,7 +104,7 @@ REFUSED = {
     "several files": ("folder/b.jsonl", lines({"text": "Once."}), []),
     "a method that needs a label": (
         "my.jsonl",
-        lines(*[{"prompt": f"{n}?", "completion": f"{n}.", "rating": n % 2} for n in range(6)]),
+        lines(*[{"prompt": f"{n}?", "completion": f"{n}.", "opinion": n % 2} for n in range(6)]),
         ["method=kto"],
     ),
 }

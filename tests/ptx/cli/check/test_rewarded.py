@@ -67,6 +67,7 @@ SUMS = [{"prompt": f"What is {n} + 3?", "answer": "zebra"} for n in range(2, 5)]
 @pytest.mark.slow  # opens the embedded model, and samples
 def test_answers_are_sampled_and_scored_as_the_method_would(checked):
     words = ["model=tiny", "method=grpo", "method.rewards=[answer]", "method.num_generations=4"]
+    words += ["method.batch_size=12"]  # three prompts
     code, out, _ = checked(SUMS, *words, "--rewards", "2", "--json")
     facts = json.loads(out)
     assert code == 0
