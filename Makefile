@@ -7,7 +7,7 @@
 # make lint   ruff, mypy, import-linter
 # make reference   write docs/reference again from the plugins' classes and the hooks
 # make notebook    execute docs/how-to/python.ipynb and write its outputs again
-# make matrix      every step, export and evaluator on 32 tiny architectures (hours); docs/reference/architectures.md
+# make matrix      every step, export and evaluator on 39 tiny architectures (hours); docs/reference/architectures.md
 # make audit       known vulnerabilities of the pinned libraries, as a report (needs pip-audit; never fails)
 # make package     build wheel and sdist, install each into an empty environment, list the plugins there
 PYTHON ?= python3
