@@ -107,6 +107,8 @@ def _forms() -> Iterable[Form]:
         yield Form("messages", {"messages": name})
         for label in LABELS:
             yield Form("thumbs", {"messages": name, "label": label})
+        sides = {"chosen": "chosen_response", "rejected": "rejected_response"}
+        yield Form("pairs", {"prompt": name, **sides})  # When2Call
         yield Form("pairs", {"messages": name, "rejected": "rejected_response"})  # ms-swift
     yield Form("pairs", {"chosen": "chosen", "rejected": "rejected"})
     for chosen, rejected in PREFERRED:

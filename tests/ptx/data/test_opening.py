@@ -1,5 +1,6 @@
 """From a path to an opened data choice: named columns, families, and every problem at once."""
 
+import json
 import subprocess
 import sys
 
@@ -107,3 +108,22 @@ def test_opening_data_loads_no_ml_library(tmp_path, write_rows):
         env={"PYTHONPATH": ":".join(sys.path)},
     )
     assert not {"torch", "datasets", "transformers", "pyarrow", "numpy"} & set(loaded.stdout.split())
+
+
+SAID = (("user", "When?"), ("assistant", "Where are you?"), ("assistant", "At nine."))
+
+
+def test_pairs_of_when2call_have_messages_and_two_replies_and_their_tools(tmp_path):
+    tool = {"name": "now", "description": "the time", "parameters": {}}
+    asked, good, bad = ({"role": role, "content": text} for role, text in SAID)
+    row = {
+        "tools": [json.dumps(tool)],
+        "messages": [asked],
+        "chosen_response": good,
+        "rejected_response": bad,
+    }
+    file = tmp_path / "when2call.jsonl"
+    file.write_text(json.dumps(row))
+    (made,) = open_data("when2call", file).rows("pairs")
+    assert (made["prompt"], made["chosen"], made["rejected"]) == ([asked], [good], [bad])
+    assert [one["function"]["name"] for one in made["tools"]] == ["now"]
