@@ -78,7 +78,7 @@ def evaluate(
             " not measured"
         )
     names, rows = [BITS, KL, FLIPS] if base else [BITS], []
-    found = base.own if base and model.digest == baseline.digest else summed(run, lm, passages, base)
+    found = base.own if base and _is_baseline(run, model, baseline) else summed(run, lm, passages, base)
     for passage, sums in zip(passages, found, strict=True):
         row = _row(passage, sums, names)
         row["segments"] |= {"text": passage.file} if len(evaluator.files()) > 1 else {}
@@ -162,15 +162,16 @@ def baseline_log_probs(
     baseline: ModelRef,
 ) -> Baseline:
     """The baseline's log-probabilities by text; computed once for all models that are compared with it."""
+    its = run.of_baseline()
 
     def build(into: Path) -> None:
         run.say(
             f"the baseline reads {len(passages)} general texts, once for all models that are compared with it"
         )
-        with nullcontext(lm) if model.digest == baseline.digest else run.lend(baseline) as opened:
+        with nullcontext(lm) if _is_baseline(run, model, baseline) else its.lend(baseline) as opened:
             np.savez(into / "log_probs.npz", **_arrays(run, opened, passages, config.likeliest))
 
-    folder = run.product("general_log_probs", ingredients(run, config, passages, baseline), build)
+    folder = run.product("general_log_probs", ingredients(its, config, passages, baseline), build)
     with np.load(folder / "log_probs.npz") as held:
         kept = [
             [(held[f"w{n}_{m}"], held[f"p{n}_{m}"]) for m in range(len(passage.pieces))]
@@ -195,7 +196,7 @@ def _arrays(run: Run, lm: LanguageModel, passages: list[Passage], count: int) ->
 
 
 def ingredients(run: Run, config: Forgetting, passages: list[Passage], baseline: ModelRef) -> dict[str, Any]:
-    """Everything that decides the baseline's log-probabilities."""
+    """Everything that decides the baseline's log-probabilities; ``run`` is on its runtime."""
     choice = run.host.choice_of(run.config.runtime)
     return {
         "weights": baseline.digest or ModelRef.of(baseline.path).digest,
@@ -210,6 +211,11 @@ def ingredients(run: Run, config: Forgetting, passages: list[Passage], baseline:
         "device": run.device,
         "libraries": machine.versions((*choice.libraries, "torch", "transformers", "numpy")),
     }
+
+
+def _is_baseline(run: Run, model: ModelRef, baseline: ModelRef) -> bool:
+    """Whether the model that is measured is the baseline, on the baseline's runtime."""
+    return model.digest == baseline.digest and run.of_baseline().config.runtime == run.config.runtime
 
 
 def _same_vocabulary(lm: LanguageModel, model: ModelRef, baseline: ModelRef) -> bool:

@@ -191,7 +191,7 @@ class Run:
             finally:
                 lm.close()
             return
-        key = model.digest or str(model.path)
+        key = f"{model.digest or model.path} {self.config.runtime}"
         if key not in self.lent:
             self.lent[key] = self.load(model)
         yield self.lent[key]

@@ -72,6 +72,21 @@ def test_a_model_is_at_no_distance_from_itself_and_its_bits_are_those_of_its_log
     assert {metric.segment for metric in evaluation.metrics} == {"", "domain=sea", "domain=land"}
 
 
+def test_the_baseline_reads_on_its_own_runtime_where_one_is_given(make_run, chat_model, text, monkeypatch):
+    """A package is compared with the model as it came, and the same folder on another runtime with itself."""
+    config = RunConfig(runtime=HF(dtype="bfloat16"), baseline_runtime=HF(dtype="float32"))
+    run = make_run(config, [ptx_hf, ptx_forgetting])
+    model, opened = ModelRef.of(chat_model), []
+    monkeypatch.setattr(
+        "ptx_hf.model.load", lambda runtime, *rest: opened.append(runtime.dtype) or load(runtime, *rest)
+    )
+    lm = load(HF(dtype="bfloat16"), model, "cpu")
+    for measured in (ModelRef(chat_model, "package"), model):
+        found = found_in(evaluate(run, Forgetting([text]), measured, lm, model))
+        assert found[KL].value > 1e-6
+    assert set(opened) == {"float32"}
+
+
 def test_more_damage_is_further_away_and_the_baseline_is_read_once(run, lm, chat_model, text):
     model, distances = ModelRef.of(chat_model), []
     for number in range(3):

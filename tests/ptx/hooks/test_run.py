@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ptx import hookimpl
+from ptx import ModelRef, hookimpl
 from ptx.cli import main
 from ptx.compose.jobs import compose_jobs
 from ptx.execute.sweep import run_sweep
@@ -189,3 +189,13 @@ def test_the_baseline_is_measured_on_its_own_runtime_where_one_is_given(make_run
     run = make_run(runtime="onnx", baseline_runtime="hf")
     assert run.of_baseline().config.runtime == "hf"
     assert make_run(runtime="onnx").of_baseline().config.runtime == "onnx"
+
+
+def test_a_model_is_lent_once_for_each_runtime(make_run, monkeypatch):
+    run = make_run(runtime="onnx", baseline_runtime="hf").at(lent={})
+    monkeypatch.setattr(type(run), "load", lambda self, model: (self.config.runtime, model))
+    model = ModelRef(Path("here"), "digest")
+    for asked, runtime in ((run, "onnx"), (run.of_baseline(), "hf"), (run, "onnx")):
+        with asked.lend(model) as lm:
+            assert lm == (runtime, model)
+    assert len(run.lent) == 2
