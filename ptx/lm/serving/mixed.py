@@ -21,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 GRID = 8192  # steps of the grid of nats
-ROUNDS = 3  # packages that are aimed
+ROUNDS = 4  # packages that are aimed
 MARGIN = 0.85  # share of the allowed KL that is aimed at
 OFF = 1.65  # measured / predicted, before anything is known
 CLOSER = 0.6  # and of the aim before, at most
+SAFE = 0.2  # the same in the last round: what comes after it has 8 bits everywhere
 MOST_OFF = 4.0  # what is believed of a package that is far from its model
 
 
@@ -81,8 +82,8 @@ class Search:
         """The choices; the caller calls :meth:`learn` between them."""
         found: list[dict[str, str]] = []
         aim = math.inf
-        for _ in range(ROUNDS):
-            aim = min(CLOSER * aim, MARGIN * self.allowed / self.off)
+        for closer in (*[CLOSER] * (ROUNDS - 1), SAFE):
+            aim = min(closer * aim, MARGIN * self.allowed / self.off)
             plan = cheapest(self.menu, aim)
             if plan not in found:
                 found.append(plan)

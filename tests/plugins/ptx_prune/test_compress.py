@@ -1,4 +1,5 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import ptx_tiny
 from ptx import StepError
 from ptx.files import file_digest, read_rows
 from ptx.lm.load import load_model, load_tokenizer
+from ptx.lm.progress import Pace
 from ptx_prune import Magnitude, SparseGPT, Wanda
 
 TINY = Path(ptx_tiny.__file__).parent / "model"
@@ -26,7 +28,8 @@ def loss(model, texts):
 
 
 @pytest.mark.slow
-def test_half_of_the_weights_are_zero_and_everything_else_is_untouched(prune, linear_weights):
+def test_half_of_the_weights_are_zero_and_everything_else_is_untouched(prune, linear_weights, monkeypatch):
+    monkeypatch.setattr("ptx.lm.compression.oneshot.Pace", partial(Pace, every=0.0))
     run, ref = prune(SparseGPT(**FAST))
     pruned, weights = linear_weights(ref.path)
     before, _ = linear_weights(TINY)

@@ -2,7 +2,18 @@ import itertools
 
 import pytest
 
-from ptx.lm.serving.mixed import MARGIN, OFF, Price, Search, cheapest, predicted, size
+from ptx.lm.serving.mixed import (
+    CLOSER,
+    MARGIN,
+    OFF,
+    ROUNDS,
+    SAFE,
+    Price,
+    Search,
+    cheapest,
+    predicted,
+    size,
+)
 
 MENU = {
     "a": [Price("4", 40, 0.30), Price("5", 50, 0.05), Price("8", 80, 0.001)],
@@ -55,6 +66,15 @@ def test_plans_grow_in_bytes_and_are_aimed_by_what_was_measured():
     sizes = [size(MENU, plan) for plan in found]
     assert sizes == sorted(sizes)
     assert len(found) == len({tuple(plan.items()) for plan in found}) > 1
+
+
+def test_the_last_plan_is_far_below_the_others_where_what_was_measured_hardly_falls():
+    search, found = Search(MENU, 0.3), []
+    for plan in search.plans():
+        found.append(predicted(MENU, plan))
+        search.learn(plan, 0.35)
+    assert len(found) == ROUNDS
+    assert found[-1] <= SAFE * MARGIN * 0.3 / OFF * CLOSER ** (ROUNDS - 2)
 
 
 def test_the_first_plan_is_aimed_with_what_is_known_of_such_predictions():
