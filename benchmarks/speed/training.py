@@ -1,6 +1,6 @@
 """Trainings: TRL's trainer with TRL's defaults beside the method of ptx, on the same rows."""
 
-from setting import Watch, apart, prompt
+from setting import WORDS, Watch, apart, prompt
 
 GENERATED = 8  # answers to a prompt
 
@@ -109,17 +109,17 @@ def kto(setting):
 
 
 def grpo(setting):
-    """Groups of GENERATED answers of at most ``--tokens`` tokens, paid where they are the reference."""
+    """Groups of GENERATED answers of at most ``--tokens`` tokens, paid for being short."""
     sampled = {"num_generations": GENERATED, "max_completion_length": setting.asked.tokens}
     rows = setting.rows[: setting.asked.rows * setting.asked.steps // GENERATED]
-    method = setting.method("grpo", 1e-6, rewards=["exact"], **sampled)
+    method = setting.method("grpo", 1e-6, rewards=["length"], **sampled)
     data = setting.data("prompts", [{"prompt": row["question"], "answer": row["answer"]} for row in rows])
     return (
         lambda: trained_by_trl(
             setting,
             "GRPO",
-            [{"prompt": prompt(row), "answer": row["answer"]} for row in rows],
-            {"reward_funcs": [equal]},
+            [{"prompt": prompt(row)} for row in rows],
+            {"reward_funcs": [short]},
             "completions/mean_length",
             learning_rate=1e-6,
             warmup_steps=0.03,
@@ -130,8 +130,10 @@ def grpo(setting):
     )
 
 
-def equal(completions, answer, **_):
-    return [float(turns[-1]["content"] == right) for turns, right in zip(completions, answer, strict=True)]
+def short(completions, **_):
+    """What scorer=length gives for WORDS words: 0 up to them, then falling to -1."""
+    words = [len(turns[-1]["content"].split()) for turns in completions]
+    return [-min(1.0, max(0.0, (count - WORDS) / WORDS)) for count in words]
 
 
 def lengths(theirs, mine):
