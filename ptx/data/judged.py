@@ -20,6 +20,7 @@ from ptx.data.bad import BadRows
 from ptx.data.records import Fault, Record, Row, Table
 from ptx.data.shapes import PREFERRED
 from ptx.data.tools import RowError, shown
+from ptx.data.values import number
 from ptx.data.verdicts import EQUAL, FLAGS, NAMED, SECOND, SIGNED, VERDICT, Reader, Two, reader_of
 from ptx.errors import ConfigError, Problem, counted
 
@@ -216,7 +217,7 @@ def _grades(row: Row, listed: Listed, replies: list[Any]) -> list[float | None]:
         place = row.get(listed.grade)
         if place not in (0, 1) or len(replies) != 2:
             raise RowError(f"{listed.grade} must be 0 or 1 and {listed.column} hold two, got {place!r:.40}")
-        return [float(number == place) for number in range(2)]
+        return [float(here == place) for here in range(2)]
     said = (
         [one.get(listed.grade) if isinstance(one, dict) else None for one in replies]
         if listed.inside
@@ -225,15 +226,8 @@ def _grades(row: Row, listed: Listed, replies: list[Any]) -> list[float | None]:
     if not isinstance(said, list) or len(said) != len(replies):
         raise RowError(f"{listed.grade} must hold a grade for each of {listed.column}")
     sign = -1 if listed.grade in RANKS else 1
-    return [sign * number if (number := _finite(value)) is not None else None for value in said]
-
-
-def _finite(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if number == number and abs(number) != float("inf") else None  # noqa: PLR0124
+    grades = [number(value, flags=True) for value in said]
+    return [None if grade is None else sign * grade for grade in grades]
 
 
 def _two(table: Table, rows: Sequence[Row]) -> Two | None:

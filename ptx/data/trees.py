@@ -18,6 +18,7 @@ from typing import Any
 from ptx.data.names import LEFT_OUT, MESSAGE_KEYS
 from ptx.data.records import Record, Row, Table
 from ptx.data.turns import READ, canonical_role
+from ptx.data.values import number
 from ptx.errors import ConfigError, Problem, counted
 
 IDS = ("message_id", "id", "uuid", "msg_id")
@@ -74,9 +75,9 @@ def _messages(message: Row, parent: str | None, place: str) -> Iterator[Row]:
     replies: list[Any] = next((message[key] for key in REPLIES if isinstance(message.get(key), list)), [])
     kept = {key: value for key, value in message.items() if key not in (*REPLIES, *IDS, *PARENTS)}
     yield {**kept, "message_id": name, "parent_id": parent}
-    for number, reply in enumerate(replies):
+    for count, reply in enumerate(replies):
         if isinstance(reply, dict):
-            yield from _messages(reply, name, f"{place}.{number}")
+            yield from _messages(reply, name, f"{place}.{count}")
 
 
 def tables_of(table: Table, speaker: str, content: str, what: str) -> list[Table]:
@@ -131,7 +132,7 @@ def _grown(table: Table, keys: tuple[str, str], names: str, parent: str) -> tupl
         if str(row.get(names)) in nodes:
             what = f"{record.place}: {names} {row.get(names)!r:.40} stands twice"
             raise ConfigError(Problem(what, "each message needs a name of its own"))
-        nodes[str(row.get(names))] = Node(record, turn, _rank(row.get(RANK)))
+        nodes[str(row.get(names))] = Node(record, turn, number(row.get(RANK)))
     roots, lost = [], []
     for node in nodes.values():
         above = node.record.row.get(parent)
@@ -170,14 +171,6 @@ def _all(roots: list[Node]) -> Iterator[Node]:
         node = waiting.popleft()
         yield node
         waiting += node.below
-
-
-def _rank(value: Any) -> float | None:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if number == number else None  # noqa: PLR0124 (not a number)
 
 
 def _replies(node: Node) -> list[Node]:

@@ -78,9 +78,12 @@ def _plain(value: Any, column: str) -> Any:
     return _printed(value)
 
 
-def number(value: Any) -> float | None:
-    """The number that a value is, or that a cell of a table holds as text; nothing for any other value."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+def number(value: Any, *, flags: bool = False) -> float | None:
+    """The number that a value is, or that a cell of a table holds as text; nothing for any other value.
+
+    With ``flags`` true is 1 and false 0.
+    """
+    if (isinstance(value, bool) and not flags) or not isinstance(value, int | float | str):
         return None
     try:
         found = float(value)

@@ -9,10 +9,12 @@ is refused with its row.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+from ptx.data import values
 from ptx.data.records import Row
 from ptx.data.tools import RowError, shown
 
@@ -151,7 +153,5 @@ def _word(value: Any) -> str:
 
 def _number(value: Any) -> float:
     """The value as a number; not a number for anything else."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
+    found = values.number(value, flags=True)
+    return math.nan if found is None else found
