@@ -25,10 +25,13 @@ VERSION = 1  # another one where ptx.lm.training.tokens makes other tokens
 #: rows from which on they are kept: one to two seconds of tokenising
 WORTH = 2000
 LIBRARIES = ("datasets", "jinja2", "tokenizers", "transformers", "trl")
-#: TRL's trainer -> the arguments that its ``_prepare_dataset`` reads
+#: TRL's trainer -> what its ``_prepare_dataset`` reads of its arguments and of itself
 READ = {
     "DPOTrainer": ("max_length", "truncation_mode"),
-    "KTOTrainer": ("max_length", "per_device_train_batch_size", "desirable_weight", "undesirable_weight"),
+    "KTOTrainer": (
+        *("max_length", "per_device_train_batch_size"),
+        *("desirable_weight", "undesirable_weight", "calculate_KL"),
+    ),
     "RewardTrainer": ("max_length",),
 }
 
@@ -92,18 +95,16 @@ def with_stored_tokens(run: Run, kind: Any) -> Any:
         """The trainer, with its tokenised rows in the store."""
 
         def _prepare_dataset(
-            self, dataset: Dataset, processing_class: PreTrainedTokenizerBase, args: Any, name: str
+            self, dataset: Dataset, processing_class: PreTrainedTokenizerBase, args: Any, split: str
         ) -> Dataset:
             prepare = super()._prepare_dataset
-            facts = {"trainer": base, **{field: getattr(args, field, None) for field in READ[base]}}
-            if base == "KTOTrainer":
-                facts["calculate_KL"] = self.calculate_KL
+            facts = {name: getattr(args if hasattr(args, name) else self, name) for name in READ[base]}
             return stored_tokens(
                 run,
                 processing_class,
                 dataset,
-                facts,
-                lambda: prepare(dataset, processing_class, args, name),
+                facts | {"trainer": base},
+                lambda: prepare(dataset, processing_class, args, split),
             )
 
     Stored.__name__ = kind.__name__
