@@ -16,11 +16,15 @@ from ptx.errors import ConfigError, Problem
 KEPT = ("test", "valid", "validation", "dev", "eval", "heldout")
 
 
-def overlaps(data: DataSet) -> list[Problem]:
-    """A note for each file beside the data that has rows of it."""
-    found = dict.fromkeys(id(source) for source in data.sources.values())
-    sources = [next(one for one in data.sources.values() if id(one) == key) for key in found]
-    return [note for source in sources for file in _beside(source) for note in _shared(source, file)]
+def overlaps(data: DataSet, shape: str) -> list[Problem]:
+    """A note for each file beside that of ``shape`` that has rows of it."""
+    source = data.sources[shape]
+    found: list[Problem] = data.once("overlaps", source.form.shape, lambda: [*_overlaps(source)])
+    return found
+
+
+def _overlaps(source: Source) -> Iterator[Problem]:
+    return (note for file in _beside(source) for note in _shared(source, file))
 
 
 def _beside(source: Source) -> list[Path]:

@@ -10,6 +10,7 @@ from ptx.config import Maker, RunConfig
 from ptx.data import SHAPES, DataSet, Promised
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host
+from ptx.models.contradictions import notes
 from ptx.plan.keys import reads_of
 from ptx.plan.model_inputs import Further
 from ptx.plan.preflight import (
@@ -47,6 +48,7 @@ class Feeds:
             return
         self.problems += waiver_problems(config.check.allow)
         self.problems += without(contradiction_problems(config, model), config.check.allow)
+        self.notes += map(str, without(notes(model.path), config.check.allow))
         exported = [config.runtime] if model.kind != "package" else []
         for step in (*config.chain().values(), *exported):
             self.problems += environment_problems(step)

@@ -90,7 +90,9 @@ class _Planner:
         model, data = self.inputs.model(job.config.model), self.inputs.data(job.config.data)
         if model is None or (data is None and job.config.data is not None):
             return []  # its problem was reported for the first job with this model or data
-        config = self._with_content(job, data)
+        config, problems, notes = with_content(job, data)
+        self._problems += problems
+        self.notes += notes
         ref, facts = model
         further = self.inputs.further(config, ref)
         feeds = Feeds(self.host, config, ref, data, further)
@@ -130,31 +132,32 @@ class _Planner:
             run,
         ]
 
-    def _with_content(self, job: Job, data: DataSet | None) -> RunConfig:
-        """Fill the empty fields of evaluators with the files beside the data (tasks, texts).
 
-        An evaluator without any is left out, with a note; if the user named it, that is a problem.
-        """
-        chosen = {}
-        for name, config in job.config.eval.items():
-            part = next((part for part in config.filled_from_data if getattr(config, part, None) == []), "")
-            found = getattr(data, config.filled_from_data[part]) if part and data is not None else None
-            if not part or (found is None and config.self_sufficient):
-                chosen[name] = config
-            elif found is not None:
-                chosen[name] = dataclasses.replace(config, **{part: [str(found)]})
-            elif "eval" in job.given:
-                where = f"data={data.name} has none" if data else "no data is given"
-                fix = (
-                    f"name them: eval.{name}.{part}={EXAMPLES[part]}, or choose data that has some (data=tiny"
-                    " for the embedded model and models made from it)"
-                )
-                self._problems.append(Problem(f"eval.{name} has no {part}: {where}", fix))
-            else:
-                hint = f"name them with eval.{name}.{part}=[...]"
-                self.notes.append(f"eval.{name} is left out: it has no {part} ({hint})")
-        evaluators = {name: config.resolved(job.config) for name, config in chosen.items()}
-        return _with_makers(dataclasses.replace(job.config, eval=evaluators))
+def with_content(job: Job, data: DataSet | None) -> tuple[RunConfig, list[Problem], list[str]]:
+    """The run with the empty fields of its evaluators filled with the files beside the data (tasks, texts).
+
+    An evaluator without any is left out, with a note; if the user named it, that is a problem.
+    """
+    chosen, problems, notes = {}, [], []
+    for name, config in job.config.eval.items():
+        part = next((part for part in config.filled_from_data if getattr(config, part, None) == []), "")
+        found = getattr(data, config.filled_from_data[part]) if part and data is not None else None
+        if not part or (found is None and config.self_sufficient):
+            chosen[name] = config
+        elif found is not None:
+            chosen[name] = dataclasses.replace(config, **{part: [str(found)]})
+        elif "eval" in job.given:
+            where = f"data={data.name} has none" if data else "no data is given"
+            fix = (
+                f"name them: eval.{name}.{part}={EXAMPLES[part]}, or choose data that has some (data=tiny"
+                " for the embedded model and models made from it)"
+            )
+            problems.append(Problem(f"eval.{name} has no {part}: {where}", fix))
+        else:
+            hint = f"name them with eval.{name}.{part}=[...]"
+            notes.append(f"eval.{name} is left out: it has no {part} ({hint})")
+    evaluators = {name: config.resolved(job.config) for name, config in chosen.items()}
+    return _with_makers(dataclasses.replace(job.config, eval=evaluators)), problems, notes
 
 
 def _with_makers(config: RunConfig) -> RunConfig:

@@ -12,6 +12,7 @@ from typing import Any
 from ptx.config import Evaluator
 from ptx.data import DataSet, check
 from ptx.data.checking import Found
+from ptx.data.overlap import overlaps
 from ptx.models.folder import open_folder
 from ptx.models.sizes import context
 from ptx.plan.alike import alike
@@ -26,7 +27,7 @@ def of_rows(data: DataSet, shape: str, evaluators: Mapping[str, Evaluator]) -> F
     problems, notes = check(data, shape)
     if problems:
         return problems, notes
-    return [], [*notes, *alike(data, shape), *contamination(data, shape, evaluators)]
+    return [], [*notes, *alike(data, shape), *overlaps(data, shape), *contamination(data, shape, evaluators)]
 
 
 def on_model(data: DataSet, shape: str, model: Path, method: Any = None) -> tuple[Found, Measured]:

@@ -18,11 +18,9 @@ from ptx.cli.check.shown import page, show
 from ptx.cli.check.told import Told
 from ptx.cli.parser import Parser
 from ptx.cli.sampled import ROWS
-from ptx.compose.jobs import compose_jobs
-from ptx.config import RunConfig
+from ptx.compose.jobs import Job, compose_jobs
 from ptx.data import DataSet
 from ptx.data.checking import no_rows
-from ptx.data.overlap import overlaps
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host, get_host
 from ptx.models.contradictions import notes, refusals
@@ -31,6 +29,7 @@ from ptx.models.inspection import ModelFacts
 from ptx.models.replies import has_places
 from ptx.plan.feeds import Feeds
 from ptx.plan.inputs import Inputs
+from ptx.plan.planner import with_content
 from ptx.plan.row_findings import of_rows, on_model
 from ptx.plan.trained import ShownRow, shown_rows
 from ptx.plan.waivers import waiver_problems
@@ -75,11 +74,11 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     host = get_host()
     trains = groups & {"method", "recipe", "lora"}
     verb = "train" if trains else "compress" if "compress" in groups else "eval"
-    words += [] if "eval" in groups else ["eval=[]"]  # evaluators need more than data and model
-    config = compose_jobs(host, verb, words)[0].config
+    words += [] if trains or "eval" in groups else ["eval=[]"]  # evaluators need more than data and model
+    job = compose_jobs(host, verb, words)[0]
     steps = verb != "eval" or "runtime" in groups
-    told = Told(config.check.allow, quiet=options.json)
-    checked = _Check(host, config, groups, steps, told, options.show or (3 if options.html else 0))
+    told = Told(job.config.check.allow, quiet=options.json)
+    checked = _Check(host, job, groups, steps, told, options.show or (3 if options.html else 0))
     if options.rewards and not told.problems:
         checked.rewards(options.rewards)
     if options.html:
@@ -132,22 +131,21 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
 class _Check:
     """Checks what the words name, and tells what it is and what is found; ``rows`` are those to show."""
 
-    def __init__(
-        self, host: Host, config: RunConfig, groups: set[str], steps: bool, told: Told, show: int
-    ) -> None:
-        self.host, self.config, self.told = host, config, told
+    def __init__(self, host: Host, job: Job, groups: set[str], steps: bool, told: Told, show: int) -> None:
+        self.host, self.told = host, told
         self.inputs = Inputs(host)
         self.rows: list[ShownRow] = []
-        told.found(waiver_problems(config.check.allow), stops=True)
-        model = self.inputs.model(config.model) if "model" in groups or steps else None
-        data = self.inputs.data(config.data) if "data" in groups else None
-        told.found(self.inputs.problems, stops=True)
+        told.found(waiver_problems(job.config.check.allow), stops=True)
+        model = self.inputs.model(job.config.model) if "model" in groups or steps else None
+        data = self.inputs.data(job.config.data) if "data" in groups else None
+        self.config, wrong, _ = with_content(job, data)
+        told.found([*self.inputs.problems, *wrong], stops=True)
         if model and "model" in groups:
             self._model(*model)
         if data:
             self._data(data)
         if steps and model and (data or "data" not in groups):
-            self._steps(model[0], data or self.inputs.data(config.data))
+            self._steps(model[0], data or self.inputs.data(self.config.data))
         if model and data and "model" in groups:
             self._together(data, model, show)
 
@@ -198,7 +196,6 @@ class _Check:
             self.told.fact(shape, {"usable": True, "rows": len(data.rows(shape)), "fits": fits})
             self.told.fact(shape, {"how": data.describe(shape), "first": data.rows(shape)[0]})
             self.told.found(() if derived else noted)
-        self.told.found(overlaps(data))
 
     def _read(self, data: DataSet) -> set[str]:
         """The shapes that the steps of the run would read."""
@@ -208,7 +205,8 @@ class _Check:
     def _steps(self, model: ModelRef, data: DataSet | None) -> None:
         """The plan's own checks of the steps, the model and the data."""
         further = self.inputs.further(self.config, model)
-        self.told.found(Feeds(self.host, self.config, model, data, further).problems, stops=True)
+        feeds = Feeds(self.host, self.config, model, data, further)
+        self.told.found([*self.inputs.problems, *feeds.problems], stops=True)
 
     def _together(self, data: DataSet, model: tuple[ModelRef, ModelFacts], show: int) -> None:
         """The rows as the model reads them: those that a method reads, else all that could be trained on."""

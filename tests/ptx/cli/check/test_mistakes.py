@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 import ptx_tiny
-from ptx.cli import main as run
 from ptx.cli.check import main
 from ptx.compose.jobs import compose_jobs
+from ptx.errors import ConfigError
 from ptx.hooks.host import get_host
+from ptx.plan.planner import make_plan
 from tests.ptx.cli.check.good import GOOD
-from tests.ptx.cli.check.mistakes import MISTAKES, STOPS
+from tests.ptx.cli.check.mistakes import MISTAKES, STOPS, WARNS
 
 TINY = Path(ptx_tiny.__file__).parent / "model"
 
@@ -95,23 +96,40 @@ def test_a_finding_is_waived_by_its_name(checked, name):
     assert case.name not in [one["name"] for one in said["findings"]]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "identical sides",
-        "prompts that fill the context",
-        "the end token is outside the loss",
-        "rows that repeat",
-    ],
-)
-def test_the_plan_says_what_the_check_says(checked, tmp_path, capsys, name):
-    case = MISTAKES[name]
-    (found, *_) = named(checked(case), case)
-    words = [f"data=./{case.file}", f"model={'./model' if case.edit else 'tiny'}", f"method={case.method}"]
-    code = run(["train", "--dry-run", *words, *case.words, "eval=[]"])
-    said = capsys.readouterr()
-    assert code == (2 if case.severity == STOPS else 0)
-    assert found.rstrip("; ") in " ".join((said.err if code else said.out).split())
+def of_each_finding():
+    """One mistake for each name of a finding and each method, and one good layout for each method."""
+    cases = {(case.name, case.method): name for name, case in MISTAKES.items() if case.method}
+    good = {case.method: name for name, case in GOOD.items() if case.method}
+    return [*cases.values(), *good.values()]
+
+
+@pytest.mark.parametrize("name", of_each_finding())
+def test_the_plan_finds_what_the_check_finds(checked, name):
+    case = (MISTAKES | GOOD)[name]
+    found = checked(case)
+    model = "./model" if case.edit or case.generation else "tiny"
+    words = (f"data=./{case.file}", f"model={model}", f"method={case.method}", *case.words)
+    stopped, noted = planned(words)
+    told = {STOPS: [], WARNS: []}
+    for one in found["findings"]:
+        told[one["severity"]].append("; ".join(filter(None, (one["what"], one["fix"]))))
+    assert sorted(told[STOPS]) == sorted(stopped)
+    if stopped:
+        return  # a plan that stops tells why alone
+    start = f"{case.file}: "
+    notes = [note.removeprefix(start) for note in noted]
+    on_rows = [note.removeprefix(start) for note in noted if note.startswith(start)]
+    assert [note for note in told[WARNS] if note not in notes] == []
+    assert [note for note in on_rows if note not in told[WARNS]] == []
+
+
+def planned(words):
+    """The problems of the plan of a training, and its notes."""
+    try:
+        plan = make_plan(get_host(), "train", composed("train", words), "ptx train")
+    except ConfigError as error:
+        return [str(problem) for problem in error.problems], []
+    return [], plan.notes
 
 
 def test_there_are_enough_of_both():
