@@ -47,6 +47,11 @@ class Speed:
         "rows of a batch that begin alike, as both answers to a question do, are read once up to where they"
         " part",
     )
+    compile: bool = setting(
+        False,
+        "torch.compile for every layer, while it trains: pays on a GPU, in a training of hundreds of steps;"
+        " on a CPU it gains little",
+    )
 
     def __post_init__(self) -> None:
         if self.checkpointing not in CHECKPOINTING:

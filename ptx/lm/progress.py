@@ -85,14 +85,17 @@ def compressed_tensors_bars(report: Report = lambda *_: None) -> Iterator[None]:
 
 
 @contextmanager
-def replaced(module: ModuleType | type, name: str, value: Any) -> Iterator[None]:
-    """Set the attribute ``name`` of a module or class to ``value`` while the context is open."""
-    old = getattr(module, name)
-    setattr(module, name, value)
+def replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
+    """Set the attribute ``name`` of a module, a class or an object to ``value`` while the context is open."""
+    own, old = name in vars(holder), getattr(holder, name)
+    setattr(holder, name, value)
     try:
         yield
     finally:
-        setattr(module, name, old)
+        if own:
+            setattr(holder, name, old)
+        else:  # it is that of the class again
+            delattr(holder, name)
 
 
 class Pace:

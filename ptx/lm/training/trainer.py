@@ -213,6 +213,7 @@ def fit_trainer(
     from ptx.lm.training.branches import bundled
     from ptx.lm.training.callbacks import Watch
     from ptx.lm.training.checkpoints import Sealing, usable_checkpoint
+    from ptx.lm.training.compiled import compiled
     from ptx.lm.training.coverage import say_coverage
     from ptx.lm.training.keep_zeros import add_keep_zeros
     from ptx.lm.training.memory_full import progress_kept
@@ -228,8 +229,14 @@ def fit_trainer(
         add_keep_zeros(run, trainer)
     checkpoint = usable_checkpoint(run)
     full = progress_kept(trainer, method, run.device)
-    quick = short_head(wanted=method.speed.short_head), bundled(trainer, method.speed, run.device)
-    with report_trl_warnings(run), quick[0], quick[1], full:
+    speed = method.speed
+    with (
+        report_trl_warnings(run),
+        short_head(wanted=speed.short_head),
+        bundled(trainer, speed, run.device),
+        compiled(trainer.model, wanted=speed.compile),
+        full,
+    ):
         run.host.first("ptx_fit", run=run, method=method, model=model, trainer=trainer, checkpoint=checkpoint)
     if not trainer.state.global_step:
         what = "no step was trained: there are fewer rows than one step takes"

@@ -21,6 +21,8 @@ def test_a_typed_fast_is_the_default_and_exact_is_another_result():
 
 def test_a_single_setting_can_be_typed_on_top():
     assert speed_of("speed=fast", "method.speed.pass_tokens=0") == Speed(pass_tokens=0)
+    assert speed_of("method.speed.pass_tokens=0") == Speed(pass_tokens=0)
+    assert speed_of("speed=exact", "method.speed.short_head=true") == Exact(short_head=True)
 
 
 def test_passes_and_batches_have_a_default_for_each_device_and_none_with_exact():
