@@ -100,7 +100,9 @@ def calling(plugin: str, hook: str, home: str, run: Any = None) -> Iterator[None
         yield
         return
     _start_looking()
-    _calls.append(Call(plugin, hook, home, getattr(run, "events", None)))
+    # a hook that does not ask for the run works for the call around it
+    events = getattr(run, "events", None) or (_calls[-1].events if _calls else None)
+    _calls.append(Call(plugin, hook, home, events))
     try:
         if hook in SHORT:
             with redirect_stdout(_stream(plugin)), _bounded(plugin, hook, home):
@@ -196,9 +198,10 @@ def waited_for() -> str:
     if call is None or call.said or call.silent() < call.patience:
         return ""
     call.said = True
+    without = "" if call.plugin == "builtin" else f", PTX_DISABLE={call.plugin} leaves it out"
     return (
         f"ptx: nothing has been heard of plugin {call.plugin} for {call.silent():.0f} s: {call.hook} is at"
-        f" {_now_at(call.home)}; Ctrl-C ends, PTX_DISABLE={call.plugin} leaves it out"
+        f" {_now_at(call.home)}; Ctrl-C ends{without}"
     )
 
 

@@ -41,11 +41,13 @@ def test_the_innermost_call_is_named_once_with_the_line_where_it_is(impatient):
 def test_a_step_that_reports_is_not_spoken_of(alone, monkeypatch, tmp_path, make_run):
     monkeypatch.setattr(waiting, "LONG", 0.2)
     run = make_run()
-    with calling("mine", "ptx_train", "", run):
+    with calling("mine", "ptx_train", "", run), calling("builtin", "ptx_fit", ""):  # the inner one has no run
+        time.sleep(0.3)
         run.say("still here")
         assert waited_for() == ""
         time.sleep(0.3)
-        assert "ptx_train" in waited_for()
+        assert "ptx_fit" in (said := waited_for())
+        assert "PTX_DISABLE" not in said, "ptx cannot do without itself"
 
 
 def test_the_word_comes_while_the_plugin_hangs(monkeypatch, capsys):
