@@ -25,7 +25,7 @@ from ptx import machine
 from ptx.execute.ahead import read_ahead
 from ptx.execute.process import exit_text, last_lines
 from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, Outcome, freeze, write_result
-from ptx.guard.secrets import mask_file
+from ptx.guard.masked_log import MaskedLog
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import RunPlan, SweepPlan
@@ -37,7 +37,7 @@ class Worker:
     """One worker process, as its parent sees it."""
 
     def __init__(self, number: int, count: int, threads: int, log: Path) -> None:
-        self.number, self.count, self.threads, self.log = number, count, threads, log
+        self.number, self.count, self.threads, self.log = number, count, threads, MaskedLog(log)
         self.process: subprocess.Popen[str] | None = None
         self.lines: TextIO | None = None
 
@@ -48,7 +48,7 @@ class Worker:
         gpus = machine.visible_gpus()
         if gpus:
             environ["CUDA_VISIBLE_DEVICES"] = gpus[self.number % len(gpus)]
-        with self.log.open("a", encoding="utf-8") as log:
+        with self.log.writing(append=True) as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "ptx.execute.worker", str(writing)],
                 stdin=subprocess.PIPE,
@@ -83,10 +83,12 @@ class Worker:
                 console.say(message["say"])
             else:
                 console.progress(*message["progress"])
+        code = self.process.wait()
+        self.log.wait()
         error = {
             "type": "WorkerDied",
-            "message": exit_text(self.process.wait(), "the worker"),
-            "traceback": last_lines(self.log),
+            "message": exit_text(code, "the worker"),
+            "traceback": last_lines(self.log.path),
         }
         write_result(folder, {"status": FAILED, "error": error}, started)
         return {"status": FAILED, "error": error}
@@ -116,7 +118,7 @@ class Worker:
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
-        mask_file(self.log)
+        self.log.wait()
 
 
 class Pool:

@@ -27,7 +27,7 @@ from ptx.config.environment import Outside
 from ptx.data import DataSet
 from ptx.errors import StepError
 from ptx.files import read_json, write_json, write_rows
-from ptx.guard.secrets import mask_file
+from ptx.guard.masked_log import MaskedLog
 from ptx.hooks.run import Run
 from ptx.models.package import FILE as PACKAGE
 from ptx.models.package import write_package
@@ -70,9 +70,9 @@ def run_in_process(run: Run, launch: Launch, step: Step, model: ModelRef, work: 
         "work": str(work),
     }
     write_json(work / "spec.json", spec)
-    log = run.record / f"{step.name}.log"
+    log = MaskedLog(run.record / f"{step.name}.log")
     command = launch.command(["ptx.execute.child", str(work / "spec.json")])
-    with log.open("w", encoding="utf-8") as out:
+    with log.writing() as out:
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -86,8 +86,8 @@ def run_in_process(run: Run, launch: Launch, step: Step, model: ModelRef, work: 
             relay(run, message)
     finally:
         _stop(process)
-        mask_file(log)
-    return _outcome(work, process.returncode, log)
+        log.wait()
+    return _outcome(work, process.returncode, log.path)
 
 
 def _as_json(model: ModelRef) -> dict[str, str]:
@@ -115,8 +115,7 @@ def run_in_environment(
     work.mkdir()
     folder.mkdir()
     _write_spec(run, kind, config, model, data, work, folder)
-    log = run.record / f"{run.label}.log"
-    _run_script(run, outside, work, log)
+    _run_script(run, outside, work, run.record / f"{run.label}.log")
     shutil.rmtree(work)
     if not any(folder.iterdir()):
         raise StepError(
@@ -150,9 +149,10 @@ def _write_spec(
     write_json(work / "spec.json", spec)
 
 
-def _run_script(run: Run, outside: Outside, work: Path, log: Path) -> None:
+def _run_script(run: Run, outside: Outside, work: Path, file: Path) -> None:
     """Run the script with ``work``/spec.json, relay its messages and wait until it ends."""
-    with log.open("w", encoding="utf-8") as out:
+    log = MaskedLog(file)
+    with log.writing() as out:
         process = subprocess.Popen(
             [outside.interpreter, outside.script, work / "spec.json"],
             stdin=subprocess.DEVNULL,
@@ -170,11 +170,11 @@ def _run_script(run: Run, outside: Outside, work: Path, log: Path) -> None:
     finally:
         process.terminate()
         process.wait()
-        mask_file(log)
+        log.wait()
     if process.returncode:
         raise StepError(
-            f"{exit_text(process.returncode, outside.script.name)}; the end of its output is in {log}"
-        ) from ChildError(last_lines(log))
+            f"{exit_text(process.returncode, outside.script.name)}; the end of its output is in {file}"
+        ) from ChildError(last_lines(file))
 
 
 def hidden_gpus(device: str) -> dict[str, str]:

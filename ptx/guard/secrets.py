@@ -7,6 +7,7 @@ keeps the reference too, and :func:`resolved` gives the value where it is used, 
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import errno
 import functools
@@ -43,8 +44,8 @@ def is_secret(name: str, value: str = "") -> bool:
 def secrets(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Secret value -> the variable that holds it, the longest value first.
 
-    A value is also listed as it stands in JSON, in JSON inside of JSON, in HTML and in an address, where that
-    differs.
+    A value is also listed as it stands in JSON, in JSON inside of JSON, in HTML, in an address and in base64,
+    where that differs.
     """
     if environ is None:
         # asked for with every printed line: os.environ.items() would decode the whole environment each time
@@ -75,7 +76,21 @@ def _ways(value: str) -> tuple[str, ...]:
     """A value as it is, and as it is written elsewhere."""
     quoted = (value, json.dumps(value)[1:-1], repr(value)[1:-1])  # in a text, in JSON, in Python
     in_json = (json.dumps(one)[1:-1] for one in quoted)
-    return *quoted, *in_json, html.escape(value), quote(value, safe=""), quote_plus(value)
+    addresses = (quote(value, safe=""), quote_plus(value))
+    return *quoted, *in_json, html.escape(value), *addresses, *_in_base64(value)
+
+
+def _in_base64(value: str) -> Iterator[str]:
+    """A value as it stands in the base64 of a longer text, such as the ``user:key`` of HTTP Basic.
+
+    Three bytes become four characters, so there are three places at which it can begin. The characters at its
+    ends, which the text before and after it reaches into, are left out.
+    """
+    raw = value.encode(errors="surrogatepass")
+    for before, first in ((0, 0), (1, 2), (2, 3)):
+        text = base64.b64encode(bytes(before) + raw).decode()[first : (before + len(raw)) * 8 // 6]
+        yield text
+        yield text.translate(str.maketrans("+/", "-_"))  # as addresses and JSON web tokens write it
 
 
 def reference(name: str) -> str:

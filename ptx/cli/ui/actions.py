@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.cli.ui.watch import LOCKS, Watch
+from ptx.guard.secrets import mask_file
 from ptx.store.locks import pid_of
 
 LOG = "ui.log"
@@ -130,6 +131,7 @@ class Again:
         if process is None or code in (0, 130):
             return {}
         try:
+            mask_file(folder / LOG)  # what the command's own children wrote did not pass its streams
             text = (folder / LOG).read_text(encoding="utf-8", errors="replace")
         except OSError:
             text = ""

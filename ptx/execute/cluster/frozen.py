@@ -9,6 +9,7 @@ from typing import Any
 from ptx import machine
 from ptx.execute.worker import execute_frozen
 from ptx.files import read_json, write_json
+from ptx.guard.secrets import masked_output
 from ptx.hooks.host import get_host
 from ptx.store.entry import Identity
 
@@ -31,7 +32,8 @@ def run_frozen(folder: str, working_folder: str, *, timed: bool = True) -> dict[
     """
     os.chdir(working_folder)  # the user's ptxfile.py is found there
     record_this_machine(Path(folder))
-    return execute_frozen(get_host(), Path(folder), LogConsole(), timed=timed)
+    with masked_output():  # the log of the job is the engine's own file
+        return execute_frozen(get_host(), Path(folder), LogConsole(), timed=timed)
 
 
 def record_this_machine(folder: Path) -> None:

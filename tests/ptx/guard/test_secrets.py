@@ -1,5 +1,6 @@
 """Secrets of the environment: found by the names of their variables, and written as references."""
 
+import base64
 import io
 import json
 import sys
@@ -73,6 +74,18 @@ def test_a_value_is_masked_in_an_address_and_in_json_inside_of_json(monkeypatch)
         json.dumps(json.dumps('p "a"/s\\1')[1:-1])[1:-1],
     ):
         assert masked(f"https://me:{written}@host") == "https://me:${oc.env:DB_PASSWORD}@host"
+
+
+@pytest.mark.parametrize("before", ["", "u", "me:"])
+@pytest.mark.parametrize("after", ["", "!", "}}", "\n"])
+def test_a_value_is_masked_in_base64_wherever_it_begins(monkeypatch, before, after):
+    value = "sk-~~~???0123456789abcdef"  # its base64 has + and /, which addresses write as - and _
+    monkeypatch.setenv("OPENAI_API_KEY", value)
+    for encoded in (base64.b64encode, base64.urlsafe_b64encode):
+        text = masked(f"Basic {encoded(f'{before}{value}{after}'.encode()).decode()}")
+        assert "${oc.env:OPENAI_API_KEY}" in text
+        left = text.replace("${oc.env:OPENAI_API_KEY}", "").removeprefix("Basic ").rstrip("=")
+        assert len(left) <= (len(before) + len(after)) * 4 / 3 + 3  # no more than what stands beside the key
 
 
 def test_the_log_of_a_process_is_masked_and_else_left_as_it_is(tmp_path):

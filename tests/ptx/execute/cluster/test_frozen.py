@@ -51,3 +51,15 @@ def test_lines_go_to_the_log_of_the_job_and_progress_does_not(capsys):
     LogConsole().say("a line")
     LogConsole().progress("toy", {"loss": 1.0}, 1, 2)
     assert capsys.readouterr().out == "a line\n"
+
+
+def test_a_key_that_a_plugin_prints_is_not_in_the_log_of_the_job(folder, host, monkeypatch, capsys):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-proj-0123456789abcdef")
+    monkeypatch.setattr("ptx.execute.cluster.frozen.get_host", lambda: host)
+    monkeypatch.setattr(
+        "ptx.execute.cluster.frozen.execute_frozen", lambda *_, **__: print("sk-proj-0123456789abcdef") or {}
+    )
+    plan = plan_of("baseline=false", host=host)
+    freeze(plan, host)
+    run_frozen(str((plan.folder / plan.runs[0].id).absolute()), str(folder))
+    assert capsys.readouterr().out == "${oc.env:OPENAI_API_KEY}\n"
