@@ -123,5 +123,8 @@ def size_of(folder: Path) -> int:
 
 
 def remove_folder(folder: Path) -> None:
-    """Delete a quarantined entry, or the files or lock of a process that was killed."""
-    shutil.rmtree(folder)
+    """Delete a quarantined entry, or the files or lock of a process that was killed; or what lies there."""
+    if folder.is_dir() and not folder.is_symlink():
+        shutil.rmtree(folder)
+    else:
+        folder.unlink()

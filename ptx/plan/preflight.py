@@ -18,7 +18,7 @@ from ptx.models.finding import COMPRESS, EXPORT, TRAIN
 from ptx.models.package import read_package
 from ptx.plan.plan import RunPlan
 from ptx.records import ModelRef
-from ptx.store.store import Store
+from ptx.store.store import KINDS, WORKING, Store
 
 #: a training step writes its model, and at most two checkpoints with two moments per weight, as 4-byte floats
 BYTES_PER_TRAINED_PARAMETER = 4 * (1 + 2 * 3)
@@ -124,7 +124,15 @@ def kind_of_part(step: Part) -> str:
 
 
 def folder_problems(out: Path) -> list[Problem]:
-    """The problem of an output folder that cannot be made or written to."""
+    """The problem of an output folder that cannot be made or written to.
+
+    It is one also where a file stands in the place of a folder of the store: a step would fail when its work
+    is done.
+    """
+    for name in ("", "runs", "store", *(f"store/{one}" for one in (*KINDS, *WORKING))):
+        if kind := kind_instead(out.absolute() / name):
+            what = f"out={out}: {out.absolute() / name} is {kind}, not a folder"
+            return [Problem(what, "move it away, or name another folder: out=/another/ptx-out")]
     folder = out.absolute()
     try:
         while not folder.exists():
@@ -142,6 +150,16 @@ def folder_problems(out: Path) -> list[Problem]:
     else:
         what = f"this user may not write to {folder}"
     return [Problem(f"out={out}: {what}", "name a folder that can be written to: out=/another/ptx-out")]
+
+
+def kind_instead(folder: Path) -> str:
+    """What stands in the place of a folder, in words; empty for a folder, and where nothing stands yet."""
+    try:
+        if not os.path.lexists(folder) or folder.is_dir():
+            return ""
+        return kind_of(folder.stat().st_mode)
+    except OSError:
+        return "a link that leads nowhere" if folder.is_symlink() else ""
 
 
 def disk_problems(runs: Sequence[RunPlan], out: Path) -> list[Problem]:

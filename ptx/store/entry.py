@@ -11,6 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ptx.files import digest_of, file_digest, files_of, read_json, sync_folder, write_json
+from ptx.guard.reading import read_bytes
+
+#: bytes; a smaller file is read at every use of its entry, so that a flipped byte in settings, curves or rows
+#: is found there. Weights are read by ``ptx store verify``: that would cost more than the store saves
+READ_AT_USE = 8 * 2**20
+STAMP = 2**10  # bytes: more than a digest and a name
 
 
 @dataclass(frozen=True)
@@ -95,24 +101,23 @@ def step_that_made(folder: Path, digest: str) -> str:
     return entry.name if made == (str(folder.relative_to(entry / "payload")), digest) else ""
 
 
-def fault_of(folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None) -> str:
+def fault_of(
+    folder: Path, *, digests: bool = False, used: bool = False, seen: Callable[[int], None] = lambda _: None
+) -> str:
     """The fault of an entry in words; empty when there is none.
 
-    Sizes are always compared, digests of the files only with ``digests``. ``seen`` is called with the size of
-    every file that has been checked.
+    Sizes are always compared, digests of the files with ``digests``, and with ``used`` those of the files of
+    at most :data:`READ_AT_USE` bytes. ``seen`` is called with the size of every file that has been checked.
     """
+    if not folder.is_dir():
+        return "it is no folder"
     record = read_record(folder)
-    if not record:
-        return "entry.json is missing or cannot be read"
-    stamp = folder / "entry.sha256"
-    if stamp.exists() and stamp.read_text(errors="replace").partition(" ")[0] != file_digest(
-        folder / "entry.json"
-    ):
-        return "entry.json has changed since it was written"
-    if record.get("key") != folder.name:
-        return f"entry.json belongs to another key ({str(record.get('key'))[:12]})"
+    fault = _record_fault(folder, record)
+    if fault:
+        return fault
     for name, (size, digest) in record["files"].items():
-        fault = _file_fault(folder / "payload" / name, name, size, digest if digests else "")
+        compared = digests or (used and size <= READ_AT_USE)
+        fault = _file_fault(folder / "payload" / name, name, size, digest if compared else "")
         seen(size)
         if fault:
             return fault
@@ -121,6 +126,20 @@ def fault_of(folder: Path, *, digests: bool = False, seen: Callable[[int], None]
         - set(record["files"])
     )
     return f"{extra[0]} was added later" if digests and extra else ""
+
+
+def _record_fault(folder: Path, record: dict[str, Any]) -> str:
+    if not record:
+        return "entry.json is missing or cannot be read"
+    try:
+        stamp = read_bytes(folder / "entry.sha256", STAMP).decode(errors="replace")
+    except (OSError, ValueError):
+        return "entry.sha256 is missing or cannot be read"
+    if stamp.partition(" ")[0] != file_digest(folder / "entry.json"):
+        return "entry.json has changed since it was written"
+    if record.get("key") != folder.name:
+        return f"entry.json belongs to another key ({str(record.get('key'))[:12]})"
+    return ""
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -132,9 +151,17 @@ def read_record(folder: Path) -> dict[str, Any]:
     complete = (
         isinstance(record, dict)
         and isinstance(record.get("files"), dict)
+        and all(map(_is_described, record["files"].values()))
         and isinstance(record.get("meta"), dict)
+        and isinstance(record.get("ingredients") or {}, dict)
+        and isinstance(record.get("created") or 0.0, int | float)
     )
     return record if complete else {}
+
+
+def _is_described(file: Any) -> bool:
+    """Whether a file of the payload is described by its size and its digest."""
+    return isinstance(file, list) and len(file) == 2 and type(file[0]) is int and isinstance(file[1], str)
 
 
 def _file_fault(path: Path, name: str, size: int, digest: str) -> str:

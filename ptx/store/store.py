@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -30,11 +31,13 @@ from ptx.files import files_of, read_json, sync_folder, write_json
 from ptx.store.entry import Entry, Identity, fault_of, origins_of, read_record, seal
 from ptx.store.locks import SILENCE, Lock, LockLostError, held, owner_of, try_acquire
 
-__all__ = ["KINDS", "Entry", "Identity", "Staging", "Store"]
+__all__ = ["KINDS", "WORKING", "Entry", "Identity", "Staging", "Store"]
 
 KINDS = ("steps", "evaluations", "products")
+WORKING = ("staging", "locks", "quarantine")  # the folders beside them
 #: how many broken copies of one entry are kept
 GENERATIONS = 3
+KEY = re.compile("[0-9a-f]{64}")
 Say = Callable[[str], None]
 
 
@@ -66,22 +69,34 @@ class Store:
         return self.root / identity.kind / identity.key
 
     def entries(self) -> list[Entry]:
-        """All entries, damaged ones included."""
+        """All entries, damaged ones included, also what stands in the place of one and is no folder."""
         folders = [
-            folder for kind in KINDS for folder in sorted((self.root / kind).glob("*")) if folder.is_dir()
+            folder
+            for kind in KINDS
+            for folder in sorted((self.root / kind).glob("*"))
+            if folder.is_dir() or KEY.fullmatch(folder.name)
         ]
         return [Entry(folder, read_record(folder)) for folder in folders]
 
-    def find(self, identity: Identity) -> Entry | None:
-        """The entry, if its record and the sizes of its files are as they were written; changes nothing."""
+    def find(self, identity: Identity, *, used: bool = False) -> Entry | None:
+        """The entry, if its record and the sizes of its files are as they were written; changes nothing.
+
+        With ``used`` the content of its small files is compared too.
+        """
         folder = self.folder_of(identity)
-        return None if not folder.is_dir() or self.fault(folder) else Entry(folder, read_record(folder))
+        whole = folder.is_dir() and not self.fault(folder, used=used)
+        return Entry(folder, read_record(folder)) if whole else None
 
     def fault(
-        self, folder: Path, *, digests: bool = False, seen: Callable[[int], None] = lambda _: None
+        self,
+        folder: Path,
+        *,
+        digests: bool = False,
+        used: bool = False,
+        seen: Callable[[int], None] = lambda _: None,
     ) -> str:
         """The fault of an entry in words, empty when there is none (:func:`ptx.store.entry.fault_of`)."""
-        return fault_of(folder, digests=digests, seen=seen)
+        return fault_of(folder, digests=digests, used=used, seen=seen)
 
     def fetch(
         self,
@@ -101,12 +116,12 @@ class Store:
             noticed: called with a sentence for a damaged entry, and for work that was taken over.
         """
         while True:
-            found = self.find(identity)
+            found = self.find(identity, used=True)
             if found is None:
                 self._need_room(identity)
                 try:
                     with held(self.root / "locks" / identity.key, waiting, silence=self.silence) as lock:
-                        found = self.find(identity)
+                        found = self.find(identity, used=True)
                         if found is None:
                             return self._build(identity, build, lock, noticed), False
                 except LockLostError as error:
@@ -147,7 +162,7 @@ class Store:
         The entry is renamed first, so that no process ever finds half of it.
         """
         with self._lock_if_free(entry.key) as lock:
-            if lock is None or not entry.folder.is_dir():
+            if lock is None or not os.path.lexists(entry.folder):
                 return False
             trash = self.root / "staging" / entry.key / lock.token
             trash.mkdir(parents=True)
@@ -194,7 +209,11 @@ class Store:
             folder = folder.parent
         if not os.access(folder, os.W_OK | os.X_OK):
             entry = self.folder_of(identity)
-            lacks = f"holds a damaged one ({self.fault(entry)})" if entry.is_dir() else "does not hold it"
+            lacks = (
+                f"holds a damaged one ({self.fault(entry, used=True)})"
+                if os.path.lexists(entry)
+                else "does not hold it"
+            )
             what = f"{identity.ingredients.get('choice', identity.kind)} {identity.key[:12]}"
             raise PtxError(
                 f"{what} must be built, but {folder} cannot be written to and the store there {lacks}; "
@@ -207,7 +226,7 @@ class Store:
         if lock.previous:
             noticed(f"took over from {lock.previous}, which ended without finishing")
         folder = self.folder_of(identity)
-        if folder.is_dir() and (fault := self.fault(folder)):
+        if os.path.lexists(folder) and (fault := self.fault(folder, used=True)):
             noticed(
                 f"the entry in the store is damaged ({fault}); it is kept in {self.quarantine(folder, fault)}"
                 " and built again"

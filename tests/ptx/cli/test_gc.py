@@ -106,12 +106,14 @@ def test_gc_removes_quarantine_and_dead_work_only_when_asked(sweep, ptx):
     flip(entry_of(step) / "payload" / "model" / "model.safetensors")
     ptx("store", "verify", "--repair")
     (STORE / "staging" / ("0" * 64) / "x").mkdir(parents=True)
-    assert "1 in quarantine, 1 left by killed processes" in ptx("store", "ls")[1]
+    (STORE / "locks" / ("1" * 64)).write_text("not a lock")
+    assert "1 in quarantine, 2 left by killed processes" in ptx("store", "ls")[1]
     ptx("store", "gc", "--older-than", "1d", "--yes")
     assert (STORE / "quarantine" / step.key).is_dir()
-    assert "deleted 0 entries and 2 leftovers" in ptx("store", "gc", "--quarantine", "--staging", "--yes")[1]
+    assert "deleted 0 entries and 3 leftovers" in ptx("store", "gc", "--quarantine", "--staging", "--yes")[1]
     assert not list((STORE / "quarantine").iterdir())
     assert not list((STORE / "staging").iterdir())
+    assert not list((STORE / "locks").iterdir())
 
 
 def test_gc_without_a_condition_deletes_nothing_and_says_what_to_type(sweep, ptx):

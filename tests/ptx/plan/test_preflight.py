@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ from ptx.plan.preflight import (
     configs_by_method,
     disk_problems,
     environment_problems,
+    folder_problems,
     package_problems,
     place_of,
     scorer_problems,
@@ -116,6 +118,37 @@ def test_a_package_is_measured_on_its_own_runtime_and_nothing_else(host, config_
         ),
     ]
     assert package_problems(wrong, ModelRef(tmp_path), host) == []
+
+
+def a_file(place):
+    place.write_text("x")
+
+
+@pytest.mark.parametrize(
+    ("do", "kind"),
+    [
+        (a_file, "a file"),
+        (os.mkfifo, "a pipe"),
+        (lambda place: place.symlink_to("/nowhere/x"), "a link that leads nowhere"),
+        (lambda place: place.symlink_to(place), "a link that leads nowhere"),
+    ],
+)
+@pytest.mark.parametrize("name", ["", "runs", "store", "store/steps", "store/staging", "store/locks"])
+def test_what_stands_in_the_place_of_a_folder_is_named_before_anything_runs(tmp_path, name, do, kind):
+    out = tmp_path / "out"
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    do(out / name)
+    (problem,) = folder_problems(out)
+    assert problem.what == f"out={out}: {out / name} is {kind}, not a folder"
+    assert problem.fix == "move it away, or name another folder: out=/another/ptx-out"
+
+
+def test_folders_and_links_to_folders_are_no_problem(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "store").symlink_to(tmp_path / "disk")
+    assert folder_problems(tmp_path / "out") == []
+    assert folder_problems(tmp_path / "new" / "out") == []
 
 
 def test_only_steps_that_are_not_in_the_store_need_room_on_the_disk(plan_of, toy_host, monkeypatch):

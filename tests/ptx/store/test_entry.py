@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -53,6 +54,54 @@ def test_a_record_that_lacks_a_part_counts_as_none(entry):
     assert read_record(entry.folder) == {}
     (entry.folder / "entry.json").unlink()
     assert fault_of(entry.folder) == "entry.json is missing or cannot be read"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[]",
+        "3",
+        '{"files": {"a.txt": 5}, "meta": {}}',
+        '{"files": {"a.txt": ["5", "x"]}, "meta": {}}',
+        '{"files": {"a.txt": [5]}, "meta": {}}',
+        '{"files": {}, "meta": {}, "ingredients": [1]}',
+        '{"files": {}, "meta": {}, "created": "yesterday"}',
+    ],
+)
+def test_a_record_with_a_part_of_another_type_counts_as_none(entry, content):
+    (entry.folder / "entry.json").write_text(content)
+    assert read_record(entry.folder) == {}
+
+
+def made_a_pipe(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def made_a_folder(file: Path) -> None:
+    file.unlink()
+    file.mkdir()
+
+
+def made_endless(file: Path) -> None:
+    file.unlink()
+    file.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize("do", [Path.unlink, made_a_pipe, made_a_folder, made_endless])
+@pytest.mark.parametrize("name", ["entry.json", "entry.sha256", "payload/a.txt"])
+def test_a_file_that_is_no_file_any_more_is_missing_and_is_not_waited_for(entry, name, do):
+    do(entry.folder / name)
+    fault = fault_of(entry.folder, digests=True)
+    assert fault.startswith(f"{Path(name).name} is missing")
+
+
+def test_the_content_of_small_files_is_compared_where_an_entry_is_used(entry, monkeypatch):
+    (entry.payload / "a.txt").write_text("hallo")
+    assert fault_of(entry.folder) == ""
+    assert fault_of(entry.folder, used=True) == "a.txt has changed since it was written"
+    monkeypatch.setattr("ptx.store.entry.READ_AT_USE", 4)
+    assert fault_of(entry.folder, used=True) == ""
 
 
 def test_the_chain_of_a_result_goes_back_as_far_as_it_is_known():

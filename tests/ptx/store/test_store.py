@@ -179,6 +179,44 @@ def test_a_damaged_entry_is_kept_aside_reported_and_built_again(tmp_path, damage
     assert store.fault(again.folder, digests=True) == ""
 
 
+@pytest.mark.parametrize(
+    "do",
+    [
+        lambda place: place.write_text("x"),
+        os.mkfifo,
+        lambda place: place.symlink_to("/nowhere/x"),
+        lambda place: place.symlink_to(place),
+    ],
+    ids=["file", "pipe", "link to nowhere", "circle"],
+)
+def test_what_stands_in_the_place_of_an_entry_is_put_aside_before_the_entry_is_built(tmp_path, do):
+    store, said = Store(tmp_path), []
+    place = store.folder_of(IDENTITY)
+    place.parent.mkdir()
+    do(place)
+    assert [(entry.key, store.fault(entry.folder)) for entry in store.entries()] == [
+        (IDENTITY.key, "it is no folder")
+    ]
+    entry, shared = store.fetch(IDENTITY, build, noticed=said.append)
+    assert (shared, entry.meta, len(said)) == (False, {"answer": 42}, 1)
+    assert os.path.lexists(tmp_path / "quarantine" / IDENTITY.key / "0")
+    shutil.rmtree(entry.folder)
+    do(place)
+    (found,) = store.entries()
+    assert store.remove(found)
+    assert not os.path.lexists(place)
+
+
+def test_a_flipped_byte_of_a_small_file_is_found_where_the_entry_is_used(tmp_path):
+    store, said = Store(tmp_path), []
+    entry, _ = store.fetch(IDENTITY, build)
+    (entry.payload / "a.txt").write_text("hellp")
+    assert store.find(IDENTITY) is not None  # a plan looks at sizes only
+    again, shared = store.fetch(IDENTITY, build, noticed=said.append)
+    assert (shared, (again.payload / "a.txt").read_text()) == (False, "hello")
+    assert "a.txt has changed since it was written" in said[0]
+
+
 def test_quarantine_keeps_several_generations_but_not_all(tmp_path):
     store = Store(tmp_path)
     for generation in range(GENERATIONS + 2):
