@@ -17,20 +17,10 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ptx.guard import reading
+from ptx.guard.places import cache_folder as cache_folder
 from ptx.guard.secrets import Masking, masked
 
 MOST_RECORD_BYTES = 2**30  # a record of a run may hold answers; a device has no end
-
-
-def cache_folder() -> Path:
-    """The folder of generated and downloaded inputs.
-
-    ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else ``~/.cache/ptx``.
-    """
-    chosen = os.environ.get("PTX_CACHE")
-    return (
-        Path(chosen) if chosen else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ptx"
-    )
 
 
 def files_of(folder: Path) -> list[Path]:

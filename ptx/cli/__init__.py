@@ -19,6 +19,7 @@ from typing import Any
 from ptx.cli.parser import Parser
 from ptx.cli.silence import SILENCE
 from ptx.errors import ConfigError, Problem, PtxError
+from ptx.guard.places import OUT
 from ptx.guard.reading import reason, understood
 from ptx.guard.scratch import own_temporary_folder
 from ptx.guard.secrets import masked_output
@@ -70,6 +71,9 @@ QUIET = "--quiet"  # of every verb
 #: verbs that only read records, which may be damaged or a stranger's
 READERS = ("report", "runs", "gate", "store")
 INTERNAL_FAULT = 70  # an exit code
+#: verb -> the word that lets it write its results on another disk
+ELSEWHERE = dict.fromkeys(("train", "make", "compress", "eval", "export", "sweep"), OUT)
+ELSEWHERE["report"] = "--to=/another/disk/report"
 #: errors of the system that come and go: the command was right
 PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.ESTALE)
 
@@ -153,17 +157,17 @@ def _guarded(words: list[str]) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:  # noqa: BLE001 (the last border: a traceback helps nobody at a terminal)
-        return _unexpected(error)
+        return _unexpected(error, words[0] if words else "")
 
 
-def _unexpected(error: Exception) -> int:
+def _unexpected(error: Exception, verb: str) -> int:
     """Say what went wrong outside of a run, and what helps; returns the exit code."""
     import traceback
 
     if os.environ.get("PTX_TRACE"):
         traceback.print_exception(error)
     if isinstance(error, OSError):
-        what, fix = cause_of(error) or (reason(error), "")
+        what, fix = cause_of(error, ELSEWHERE.get(verb, "")) or (reason(error), "")
         print(f"ptx: {Problem(what, fix)}", file=sys.stderr)
         return 1 if error.errno in PASSING else 2
     where = traceback.extract_tb(error.__traceback__)[-1]

@@ -6,14 +6,15 @@ import errno
 import os
 from pathlib import Path
 
-ELSEWHERE = "out=/another/disk/ptx-out"
+from ptx.guard.places import OUT, elsewhere
+
 #: errno -> (what is wrong, what helps)
 CAUSES = {
-    errno.ENOSPC: ("no space left on the disk", f"free some space or use {ELSEWHERE}"),
-    errno.EDQUOT: ("your quota of the disk is used up", f"delete files of yours or use {ELSEWHERE}"),
-    errno.EROFS: ("its file system is read-only", f"write elsewhere: {ELSEWHERE}"),
-    errno.EACCES: ("this user has no permission for it", f"ls -ld shows whose it is; or use {ELSEWHERE}"),
-    errno.EPERM: ("the system does not permit it", f"ls -ld shows whose it is; or use {ELSEWHERE}"),
+    errno.ENOSPC: ("no space left on the disk", "free some space"),
+    errno.EDQUOT: ("your quota of the disk is used up", "delete files of yours"),
+    errno.EROFS: ("its file system is read-only", "make it writable"),
+    errno.EACCES: ("this user has no permission for it", "ls -ld shows whose it is"),
+    errno.EPERM: ("the system does not permit it", "ls -ld shows whose it is"),
     errno.ENOENT: ("it is not there", "was it removed or moved?"),
     errno.EISDIR: ("it is a folder, not a file", "name a file"),
     errno.ENOTDIR: ("a part of the path is a file, not a folder", "name another path"),
@@ -30,12 +31,17 @@ CAUSES = {
     errno.ENXIO: ("it is a device or pipe that nobody serves", "name a file"),
     errno.EINVAL: ("the system cannot use it as a path", "name another path"),
 }
+#: what is also solved by writing in another place
+OF_THE_PLACE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 #: what a library may wrap in an error of its own: its text is looked for
 WRAPPED = (errno.ENOSPC, errno.EDQUOT)
 
 
-def cause_of(error: BaseException) -> tuple[str, str] | None:
-    """(What is wrong and where, what helps) for an error of the system, also where a library wrapped it."""
+def cause_of(error: BaseException, out: str = OUT) -> tuple[str, str] | None:
+    """(What is wrong and where, what helps) for an error of the system, also where a library wrapped it.
+
+    ``out`` is the word that lets the command write its results in another place; empty where there is none.
+    """
     number = error.errno if isinstance(error, OSError) else None
     if number not in CAUSES:
         text = str(error)
@@ -45,7 +51,9 @@ def cause_of(error: BaseException) -> tuple[str, str] | None:
     what, fix = CAUSES[number]
     if number == errno.ENOENT and getattr(error, "filename", None) is None and not _has_folder():
         return "the working folder is no longer there", "go to another one: cd"
-    return f"{what} ({place_of(error)})", fix
+    place = place_of(error)
+    word = elsewhere(place, out) if number in OF_THE_PLACE else ""
+    return f"{what} ({place})", f"{fix} or use {word}" if word else fix
 
 
 def place_of(error: BaseException) -> str:

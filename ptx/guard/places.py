@@ -1,0 +1,38 @@
+"""Where ptx and its libraries write, and the word to type that lets them write elsewhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ptx.guard.scratch import PREFIX
+
+OUT = "out=/another/disk/ptx-out"
+
+
+def cache_folder() -> Path:
+    """The folder of generated and downloaded inputs.
+
+    ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else ``~/.cache/ptx``.
+    """
+    chosen = os.environ.get("PTX_CACHE")
+    return Path(chosen) if chosen else _caches() / "ptx"
+
+
+def _caches() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def elsewhere(path: str, out: str = OUT) -> str:
+    """The word that lets a command write a file in another place.
+
+    ``out`` is the word for what is neither in a cache nor a temporary file; empty where there is none.
+    """
+    place = Path(path).absolute()
+    if any(part.startswith(PREFIX) for part in place.parts):
+        return "TMPDIR=/another/disk"
+    if place.is_relative_to(Path(os.environ.get("HF_HOME") or _caches() / "huggingface").absolute()):
+        return "HF_HOME=/another/disk/huggingface"
+    if place.is_relative_to(cache_folder().absolute()):
+        return "PTX_CACHE=/another/disk/ptx-cache"
+    return out
