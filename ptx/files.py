@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO, cast
 
 from ptx.guard import reading
-from ptx.guard.places import cache_folder as cache_folder
+from ptx.guard.places import cache_folder  # noqa: F401 (plugins import it from here)
 from ptx.guard.secrets import Masking, masked
 
 MOST_RECORD_BYTES = 2**30  # a record of a run may hold answers; a device has no end
