@@ -28,11 +28,17 @@ class KnownKey:
     name: str = ""
     entry: Entry | None = None
     runs: list[Record] = field(default_factory=list)
+    part: str = ""  # what the first run that needs it calls it, such as dpo_2
 
     @property
     def short(self) -> str:
         """The beginning of the key, as it is shown and may be typed."""
         return self.key[:KEY_LENGTH]
+
+    @property
+    def called(self) -> str:
+        """The name of the step in the run that needs it, or its choice."""
+        return self.part or self.name
 
 
 def open_store(out: Path) -> Store:
@@ -77,6 +83,7 @@ def known_keys(store: Store, records: Iterable[Record]) -> dict[str, KnownKey]:
         for asked in requested_by(record):
             one = known.setdefault(asked.key, asked)
             one.runs.append(record)
+            one.part = one.part or asked.name
             one.ingredients = one.ingredients or asked.ingredients
     return known
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from ptx.cli.human import age_text, size_text
 from ptx.cli.keys import (
+    KEY_LENGTH,
     KnownKey,
     differences,
     find_key,
@@ -37,7 +39,7 @@ def explain(out: Path, names: list[str]) -> Iterator[str]:
         for record in _runs(out, names[0]):
             yield from _explain_run(record, known)
     elif keys[0] is not None and keys[1] is not None:
-        yield from _compare(known[keys[0]], known[keys[1]])
+        yield from _compare(known[keys[0]], known[keys[1]], known)
     else:
         before, after = (_runs(out, name, one=True)[0] for name in names)
         yield from _compare_runs(before, after, known)
@@ -55,11 +57,13 @@ def _runs(out: Path, name: str, *, one: bool = False) -> list[Record]:
 
 
 def _explain_key(one: KnownKey, known: dict[str, KnownKey]) -> Iterator[str]:
-    yield f"{one.kind} {one.key}"
+    yield f"{one.kind} {one.key} ({one.called})"
     yield f"  {_location(one)}"
     if one.runs:
         yield f"  asked for by {', '.join(f'{record.sweep_name}/{record.id}' for record in one.runs)}"
-    yield from _aligned((name, shown(value)) for name, value in flatten(one.ingredients).items())
+    yield from _aligned(
+        (name, _named(shown(value), known)) for name, value in flatten(one.ingredients).items()
+    )
     yield from _against_nearest(one, known)
 
 
@@ -117,8 +121,8 @@ def _against_nearest(one: KnownKey, known: dict[str, KnownKey]) -> Iterator[str]
         yield "  no result of this kind and choice was in the store before"
         return
     changes, _, other = min(near, key=lambda found: (len(found[0]), found[1]))
-    yield f"  nearest before it: {other.short}; what differs:"
-    yield from _changes(changes)
+    yield f"  nearest before it: {_named(other.short, known)}; what differs:"
+    yield from _changes(changes, known)
 
 
 def _same_choice(one: KnownKey, other: KnownKey) -> bool:
@@ -127,21 +131,28 @@ def _same_choice(one: KnownKey, other: KnownKey) -> bool:
     )
 
 
-def _changes(changes: list[tuple[str, str, str]]) -> Iterator[str]:
+def _changes(changes: list[tuple[str, str, str]], known: dict[str, KnownKey]) -> Iterator[str]:
     for name, before, after in changes:
         hint = (
             f"   (another input: ptx store why {before} {after})"
             if name == "input.step" and "(" not in before + after
             else ""
         )
-        yield f"    {name}  {before} -> {after}{hint}"
+        yield f"    {name}  {_named(before, known)} -> {_named(after, known)}{hint}"
 
 
-def _compare(one: KnownKey, other: KnownKey) -> Iterator[str]:
-    yield f"{one.kind} {one.short} ({one.name}) -> {other.kind} {other.short} ({other.name})"
+def _named(value: str, known: dict[str, KnownKey]) -> str:
+    """A value; if it is the beginning of a known key, with the name of that step, which says its round."""
+    if not re.fullmatch(rf"[0-9a-f]{{{KEY_LENGTH}}}", value):
+        return value
+    return next((f"{value} ({one.called})" for one in known.values() if one.short == value), value)
+
+
+def _compare(one: KnownKey, other: KnownKey, known: dict[str, KnownKey]) -> Iterator[str]:
+    yield f"{one.kind} {one.short} ({one.called}) -> {other.kind} {other.short} ({other.called})"
     if one.key == other.key:
         yield "    the same key"
-    yield from _changes(differences(one.ingredients, other.ingredients))
+    yield from _changes(differences(one.ingredients, other.ingredients), known)
 
 
 def _compare_runs(one: Record, other: Record, known: dict[str, KnownKey]) -> Iterator[str]:
@@ -153,7 +164,8 @@ def _compare_runs(one: Record, other: Record, known: dict[str, KnownKey]) -> Ite
             lone, where = (before[place], one) if place in before else (after[place], other)
             yield f"  {lone.name}  {lone.short}  only in {where.id}"
         else:
-            yield from (f"  {line}" for line in _compare(known[before[place].key], known[after[place].key]))
+            pair = known[before[place].key], known[after[place].key]
+            yield from (f"  {line}" for line in _compare(*pair, known))
 
 
 def _numbered(record: Record) -> dict[tuple[str, object], KnownKey]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 import ptx
+from ptx.cli.why import explain
 from ptx.compose.jobs import compose_jobs
 from ptx.data import open_data
 from ptx.errors import ConfigError
@@ -91,6 +93,22 @@ def test_rounds_make_data_of_their_own_and_learn_from_it(toy_host, toy, maker, r
     seeds = [call.split()[1] for call in toy.calls if call.startswith("make")]
     assert len(set(seeds)) == 2
     assert [rows[0].split()[0] for rows in maker] == seeds
+
+
+def test_why_of_a_round_names_the_round_before_it_and_what_differs(toy_host, maker, recipe, desk):
+    plan, _ = run_of(toy_host, "recipe=own")
+    first, toy_1, second, toy_2 = (step.key[:12] for step in plan.runs[-1].steps)
+    lines = "\n".join(explain(Path("ptx-out"), [plan.runs[-1].id]))
+    _, of_second, of_toy_2 = re.split(r"mine_2 |toy_2 ", lines)
+    assert f"nearest before it: {first} (mine_1); what differs:" in of_second
+    assert f"input.step  (absent) -> {toy_1} (toy_1)" in of_second
+    assert f"nearest before it: {toy_1} (toy_1); what differs:" in of_toy_2
+    assert f"data.step  {first} (mine_1) -> {second} (mine_2)" in of_toy_2
+    both = [*explain(Path("ptx-out"), [toy_1, toy_2])]
+    assert both[0] == f"steps {toy_1} (toy_1) -> steps {toy_2} (toy_2)"
+    assert f"    input.step  (absent) -> {toy_1} (toy_1)" in both
+    alone = [line.split() for line in explain(Path("ptx-out"), [toy_2])]
+    assert ["data.step", second, "(mine_2)"] in alone
 
 
 def test_the_record_names_what_was_made_and_its_numbers(toy_host, toy, maker, recipe, desk):
