@@ -168,7 +168,7 @@ def report_of(
         gate=load_gate(get_host(), gate) if gate else None,
         definition=load_definition(get_host(), definition) if definition else None,
     )
-    return ReportResult(made.html, made.markdown, made.csv, made.frame)
+    return ReportResult(made.html, made.markdown, made.csv, made.found)
 
 
 @contextmanager

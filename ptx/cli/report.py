@@ -1,4 +1,4 @@
-"""``ptx report``: write report.html, .md, .csv, .json and .parquet, and print the table of runs."""
+"""``ptx report``: write report.html, .md, .csv, .json and .parquet, and print what it says."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ptx.cli.parser import Parser
 from ptx.cli.sections import sections_of
+from ptx.cli.summary import print_summary
 from ptx.config import RunConfig
 from ptx.errors import ConfigError, Problem
 from ptx.guard.reading import reason
 from ptx.hooks.host import get_host
-from ptx.report import Frame, Record, Report, build
+from ptx.report import Record, Report, build
 from ptx.report.building import no_collection
 from ptx.report.definition import Definition, load_definition
-from ptx.report.formats.headline import headline
+from ptx.report.formats.headline import LISTED
 from ptx.report.gate import Gate
 from ptx.report.gate_reader import load_gate
 
@@ -70,6 +70,13 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         metavar="DEFINITION",
         help="metrics, axes, gates and parts of the report: a choice of conf/report or a YAML file",
     )
+    parser.add_argument(
+        "--rows",
+        metavar="N",
+        type=positive,
+        default=LISTED,
+        help=f"rows of the printed table; default: {LISTED}",
+    )
     options = parser.parse_args(list(arguments))
     folders = [find(options.out, name) for name in options.sweeps]
     gate = load_gate(get_host(), options.gate) if options.gate else None
@@ -83,8 +90,16 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
             against=options.against,
             gate=gate,
             definition=definition,
+            rows=options.rows,
         )
     return 0
+
+
+def positive(text: str) -> int:
+    """A whole number from 1 on."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of rows, such as 50")
+    return int(text)
 
 
 def write(
@@ -95,8 +110,9 @@ def write(
     against: str = "",
     gate: Gate | None = None,
     definition: Definition | None = None,
+    rows: int = LISTED,
 ) -> Report:
-    """Write the report, with the sections of plugins, and print its table and its path."""
+    """Write the report, with the sections of plugins, and print what it says and its path."""
 
     def sections(records: list[Record], folder: Path) -> list[str]:
         return sections_of(records, folder, lambda text: console.print(Text(text), soft_wrap=True))
@@ -104,7 +120,8 @@ def write(
     report = build(
         folders, to, title=title, sections=sections, against=against, gate=gate, definition=definition
     )
-    console.print(summary(report.frame))
+    print_summary(console, report.found, rows)
+    console.print()
     console.print(Text(f"report   {report.html}\n         {report.markdown}"), soft_wrap=True)
     return report
 
@@ -130,13 +147,3 @@ def find(out: Path, name: str) -> Path:
     raise ConfigError(
         Problem(f"no sweep or run {name!r}", f"below {out / 'runs'}: {', '.join(known) or 'nothing'}")
     )
-
-
-def summary(frame: Frame) -> Table:
-    """Return a table with the headline metrics of each run, each metric with its interval."""
-    found = headline(frame)
-    table = Table(*found.heads, box=None, pad_edge=False, header_style="bold")
-    for row in found.rows:
-        table.add_row(*map(Text, row))
-    table.caption = found.left_out or None
-    return table

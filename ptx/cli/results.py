@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ptx.errors import StepError, did_you_mean
 from ptx.files import read_json
 from ptx.records import Metric
-from ptx.report import Frame, Record, load_records, make_frame
+from ptx.report import Frame, Record, load_records
+from ptx.report.building import Findings, findings_of
 from ptx.report.formats.headline import headline, table_html
+from ptx.report.text.spans import words_of
 
 if TYPE_CHECKING:
     from pandas import DataFrame  # type: ignore[import-untyped]
@@ -110,7 +112,7 @@ class SweepResult:
         return load_sweep(self.folder)
 
     def _repr_html_(self) -> str:
-        return frame_html(make_frame(load_records([self.folder])), str(self.report or self.folder))
+        return found_html(findings_of(load_records([self.folder])), str(self.report or self.folder))
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,15 @@ class ReportResult:
     html: Path
     markdown: Path
     csv: Path
-    frame: Frame = field(repr=False)
+    found: Findings = field(repr=False)
+
+    @property
+    def frame(self) -> Frame:
+        """The rows of the report."""
+        return self.found.view.frame
 
     def _repr_html_(self) -> str:
-        return frame_html(self.frame, str(self.html))
+        return found_html(self.found, str(self.html))
 
 
 @dataclass(frozen=True)
@@ -145,10 +152,15 @@ class ExportResult:
         )
 
 
-def frame_html(frame: Frame, place: str) -> str:
-    """The headline metrics of runs as a table, and where to read more."""
-    found = headline(frame)
-    return table_html(found.heads, found.rows, found.left_out) + f"<p><code>{escape(place)}</code></p>"
+def found_html(found: Findings, place: str) -> str:
+    """The sentence of a report, its short table, and where to read more."""
+    table = headline(found.view, found.decision, found.places)
+    said = f"<p>{escape(words_of(found.decision.sentence))}</p>"
+    return (
+        said
+        + table_html(table.heads, table.rows, ". ".join(filter(None, [table.left_out, table.legend])))
+        + f"<p><code>{escape(place)}</code></p>"
+    )
 
 
 def read_sweep(folder: Path, report: Path | None = None) -> SweepResult:

@@ -14,10 +14,12 @@ from rich.text import Text
 from ptx.cli.human import numbers_text, print_table, size_text
 from ptx.cli.keys import KEY_LENGTH, differences, find_runs
 from ptx.cli.parser import Parser
-from ptx.cli.report import find, summary
+from ptx.cli.report import find
+from ptx.cli.summary import print_runs, print_summary
 from ptx.cli.tail import tail
 from ptx.config import NEUTRAL
 from ptx.report import Record, load_records, make_frame
+from ptx.report.building import findings_of
 from ptx.report.table.compare import difference_of
 from ptx.report.table.listing import list_records
 from ptx.report.table.row import Row
@@ -122,12 +124,14 @@ def _show(records: Sequence[Record], *, as_json: bool) -> None:
             print(json.dumps({"run": record.run, "result": record.result}, indent=2, ensure_ascii=False))
         return
     console = Console(highlight=False, soft_wrap=True)
-    console.print(summary(make_frame(records)))
+    found = findings_of(list(records))
     if len(records) > 1:
+        print_summary(console, found, len(records))
         console.print(
             f"\n{len(records)} runs in {records[0].folder.parent}; ptx runs show RUN shows one in detail"
         )
         return
+    print_runs(console, found)
     console.print()
     for name, value in _facts(records[0]):
         console.print(Text(f"{name:<8} ", style="bold"), Text(value), sep="")

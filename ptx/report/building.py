@@ -44,7 +44,12 @@ class Report:
     html: Path
     csv: Path
     records: list[Record]
-    frame: Frame
+    found: Findings
+
+    @property
+    def frame(self) -> Frame:
+        """The rows of the report."""
+        return self.found.view.frame
 
 
 def build(
@@ -143,7 +148,7 @@ def _write(
         columns_of(lines), lambda text: masked(encodable(without_local_paths(text, places_here)))
     )
     write_bytes(out / "report.parquet", table)
-    return Report(out / "report.md", out / "report.html", out / "report.csv", records, frame)
+    return Report(out / "report.md", out / "report.html", out / "report.csv", records, found)
 
 
 def encodable(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from ptx.records import Metric
 from ptx.report.decision import leaders
 from ptx.report.decision.leaders import Kind
 from ptx.report.table.compare import NEGLIGIBLE, Comparisons, indistinguishable
@@ -16,9 +17,11 @@ from ptx.report.table.frame import SIZE, Frame
 from ptx.report.table.metric_names import short_name, subject
 from ptx.report.table.row import RATIO, Row
 from ptx.report.table.units import ratio_text
-from ptx.report.text.spans import gap_text, scale_in, the, value_text
+from ptx.report.text.spans import gap_text, scale_in, the, times_text, value_text
 from ptx.report.text.verdict_words import AGAINST
 from ptx.report.text.warning import strongest_warning
+
+SECONDS = "latency/request_seconds"
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,15 @@ def _fastest(frame: Frame, comparisons: Comparisons, near: list[Row]) -> Card:
     peers = [one for one in [*found["same"], *found["too few"]] if one.number in numbers]
     metric = row.metric(name)
     assert metric is not None  # it is among the ranked
-    value = f"{value_text(metric, scale_in(frame, name))} {subject(name)}"
-    against, warning = _against(frame, comparisons, row, name), strongest_warning(frame, comparisons, row)
-    return Card("fastest", title, row, value, against.replace("better", "faster"), peers, warning)
+    against, shown = _against(frame, comparisons, row, name).replace("better", "faster"), name
+    if name == RATIO:
+        against, shown = _in_turns(against, row, metric), SECONDS if row.metric(SECONDS) else RATIO
+    value = f"{value_text(row.metric(shown) or metric, scale_in(frame, shown))} {subject(shown)}"
+    return Card("fastest", title, row, value, against, peers, strongest_warning(frame, comparisons, row))
+
+
+def _in_turns(against: str, row: Row, ratio: Metric) -> str:
+    """The ratio to the baseline in words, where it is more than noise."""
+    times = times_text(ratio, "faster", "slower")
+    sure = against.startswith(("faster", "worse")) and times and row.reference
+    return f"{times} than {the(row.reference)}, measured in turns" if sure and row.reference else against

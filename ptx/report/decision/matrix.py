@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ptx.report.gate import Constraint, Finding, Gate, State, Verdict, judge, state_of
-from ptx.report.table.row import Row
-from ptx.report.table.units import TIMES
+from ptx.report.table.row import RATIO, Row
+from ptx.report.table.units import MINUS, TIMES
 
 SIGNS: dict[Verdict, str] = {"holds": "✓", "fails": "✗", "undecided": "?"}
+NO_BASELINE = "no baseline"
 #: words of a finding -> what stands under the sign
 SHORT = {
     "not measured": "not measured",
     "no number of items": "no n decides",
-    "no finished baseline": "no baseline",
+    "no finished baseline": NO_BASELINE,
     "cannot be compared": "not comparable",
     "without results": "no results",
 }
@@ -23,7 +25,7 @@ FINALISTS = 8  # lines of the matrix
 
 @dataclass(frozen=True)
 class Cell:
-    """The verdict on one constraint; ``short`` stands under an open one, ``note`` has the whole finding."""
+    """The verdict on one constraint; ``short`` stands under one that does not hold, ``note`` has it all."""
 
     verdict: Verdict
     short: str
@@ -62,11 +64,11 @@ def matrix_of(gate: Gate, rows: Sequence[Row]) -> Matrix:
 def constraint_words(one: Constraint) -> str:
     """The bound in words: ``≥ 0.9 x baseline``."""
     sign, bound = ("≥" if one.at_least is not None else "≤"), one.bound
-    if one.versus == "ratio":
+    if one.versus == "ratio" or (not one.versus and one.metric == RATIO):
         return f"{sign} {bound:g} {TIMES} baseline"
     if one.versus == "baseline":
-        return f"{sign} {bound:+g} to baseline".replace("-", "\N{MINUS SIGN}")
-    return f"{sign} {bound:g}".replace("-", "\N{MINUS SIGN}")
+        return f"{sign} {bound:+g} to baseline".replace("-", MINUS)
+    return f"{sign} {bound:g}".replace("-", MINUS)
 
 
 def _line(gate: Gate, row: Row) -> Line:
@@ -80,7 +82,18 @@ def _line(gate: Gate, row: Row) -> Line:
 
 def _cell(one: Finding | None) -> Cell:
     assert one is not None  # judge() answers on every constraint, or on the row as a whole
-    return Cell(one.verdict, "" if one.verdict != "undecided" else _short(one), str(one))
+    words = {"holds": "", "fails": _measured(one), "undecided": _short(one)}
+    return Cell(one.verdict, words[one.verdict], str(one))
+
+
+def _measured(one: Finding) -> str:
+    """What a failed constraint found: ``-0.36``, ``1.32 x``."""
+    if one.constraint is None or not math.isfinite(one.value):
+        return ""
+    if one.constraint.versus == "baseline":
+        return f"{one.value:+.3g}".replace("-", MINUS)
+    times = f" {TIMES}" if one.constraint.versus == "ratio" or one.constraint.metric == RATIO else ""
+    return f"{one.value:.3g}{times}".replace("-", MINUS)
 
 
 def _short(one: Finding) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 from ptx.report.decision.matrix import constraint_words
@@ -10,14 +11,14 @@ from ptx.report.table.compare import Comparison, Comparisons
 from ptx.report.table.frame import SIZE, Frame
 from ptx.report.table.metric_names import short_name, subject
 from ptx.report.table.row import RATIO, Row
-from ptx.report.table.units import MINUS, ratio_text
-from ptx.report.text.spans import Sentence, Span, gap_text, plain, scale_in, the, value_text
+from ptx.report.table.units import ratio_text, scale_of
+from ptx.report.text.spans import Sentence, Span, gap_text, plain, scale_in, the, times_text, value_text
 from ptx.report.text.warning import emulated
 from ptx.stats import minimum_detectable_effect
-from ptx.stats.words import between
 
 NOTHING = "Ship nothing yet: "
 LONGEST = 150  # characters of a reason
+UNMEASURED = "not measured"
 MANY = 3  # findings that the sentence names
 
 
@@ -93,24 +94,42 @@ def _latency(frame: Frame, comparisons: Comparisons, row: Row) -> str:
         return ""
     if one.verdict not in ("better", "worse"):
         return "requests as fast within noise" if one.verdict == "same" else ""
-    base = 1.0 if name == RATIO else (row.reference.metric(name) or metric).value
     words = ("faster", "slower") if metric.better == "lower" else ("slower", "faster")
+    if name == RATIO:
+        return times_text(metric, *words)
+    base = (row.reference.metric(name) or metric).value
     return f"{ratio_text(metric.value, base, *words)} ({value_text(metric, scale_in(frame, name))})"
 
 
 def _open(findings: list[Finding], row: Row) -> list[str]:
     """What is undecided about a row, in words."""
-    found = [_undecided(one, row) for one in findings if one.verdict == "undecided"]
+    left = [one for one in findings if one.verdict == "undecided"]
+    found = _unmeasured([one for one in left if _plainly_unmeasured(one, row)])
+    found += [_undecided(one, row) for one in left if not _plainly_unmeasured(one, row)]
     more = [f"{len(found) - MANY} more constraints"] if len(found) > MANY else []
     return found[:MANY] + more
 
 
+def _plainly_unmeasured(one: Finding, row: Row) -> bool:
+    """Whether nobody measured it, and not because of the runtime."""
+    return one.note.startswith(UNMEASURED) and not ("latency" in one.name and emulated(row))
+
+
+def _unmeasured(findings: list[Finding]) -> list[str]:
+    """What was not measured, with one hint for all that it would mend."""
+    names: dict[str, list[str]] = {}
+    for one in findings:
+        names.setdefault(one.note, []).append(one.name)
+    return [
+        f"{' and '.join(found)} {'were' if len(found) > 1 else 'was'} {_clipped(note)}"
+        for note, found in names.items()
+    ]
+
+
 def _undecided(one: Finding, row: Row) -> str:
     reason = emulated(row)
-    if one.note.startswith("not measured") and "latency" in one.name and reason:
+    if one.note.startswith(UNMEASURED) and "latency" in one.name and reason:
         return f"{one.name} was not measured ({_clipped(reason)})"
-    if one.note.startswith("not measured"):
-        return f"{one.name} was {_clipped(one.note)}"
     if one.needed is not None:
         what = "requests" if "requests" in one.note else "items"
         return f"{one.name} (about {one.needed:,} {what} would decide it)"
@@ -188,8 +207,9 @@ def _failed(one: Finding) -> str:
     """``safety: 0.24 [0.17, 0.32], allowed is ≤ 0.02``."""
     if one.constraint is None:
         return one.name
-    measured = f"{one.value:.3g} {between(one.low, one.high, '.3g')}".replace("-", MINUS)
-    return f"{one.name}: {measured}, allowed is {constraint_words(one.constraint)}"
+    scale = scale_of("ratio", [value for value in (one.value, one.low, one.high) if math.isfinite(value)])
+    ends = "" if one.low == one.high else f" {scale.interval(one.low, one.high)}"
+    return f"{one.name}: {scale.number(one.value)}{ends}, allowed is {constraint_words(one.constraint)}"
 
 
 def _gains(frame: Frame, comparisons: Comparisons, row: Row) -> str:

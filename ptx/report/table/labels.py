@@ -68,13 +68,13 @@ def _short(row: Row) -> str:
     for key, value in varied.items():
         text = value.strip().strip("[]").replace(",", "+").replace(" ", "")
         if text and text != "null":
-            parts.append(_last_part(text) if key in VALUE_ONLY else f"{key}={value}")
+            parts.append(last_part(text) if key in VALUE_ONLY else f"{key}={value}")
     if "compress" in varied and len(parts) == ("runtime" in varied):
         parts.insert(0, "uncompressed")
-    return " · ".join(parts) or _last_part(str(record.model.get("name") or row.full_label))
+    return " · ".join(parts) or last_part(str(record.model.get("name") or row.full_label))
 
 
-def _last_part(value: str) -> str:
+def last_part(value: str) -> str:
     """The last part of a path; any other value unchanged."""
     return value.rstrip("/").rpartition("/")[2] if value.startswith(("/", "./", "../", "~")) else value
 

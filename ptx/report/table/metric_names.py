@@ -46,7 +46,7 @@ def column_head(name: str) -> tuple[str, str]:
 
 
 def short_name(name: str) -> str:
-    """The metric's name for a sentence: ``bench mean``, ``request, median``."""
+    """The metric's name for a sentence: ``bench mean``, ``time per request, median``."""
     name, at, machine = name.partition(" @ ")
     return _short(name) + at + machine
 
@@ -55,7 +55,7 @@ def _short(name: str) -> str:
     if name in KNOWN:
         group, last = KNOWN[name]
         return (
-            last
+            f"time per {last}"
             if last.startswith("request")
             else f"{group} {last}"
             if group != "size" or last == "on disk"

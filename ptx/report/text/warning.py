@@ -16,6 +16,7 @@ from ptx.report.text import cautions, forgetting
 from ptx.report.text.spans import gap_text, scale_in, value_text
 from ptx.stats.items import OK, status_of
 
+NOT_TIMED = "not timed: "
 Finder = Callable[[Frame, Comparisons, Row], str]
 
 
@@ -68,7 +69,7 @@ def _falls(frame: Frame, comparisons: Comparisons, row: Row) -> str:
 
 def _emulated(_frame: Frame, _comparisons: Comparisons, row: Row) -> str:
     reason = emulated(row)
-    return f"not timed: {reason}" if reason else ""
+    return f"{NOT_TIMED}{reason}" if reason else ""
 
 
 def _unscored(_frame: Frame, _comparisons: Comparisons, row: Row) -> str:

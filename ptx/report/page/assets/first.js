@@ -37,7 +37,7 @@ function matrix() {
 
 function notes() {
   return page.data.notes.map(([head, more]) => (more.length
-    ? h("details", { class: "note-line" }, h("summary", {}, sentence(head)), h("ul", {}, more.map((line) => h("li", {}, sentence(line)))))
+    ? h("details", { class: "note-line" }, h("summary", {}, sentence(head)), h("ul", { tabindex: 0 }, more.map((line) => h("li", {}, sentence(line)))))
     : h("p", { class: "note-line" }, sentence(head))));
 }
 
@@ -56,7 +56,8 @@ function drawFront() {
   const x = frontX(), rows = [...Array(model.count).keys()].filter((row) => Number.isFinite(model.value(x, row)) && Number.isFinite(model.value(quality, row)));
   const missing = [...Array(model.count).keys()].filter((row) => model.done(row) && !rows.includes(row));
   const best = page.data.fronts[x]?.[0] ?? undominated(rows, [x, quality]);
-  const labelled = new Set([...best.slice(0, 11), ...rows.filter((row) => model.bases.has(row)).slice(0, 1)]);
+  const named = page.data.matrix.lines.slice(0, 1).map(([row]) => row); // the run that the sentence names
+  const labelled = new Set([...named, ...best.slice(0, 11), ...rows.filter((row) => model.bases.has(row)).slice(0, 1)]);
   let plot = holder.querySelector(".plot");
   if (!plot) { plot = h("div", { class: "plot" }); holder.replaceChildren(h("div", { class: "bar", id: "front-bar" }), plot, h("p", { class: "small key", id: "front-key" })); }
   document.getElementById("front-bar").replaceChildren(h("h2", {}, `${model.metrics[quality].short} against ${model.metrics[x].short}`),
@@ -72,7 +73,7 @@ const briefly = (text) => text.replace(/\b[\w-]+\.(?=[\w.-]+=)/g, "");
 
 function scatter(rows, x, y, best, labelled, faint = () => false) {
   const front = new Set(best), cloud = rows.filter((row) => !front.has(row) && !page.model.bases.has(row)), model = page.model;
-  const crowd = rows.length > 1500, many = rows.length > 80, own = rows.filter((row) => front.has(row) || model.bases.has(row));
+  const crowd = rows.length > 1500, many = rows.length > 80, own = rows.filter((row) => front.has(row) || model.bases.has(row)), tagged = rows.filter((row) => labelled.has(row));
   const quiet = (row) => (crowd ? { value: [model.value(x, row), model.value(y, row)], row } : many ? { ...point(row, x, y, 5), itemStyle: { color: colour(model.method(row)), opacity: 0.35 } } : point(row, x, y, 8));
   const tag = (row) => (model.bases.has(row) ? "baseline" : briefly(model.label(row)).slice(0, 44));
   return { grid: { left: 62, right: 20, top: 14, bottom: 46 }, xAxis: axis(x, { nameGap: 28 }), yAxis: axis(y, { nameGap: 46 }),
@@ -80,7 +81,7 @@ function scatter(rows, x, y, best, labelled, faint = () => false) {
     series: [ends(own.slice(0, 60), x, y), ...band(best, x, y), bars(own.slice(0, 60), x, y, 0.75),
       { type: "scatter", z: 2, data: cloud.filter((row) => !faint(row)).map(quiet), symbolSize: crowd ? 4 : 8, itemStyle: crowd ? { color: ink("grey") } : {}, emphasis: { scale: 1.3 }, opacity: 0.5, silent: false, clip: true, ...(crowd ? { progressive: 4000 } : {}) },
       { type: "scatter", z: 1, data: cloud.filter(faint).map((row) => ({ ...quiet(row), itemStyle: { color: ink("line") } })), symbolSize: 4 },
-      { type: "scatter", z: 3, data: own.map((row) => point(row, x, y, 12)), emphasis: { scale: 1.2 } }, nameTags(own.filter((row) => labelled.has(row)), x, y, tag)] };
+      { type: "scatter", z: 3, data: own.map((row) => point(row, x, y, 12)), emphasis: { scale: 1.2 } }, nameTags(tagged, x, y, tag)] };
 }
 
 // What colours and shapes mean, drawn as the chart draws them.

@@ -36,6 +36,15 @@ def test_a_card_without_a_measurement_says_what_to_add():
     assert found["fastest"].value == "latency was not measured; add latency to eval=[...]"
 
 
+def test_the_fastest_has_its_seconds_and_how_many_times_faster_it_is():
+    seconds = Metric("latency/request_seconds", 0.237, "seconds", "lower", 0.233, 0.252, 40)
+    found = cards(BASE, model("quick", 0.5, 1e6, 0.25, extra=[seconds]))["fastest"]
+    assert found.value.replace("\N{NO-BREAK SPACE}", " ") == "237 ms [233, 252] per request (median)"
+    assert found.against.replace("\N{MULTIPLICATION SIGN}", "x") == (
+        "4.0x faster [3.7, 4.3] than the baseline, measured in turns"
+    )
+
+
 def test_the_strongest_warning_is_the_least_safe():
     def rate(value):
         return Metric(

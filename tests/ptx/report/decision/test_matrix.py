@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ptx.report.decision.matrix import constraint_words, matrix_of
 from ptx.report.gate import Constraint, Gate
+from ptx.report.table.units import MINUS, TIMES
 from tests.ptx.report.decision.worlds import QUALITY, RATIO, decided, model
 
 
@@ -24,6 +25,21 @@ def test_an_open_constraint_has_the_number_of_items_below_it():
     assert lines["baseline"].state == "undecided"
 
 
+def test_a_failed_constraint_has_what_was_measured_below_it():
+    frame, _, _ = decided(model("baseline", 0.5, 1e6, 1.0, baseline=True), model("m", 0.3, 2e6, 1.5))
+    gate = Gate(
+        "g",
+        {
+            "good": Constraint(QUALITY, at_least=-0.02, versus="baseline"),
+            "small": Constraint("size/bytes_on_disk", at_most=1.0, versus="ratio"),
+            "fast": Constraint(RATIO, at_most=1.1),
+            "sure": Constraint(QUALITY, at_least=0.1),
+        },
+    )
+    cells = matrix_of(gate, frame.rows).lines[1].cells
+    assert [cell.short for cell in cells] == [f"{MINUS}0.2", f"2 {TIMES}", f"1.5 {TIMES}", ""]
+
+
 def test_without_a_baseline_an_open_constraint_says_so():
     frame, _, _ = decided(model("m", 0.5, 1e6))
     gate = Gate("g", {"good": Constraint(QUALITY, at_least=-0.02, versus="baseline")})
@@ -40,3 +56,4 @@ def test_a_bound_is_told_in_words():
         == "≥ \N{MINUS SIGN}0.02 to baseline"
     )
     assert constraint_words(Constraint("a", at_least=0.5)) == "≥ 0.5"
+    assert constraint_words(Constraint(RATIO, at_most=1.1)) == f"≤ 1.1 {TIMES} baseline"

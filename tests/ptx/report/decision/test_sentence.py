@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ptx.report.table.units import MINUS
 from ptx.report.text.spans import words_of
 from tests.ptx.report.decision.worlds import decided, model
 
@@ -15,14 +16,21 @@ def said(*records):
 def test_what_is_shipped_is_said_with_figures_and_intervals():
     text = said(BASE, model("small", 0.7, 2.5e5, 0.5))
     assert text.replace("\N{MULTIPLICATION SIGN}", "x") == (
-        "Ship small: 4.0x smaller, quality +0.200 [+0.186, +0.214], 2.0x faster (0.500 [0.480, 0.520])."
+        "Ship small: 4.0x smaller, quality +0.200 [+0.186, +0.214], 2.0x faster [1.9, 2.1]."
     )
+
+
+def test_what_one_evaluator_would_measure_is_said_once():
+    text = said(model("baseline", 0.5, baseline=True), model("better", 0.9))
+    assert text.endswith("Not yet sure: size and latency were not measured; add latency to eval=[...].")
 
 
 def test_a_gain_that_costs_too_much_is_named_with_what_it_fails():
     text = said(BASE, model("small", 0.3, 2.5e5, 1.0))
     assert text.startswith("Ship nothing yet: every gain costs too much. Nearest is small: 4.0")
-    assert "smaller; it fails quality: " in text
+    assert text.replace(MINUS, "-").endswith(
+        "smaller; it fails quality: -0.200 [-0.214, -0.186], allowed is ≥ -0.02 to baseline."
+    )
 
 
 def test_without_a_gain_the_difference_that_could_have_been_found_is_said():

@@ -13,7 +13,7 @@ def test_unknown_metric_names_are_shown_as_they_are():
 
 def test_the_machine_of_a_time_stays_in_every_name():
     assert column_head(ELSEWHERE) == ("latency @ Another CPU", "request, median")
-    assert short_name(ELSEWHERE) == "request, median @ Another CPU"
+    assert short_name(ELSEWHERE) == "time per request, median @ Another CPU"
 
 
 def test_short_names_are_words_for_a_sentence():
