@@ -1,7 +1,8 @@
 """``tracker=[mlflow]``: runs, curves and metrics on MLflow, one experiment per project, one group per sweep.
 
 Without a server the runs lie in OUT/mlflow.db. Everything is sent from a thread of its own, so a slow server
-slows nothing; at the end of a run it has 30 seconds for what is left.
+slows nothing; at the end of a run it has 30 seconds for what is left. The database is waited for longer while
+it is made, once.
 """
 
 from __future__ import annotations

@@ -23,37 +23,51 @@ if TYPE_CHECKING:
 BATCH = 500  # points of one request; MLflow takes 1,000
 EVERY = 5.0  # seconds between two requests
 PATIENCE = 30.0  # seconds that the end of a run waits for what is left
+QUIET = 5.0  # seconds of waiting that nothing is said about
+PATIENCE_AT_FIRST = 300.0  # and for a new database, whose migrations took 40 s on a busy machine
 LONGEST = 500  # characters of a setting that every version of MLflow takes
 PARAMETERS = 100  # of one request
 
 
 class Background:
-    """Work in a thread: a server that is slow or gone holds nothing up."""
+    """Work in a thread: a server that is slow or gone holds nothing up.
 
-    def __init__(self, work: Callable[[], None]) -> None:
+    The work is given an event, which it sets when the place that it writes to is there.
+    """
+
+    gave_up = False  # a place that did not come within its time is not waited for by the next run
+
+    def __init__(self, work: Callable[[threading.Event], None]) -> None:
         self._work = work
         self._error: Exception | None = None
+        self._there = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
-            self._work()
+            self._work(self._there)
         except Exception as error:  # noqa: BLE001 (raised by wait())
             self._error = error
+        finally:
+            self._there.set()
 
-    def wait(self) -> None:
-        """Wait until the work is done, but not for ever.
+    def wait(self, say: Callable[[str], None] = lambda _: None) -> None:
+        """Wait until the work is done, but not for ever; a long wait is said.
 
         Raises:
             Exception: what the work raised.
             TimeoutError: it is not done in time.
         """
+        if not Background.gave_up and not self._there.wait(QUIET):
+            say(f"mlflow makes its database, once: it has {PATIENCE_AT_FIRST / 60:.0f} minutes for that")
+            Background.gave_up = not self._there.wait(PATIENCE_AT_FIRST)
         self._thread.join(PATIENCE)
         if self._error is not None:
             raise self._error
         if self._thread.is_alive():
-            raise TimeoutError(f"it did not take everything within {PATIENCE:.0f} s")
+            what = "take everything" if self._there.is_set() else "make its database"
+            raise TimeoutError(f"it did not {what} in time")
 
 
 class Page:
@@ -67,7 +81,8 @@ class Page:
         }
         self._points: queue.SimpleQueue[tuple[str, float, int, int] | None] = queue.SimpleQueue()
         self._result: Mapping[str, Any] | None = None
-        self._work = Background(lambda: self._write(run.config, settings, run.plan.sweep, about))
+        self._say = run.say
+        self._work = Background(lambda there: self._write(there, run.config, settings, run.plan.sweep, about))
 
     def log(self, label: str, metrics: Mapping[str, float], step: int) -> None:
         """Hand a point to the thread."""
@@ -83,10 +98,12 @@ class Page:
         """
         self._result = result
         self._points.put(None)
-        self._work.wait()
+        self._work.wait(self._say)
 
-    def _write(self, config: RunConfig, settings: Mlflow, sweep: str, about: dict[str, Any]) -> None:
-        client, run = begun(config, settings, sweep, about)
+    def _write(
+        self, there: threading.Event, config: RunConfig, settings: Mlflow, sweep: str, about: dict[str, Any]
+    ) -> None:
+        client, run = begun(there, config, settings, sweep, about)
         while self._send(client, run):
             pass
         for name, value in _numbers(summary_of(self._result or {})):
@@ -113,11 +130,13 @@ class Page:
         return more
 
 
-def begun(config: RunConfig, settings: Mlflow, sweep: str, about: dict[str, Any]) -> tuple[MlflowClient, str]:
-    """A client, and the id of a new run in the experiment."""
+def begun(
+    there: threading.Event, config: RunConfig, settings: Mlflow, sweep: str, about: dict[str, Any]
+) -> tuple[MlflowClient, str]:
+    """A client, and the id of a new run in the experiment; ``there`` is set when the database is."""
     from mlflow.entities import Param
 
-    client = _client(config, settings)
+    client = _client(config, settings, there)
     tags = {"ptx.sweep": sweep, **about["tags"]}
     run = client.create_run(
         _experiment(client, config, settings), run_name=about["name"], tags=tags
@@ -136,29 +155,41 @@ def send_report(config: RunConfig, settings: Mlflow, sweep: str, folder: Path) -
     """
     about = {"name": f"report of {sweep}", "tags": {}, "parameters": {}}
 
-    def send() -> None:
-        client, run = begun(config, settings, sweep, about)
+    def send(there: threading.Event) -> None:
+        client, run = begun(there, config, settings, sweep, about)
         client.log_artifacts(run, str(folder))
         client.set_terminated(run)
 
     Background(send).wait()
 
 
-def _client(config: RunConfig, settings: Mlflow) -> MlflowClient:
+def _client(config: RunConfig, settings: Mlflow, there: threading.Event) -> MlflowClient:
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    from filelock import FileLock
     from mlflow import MlflowClient
 
     uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if uri:
+        there.set()  # a server is there, or it is not waited for
         return MlflowClient(tracking_uri=uri)
     file = Path(config.out).absolute() / "mlflow.db"
+    make_database(file)
+    there.set()
+    return MlflowClient(tracking_uri=f"sqlite:///{file}")
+
+
+def make_database(file: Path) -> None:
+    """Make a database, unless it is there; whole or not at all, as the process may end in the middle."""
+    from filelock import FileLock
+    from mlflow import MlflowClient
+
     file.parent.mkdir(parents=True, exist_ok=True)
-    client = MlflowClient(tracking_uri=f"sqlite:///{file}")
     with FileLock(file.with_suffix(".lock")):  # several processes that create one database break it
-        client.search_experiments(max_results=1)
-    return client
+        if not file.exists():
+            part = file.with_suffix(".part")
+            part.unlink(missing_ok=True)
+            MlflowClient(tracking_uri=f"sqlite:///{part}").search_experiments(max_results=1)
+            part.rename(file)
 
 
 def _experiment(client: MlflowClient, config: RunConfig, settings: Mlflow) -> str:
