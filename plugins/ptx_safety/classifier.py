@@ -40,6 +40,7 @@ def unsafe(
 @lru_cache(maxsize=1)
 def _opened(path: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and its tokenizer; cached, because a run asks once per evaluation."""
+    from ptx.lm.causality import refuse_foresight
     from ptx.lm.load import quiet
     from ptx.lm.weights import open_weights
     from ptx.models.inspection import inspect
@@ -54,6 +55,8 @@ def _opened(path: str, device: str) -> tuple[PreTrainedModel, PreTrainedTokenize
     )
     dtype = "float32" if device == "cpu" else "bfloat16"
     model = open_weights(kind, Path(path), dtype=dtype).eval().to(device)
+    if kind is AutoModelForCausalLM:
+        refuse_foresight(model, path)
     return model, AutoTokenizer.from_pretrained(path, trust_remote_code=False)
 
 

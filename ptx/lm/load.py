@@ -148,10 +148,12 @@ def load_model(
     keeps its dtype.
 
     Raises:
-        StepError: the weights are missing, or are not safetensors.
+        StepError: the weights are missing, or are not safetensors; or it is not causal.
     """
     quiet()
     from transformers import AutoModelForCausalLM
+
+    from ptx.lm.causality import refuse_foresight
 
     folder = model.path if isinstance(model, ModelRef) else model
     if wrong := language_problems(folder):
@@ -167,7 +169,9 @@ def load_model(
             f"no model could be read from {folder}: {_first_line(error)}; it needs config.json and"
             " *.safetensors"
         ) from error
-    return loaded if "quantization_config" in options else loaded.to(device)
+    placed = loaded if "quantization_config" in options else loaded.to(device)
+    refuse_foresight(placed, str(folder))
+    return placed
 
 
 def stored_bytes(folder: Path) -> int:

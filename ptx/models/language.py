@@ -2,6 +2,7 @@
 
 transformers opens nearly any folder as a causal language model: what it does not find is drawn at random,
 and where embeddings are tied nothing is missing. A reward model, a classifier or an encoder answers in noise.
+What no configuration says is tried when the model is opened (:mod:`ptx.lm.causality`).
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ ENCODERS = (
     *("mobilebert", "modernbert", "mpnet", "nomic_bert", "nystromformer", "roberta", "roformer"),
     *("roberta-prelayernorm", "squeezebert", "xlm-roberta", "xlm-roberta-xl", "xmod", "yoso"),
 )
+#: model types that are opened as causal language models and read in both directions
+BOTH_WAYS = ("xlnet",)
 #: task of a PEFT adapter -> what it is
 TASKS = {
     "SEQ_CLS": "a classifier of texts",
@@ -75,6 +78,9 @@ def kind_of_config(config: dict[str, Any]) -> str:
         return f"a model with an encoder and a decoder ({architecture or kind})"
     if kind in ENCODERS and not config.get("is_decoder"):
         return f"an encoder ({architecture or kind})"
+    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    if kind in BOTH_WAYS or text.get("use_bidirectional_attention") in (True, "all"):
+        return f"a model that reads a text in both directions ({architecture or kind})"
     return ""
 
 

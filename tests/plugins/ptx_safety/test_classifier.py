@@ -4,10 +4,17 @@ import math
 
 import pytest
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
+from transformers import (
+    AutoTokenizer,
+    DogeConfig,
+    DogeForCausalLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    LlamaForSequenceClassification,
+)
 
 import ptx_safety
-from ptx import RunConfig
+from ptx import RunConfig, StepError
 from ptx_safety import RefusalPhrases, Safety, SafetyClassifier
 from ptx_safety.check import problems
 from ptx_safety.classifier import unsafe
@@ -46,6 +53,17 @@ def guard(chat_model, tmp_path_factory):
     LlamaForCausalLM(small(tokenizer)).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def test_a_guard_that_reads_both_ways_is_refused(chat_model, tmp_path):
+    tokenizer = AutoTokenizer.from_pretrained(chat_model)
+    torch.manual_seed(0)
+    size = {"vocab_size": len(tokenizer), "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1}
+    heads = {"num_attention_heads": 2, "max_position_embeddings": 128, "pad_token_id": 0}
+    DogeForCausalLM(DogeConfig(**size, **heads)).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(StepError, match="is no causal language model"):
+        unsafe(SafetyClassifier(path=str(tmp_path)), *PAIRS, "cpu")
 
 
 def test_a_classifier_s_score_is_the_softmax_of_its_unsafe_class(classifier):

@@ -28,6 +28,13 @@ ONE = {"0": "LABEL_0"}
             "a model with an encoder",
         ),
         ({"model_type": "roberta"}, "an encoder"),
+        ({"architectures": ["XLNetLMHeadModel"], "model_type": "xlnet"}, "a model that reads a text in both"),
+        ({"model_type": "gemma3_text", "use_bidirectional_attention": True}, "a model that reads a text in"),
+        (
+            {"text_config": {"use_bidirectional_attention": "all"}, "model_type": "gemma4"},
+            "a model that reads",
+        ),
+        ({"text_config": {"use_bidirectional_attention": "vision"}, "model_type": "gemma4"}, ""),
         ({"architectures": ["GPT2LMHeadModel"], "model_type": "gpt2"}, ""),
         ({"architectures": ["BloomModel"], "model_type": "bloom"}, ""),
         ({"architectures": ["BertLMHeadModel"], "model_type": "bert", "is_decoder": True}, ""),
