@@ -1,18 +1,17 @@
 """A process reward model: a classifier of tokens with transformers' Trainer, and a loss over steps.
 
 The loss is the cross-entropy at the last token of every step, divided by the number of steps of the whole
-optimizer step, so it does not depend on how that is cut into passes. The head is drawn when the classifier is
-made, so the seed is set before that.
+optimizer step, so it does not depend on how that is cut into passes.
 """
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any
 
-from ptx import DataSet, ModelRef, Run, StepError
+from ptx import DataSet, ModelRef, Run
 from ptx.lm.load import load_tokenizer
-from ptx.lm.training.trainer import fit_trainer, length_of, load_policy, peft_config, save_classifier
+from ptx.lm.training.classifier import classifier_from
+from ptx.lm.training.trainer import fit_trainer, length_of, peft_config, save_classifier
 from ptx.lm.training.trl_args import trl_config
 from ptx.lm.training.truncation import report_left_out
 from ptx_process import ProcessReward
@@ -33,7 +32,7 @@ def train(run: Run, method: ProcessReward, model: ModelRef, data: DataSet) -> Mo
     rows = [row for row in labelled(given, tokenizer) if len(row["input_ids"]) <= length]
     report_left_out(run, len(given), len(rows), length)
     args = trl_config(run, method, "RewardConfig", max_length=length, remove_unused_columns=False)
-    trainer = _trainer(args, classifier_from(run, method, model), rows, tokenizer)
+    trainer = _trainer(args, _classifier(run, method, model), rows, tokenizer)
     fit_trainer(run, trainer, method, model)
     return save_classifier(run, trainer, method, model)
 
@@ -50,27 +49,13 @@ def labelled(rows: list[Row], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
     return found
 
 
-def classifier_from(run: Run, method: ProcessReward, model: ModelRef) -> PreTrainedModel:
-    """A classifier of tokens with two labels on the trunk of a language model; the seed decides its head.
-
-    Raises:
-        StepError: transformers has no classifier of tokens for this architecture.
-    """
-    from transformers import AutoModelForTokenClassification, set_seed
-
-    policy = load_policy(run, method, model)
-    config = copy.deepcopy(policy.config)
-    config.num_labels = 2
-    config.get_text_config().classifier_dropout = 0.0
-    set_seed(run.seed)
-    try:
-        made: Any = AutoModelForTokenClassification.from_config(config, dtype=policy.dtype)
-    except ValueError as error:
-        raise StepError(f"transformers has no classifier of tokens for {type(policy).__name__}") from error
-    made.base_model.load_state_dict(policy.base_model.state_dict())
-    made = made.to(policy.device)
+def _classifier(run: Run, method: ProcessReward, model: ModelRef) -> PreTrainedModel:
+    """A classifier of tokens with two labels, with adapters if the method has some."""
+    made = classifier_from(
+        run, method, model, "AutoModelForTokenClassification", labels=2, classifier_dropout=0.0
+    )
     if method.lora is None:
-        return made  # type: ignore[no-any-return]
+        return made
     from peft import get_peft_model
 
     return get_peft_model(made, peft_config(method.lora, "TOKEN_CLS"))  # type: ignore[return-value]

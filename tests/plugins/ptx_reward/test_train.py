@@ -6,8 +6,8 @@ import random
 import pytest
 import torch
 
+import ptx.lm.training.classifier
 import ptx_judge
-import ptx_reward.train
 from ptx import Lora, RunConfig, StepError
 from ptx.lm.load import load_model
 from ptx_judge import Reward
@@ -107,7 +107,7 @@ def test_the_seed_decides_the_head_before_it_is_drawn(reward, make_data, chat_mo
 
 
 def test_an_adapter_trains_the_head_and_is_merged_with_it(reward, make_data, chat_model, monkeypatch):
-    trained, fit = [], ptx_reward.train.fit_trainer
+    trained, fit = [], ptx.lm.training.classifier.fit_trainer
 
     def keep(run, trainer, *rest):
         found = fit(run, trainer, *rest)
@@ -115,7 +115,7 @@ def test_an_adapter_trains_the_head_and_is_merged_with_it(reward, make_data, cha
             trained.append(trainer.model.eval()(input_ids=torch.tensor([[1, 40, 41, 42]])).logits.item())
         return found
 
-    monkeypatch.setattr("ptx_reward.train.fit_trainer", keep)
+    monkeypatch.setattr("ptx.lm.training.classifier.fit_trainer", keep)
     run, made = reward(
         chat_model, make_data("pairs", PAIRS), lora=Lora(r=4), max_steps=20, learning_rate=1e-2
     )
