@@ -54,6 +54,7 @@ def main() -> int:
     parser.add_argument("--pairs", type=int, default=48)
     parser.add_argument("--texts", type=int, default=48)
     parser.add_argument("--tokens", type=int, default=64, help="of a sampled answer, at most")
+    parser.add_argument("--words", type=int, default=8, help="a longer answer is paid less; some must be")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--json", type=Path, help="file for the numbers")
     asked = parser.parse_args()

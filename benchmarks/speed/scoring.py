@@ -13,12 +13,13 @@ def reference(setting):
 
     pairs = setting.pairs(setting.asked.pairs)
     method = setting.method("dpo", 1e-6)
-    method.max_steps, method.learning_rate = 1, 1e-9
+    method.max_steps = setting.asked.pairs  # all are drawn, so all are scored; no step is trained
     data = setting.data("pairs", pairs)
 
     def other():
         with fresh_cache(setting.scratch), Watch(DPOTrainer, "_precompute_ref_logps", setting.device) as w:
-            trainer = trl(setting, "DPO", [with_turns(row) for row in pairs], precompute_ref_log_probs=True)
+            rows = [with_turns(row) for row in pairs]
+            trainer = trl(setting, "DPO", rows, {}, precompute_ref_log_probs=True)
         rows = trainer.train_dataset
         return w.seconds, sorted([*rows["ref_chosen_logps"], *rows["ref_rejected_logps"]])
 

@@ -5,8 +5,6 @@ import json
 import time
 import uuid
 
-WORDS = 8  # an answer of up to so many is not too long
-
 
 class Watch:
     """Counts the seconds of calls of one method while it is open."""
@@ -81,7 +79,7 @@ class Setting:
         config = RunConfig(
             method=method,
             runtime=self.host.choices["runtime", "hf"].config_type(),
-            scorer={"length": self.host.choices["scorer", "length"].config_type(words=WORDS)},
+            scorer={"length": self.host.choices["scorer", "length"].config_type(words=self.asked.words)},
         )
         return Run(
             config, self.host, Silent(), home, home / "events.jsonl", home / "checkpoints", 0, self.device

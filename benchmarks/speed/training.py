@@ -1,6 +1,6 @@
 """Trainings: TRL's trainer with TRL's defaults beside the method of ptx, on the same rows."""
 
-from setting import WORDS, Watch, apart, prompt
+from setting import Watch, apart, prompt
 
 GENERATED = 8  # answers to a prompt
 
@@ -119,7 +119,7 @@ def grpo(setting):
             setting,
             "GRPO",
             [{"prompt": prompt(row)} for row in rows],
-            {"reward_funcs": [short]},
+            {"reward_funcs": [short(setting.asked.words)]},
             "completions/mean_length",
             learning_rate=1e-6,
             warmup_steps=0.03,
@@ -130,10 +130,14 @@ def grpo(setting):
     )
 
 
-def short(completions, **_):
-    """What scorer=length gives for WORDS words: 0 up to them, then falling to -1."""
-    words = [len(turns[-1]["content"].split()) for turns in completions]
-    return [-min(1.0, max(0.0, (count - WORDS) / WORDS)) for count in words]
+def short(words):
+    """A reward for TRL that pays what scorer=length does: 0 up to so many words, then falling to -1."""
+
+    def paid(completions, **_):
+        counts = [len(turns[-1]["content"].split()) for turns in completions]
+        return [-min(1.0, max(0.0, (count - words) / words)) for count in counts]
+
+    return paid
 
 
 def lengths(theirs, mine):
