@@ -26,7 +26,7 @@ class Board(Progress):
         found = {key: plan.store.find(identity) for key, identity in identities.items()}
         stored = {key: entry.meta for key, entry in found.items() if entry is not None}
         super().__init__([], parallel, expected=expected, stored=stored)
-        self.started = time.time()
+        self.started = time.monotonic()
         self.runs = [self._initial_state(plan, run, retry_failed=retry_failed) for run in plan.runs]
         for state in self.runs:
             for key in {part.key for part in state.parts} & stored.keys():

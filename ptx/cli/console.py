@@ -126,7 +126,7 @@ class Terminal:
 
 def lines_of(board: Board, width: int) -> list[str]:
     """Return the state of a sweep in lines: its runs, its steps and time, and a line for each running run."""
-    counts, elapsed = board.counts(), clock(time.time() - board.started)
+    counts, elapsed = board.counts(), clock(time.monotonic() - board.started)
     steps = f"steps: {counts.steps} asked for, so far {counts.ran} ran, {counts.shared} shared"
     running_runs = board.running_runs()
     column = min(max((len(state.label) for state in running_runs), default=0), int(width * SHARE_OF_LABEL))
@@ -145,7 +145,7 @@ def sentence(board: Board) -> str:
     """Return the state of a sweep in one line, for a log."""
     counts = board.counts()
     steps = f"{counts.steps} steps asked for, so far {counts.ran} ran, {counts.shared} shared"
-    return f"{states(counts)}; {steps}; {clock(time.time() - board.started)} elapsed, {rest_of(board)}"
+    return f"{states(counts)}; {steps}; {clock(time.monotonic() - board.started)} elapsed, {rest_of(board)}"
 
 
 def states(counts: Counts) -> str:

@@ -181,8 +181,9 @@ def damage_of(folder: Path) -> str:
 
 def run_one(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[str, Any]:
     """Execute one run and write its result.json, also if the run fails."""
-    started = time.time()
-    return write_result(folder, attempt(run, folder, host, console), started)
+    started, clock = time.time(), time.perf_counter()
+    result = attempt(run, folder, host, console)
+    return write_result(folder, result, started, time.perf_counter() - clock)
 
 
 def attempt(run: RunPlan, folder: Path, host: Host, console: Console) -> dict[str, Any]:
@@ -230,14 +231,21 @@ def error_record(error: Exception) -> dict[str, str]:
     }
 
 
-def write_result(folder: Path, result: dict[str, Any], started: float) -> dict[str, Any]:
-    """Write result.json, the last file of a run."""
+def write_result(
+    folder: Path, result: dict[str, Any], started: float, seconds: float | None = None
+) -> dict[str, Any]:
+    """Write result.json, the last file of a run.
+
+    ``seconds`` are those of a clock that nobody sets; where the run began in a process that is gone, they are
+    the time since ``started``.
+    """
     ended = time.time()
+    seconds = max(ended - started, 0.0) if seconds is None else seconds
     result |= {
         "schema": SCHEMA,
         "started": _iso(started),
         "finished": _iso(ended),
-        "seconds": round(ended - started, 3),
+        "seconds": round(seconds, 3),
     }
     try:
         append_event(folder / "events.jsonl", "run_finished", status=result["status"])

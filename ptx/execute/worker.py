@@ -79,7 +79,7 @@ def _listen(jobs: queue.Queue[dict[str, Any] | None]) -> None:
 
 def execute_frozen(host: Host, folder: Path, console: Console, *, timed: bool = True) -> dict[str, Any]:
     """Execute the frozen run in ``folder``; returns its status and, if it failed, the error."""
-    started = time.time()
+    started, clock = time.time(), time.perf_counter()
     try:
         plan = replan(host, read_json(folder / "run.json"))
     except ConfigError as error:
@@ -95,7 +95,7 @@ def execute_frozen(host: Host, folder: Path, console: Console, *, timed: bool = 
         result["status"] = PREPARED
         append_event(folder / "events.jsonl", "run_prepared")
     else:
-        result = write_result(folder, result, started)
+        result = write_result(folder, result, started, time.perf_counter() - clock)
     return {"status": result["status"], "error": result["error"]}
 
 

@@ -51,7 +51,9 @@ class Call:
     hook: str
     home: str
     events: Path | None
-    since: float = field(default_factory=time.time)
+    since: float = field(default_factory=time.monotonic)  # a clock that nobody sets, and that sleeps too
+    heard: float = field(default_factory=time.monotonic)
+    written: int = 0  # the time stamp that the file had
     said: bool = False
 
     @property
@@ -61,10 +63,10 @@ class Call:
 
     def silent(self) -> float:
         """Seconds since it began or was last heard of."""
-        heard = self.since
-        if self.events is not None and self.events.exists():
-            heard = max(heard, self.events.stat().st_mtime)
-        return time.time() - heard
+        written = self.events.stat().st_mtime_ns if self.events is not None and self.events.exists() else 0
+        if written != self.written:
+            self.written, self.heard = written, time.monotonic()
+        return time.monotonic() - self.heard
 
 
 class HungError(BaseException):
@@ -185,7 +187,7 @@ def _look() -> None:
 def deaf() -> str:
     """What is wrong with the innermost call, if it only lists and does not hear the timer; else empty."""
     call, seconds = (_calls[-1] if _calls else None), bound()
-    if call is None or call.hook not in LISTING or not seconds or time.time() - call.since < seconds + DEAF:
+    if call is None or call.hook not in LISTING or not seconds or time.monotonic() - call.since < seconds + DEAF:
         return ""
     what = f"plugin {call.plugin}: {call.hook} did not end within {seconds:g} s, at {_now_at(call.home)}"
     fix = f"correct it, or leave it out: PTX_DISABLE={call.plugin}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import threading
+import time
 
 import pytest
 
@@ -152,6 +153,21 @@ def test_a_run_whose_record_cannot_be_written_has_failed(tmp_path, monkeypatch):
     result = sweep.write_result(tmp_path, {"status": "done", "error": None}, 0.0)
     assert result["status"] == "failed"
     assert "result.json cannot be written: no space left on the disk" in result["error"]["message"]
+
+
+@pytest.mark.parametrize("jump", [-1e6, 1e6])
+def test_the_seconds_of_a_run_are_right_where_the_clock_is_set_meanwhile(toy_host, desk, monkeypatch, jump):
+    real, jumped = time.time, sweep.attempt
+
+    def attempt(*given):
+        monkeypatch.setattr(time, "time", lambda: real() + jump)
+        return jumped(*given)
+
+    monkeypatch.setattr(sweep, "attempt", attempt)
+    plan, outcome = run(toy_host)
+    assert outcome.done == len(plan.runs)
+    assert all(0 < result_of(plan, position)["seconds"] < 60 for position in range(len(plan.runs)))
+    assert sweep.write_result(desk, {"status": "failed"}, real() + 1e6)["seconds"] == 0.0
 
 
 def test_the_counts_leave_out_runs_that_are_not_done(toy_host, desk):

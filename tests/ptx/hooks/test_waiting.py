@@ -126,6 +126,13 @@ def test_a_plugin_that_does_not_hear_the_timer_is_named_and_a_step_is_not(monkey
     assert waiting.deaf() == ""
 
 
+def test_a_clock_that_jumps_ends_no_command_and_blames_no_plugin(monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 4e9)  # the year 2096: a laptop that woke up, a clock that was set
+    with calling("mine", "ptx_commands", __file__):
+        assert waiting.deaf() == ""
+        assert waited_for() == ""
+
+
 def test_the_timer_of_another_is_left_alone(monkeypatch):
     monkeypatch.setenv("PTX_PLUGIN_SECONDS", "0.1")
     signal.setitimer(signal.ITIMER_REAL, 60)
