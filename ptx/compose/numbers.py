@@ -42,7 +42,7 @@ def _inside(where: str, value: Any) -> Iterator[Problem]:
         for inner in value:
             yield from _inside(where, inner)
     elif fault := _fault_of(value):
-        yield Problem(f"{where} must be {fault}, got {value:.6g}", f"correct {where}")
+        yield Problem(f"{where} must be {fault}, got {_shown(value)}", f"correct {where}")
 
 
 def _joined(where: str, name: str) -> str:
@@ -63,6 +63,13 @@ def _of_field(where: str, value: Any, field: dataclasses.Field[Any]) -> Iterator
         yield Problem(f"{where} must be at least {least}, got {value}", instead)
 
 
+def _shown(value: float) -> str:
+    try:
+        return f"{value:.6g}"
+    except OverflowError:
+        return f"one of {len(str(abs(int(value))))} digits"
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
@@ -70,6 +77,6 @@ def _is_number(value: Any) -> bool:
 def _fault_of(value: Any) -> str:
     if not _is_number(value):
         return ""
-    if not math.isfinite(value):
-        return "a finite number"
-    return f"a number of at most {MOST:,}" if abs(value) > MOST and isinstance(value, int) else ""
+    if isinstance(value, int):  # one of 400 digits is no float: it cannot be asked whether it is finite
+        return f"a number of at most {MOST:,}" if abs(value) > MOST else ""
+    return "" if math.isfinite(value) else "a finite number"

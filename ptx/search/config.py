@@ -203,7 +203,7 @@ class _Reader:
             )
             return {}
         for name, direction in given.items():
-            if direction not in DIRECTIONS:
+            if str(direction) not in DIRECTIONS:
                 hint = did_you_mean(str(direction), list(DIRECTIONS))
                 self.problems.append(Problem(f"search.objectives.{name} is {direction!r}", hint))
         return {str(name): str(direction) for name, direction in given.items()}

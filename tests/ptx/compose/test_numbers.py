@@ -15,6 +15,7 @@ from ptx.errors import ConfigError
     ("word", "fault"),
     [
         ("method.rate=nan", "method.rate must be a finite number, got nan"),
+        (f"method.quiet={'9' * 400}", "got one of 400 digits"),
         ("method.rate=inf", "method.rate must be a finite number, got inf"),
         ("method.rate=1e400", "method.rate must be a finite number, got inf"),
         ("method.quiet=-3", "method.quiet must be at least 0, got -3; try method.quiet=1"),

@@ -22,6 +22,21 @@ def test_a_folder_may_have_a_tokenizer_of_another_kind(tmp_path):
     assert open_tokenizer(tmp_path) is None
 
 
+BPE = {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": ["a b"]}
+SUBWORDS = {"type": "BPE", "vocab": {"a": 0, "##b": 1, "ab": 2}, "merges": [["a", "##b"]]}
+
+
+def test_merges_that_lack_the_prefix_are_refused_before_the_library_ends_the_process(tmp_path):
+    described = json.loads(TOKENIZER)
+    file = tmp_path / "tokenizer.json"
+    file.write_text(json.dumps(described | {"model": BPE | {"continuing_subword_prefix": "x" * 10_000}}))
+    with pytest.raises(ValueError, match="the merge into 'b' lacks the continuing_subword_prefix 'xxx"):
+        open_tokenizer(tmp_path)
+    for model in (BPE, BPE | {"continuing_subword_prefix": ""}, SUBWORDS | {"continuing_subword_prefix": "##"}):
+        file.write_text(json.dumps(described | {"model": model}))
+        assert open_tokenizer(tmp_path).encode("ab").tokens == ["ab"]
+
+
 @pytest.mark.parametrize("text", ["{}", '{"model": {"type": "none"}}', TOKENIZER.replace("0}", '"0"}')])
 def test_a_file_that_holds_no_tokenizer_is_named_before_any_weight_is_loaded(desk, capsys, text):
     (desk / "model" / "tokenizer.json").write_text(text)
