@@ -14,6 +14,7 @@ program.
 from __future__ import annotations
 
 import faulthandler
+import math
 import os
 import signal
 import sys
@@ -38,6 +39,7 @@ LOADING = ("import", "ptx_choices")
 LISTING = (*LOADING, "ptx_searchpath", "ptx_commands")
 BOUND = "PTX_PLUGIN_SECONDS"  # the variable with the seconds after which one of these is ended
 ENDS = 120.0  # its default: libraries on a cold network disk take a minute
+MOST = 1e8  # three years: a timer of the system takes no infinite number
 AGAIN = 1.0  # seconds until the timer raises again, where a plugin catches everything
 DEAF = 5.0  # seconds behind the bound after which it is plain that the plugin does not hear the timer
 WRONG = 2  # the exit code of a command that cannot begin
@@ -157,9 +159,10 @@ def is_a_command() -> None:
 def bound() -> float:
     """Seconds that a plugin has to say what it has; what is no number counts as the default."""
     try:
-        return max(float(os.environ.get(BOUND, ENDS)), 0.0)
+        seconds = float(os.environ.get(BOUND, ENDS))
     except ValueError:
         return ENDS
+    return ENDS if math.isnan(seconds) else min(max(seconds, 0.0), MOST)
 
 
 def _stream(plugin: str) -> TextIO:
@@ -187,7 +190,9 @@ def _look() -> None:
 def deaf() -> str:
     """What is wrong with the innermost call, if it only lists and does not hear the timer; else empty."""
     call, seconds = (_calls[-1] if _calls else None), bound()
-    if call is None or call.hook not in LISTING or not seconds or time.monotonic() - call.since < seconds + DEAF:
+    if call is None or call.hook not in LISTING or not seconds:
+        return ""
+    if time.monotonic() - call.since < seconds + DEAF:
         return ""
     what = f"plugin {call.plugin}: {call.hook} did not end within {seconds:g} s, at {_now_at(call.home)}"
     fix = f"correct it, or leave it out: PTX_DISABLE={call.plugin}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ptx.errors import Problem
+from ptx.guard.reading import understood
 
 #: a setting: the word that holds the same value; or a function that reads it; or why it needs no word
 Rule = str | Callable[["Translation", Any], None]
@@ -62,7 +64,8 @@ class Translation:
             elif rule is None:
                 self.lost[name] = shown(value)
             elif callable(rule):
-                rule(self, value)
+                with understood(name, f"correct it, or leave it out; it is {shown(value):.40}"):
+                    rule(self, value)
             else:
                 self.put(rule, value)
 
@@ -116,18 +119,21 @@ def part_of(made: Translation, parts: Mapping[str, Any]) -> None:
 
 
 def number(value: Any) -> float | None:
-    """A number, also where YAML read it as a text (``1e-5``)."""
+    """A finite number, also where YAML read it as a text (``1e-5``)."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        found = float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return found if math.isfinite(found) else None
 
 
 def batch(made: Translation, micro: Any, accumulation: Any, names: str) -> None:
     """The batch of one optimizer step, and what goes through the model at once."""
     size, times = number(micro), number(accumulation)
     if size is None or times is None or size < 1 or times < 1:
-        made.problems.append(Problem(f"{names} must be whole numbers, got {micro!r} and {accumulation!r}"))
+        made.problems.append(
+            Problem(f"{names} must be whole numbers, got {micro!r:.40} and {accumulation!r:.40}")
+        )
         return
     made.put("method.batch_size", int(size * times))
     least = 2 if made.values["method"] == "kto" else 1  # its KL term pairs neighbours

@@ -126,8 +126,19 @@ def test_a_plugin_that_does_not_hear_the_timer_is_named_and_a_step_is_not(monkey
     assert waiting.deaf() == ""
 
 
+@pytest.mark.parametrize(
+    ("typed", "seconds"),
+    [("1e999", 1e8), ("inf", 1e8), ("nan", 120.0), ("x", 120.0), ("-3", 0.0), ("9" * 400, 1e8)],
+)
+def test_a_bound_that_is_no_number_of_seconds_is_one_that_the_system_can_hold(monkeypatch, typed, seconds):
+    monkeypatch.setenv("PTX_PLUGIN_SECONDS", typed)
+    assert waiting.bound() == seconds
+    with calling("mine", "ptx_commands", __file__):
+        assert signal.getitimer(signal.ITIMER_REAL)[0] <= seconds
+
+
 def test_a_clock_that_jumps_ends_no_command_and_blames_no_plugin(monkeypatch):
-    monkeypatch.setattr(time, "time", lambda: 4e9)  # the year 2096: a laptop that woke up, a clock that was set
+    monkeypatch.setattr(time, "time", lambda: 4e9)  # a laptop that woke up, a clock that was set
     with calling("mine", "ptx_commands", __file__):
         assert waiting.deaf() == ""
         assert waited_for() == ""

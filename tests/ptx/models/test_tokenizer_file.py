@@ -32,7 +32,8 @@ def test_merges_that_lack_the_prefix_are_refused_before_the_library_ends_the_pro
     file.write_text(json.dumps(described | {"model": BPE | {"continuing_subword_prefix": "x" * 10_000}}))
     with pytest.raises(ValueError, match="the merge into 'b' lacks the continuing_subword_prefix 'xxx"):
         open_tokenizer(tmp_path)
-    for model in (BPE, BPE | {"continuing_subword_prefix": ""}, SUBWORDS | {"continuing_subword_prefix": "##"}):
+    right = (BPE, BPE | {"continuing_subword_prefix": ""}, SUBWORDS | {"continuing_subword_prefix": "##"})
+    for model in right:
         file.write_text(json.dumps(described | {"model": model}))
         assert open_tokenizer(tmp_path).encode("ab").tokens == ["ab"]
 

@@ -37,6 +37,8 @@ def test_the_command_stands_on_a_line_of_its_own_above_what_is_to_be_known(said)
         ("stage: xyz\nmodel_name_or_path: a\ndataset: b\n", "stage: xyz is no stage that is known"),
         ("model_name_or_path: a\n", "dataset is missing"),
         ("base_model: x\ndatasets: [{path: y}]\nmicro_batch_size: many\n", "must be whole numbers"),
+        ("base_model: x\ndatasets: [{path: y}]\nmicro_batch_size: .nan\n", "must be whole numbers"),
+        ("base_model: x\ndatasets: [{path: y}]\nspecial_tokens: 3\n", "special_tokens: TypeError"),
         ("base_model: a/x\ndatasets: [{path: a/y}]\nlearning_rate: fast\n", "method.learning_rate"),
         ("base_model: !!python/object:os.system x\n", "their.yaml"),
     ],
