@@ -36,7 +36,7 @@ class _GateReader:
             for key in given
             if key not in known
         ]
-        if not given.get("metric"):
+        if not isinstance(given.get("metric"), str) or not given["metric"]:
             self.problems.append(
                 Problem(
                     f"{at} names no metric",
@@ -67,7 +67,7 @@ class _GateReader:
     def _number(self, at: str, key: str, value: Any) -> float:
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
             self.problems.append(Problem(f"{at}.{key} must be a number, got {value!r}", f"try {key}: 0.5"))

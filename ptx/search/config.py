@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +26,7 @@ SAMPLERS = {
     "nsga3": "genetic, more than three objectives",
     "random": "random points, to compare the others with",
 }
+MOST = 2**63  # a whole number beyond it is none that a library holds
 DIRECTIONS: dict[str, Better] = {"maximize": "higher", "minimize": "lower"}
 
 
@@ -108,7 +108,7 @@ class _Reader:
         space, gate = self._space(), self._gate()
         objectives, seeds = self._objectives(), self._seeds()
         sampler = self.given.get("sampler", "tpe")
-        if sampler not in SAMPLERS:
+        if str(sampler) not in SAMPLERS:
             hint = (
                 "a grid needs no search: write key=a,b in overrides"
                 if sampler == "grid"
@@ -253,7 +253,7 @@ class _Reader:
             for key in given
             if key not in known
         ]
-        if given.get("goal", "minimize") not in DIRECTIONS:
+        if str(given.get("goal", "minimize")) not in DIRECTIONS:
             self.problems.append(
                 Problem(
                     f"{where}.goal is {given['goal']!r}", did_you_mean(str(given["goal"]), list(DIRECTIONS))
@@ -268,4 +268,4 @@ class _Reader:
 
 
 def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < MOST

@@ -23,3 +23,12 @@ def test_all_problems_come_at_once():
     with pytest.raises(ConfigError) as caught:
         make_gate("g", {"a": {"metric": "m"}, "b": {"at_most": "x"}, "c": 3})
     assert len(caught.value.problems) >= 4
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"metric": ["m"]}, "names no metric"), ({"at_most": 10**400}, "at_most must be a number, got 1000")],
+)
+def test_values_of_another_type_are_named(wrong, said):
+    with pytest.raises(ConfigError, match=said):
+        make_gate("g", {"a": {"metric": "m", "at_most": 1, **wrong}})

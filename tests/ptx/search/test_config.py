@@ -9,6 +9,21 @@ from ptx.search import read_search
 from tests.ptx.search.conftest import GOAL, SPACE, problems
 
 
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"sampler": ["tpe"]}, "no sampler ['tpe']"),
+        ({"sampler": {"a": 1}}, "no sampler {'a': 1}"),
+        ({"trials": 10**400}, "search.trials must be a whole number"),
+        ({"seeds": [0, 10**400]}, "search.seeds must be a list of different whole numbers"),
+        ({"early_stopping": {"metric": "loss", "goal": []}}, "search.early_stopping.goal is []"),
+    ],
+)
+def test_values_of_another_type_are_named(host, desk, wrong, said):
+    given = {"space": SPACE, "objectives": GOAL, "trials": 5}
+    assert said in problems(host, **{**given, **wrong})
+
+
 def test_everything_wrong_with_a_search_is_said_at_once(host, desk):
     said = problems(
         host,
