@@ -44,9 +44,9 @@ def ask_driver(fields: str, *options: str) -> tuple[int, str] | None:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No search for cyclic garbage in the block: imports make much that stays, and no garbage.
+    """No search for cyclic garbage in the block: imports and rows make much that stays, and no garbage.
 
-    A fifth of the time of ``ptx --help`` went into such searches.
+    A fifth of the time of ``ptx --help`` went into such searches, and a fourth of that of ``ptx check``.
     """
     if not gc.isenabled():
         yield

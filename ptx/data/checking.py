@@ -35,18 +35,29 @@ def check(dataset: DataSet, shape: str) -> Found:
 
 def _check(dataset: DataSet, shape: str) -> Found:
     source = dataset.sources[shape]
-    if shape != source.form.shape:
-        problems = dataset.once("unreadable", source.form.shape, lambda: _unreadable(source))
-        if problems:
-            return problems, []
+    found = problems(dataset, shape)
+    if any(not waivable(problem.name) for problem in found) or shape == "calibration":
+        return found, []
     records = dataset.located(shape)
-    problems = _problems(dataset, shape, records)
-    if any(not waivable(problem.name) for problem in problems) or shape == "calibration":
-        return problems, []
     texts = [texts_of(shape, record.row) for record in records]
     signs_ = _signs(dataset, source, shape, records, texts)
     whole = notes(shape, records, texts, source.form.parts)
-    return problems, [*misused(source, shape), *signs_, *whole]
+    return found, [*misused(source, shape), *signs_, *whole]
+
+
+def problems(dataset: DataSet, shape: str) -> list[Problem]:
+    """What stops a training on the rows of ``shape``, without looking for what may be intended."""
+    found: list[Problem] = dataset.once("problems", shape, lambda: [*_stopping(dataset, shape)])
+    return found
+
+
+def _stopping(dataset: DataSet, shape: str) -> list[Problem]:
+    source = dataset.sources[shape]
+    if shape != source.form.shape and (
+        unread := dataset.once("unreadable", source.form.shape, lambda: _unreadable(source))
+    ):
+        return list(unread)
+    return _problems(dataset, shape, dataset.located(shape))
 
 
 def no_rows(dataset: DataSet, shape: str) -> Problem:

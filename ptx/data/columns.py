@@ -57,7 +57,7 @@ def _disliked(source: Source) -> Iterator[Problem]:
     """Replies that a column of verdicts calls bad, which an imitation would learn as well."""
     records = source.table.records
     for name in VERDICTS:
-        if name in source.form.used:
+        if name in source.form.used or name not in source.table.columns:
             continue
         bad = [record for record in records if _is_disliked(record, name)]
         if bad:
@@ -98,6 +98,8 @@ def _held_out(source: Source) -> Iterator[Problem]:
     """Rows that a column keeps for a test, among those that are trained."""
     records = source.table.records
     for name in PARTITIONS:
+        if name not in source.table.columns:
+            continue
         kept = [record for record in records if _word(record.row.get(name)) in HELD_OUT]
         if kept and name not in source.form.used:
             said = f"{name} keeps the row for {_word(kept[0].row[name])}, and it is trained"

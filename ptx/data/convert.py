@@ -40,6 +40,8 @@ from ptx.data.values import number
 
 #: columns of canonical rows that a chat template is given: never the file's own
 GIVEN = ("tools", "chat_template_kwargs")
+#: columns for which a row may be refused
+REFUSED = frozenset((*MEDIA, *WEIGHTS, *TRAINED_IF, *TRAINED_TURNS, *LEFT_OUT))
 NAME_PROMPT = "name the column of the prompt: data.columns.prompt=COLUMN"
 
 
@@ -52,14 +54,14 @@ def convert(form: Form, row: Row) -> Row:
     parts = _unwrapped({part: row.get(column) for part, column in (form.parts | form.beside).items()})
     canonical = CONVERT[form.shape](parts)
     canonical |= _beside(parts, canonical)
-    return {
-        **canonical,
-        **{name: value for name, value in row.items() if name not in {*form.used, *canonical, *GIVEN}},
-    }
+    known = {*form.used, *canonical, *GIVEN}
+    return {**canonical, **{name: value for name, value in row.items() if name not in known}}
 
 
 def _refuse_columns(form: Form, row: Row) -> None:
     """Refuse columns that say that a row is more than its text, or is not trained like the others."""
+    if REFUSED.isdisjoint(row):
+        return
     for name in MEDIA if form.shape != "text" else ():
         if has_value(row.get(name)) and _points_at_media(row):
             fix = f"ptx trains text: leave these rows out, or train their text alone: data.drop=[{name}]"

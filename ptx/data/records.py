@@ -10,6 +10,7 @@ import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,7 +45,7 @@ class Table:
     note: str = ""
     path: Path | None = None
 
-    @property
+    @cached_property
     def columns(self) -> list[str]:
         """Every column that a row has, in the order of appearance."""
         return list(dict.fromkeys(column for record in self.records for column in record.row))

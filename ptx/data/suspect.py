@@ -118,12 +118,11 @@ LOOP = 30  # characters at the end of a reply that come again and again in it
 def texts_of(shape: str, row: Row) -> Texts:
     """The texts of a row of ``shape``."""
     if shape == "messages":
-        turns = row["messages"]
-        said = [(turn.get("role"), turn.get("content")) for turn in turns]
-        return Texts(
-            tuple(text for role, text in said if role != "assistant" and isinstance(text, str)),
-            tuple(text for role, text in said if role == "assistant" and isinstance(text, str)),
-        )
+        said: tuple[list[str], list[str]] = ([], [])
+        for turn in row["messages"]:
+            if isinstance(text := turn.get("content"), str):
+                said[turn.get("role") == "assistant"].append(text)
+        return Texts(tuple(said[False]), tuple(said[True]))
     asked, replies = COLUMNS.get(shape, ((), ()))
     return Texts(
         tuple(text for name in asked for text in _contents(row[name])),

@@ -32,7 +32,11 @@ SAID = ("content", "value", "text", "parts", "message")  # Gemini's: parts; Cohe
 READ = ("role", "from", *SAID, "tool_calls", "function_call", *REASONING, *TRAINED_IF)
 #: what is made turns of, and holds one reply: a list of texts in it is no dialogue
 REPLIES = ("the reply", "chosen", "rejected")
+PLAIN = {"role", "content"}
 TEXT_PARTS = ("text", "input_text", "output_text")
+SAYS_TRAINED = frozenset(TRAINED_IF)
+#: keys of a message for which a row is refused, where they hold something
+REFUSED = frozenset((*MEDIA, "files", "attachments", *TRAINED_IN_PARTS, *LEFT_OUT, "prefix"))
 
 
 def user(content: str) -> Turn:
@@ -99,7 +103,9 @@ def history_turns(value: Any) -> list[Turn]:
 def _turns_of(turn: Any, column: str) -> Iterator[Turn]:
     if not isinstance(turn, dict):
         raise RowError(f'{column} must hold {{"role", "content"}} objects, got {shown(turn)}')
-    if "role" in turn or "from" in turn:
+    if turn.keys() == PLAIN and turn["role"] in ROLES and isinstance(turn["content"], str):
+        yield {"role": turn["role"], "content": turn["content"]}  # as most files have them
+    elif "role" in turn or "from" in turn:
         yield _turn(turn, column)
     elif "input" in turn and "output" in turn:
         if turn.get("system"):
@@ -141,6 +147,8 @@ def _turn(turn: Row, column: str) -> Turn:
 
 def _refuse_keys(turn: Row, column: str) -> None:
     """Refuse what ptx would have to leave out of a message, and what no training here can follow."""
+    if REFUSED.isdisjoint(turn):
+        return
     for key in (*MEDIA, "files", "attachments"):
         if turn.get(key):
             fix = f"ptx trains text: leave these rows out, or train their text alone: data.drop=[{key}]"
@@ -185,8 +193,8 @@ def trained_if(turn: Row) -> bool | None:
         RowError: for a weight between 0 and 1, or two keys that contradict each other.
     """
     said: dict[str, bool] = {}
-    for key in TRAINED_IF:
-        value = turn.get(key)
+    for key in (key for key in turn if key in SAYS_TRAINED):
+        value = turn[key]
         word = value.strip().lower() if isinstance(value, str) else value
         if word is None:
             continue

@@ -141,6 +141,8 @@ class BoundedSandbox(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         """Apply an operator that can make a large value of small ones."""
+        if operator == "+" and type(left) is str and type(right) is str:
+            return _sized(left + right)  # most of what templates do
         _check_operands(operator, left, right)
         return _sized(super().call_binop(context, operator, left, right))
 

@@ -16,6 +16,7 @@ from ptx.errors import ConfigError, Problem
 from ptx.files import cache_folder
 from ptx.guard.reading import understood
 from ptx.hooks.host import Host
+from ptx.machine import uncollected
 from ptx.models.adapters import is_adapter, prepare
 from ptx.models.contradictions import faults
 from ptx.models.inspection import ModelFacts, inspect, problems
@@ -30,7 +31,8 @@ def open_choice(host: Host, value: Any) -> DataSet:
     path = host.first("ptx_resolve", value=value, cache=cache_folder())
     fields = ("columns", "shape", "drop", "bad")
     extra = {name: getattr(value, name) for name in fields if getattr(value, name, None)}
-    return open_data(host.name_of(value), path, limit=value.limit, **extra)
+    with uncollected():
+        return open_data(host.name_of(value), path, limit=value.limit, **extra)
 
 
 class Inputs:

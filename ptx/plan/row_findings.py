@@ -13,6 +13,7 @@ from ptx.config import Evaluator
 from ptx.data import DataSet, check
 from ptx.data.checking import Found
 from ptx.data.overlap import overlaps
+from ptx.machine import uncollected
 from ptx.models.folder import open_folder
 from ptx.models.sizes import context
 from ptx.plan.alike import alike
@@ -24,6 +25,11 @@ from ptx.plan.rendering import rendering
 
 def of_rows(data: DataSet, shape: str, evaluators: Mapping[str, Evaluator]) -> Found:
     """The problems of the rows themselves, and the notes; ``evaluators`` may ask what they hold."""
+    with uncollected():
+        return _of_rows(data, shape, evaluators)
+
+
+def _of_rows(data: DataSet, shape: str, evaluators: Mapping[str, Evaluator]) -> Found:
     problems, notes = check(data, shape)
     if problems:
         return problems, notes
@@ -32,6 +38,11 @@ def of_rows(data: DataSet, shape: str, evaluators: Mapping[str, Evaluator]) -> F
 
 def on_model(data: DataSet, shape: str, model: Path, method: Any = None) -> tuple[Found, Measured]:
     """The problems and notes of sound rows as the model reads them, and their lengths."""
+    with uncollected():
+        return _on_model(data, shape, model, method)
+
+
+def _on_model(data: DataSet, shape: str, model: Path, method: Any) -> tuple[Found, Measured]:
     refused, notes = rendering(data, shape, model)
     limit = limit_of(method, context(open_folder(model).text))
     measured: Measured = data.once(

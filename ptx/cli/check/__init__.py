@@ -21,6 +21,7 @@ from ptx.cli.sampled import ROWS
 from ptx.compose.jobs import Job, compose_jobs
 from ptx.data import DataSet
 from ptx.data.checking import no_rows
+from ptx.data.checking import problems as stopping
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host, get_host
 from ptx.models.contradictions import notes, refusals
@@ -179,9 +180,9 @@ class _Check:
         self.told.say(f"{data.name}:")
         for shape in data.shapes:
             evaluators = self.config.eval if shape in TRAINED else {}
-            problems, noted = of_rows(data, shape, evaluators)
             read = self._read(data) - {""}  # nothing stops or warns of a shape that no step reads
             derived = shape not in read and (shape != data.sources[shape].native or bool(read))
+            problems, noted = (stopping(data, shape), []) if derived else of_rows(data, shape, evaluators)
             if problems == [no_rows(data, shape)] and derived:
                 continue  # it follows from other rows than these (from safety prompts with a reference)
             if problems and (derived or self.told.found(problems, stops=True)):
