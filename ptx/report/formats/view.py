@@ -137,6 +137,7 @@ class View:
         )
 
     def _delta(self, one: Comparison, scale: Scale) -> str:
+        scale = scale.finer(one.difference.low, one.difference.high)
         gap = scale.text(one.difference.value, sign=True)
         if one.how == "exact":
             return gap
@@ -235,6 +236,7 @@ class View:
             for line in lines
             for index, column in enumerate(columns)
             if (one := self.comparisons.get((line.row.number, column.name, column.segment)))
+            and one.verdict != "too few"
         }
         largest = max((abs(gap) for gap in gaps.values()), default=0.0)
         return [

@@ -15,6 +15,7 @@ from ptx.report.table.frame import Frame
 from ptx.report.table.labels import printable
 from ptx.report.table.records import Record
 from ptx.report.table.row import Row
+from ptx.report.table.units import MINUS
 
 MOST_POINTS, MOST_METRICS, MOST_STEPS = 240, 18, 60
 #: what is shown first, and what is left out
@@ -90,8 +91,9 @@ def _margin(ends: Mapping[str, tuple[float, float]]) -> str:
         chosen = ends.get(name)
         if margin and chosen and margin[1] > margin[0] and chosen[1] < chosen[0]:
             return (
-                f"The margin rose ({margin[0]:.3g} → {margin[1]:.3g}) while the {what} of the chosen answers"
-                f" fell ({chosen[0]:.3g} → {chosen[1]:.3g}): the rejected ones fell faster."
+                f"The margin rose ({_short(margin[0])} → {_short(margin[1])}) while the {what} of"
+                " the chosen answers fell"
+                f" ({_short(chosen[0])} → {_short(chosen[1])}): the rejected ones fell faster."
             )
     return ""
 
@@ -100,7 +102,7 @@ def _length(ends: Mapping[str, tuple[float, float]]) -> str:
     reward, length = ends.get("reward"), ends.get("completions/mean_length")
     if reward and length and reward[1] > reward[0] and length[1] > 1.2 * length[0] > 0:
         return (
-            f"The reward rose ({reward[0]:.3g} → {reward[1]:.3g}) while the answers became longer"
+            f"The reward rose ({_short(reward[0])} → {_short(reward[1])}) while the answers became longer"
             f" ({length[0]:.0f} → {length[1]:.0f} tokens): it may pay for length."
         )
     return ""
@@ -111,8 +113,8 @@ def _overfit(curves: Mapping[str, Curve]) -> str:
     if len(values) > 2 and values[-1] > 1.02 * min(values):
         lowest = curves["eval_loss"][values.index(min(values))][0]
         return (
-            f"The validation loss was lowest at step {lowest:g} ({min(values):.3g}) and rose to"
-            f" {values[-1]:.3g}: fewer steps would have been enough."
+            f"The validation loss was lowest at step {lowest:g} ({_short(min(values))}) and rose to"
+            f" {_short(values[-1])}: fewer steps would have been enough."
         )
     return ""
 
@@ -146,3 +148,7 @@ def logged(record: Record) -> dict[str, dict[str, Curve]]:
 
 def _drawable(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value) and abs(value) < LARGEST
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}".replace("-", MINUS)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
 
 from ptx.records import Metric
 
@@ -34,7 +35,7 @@ class Scale:
             return "?"
         if math.isinf(value):
             return "∞" if value > 0 else f"{MINUS}∞"
-        text = f"{abs(value * self.factor):,.{self.decimals}f}"
+        text = half_up(abs(value * self.factor), self.decimals)
         zero = not text.strip("0.,")
         return (MINUS if value < 0 and not zero else "+" if sign and not zero else "") + text
 
@@ -44,11 +45,25 @@ class Scale:
             f"{SPACE}{self.suffix}" if self.suffix and not math.isnan(value) else ""
         )
 
+    def finer(self, low: float, high: float) -> Scale:
+        """A scale for a difference: with more decimals where its interval would seem to have no width."""
+        decimals, width = self.decimals, (high - low) * self.factor
+        while 0 < width < 10.0**-decimals and decimals < self.decimals + 3:
+            decimals += 1
+        return replace(self, decimals=decimals)
+
     def interval(self, low: float, high: float, *, sign: bool = False) -> str:
         """An interval without its unit: ``[0.688, 0.735]``; too few items have none."""
         if math.isinf(low) and math.isinf(high):
             return "[no interval]"
         return f"[{self.number(low, sign=sign)}, {self.number(high, sign=sign)}]"
+
+
+def half_up(value: float, decimals: int) -> str:
+    """The value with so many decimals, halves away from zero: as the script of the page rounds."""
+    if value >= 1e15:  # it has no decimals
+        return f"{value:,.{decimals}f}"
+    return f"{Decimal(value).quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP):,f}"
 
 
 def scale_of(unit: str, values: Iterable[float]) -> Scale:

@@ -58,7 +58,8 @@ def _change_text(frame: Frame, change: Change, scale: Scale) -> str:
     gap = change.comparison.difference
     assert before is not None  # there is a comparison of both
     assert after is not None
-    text = f"{scale.number(gap.value, sign=True)} {scale.interval(gap.low, gap.high, sign=True)}"
+    fine = scale.finer(gap.low, gap.high)
+    text = f"{fine.number(gap.value, sign=True)} {fine.interval(gap.low, gap.high, sign=True)}"
     kl = change.row.metric(KL)
     text += f", KL {scale_of(kl.unit, frame.values(KL)).text(kl.value)}" if kl is not None else ""
     return f"{change.row.label} {scale.number(before.value)} → {scale.number(after.value)} ({text})"

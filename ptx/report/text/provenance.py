@@ -13,6 +13,8 @@ DEMONSTRATION = (
     " generated tasks. Its numbers show that the pipeline works; they say nothing about real models."
 )
 
+MOST_DIGESTS = 4
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -30,9 +32,9 @@ def provenance_of(records: list[Record]) -> Provenance:
     """The provenance of the records; a line has several values if the records differ."""
     lines = [
         ("models", _unique(_model(record) for record in records)),
-        ("data", _unique(_named(record.run.get("data")) for record in records)),
+        ("data", _data(records)),
         ("machines", _unique(_host(record) for record in records)),
-        ("versions", _unique(_versions(record) for record in records)),
+        ("versions", _versions(records)),
         ("commands", _unique(str(record.run.get("command", "")) for record in records)),
         ("finished", _unique([_span([date for record in records if (date := _finished(record))])])),
         ("time", _unique([_total(records)])),
@@ -72,9 +74,34 @@ def _host(record: Record) -> str:
     return ", ".join(str(part) for part in parts if part)
 
 
-def _versions(record: Record) -> str:
-    versions = record.run.get("versions") or {}
-    return ", ".join(f"{name} {number}" for name, number in sorted(versions.items()))
+def _data(records: list[Record]) -> list[str]:
+    """Each dataset once, with the digests of what runs took of it."""
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        data = record.run.get("data")
+        if isinstance(data, dict):
+            digest = str(data.get("digest") or "")[:12]
+            found.setdefault(str(data.get("name", "")), {}).update({digest: None} if digest else {})
+    return [_with_digests(name, list(digests)) for name, digests in found.items() if name or digests]
+
+
+def _with_digests(name: str, digests: list[str]) -> str:
+    if not digests:
+        return name
+    more = f" and {len(digests) - MOST_DIGESTS} more" if len(digests) > MOST_DIGESTS else ""
+    parts = f"{len(digests)} selections of it: " if len(digests) > 1 else ""
+    return f"{name} ({parts}{', '.join(digests[:MOST_DIGESTS])}{more})"
+
+
+def _versions(records: list[Record]) -> list[str]:
+    """The libraries of all runs on one line, and below it those that runs had in several versions."""
+    found: dict[str, dict[str, None]] = {}
+    for record in records:
+        for name, number in (record.run.get("versions") or {}).items():
+            found.setdefault(str(name), {})[str(number)] = None
+    one = ", ".join(f"{name} {next(iter(found[name]))}" for name in sorted(found) if len(found[name]) == 1)
+    several = [f"{name} {' and '.join(found[name])}" for name in sorted(found) if len(found[name]) > 1]
+    return [line for line in (one, f"differs between runs: {', '.join(several)}" if several else "") if line]
 
 
 def _finished(record: Record) -> str:

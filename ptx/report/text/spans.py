@@ -44,6 +44,7 @@ def value_text(metric: Metric, scale: Scale) -> str:
 def gap_text(one: Comparison, scale: Scale) -> str:
     """``+0.100 [+0.080, +0.120]``; an exact difference stands alone."""
     gap = one.difference
+    scale = scale.finer(gap.low, gap.high)
     text = scale.text(gap.value, sign=True)
     return text if one.how == "exact" else f"{text} {scale.interval(gap.low, gap.high, sign=True)}"
 

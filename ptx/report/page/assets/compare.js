@@ -27,11 +27,11 @@ function drawCompare(body) {
   const tableOf = (lines, label) => dataTable(["setting", ...rows.map((row) => model.label(row))], lines, { text: [1, 2, 3, 4], label });
   const lines = shownColumns().map((metric) => [model.metrics[metric].short, ...rows.map((row) => {
     const gap = row === first ? null : model.difference(metric, row, first), one = model.metrics[metric];
-    return h("td", { class: "num", title: model.text(metric, row) }, Number.isNaN(model.value(metric, row)) ? "–" : withUnit(one, model.value(metric, row)), gap && h("small", { class: verdict(gap.mark) }, `${gap.mark} ${number(one, gap.v, true)}${gap.how === "exact" ? "" : ` ${interval(one, gap.lo, gap.hi, true)}`}`));
+    return h("td", { class: "num", title: model.text(metric, row) }, Number.isNaN(model.value(metric, row)) ? "–" : withUnit(one, model.value(metric, row)), gap && h("small", { class: verdict(gap.mark) }, `${gap.mark} ${gapText(one, gap).slice(0, gap.how === "exact" ? 1 : 2).join(" ")}`));
   })]);
   body.replaceChildren(h("p", { class: "small" }, hint, `Differences from ${model.label(first)}, paired by item where the items are shared${others.length > 1 ? "; corrected over all runs of the table" : ""}.`),
     dataTable(["metric", ...rows.map((row) => model.label(row))], lines, { label: "metrics of the pinned runs" }),
-    settings.length ? h("div", {}, h("h3", {}, "Settings that differ"), shared.length > 0 && tableOf(shared, "settings that differ"), lone.length > 0 && h("details", {}, h("summary", {}, `${plural(lone.length, "setting")} of steps that not all of them have`), tableOf(lone, "settings of steps that not all have"))) : h("p", { class: "small" }, "No varied setting differs."));
+    settings.length ? h("div", {}, h("h3", {}, "Settings that differ"), shared.length > 0 && tableOf(shared, "settings in which pinned runs differ"), lone.length > 0 && h("details", {}, h("summary", {}, `${plural(lone.length, "setting")} of steps that not all of them have`), tableOf(lone, "settings of steps that not all have"))) : h("p", { class: "small" }, "No varied setting differs."));
 }
 
 // The settings on which some rows differ: the varied ones, and those of the resolved configuration.

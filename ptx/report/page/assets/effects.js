@@ -13,9 +13,9 @@ function effect(one, metric) {
   const scale = page.model.metrics[metric], levels = one.levels.map(([value, text]) => [value || "none", ...unpack(text)]);
   const ends = levels.flatMap((level) => level.slice(1, 4)).filter(Number.isFinite), low = Math.min(0, ...ends), high = Math.max(0, ...ends), at = (end) => 3 + (94 * (end - low)) / (high - low || 1);
   const lines = levels.map(([value, gap, lo, hi, blocks], place) => {
-    const sure = place > 0 && Number.isFinite(lo) && (lo > 0 || hi < 0), better = sure && (gap > 0) === (scale.better === "higher");
-    return h("tr", {}, h("th", { scope: "row" }, value), h("td", { class: "num" }, place === 0 ? h("small", {}, "the first") : Number.isNaN(gap) ? "–" : h("span", { class: sure ? (better ? "better" : "worse") : "" }, number(scale, gap, true))),
-      h("td", { class: "num" }, place > 0 && h("small", {}, interval(scale, lo, hi, true)), h("small", {}, plural(blocks, "block"))),
+    const fine = finer(scale, lo, hi), sure = place > 0 && Number.isFinite(lo) && (lo > 0 || hi < 0), better = sure && (gap > 0) === (scale.better === "higher");
+    return h("tr", {}, h("th", { scope: "row" }, value), h("td", { class: "num" }, place === 0 ? h("small", {}, "the first") : Number.isNaN(gap) ? "–" : h("span", { class: sure ? (better ? "better" : "worse") : "" }, number(fine, gap, true))),
+      h("td", { class: "num" }, place > 0 && h("small", {}, interval(fine, lo, hi, true)), h("small", {}, plural(blocks, "block"))),
       h("td", { class: "drawn" }, svg("svg", { viewBox: "0 0 100 18", class: "fall", "aria-hidden": "true" }, svg("line", { x1: at(0), x2: at(0), y1: 0, y2: 18, class: "zero" }),
         ...(place > 0 && Number.isFinite(lo) && Number.isFinite(hi) ? [svg("line", { x1: at(lo), x2: at(hi), y1: 9, y2: 9, class: "whisker" })] : []), ...(Number.isNaN(gap) ? [] : [svg("circle", { cx: at(gap), cy: 9, r: 3.4, class: place === 0 ? "origin" : !sure ? "origin unsure" : better ? "up" : "down" })]))));
   });

@@ -18,7 +18,7 @@ function drawExplorer(body) {
   document.getElementById("explorer-said").textContent = `${kept.length.toLocaleString("en")} of ${plural(rows.length, "run")} keep the limits; ${best.length} on the front by value. Hypervolume of the front: ${(share * 100).toFixed(1)} % of the box between the worst and the best values.`;
   document.getElementById("explorer-key").replaceChildren(...legend(rows), state.z === null ? "" : h("span", {}, `size of a point: ${model.metrics[state.z].short}`));
   chart(body.querySelector(".plot"), `${model.metrics[y].short} against ${model.metrics[x].short}, ${kept.length} runs within the limits`, () => {
-    const option = scatter(rows, x, y, state.z === null ? best : undominated(kept, [x, y]), new Set(best.slice(0, 12)), (row) => !keeps.has(row));
+    const option = scatter(rows, x, y, state.z === null ? best : undominated(kept, [x, y]), new Set([...best.slice(0, 12), ...rows.filter((row) => model.bases.has(row)).slice(0, 1)]), (row) => !keeps.has(row));
     if (state.z !== null) for (const series of option.series) if (series.type === "scatter") for (const one of series.data) one.symbolSize = sized(state.z, one.row);
     return option;
   }, (event) => event.data?.row !== undefined && state.select(event.data.row));

@@ -21,6 +21,17 @@ function interval(scale, low, high, sign = false) {
   return `[${number(scale, low, sign)}, ${number(scale, high, sign)}]`;
 }
 
+// A scale for a difference: with more decimals where its interval would seem to have no width.
+function finer(scale, low, high) {
+  let decimals = scale.decimals;
+  const width = (high - low) * scale.factor;
+  while (Number.isFinite(width) && width > 0 && decimals < scale.decimals + 3 && width < 10 ** -decimals) decimals += 1;
+  return { ...scale, decimals };
+}
+
+// A difference and its interval, as text.
+const gapText = (scale, gap, unit = false) => { const fine = finer(scale, gap.lo, gap.hi); return [(unit ? withUnit : number)(fine, gap.v, true), interval(fine, gap.lo, gap.hi, true)]; };
+
 function duration(seconds) {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds), two = (value) => String(value).padStart(2, "0");

@@ -29,8 +29,14 @@ function sample(item, rows, one, open) {
   return made;
 }
 
-// A prompt on one line, without the markers of a chat template; the opened sample has them.
-const withoutMarkers = (prompt) => prompt.replace(/<\|[^|<>]{1,40}\|>|<\/?s>|\[\/?INST\]/g, " ").replace(/\s+/g, " ").trim() || prompt;
+// A prompt on one line, without the markers of a chat template, from the last turn of the user on; the opened sample
+// has it whole.
+const MARKERS = /<\|[^|<>]{1,40}\|>|<\/?s>|\[\/?INST\]/g;
+function withoutMarkers(prompt) {
+  const line = (text) => text.replace(MARKERS, " ").replace(/\s+/g, " ").trim();
+  const turn = prompt.split(/<\|im_start\|>user\b|<\|start_header_id\|>user<\|end_header_id\|>|<\|user\|>|<start_of_turn>user\b|\[INST\]/).pop();
+  return line(turn.replace(/<\|im_start\|>assistant\s*$|<\|start_header_id\|>assistant<\|end_header_id\|>\s*$|<\|assistant\|>\s*$/, "")) || line(prompt) || prompt;
+}
 
 function sampleBody(item, rows, one) {
   const first = item.answers[rows[0]]?.[2] ?? "";
@@ -40,14 +46,26 @@ function sampleBody(item, rows, one) {
   })));
 }
 
-// The second text with its own words marked, and the words that only the first one has struck out.
+// The second text with its own words marked, and the words that only the first one has struck out. Few equal words
+// between two changes are taken into them: else two texts that share their small words are a mosaic.
+const FEW = 3;
 function wordDifference(before, after) {
-  const a = before.split(/(\s+)/).slice(0, 400), b = after.split(/(\s+)/).slice(0, 400), table = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1)), made = [];
-  for (let i = a.length - 1; i >= 0; i -= 1) for (let j = b.length - 1; j >= 0; j -= 1) table[i][j] = a[i] === b[j] ? table[i + 1][j + 1] + 1 : Math.max(table[i + 1][j], table[i][j + 1]);
+  const parts = (text) => (text.match(/\S+\s*|^\s+/g) || []).slice(0, 400), a = parts(before), b = parts(after), same = (i, j) => a[i].trim() === b[j].trim();
+  const table = Array.from({ length: a.length + 1 }, () => new Uint16Array(b.length + 1)), runs = [];
+  for (let i = a.length - 1; i >= 0; i -= 1) for (let j = b.length - 1; j >= 0; j -= 1) table[i][j] = same(i, j) ? table[i + 1][j + 1] + 1 : Math.max(table[i + 1][j], table[i][j + 1]);
+  const last = (equal) => { if (!runs.length || runs[runs.length - 1].equal !== equal) runs.push({ equal, was: [], is: [] }); return runs[runs.length - 1]; };
   for (let i = 0, j = 0; i < a.length || j < b.length;) {
-    if (i < a.length && j < b.length && a[i] === b[j]) { made.push(b[j]); i += 1; j += 1; }
-    else if (i < a.length && (j >= b.length || table[i + 1][j] >= table[i][j + 1])) { made.push(/^\s*$/.test(a[i]) ? a[i] : h("del", {}, a[i])); i += 1; }
-    else { made.push(/^\s*$/.test(b[j]) ? b[j] : h("ins", {}, b[j])); j += 1; }
+    if (i < a.length && j < b.length && same(i, j)) { const run = last(true); run.was.push(a[i++]); run.is.push(b[j++]); }
+    else if (i < a.length && (j >= b.length || table[i + 1][j] >= table[i][j + 1])) last(false).was.push(a[i++]);
+    else last(false).is.push(b[j++]);
   }
-  return made;
+  const kept = [];
+  runs.forEach((run, place) => {
+    const few = run.equal && run.was.length < FEW && place > 0 && place < runs.length - 1, before = kept[kept.length - 1];
+    if (before && !before.equal && (few || !run.equal)) { before.was.push(...run.was); before.is.push(...run.is); } else kept.push(run);
+  });
+  return kept.flatMap((run) => (run.equal ? [run.is.join("")] : [run.was.length ? h("del", {}, run.was.join("").trimEnd()) : "", run.is.length ? h("ins", {}, run.is.join("").trimEnd()) : "", gapAfter(run)]));
 }
+
+// The white space behind a change: that of the text that is shown.
+const gapAfter = (run) => ((run.is.length ? run.is : run.was).join("").match(/\s*$/) || [" "])[0] || " ";

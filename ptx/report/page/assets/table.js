@@ -66,7 +66,7 @@ function secondLine(metric, row, gap) {
   const { model, state } = page, one = model.metrics[metric], found = model.measured(metric, row), base = baselineOf(row);
   if (state.line === "none") return "";
   if (state.line === "n") return `n = ${found.n.toLocaleString("en")}`;
-  if (state.line === "difference") return gap ? `${number(one, gap.v, true)} ${gap.how === "exact" ? "" : interval(one, gap.lo, gap.hi, true)}` : "";
+  if (state.line === "difference") return gap ? gapText(one, gap).slice(0, gap.how === "exact" ? 1 : 2).join(" ") : "";
   const theirs = base === null ? NaN : model.value(metric, base);
   if (state.line === "ratio" || (found.lo === found.hi && one.words)) return ratioText(found.v, theirs, one.words) || (found.lo === found.hi ? "exact" : "");
   return found.lo === found.hi ? "exact" : interval(one, found.lo, found.hi);
@@ -76,7 +76,7 @@ function ratioText(value, base, words) {
   if (!(value > 0 && base > 0)) return "";
   const ratio = base / value;
   if (!words) return `${(value / base).toFixed(2)} ×`;
-  if (ratio > 0.995 && ratio < 1.005) return "1 ×";
+  if (ratio > 0.995 && ratio < 1.005) return "equal";
   const [factor, word] = ratio > 1 ? [ratio, words[0]] : [1 / ratio, words[1]];
   return `${factor.toFixed(factor < 1.95 ? 2 : 1)}× ${word}`;
 }
@@ -87,7 +87,7 @@ function cellNote(metric, row, gap) {
   if (gap && base !== null) {
     const words = { "▲": "better than", "▼": "worse than", "≈": "no difference beyond noise from", "?": "too few items to compare with", "=": "equal to (within 0.5 %)" }[gap.mark];
     const one = model.metrics[metric], p = gap.how === "exact" ? "" : `, Holm-corrected p=${gap.p.toPrecision(2)}`;
-    lines.push(`${words} ${model.label(base)}: ${withUnit(one, gap.v, true)} ${gap.how === "exact" ? "" : interval(one, gap.lo, gap.hi, true)}, ${gap.how}${p}`);
+    lines.push(`${words} ${model.label(base)}: ${gapText(one, gap, true).slice(0, gap.how === "exact" ? 1 : 2).join(" ")}, ${gap.how}${p}`);
   }
   return lines.join("\n");
 }
@@ -95,7 +95,7 @@ function cellNote(metric, row, gap) {
 function deltaCell(row) {
   const quality = page.data.axes.quality, gap = page.model.difference(quality, row, page.state.baseline), one = page.model.metrics[quality];
   if (!gap) return h("td", { class: "num" }, h("small", {}, row === page.state.baseline || page.model.bases.has(row) ? "baseline" : ""));
-  return h("td", { class: "num", title: cellNote(quality, row, gap) }, h("span", { class: verdict(gap.mark) }, h("span", { class: `mark ${verdict(gap.mark)}` }, gap.mark), number(one, gap.v, true)), h("small", {}, gap.how === "exact" ? "exact" : interval(one, gap.lo, gap.hi, true)));
+  return h("td", { class: "num", title: cellNote(quality, row, gap) }, h("span", { class: verdict(gap.mark) }, h("span", { class: `mark ${verdict(gap.mark)}` }, gap.mark), gapText(one, gap)[0]), h("small", {}, gap.how === "exact" ? "exact" : gapText(one, gap)[1]));
 }
 
 function tableRow(row) {
@@ -135,6 +135,12 @@ function drawTable(body) {
   document.getElementById("table-legend").textContent = `${page.legend} ★ marks a value that is measurably the best of its column.`;
 }
 
+// Paper repeats a head on every page, and a browser leaves out the buttons when it does.
+function plainHead(head, plain) {
+  if (plain) { head.dataset.plain = "yes"; head.querySelectorAll("button").forEach((one) => one.replaceWith(h("span", {}, [...one.childNodes]))); }
+  else if (head.dataset.plain) head.replaceWith(tableHead());
+}
+
 // Only what is in view, and a screen more each way; print draws the first two hundred.
 function fillTable(always = false, all = false) {
   const scroll = document.getElementById("table-scroll"), body = scroll?.querySelector("tbody");
@@ -146,6 +152,7 @@ function fillTable(always = false, all = false) {
   body.dataset.first = first; body.dataset.last = last;
   const gap = (count) => { const made = h("tr", { class: "gap", "aria-hidden": true }); made.style.height = `${count * ROW_HEIGHT}px`; return count > 0 ? made : ""; };
   body.className = virtual ? "virtual" : "";
+  plainHead(scroll.querySelector("thead"), all);
   body.replaceChildren(gap(first), ...tableRows.slice(first, last).map(tableRow), gap(virtual ? tableRows.length - last : 0));
 }
 

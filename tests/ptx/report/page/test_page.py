@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from ptx.files import write_rows
+from ptx.records import Metric
 from ptx.report import build
+from ptx.report.definition import Definition
 from tests.ptx.report.browser import CHROMIUM, Browser
 from tests.ptx.report.hostile import STRINGS, write_hostile
 from tests.ptx.report.pages import data_of
 from tests.ptx.report.situations import SITUATIONS
+from tests.ptx.report.sweeps import Sweep
 
 COLOURS = ["paper", "raised", "ink", "muted", "accent", "good", "bad", "warn", "warn-ink", "chosen"]
 COLOURS += [f"{kind}-{level}" for kind in ("good", "bad") for level in (1, 2, 3)]
@@ -234,4 +238,53 @@ def test_hostile_text_in_every_field_runs_nothing_and_breaks_nothing(browser, tm
     assert one.run(f"document.querySelectorAll('{foreign}').length") == 0
     assert one.run("document.documentElement.scrollWidth") <= 1400
     assert (one.errors(), one.requests()) == ([], [])
+    one.close()
+
+
+def test_the_head_of_a_printed_table_is_text_which_every_page_repeats(page):
+    page.show("#table")
+    heads = page.texts("#table thead th")
+    page.run("window.dispatchEvent(new Event('beforeprint'))")
+    assert page.run("document.querySelectorAll('#table thead button').length") == 0
+    assert page.texts("#table thead th") == heads
+    page.run("window.dispatchEvent(new Event('afterprint'))")
+    assert page.run("document.querySelectorAll('#table thead button').length") == len(heads)
+
+
+def test_a_value_is_rounded_alike_above_and_below(browser, tmp_path):
+    """0.3125 and a difference of 0.0625 are halves in binary, which two languages may round two ways."""
+    sweep = Sweep(tmp_path / "s")
+    for place, value in enumerate((0.25, 0.3125)):
+        extra = [Metric("quiz/mean", value, "fraction", "higher", value - 0.0625, value + 0.0625, 16)]
+        sweep.run({"method": f"m{place}"} if place else {}, baseline=not place, extra=extra)
+    report = build([sweep.folder], tmp_path / "out", definition=Definition(headline="quiz/mean"))
+    one = browser.open(report.html)
+    one.show("#table")
+    table, cards = " ".join(one.texts("#table tbody tr")), " ".join(one.texts(".card"))
+    assert "0.313" in table
+    assert "0.313" in cards
+    assert "0.312" not in table + cards
+    one.close()
+
+
+def test_small_words_that_two_answers_share_are_no_mosaic_and_a_sample_has_the_words_of_the_user(
+    browser, tmp_path
+):
+    sweep = Sweep(tmp_path / "s")
+    prompt = "<|im_start|>system You help.<|im_end|><|im_start|>user How many?<|im_end|><|im_start|>assistant"
+    for place, answer in enumerate(
+        ("cat of a man who sat, so it is 7.", "sum of all that he had, so it is 8.")
+    ):
+        folder = sweep.run({"method": f"m{place}"} if place else {}, baseline=not place)
+        row = {"item": "q", "scores": {"bench/mean": float(place)}, "segments": {}}
+        rows = [row | {"prompt": prompt, "output": f"It is the {answer}"}]
+        write_rows(folder / "evaluations" / "bench.jsonl", rows)
+    one = browser.open(build([sweep.folder], tmp_path / "out").html)
+    one.show("#samples")
+    assert one.texts("#samples summary > span:last-child") == ["How many?"]
+    shown = one.run("document.querySelectorAll('#samples .said')[1].innerHTML")
+    assert shown.strip() == (
+        "It is the <del>cat of a man who sat,</del><ins>sum of all that he had,</ins> so it is"
+        " <del>7.</del><ins>8.</ins>"
+    )
     one.close()

@@ -31,6 +31,27 @@ def test_a_column_has_one_unit_and_enough_decimals_for_its_smallest_value():
     assert [scale.text(value) for value in (9_800_000, 260_000)] == [f"9.80{SPACE}MB", f"0.26{SPACE}MB"]
 
 
+def test_halves_are_rounded_away_from_zero_as_the_script_of_the_page_does():
+    """A page that says 0.312 above and 0.313 below contradicts itself."""
+    scale = scale_of("fraction", [0.5])
+    assert [scale.number(value) for value in (0.3125, -0.0625, 0.0005, 0.4375)] == [
+        "0.313",
+        "\N{MINUS SIGN}0.063",
+        "0.001",
+        "0.438",
+    ]
+    assert scale.number(0.3125 - 1e-12) == "0.312"
+    assert scale.number(1e300).startswith("1,000,000")
+
+
+def test_a_difference_has_as_many_decimals_as_its_interval_needs():
+    scale = scale_of("bits/byte", [1.37])
+    assert scale.finer(-0.03, -0.01) == scale
+    assert scale.finer(0.001, 0.007).text(0.004, sign=True) == f"+0.004{SPACE}bits/byte"
+    assert scale.finer(1e-9, 2e-9).decimals == scale.decimals + 3
+    assert scale.finer(0.0, 0.0) == scale.finer(float("-inf"), float("inf")) == scale
+
+
 def test_a_difference_has_a_sign_and_zero_has_none():
     scale = scale_of("fraction", [0.5])
     assert [scale.number(value, sign=True) for value in (0.1, -0.1, 0.0, -0.00001)] == [

@@ -37,6 +37,16 @@ def test_equal_facts_are_named_once_and_different_ones_all(tmp_path):
     assert "machines" not in lines
 
 
+def test_selections_of_one_dataset_and_versions_that_differ_are_one_line_each(tmp_path):
+    records = [
+        finished(tmp_path, 1, versions={"ptx": "0.1.0", "onnx": number}, data={"name": "a", "digest": digest})
+        for number, digest in (("1", "one"), ("2", "two"), ("2", "two"))
+    ]
+    lines = dict(provenance_of(records).lines)
+    assert lines["data"] == ["a (2 selections of it: one, two)"]
+    assert lines["versions"] == ["ptx 0.1.0", "differs between runs: onnx 1 and 2"]
+
+
 def test_the_date_is_that_of_the_latest_record(tmp_path):
     found = provenance_of([finished(tmp_path, 3), finished(tmp_path, 1)])
     assert found.date == "2026-03-03"
