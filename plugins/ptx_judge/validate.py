@@ -60,7 +60,8 @@ def of_scorer(name: str, scorer: Scorer, before: Mapping[str, Any] | None = None
     if isinstance(scorer, Endpoint):
         found += of_endpoint(where, scorer)
     if isinstance(scorer, Local) or (isinstance(scorer, Reward) and not scorer.models(before or {})):
-        found += of_folder(where, scorer.model, or_step=isinstance(scorer, Reward))
+        made = any(step.makes == "reward" for step in (before or {}).values())
+        found += of_folder(where, scorer.model, or_step=isinstance(scorer, Reward), made=made)
     if isinstance(scorer, Local):
         found += of_runtime(where, scorer)
     return found
@@ -105,15 +106,15 @@ def of_runtime(where: str, scorer: Local) -> list[Problem]:
     return []
 
 
-def of_folder(where: str, model: str, *, or_step: bool = False) -> list[Problem]:
-    """The problem of a judge's folder without a model."""
+def of_folder(where: str, model: str, *, or_step: bool = False, made: bool = False) -> list[Problem]:
+    """The problem of a judge's folder without a model; ``made``: a step before makes a reward model."""
     folder = Path(model).expanduser()
     if model and (folder / "config.json").is_file():
         return []
-    what, step = (
-        f"{where}.model must be a model folder",
-        ", or name a step with method=reward before this one",
-    )
+    what = f"{where}.model must be a model folder"
+    hint = f"try {where}.model=./my-judge"
     if or_step:
         what += " or an earlier step that makes a reward model"
-    return [Problem(f"{what}, got {model!r}", f"try {where}.model=./my-judge{step if or_step else ''}")]
+        more = "name a step with method=reward before this one"
+        hint += f", or {'leave it out: the one that this run makes is asked' if made else more}"
+    return [Problem(f"{what}, got {model!r}", hint)]

@@ -61,6 +61,9 @@ def test_a_reward_model_is_a_folder_or_an_earlier_step(tmp_path):
     assert of_scorer("reward", Reward(model="rm"), {"rm": Step()}) == []
     (problem,) = of_scorer("reward", Reward(model="mr"), {"rm": Step()})
     assert "or an earlier step that makes a reward model, got 'mr'" in str(problem)
+    assert "leave it out: the one that this run makes is asked" in str(problem)
+    (problem,) = of_scorer("reward", Reward(model="mr"), {})
+    assert "name a step with method=reward before this one" in str(problem)
     Step.makes = "model"
     with pytest.raises(
         ConfigError, match=r"scorer\.reward\.model=rm names a step that makes no reward model"
