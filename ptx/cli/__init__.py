@@ -75,7 +75,7 @@ INTERNAL_FAULT = 70  # an exit code
 ELSEWHERE = dict.fromkeys(("train", "make", "compress", "eval", "export", "sweep"), OUT)
 ELSEWHERE["report"] = "--to=/another/disk/report"
 #: errors of the system that come and go: the command was right
-PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.ESTALE)
+PASSING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ENOMEM, errno.ESTALE)
 
 #: set before any library is imported: no telemetry, no forked-tokenizer warnings, and no child process
 #: imports a ``json.py`` that lies in the working folder

@@ -111,6 +111,7 @@ def prepare(path: Path, cache: Path, named: Callable[[str], Path]) -> Path:
     if found := adapter_problems(path):
         raise ConfigError(found)
     base = _base(path, named)
+    small = _lowest(path, base)
     record = {"path": str(base.resolve()), "digest": folder_digest(base)}
     target = cache / digest_of([folder_digest(path), record])[:16] / path.resolve().name
     if (target / BASE_FILE).is_file():
@@ -118,7 +119,6 @@ def prepare(path: Path, cache: Path, named: Callable[[str], Path]) -> Path:
     staged = target.with_name(f".{target.name}.{os.getpid()}")
     shutil.rmtree(staged, ignore_errors=True)
     staged.mkdir(parents=True)
-    small = weights_of(base)
     tokenizer = any((path / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json"))
     for folder in (small, path):
         for pattern in (*SHARED, "adapter_*"):
@@ -129,6 +129,22 @@ def prepare(path: Path, cache: Path, named: Callable[[str], Path]) -> Path:
     shutil.rmtree(target, ignore_errors=True)
     staged.rename(target)
     return target
+
+
+def _lowest(path: Path, base: Path) -> Path:
+    """The folder of the full weights below an adapter that the user named."""
+    seen = {path.resolve()}
+    while is_adapter(base):
+        if base.resolve() in seen:
+            what = f"the adapter {path} belongs to adapters that lead back to {base}"
+            fix = f"correct base_model_name_or_path in {base / CONFIG}: a model's folder or a hub id"
+            raise ConfigError(Problem(what, fix))
+        seen.add(base.resolve())
+        try:
+            base = base_of(base)
+        except StepError as error:
+            raise ConfigError(str(error)) from error
+    return base
 
 
 def _left_out(file: Path, *, own_tokenizer: bool) -> bool:

@@ -133,23 +133,28 @@ def folder_problems(out: Path) -> list[Problem]:
         if kind := kind_instead(out.absolute() / name):
             what = f"out={out}: {out.absolute() / name} is {kind}, not a folder"
             return [Problem(what, "move it away, or name another folder: out=/another/ptx-out")]
-    folder = out.absolute()
+    # a read-only store serves what it has: a run that needs more says so
+    found = [_unwritable(out, folder) for folder in (out.absolute(), out.absolute() / "runs")]
+    return [problem for problem in found if problem is not None][:1]
+
+
+def _unwritable(out: Path, folder: Path) -> Problem | None:
     try:
         while not folder.exists():
             folder = folder.parent
         usable = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
     except OSError as error:
         what, fix = cause_of(error) or (reason(error), "")
-        return [Problem(f"out={out}: {what}", fix)]
+        return Problem(f"out={out}: {what}", fix)
     if usable:
-        return []
+        return None
     if not folder.is_dir():
         what = f"{folder} is {kind_of(folder.stat().st_mode)}, not a folder"
     elif os.statvfs(folder).f_flag & os.ST_RDONLY:
         what = f"the file system of {folder} is read-only"
     else:
         what = f"this user may not write to {folder}"
-    return [Problem(f"out={out}: {what}", "name a folder that can be written to: out=/another/ptx-out")]
+    return Problem(f"out={out}: {what}", "name a folder that can be written to: out=/another/ptx-out")
 
 
 def kind_instead(folder: Path) -> str:

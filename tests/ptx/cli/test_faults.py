@@ -172,6 +172,12 @@ def test_an_output_folder_that_cannot_be_written_to_is_named_with_its_cause_befo
         assert cause in err
         assert "free some" not in err
     assert toy.calls == []
+    (desk / "ptx-out" / "runs").mkdir(parents=True)
+    as_root("--bind", "ptx-out/runs", "ptx-out/runs")
+    as_root("-o", "remount,ro,bind", "ptx-out/runs")
+    code, _, err = ptx(*WORDS)
+    assert (code, toy.calls) == (2, [])
+    assert f"out=ptx-out: the file system of {desk / 'ptx-out' / 'runs'} is read-only" in err
 
 
 SECRET = "sk-proj-0123456789abcdef"

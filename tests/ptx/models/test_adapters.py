@@ -54,6 +54,17 @@ def test_a_base_is_found_as_a_path_from_here_from_the_adapter_and_beside_it(tmp_
     assert not (made / "model.safetensors").exists()
 
 
+@pytest.mark.parametrize(("first", "second"), [(".", "."), ("../b", "../a"), ("../b", "../gone")])
+def test_an_adapter_whose_bases_lead_back_or_nowhere_is_refused(
+    tmp_path, adapter, monkeypatch, first, second
+):
+    made = adapter(first, "a")
+    adapter(second, "b")
+    monkeypatch.chdir(made)
+    with pytest.raises(ConfigError, match=r"lead back to|does not exist"):
+        prepare(made, tmp_path / "cache", nowhere)
+
+
 def test_a_base_on_the_hub_is_asked_for_by_its_id(tmp_path, base, adapter):
     asked = []
     made = prepare(
