@@ -46,6 +46,8 @@ PAYLOADS = (
     "a" * 5000,
     "\U0001f600" * 300,
 )
+#: what every JavaScript object answers to, so that a name must be no key of a plain one
+EVERY_OBJECT = ("__proto__", "constructor", "toString")
 SHAPES = ("{}", "sft {}", "{} tail", " {}", "{0}{0}", "\n{}\n")
 STRINGS = [shape.format(text) for shape, text in itertools.product(SHAPES, PAYLOADS)][:200]
 

@@ -1,9 +1,10 @@
 // The live page: what runs now above the report, and the report's data again, part by part, as records change.
 const names = new URLSearchParams(location.search).getAll("s"), query = names.map((name) => `s=${encodeURIComponent(name)}`).join("&");
 const one = (name) => `s=${encodeURIComponent(name)}`;
-const sweeps = new Map(names.map((name) => [name, { live: null, points: {}, box: null, cards: new Map() }]));
+const sweeps = new Map(names.map((name) => [name, { live: null, points: Object.create(null), box: null, cards: new Map() }]));
 let digests = {}, asking = false, again = false, curveName = "", drawing = false;
 const MOST_POINTS = 900, LONG_LABEL = 90;
+const empty = () => Object.create(null); // by names of runs and metrics, which may be "constructor" or "__proto__"
 
 // Which parts of the page show which parts of the data; what has not changed is not drawn again.
 const TABLE = ["rows", "settings", "metrics", "columns", "axes", "reference", "fronts", "pairs"];
@@ -14,9 +15,9 @@ function receive(news) {
   const sweep = sweeps.get(news.sweep);
   if (!sweep) return;
   sweep.live = news.all ? news.live : { ...sweep.live, ...news.live };
-  if (news.all) sweep.points = {};
+  if (news.all) sweep.points = empty();
   for (const [run, [label, points]] of Object.entries(news.points || {})) {
-    const kept = sweep.points[run]?.label === label ? sweep.points[run] : (sweep.points[run] = { label, metrics: {} });
+    const kept = sweep.points[run]?.label === label ? sweep.points[run] : (sweep.points[run] = { label, metrics: empty() });
     for (const [metric, more] of Object.entries(points)) kept.metrics[metric] = thinned([...(kept.metrics[metric] || []), ...more]);
   }
   if (news.all || "version" in (news.live || {})) askForData();
@@ -184,7 +185,7 @@ function runNow(state) {
 const figure = (value) => (Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2) : Number(value.toPrecision(4)).toLocaleString("en", { maximumFractionDigits: 6 }));
 
 function drawMini(holder, state, kept, curves) {
-  const of = kept?.metrics || {}, name = curveName in of ? curveName : Object.keys(of)[0], points = of[name] || [];
+  const of = kept?.metrics || empty(), name = curveName in of ? curveName : Object.keys(of)[0], points = of[name] || [];
   holder.parentElement.hidden = points.length < 2;
   if (points.length < 2) return;
   holder.previousElementSibling.textContent = name;

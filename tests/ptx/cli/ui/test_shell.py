@@ -9,7 +9,7 @@ from ptx.files import read_json, write_json
 from ptx.store.locks import held
 from tests.ptx.cli.ui.conftest import TOKEN, begin, fail, finish, log, serving
 from tests.ptx.report.browser import CHROMIUM, Browser
-from tests.ptx.report.hostile import STRINGS, write_hostile
+from tests.ptx.report.hostile import EVERY_OBJECT, STRINGS, write_hostile
 
 in_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 
@@ -90,7 +90,7 @@ def test_the_list_is_searched_and_two_sweeps_are_compared_on_one_page(root, brow
 @in_browser
 def test_hostile_strings_in_every_field_run_nothing_on_the_live_pages(tmp_path, browser):
     folder = tmp_path / "runs" / "hostile"
-    strings = STRINGS[:: len(STRINGS) // 25]
+    strings = [*STRINGS[:: len(STRINGS) // 25], *EVERY_OBJECT]
     write_hostile(folder, strings)
     with serving(tmp_path) as address, held(folder / "sweep.lock"):
         for place, text in enumerate(strings):

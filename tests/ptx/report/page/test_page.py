@@ -13,7 +13,7 @@ from ptx.records import Metric
 from ptx.report import build
 from ptx.report.definition import Definition
 from tests.ptx.report.browser import CHROMIUM, Browser
-from tests.ptx.report.hostile import STRINGS, write_hostile
+from tests.ptx.report.hostile import EVERY_OBJECT, STRINGS, write_hostile
 from tests.ptx.report.pages import data_of
 from tests.ptx.report.situations import SITUATIONS
 from tests.ptx.report.sweeps import Sweep
@@ -226,7 +226,7 @@ def test_new_data_can_be_drawn_without_losing_a_choice(page):
 
 
 def test_hostile_text_in_every_field_runs_nothing_and_breaks_nothing(browser, tmp_path):
-    write_hostile(tmp_path / "s", STRINGS[::8])
+    write_hostile(tmp_path / "s", [*STRINGS[::8], *EVERY_OBJECT])
     report = build([tmp_path / "s"], tmp_path / "out")
     one = browser.open(report.html)
     for part in (*PARTS, "failures", "provenance"):
