@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ptx.data.chatgpt import branch_turns
 from ptx.data.glaive import glaive_turns
 from ptx.data.names import LEFT_OUT, MEDIA, MEDIA_PLACE, TRAINED_IF, TRAINED_TURNS, WEIGHTS
 from ptx.data.records import Row
@@ -186,6 +187,8 @@ def _as_turns(prompt: Any, *replies: Any) -> list[Any]:
 def _messages(parts: Row) -> Row:
     if "messages" in parts:
         return {"messages": _preceded(parts, to_turns(parts["messages"], "messages"))}
+    if "mapping" in parts:
+        return {"messages": branch_turns(parts["mapping"], parts["current_node"])}
     if "chat" in parts:
         turns, tools = glaive_turns(str(parts["chat"]), parts.get("system"))
         return {"messages": turns, **({"tools": tools} if tools else {})}

@@ -115,6 +115,7 @@ def _forms() -> Iterable[Form]:
         yield Form("pairs", {"prompt": "input", "chosen": chosen, "rejected": rejected})
     yield Form("pairs", {"prompt": "conversations", "chosen": "chosen", "rejected": "rejected"})
     yield Form("messages", {"prompt": "query", "calls": "answers"})  # xLAM: answers holds tool calls
+    yield Form("messages", {"mapping": "mapping", "current_node": "current_node"})  # ChatGPT's export
     yield Form("messages", {"chat": "chat"})  # Glaive: marked turns in one text
     yield Form("completions", {"prompt": "input", "completion": "output"})
     yield Form("text", {"text": "text"})

@@ -80,8 +80,22 @@ def tool_definitions(value: Any) -> list[Turn]:
         raise RowError(f"tools must hold definitions of tools, got {shown(value)}", fix)
     return [
         {"type": "function", "function": tool} if "name" in tool and "type" not in tool else tool
-        for tool in map(_without_null_properties, tools)
+        for tool in map(_without_null_properties, map(_with_parameters, tools))
     ]
+
+
+#: the schema of a tool in Anthropic's definitions and in MCP's, and what says nothing of the tool
+SCHEMAS = ("input_schema", "inputSchema")
+OF_REQUESTS = ("cache_control", "type")
+
+
+def _with_parameters(tool: Turn) -> Turn:
+    """A definition of Anthropic's or MCP's with its schema where OpenAI's have it; any other as it is."""
+    name = next((name for name in SCHEMAS if isinstance(tool.get(name), dict)), "")
+    if not name or "name" not in tool:
+        return tool
+    kept = {key: value for key, value in tool.items() if key not in (*SCHEMAS, *OF_REQUESTS)}
+    return {**kept, "parameters": tool[name]}
 
 
 def _without_null_properties(tool: Turn) -> Turn:

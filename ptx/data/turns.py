@@ -22,6 +22,7 @@ from ptx.data.names import (
     TRAINED_IF,
     TRAINED_IN_PARTS,
 )
+from ptx.data.parts import content_of, has_tools, without_parts
 from ptx.data.tools import RowError, Turn, parsed, shown, tool_calls
 
 Row = dict[str, Any]
@@ -33,7 +34,6 @@ READ = ("role", "from", *SAID, "tool_calls", "function_call", *REASONING, *TRAIN
 #: what is made turns of, and holds one reply: a list of texts in it is no dialogue
 REPLIES = ("the reply", "chosen", "rejected")
 PLAIN = {"role", "content"}
-TEXT_PARTS = ("text", "input_text", "output_text")
 SAYS_TRAINED = frozenset(TRAINED_IF)
 #: keys of a message for which a row is refused, where they hold something
 REFUSED = frozenset((*MEDIA, "files", "attachments", *TRAINED_IN_PARTS, *LEFT_OUT, "prefix"))
@@ -105,6 +105,9 @@ def _turns_of(turn: Any, column: str) -> Iterator[Turn]:
         raise RowError(f'{column} must hold {{"role", "content"}} objects, got {shown(turn)}')
     if turn.keys() == PLAIN and turn["role"] in ROLES and isinstance(turn["content"], str):
         yield {"role": turn["role"], "content": turn["content"]}  # as most files have them
+    elif has_tools(turn.get("content")):
+        for one in without_parts(turn):
+            yield _turn(one, column)
     elif "role" in turn or "from" in turn:
         yield _turn(turn, column)
     elif "input" in turn and "output" in turn:
@@ -127,7 +130,7 @@ def _turn(turn: Row, column: str) -> Turn:
     _refuse_keys(turn, column)
     role = turn.get("role", turn.get("from"))
     content = next((turn[key] for key in SAID if turn.get(key) is not None), None)
-    content, thought = _content(content)
+    content, thought = content_of(content)
     reasoning = thought or next((turn[key] for key in REASONING if turn.get(key)), None)
     calls = tool_calls(turn.get("tool_calls") or turn.get("function_call"))
     calling = isinstance(role, str) and role.lower() in CALLING_ROLES
@@ -175,7 +178,7 @@ def is_marked(value: Any) -> bool:
 def system_text(value: Any) -> Any:
     """A system text that is written as parts: Bedrock's ``[{"text": ...}]``, Gemini's ``{"parts": ...}``."""
     parts = value.get("parts", value.get("content")) if isinstance(value, dict) else value
-    return _content(parts)[0]
+    return content_of(parts)[0]
 
 
 def canonical_role(role: Any) -> Any:
@@ -210,25 +213,6 @@ def trained_if(turn: Row) -> bool | None:
             f"the keys {' and '.join(said)} of a message contradict each other", "keep one of them"
         )
     return next(iter(said.values()), None)
-
-
-def _content(content: Any) -> tuple[Any, str]:
-    """The text of a content that is a list of typed parts, and the thoughts in it; else the content."""
-    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        return content, ""
-    texts, thoughts = [], []
-    for part in content:
-        kind = part.get("type", "text" if "text" in part else next(iter(part), "text"))
-        if kind in TEXT_PARTS and isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        elif kind in REASONING and isinstance(part.get(kind), str):
-            thoughts.append(part[kind])
-        else:
-            raise RowError(
-                f"the content of a message has a part of type {kind!r}",
-                "ptx trains text: write the content as text, or leave these rows out",
-            )
-    return "".join(texts), "".join(thoughts)
 
 
 #: Anthropic's HH-RLHF: "\n\nHuman: ...\n\nAssistant: ..."
