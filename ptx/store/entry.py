@@ -133,6 +133,8 @@ def _record_fault(folder: Path, record: dict[str, Any]) -> str:
         return "entry.json is missing or cannot be read"
     try:
         stamp = read_bytes(folder / "entry.sha256", STAMP).decode(errors="replace")
+    except PermissionError:  # of another user: that is no damage
+        raise
     except (OSError, ValueError):
         return "entry.sha256 is missing or cannot be read"
     if stamp.partition(" ")[0] != file_digest(folder / "entry.json"):
@@ -143,9 +145,15 @@ def _record_fault(folder: Path, record: dict[str, Any]) -> str:
 
 
 def read_record(folder: Path) -> dict[str, Any]:
-    """The content of entry.json; empty when it is missing, unreadable or incomplete."""
+    """The content of entry.json; empty when it is missing, incomplete, or no JSON.
+
+    Raises:
+        PermissionError: this user may not read it.
+    """
     try:
         record = read_json(folder / "entry.json")
+    except PermissionError:
+        raise
     except (OSError, ValueError):
         return {}
     complete = (

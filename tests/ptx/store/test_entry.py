@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -94,6 +95,18 @@ def test_a_file_that_is_no_file_any_more_is_missing_and_is_not_waited_for(entry,
     do(entry.folder / name)
     fault = fault_of(entry.folder, digests=True)
     assert fault.startswith(f"{Path(name).name} is missing")
+
+
+@pytest.mark.parametrize("name", ["read_json", "read_bytes"])
+def test_an_entry_that_this_user_may_not_read_is_not_called_damaged(entry, monkeypatch, name):
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(f"ptx.store.entry.{name}", refuse)
+    with pytest.raises(PermissionError):
+        fault_of(entry.folder)
+    with pytest.raises(PermissionError):
+        Store(entry.folder.parents[1]).find(IDENTITY)
 
 
 def test_the_content_of_small_files_is_compared_where_an_entry_is_used(entry, monkeypatch):
