@@ -16,10 +16,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-from ptx.guard import reading
-from ptx.guard.places import cache_folder  # noqa: F401 (plugins import it from here)
+from ptx.guard import places, reading
 from ptx.guard.secrets import Masking, masked
 
+cache_folder = places.cache_folder  # plugins know it by this name
 MOST_RECORD_BYTES = 2**30  # a record of a run may hold answers; a device has no end
 
 
