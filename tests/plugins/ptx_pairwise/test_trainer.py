@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ptx.lm.load import load_model
+from ptx.lm.load import load_model, load_tokenizer, save_model
 from ptx.lm.training.rows import trl_rows
 from ptx_pairwise import CPO, ORPO, SimPO
 from tests.plugins.ptx_pairwise.conftest import PAIRS
@@ -66,6 +66,27 @@ def test_the_update_does_not_depend_on_the_size_of_a_pass(pairwise, make_data, c
     start = weights(chat_model)
     whole, parts = (weights(one.path) - start for one in made)
     assert (whole - parts).norm() / whole.norm() < 1e-5
+
+
+def test_simpo_does_not_read_lengths_and_cpo_does(pairwise, make_data, chat_model, losses_of, tmp_path):
+    """Where every token is as likely as any other, an answer that is three times as long says nothing."""
+    uniform = load_model(chat_model)
+    with torch.no_grad():
+        uniform.model.norm.weight.zero_()  # all scores are 0
+    save_model(uniform, load_tokenizer(chat_model), tmp_path / "uniform")
+    found = {}
+    for times in (1, 3):
+        rows = [{**row, "chosen": row["chosen"] * times} for row in PAIRS[:8]]
+        data = make_data(f"times-{times}", rows)
+        for kind in (SimPO, CPO):
+            given = {"max_steps": 1, "micro_batch": 4}
+            run, _ = pairwise(kind, tmp_path / "uniform", data, f"{kind.__name__}-{times}", **given)
+            found[kind, times] = losses_of(run)[0]
+    margin = SimPO().gamma_ratio * SimPO().beta
+    expected = torch.tensor(margin).exp().log1p().item()
+    assert found[SimPO, 1] == pytest.approx(expected, rel=1e-5)
+    assert found[SimPO, 3] == pytest.approx(expected, rel=1e-5)
+    assert abs(found[CPO, 3] - found[CPO, 1]) > 1
 
 
 def weights(folder):

@@ -141,6 +141,36 @@ def test_only_the_models_own_tokens_are_trained_and_failures_are_counted(acting)
     assert acting.found.counts["replies"] == 7
 
 
+def test_what_a_tool_said_has_no_gradient(acting, monkeypatch):
+    said = iter([[CALL % ("add", 4), CALL % ("add", 0), "No.", "Oh."], ["7.", "Hm."]])
+
+    def scripted(prompts, *_, **__):
+        return [acting.tokenizer(text + "<|end|>")["input_ids"] for text in next(said)], None
+
+    trainer, kept = acting.trainer, []
+    trainer._generate_single_turn = scripted
+    trainer.model.train()
+    batch = trainer._generate_and_score_completions(list(acting.rows))
+    scored = trainer._get_per_token_logps_and_entropies
+
+    def watched(*given, **named):
+        found = scored(*given, **named)
+        if found[0].requires_grad:
+            found[0].retain_grad()
+            kept.append(found[0])
+        return found
+
+    monkeypatch.setattr(trainer, "_get_per_token_logps_and_entropies", watched)
+    trainer.current_gradient_accumulation_steps = 1
+    trainer._compute_loss(trainer.model, batch).backward()
+    (log_probs,) = kept  # (B, T)
+    trained = (batch["completion_mask"] * batch["tool_mask"]).bool()
+    of_tools = batch["completion_mask"].bool() & ~trained
+    assert of_tools.any()
+    assert (log_probs.grad[trained] != 0).all()
+    assert (log_probs.grad[~trained] == 0).all()
+
+
 def test_what_an_environment_knows_of_one_batch_is_gone_in_the_next(acting):
     said = iter([[CALL % ("add", 4)] * 4, ["The answer is 7."] * 4, ["No idea."] * 4])
 
