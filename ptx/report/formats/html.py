@@ -30,7 +30,7 @@ ASSETS = Path(__file__).parents[1] / "page" / "assets"
 #: the modules of the page's script, in their order
 SCRIPTS = (
     *("dom", "numbers", "model", "state", "charts", "front", "first", "table", "explorer", "compare"),
-    *("steps", "effects", "segments", "samples", "training", "records", "main"),
+    *("steps", "effects", "segments", "samples", "training", "records", "focus", "main"),
 )
 #: the parts after the first screen, in their order; the script has their content
 PARTS = (

@@ -64,7 +64,7 @@ function take(parts) {
   if (!page.state) { start(data); page.legend = data.legend; drawPlugins(); document.querySelector("main").classList.remove("empty"); wait(); return; }
   keepChoices(page.data, data);
   page.data = data; page.model = new Model(data); page.state.sane();
-  redraw(new Set(Object.keys(parts)));
+  keepFocus(() => redraw(new Set(Object.keys(parts))));
 }
 
 // Rows and metrics are named by their place; places move when runs and metrics come in between.

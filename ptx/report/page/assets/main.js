@@ -30,7 +30,7 @@ function changed(names) {
 page.refresh = (data) => {
   page.data = data;
   page.model = new Model(data);
-  if (page.state) { page.state.sane(); changed(); }
+  if (page.state) { page.state.sane(); keepFocus(changed); }
 };
 
 // A link to each part, and to each section of a plugin by its first heading.
@@ -47,7 +47,7 @@ function start(data) {
   page.refresh(data);
   page.legend = document.getElementById("data").dataset.legend;
   page.state = new State();
-  page.state.watchers.push(changed);
+  page.state.watchers.push((names) => keepFocus(() => changed(names)));
   const near = new IntersectionObserver((seen) => {
     for (const one of seen) if (one.isIntersecting) { near.unobserve(one.target); if (!page.drawn.has(one.target.id)) drawPart(PARTS.find(([name]) => name === one.target.id)); }
   }, { rootMargin: "600px" });

@@ -155,6 +155,55 @@ def test_two_pinned_runs_are_compared_by_keyboard_alone(page):
     assert "p=" in page.run("location.hash")
 
 
+FOCUSED = "document.activeElement.getAttribute('aria-label') || document.activeElement.innerText.trim()"
+
+
+def test_the_keyboard_stays_where_it_was_when_a_part_is_drawn_anew(page):
+    page.show("#table")
+    for selector in (
+        "#table thead th:nth-child(4) button",
+        "#table .pin",
+        "#table tbody .row-link",
+        "#matrix .row-link",
+        "#selection button:nth-of-type(2)",
+    ):
+        page.run(f"document.querySelector('{selector}').focus()")
+        before = page.run(FOCUSED)
+        page.key("Enter")
+        assert page.run(FOCUSED) == before, selector
+    page.run(
+        "[...document.querySelectorAll('#selection button')].find((o) => o.innerText === 'Clear').focus()"
+    )
+    page.key("Enter")
+    assert page.run("document.activeElement.closest('#selection, #matrix') !== null")
+
+
+def test_tab_goes_through_the_page_and_the_focus_is_always_seen(page):
+    seen = """(() => {
+      const one = document.activeElement, box = one.getBoundingClientRect();
+      return [one.tagName, getComputedStyle(one).outlineStyle, box.bottom > 0 && box.top < innerHeight];
+    })()"""
+    for _ in range(40):
+        page.key("Tab")
+        tag, outline, in_view = page.run(seen)
+        assert outline != "none", tag
+        assert in_view, tag
+
+
+def test_escape_closes_the_list_of_columns_and_then_lets_go_of_the_run(page):
+    page.show("#table")
+    page.run("document.querySelector('#table tbody .row-link').click()")
+    page.run("document.querySelector('#table .chooser summary').focus()")
+    page.key("Enter")
+    assert page.run("document.querySelector('#table .chooser').open")
+    page.key("Escape")
+    assert not page.run("document.querySelector('#table .chooser').open")
+    assert page.run(FOCUSED) == "Columns"
+    assert not page.run("document.getElementById('selection').hidden")
+    page.key("Escape")
+    assert page.run("document.getElementById('selection').hidden")
+
+
 @pytest.mark.parametrize("width", [390, 1400])
 def test_nothing_is_wider_than_the_screen_in_light_and_dark(browser, demo_report, width):
     one = browser.open(demo_report.html, width=width, dark=width == 390)
