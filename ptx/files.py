@@ -19,8 +19,15 @@ from typing import Any, TextIO, cast
 from ptx.guard import places, reading
 from ptx.guard.secrets import Masking, masked
 
-cache_folder = places.cache_folder  # plugins know it by this name
 MOST_RECORD_BYTES = 2**30  # a record of a run may hold answers; a device has no end
+
+
+def cache_folder() -> Path:
+    """The folder of generated and downloaded inputs.
+
+    ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else ``~/.cache/ptx``.
+    """
+    return places.cache()
 
 
 def files_of(folder: Path) -> list[Path]:

@@ -10,11 +10,8 @@ from ptx.guard.scratch import PREFIX
 OUT = "out=/another/disk/ptx-out"
 
 
-def cache_folder() -> Path:
-    """The folder of generated and downloaded inputs.
-
-    ``$PTX_CACHE``, else ``$XDG_CACHE_HOME/ptx``, else ``~/.cache/ptx``.
-    """
+def cache() -> Path:
+    """ptx's own cache, for those who write to it (:func:`ptx.files.cache_folder`)."""
     chosen = os.environ.get("PTX_CACHE")
     return Path(chosen) if chosen else _caches() / "ptx"
 
@@ -33,6 +30,6 @@ def elsewhere(path: str, out: str = OUT) -> str:
         return "TMPDIR=/another/disk"
     if place.is_relative_to(Path(os.environ.get("HF_HOME") or _caches() / "huggingface").absolute()):
         return "HF_HOME=/another/disk/huggingface"
-    if place.is_relative_to(cache_folder().absolute()):
+    if place.is_relative_to(cache().absolute()):
         return "PTX_CACHE=/another/disk/ptx-cache"
     return out
