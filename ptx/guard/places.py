@@ -11,7 +11,7 @@ OUT = "out=/another/disk/ptx-out"
 
 
 def cache() -> Path:
-    """ptx's own cache, for those who write to it (:func:`ptx.files.cache_folder`)."""
+    """The cache of ptx itself; those who write to it call :func:`ptx.files.cache_folder`."""
     chosen = os.environ.get("PTX_CACHE")
     return Path(chosen) if chosen else _caches() / "ptx"
 
@@ -28,8 +28,9 @@ def elsewhere(path: str, out: str = OUT) -> str:
     place = Path(path).absolute()
     if any(part.startswith(PREFIX) for part in place.parts):
         return "TMPDIR=/another/disk"
-    if place.is_relative_to(Path(os.environ.get("HF_HOME") or _caches() / "huggingface").absolute()):
-        return "HF_HOME=/another/disk/huggingface"
-    if place.is_relative_to(cache().absolute()):
-        return "PTX_CACHE=/another/disk/ptx-cache"
-    return out
+    try:
+        hub = Path(os.environ.get("HF_HOME") or _caches() / "huggingface")
+        caches = {hub: "HF_HOME=/another/disk/huggingface", cache(): "PTX_CACHE=/another/disk/ptx-cache"}
+    except RuntimeError:  # a user without a home
+        return out
+    return next((word for folder, word in caches.items() if place.is_relative_to(folder.absolute())), out)

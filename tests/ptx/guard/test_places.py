@@ -29,3 +29,14 @@ def test_a_folder_that_a_variable_names_is_found_too(monkeypatch):
     assert elsewhere("/data/mine/x") == "PTX_CACHE=/another/disk/ptx-cache"
     assert elsewhere("/data/hf/x") == "HF_HOME=/another/disk/huggingface"
     assert elsewhere("/data/x", "") == ""
+
+
+def test_a_user_without_a_home_is_told_of_the_output_folder(monkeypatch):
+    for name in ("PTX_CACHE", "HF_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+
+    def nobody():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr("ptx.guard.places.Path.home", nobody)
+    assert elsewhere("/data/x") == OUT
