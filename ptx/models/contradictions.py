@@ -20,6 +20,8 @@ from ptx.models.finding import USE, Finding
 from ptx.models.folder import Folder, open_folder
 from ptx.models.package import read_package
 from ptx.models.token_findings import token_findings
+from ptx.models.value_findings import value_findings
+from ptx.models.vocabulary_findings import vocabulary_findings
 from ptx.models.weight_findings import weight_findings
 
 
@@ -35,6 +37,8 @@ def _findings(folder: Folder) -> tuple[Finding, ...]:
         *config_findings(folder),
         *_template(folder),
         *token_findings(folder),
+        *value_findings(folder),
+        *vocabulary_findings(folder),
     )
 
 

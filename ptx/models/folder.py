@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -27,6 +28,8 @@ CONFIG, GENERATION, TOKENIZER, TOKENS, MAP, ADDED = (
     "special_tokens_map.json",
     "added_tokens.json",
 )
+
+MARK = re.compile(r"<\|[\w./-]+\|>")
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,6 +119,12 @@ class Folder:
         return _turn_end(self)
 
     @cached_property
+    def after_turn(self) -> str:
+        """What looks like a special token (``<|...|>``) behind the assistant's words; empty if none."""
+        found = MARK.match(_tail(self))
+        return found[0] if found else ""
+
+    @cached_property
     def tensors(self) -> dict[str, tuple[str, list[int], Path]]:
         """Name -> type, shape and file of every stored tensor."""
         found = {}
@@ -136,6 +145,13 @@ class Folder:
 
 
 def _turn_end(folder: Folder) -> str:
+    tail = _tail(folder)
+    named = {*folder.added[TOKENS], *folder.added[TOKENIZER], *folder.added[ADDED], *folder.special.values()}
+    return max((token for token in named if token and tail.startswith(token)), key=len, default="")
+
+
+def _tail(folder: Folder) -> str:
+    """What the template writes behind the words of an assistant who has the last turn."""
     words = "ptxptx"
     turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": words}]
     try:
@@ -143,9 +159,7 @@ def _turn_end(folder: Folder) -> str:
         text = template.render(turns).text if template else ""
     except (TemplateRefusalError, ConfigError, OSError, ValueError):
         return ""
-    tail = text.rpartition(words)[2].lstrip()
-    named = {*folder.added[TOKENS], *folder.added[TOKENIZER], *folder.added[ADDED], *folder.special.values()}
-    return max((token for token in named if token and tail.startswith(token)), key=len, default="")
+    return text.rpartition(words)[2].lstrip()
 
 
 def open_folder(path: Path) -> Folder:
