@@ -634,6 +634,8 @@ def record_cases(rng: random.Random) -> Iterator[Case]:
 
 def cases(seed: int) -> list[Case]:
     """Every case of a seed; the same seed gives the same cases."""
+    from tests.ptx.cli.hostile_further import KINDS
+
     kinds = (
         data_cases,
         model_cases,
@@ -643,6 +645,7 @@ def cases(seed: int) -> list[Case]:
         word_cases,
         number_cases,
         record_cases,
+        *KINDS,
     )
     return [case for kind in kinds for case in kind(random.Random(seed))]
 

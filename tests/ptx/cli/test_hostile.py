@@ -44,7 +44,7 @@ def test_a_sample_of_malformed_inputs_is_refused_in_words(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("PTX_HOSTILE" not in os.environ, reason="a quarter of an hour: make hostile")
+@pytest.mark.skipif("PTX_HOSTILE" not in os.environ, reason="half an hour: make hostile")
 def test_every_malformed_input_of_a_seed_is_refused_in_words(tmp_path):
     seed = int(os.environ["PTX_HOSTILE"] or random.randrange(10**6))
     assert failing(seed, None, tmp_path) == [], f"seed {seed}"
