@@ -109,16 +109,25 @@ def _made_up(folder: Folder) -> Iterator[Finding]:
 
 
 def _cut(folder: Folder) -> Iterator[Finding]:
-    """A tokenizer that cuts every text, or fills it up: transformers does not, other programs do."""
-    held = folder.json(TOKENS)
-    for name, does, says in (
-        ("truncation", "cuts every text", "max_length"),
-        ("padding", "fills up every text", "strategy"),
-    ):
-        if isinstance(held.get(name), dict):
+    """A tokenizer that cuts every text, or fills it up to one length: transformers does not, others do.
+
+    Filling up to the longest of a batch is left behind by transformers and changes no text.
+    """
+    cut, padding = (folder.json(TOKENS).get(name) for name in ("truncation", "padding"))
+    strategy = padding.get("strategy") if isinstance(padding, dict) else None
+    said = {
+        "truncation": f"cuts every text after {cut.get('max_length')} tokens"
+        if isinstance(cut, dict)
+        else "",
+        "padding": f"fills up every text to {strategy.get('Fixed')} tokens"
+        if isinstance(strategy, dict)
+        else "",
+    }
+    for name, does in said.items():
+        if does:
             what = (
-                f"{TOKENS} {does} ({name}, {says}={held[name].get(says)}): transformers and ptx do not go by"
-                " it, programs that read the file alone do"
+                f"{TOKENS} {does} ({name}): transformers and ptx do not go by it, programs that read the file"
+                " alone do"
             )
             yield Finding(what, (), ((TOKENS, _null(name)),))
 

@@ -1,9 +1,11 @@
 """Vocabularies that contradict themselves, the embedding or the template."""
 
 import json
+from pathlib import Path
 
 import pytest
 
+import ptx_tiny
 from ptx.models.contradictions import faults, findings, notes, refusals
 from ptx.models.finding import TRAIN
 from ptx.models.mend import mend
@@ -77,15 +79,27 @@ def test_a_template_of_another_model_is_told_by_the_end_of_its_turns(folder, tem
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
-    [("truncation", {"max_length": 16}), ("padding", {"strategy": {"Fixed": 64}})],
+    ("name", "value", "said"),
+    [
+        ("truncation", {"max_length": 16}, "cuts every text after 16 tokens (truncation)"),
+        ("padding", {"strategy": {"Fixed": 64}}, "fills up every text to 64 tokens (padding)"),
+    ],
 )
-def test_a_file_that_cuts_or_fills_up_every_text_is_a_note_and_mended(folder, tmp_path, name, value):
+def test_a_file_that_cuts_or_fills_up_every_text_is_a_note_and_mended(folder, tmp_path, name, value, said):
     made = folder(**{"tokenizer.json": lambda held: held.update({name: value})})
     (note,) = notes(made)
-    assert f"every text ({name}," in str(note)
+    assert said in str(note)
     assert mend(made, tmp_path / "mended")[1] == []
     assert json.loads((tmp_path / "mended" / "tokenizer.json").read_text())[name] is None
+
+
+def test_filling_up_to_the_longest_of_a_batch_is_no_finding(folder):
+    made = folder(**{"tokenizer.json": lambda held: held.update(padding={"strategy": "BatchLongest"})})
+    assert findings(made) == ()
+
+
+def test_the_embedded_model_has_none():
+    assert findings(Path(ptx_tiny.__file__).parent / "model") == ()
 
 
 def test_the_public_model_itself_has_none(folder):
