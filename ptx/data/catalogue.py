@@ -53,6 +53,15 @@ CATALOGUE: dict[str, Kind] = {
     "html": Kind("the model learns to write tags", "take the text out of the HTML, if tags are not meant"),
     "escaped-line-breaks": Kind("the model learns to write \\n as two characters", "unescape the texts once"),
     "base64": Kind("hundreds of tokens carry no language", _DELETE),
+    "header-row": Kind("the model learns the names of columns", _DELETE),
+    "page-text": Kind("the model learns to write what a page shows beside a reply", "take these lines out"),
+    "time-before-reply": Kind("the model learns to invent times", "take the times out"),
+    "escaped-letters": Kind(
+        "the model learns to write escapes in place of letters", "unescape the texts once"
+    ),
+    "system-repeated": Kind(
+        "the model reads it twice, and is served with it once", "keep it in the system message alone"
+    ),
     "access-key": Kind("the model may tell it to anyone", "remove the key, and revoke it"),
     "unfilled-slot": Kind("the question is missing", "fill the slot, or delete these rows"),
     "prompt-is-identifier": Kind("the text it stands for is missing", "put the text in, not where it lies"),

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from ptx.data.catalogue import waivable
 from ptx.data.columns import misused
 from ptx.data.dataset import DataSet, Source
+from ptx.data.leftovers import leftovers
 from ptx.data.records import KINDS, Fault, Record, findings, kind_of, of_all
 from ptx.data.rules import RULES, faults_of, unreadable
 from ptx.data.suspect import Sign, Texts, signs, texts_of
@@ -92,7 +93,8 @@ def _suspicions(shape: str, records: list[Record], texts: list[Texts]) -> list[P
     """The signs that enough rows show, each once."""
     found: dict[str, list[tuple[Record, Sign]]] = {}
     for record, text in zip(records, texts, strict=True):
-        kinds = {kind_of(sign.what): sign for sign in signs(shape, record.row, text)}
+        shown = (*signs(shape, record.row, text), *leftovers(record.row, text))
+        kinds = {kind_of(sign.what): sign for sign in shown}
         for kind, sign in kinds.items():
             found.setdefault(kind, []).append((record, sign))
     faults = [

@@ -32,6 +32,7 @@ def misused(source: Source, shape: str) -> Iterator[Problem]:
     for name in source.unused:
         yield from _misspelt(name)
     yield from _held_out(source)
+    yield from _headers(source)
     if shape in ("messages", "completions"):
         yield from _disliked(source)
         if column := graded_by(source):
@@ -104,6 +105,16 @@ def _held_out(source: Source) -> Iterator[Problem]:
         if kept and name not in source.form.used:
             said = f"{name} keeps the row for {_word(kept[0].row[name])}, and it is trained"
             yield finding("held-out-trained", kept, said, len(records))
+
+
+def _headers(source: Source) -> Iterator[Problem]:
+    """Rows that are the header of a table: exports were joined."""
+    columns = [*source.form.parts.values()]
+    records = [record for record in source.table.records if record.row.get(columns[0]) == columns[0]]
+    found = [record for record in records if all(record.row.get(name) == name for name in columns)]
+    if found and len(columns) > 1:
+        said = f"the row is the header of a table ({', '.join(columns)})"
+        yield finding("header-row", found, said, len(source.table.records))
 
 
 def _word(value: object) -> str:

@@ -64,7 +64,8 @@ NOTHING = {
 }
 TEMPLATE_TOKENS = re.compile(
     r"<\|(?:im_start|im_end|endoftext|user|assistant|system|end|eot_id|start_header_id|end_header_id"
-    r"|begin_of_text|end_of_text)\|>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|^<s>|</s>$"
+    r"|begin_of_text|end_of_text|eom_id|im_sep|channel|message|return|[A-Z]+(?:_[A-Z]+)*_TOKEN)\|>"
+    r"|<\uff5c[^\uff5c<>]{1,40}\uff5c>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|^<s>|</s>$"
     r"|^###? ?(?:Instruction|Response|Input):",
     re.MULTILINE,
 )
@@ -205,6 +206,7 @@ def _of_markup(text: str) -> Iterator[Sign]:
 def _may_hold_tokens(text: str) -> bool:
     return (
         "<|" in text
+        or "<\uff5c" in text
         or "s>" in text
         or "INST]" in text
         or "SYS>" in text

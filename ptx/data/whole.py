@@ -16,6 +16,7 @@ from ptx.errors import Problem
 #: what announces an answer
 ANNOUNCED = re.compile(r"(?:\b(?:answer|solution|a):|\banswer is|####)", re.IGNORECASE)
 ENOUGH = 20  # rows that a statement on a share needs
+WORDS = 30  # of a reply that was cut to a number of words
 #: columns that score the two sides of a pair
 SCORES = (
     ("score_chosen", "score_rejected"),
@@ -59,6 +60,7 @@ def notes(
         yield from _cut(records, texts)
     if shape in ("completions", "prompts"):
         yield from _one_prompt(texts)
+        yield from _numbered(texts)
     if shape == "completions":
         yield from _swapped(texts, parts)
 
@@ -255,12 +257,34 @@ def _cut(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[Problem]
     if longest >= 100 and len(cut) >= max(3, 0.02 * len(records)):
         what = f"the reply ends in the middle at {longest} characters, as the longest do"
         yield finding("cut-replies", cut, what, len(records))
+        return
+    words = [reply.count(" ") + 1 for reply in replies]
+    most = max(words, default=0)
+    cut = [
+        record
+        for record, reply, count in zip(records, replies, words, strict=True)
+        if count == most and reply[-1:].isalnum()
+    ]
+    if most >= WORDS and len(cut) >= max(ENOUGH / 2, MANY * len(records)):
+        what = f"the reply ends in the middle at {most} words, as the longest do"
+        yield finding("cut-replies", cut, what, len(records))
 
 
 def _one_prompt(texts: Sequence[Texts]) -> Iterator[Problem]:
     prompts = {text.asked[-1].strip() for text in texts if text.asked}
     if len(texts) >= ENOUGH and len(prompts) == 1:
         yield of_all("one-prompt", f"all {len(texts)} rows have the same prompt: {prompts.pop()[:60]!r}")
+
+
+def _numbered(texts: Sequence[Texts]) -> Iterator[Problem]:
+    """Prompts that are the numbers of the rows: an index was exported as a column."""
+    prompts = [text.asked[-1].strip() for text in texts if text.asked]
+    if len(prompts) < ENOUGH or not prompts[0].isdecimal():
+        return
+    start = int(prompts[0])
+    if all(prompt == str(number_) for number_, prompt in enumerate(prompts, start)):
+        what = f"the prompts are the numbers of the rows, from {start} to {prompts[-1]}"
+        yield of_all("prompt-is-identifier", what)
 
 
 def _swapped(texts: Sequence[Texts], parts: Mapping[str, str]) -> Iterator[Problem]:

@@ -293,6 +293,13 @@ LOST = {
     "replies cut where they were exported": every(
         "cut-replies", WARNS, "completions", lambda n: answer(n, completion=(f"{n} and so on " * 20)[:120])
     ),
+    "replies cut at a number of words": every(
+        "cut-replies",
+        WARNS,
+        "completions",
+        lambda n: answer(n, completion=f"{10**n} and" + f" {n} more and" * 11),
+        holds=("at 35 words",),
+    ),
     "replies that end in three dots": every(
         "three-dots", WARNS, "completions", lambda n: answer(n, completion=f"It is {n} and ...")
     ),
@@ -401,6 +408,64 @@ MALFORMED = {
     ),
     "replies that begin with a space": every(
         "spaces", WARNS, "completions", lambda n: answer(n, completion=f" It is {n}.")
+    ),
+    "another model's end mark": warns(
+        "template-tokens", "completions", shows("Blue.<\uff5cend\u2581of\u2581sentence\uff5c>")
+    ),
+    "marks of Harmony": warns(
+        "template-tokens", "completions", shows("<|channel|>final<|message|>Blue.<|return|>")
+    ),
+    "a role with a Cyrillic letter": stops(
+        "unknown-role",
+        "messages",
+        turns(user("Add 1."), {"role": "\u0430ssistant", "content": "2."}),
+        holds=("did you mean 'assistant'",),
+    ),
+    "no-break spaces": warns(
+        "invisible-characters", "completions", shows("The sky is blue today.".replace(" ", "\u00a0"))
+    ),
+    "a mark of byte order in a reply": warns("control-characters", "completions", shows("\ufeffBlue.")),
+    "a button of the page": warns(
+        "page-text", "completions", shows("Blue.\n\nRegenerate response"), holds=("Regenerate response",)
+    ),
+    "the time before every reply": every(
+        "time-before-reply",
+        WARNS,
+        "completions",
+        lambda n: answer(n, completion=f"[2024-03-{n + 1:02d} 12:05:00] It is {n}."),
+    ),
+    "letters as escapes": every(
+        "escaped-letters", WARNS, "completions", lambda n: answer(n, completion=f"Un caf\\u00e9, {n} fois.")
+    ),
+    "the system text in every user's turn": every(
+        "system-repeated",
+        WARNS,
+        "messages",
+        lambda n: turns(
+            {"role": "system", "content": "You are a clerk of the city."},
+            user(f"You are a clerk of the city. Add {n}."),
+            says(f"{n} it is."),
+        ),
+    ),
+    "two tables with their headers": Case(
+        "header-row",
+        WARNS,
+        (
+            "prompt,completion\n"
+            + "".join(f"Add {n} and one.,It is {n + 1}.\n" for n in range(6))
+            + "prompt,completion\n"
+            + "".join(f"Add {n} and two.,It is {n + 2}.\n" for n in range(6))
+        ).encode(),
+        ("my.csv line 8",),
+        "sft",
+        file="my.csv",
+    ),
+    "the numbers of the rows as prompts": every(
+        "prompt-is-identifier",
+        WARNS,
+        "completions",
+        lambda n: answer(n, prompt=str(n)),
+        holds=("from 0 to 23",),
     ),
     "replies in quotation marks": every(
         "quoted-reply", WARNS, "completions", lambda n: answer(n, completion=f'"It is {n}, as you know."')
