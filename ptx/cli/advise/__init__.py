@@ -8,11 +8,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ptx.cli.advise.measured import measure
-from ptx.cli.advise.rules import GOALS, Advice, Advised, Facts, advise, facts_of
+from ptx.cli.advise.rules import GOALS, VARIED, Advice, Facts, advise, facts_of
 from ptx.cli.parser import Parser
 from ptx.cli.plugin_commands import configured
 from ptx.cli.sampled import ROWS
@@ -74,13 +74,15 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
     advised = advise(facts)
     planned = [_planned(host, way, words) for way in advised.ways]
     good = [way for way, plan in zip(advised.ways, planned, strict=True) if not plan["refused"]]
-    settled = _settling(host, good, words)
+    sweeps = [*_sweeps(host, good, goal, words)]
+    findings = dict.fromkeys(note for plan in planned for note in plan.pop("findings"))
+    notes = [*(note for note in advised.notes if not _is_found(note, findings)), *findings]
     if options.json:
-        made = {"facts": dataclasses.asdict(facts), "ways": planned, "notes": advised.notes, "sweep": settled}
-        made["measured"] = measured
+        made = {"facts": dataclasses.asdict(facts), "ways": planned, "notes": notes, "measured": measured}
+        made["sweeps"] = [{"what": what, "command": line} for what, line in sweeps]
         print(json.dumps(made, indent=2))
     else:
-        print(_text(facts, advised, planned, settled, measured))
+        print(_text(facts, notes, planned, sweeps, measured))
     return 0
 
 
@@ -143,21 +145,30 @@ def _looked(host: Host, words: Sequence[str]) -> Looked:
 
 
 def _planned(host: Host, way: Advice, words: Sequence[str]) -> dict[str, Any]:
-    """A way with its command, and what its plan says: the forecast, or what it refuses."""
-    verb = "make" if way.words[0].startswith("make=") else "train"
-    typed = [*way.words, *words]
-    line = command_line([verb, *typed])
-    found: dict[str, Any] = {"command": line, "why": way.why, "forecast": [], "refused": []}
+    """A way with its command, and what its plan says: the forecast and findings, or what it refuses."""
+    of_data = [word for word in words if word.partition("=")[0].partition(".")[0] == "data"]
+    typed = [*way.words, *words] if way.verb != "data pairs" else [*of_data, *way.words]
+    line = command_line([*way.verb.split(), *typed])
+    found: dict[str, Any] = {"command": line, "why": way.why, "forecast": [], "refused": [], "findings": []}
+    if way.verb == "data pairs":
+        return found
     try:
-        plan = make_plan(host, verb, compose_jobs(host, verb, typed), line)
+        plan = make_plan(host, way.verb, compose_jobs(host, way.verb, typed), line)
         found["forecast"] = [said for said in Forecast(plan, host).lines() if "baseline" not in said]
+        names = {f"{run.data.name}: " for run in plan.runs if run.data}
+        starts = [(note, name) for note in plan.notes for name in names if note.startswith(name)]
+        found["findings"] = [note.removeprefix(name) for note, name in starts]
     except ConfigError as error:
         found["refused"] = [str(problem) for problem in error.problems]
     return found
 
 
 def _text(
-    facts: Facts, advised: Advised, planned: Sequence[dict[str, Any]], settled: str, measured: Sequence[str]
+    facts: Facts,
+    notes: Sequence[str],
+    planned: Sequence[dict[str, Any]],
+    sweeps: Sequence[tuple[str, str]],
+    measured: Sequence[str],
 ) -> str:
     lines = [
         f"{counted(facts.rows, 'row')} of {', '.join(facts.native)}",
@@ -181,23 +192,43 @@ def _text(
             ]
     if not planned:
         lines += ["", f"no method trains on {', '.join(facts.native)}; `ptx check data=...` shows what fits"]
-    if advised.notes:
-        lines += ["", "to mind:", *(f"  {note}" for note in advised.notes)]
-    if settled:
-        lines += ["", "what would settle it: all of them, three seeds each, in one report", f"  {settled}"]
+    if notes:
+        lines += ["", "to mind:", *(f"  {note}" for note in notes)]
+    for what, line in sweeps:
+        lines += ["", what, f"  {line}"]
     return "\n".join(lines)
 
 
-def _settling(host: Host, ways: Sequence[Advice], words: Sequence[str]) -> str:
-    """The sweep that compares the methods among the ways, if a plan takes it."""
+def _is_found(note: str, findings: Iterable[str]) -> bool:
+    """Whether a finding on the rows says the same."""
+    return "length alone" in note and any("length alone" in finding for finding in findings)
+
+
+def _sweeps(host: Host, ways: Sequence[Advice], goal: str, words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """What each sweep shows, with its command: the losses of a method, the methods, what the goal asks."""
     methods = [way for way in ways if way.words[0].startswith("method=")]
     names = list(dict.fromkeys(way.words[0].partition("=")[2] for way in methods))
-    if len(names) < 2:
-        return ""
+    losses = [word for way in methods for word in way.words if word.startswith("method.loss=")]
     shared = dict.fromkeys(
         word for way in methods for word in way.words if not word.startswith(("method=", "method.loss="))
     )
-    typed = [f"method={','.join(names)}", *shared, "seed=range(0,3)", *words]
+    asked = []
+    if losses:
+        typed = [methods[0].words[0], f"{losses[0]},sigmoid", *shared, "seed=range(0,3)"]
+        asked.append(("which of the two losses: three seeds each, in one report", typed))
+    if len(names) > 1:
+        typed = [f"method={','.join(names)}", *shared, "seed=range(0,3)"]
+        asked.append(("which method: each with three seeds, in one report", typed))
+    if methods and goal in VARIED:
+        what, varied = VARIED[goal]
+        asked.append((what, [*methods[0].words, varied]))
+    for what, typed in asked:
+        if line := _swept(host, [*typed, *words]):
+            yield what, line
+
+
+def _swept(host: Host, typed: Sequence[str]) -> str:
+    """The command of a sweep, if a plan takes it."""
     line = command_line(["train", "-m", *typed])
     try:
         make_plan(host, "train", compose_jobs(host, "train", typed, multirun=True), line)

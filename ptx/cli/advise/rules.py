@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from ptx.data import DataSet
+from ptx.data.columns import graded_by
 from ptx.data.suspect import texts_of
 
 #: what is wanted most -> what that means
@@ -31,6 +33,14 @@ NOTES = {
     "variants": "to serve many variants: each stays a small adapter folder beside one base, and runtime=vllm"
     " serves them together (runtime.adapters={legal: ./legal}); merge one that is served alone, for latency",
 }
+#: goal -> what the sweep that shows it varies
+VARIED = {
+    "small": (
+        "to make it small: as it is, in 4 bits, and with half of its weights zero, in one report",
+        "compress=[],[gptq],[sparsegpt]",
+    ),
+    "fast": ("to make it fast: on three runtimes, in one report", "runtime=hf,onnx,gguf"),
+}
 FEW, MANY = 1_000, 50_000  # rows
 LOW_RANK = 4  # of an adapter that should change little; 8 is the default
 ENOUGH = 10_000  # pairs from which a reward model is learnt
@@ -50,6 +60,8 @@ class Facts:
     rows: int
     checkable: float = 0.0  # share of the references that a program can compare
     longer: float | None = None  # share of the pairs whose chosen side is longer
+    graded: str = ""  # the column that grades several replies to one prompt
+    tools: bool = False  # whether rows define tools or call them
     parameters: int | None = None
     quantised: bool = False
     gpu_bytes: int = 0  # of the largest GPU; 0: none
@@ -58,10 +70,11 @@ class Facts:
 
 @dataclass(frozen=True)
 class Advice:
-    """One way to train: its words, and why."""
+    """One way to train, or what comes before: its words, why, and the command that takes them."""
 
     words: tuple[str, ...]
     why: str
+    verb: str = "train"
 
 
 @dataclass(frozen=True)
@@ -87,10 +100,18 @@ def facts_of(data: DataSet) -> Facts:
     if shape == "pairs":
         replies = [texts_of(shape, row).replies for row in looked]
         longer = sum(len(chosen) > len(rejected) for chosen, rejected in replies) / len(replies)
-    return Facts(data.shapes, native, len(rows), checkable, longer)
+    graded = graded_by(data.sources[shape]) if shape == "completions" else ""
+    return Facts(
+        data.shapes, native, len(rows), checkable, longer, graded=graded, tools=any(map(_has_tools, looked))
+    )
 
 
-def _reference(shape: str, row: dict[str, object]) -> str | None:
+def _has_tools(row: dict[str, Any]) -> bool:
+    turns = row.get("messages") or ()
+    return bool(row.get("tools")) or any("tool_calls" in turn for turn in turns)
+
+
+def _reference(shape: str, row: dict[str, Any]) -> str | None:
     if shape == "prompts":
         return None if row["answer"] is None else str(row["answer"])
     if shape in ("completions", "messages"):
@@ -127,19 +148,43 @@ def _ways(facts: Facts) -> Iterator[Advice]:
             ("recipe=cai",),
             "no checkable answers: the model criticises and revises its own by written principles",
         )
-    if {"messages", "completions", "text"} & set(facts.native):
+    if facts.graded:
+        yield Advice(
+            (f"score={facts.graded}", "out=./pairs.jsonl"),
+            f"{facts.graded} grades several replies to one prompt: the best and the worst make a pair, and"
+            " pairs are for method=dpo; method=sft would imitate the worse replies too",
+            "data pairs",
+        )
+    elif {"messages", "completions", "text"} & set(facts.native):
         why = "demonstrations are imitated: format, style and domain are what SFT is for"
         yield Advice(("method=sft", *adapters), why)
         if facts.rows > MANY:
             yield Advice(
                 ("make=select", "make.by=ifd", "make.share=0.05"),
                 f"{facts.rows:,} rows: the 5 % that the prompt helps least with may be as good as all",
+                "make",
             )
-    if {"messages", "completions"} & set(facts.native) and facts.checkable >= 0.5:
+    if {"messages", "completions"} & set(facts.native) and _is_rewarded(facts):
         yield Advice(
             ("method=grpo", "method.rewards=[answer]", *adapters),
             f"{facts.checkable:.0%} of the answers end in a value that a program can check, so right ones"
             " can be rewarded",
+        )
+    yield from _for_others(facts)
+
+
+def _is_rewarded(facts: Facts) -> bool:
+    """Whether a program can check the replies: a graded one is no reference, and GRPO shows no tools."""
+    return facts.checkable >= 0.5 and not facts.tools and not facts.graded
+
+
+def _for_others(facts: Facts) -> Iterator[Advice]:
+    """Labelled steps, and prompts that are to be refused or answered."""
+    if "steps" in facts.native:
+        yield Advice(
+            ("method=process_reward",),
+            "each step has its verdict: a process reward model learns them, and chooses among several answers"
+            " of another model (decode=best_of decode.scorer=process)",
         )
     if facts.native == ("safety",):
         yield Advice(
@@ -156,12 +201,22 @@ def _for_pairs(facts: Facts, adapters: tuple[str, ...]) -> Iterator[Advice]:
         )
     yield Advice(("method=dpo", *adapters), "pairs need no reward model and no sampling")
     yield Advice(("method=orpo", *adapters), "imitates and prefers in one step, without a reference model")
+    if _is_lopsided(facts):
+        yield Advice(
+            ("method=simpo", *adapters),
+            "the sides differ in length: SimPO's likelihood is per token, so it gains less by length alone",
+        )
     if facts.rows >= ENOUGH and not _rlhf_lacks(facts):
         yield Advice(
             ("recipe=rlhf",),
             "last: a reward model learns from the pairs and judges new answers, which has the highest"
             " ceiling and costs the most; try it when DPO gains no more",
         )
+
+
+def _is_lopsided(facts: Facts) -> bool:
+    """Whether one side of the pairs is the longer one in most of them."""
+    return facts.longer is not None and not 1 - LONGER < facts.longer < LONGER
 
 
 def _rlhf_lacks(facts: Facts) -> list[str]:
@@ -187,14 +242,23 @@ def _adapters(facts: Facts) -> tuple[str, ...]:
 
 
 def _notes(facts: Facts) -> Iterator[str]:
-    if facts.longer is not None and not 1 - LONGER < facts.longer < LONGER:
+    if facts.longer is not None and _is_lopsided(facts):
         side = "chosen" if facts.longer >= LONGER else "rejected"
         share = max(facts.longer, 1 - facts.longer)
         yield (
             f"the {side} reply is the longer one in {share:.0%} of the pairs, so length alone may be learnt:"
-            " method=simpo divides by the length, and the judge's length-controlled win rate shows it"
+            " the judge's length-controlled win rate shows it"
         )
-    if facts.rows < FEW and not {"pairs"} & set(facts.native):
+    if facts.native == ("prompts",) and facts.checkable < 0.5:
+        yield (
+            "a larger model can write the replies, and method=sft imitates them:"
+            " ptx make make=sample make.n=1 make.temperature=0 make.scorer=null model=./teacher data=..."
+        )
+    if (
+        facts.rows < FEW
+        and not facts.graded
+        and {"messages", "completions", "text", "thumbs"} & set(facts.native)
+    ):
         yield f"{facts.rows} rows can do if they are clean; more epochs than 3 mostly memorise"
     if not facts.gpu_bytes and facts.parameters and facts.parameters > 1e9:
         yield "there is no GPU: try model=smollm2_135m_instruct first, the command stays the same"

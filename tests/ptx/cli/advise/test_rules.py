@@ -49,6 +49,13 @@ def facts(shape, rows=5_000, **known):
             replace(ALL_SHAPES, gpu_bytes=80 * GB),
             ["method=dpo lora=lora", "method=orpo lora=lora", "recipe=rlhf", "method=sft lora=lora"],
         ),
+        (facts("steps"), ["method=process_reward"]),
+        (  # length alone tells the sides apart
+            facts("pairs", longer=0.9),
+            ["method=dpo lora=lora", "method=orpo lora=lora", "method=simpo lora=lora"],
+        ),
+        (facts("messages", checkable=0.9, tools=True), ["method=sft lora=lora"]),
+        (facts("completions", checkable=0.9, graded="stars"), ["score=stars out=./pairs.jsonl"]),
         (ALL_SHAPES, ["method=dpo lora=lora", "method=orpo lora=lora", "method=sft lora=lora"]),
         (  # many variants of one base to serve
             facts("messages", goal="variants"),
@@ -73,6 +80,7 @@ def test_the_table(known, words):
     [
         (facts("pairs", longer=0.9), "the chosen reply is the longer one in 90% of the pairs"),
         (facts("pairs", longer=0.1), "the rejected reply is the longer one in 90% of the pairs"),
+        (facts("prompts"), "a larger model can write the replies"),
         (facts("messages", 200), "200 rows can do if they are clean"),
         (facts("messages", parameters=3 * GB), "there is no GPU"),
         (facts("messages", quantised=True), "train its original"),
