@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.cli.ui.watch import LOCKS, Watch
+from ptx.guard.scratch import outliving
 from ptx.guard.secrets import mask_file
 from ptx.store.locks import pid_of
 
@@ -109,7 +110,7 @@ class Again:
             raise ActionError("this sweep is being executed already")
         words, place = command_of(watch), place_of(watch)
         try:
-            with (watch.folder / LOG).open("ab") as log:
+            with outliving(), (watch.folder / LOG).open("ab") as log:
                 self.started[watch.folder] = subprocess.Popen(
                     [sys.executable, "-m", "ptx", *words[1:]],
                     cwd=place,

@@ -15,6 +15,7 @@ from typing import Any
 from ptx.execute.cluster.frozen import run_frozen
 from ptx.execute.launchers import Ray
 from ptx.execute.sweep import DONE, FAILED, INTERRUPTED, Outcome, freeze, write_result
+from ptx.guard.scratch import place_outside
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import RunPlan, SweepPlan
@@ -61,6 +62,7 @@ ONE_MACHINE = "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"
 def connect(cluster: Ray) -> None:
     """Connect to the Ray cluster, or start Ray on this machine; telemetry is switched off."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_TMPDIR", place_outside())  # its sockets must have short names
     address = cluster.address or os.environ.get("RAY_ADDRESS")
     if not address and cluster.listen == "loopback":
         os.environ[ONE_MACHINE] = "0"  # read when Ray is imported

@@ -33,6 +33,7 @@ from ptx.execute.sweep import (
     write_result,
 )
 from ptx.files import read_json, write_json
+from ptx.guard.scratch import outliving
 from ptx.hooks.host import Host
 from ptx.hooks.run import Console
 from ptx.plan.plan import RunPlan, SweepPlan
@@ -146,7 +147,7 @@ def _submit(plan: SweepPlan, runs: Sequence[RunPlan], host: Host, console: Conso
     logs = (plan.folder / "slurm").absolute()
     executor = SlurmExecutor(folder=logs, max_num_timeout=cluster.requeues)
     executor.update_parameters(**options(plan.name, cluster))
-    with executor.batch():
+    with outliving(), executor.batch():
         submitted = [
             executor.submit(FrozenRun(str((plan.folder / run.id).absolute()), str(Path.cwd())))
             for run in runs

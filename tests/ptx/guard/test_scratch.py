@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ptx.guard.scratch import own_temporary_folder
+from ptx.guard.scratch import outliving, own_temporary_folder, place_outside
 
 KILLED = """
 import os, signal, tempfile
@@ -52,3 +52,23 @@ def test_a_place_that_cannot_be_used_stops_nothing(monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", "/nowhere/at/all")
     with own_temporary_folder():
         pass
+
+
+def test_processes_that_are_started_meanwhile_use_the_folder_and_others_do_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    made = "import tempfile; print(tempfile.mkdtemp())"
+    with own_temporary_folder():
+        left = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True).stdout.strip()
+        assert Path(left).is_dir()
+        assert Path(left).parent.name.startswith("ptx-scratch-")
+        assert place_outside() == str(tmp_path)
+        with outliving():
+            assert os.environ["TMPDIR"] == str(tmp_path)
+        assert os.environ["TMPDIR"] == tempfile.gettempdir() != str(tmp_path)
+    assert os.environ["TMPDIR"] == str(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.delenv("TMPDIR")
+    with own_temporary_folder():
+        pass
+    assert "TMPDIR" not in os.environ
