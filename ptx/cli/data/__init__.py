@@ -38,7 +38,7 @@ def main(_verb: str, arguments: Sequence[str]) -> int:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("verb", choices=VERBS, metavar="VERB", help="what to do")
+    parser.add_argument("verb", choices=VERBS, metavar="|".join(VERBS), help="what to do")
     parser.add_argument(
         "words", nargs=argparse.REMAINDER, metavar="key=value", help="see ptx data VERB --help"
     )

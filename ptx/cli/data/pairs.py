@@ -41,7 +41,7 @@ def main(words: Sequence[str]) -> int:
     path = new_file(options.out)
     made, alone, tied = paired(data, options)
     alone_ = f"{counted(alone, 'prompt')} {'has' if alone == 1 else 'have'} one reply"
-    left = f"{alone_}, {tied} none that is better by more than {options.margin:g}"
+    left = f"{alone_}, and of {tied} no reply is better by more than {options.margin:g}"
     if not made:
         raise ConfigError(
             Problem(
@@ -63,6 +63,7 @@ def paired(data: DataSet, options: Pairs) -> tuple[list[Row], int, int]:
         raise ConfigError(Problem(f"keep must be best or all, got {options.keep!r}", "try keep=best"))
     shape = data.require(("thumbs", "completions", "messages"), "ptx data pairs")
     usable(data, shape)
+    _check_column(data.located(shape), options.score)
     groups: dict[str, list[tuple[float, Row]]] = {}
     for record in data.located(shape):
         row = _asked_and_said(record.row)
@@ -74,6 +75,14 @@ def paired(data: DataSet, options: Pairs) -> tuple[list[Row], int, int]:
         made += found
         tied += len(rows) > 1 and not found
     return made, sum(len(rows) == 1 for rows in groups.values()), tied
+
+
+def _check_column(records: Sequence[Record], column: str) -> None:
+    """Raise ConfigError where no row has the column of the score."""
+    names = dict.fromkeys(name for record in records for name in record.row)
+    if column not in names:
+        fix = f"name the column of the score: score=COLUMN; {did_you_mean(column, [*names])}"
+        raise ConfigError(Problem(f"no row has a column {column!r} that scores its reply", fix))
 
 
 def _asked_and_said(row: Row) -> Row:
@@ -89,11 +98,7 @@ def _score(record: Record, column: str) -> float:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         what = f"{record.place}: {column} must be a number, or true or false, got {value!r:.40}"
-        fix = (
-            "name the column of the score: score=COLUMN"
-            if column in record.row
-            else did_you_mean(column, [*record.row])
-        )
+        fix = "name the column of the score: score=COLUMN"
         raise ConfigError(Problem(what, fix)) from None
 
 

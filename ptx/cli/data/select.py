@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ptx.cli.api import single
-from ptx.cli.data.words import new_file, wrote
+from ptx.cli.data.words import OUT, new_file, wrote
 from ptx.cli.data.words import parsed as parsed_words
 from ptx.config import setting
 from ptx.data.read import read_table
@@ -25,7 +25,7 @@ EXAMPLE = "ptx data select data=./my.jsonl by=minhash out=./fewer.jsonl"
 class Select:
     """The words of the verb."""
 
-    out: str = setting(help="the file to write: it does not exist yet, and its name ends in .jsonl")
+    out: str = setting(help=OUT)
     by: str = setting("minhash", "exact, minhash, overlap, random, length, perplexity, ifd or ifd_ppl")
     share: float = setting(0.0, "share of the rows that is kept at most; 0: no bound")
     count: int = setting(0, "rows that are kept at most; 0: no bound")

@@ -18,7 +18,7 @@ from ptx.hooks.host import get_host
 from ptx.plan.inputs import Inputs
 
 T = TypeVar("T")
-OUT = "out: a file that does not exist yet; its name ends in .jsonl"
+OUT = "the file to write: it does not exist yet, and its name ends in .jsonl"
 
 
 def parsed(verb: str, about: str, kind: type[T], example: str, words: Sequence[str]) -> tuple[T, DataSet]:
