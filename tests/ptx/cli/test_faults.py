@@ -59,10 +59,10 @@ def entry(choice):
 
 
 def table(out):
-    """What the table at the end of a command says of the runs."""
-    lines = out.splitlines()
-    first = next(number for number, line in enumerate(lines) if line.startswith("run ") and "status" in line)
-    return [line for line in lines[first:] if " done " in line or " failed " in line]
+    """The lines of the runs in the table at the end of a command: a value with its interval, or a failure."""
+    parts = [part.splitlines() for part in out.split("\n\n")]
+    found = next(part for part in parts if any(line.strip("● ").startswith("baseline ") for line in part))
+    return [line for line in found if "[" in line or " failed " in line]
 
 
 def test_a_flipped_byte_in_a_stored_model(ptx, toy):
