@@ -17,7 +17,8 @@ edited) is no result: such a cell is named, not kept, and run again by the same 
 
 Finished cells are kept in ``cells.jsonl`` with the commit, so the same command goes on where it was.
 ``--again`` runs them again; finished steps come from the store all the same, so take a fresh ``--to`` after
-a change of code.
+a change of code. A cell that is in no file keeps what the page says of it, so ``--names falcon`` and then
+``--page`` bring one row up to date.
 The export to OpenVINO needs an environment of its own: its column is run if $PTX_STEP_PYTHON names one
 (plugins/ptx_openvino/requirements.txt).
 """
@@ -35,14 +36,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from page import GROUPS, on_page, page
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "reference" / "architectures.md"
-LIBRARIES = ("torch", "transformers", "trl", "peft", "llmcompressor", "onnxruntime-genai", "gguf")
 #: lines that are no reason: a plugin that concerns no cell, and what a slow plan says while it is made
 OTHER = (" is not loaded: ", "ptx: reading the settings", "ptx: nothing has been heard of plugin")
 LONGEST = 600  # characters of a reason
@@ -100,18 +100,6 @@ COLUMNS: dict[str, list[str]] = {
         LIMIT,
     ],
 }
-INTRODUCTION = """\
-# Architectures
-
-*Written by `make matrix` on {day} (cells from {commits}), with {used};
-edit the script `benchmarks/architectures/run.py`, not this page.*
-
-What works on which architecture, tried on tiny random models. **ok**: the command ends well, plain
-transformers loads the result whole, and its predictions are finite; steps that keep the function predict what
-their input predicts. **-** and a number: refused before anything is loaded, for the reason below. **fails**:
-everything else.
-
-"""
 #: what a refusal says to add, and what it says to use instead
 ADD = re.compile(r"\b(?:add|type|with) ((?:compress|method|runtime|data)[.\w]*=(?:\[[^\]]*\]|[^\s;,]+))")
 INSTEAD = re.compile(r"\bcompress=\[(\w+)\]|\bruntime=(\w+)")
@@ -121,12 +109,6 @@ HINDERED = re.compile(
     r"|No module named 'ptx|cannot compose|ptx: interrupted|signal (?:9|15)\b"
 )
 KEEPS_FUNCTION = ("smoothquant", "spinquant")
-GROUPS = {
-    "Pruning": ("magnitude", "sparsegpt", "wanda", "depth", "width"),
-    "Quantisation": ("rtn", "gptq", "awq", "smoothquant", "spinquant", "autoround", "mixed", "quanto"),
-    "Training": ("sft", "lora", "dpo", "kto"),
-    "Evaluation and export": ("perplexity", "divergence", "gguf", "onnx", "openvino"),
-}
 
 
 class HinderedError(Exception):
@@ -264,37 +246,6 @@ def run_one(name: str, columns: list[str], folder: Path) -> None:
         )
 
 
-def page(cells: dict[tuple[str, str], dict[str, Any]], names: list[str]) -> str:
-    """The page of the documentation."""
-    used = ", ".join(f"{library} {version(library)}" for library in LIBRARIES)
-    commits = ", ".join(dict.fromkeys(one.get("commit", "before") for one in cells.values()))
-    day = date.today().isoformat()  # noqa: DTZ011
-    lines = INTRODUCTION.format(day=day, used=used, commits=commits).splitlines()
-    reasons: dict[str, int] = {}
-    for title, columns in GROUPS.items():
-        tried = [column for column in columns if any((name, column) in cells for name in names)]
-        if not tried:
-            continue
-        lines += [f"## {title}", "", f"| | {' | '.join(tried)} |", f"|---|{'---|' * len(tried)}"]
-        for name in names:
-            row = [shown(cells.get((name, column)), name, reasons) for column in tried]
-            lines.append(f"| {name} | {' | '.join(row)} |")
-        lines.append("")
-    lines += ["## Why", "", *(f"{number}. {why}" for why, number in reasons.items()), ""]
-    return "\n".join(lines)
-
-
-def shown(found: dict[str, Any] | None, name: str, reasons: dict[str, int]) -> str:
-    """A cell as the page shows it; its reason is numbered."""
-    if found is None:
-        return "not tried"
-    if found["result"] == "ok":
-        return "ok"
-    why = re.sub(rf"\b{re.escape(name)}\b(?![._])", "MODEL", found["why"].replace("|", "/"))
-    number = reasons.setdefault(why, len(reasons) + 1)
-    return f"{'-' if found['result'] == 'refused before' else '**fails**'} {number}"
-
-
 def main() -> int:
     """Run what is missing, print a line per cell, write the page; exit code 1 if a cell fails."""
     sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
@@ -322,8 +273,9 @@ def main() -> int:
             words = ["--one", "--names", name, "--columns", ",".join(missing), "--to", str(folder)]
             subprocess.run([sys.executable, __file__, *words], check=False)
     cells = finished(folder)
-    if set(names) == set(ARCHITECTURES):
-        PAGE.write_text(page(cells, names), encoding="utf-8")
+    if given.page or set(names) == set(ARCHITECTURES):
+        told = on_page(PAGE.read_text(encoding="utf-8")) if PAGE.is_file() else {}
+        PAGE.write_text(page(told | cells, [*ARCHITECTURES]), encoding="utf-8")
     counts = {
         kind: sum(one["result"] == kind for one in cells.values())
         for kind in ("ok", "refused before", "fails")

@@ -18,6 +18,7 @@ from ptx.lm.dtypes import exact_dtype, keep_dtypes, main_dtype
 from ptx.lm.load import dtype_of, is_adapter, load_model, load_tokenizer, save_adapter, save_model
 from ptx.lm.merge import merged
 from ptx.lm.training.distributed import gather_state, is_sharded, ranks
+from ptx.lm.training.experts import name_experts
 from ptx.lm.training.merging import merge_trained
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
 from ptx.lm.training.reinforced import Reinforced
@@ -65,6 +66,7 @@ def load_policy(run: Run, method: TrlMethod, model: ModelRef) -> PreTrainedModel
         options["quantization_config"] = _four_bits()
     device = run.device if ranks() == 1 else "cpu"  # the trainer moves each rank's part to its device
     policy = load_model(model, _dtype(run, method), device, **options)
+    name_experts(policy.config)
     return merged(policy).requires_grad_(True) if is_adapter(model.path) else policy
 
 
