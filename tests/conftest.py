@@ -161,7 +161,7 @@ def write_model(folder: Path, value: float = 1.0) -> Path:
         json.dumps({"model_type": "llama", "architectures": ["LlamaForCausalLM"]})
     )
     (folder / "tokenizer.json").write_text(TOKENIZER)
-    (folder / "tokenizer_config.json").write_text("{}")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"eos_token": "a"}))
     header = json.dumps({"weight": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
     (folder / "model.safetensors").write_bytes(
         struct.pack("<Q", len(header)) + header + struct.pack("<f", value)
