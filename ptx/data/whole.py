@@ -55,7 +55,7 @@ def notes(
         yield from _lengths(texts)
         yield from _scores(records, parts)
     if shape in ("messages", "completions", "thumbs", "pairs"):
-        yield from _uniform(texts)
+        yield from _uniform(records, texts)
     if shape in ("messages", "completions", "thumbs"):
         yield from _cut(records, texts)
     if shape in ("completions", "prompts"):
@@ -231,10 +231,16 @@ def _swap(parts: Mapping[str, str], one: str, two: str) -> str:
     return f"{column_word(one, second)} {column_word(two, first)} swaps them"
 
 
-def _uniform(texts: Sequence[Texts]) -> Iterator[Problem]:
-    """One reply that answers most rows."""
+def _uniform(records: Sequence[Record], texts: Sequence[Texts]) -> Iterator[Problem]:
+    """One reply that answers most rows; the words before a call of a tool are none."""
+    told = zip(records, texts, strict=True)
+    texts = [text for record, text in told if not _calls(record.row)]
     for place in (0, -1) if any(len(text.replies) > 1 for text in texts) else (-1,):
         yield from _of_one([text.replies[place].strip() for text in texts if text.replies])
+
+
+def _calls(row: Mapping[str, Any]) -> bool:
+    return any(turn.get("tool_calls") for turn in row.get("messages", ()))
 
 
 def _of_one(replies: Sequence[str]) -> Iterator[Problem]:

@@ -90,6 +90,15 @@ def test_sound_rows_give_no_note(found_in):
     assert found_in([answers(n, completion="yes" if n % 3 else "no") for n in range(30)]) == ([], [])
 
 
+def test_the_words_before_a_call_of_a_tool_are_no_reply(found_in):
+    def call(number):
+        called = {"type": "function", "function": {"name": "search", "arguments": {"query": f"{number}"}}}
+        said = {"role": "assistant", "content": "I will look for it at once.", "tool_calls": [called]}
+        return {"messages": [{"role": "user", "content": f"Find {number}, please."}, said]}
+
+    assert [note for note in found_in([call(n) for n in range(30)])[1] if "same reply" in note] == []
+
+
 def test_the_swap_that_a_note_advises_cures_what_it_found(found_in):
     rows = [pairs(n, score_chosen=2.0, score_rejected=8.5) for n in range(4)]
     (note,) = found_in(rows)[1]
