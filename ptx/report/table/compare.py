@@ -120,10 +120,10 @@ def is_time(name: str) -> bool:
 
 
 def _measured_in_turns(row: Row, other: Row) -> bool:
-    return any(
-        one.metric(RATIO) is not None and one.measured_beside in (row, other) and not one.measured_alone
-        for one in (row, other)
-    )
+    """Whether ratios compare the two: one was measured beside the other, or both beside the same model."""
+    measured = [one for one in (row, other) if one.metric(RATIO) is not None and not one.measured_alone]
+    beside = {baseline_identity(one.records[0]) for one in measured}
+    return any(one.measured_beside in (row, other) for one in measured) or len(measured) > len(beside)
 
 
 def _beside_ratio(one: Comparison, row: Row, key: Key) -> Comparison:

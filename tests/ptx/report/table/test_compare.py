@@ -147,8 +147,11 @@ def test_all_segments_of_a_report_are_one_family():
     assert least.p == pytest.approx(min(1.0, len(tests) * alone.difference.p))
 
 
-def in_turns(tmp_path, seconds, ratio):
-    """A run whose raw time is (value, low, high), beside a baseline, with the ratio measured in turns."""
+def in_turns(tmp_path, seconds, ratio, *, baseline=True):
+    """A run whose raw time is (value, low, high), beside a baseline, with the ratio measured in turns.
+
+    Without ``baseline`` both are runs, which were measured beside a model that is no row.
+    """
     from ptx.records import Metric
     from ptx.report import load_records, make_frame
     from tests.ptx.report.runs import write_run
@@ -160,7 +163,7 @@ def in_turns(tmp_path, seconds, ratio):
         return Metric("latency/request_ratio", value, "ratio", "lower", low, high, 40)
 
     base = [timed(1.0, 0.99, 1.01), turns(1.0, 0.98, 1.02)]
-    write_run(tmp_path / "base", "latency", [], base, baseline=True)
+    write_run(tmp_path / "base", "latency", [], base, baseline=baseline)
     write_run(tmp_path / "run", "latency", [], [timed(*seconds), turns(*ratio)])
     frame = make_frame(load_records([tmp_path]))
     return {name: one.mark for (_, name, _), one in compare_all(frame).items()}
@@ -169,6 +172,12 @@ def in_turns(tmp_path, seconds, ratio):
 def test_a_raw_time_of_another_moment_has_no_mark_beside_the_ratio_in_turns(tmp_path):
     marks = in_turns(tmp_path, (0.8, 0.79, 0.81), (1.0, 0.97, 1.03))
     assert marks.get("latency/request_seconds") is None  # "faster" by its raw time: the machine was busier
+
+
+def test_nor_where_both_were_measured_in_turns_with_a_model_that_is_no_row(tmp_path):
+    marks = in_turns(tmp_path, (0.8, 0.79, 0.81), (1.0, 0.97, 1.03), baseline=False)
+    assert marks.get("latency/request_seconds") is None
+    assert marks["latency/request_ratio"] == "≈"
 
 
 def test_the_ratio_in_turns_has_the_mark(tmp_path):
