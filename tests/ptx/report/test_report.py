@@ -14,7 +14,9 @@ def test_the_package_is_also_the_function_that_writes_a_report(tmp_path):
     assert made.html == tmp_path / "made" / "report.html"
     assert made.html.is_file()
     assert made.csv.is_file()
-    assert "<td>sft</td><td>done</td>" in made._repr_html_()
+    shown = made._repr_html_()
+    assert "One model, sft: quiz right 0.500" in shown
+    assert "<td>sft</td>" in shown
     assert ptx.report.build is build
 
 
