@@ -17,8 +17,9 @@ class Problem:
     """One thing that is wrong, and how to correct it.
 
     ``fields`` are the settings that the text names, as they are typed where their choice stands alone
-    (``method.beta``): in a recipe the same choice has another place, and :meth:`at` moves the text there.
-    A finding on rows has a ``name`` (:mod:`ptx.data.catalogue`), the number of its rows, and some ``places``.
+    (``method.beta``): in a recipe the same choice has another place, and :meth:`at` moves the text there. A
+    finding on rows has a ``name`` (:mod:`ptx.data.findings.catalogue`), the number of its rows, and some
+    ``places``.
     """
 
     what: str

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.cli import VERBS
-from ptx.data.catalogue import CATALOGUE
+from ptx.data.findings.catalogue import CATALOGUE
 from ptx.hooks import hookspecs
 from ptx.hooks.host import Host, Plugin
 from reference_pages.groups import typed

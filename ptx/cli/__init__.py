@@ -219,7 +219,7 @@ def _waiver(problem: Problem) -> str:
     """What lets a finding on data pass, where it can be waived."""
     if not problem.name:
         return ""
-    from ptx.data.catalogue import waivable
+    from ptx.data.findings.catalogue import waivable
 
     return f"; or waive it: check.allow=[{problem.name}]" if waivable(problem.name) else ""
 

@@ -13,12 +13,12 @@ from ptx.data.promised import Promised
 from ptx.data.shapes import COLUMNS, SHAPES
 
 if TYPE_CHECKING:
-    from ptx.data.checking import check
+    from ptx.data.findings.checking import check
     from ptx.data.opening import open_data
 
 __all__ = ["COLUMNS", "SHAPES", "DataSet", "Promised", "check", "open_data"]
 
-LATER = {"check": "ptx.data.checking", "open_data": "ptx.data.opening"}
+LATER = {"check": "ptx.data.findings.checking", "open_data": "ptx.data.opening"}
 
 
 def __getattr__(name: str) -> Any:

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from ptx.data.delimited import SEPARATORS
 from ptx.data.files import suffix_of
 from ptx.data.guessing import guesses, that_fit
-from ptx.data.judged import unnamed_verdict
 from ptx.data.labels import read_labels
+from ptx.data.layouts.judged import unnamed_verdict
 from ptx.data.records import Row, Table, column_word
 from ptx.data.shapes import (
     COMPLETIONS,

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ptx.data.chatgpt import branch_turns
-from ptx.data.glaive import glaive_turns
+from ptx.data.layouts.chatgpt import branch_turns
+from ptx.data.layouts.glaive import glaive_turns
 from ptx.data.names import LEFT_OUT, MEDIA, MEDIA_PLACE, TRAINED_IF, TRAINED_TURNS, WEIGHTS
 from ptx.data.records import Row
 from ptx.data.shapes import CONTEXTS, Form, has_value

@@ -247,7 +247,7 @@ class DataSet:
 
     def _paired(self, needs: Sequence[str]) -> str:
         """What to type where pairs are needed, and a column grades replies to the same prompts."""
-        from ptx.data.columns import graded_by  # which knows sources
+        from ptx.data.findings.columns import graded_by  # which knows sources
 
         found = [graded_by(source) for source in self.sources.values()] if "pairs" in needs else []
         grade = next(filter(None, found), "")

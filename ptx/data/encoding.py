@@ -1,9 +1,9 @@
 """Opens the text of a file, whatever it is compressed with and whichever encoding it has.
 
 A file is UTF-8, or says otherwise by its first bytes (a byte-order mark, the zero bytes of UTF-16). Where
-that does not hold, its letters decide (:mod:`ptx.data.letters`), and the encoding is said in the description
-of the data. Two that give different texts and are about as good are a question to the user, with the command
-that converts the file: a wrong guess would train on other letters than the author's.
+that does not hold, its letters decide (:mod:`ptx.data.findings.letters`), and the encoding is said in the
+description of the data. Two that give different texts and are about as good are a question to the user, with
+the command that converts the file: a wrong guess would train on other letters than the author's.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NamedTuple, cast
 
-from ptx.data.letters import CANDIDATES, encodings_of, words_of
+from ptx.data.findings.letters import CANDIDATES, encodings_of, words_of
 from ptx.data.records import ReadError
 
 BOMS = (  # the longer ones first: UTF-32's begins like UTF-16's

@@ -18,9 +18,9 @@ from ptx.data.dataset import DataSet, Source
 from ptx.data.derive import DERIVATIONS
 from ptx.data.drop import without
 from ptx.data.files import find_files
-from ptx.data.judged import is_judged, pairs_of, replies_of
 from ptx.data.labels import read_labels
-from ptx.data.message_table import conversations_of, may_hold_messages
+from ptx.data.layouts.judged import is_judged, pairs_of, replies_of
+from ptx.data.layouts.message_table import conversations_of, may_hold_messages
 from ptx.data.read import read_table
 from ptx.data.records import Fault, Record, Table, column_word
 from ptx.data.rules import faults_of, unreadable

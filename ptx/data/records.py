@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ptx.data.catalogue import CATALOGUE
+from ptx.data.findings.catalogue import CATALOGUE
 from ptx.errors import Problem
 
 Row = dict[str, Any]

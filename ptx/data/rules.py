@@ -1,6 +1,7 @@
 """The rules for one row of each shape: what makes it useless for training, and how to correct it.
 
-A rule sees one row. What only all rows show together: :mod:`ptx.data.checking` and :mod:`ptx.data.whole`.
+A rule sees one row. What only all rows show together: :mod:`ptx.data.findings.checking` and
+:mod:`ptx.data.findings.whole`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ptx.data.findings.suspect import LONG
 from ptx.data.records import Fault, Record, Row
 from ptx.data.shapes import COLUMNS, OTHER
-from ptx.data.suspect import LONG
 from ptx.data.tools import shown
 from ptx.data.turns import ROLES, is_turns
 from ptx.errors import did_you_mean

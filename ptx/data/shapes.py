@@ -52,7 +52,7 @@ PREFERRED = (
     ("response_j", "response_k"),
     ("preferred_output", "non_preferred_output"),
 )
-#: parts that columns of two replies and of the verdict on them may be named as (:mod:`ptx.data.judged`)
+#: parts that columns of two replies and of the verdict on them may be named as (layouts.judged)
 JUDGED = ("reply_a", "reply_b", "verdict")
 
 #: what ``data.columns.NAME=...`` may set

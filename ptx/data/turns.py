@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from ptx.data.layouts.parts import content_of, has_tools, without_parts
 from ptx.data.names import (
     CALLING_ROLES,
     LEFT_OUT,
@@ -22,7 +23,6 @@ from ptx.data.names import (
     TRAINED_IF,
     TRAINED_IN_PARTS,
 )
-from ptx.data.parts import content_of, has_tools, without_parts
 from ptx.data.tools import RowError, Turn, parsed, shown, tool_calls
 
 Row = dict[str, Any]

@@ -14,8 +14,8 @@ from itertools import islice
 from typing import Any
 
 from ptx.data import DataSet
+from ptx.data.findings.suspect import SOME, texts_of
 from ptx.data.records import Record, finding, of_all
-from ptx.data.suspect import SOME, texts_of
 from ptx.errors import Problem
 from ptx.stats.agreement import krippendorff_alpha
 from ptx.stats.ngrams import words_of

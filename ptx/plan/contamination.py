@@ -12,9 +12,9 @@ from typing import Any
 
 from ptx.config import Evaluator
 from ptx.data import COLUMNS, DataSet
+from ptx.data.findings.suspect import LONG
+from ptx.data.findings.suspect import texts_of as asked_and_said
 from ptx.data.records import Record, finding
-from ptx.data.suspect import LONG
-from ptx.data.suspect import texts_of as asked_and_said
 from ptx.errors import Problem
 from ptx.stats.ngrams import known_of, sharing, texts_at, texts_of
 

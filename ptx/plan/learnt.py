@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from ptx.data import DataSet
 from ptx.data.conversations import Conversation, conversations
+from ptx.data.findings.suspect import TEMPLATE_TOKENS, texts_of
 from ptx.data.records import Record, finding, of_all
-from ptx.data.suspect import TEMPLATE_TOKENS, texts_of
 from ptx.errors import Problem
 from ptx.models.chat import ChatTemplate, Fitted, TemplateRefusalError
 from ptx.models.folder import Folder, open_folder

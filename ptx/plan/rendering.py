@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ptx.data import DataSet
-from ptx.data.checking import Found
 from ptx.data.conversations import Conversation, conversations
+from ptx.data.findings.checking import Found
 from ptx.data.records import Fault, Record, finding, findings
 from ptx.data.tools import Turn, shown
 from ptx.errors import Problem

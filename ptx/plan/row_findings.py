@@ -1,6 +1,7 @@
 """All findings on the rows that a step reads; ``ptx check`` and the plan of a run both ask here.
 
-Problems stop a run, notes do not. Each has a name (:mod:`ptx.data.catalogue`), which ``check.allow`` waives.
+Problems stop a run, notes do not. Each has a name (:mod:`ptx.data.findings.catalogue`), which ``check.allow``
+waives.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from typing import Any
 
 from ptx.config import Evaluator
 from ptx.data import DataSet, check
-from ptx.data.checking import Found
-from ptx.data.overlap import overlaps
+from ptx.data.findings.checking import Found
+from ptx.data.findings.overlap import overlaps
 from ptx.machine import uncollected
 from ptx.models.folder import open_folder
 from ptx.models.sizes import context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from ptx.data.catalogue import CATALOGUE, waivable
+from ptx.data.findings.catalogue import CATALOGUE, waivable
 from ptx.errors import Problem, did_you_mean
 
 

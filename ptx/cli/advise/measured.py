@@ -16,7 +16,7 @@ from ptx.cli.plugin_commands import running
 from ptx.cli.sampled import SAMPLES, Sampling, asked, fits, scored, spread, turns_of
 from ptx.config import RunConfig
 from ptx.data import DataSet
-from ptx.data.suspect import texts_of
+from ptx.data.findings.suspect import texts_of
 from ptx.hooks.run import LanguageModel, Run
 from ptx.records import ModelRef
 from ptx.stats.intervals import mean_interval

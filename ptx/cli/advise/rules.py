@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ptx.data import DataSet
-from ptx.data.columns import graded_by
-from ptx.data.suspect import texts_of
+from ptx.data.findings.columns import graded_by
+from ptx.data.findings.suspect import texts_of
 
 #: what is wanted most -> what that means
 GOALS = {

@@ -20,8 +20,8 @@ from ptx.cli.parser import Parser
 from ptx.cli.sampled import ROWS
 from ptx.compose.jobs import Job, compose_jobs
 from ptx.data import DataSet
-from ptx.data.checking import no_rows
-from ptx.data.checking import problems as stopping
+from ptx.data.findings.checking import no_rows
+from ptx.data.findings.checking import problems as stopping
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host, get_host
 from ptx.models.contradictions import notes, refusals

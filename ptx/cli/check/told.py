@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ptx.data.catalogue import CATALOGUE
+from ptx.data.findings.catalogue import CATALOGUE
 from ptx.errors import Problem
 from ptx.plan.waivers import without
 

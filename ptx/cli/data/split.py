@@ -11,8 +11,8 @@ from ptx.cli.data.words import native, parsed, usable, wrote
 from ptx.cli.plugin_commands import new_folder
 from ptx.config import setting
 from ptx.data import DataSet
+from ptx.data.findings.suspect import texts_of
 from ptx.data.records import Record
-from ptx.data.suspect import texts_of
 from ptx.errors import ConfigError, Problem
 from ptx.stats.near import groups
 

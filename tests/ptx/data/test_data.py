@@ -7,7 +7,7 @@ import pytest
 
 import ptx.data
 from ptx.data import check, open_data
-from ptx.data.checking import check as of_its_module
+from ptx.data.findings.checking import check as of_its_module
 from ptx.data.opening import open_data as of_its_module_too
 
 

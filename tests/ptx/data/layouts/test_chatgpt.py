@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ptx.data.chatgpt import branch_turns
+from ptx.data.layouts.chatgpt import branch_turns
 from ptx.data.opening import open_data
 from ptx.data.tools import RowError
 from ptx.errors import ConfigError

@@ -3,7 +3,7 @@
 import pytest
 
 from ptx.data import open_data
-from ptx.data.overlap import overlaps
+from ptx.data.findings.overlap import overlaps
 
 
 def answer(number):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from ptx.data.leftovers import leftovers
-from ptx.data.suspect import texts_of
+from ptx.data.findings.leftovers import leftovers
+from ptx.data.findings.suspect import texts_of
 
 NO_BREAK = "\u00a0"
 

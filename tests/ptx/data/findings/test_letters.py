@@ -3,7 +3,7 @@
 
 import pytest
 
-from ptx.data.letters import encodings_of, words_of
+from ptx.data.findings.letters import encodings_of, words_of
 
 TEXTS = {
     "German": ("Wie heißt die Zahl nach 0, bitte?;Sie heißt 1. Grüße, schöner Übermut", "cp1252"),

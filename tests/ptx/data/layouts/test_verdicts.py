@@ -2,8 +2,19 @@
 
 import pytest
 
+from ptx.data.layouts.verdicts import (
+    EQUAL,
+    FIRST,
+    SECOND,
+    Two,
+    by_scores,
+    flag,
+    named,
+    one_hot,
+    reader_of,
+    signed,
+)
 from ptx.data.tools import RowError
-from ptx.data.verdicts import EQUAL, FIRST, SECOND, Two, by_scores, flag, named, one_hot, reader_of, signed
 
 
 def two(*verdict, marks=("a", "b"), stem="response"):

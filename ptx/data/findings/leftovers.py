@@ -1,6 +1,6 @@
 """What an export left in the texts of a row: buttons of a page, times of a log, the system text again.
 
-Like the signs of :mod:`ptx.data.suspect`: notes that stop nothing, told from a share of the rows on.
+Like the signs of :mod:`ptx.data.findings.suspect`: notes that stop nothing, told from a share of the rows on.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ptx.data.findings.suspect import LONG, MANY, MOST, SOME, Sign, Texts
 from ptx.data.records import Row
-from ptx.data.suspect import LONG, MANY, MOST, SOME, Sign, Texts
 
 #: a line of its own that ChatGPT's page has beside a reply (as copies of ShareGPT hold it)
 BUTTON = re.compile(r"^\s*(?:Regenerate response|Copy code)\s*$", re.MULTILINE)

@@ -2,23 +2,23 @@
 
 A mistake is fatal (a :class:`~ptx.errors.Problem`) when it makes every result meaningless: identical sides of
 a pair, a single label, empty replies, an unknown role, numbers in place of texts. What may be intended is a
-note (:mod:`ptx.data.suspect`, :mod:`ptx.data.whole`). Either is told once for each kind, with the number of
-rows and the places of the first few.
+note (:mod:`ptx.data.findings.suspect`, :mod:`ptx.data.findings.whole`). Either is told once for each kind,
+with the number of rows and the places of the first few.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ptx.data.catalogue import waivable
-from ptx.data.columns import misused
 from ptx.data.dataset import DataSet, Source
-from ptx.data.leftovers import leftovers
+from ptx.data.findings.catalogue import waivable
+from ptx.data.findings.columns import misused
+from ptx.data.findings.leftovers import leftovers
+from ptx.data.findings.suspect import Sign, Texts, signs, texts_of
+from ptx.data.findings.whole import notes
 from ptx.data.records import KINDS, Fault, Record, findings, kind_of, of_all
 from ptx.data.rules import RULES, faults_of, unreadable
-from ptx.data.suspect import Sign, Texts, signs, texts_of
 from ptx.data.turns import is_turns
-from ptx.data.whole import notes
 from ptx.errors import Problem
 
 #: what stops a training, and what is noted

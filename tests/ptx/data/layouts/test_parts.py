@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from ptx.data.layouts.parts import content_of, has_tools, without_parts
 from ptx.data.opening import open_data
-from ptx.data.parts import content_of, has_tools, without_parts
 from ptx.data.tools import RowError, tool_definitions
 from ptx.data.turns import to_turns
 

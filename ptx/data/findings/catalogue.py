@@ -2,7 +2,8 @@
 
 The name is what a finding is waived by (``check.allow=[NAME]``), and what ``ptx check --json`` gives. A
 finding that is ``final`` cannot be waived: there is no row to train on. What is found in a row stands where
-it is looked for (:mod:`ptx.data.rules`, :mod:`ptx.data.suspect`, :mod:`ptx.data.whole`, :mod:`ptx.plan`).
+it is looked for (:mod:`ptx.data.rules`, :mod:`ptx.data.findings.suspect`, :mod:`ptx.data.findings.whole`,
+:mod:`ptx.plan`).
 """
 
 from __future__ import annotations

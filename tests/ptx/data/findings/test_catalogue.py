@@ -7,12 +7,12 @@ import ptx.cli.check
 import ptx.data
 import ptx.models
 import ptx.plan
-from ptx.data.catalogue import CATALOGUE, waivable
+from ptx.data.findings.catalogue import CATALOGUE, waivable
 
 FILES = [
     file
     for package in (ptx.data, ptx.plan, ptx.models, ptx.cli.check)
-    for file in Path(package.__file__).parent.glob("*.py")
+    for file in Path(package.__file__).parent.rglob("*.py")
     if file.name != "catalogue.py"
 ]
 

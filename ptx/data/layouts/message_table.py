@@ -2,8 +2,8 @@
 
 Such a table has a text column, so without this it would be read as plain text and every message would be
 trained on alone. Where a column names the conversation, its rows are put together, in the order of a turn
-column or else of the file. Trees of messages are read by :mod:`ptx.data.trees`. Tables that do not say which
-messages belong together are refused: it would be a guess.
+column or else of the file. Trees of messages are read by :mod:`ptx.data.layouts.trees`. Tables that do not
+say which messages belong together are refused: it would be a guess.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from ptx.data.layouts.trees import PARENTS, flattened, tables_of
 from ptx.data.names import CALLING_ROLES
 from ptx.data.records import Record, Row, Table
-from ptx.data.trees import PARENTS, flattened, tables_of
 from ptx.data.turns import ROLES, canonical_role
 from ptx.errors import ConfigError, Problem
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ptx.data.glaive import glaive_turns, is_marked
+from ptx.data.layouts.glaive import glaive_turns, is_marked
 from ptx.data.tools import RowError
 
 ADD = {"name": "add", "description": "adds", "parameters": {"type": "object", "properties": {"a": {}}}}

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
+from ptx.data.findings.suspect import LONG, MANY, MOST, Texts
 from ptx.data.records import Record, column_word, finding, of_all
-from ptx.data.suspect import LONG, MANY, MOST, Texts
 from ptx.data.values import number
 from ptx.errors import Problem
 

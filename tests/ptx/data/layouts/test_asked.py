@@ -2,7 +2,7 @@
 
 import pytest
 
-from ptx.data.asked import asked, side, spoken
+from ptx.data.layouts.asked import asked, side, spoken
 from ptx.data.tools import RowError
 
 

@@ -2,10 +2,11 @@
 
 Two layouts, whatever the columns are called. *Two replies and a verdict*: columns that differ by their mark
 alone (``response_1`` and ``response_2``, ``conversation_a`` and ``conversation_b``), and a column that names
-the better one or scores of both (:mod:`ptx.data.verdicts`): Chatbot Arena, SHP, HelpSteer, PKU-SafeRLHF,
-WebGPT, AlpacaFarm. *A list of graded replies* (Nectar, UltraFeedback, Stack Exchange, OpenAI's summaries):
-the best one is paired with the worst, as ``ptx data pairs`` does. Only these columns become ``chosen`` and
-``rejected``; all others stay, and are read as those of every other table. A tie makes no pair and is counted.
+the better one or scores of both (:mod:`ptx.data.layouts.verdicts`): Chatbot Arena, SHP, HelpSteer,
+PKU-SafeRLHF, WebGPT, AlpacaFarm. *A list of graded replies* (Nectar, UltraFeedback, Stack Exchange, OpenAI's
+summaries): the best one is paired with the worst, as ``ptx data pairs`` does. Only these columns become
+``chosen`` and ``rejected``; all others stay, and are read as those of every other table. A tie makes no pair
+and is counted.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ptx.data.asked import asked, side, spoken
 from ptx.data.bad import BadRows
+from ptx.data.layouts.asked import asked, side, spoken
+from ptx.data.layouts.verdicts import EQUAL, FLAGS, NAMED, SECOND, SIGNED, VERDICT, Reader, Two, reader_of
 from ptx.data.records import Fault, Record, Row, Table
 from ptx.data.shapes import PREFERRED
 from ptx.data.tools import RowError, shown
 from ptx.data.values import number
-from ptx.data.verdicts import EQUAL, FLAGS, NAMED, SECOND, SIGNED, VERDICT, Reader, Two, reader_of
 from ptx.errors import ConfigError, Problem, counted
 
 #: what the columns of two replies are called before their marks
