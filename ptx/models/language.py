@@ -78,7 +78,8 @@ def kind_of_config(config: dict[str, Any]) -> str:
         return f"a model with an encoder and a decoder ({architecture or kind})"
     if kind in ENCODERS and not config.get("is_decoder"):
         return f"an encoder ({architecture or kind})"
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
+    inner = config.get("text_config")
+    text = inner if isinstance(inner, dict) else config
     if kind in BOTH_WAYS or text.get("use_bidirectional_attention") in (True, "all"):
         return f"a model that reads a text in both directions ({architecture or kind})"
     return ""

@@ -7,11 +7,11 @@ of two bases of the rotation each program takes another one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ptx.models.config_findings import LIKE_LLAMA
 from ptx.models.finding import COMPRESS, EXPORT, TRAIN, USE, Finding, put, put_in_text
@@ -24,7 +24,7 @@ STORED = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat1
 EPSILONS = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps")
 MOST_EPSILON = 0.01  # public models have 1e-12 to 1e-5
 #: setting of generation_config.json -> what it must be, as a condition and in words
-GENERATES = {
+GENERATES: dict[str, tuple[Callable[[float], bool], str]] = {
     "repetition_penalty": (lambda value: value > 0, "above 0"),
     "temperature": (lambda value: value > 0, "above 0"),
     "top_p": (lambda value: 0 < value <= 1, "above 0 and at most 1"),
@@ -198,5 +198,5 @@ def _generation(folder: Folder) -> Iterator[Finding]:
             yield Finding(what, (), ((GENERATION, put(**{name: None})),))
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -75,7 +75,8 @@ def _turn(message: dict[str, Any]) -> Turn:
     if kind == "thoughts" and isinstance(content.get("thoughts"), list):
         return {"role": "thoughts", "content": "\n\n".join(map(_thought, content["thoughts"]))}
     if role == "tool" or recipient != "all":
-        who = f"to {recipient}" if role != "tool" else f"from {author.get('name') or 'a tool'}"
+        name = author.get("name") if isinstance(author, dict) else None
+        who = f"to {recipient}" if role != "tool" else f"from {name or 'a tool'}"
         raise RowError(
             f"a message of the branch is a call of ChatGPT's own tools or its result, got one {who}", FIX
         )

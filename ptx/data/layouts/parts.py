@@ -51,7 +51,8 @@ def without_parts(turn: Turn) -> Iterator[Turn]:
     Raises:
         RowError: a part stands where no message of OpenAI's kind can have it, or lacks what it needs.
     """
-    role, rest = turn.get("role"), []
+    role = turn.get("role")
+    rest: list[Any] = []
     others = {key: value for key, value in turn.items() if key != "content"}
     calls: list[Turn] = []
     for part in turn["content"]:

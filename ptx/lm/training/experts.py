@@ -8,6 +8,7 @@ The names are properties of the class: what is saved as config.json stays the sa
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def name_experts(config: PreTrainedConfig) -> None:
         return
     for name, others in NAMES.items():
         if not hasattr(text, name) and _value(text, others) is not None:
-            setattr(type(text), name, property(lambda held, others=others: _value(held, others)))
+            setattr(type(text), name, property(partial(_value, names=others)))
 
 
 def _value(config: Any, names: tuple[str, ...]) -> Any:
