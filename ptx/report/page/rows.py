@@ -15,6 +15,7 @@ from ptx.report.text.warning import emulated
 from ptx.stats.pareto import Place
 
 HOW = {"paired": "p", "turns": "t", "unpaired": "u", "exact": "x"}
+SHAPES = 7  # as many as the page's charts.js has
 MOST_FOR_BEST = 400  # rows among which the best of every column is looked for
 
 
@@ -36,7 +37,7 @@ def rows_data(view: View, places: dict[int, Place]) -> dict[str, Any]:
         "by": packed(number[place.by] if place and place.by is not None else None for place in found),
         "emulated": {str(i): why for i, row in enumerate(rows) if (why := emulated(row))},
         "method": coded([_setting(row, "method") or _setting(row, "recipe") for row in rows]),
-        "compression": coded([_compression(row) for row in rows]),
+        "compression": coded(_drawn([_compression(row) for row in rows], found)),
     }
 
 
@@ -55,6 +56,21 @@ def _compression(row: Row) -> str:
     names = [str(step.get("name")) for step in steps or [] if step.get("kind") == "compress"]
     varied = row.records[0].varied.get("compress", "").strip("[]").replace(",", " + ")
     return (" + ".join(names) or varied)[:60] or "none"
+
+
+def _drawn(names: list[str], places: list[Place | None]) -> list[str]:
+    """The compressions by which points differ in shape; with more than there are shapes, some are "others".
+
+    Those on the front have a shape of their own first, then those near it.
+    """
+    if len(set(names)) <= SHAPES:
+        return names
+    pairs = list(zip(names, places, strict=True))
+    kept = ["none"] * ("none" in names)
+    for standing in ("front", "near", None):
+        kept += [name for name, place in pairs if standing is None or (place and place.standing == standing)]
+    own = {*list(dict.fromkeys(kept))[: SHAPES - 1]}
+    return [name if name in own else "others" for name in names]
 
 
 def settings_data(view: View) -> list[dict[str, Any]]:

@@ -34,3 +34,15 @@ def test_a_value_is_the_best_of_its_column_only_where_luck_cannot_have_chosen_it
     assert best["bench/mean"] == 1
     assert best["size/bytes_on_disk"] == 2
     assert best["latency/request_seconds"] is None
+
+
+def test_with_more_compressions_than_shapes_those_on_the_front_keep_theirs(new_sweep, tmp_path):
+    from ptx.report import build
+
+    sweep = new_sweep()
+    sweep.run({}, baseline=True)
+    for place in range(9):
+        sweep.run({"compress": f"[way_{place}]"}, skill=0.95 if place == 8 else 0.5, size=10_000_000 - place)
+    rows = data_of(build([sweep.folder], tmp_path / "out"))["rows"]
+    assert len(rows["compression"]["values"]) == 7
+    assert {"none", "way_8", "others"} <= set(rows["compression"]["values"])
