@@ -54,7 +54,8 @@ def _between(
         if turn["role"] != "assistant":
             continue
         asked = template.render(fitted.turns[:place], tools, ask=True, **options).text
-        told = template.render(fitted.turns[: place + 1], tools, **options).text
+        upto = fitted.turns[: place + 1]
+        told = text if len(upto) == len(fitted.turns) else template.render(upto, tools, **options).text
         if not (told.startswith(asked) and text.startswith(told)):
             raise NoPlaceError
         reply, content = told[len(asked) :], str(turn.get("content") or "")
