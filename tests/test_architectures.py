@@ -18,7 +18,9 @@ SCRIPT = Path(__file__).parents[1] / "benchmarks" / "architectures" / "run.py"
 def matrix():
     spec = importlib.util.spec_from_file_location("matrix", SCRIPT)
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)  # as if it were run
+        spec.loader.exec_module(module)
     return module
 
 

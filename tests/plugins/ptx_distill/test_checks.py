@@ -56,7 +56,7 @@ def test_another_vocabulary_is_refused_where_tokens_are_compared(desk, method):
     file = desk / "teacher" / "tokenizer.json"
     tokenizer = json.loads(file.read_text())
     vocabulary = tokenizer["model"]["vocab"]
-    vocabulary["it"] = len(vocabulary)
+    vocabulary["it"] = vocabulary.pop(max(vocabulary, key=vocabulary.get))
     file.write_text(json.dumps(tokenizer))
     words = [f"method={method}", "method.teacher=./teacher"]
     assert any(FOREIGN in problem for problem in refusals(*words))
