@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ptx.config import GROUPS, IN_METHOD, Method, Speed
+from ptx.config import GROUPS, IN_METHOD, IN_METHOD_BY_DEFAULT, Method
 from ptx.errors import Problem, did_you_mean
 
 OPEN_GROUPS = [group for group, (_, many) in GROUPS.items() if many]
@@ -30,7 +30,8 @@ def set_field(node: DictConfig, key: str, value: Any) -> list[Problem]:
     *parents, last = key.split(".")
     at: Any = node
     for depth, part in enumerate(parents):
-        at = _child(at, part) if part != "speed" else _speed(at)
+        _fill(at, part)
+        at = _child(at, part)
         if not isinstance(at, DictConfig):
             return [_unknown_field(node, parents[: depth + 1], key)]
     typed = OmegaConf.get_type(at)
@@ -56,12 +57,13 @@ def _child(node: Any, part: str) -> Any:
     return node[part] if isinstance(node, DictConfig) and part in node else None
 
 
-def _speed(node: Any) -> Any:
-    """The ``speed`` of a method; where no choice was typed, the default one."""
-    typed = OmegaConf.get_type(node) if isinstance(node, DictConfig) else None
-    if isinstance(typed, type) and issubclass(typed, Method) and "speed" in node and node.speed is None:
-        node.speed = OmegaConf.structured(Speed)
-    return _child(node, "speed")
+def _fill(node: Any, part: str) -> None:
+    """Put the default choice into a field of a method where none was typed."""
+    typed = (
+        OmegaConf.get_type(node) if part in IN_METHOD_BY_DEFAULT and isinstance(node, DictConfig) else None
+    )
+    if isinstance(typed, type) and issubclass(typed, Method) and part in node and node[part] is None:
+        node[part] = OmegaConf.structured(IN_METHOD_BY_DEFAULT[part])
 
 
 def _expected_type(typed: Any, name: str) -> str:

@@ -341,3 +341,5 @@ GROUPS: dict[str, tuple[type, bool]] = {
 FORMER_GROUPS = {"through": "qat"}
 #: groups whose choice is the field of that name of a method -> the word that sets it
 IN_METHOD = {"lora": "lora=lora", "qat": "qat=NAME", "speed": "speed=fast", "environment": "environment=NAME"}
+#: and what such a field holds where nothing is typed
+IN_METHOD_BY_DEFAULT = {"speed": Speed}
