@@ -578,8 +578,8 @@ def number_cases(rng: random.Random) -> Iterator[Case]:
         )
 
 
-def record_cases(rng: random.Random) -> Iterator[Case]:
-    """Records of strangers: report, runs, gate."""
+def good_files() -> dict[str, Any]:
+    """A sweep of one finished run: file beside run.json -> what a reader of records finds in it."""
     metric = {
         "name": "bench/mean",
         "value": 0.5,
@@ -616,11 +616,21 @@ def record_cases(rng: random.Random) -> Iterator[Case]:
         "seconds": 1.0,
     }
     sweep = {"schema": 1, "name": "s", "verb": "eval", "command": "ptx", "runs": ["r"], "axes": {"a": ["1"]}}
-    files = {"run.json": run, "result.json": result, "../sweep.json": sweep}
+    return {"run.json": run, "result.json": result, "../sweep.json": sweep}
+
+
+def good_records(folder: Path) -> None:
+    """Write them."""
+    for file, value in good_files().items():
+        written(f"o/runs/s/r/{file}", json.dumps(value))(folder)
+
+
+def record_cases(rng: random.Random) -> Iterator[Case]:
+    """Records of strangers: report, runs, gate."""
+    files = good_files()
 
     def make(folder: Path, broken: str, content: bytes) -> None:
-        for file, value in files.items():
-            written(f"o/runs/s/r/{file}", json.dumps(value))(folder)
+        good_records(folder)
         written(f"o/runs/s/r/{broken}", content)(folder)
 
     commands = (["report", "s", "--out=o"], ["runs", "show", "s", "--out=o"], ["runs", "ls", "--out=o"])

@@ -24,6 +24,7 @@ from tests.ptx.cli.hostile import (
     TEMPLATE,
     Case,
     changed,
+    good_records,
     model_folder,
     special,
     written,
@@ -276,39 +277,6 @@ def package_cases(rng: random.Random) -> Iterator[Case]:
             ]
         )
         yield Case(f"package {number} {words[0]}", words, described)
-
-
-def good_records(folder: Path) -> None:
-    """A sweep of one finished run, as a reader of records finds it."""
-    metric = {
-        "name": "bench/mean",
-        "value": 0.5,
-        "low": 0.4,
-        "high": 0.6,
-        "n": 9,
-        "unit": "",
-        "better": "higher",
-    }
-    run = {
-        "schema": 1,
-        "id": "r",
-        "label": "a=1",
-        "verb": "eval",
-        "sweep": "s",
-        "varied": {"a": "1"},
-        "seed": 0,
-    }
-    run |= {"config": {"model": {"choice": "model=tiny"}}, "model": {"name": "m", "digest": "d"}, "steps": []}
-    run |= {
-        "evaluations": [{"name": "bench", "key": "k", "ingredients": {}, "config": {}}],
-        "versions": {"ptx": "1"},
-    }
-    result = {"schema": 1, "status": "done", "error": None, "metrics": [metric | {"evaluator": "bench"}]}
-    result |= {"steps": [], "model": {"bytes": 1}, "seconds": 1.0}
-    result |= {"evaluations": [{"name": "bench", "key": "k", "seconds": 1.0}]}
-    sweep = {"schema": 1, "name": "s", "verb": "eval", "command": "ptx", "runs": ["r"], "axes": {"a": ["1"]}}
-    for name, value in {"r/run.json": run, "r/result.json": result, "sweep.json": sweep}.items():
-        written(f"o/runs/s/{name}", json.dumps(value))(folder)
 
 
 def reader_cases(rng: random.Random) -> Iterator[Case]:
