@@ -22,6 +22,7 @@ PLANNING = "reading the settings, the data and the model"
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_BOARDS = 30.0
 MOST_METRICS = 3  # the rest is in events.jsonl
+MOST_NAMED = 4  # running runs whose place is told in a line of a log
 SHARE_OF_LABEL = 0.4  # of the terminal's width
 NARROW = 90  # columns; in a narrower terminal the time comes first, because the end of the line is cut off
 
@@ -145,7 +146,17 @@ def sentence(board: Board) -> str:
     """Return the state of a sweep in one line, for a log."""
     counts = board.counts()
     steps = f"{counts.steps} steps asked for, so far {counts.ran} ran, {counts.shared} shared"
-    return f"{states(counts)}; {steps}; {clock(time.monotonic() - board.started)} elapsed, {rest_of(board)}"
+    elapsed = f"{clock(time.monotonic() - board.started)} elapsed, {rest_of(board)}"
+    now = [f"{state.label}: {place}" for state in board.running_runs() if (place := _place(state))]
+    return "; ".join([states(counts), steps, elapsed, *now[:MOST_NAMED]])
+
+
+def _place(state: RunState) -> str:
+    """Where the step of a run is, as ``dpo 40/120``; empty if it does not say."""
+    last = state.progress
+    if not last.get("total"):
+        return ""
+    return f"{last.get('label') or state.at.get('name', '')} {last.get('step')}/{last['total']}"
 
 
 def states(counts: Counts) -> str:
@@ -158,9 +169,12 @@ def states(counts: Counts) -> str:
 
 
 def rest_of(board: Board) -> str:
-    """Return the remaining time, or the kinds of steps that must finish once before it is known."""
+    """Return the remaining time, and the kinds of steps that must finish once before all of it is known."""
     seconds, unknown = board.seconds_left()
-    return f"ETA after the first {', '.join(unknown)}" if unknown else f"ETA {clock(seconds)}"
+    if not unknown:
+        return f"ETA {clock(seconds)}"
+    after = f"after the first {', '.join(unknown)}"
+    return f"at least {clock(seconds)} left, ETA {after}" if seconds >= 1 else f"ETA {after}"
 
 
 def activity(state: RunState) -> str:

@@ -135,8 +135,7 @@ class Progress:
         """Estimate the seconds until the end of the runs.
 
         Returns:
-            The seconds, and the kinds of steps of which none has finished; if there are any, the seconds mean
-            nothing.
+            The seconds of what can be told, and the kinds of which nothing is known yet.
         """
         finished = self.stored.union(*(state.finished for state in self.runs))
         busy = {state.at["key"]: state for state in self.running_runs() if state.at}
@@ -165,18 +164,35 @@ class Progress:
     def _seconds_of(self, part: Part, state: RunState | None) -> float | None:
         """Estimate the remaining seconds of a step or evaluation; None if nothing is known.
 
-        It is its own estimate if it reports one, else the median of its kind (in this sweep, or what earlier
-        commands let expect) minus the time it has run.
+        It is its own estimate if it reports one, else the median of its kind (in this sweep, else what earlier
+        commands let expect, else what one under way says of itself) minus the time it has run.
         """
-        metrics = state.progress.get("metrics") if state is not None else None
-        if isinstance(metrics, dict) and "eta_seconds" in metrics:
-            return seconds_of(metrics, "eta_seconds")
+        if state is not None and (rest := _said(state)) is not None:
+            return rest
         known = self.seconds.get(part.kind)
         usual = self.expected.get(part.key) if known is None else statistics.median(known.values())
+        if usual is None:
+            usual = self._under_way(part.kind)
         if usual is None:
             return None
         passed = time.time() - state.at["since"] if state is not None else 0.0
         return max(usual - passed, 0.0)
+
+    def _under_way(self, kind: str) -> float | None:
+        """The whole time of a running step of a kind, by its own estimate; None if none runs that has one."""
+        for state in self.running_runs():
+            if any(part.key == state.at.get("key") and part.kind == kind for part in state.parts):
+                rest = _said(state)
+                if rest is not None:
+                    return time.time() - float(state.at["since"]) + rest
+        return None
+
+
+def _said(state: RunState) -> float | None:
+    """The seconds that the step of a run says it still needs; None if it says nothing."""
+    metrics = state.progress.get("metrics")
+    known = isinstance(metrics, dict) and "eta_seconds" in metrics
+    return seconds_of(metrics, "eta_seconds") if known else None
 
 
 def seconds_of(event: Mapping[str, Any], name: str) -> float:

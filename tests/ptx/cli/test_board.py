@@ -89,7 +89,20 @@ def test_there_is_no_eta_while_a_kind_of_step_has_not_finished_once(plan, happen
     finish(happens, 0, 0, 60.0)
     finish(happens, 0, 1, 5.0)
     board.read()
-    assert rest_of(board) == "ETA after the first halve"
+    # the other seed's training and three evaluations are known
+    assert rest_of(board) == "at least 1:15 left, ETA after the first halve"
+
+
+def test_a_step_under_way_tells_how_long_others_of_its_kind_will_take(plan, happens):
+    board = Board(plan, 1)
+    happens(0, "run_started")
+    happens(0, "step_started", 0)
+    happens(0, "log", label="toy", step=1, total=4, metrics={"loss": 1.0, "eta_seconds": 42.0})
+    board.read()
+    board.runs[0].at["since"] = time.time() - 18
+    assert board.seconds_left()[0] == pytest.approx(42 + 60, abs=1)  # the rest of it, and the other seed's
+    assert rest_of(board).endswith("left, ETA after the first latency, halve")
+    assert sentence(board).endswith(f"; {board.runs[0].label}: toy 1/4")
 
 
 def test_the_eta_is_the_time_of_what_is_left_by_steps_of_the_same_kind_each_distinct_one_once(plan, happens):
