@@ -36,14 +36,19 @@ ENOUGH = 20  # rows that a statement on their lengths needs
 LONGEST = 200  # rows with the most bytes among which the one with the most tokens is looked for
 MANY = 0.1
 Found = tuple[list[Problem], list[Problem]]
+Place = tuple[str, int]  # file and line: the two sides of a pair are two examples of one place
 
 
 class Limit(NamedTuple):
-    """How many tokens a row may have, who says so, and how many the model can read."""
+    """How many tokens a row may have, who says so, and how many the model can read.
+
+    A longer row is cut, or left out (``leaves_out``) where a part of it means nothing, as for a reward model.
+    """
 
     tokens: int | None
     who: str
     context: int | None = None
+    leaves_out: bool = False
 
 
 class Measured(NamedTuple):
@@ -63,6 +68,11 @@ class Example:
     render: Callable[[], str]
     asked: Callable[[], str]
 
+    @property
+    def place(self) -> Place:
+        """Where the row stands."""
+        return self.record.file, self.record.line
+
     @cached_property
     def text(self) -> str:
         """The rendered row; empty where the template refuses it (:mod:`ptx.plan.rendering` tells that)."""
@@ -73,9 +83,11 @@ def limit_of(method: Any, context: int | None) -> Limit:
     """The length at which a method cuts its rows; without a method (None) the model's context."""
     if method is None or not hasattr(method, "max_length"):
         return Limit(context, "the model's context")
+    leaves_out = getattr(method, "makes", "model") != "model"
     if method.max_length is not None:
-        return Limit(method.max_length, "method.max_length", context)
-    return Limit(min(DEFAULT_LENGTH, context or DEFAULT_LENGTH), "the default of method.max_length", context)
+        return Limit(method.max_length, "method.max_length", context, leaves_out)
+    least = min(DEFAULT_LENGTH, context or DEFAULT_LENGTH)
+    return Limit(least, "the default of method.max_length", context, leaves_out)
 
 
 def lengths(data: DataSet, shape: str, model: Path, limit: Limit) -> Measured:
@@ -159,26 +171,35 @@ def _longest(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> str:
 
 
 def _too_long(tokenizer: Any, examples: Sequence[Example], limit: Limit) -> Found:
-    """Rows that are cut: a note; where nothing of most replies is left, a problem."""
+    """Rows that are cut or left out: a note; where nothing of most of them is left, a problem."""
     tokens = limit.tokens or 0
     room = tokens - _overhead(examples)
     wide = [one for one in examples if one.size > room and len(one.text.encode()) > tokens]
     counts = _count(tokenizer, [example.text for example in wide])
-    cut = [example for example, count in zip(wide, counts, strict=True) if count > tokens]
+    cut = [(example, count) for example, count in zip(wide, counts, strict=True) if count > tokens]
     if not cut:
         return [], []
-    asked = _count(tokenizer, [example.asked() for example in cut])
-    lost = [example for example, count in zip(cut, asked, strict=True) if count >= tokens]
-    places = [example.record for example in cut]
-    what = f"longer than {limit.who} ({tokens} tokens), so it is cut"
-    fix = _longer(sorted(count for count in counts if count > tokens), len(examples), limit)
-    notes = [finding("cut-rows", places, what, len(examples), fix), *_same_before(tokenizer, cut, tokens)]
-    if 2 * len(lost) <= len(examples):
+    total = len({one.place for one in examples})
+    rows = {one.place: one.record for one, _ in cut}
+    longest: dict[Place, int] = {}
+    for one, count in cut:
+        longest[one.place] = max(count, longest.get(one.place, 0))
+    fix = _longer(sorted(longest.values()), total, limit)
+    if limit.leaves_out:
+        said = f"longer than {limit.who} ({tokens} tokens), so it is left out"
+        if 2 * len(rows) > total:
+            return [finding("most-left-out", [*rows.values()], said, total, fix)], []
+        return [], [finding("left-out-rows", [*rows.values()], said, total, fix)]
+    said = f"longer than {limit.who} ({tokens} tokens), so it is cut"
+    found = finding("cut-rows", [*rows.values()], said, total, fix)
+    notes = [found, *_same_before(tokenizer, [one for one, _ in cut], tokens, total)]
+    asked = _count(tokenizer, [one.asked() for one, _ in cut])
+    lost = {one.place: one.record for (one, _), count in zip(cut, asked, strict=True) if count >= tokens}
+    if 2 * len(lost) <= total:
         return [], notes
-    empty = [example.record for example in lost]
     said = f"the prompt alone fills {limit.who} ({tokens} tokens), so nothing of the reply is trained"
     fix = f"raise method.max_length (longest prompt: {max(asked)} tokens), or shorten the prompts"
-    return [finding("prompt-fills-context", empty, said, len(examples), fix)], []
+    return [finding("prompt-fills-context", [*lost.values()], said, total, fix)], []
 
 
 def _longer(counts: Sequence[int], total: int, limit: Limit) -> str:
@@ -199,22 +220,21 @@ def _rounded(tokens: int) -> int:
     return -(-tokens // 64) * 64
 
 
-def _same_before(tokenizer: Any, cut: Sequence[Example], tokens: int) -> Iterator[Problem]:
-    """Pairs whose sides are the same up to the cut."""
-    sides: dict[tuple[str, int], set[tuple[int, ...]]] = {}
+def _same_before(tokenizer: Any, cut: Sequence[Example], tokens: int, total: int) -> Iterator[Problem]:
+    """Pairs, of ``total`` rows, whose sides are the same up to the cut."""
+    sides: dict[Place, set[tuple[int, ...]]] = {}
     heads = tokenizer.encode_batch_fast([one.text for one in cut], add_special_tokens=False)
-    both: dict[tuple[str, int], list[Record]] = {}
+    both: dict[Place, list[Record]] = {}
     for one, found in zip(cut, heads, strict=True):
-        place = (one.record.file, one.record.line)
-        sides.setdefault(place, set()).add(tuple(found.ids[:tokens]))
-        both.setdefault(place, []).append(one.record)
+        sides.setdefault(one.place, set()).add(tuple(found.ids[:tokens]))
+        both.setdefault(one.place, []).append(one.record)
     same = [found[0] for place, found in both.items() if len(found) == 2 and len(sides[place]) == 1]
     if same:
         yield finding(
             "same-before-cut",
             same,
             f"both sides are the same up to the cut at {tokens} tokens",
-            len(cut),
+            total,
             "raise method.max_length, or shorten the prompt",
         )
 

@@ -130,6 +130,8 @@ CATALOGUE: dict[str, Kind] = {
     "model-files": Kind("two files of the model disagree"),
     # what is lost
     "cut-rows": Kind("their ends, with the end token, are not trained"),
+    "left-out-rows": Kind("a reward of a part of an answer means nothing, so nothing is learnt from them"),
+    "most-left-out": Kind("too few rows are left to train on", final=True),
     "prompt-fills-context": Kind("nothing of the reply is trained", final=True),
     "no-embedding": Kind("the forward pass would end in an index error", final=True),
     "same-before-cut": Kind("what is left of both sides is the same, so the pair teaches nothing"),

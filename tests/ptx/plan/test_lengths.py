@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -93,6 +94,30 @@ def test_prompts_that_leave_nothing_of_most_replies_are_refused_with_the_length_
     )
     needed = int(problem.fix.partition("longest prompt: ")[2].split()[0])
     assert lengths(data, shape, TINY, Limit(needed + 1, "method.max_length")).problems == []
+
+
+def preferred(number: int, times: int = 1) -> dict[str, str]:
+    return {"prompt": f"Add {number} and one.", "chosen": f"It is {number + 1}. " * times, "rejected": "No."}
+
+
+def test_a_reward_model_leaves_long_pairs_out_and_a_pair_counts_once(rows):
+    pairs = [preferred(n, 60 if n < 2 else 1) for n in range(5)]
+    pairs[0]["rejected"] = "No, no. " * 60  # both sides are too long: still one row
+    data, shape = rows(*pairs)
+    (note,) = lengths(data, shape, TINY, Limit(64, "method.max_length", leaves_out=True)).notes
+    assert note.what == (
+        "file my.jsonl line 1: longer than method.max_length (64 tokens), so it is left out"
+        " (and 1 more of 5 rows: line 2)"
+    )
+    (cut, *_) = lengths(data, shape, TINY, Limit(64, "method.max_length")).notes
+    assert "so it is cut (and 1 more of 5 rows: line 2)" in cut.what
+    (problem,) = lengths(data, shape, TINY, Limit(4, "method.max_length", leaves_out=True)).problems
+    assert "so it is left out (and 4 more of 5 rows" in problem.what
+
+
+@pytest.mark.parametrize(("makes", "leaves_out"), [("model", False), ("reward", True), ("process", True)])
+def test_methods_that_score_whole_answers_leave_long_rows_out(makes, leaves_out):
+    assert limit_of(SimpleNamespace(makes=makes, max_length=7), 512).leaves_out is leaves_out
 
 
 def test_a_token_without_an_embedding_is_told_with_its_row(rows, base):
