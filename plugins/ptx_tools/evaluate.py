@@ -49,7 +49,24 @@ def evaluate(run: Run, evaluator: Tools, lm: LanguageModel | None) -> Evaluation
         answered = _asked(run, evaluator, lm, items)
     clusters = sampled_with(items)
     rows = [judged(item, cluster, one) for item, cluster, one in zip(items, clusters, answered, strict=True)]
+    if lm is not None:
+        _tell_cut(run, lm, rows, evaluator.max_new_tokens)
     return Evaluation(metrics_of(rows), rows)
+
+
+def _tell_cut(run: Run, lm: LanguageModel, rows: Sequence[Row], most: int) -> None:
+    """Say which calls cannot be read because the reply had no more tokens."""
+    lost = [row for row in rows if row["status"] == "unparsed"]
+    cut = [
+        row for row in lost if len(lm.tokenizer(row["output"], add_special_tokens=False)["input_ids"]) >= most
+    ]
+    for row in cut:
+        row["why"] = f"the reply ends within a call, at eval.tools.max_new_tokens={most}"
+    if cut:
+        run.say(
+            f"{len(cut)} of {len(rows)} replies end within a call, at {most} tokens;"
+            f" eval.tools.max_new_tokens={2 * most} leaves them more room"
+        )
 
 
 def _recorded(run: Run, evaluator: Tools, items: Sequence[Item]) -> list[Answered]:

@@ -164,7 +164,7 @@ class Progress:
     def _seconds_of(self, part: Part, state: RunState | None) -> float | None:
         """Estimate the remaining seconds of a step or evaluation; None if nothing is known.
 
-        It is its own estimate if it reports one, else the median of its kind (in this sweep, else what earlier
+        It is its own estimate if it reports one, else the median of its kind (in this sweep, else what former
         commands let expect, else what one under way says of itself) minus the time it has run.
         """
         if state is not None and (rest := _said(state)) is not None:

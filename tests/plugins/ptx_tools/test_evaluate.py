@@ -33,6 +33,7 @@ def measured(make_run, bfcl):
         evaluator = Tools(files=[str(bfcl)], **settings)
         found = run.host.first("ptx_evaluate", run=run, evaluator=evaluator, model=None, lm=lm, baseline=None)
         assert undeclared_metrics(Tools, found.metrics) == []
+        lm.said = run.console.lines
         return {one.name: one.value for one in found.metrics if not one.segment}, found, lm
 
     return measure
@@ -55,6 +56,17 @@ def test_the_right_calls_have_every_point(measured):
         "category=simple_python",
     }
     assert all('"name": "geometry.area"' in text or '"name": "book"' in text for text in lm.asked)
+
+
+def test_a_reply_without_tokens_for_its_call_is_told_from_one_that_is_wrong(measured):
+    cut, wrong = '<tool_call> {"name": "geometry.area", "arguments": {"base": 10,', "<tool_call> {nonsense"
+    values, found, lm = measured({**RIGHT, "simple_python_0": cut, "parallel_0": wrong}, max_new_tokens=6)
+    assert values["tools/unparsed"] == 0.4
+    reasons = {row["segments"]["category"]: row["why"] for row in found.rows if row["status"] == "unparsed"}
+    assert reasons["simple_python"] == "the reply ends within a call, at eval.tools.max_new_tokens=6"
+    assert "no JSON" in reasons["parallel"]
+    said = "1 of 5 replies end within a call, at 6 tokens; eval.tools.max_new_tokens=12 leaves them more room"
+    assert any(said in line for line in lm.said)
 
 
 def test_a_model_that_never_calls_has_irrelevance_and_nothing_else(measured):
