@@ -201,6 +201,7 @@ class OnPolicy(Taught):
     """The student answers, the teacher scores every token (Agarwal et al. 2024; DistillationTrainer)."""
 
     needs: ClassVar[tuple[str, ...]] = ("prompts",)
+    samples: ClassVar[bool] = True
 
     learning_rate: float = setting(1e-5, "peak learning rate of AdamW; large students need less (1e-6)")
     beta: float = setting(
@@ -229,6 +230,7 @@ class Gold(Taught):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("messages",)
+    samples: ClassVar[bool] = True
 
     max_length: int | None = setting(
         None, "cut examples to this many tokens (default: 1024, or the models' context where it is shorter)"

@@ -33,6 +33,11 @@ class Part:
     step: bool
     timed: bool = False
 
+    @property
+    def sort(self) -> tuple[bool, str]:
+        """What it is: a training and an evaluation may have the same name (``reward``)."""
+        return self.step, self.kind
+
 
 @dataclass
 class RunState:
@@ -83,7 +88,8 @@ class Progress:
     ) -> None:
         self.runs, self.parallel = list(runs), parallel
         self.expected, self.stored = expected or {}, set(stored)
-        self.seconds: dict[str, dict[str, float]] = {}  # kind -> key of a finished step -> how long it took
+        # sort -> key of a finished step or evaluation -> how long it took
+        self.seconds: dict[tuple[bool, str], dict[str, float]] = {}
 
     def read(self) -> None:
         """Read the new events of all runs."""
@@ -113,9 +119,9 @@ class Progress:
     def took(self, state: RunState, part: Mapping[str, Any]) -> None:
         """Note how long a step or an evaluation took, by its event or its record."""
         key = str(part.get("key", ""))
-        kind = next((one.kind for one in state.parts if one.key == key), None)
-        if kind is not None and isinstance(part.get("seconds"), int | float):
-            self.seconds.setdefault(kind, {})[key] = seconds_of(part, "seconds")
+        sort = next((one.sort for one in state.parts if one.key == key), None)
+        if sort is not None and isinstance(part.get("seconds"), int | float):
+            self.seconds.setdefault(sort, {})[key] = seconds_of(part, "seconds")
 
     def counts(self) -> Counts:
         """Return the current counts."""
@@ -169,30 +175,31 @@ class Progress:
         """
         if state is not None and (rest := _said(state)) is not None:
             return rest
-        known = self.seconds.get(part.kind)
+        known = self.seconds.get(part.sort)
         usual = self.expected.get(part.key) if known is None else statistics.median(known.values())
         if usual is None:
-            usual = self._under_way(part.kind)
+            usual = self._under_way(part)
         if usual is None:
             return None
         passed = time.time() - state.at["since"] if state is not None else 0.0
         return max(usual - passed, 0.0)
 
-    def _under_way(self, kind: str) -> float | None:
-        """The whole time of a running step of a kind, by its own estimate; None if none runs that has one."""
+    def _under_way(self, part: Part) -> float | None:
+        """The whole time of another of this sort that runs, by its own estimate; None if none has one."""
         for state in self.running_runs():
-            if any(part.key == state.at.get("key") and part.kind == kind for part in state.parts):
-                rest = _said(state)
-                if rest is not None:
-                    return time.time() - float(state.at["since"]) + rest
+            here = {one.sort for one in state.parts if one.key == state.at.get("key")}
+            rest = _said(state) if part.sort in here else None
+            if rest is not None:
+                return time.time() - float(state.at["since"]) + rest
         return None
 
 
 def _said(state: RunState) -> float | None:
     """The seconds that the step of a run says it still needs; None if it says nothing."""
     metrics = state.progress.get("metrics")
-    known = isinstance(metrics, dict) and "eta_seconds" in metrics
-    return seconds_of(metrics, "eta_seconds") if known else None
+    if not isinstance(metrics, dict) or "eta_seconds" not in metrics:
+        return None
+    return seconds_of(metrics, "eta_seconds")
 
 
 def seconds_of(event: Mapping[str, Any], name: str) -> float:

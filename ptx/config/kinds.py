@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ptx.config.run import RunConfig
     from ptx.models.memory import Amount, Memory, Workload
+    from ptx.models.shape import ModelShape
 
 
 @dataclass
@@ -100,6 +101,13 @@ class Part:
         It is called for every step of a plan, so it imports no library.
         """
         return None
+
+    def placed(self, model: ModelShape, device: str) -> Self:
+        """The part with those settings filled in that follow from the machine and the run's model.
+
+        It is called before the key is made, so that the key says what was decided.
+        """
+        return self
 
     def fitted(self, work: Workload, free: float, ranks: int = 1) -> Self:
         """The part with those settings filled in that follow from the memory that is free when it starts."""

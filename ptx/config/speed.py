@@ -47,6 +47,13 @@ class Speed:
         "rows of a batch that begin alike, as both answers to a question do, are read once up to where they"
         " part",
     )
+    bf16: bool | None = setting(
+        None,
+        "on a CPU, products in bfloat16 with weights and optimizer in float32 (autocast), as TRL does by"
+        " default and a GPU by method.dtype: half the time, and the loss moves in its fourth digit (default:"
+        " where the processor multiplies bfloat16 and the model has 50 million weights or more, for methods"
+        " that learn from given rows)",
+    )
     compile: bool = setting(
         False,
         "torch.compile for every layer, while it trains: pays on a GPU, in a training of hundreds of steps;"
@@ -89,4 +96,5 @@ class Exact(Speed):
     pass_tokens: int | None = setting(0, "tokens of a pass; 0: the passes of method.micro_batch")
     batch_tokens: int | None = setting(0, "tokens of a batch of the reference; 0: one answer at a time")
     short_head: bool = setting(False, "the output layer is computed where there is a label, on a CPU too")
+    bf16: bool | None = setting(False, "products in bfloat16 on a CPU (autocast)")
     share_prefix: bool = setting(False, "rows that begin alike are read once up to where they part")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ptx import machine
 from ptx.compose.jobs import Job
 from ptx.config import Maker, RunConfig
 from ptx.config.against import Named, find
 from ptx.data import DataSet
 from ptx.errors import ConfigError, Problem
 from ptx.hooks.host import Host
+from ptx.models.shape import ModelShape
 from ptx.plan.feeds import Feeds
 from ptx.plan.forecast import memory_problems
 from ptx.plan.inputs import Inputs
@@ -22,6 +24,9 @@ from ptx.plan.plan import RunPlan, SweepPlan
 from ptx.plan.preflight import disk_problems, folder_problems
 from ptx.plan.work import work_of
 
+NARROW = (
+    "training multiplies in bfloat16, which this processor does faster (method.speed.bf16=false: float32)"
+)
 EXAMPLES = {"tasks": "[./folder,arc_easy]", "texts": "[./held-out.txt]", "files": "[./calls.jsonl]"}
 
 
@@ -90,10 +95,13 @@ class _Planner:
         model, data = self.inputs.model(job.config.model), self.inputs.data(job.config.data)
         if model is None or (data is None and job.config.data is not None):
             return []  # its problem was reported for the first job with this model or data
+        ref, facts = model
         config, problems, notes = with_content(job, data)
+        config = with_steps(config, placed_by(config, ref.path))
+        if any(step.speed.bf16 for step in config.chain().values() if getattr(step, "speed", None)):
+            self.notes.append(NARROW)
         self._problems += problems
         self.notes += notes
-        ref, facts = model
         further = self.inputs.further(config, ref)
         feeds = Feeds(self.host, config, ref, data, further)
         self._problems += feeds.problems
@@ -157,18 +165,26 @@ def with_content(job: Job, data: DataSet | None) -> tuple[RunConfig, list[Proble
             hint = f"name them with eval.{name}.{part}=[...]"
             notes.append(f"eval.{name} is left out: it has no {part} ({hint})")
     evaluators = {name: config.resolved(job.config) for name, config in chosen.items()}
-    return _with_makers(dataclasses.replace(job.config, eval=evaluators)), problems, notes
+    config = dataclasses.replace(job.config, eval=evaluators)
+    found = with_steps(config, lambda step: step.resolved(config) if isinstance(step, Maker) else step)
+    return found, problems, notes
 
 
-def _with_makers(config: RunConfig) -> RunConfig:
-    """The run with its makers resolved against the rest of it."""
+def placed_by(config: RunConfig, model: Path) -> Callable[[Any], Any]:
+    """A function that fills in what of a step follows from the machine and from the model of the run."""
+    shape, device = ModelShape.of(model), machine.resolve_device(config.device)
+    return lambda step: step if shape is None else step.placed(shape, device)
+
+
+def with_steps(config: RunConfig, change: Callable[[Any], Any]) -> RunConfig:
+    """The run with every step changed."""
     if config.recipe:
-        steps = {
-            name: step.resolved(config) if isinstance(step, Maker) else step
-            for name, step in config.chain().items()
-        }
+        steps = {name: change(step) for name, step in config.chain().items()}
         return dataclasses.replace(config, recipe={**config.recipe, "steps": steps})
-    return config if config.make is None else dataclasses.replace(config, make=config.make.resolved(config))
+    single = {"make": config.make, "method": config.method}
+    changed: dict[str, Any] = {name: change(step) for name, step in single.items() if step is not None}
+    compress = {name: change(step) for name, step in config.compress.items()}
+    return dataclasses.replace(config, **changed, compress=compress)
 
 
 def _has_baseline(config: RunConfig, run: RunPlan, further: Mapping[str, Further]) -> bool:

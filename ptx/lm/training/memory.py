@@ -108,7 +108,7 @@ def activations(method: TrlMethod, work: Workload, rows: int, length: int, *, ch
     """The bytes that autograd keeps of ``rows`` sequences until the backward pass."""
     shape, tokens = work.model, rows * length
     wide = 4.0  # bytes of values that norms compute in float32 whatever the model's dtype
-    narrow = 4.0 if work.device == "cpu" and method.dtype in ("auto", "float32") else 2.0
+    narrow = 2.0 if _narrow(method, work.device) else 4.0
     frozen = method.lora is not None
     attention = shape.heads * shape.head_size
     normed = max(shape.norms, 2) * (1 if frozen else 2) * shape.hidden
@@ -137,6 +137,13 @@ def _loss(method: TrlMethod, work: Workload, passes: Passes, tokens: int) -> flo
     wide = 4.0 if work.device == "cpu" or method.dtype == "float32" else 2.0
     columns = min(words, TILE_WORDS) if work.device == "cpu" else TILE_WORDS
     return TILES[work.device] * wide * min(tokens, TILE_TOKENS) * columns
+
+
+def _narrow(method: TrlMethod, device: str) -> bool:
+    """Whether products have two bytes: by the dtype, and by autocast where ``auto`` means it."""
+    if method.dtype == "float32":
+        return False
+    return bool(method.speed.bf16) or device == "cuda" or method.dtype != "auto"
 
 
 def _rollouts(work: Workload, passes: Passes, width: float) -> float:

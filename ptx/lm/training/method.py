@@ -9,14 +9,19 @@ through the model at a time (``micro_batch``). Every other TRL argument can be g
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from typing_extensions import override
 
+from ptx import machine
 from ptx.config import Method, Speed, setting
 from ptx.errors import SettingError, did_you_mean, must_be_at_least
 from ptx.lm.training.memory import Passes, divisors, fit, fits, training_memory
 from ptx.models.memory import Amount, Memory, Workload
+from ptx.models.shape import ModelShape
+
+#: weights from which on products in bfloat16 save more on a CPU than the casts cost
+LARGE = 50e6
 
 SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup", "polynomial", "inverse_sqrt")
 DTYPES = ("auto", "float32", "bfloat16", "float16")
@@ -36,8 +41,10 @@ class TrlMethod(Method):
     losses are sums over the examples of an optimizer step, however these are divided, so results differ by
     rounding only (and in an incomplete last step, whose passes count alike). The key therefore holds the word
     ``auto``, and the record of the step what it became. A loss that ``compares_examples`` of one forward pass
-    keeps all of them together.
+    keeps all of them together. ``samples=True``: it learns from answers that the model samples.
     """
+
+    samples: ClassVar[bool] = False
 
     learning_rate: float = setting(2e-5, "peak learning rate of AdamW")
     epochs: float = setting(1.0, "passes over the data")
@@ -142,6 +149,15 @@ class TrlMethod(Method):
         return training_memory(self, work, self.passes(work), size, checkpointing=checkpointing)
 
     @override
+    def placed(self, model: ModelShape, device: str) -> Self:
+        """The method with ``speed.bf16`` decided."""
+        if self.speed.bf16 is not None:
+            return self
+        plain = self.dtype == "auto" and self.qat is None and self.makes == "model" and not self.samples
+        here = device == "cpu" and machine.multiplies_bfloat16() and model.parameters >= LARGE
+        return replace(self, speed=replace(self.speed, bf16=plain and here))
+
+    @override
     def fitted(self, work: Workload, free: float, ranks: int = 1) -> Self:
         """The method with what ``auto`` becomes with ``free`` bytes: the micro-batch, and checkpointing."""
         if self.micro_batch != AUTO or self.compares_examples:
@@ -158,7 +174,8 @@ class TrlMethod(Method):
         steps = self.max_steps if self.max_steps > 0 else self.epochs * (work.rows or 0) / self.batch_size
         passes = self.passes(work)
         tokens = steps * self.batch_size * passes.length * (passes.rows + passes.aside)
-        return Amount(tokens, "full" if self.lora is None else "adapter")
+        kind = "full" if self.lora is None else "adapter"
+        return Amount(tokens, f"{kind} bf16" if self.speed.bf16 else kind)
 
     @override
     def saves_memory(self, work: Workload) -> list[str]:

@@ -24,6 +24,7 @@ class Reinforced(TrlMethod):
     """A method that samples answers and learns from the scores that scorers give them."""
 
     needs: ClassVar[tuple[str, ...]] = ("prompts",)
+    samples: ClassVar[bool] = True
 
     learning_rate: float = setting(
         1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more"

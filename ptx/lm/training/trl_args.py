@@ -187,7 +187,7 @@ def trl_config(run: Run, method: TrlMethod, config_name: str, **extra: Any) -> A
         "seed": run.seed,
         "data_seed": run.seed,
         "use_cpu": not gpu,
-        "bf16": gpu and method.dtype in ("auto", "bfloat16"),
+        "bf16": method.dtype in ("auto", "bfloat16") if gpu else bool(method.speed.bf16),
         "fp16": gpu and method.dtype == "float16",
         "learning_rate": method.learning_rate,
         "num_train_epochs": method.epochs,

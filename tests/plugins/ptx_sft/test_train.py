@@ -321,3 +321,12 @@ def test_short_passes_and_a_short_head_give_the_losses_of_exact_to_rounding(
     short, _ = sft(chat_model, data, "short", speed=Speed(pass_tokens=64))
     assert losses_of(short) != losses_of(exact)  # other passes
     assert losses_of(short) == pytest.approx(losses_of(exact), rel=1e-5)
+
+
+def test_products_in_bfloat16_move_the_losses_by_little(sft, make_data, chat_model, losses_of):
+    data = make_data("chats", CHATS)
+    wide, _ = sft(chat_model, data, "wide", speed=Speed(bf16=False))
+    narrow, _ = sft(chat_model, data, "narrow", speed=Speed(bf16=True))
+    assert losses_of(narrow) != losses_of(wide)
+    assert losses_of(narrow)[0] == pytest.approx(losses_of(wide)[0], rel=2e-3)  # the same weights
+    assert losses_of(narrow) == pytest.approx(losses_of(wide), rel=0.05)

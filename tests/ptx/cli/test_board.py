@@ -170,7 +170,7 @@ def test_what_the_store_knows_of_the_time_of_a_kind_counts_for_the_steps_that_ar
     parts = (*plan.runs[0].steps, *plan.runs[0].evaluations)
     took = {part.name: plan.store.find(part.identity).meta["seconds"] for part in parts}
     board = Board(plan, 1, expected={run.steps[0].key: 1e6 for run in plan.runs})
-    assert list(board.seconds["toy"].values()) == [took["toy"]]
+    assert list(board.seconds[True, "toy"].values()) == [took["toy"]]
     seconds, unknown = board.seconds_left()
     assert unknown == ["halve"]
     assert seconds == pytest.approx(took["toy"] + 3 * took["latency"])

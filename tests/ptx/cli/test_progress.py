@@ -85,5 +85,13 @@ def test_what_an_earlier_step_of_a_kind_took_counts_more_than_what_was_expected(
     watched.took(watched.runs[0], {"key": "k1", "seconds": 30.0})
     watched.took(watched.runs[1], {"key": "k1", "seconds": 30.0})  # the same step, shared: it counts once
     watched.took(watched.runs[0], {"key": "a step of another plan", "seconds": 9.0})
-    assert watched.seconds == {"dpo": {"k1": 30.0}}
+    assert watched.seconds == {(True, "dpo"): {"k1": 30.0}}
     assert watched.seconds_left() == (32.0, [])
+
+
+def test_a_step_and_an_evaluation_of_the_same_name_do_not_tell_each_others_time(tmp_path):
+    parts = (Part("reward", "k1", "reward", step=True), Part("reward", "k2", "reward", step=False))
+    runs = [RunState(name, name, parts, Journal(tmp_path / f"{name}.jsonl")) for name in ("a", "b")]
+    progress = Progress(runs, None)
+    progress.took(runs[0], {"key": "k1", "seconds": 900.0})
+    assert progress.seconds_left() == (900.0, ["reward"])  # the evaluation is not known

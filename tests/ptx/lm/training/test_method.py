@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
-from ptx.config import Lora, identity_of
+from ptx import machine
+from ptx.config import Exact, Lora, Speed, identity_of
 from ptx.lm.training.method import TrlMethod, above, at_least, one_of
 from ptx.models.memory import Workload
 from ptx.models.shape import ModelShape
@@ -93,6 +96,39 @@ def test_the_key_holds_auto_and_not_what_it_became():
     assert identity_of(TrlMethod())["micro_batch"] == "auto"
     assert identity_of(TrlMethod()) == identity_of(TrlMethod())
     assert identity_of(TrlMethod(micro_batch=4)) != identity_of(TrlMethod())
+
+
+@pytest.mark.parametrize(
+    ("settings", "device", "weights", "processor", "expected"),
+    [
+        ({}, "cpu", 10**8, True, True),
+        ({}, "cpu", 10**8, False, False),  # emulated products are slower
+        ({}, "cpu", 10**6, True, False),  # the casts cost more than they save
+        ({}, "cuda", 10**8, True, False),  # there the dtype decides
+        ({"dtype": "float32"}, "cpu", 10**8, True, False),
+        ({"speed": Exact()}, "cpu", 10**8, True, False),
+        ({"speed": Speed(bf16=True)}, "cpu", 10**6, False, True),  # as it was typed
+    ],
+)
+def test_bfloat16_on_a_cpu_is_decided_before_the_key(
+    monkeypatch, settings, device, weights, processor, expected
+):
+    monkeypatch.setattr(machine, "multiplies_bfloat16", lambda: processor)
+    placed = TrlMethod(**settings).placed(replace(SHAPE, parameters=weights), device)
+    assert placed.speed.bf16 is expected
+    assert identity_of(placed)["speed"]["bf16"] is expected
+
+
+def test_a_method_that_samples_or_scores_stays_in_float32(monkeypatch):
+    monkeypatch.setattr(machine, "multiplies_bfloat16", lambda: True)
+
+    class Sampling(TrlMethod):
+        samples = True
+
+    class Scoring(TrlMethod):
+        makes = "reward"
+
+    assert [kind().placed(SHAPE, "cpu").speed.bf16 for kind in (Sampling, Scoring)] == [False, False]
 
 
 def test_what_saves_memory_names_only_what_is_not_in_use():
