@@ -53,6 +53,7 @@ class Call:
     hook: str
     home: str
     events: Path | None
+    run: Any = None
     since: float = field(default_factory=time.monotonic)  # a clock that nobody sets, and that sleeps too
     heard: float = field(default_factory=time.monotonic)
     written: int = 0  # the time stamp that the file had
@@ -106,7 +107,7 @@ def calling(plugin: str, hook: str, home: str, run: Any = None) -> Iterator[None
     _start_looking()
     # a hook that does not ask for the run works for the call around it
     events = getattr(run, "events", None) or (_calls[-1].events if _calls else None)
-    _calls.append(Call(plugin, hook, home, events))
+    _calls.append(Call(plugin, hook, home, events, run))
     try:
         if hook in SHORT:
             with redirect_stdout(_stream(plugin)), _bounded(plugin, hook, home):
@@ -115,6 +116,13 @@ def calling(plugin: str, hook: str, home: str, run: Any = None) -> Iterator[None
             yield
     finally:
         _calls.pop()
+
+
+def run_at_work() -> Any:
+    """The run whose step or evaluation this thread is at; None where it is at none."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return next((call.run for call in reversed(_calls) if call.run is not None), None)
 
 
 @contextmanager

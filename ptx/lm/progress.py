@@ -14,6 +14,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from ptx.hooks.run import Run
+from ptx.hooks.waiting import run_at_work
 
 #: called with the description of a bar, its steps done and its total steps (None when unknown)
 Report = Callable[[str, int, int | None], None]
@@ -96,6 +97,25 @@ def replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
             setattr(holder, name, old)
         else:  # it is that of the class again
             delattr(holder, name)
+
+
+class Rows:
+    """Tells how many rows of a long call of a runtime are read; the run that is at work says it.
+
+    A runtime has no run, and one call of it may be hundreds of answers.
+    """
+
+    def __init__(self, total: int, every: float = 5.0) -> None:
+        self.total, self.every, self.last = total, every, time.monotonic()
+
+    def tell(self, done: int) -> None:
+        """Tell the number, unless that was less than ``every`` seconds ago, or all is done."""
+        now, run = time.monotonic(), run_at_work()
+        if run is None or done >= self.total or now - self.last < self.every:
+            return
+        self.last = now
+        run.event("progress", what="rows", step=done, total=self.total)
+        run.console.progress(f"{run.label} rows".strip(), {}, done, self.total)
 
 
 class Pace:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from ptx import machine
+from ptx.lm.progress import Rows
 
 AUTO = "auto"
 ROWS = {"cpu": 32, "cuda": 256}  # the most rows; more make no pass faster
@@ -78,6 +79,7 @@ class Batches:
         ones are no larger.
         """
         waiting = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+        rows = Rows(len(waiting))
         while waiting:
             fits = (self.scored if tokens is None else tokens) // max(lengths[waiting[0]], 1)
             part = waiting[: max(1, min(self.rows, fits))]
@@ -91,5 +93,6 @@ class Batches:
             else:
                 yield part, made
                 waiting = waiting[len(part) :]
+                rows.tell(len(lengths) - len(waiting))
                 continue
             machine.release_memory()  # here the error and its frames are gone

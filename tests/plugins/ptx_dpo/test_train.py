@@ -7,6 +7,7 @@ import pytest
 
 import ptx_dpo
 from ptx import Lora, RunConfig, StepError
+from ptx.config import Speed
 from ptx.lm.load import load_model
 from ptx_dpo import DPO
 
@@ -163,3 +164,12 @@ def test_a_likelihood_over_tokens_does_not_depend_on_the_size_of_a_pass(dpo, mak
 
     whole, parts = update(8), update(2)
     assert (whole - parts).norm() / whole.norm() < 1e-5
+
+
+def test_in_bfloat16_policy_and_reference_still_agree_before_the_first_step(
+    dpo, make_data, chat_model, losses_of
+):
+    run, _ = dpo(chat_model, make_data("pairs", PAIRS), "narrow", speed=Speed(bf16=True))
+    wide, _ = dpo(chat_model, make_data("pairs", PAIRS), "wide", speed=Speed(bf16=False))
+    assert losses_of(run)[0] == pytest.approx(math.log(2), abs=1e-3)
+    assert losses_of(run) == pytest.approx(losses_of(wide), abs=0.02)

@@ -1,9 +1,14 @@
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from ptx import machine
+from ptx.files import read_rows
+from ptx.hooks.waiting import calling
+from ptx.lm.progress import Rows
+from ptx.lm.serving import batching
 from ptx.lm.serving.batching import AUTO, Batches, is_memory_full, token_bytes
 
 SHAPE = SimpleNamespace(hidden_size=64, intermediate_size=128, num_hidden_layers=2, vocab_size=1000)
@@ -22,6 +27,19 @@ def test_auto_takes_as_many_rows_as_half_of_the_free_memory_holds(monkeypatch):
     assert [len(places) for places, _ in batches.each([40] * 7, list)] == [2, 2, 2, 1]
     assert [len(places) for places, _ in batches.each([40] * 40, list, batches.kept)] == [32, 8]
     assert batches.settled() == {"rows": 32, "scored_tokens": 100, "kept_tokens": batches.kept}
+
+
+def test_a_long_call_of_a_runtime_tells_the_run_at_work_how_far_it_is(make_run, monkeypatch):
+    run = make_run()
+    batches = Batches(2, 100, 100)
+    monkeypatch.setattr(batching, "Rows", partial(Rows, every=0.0))
+    with calling("mine", "ptx_evaluate", __file__, run):
+        assert len([*batches.each([1] * 6, lambda part: part)]) == 3
+    told = [(event["what"], event["step"], event["total"]) for event in read_rows(run.events)]
+    assert told == [("rows", 2, 6), ("rows", 4, 6)]  # what ends the call is not progress
+    before = run.events.read_text()
+    assert [*batches.each([1] * 6, lambda part: part)]  # outside of a step there is nobody to tell
+    assert run.events.read_text() == before
 
 
 def test_where_memory_is_full_a_batch_is_done_in_halves_and_no_row_twice():
