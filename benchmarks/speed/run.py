@@ -4,10 +4,10 @@
     python benchmarks/speed/run.py --model DIR --data train.jsonl --rows 8 --json benchmarks/speed.json
     python benchmarks/speed/run.py --device cuda                           skips without a GPU
 
-``sft``: TRL's SFTTrainer as TRL's defaults are (on a CPU in float32) beside ``method=sft``; seconds of
-``train()``, and the losses of both. ``dpo``, ``kto``: the same for DPO and KTO. ``grpo``: the same for GRPO,
-whose answers (``--rows`` of them a step) transformers samples on both sides. ``reference``: TRL's pass for
-``precompute_ref_log_probs`` beside ptx's for the same pairs, and how far the numbers are apart.
+``sft``: TRL's SFTTrainer with TRL's defaults (float32 on a CPU that has no bfloat16) beside ``method=sft``;
+seconds of ``train()``, and the losses of both. ``dpo``, ``kto``: the same for DPO and KTO. ``grpo``: the same
+for GRPO, whose answers (``--rows`` of them a step) transformers samples on both sides. ``reference``: TRL's
+pass for ``precompute_ref_log_probs`` beside ptx's for the same pairs, and how far the numbers are apart.
 ``perplexity``: lm-eval's rolling log-likelihood beside the scores of ``eval=[perplexity]``.
 
 ``--data`` is a file of JSON lines with ``question`` and ``answer``. A CPU's times are those of the processor,

@@ -44,11 +44,13 @@ class Setting:
     def __init__(self, asked, scratch):
         from ptx import ModelRef, get_host
         from ptx.lm.load import load_tokenizer, quiet
+        from ptx.models.shape import ModelShape
 
         quiet()
         self.asked, self.scratch, self.host, self.device = asked, scratch, get_host(), asked.device
         self.folder = asked.model or self.resolved("model")
         self.model, self.tokenizer = ModelRef.of(self.folder), load_tokenizer(self.folder)
+        self.shape = ModelShape.of(self.folder)
         self.rows = list(read_rows(asked.data) if asked.data else self.own_rows())
 
     def resolved(self, group):
@@ -93,13 +95,14 @@ class Setting:
         return open_data(name, file)
 
     def method(self, name, rate, **settings):
-        return self.host.choices["method", name].config_type(
+        made = self.host.choices["method", name].config_type(
             learning_rate=rate,
             batch_size=self.asked.rows,
             micro_batch=None,
             max_steps=self.asked.steps,
             **settings,
         )
+        return made.placed(self.shape, self.device)
 
 
 def apart(what):

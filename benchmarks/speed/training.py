@@ -11,7 +11,9 @@ def trl(setting, kind, rows, extra, **settings):
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
 
-    on_cpu = {"use_cpu": True, "bf16": False} if setting.device == "cpu" else {}
+    from ptx.machine import multiplies_bfloat16
+
+    on_cpu = {"use_cpu": True, "bf16": multiplies_bfloat16()} if setting.device == "cpu" else {}
     config = getattr(trl, f"{kind}Config")(
         output_dir=str(setting.scratch / "trl"),
         report_to=[],
