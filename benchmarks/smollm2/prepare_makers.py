@@ -7,6 +7,7 @@
 
 Written are ``data/prompts.jsonl`` (questions with the number that a program checks), ``data/messages.jsonl``
 (other questions with their solutions, to select from), ``tasks`` (questions of the test split, for lm-eval),
+``solutions.jsonl`` (others of the test split, solved, for the perplexity),
 and ``pairs`` and ``heldout`` (the answer that two people at least prefer, and the other one). The same
 instruction is never in both: a reward model is measured on instructions that it has not seen.
 """
@@ -22,7 +23,7 @@ from typing import Any
 
 from prepare import GSM8K, chat, gsm8k, number, write, write_task
 
-PROMPTS, ITEMS = 1000, 400
+PROMPTS, ITEMS, TEXTS = 1000, 400, 100
 #: of the instructions, for measuring the reward model
 HELD_OUT = 0.4
 
@@ -38,6 +39,8 @@ def main() -> None:
     chance.shuffle(test)
     write(asked.out / "data/prompts.jsonl", [question(row) for row in short[:PROMPTS]])
     write(asked.out / "data/messages.jsonl", [chat(row) for row in short[PROMPTS:]])
+    texts = [{"text": f"{row['question']}\n{row['answer']}"} for row in test[ITEMS:][:TEXTS]]
+    write(asked.out / "solutions.jsonl", texts)
     answers = [{"question": row["question"], "answer": number(row["answer"])} for row in test[:ITEMS]]
     write_task(asked.out / "tasks", "gsm8k_answers", GSM8K, answers)
     judged = [found for row in json.loads(asked.pandalm.read_text("utf-8")) if (found := preferred(row))]
