@@ -11,9 +11,13 @@ def trl(setting, kind, rows, extra, **settings):
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
 
+    from ptx.lm.training.method import LARGE
     from ptx.machine import multiplies_bfloat16
 
-    on_cpu = {"use_cpu": True, "bf16": multiplies_bfloat16()} if setting.device == "cpu" else {}
+    narrow = (
+        multiplies_bfloat16() and setting.shape.parameters >= LARGE
+    )  # where it is slower, TRL gets float32
+    on_cpu = {"use_cpu": True, "bf16": narrow} if setting.device == "cpu" else {}
     config = getattr(trl, f"{kind}Config")(
         output_dir=str(setting.scratch / "trl"),
         report_to=[],

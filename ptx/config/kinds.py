@@ -103,10 +103,7 @@ class Part:
         return None
 
     def placed(self, model: ModelShape, device: str) -> Self:
-        """The part with those settings filled in that follow from the machine and the run's model.
-
-        It is called before the key is made, so that the key says what was decided.
-        """
+        """The part with what follows from the machine and the run's model, before its key is made."""
         return self
 
     def fitted(self, work: Workload, free: float, ranks: int = 1) -> Self:
