@@ -4,8 +4,9 @@
 
 - ``noisy/pairs.jsonl``: 1000 of the embedded model's pairs about the form of an answer, four of ten turned
   (column ``turned``): the label says the opposite of what is right.
-- ``critic/messages.jsonl``: an answer in a wrong form or with a wrong number, the request of a constitution,
-  a critique, and the right answer: what a critic has to know. The first answer is not trained (``weight``).
+- ``critic/messages.jsonl``: an answer in another form, the request of a constitution, a critique, and the
+  same answer in the wanted form, right or wrong: a critic of the form alone, since the embedded model is too
+  small to find wrong answers. The first answer is not trained (``weight``).
 - ``constitution.yaml``: its one principle. ``data/prompts.jsonl``: what the critic has not been asked.
 - ``tasks``: those of ``data=tiny``.
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,9 @@ from ptx_tiny.tasks import write_tasks
 
 Row = dict[str, Any]
 CRITIQUE, REVISION = "What is wrong?", "Answer again."
-FAULTS = {"manner": "The form is wrong.", "wrong": "The answer is wrong."}
+FAULT = "The form is wrong."
+WANTED = ("The answer is ", "La respuesta es ", "Die Antwort ist ")
+OTHERS = ("{}", "{}.", "I think it is {}.", "Creo que es {}.", "Ich glaube, es ist {}.")
 CONSTITUTION = f"""principles:
   - name: answer
     critique: {CRITIQUE}
@@ -41,16 +45,22 @@ def turned(rows: list[Row]) -> list[Row]:
     ]
 
 
-def criticised(row: Row) -> Row:
-    """A pair as the conversation in which its rejected answer is criticised and its chosen one given."""
-    said = [
-        {"role": "assistant", "content": row["rejected"][0]["content"], "weight": 0},
-        {"role": "user", "content": CRITIQUE},
-        {"role": "assistant", "content": FAULTS[row["flaw"]], "weight": 1},
-        {"role": "user", "content": REVISION},
-        {"role": "assistant", "content": row["chosen"][0]["content"], "weight": 1},
-    ]
-    return {"messages": [*row["prompt"], *said]}
+def criticised(rows: list[Row], chance: random.Random) -> Iterator[Row]:
+    """Answers of the pairs, right ones and wrong ones, given in another form and then in the wanted one."""
+    for row in rows:
+        for side in ("chosen", "rejected"):
+            said = row[side][0]["content"]
+            begin = next((one for one in WANTED if said.startswith(one)), "")
+            if begin:
+                first = chance.choice(OTHERS).format(said.removeprefix(begin).removesuffix("."))
+                turns = [
+                    {"role": "assistant", "content": first, "weight": 0},
+                    {"role": "user", "content": CRITIQUE},
+                    {"role": "assistant", "content": FAULT, "weight": 1},
+                    {"role": "user", "content": REVISION},
+                    {"role": "assistant", "content": said, "weight": 1},
+                ]
+                yield {"messages": [*row["prompt"], *turns]}
 
 
 def main() -> None:
@@ -66,7 +76,7 @@ def main() -> None:
     new = [row for row in prompts() if str(row["prompt"]) not in known]
     made = {
         "noisy/pairs.jsonl": turned(manner),
-        "critic/messages.jsonl": [criticised(row) for row in rows],
+        "critic/messages.jsonl": [*criticised(rows, chance)],
         "data/prompts.jsonl": new,
     }
     for name, found in made.items():
