@@ -1,4 +1,4 @@
-"""Make the data of ``sweeps/label.yaml``, ``sweeps/critic.yaml`` and ``sweeps/critique.yaml``.
+"""Make the data of ``sweeps/label.yaml`` and ``sweeps/critique.yaml``.
 
     python benchmarks/feedback.py --out feedback
 

@@ -11,13 +11,10 @@ def trl(setting, kind, rows, extra, **settings):
     from datasets import Dataset
     from transformers import AutoModelForCausalLM
 
-    from ptx.lm.training.method import LARGE
-    from ptx.machine import multiplies_bfloat16
+    from ptx.lm.training.method import gains_by_bfloat16
 
-    narrow = (
-        multiplies_bfloat16() and setting.shape.parameters >= LARGE
-    )  # where it is slower, TRL gets float32
-    on_cpu = {"use_cpu": True, "bf16": narrow} if setting.device == "cpu" else {}
+    # TRL's default on a CPU is bfloat16; where that is slower it gets float32
+    on_cpu = {"use_cpu": True, "bf16": gains_by_bfloat16(setting.shape)} if setting.device == "cpu" else {}
     config = getattr(trl, f"{kind}Config")(
         output_dir=str(setting.scratch / "trl"),
         report_to=[],

@@ -154,8 +154,8 @@ class TrlMethod(Method):
         if self.speed.bf16 is not None:
             return self
         plain = self.dtype == "auto" and self.qat is None and self.makes == "model" and not self.samples
-        here = device == "cpu" and machine.multiplies_bfloat16() and model.parameters >= LARGE
-        return replace(self, speed=replace(self.speed, bf16=plain and here))
+        bf16 = plain and device == "cpu" and gains_by_bfloat16(model)
+        return replace(self, speed=replace(self.speed, bf16=bf16))
 
     @override
     def fitted(self, work: Workload, free: float, ranks: int = 1) -> Self:
@@ -199,6 +199,11 @@ class TrlMethod(Method):
             return None
         sizes = divisors(self.batch_size)
         return replace(self, micro_batch=Fitted(next(n for n in sizes if 2 * n <= self.micro_batch)))
+
+
+def gains_by_bfloat16(model: ModelShape) -> bool:
+    """Whether a training of this model on this processor is faster with products in bfloat16."""
+    return machine.multiplies_bfloat16() and model.parameters >= LARGE
 
 
 def above(bound: float, config: Any, name: str, example: str) -> None:
