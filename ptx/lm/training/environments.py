@@ -2,8 +2,9 @@
 
 TRL drives the turns: it shows the tools in the chat template, calls the methods, appends their results and
 keeps them out of the loss. Added here: a call that takes longer than ``seconds`` has failed; the calls of a
-reply are read by :mod:`ptx.models.calls`, so every template works whose own calls that module reads back; and
-failures, overruns and replies whose call cannot be read are counted.
+reply are read by :mod:`ptx.models.calls`, so every template works whose own calls that module reads back; a
+reply that was cut at the limit calls nothing, else a call that never ends would be paid like one that does;
+and failures, overruns, cut replies and replies whose call cannot be read are counted.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Acting:
     run: Run
     environment: Environment | None
     counts: Counter[str] = field(default_factory=Counter)
+    ends: frozenset[int] = frozenset()
     _kinds: dict[type, type] = field(default_factory=dict)
 
     @property
@@ -66,20 +68,21 @@ class Acting:
         return {} if self.environment is None else {"environment_factory": self.make}
 
     def attach(self, trainer: Any) -> None:
-        """Log the counts with every log of the trainer."""
+        """Log the counts with every log of the trainer, and know how a reply ends."""
         if self.environment is not None:
+            self.ends = frozenset(trainer.eos_token_ids)
             trainer.add_callback(_Counts(self.counts))
 
 
 class _Counts(TrainerCallback):  # type: ignore[misc]
-    """Adds the share of replies with an unreadable call, and of calls that took too long, to each log."""
+    """Adds the shares of replies cut or with an unreadable call, and of calls too slow, to each log."""
 
     def __init__(self, counts: Counter[str]) -> None:
         self.counts = counts
 
     def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float], **_: Any) -> None:
         """TRL logs the frequencies of calls and failures itself."""
-        for name, of in (("unreadable", "replies"), ("overrun", "calls")):
+        for name, of in (("unreadable", "replies"), ("cut", "replies"), ("overrun", "calls")):
             if self.counts[of]:
                 logs[f"tools/{name}"] = self.counts[name] / self.counts[of]
         self.counts.clear()
@@ -154,20 +157,23 @@ def _let_trl_read(tokenizer: PreTrainedTokenizerBase, acting: Acting) -> None:
         raise StepError("the chat template writes no tools, or calls in a way that cannot be read")
     reader: Any = tokenizer
     reader.response_template = {"ptx": way.name}  # TRL asks whether there is one
-    reader.parse_response = functools.partial(_parsed, tokenizer, way, acting.counts)
+    reader.parse_response = functools.partial(_parsed, tokenizer, way, acting)
 
 
 def _parsed(
-    tokenizer: Any, way: Way, counts: Counter[str], ids: Any, *, tools: Any = None, **_: Any
+    tokenizer: Any, way: Way, acting: Acting, ids: Any, *, tools: Any = None, **_: Any
 ) -> dict[str, Any]:
     """A reply as a message of the assistant, with the calls that it makes."""
     text = tokenizer.decode(ids, skip_special_tokens=True)
-    counts["replies"] += 1
+    acting.counts["replies"] += 1
     said = {"role": "assistant", "content": text}
+    if acting.ends.isdisjoint(ids[-1:]):
+        acting.counts["cut"] += 1
+        return said
     try:
         calls = read_calls(text, way, [_schema(tool) for tool in tools or ()])
     except UnreadableCallError:
-        counts["unreadable"] += 1
+        acting.counts["unreadable"] += 1
         return said
     if not calls:
         return said

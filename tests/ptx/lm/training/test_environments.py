@@ -107,6 +107,7 @@ def acting(make_run, tmp_path):
     trainer = make_trainer(
         run, "GRPOTrainer", method, model, tokenizer, rows, args, reward_funcs=[], **found.extra()
     )
+    found.attach(trainer)
     return SimpleNamespace(trainer=trainer, tokenizer=tokenizer, found=found, rows=as_dataset(rows))
 
 
@@ -139,6 +140,22 @@ def test_only_the_models_own_tokens_are_trained_and_failures_are_counted(acting)
     assert logged["tools/failure_frequency"] == pytest.approx(2 / 3)
     assert acting.found.counts["unreadable"] == 1
     assert acting.found.counts["replies"] == 7
+
+
+def test_a_reply_that_is_cut_calls_nothing(acting):
+    call = CALL % ("add", 4)
+    said = iter([[call + end for end in ("<|end|>", "", " and", "<|end|> and")], ["7.<|end|>"]])
+
+    def scripted(prompts, *_, **__):
+        return [acting.tokenizer(text)["input_ids"] for text in next(said)], None
+
+    trainer = acting.trainer
+    trainer._generate_single_turn = scripted
+    trainer.model.train()
+    trainer._generate_and_score_completions(list(acting.rows))
+    assert trainer._metrics["train"]["tools/call_frequency"][-1] == pytest.approx(0.25)
+    assert acting.found.counts["cut"] == 3
+    assert acting.found.counts["unreadable"] == 0
 
 
 def test_what_a_tool_said_has_no_gradient(acting, monkeypatch):
