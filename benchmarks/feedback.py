@@ -4,10 +4,10 @@
 
 - ``noisy/pairs.jsonl``: 1000 of the embedded model's pairs about the form of an answer, four of ten turned
   (column ``turned``): the label says the opposite of what is right.
-- ``critic/messages.jsonl``: an answer in another form, the request of a constitution, a critique, and the
-  same answer in the wanted form, right or wrong: a critic of the form alone, since the embedded model is too
-  small to find wrong answers. The first answer is not trained (``weight``).
-- ``constitution.yaml``: its one principle. ``data/prompts.jsonl``: what the critic has not been asked.
+- ``critic/messages.jsonl``: half of the questions that may have to be refused (somebody else's things), with
+  a right or a wrong answer, the request of a constitution, a critique, and the right answer: a critic that
+  has learnt what a principle asks for. The first answer is not trained (``weight``).
+- ``constitution.yaml``: its one principle. ``data/prompts.jsonl``: the other half of the questions.
 - ``tasks``: those of ``data=tiny``.
 """
 
@@ -20,16 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from ptx.files import write_rows
-from ptx_tiny.data import pairs, prompts
+from ptx_tiny.data import pairs
 from ptx_tiny.tasks import write_tasks
 
 Row = dict[str, Any]
 CRITIQUE, REVISION = "What is wrong?", "Answer again."
-FAULT = "The form is wrong."
-WANTED = ("The answer is ", "La respuesta es ", "Die Antwort ist ")
-OTHERS = ("{}", "{}.", "I think it is {}.", "Creo que es {}.", "Ich glaube, es ist {}.")
+FAULTS = {"chosen": "Nothing is wrong.", "rejected": "The answer must be the other one."}
 CONSTITUTION = f"""principles:
-  - name: answer
+  - name: property
     critique: {CRITIQUE}
     revision: {REVISION}
 """
@@ -45,22 +43,18 @@ def turned(rows: list[Row]) -> list[Row]:
     ]
 
 
-def criticised(rows: list[Row], chance: random.Random) -> Iterator[Row]:
-    """Answers of the pairs, right ones and wrong ones, given in another form and then in the wanted one."""
+def criticised(rows: list[Row]) -> Iterator[Row]:
+    """Right answers, which stay, and wrong ones, which become right."""
     for row in rows:
-        for side in ("chosen", "rejected"):
-            said = row[side][0]["content"]
-            begin = next((one for one in WANTED if said.startswith(one)), "")
-            if begin:
-                first = chance.choice(OTHERS).format(said.removeprefix(begin).removesuffix("."))
-                turns = [
-                    {"role": "assistant", "content": first, "weight": 0},
-                    {"role": "user", "content": CRITIQUE},
-                    {"role": "assistant", "content": FAULT, "weight": 1},
-                    {"role": "user", "content": REVISION},
-                    {"role": "assistant", "content": said, "weight": 1},
-                ]
-                yield {"messages": [*row["prompt"], *turns]}
+        for side, fault in FAULTS.items():
+            turns = [
+                {**row[side][0], "weight": 0},
+                {"role": "user", "content": CRITIQUE},
+                {"role": "assistant", "content": fault, "weight": 1},
+                {"role": "user", "content": REVISION},
+                {**row["chosen"][0], "weight": 1},
+            ]
+            yield {"messages": [*row["prompt"], *turns]}
 
 
 def main() -> None:
@@ -72,12 +66,14 @@ def main() -> None:
     rows = list(pairs())
     chance.shuffle(rows)
     manner = [row for row in rows if row["flaw"] == "manner"][:1000]
-    known = {str(row["prompt"]) for row in rows}
-    new = [row for row in prompts() if str(row["prompt"]) not in known]
+    asked = [row for row in rows if row["skill"] == "refuse"]
+    half = len(asked) // 2
     made = {
         "noisy/pairs.jsonl": turned(manner),
-        "critic/messages.jsonl": [*criticised(rows, chance)],
-        "data/prompts.jsonl": new,
+        "critic/messages.jsonl": [*criticised(asked[:half])],
+        "data/prompts.jsonl": [
+            {"prompt": row["prompt"], "answer": row["chosen"][0]["content"]} for row in asked[half:]
+        ],
     }
     for name, found in made.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
