@@ -77,7 +77,7 @@ class GRPO(Reinforced):
 def ptx_choices() -> list[Choice]:
     """Contribute ``method=grpo``."""
     help_ = "reinforcement learning with rewards from scorers"
-    return [Choice("method", "grpo", GRPO, help_, LIBRARIES, calls="ptx_grpo.train:train")]
+    return [Choice("method", "grpo", GRPO, help_, LIBRARIES, version="2", calls="ptx_grpo.train:train")]
 
 
 @hookimpl

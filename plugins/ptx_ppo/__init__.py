@@ -113,7 +113,7 @@ class PPO(Reinforced):
 def ptx_choices() -> list[Choice]:
     """Contribute ``method=ppo``."""
     help_ = "reinforcement learning with a critic"
-    return [Choice("method", "ppo", PPO, help_, LIBRARIES, calls="ptx_ppo.train:train")]
+    return [Choice("method", "ppo", PPO, help_, LIBRARIES, version="2", calls="ptx_ppo.train:train")]
 
 
 @hookimpl
