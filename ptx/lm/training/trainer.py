@@ -256,7 +256,7 @@ def save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) 
     if not trainer.is_world_process_zero():
         return ModelRef(folder)  # only rank 0 writes
     trained = (
-        trainer.accelerator.unwrap_model(trainer.model)
+        without_autocast(trainer.accelerator.unwrap_model(trainer.model))
         if state is None
         else _reassembled(method, model, state)
     )
@@ -271,6 +271,16 @@ def save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) 
     if method.dtype == "auto":
         keep_dtypes(folder, model.path)
     return ModelRef.of(folder)
+
+
+def without_autocast(network: Any) -> Any:
+    """The network, computing in the dtype of its weights again: accelerate has replaced its ``forward``.
+
+    Accelerate's own ``keep_fp32_wrapper=False`` takes decorators of transformers off as well.
+    """
+    if (plain := vars(network).pop("_original_forward", None)) is not None:
+        network.forward = plain
+    return network
 
 
 def _reassembled(method: TrlMethod, model: ModelRef, state: dict[str, Tensor]) -> PreTrainedModel:

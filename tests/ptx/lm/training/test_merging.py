@@ -4,7 +4,7 @@ import pytest
 import torch
 
 import ptx_sft
-from ptx import Lora, RunConfig
+from ptx import Lora, RunConfig, Speed
 from ptx.files import read_rows
 from ptx.lm.load import load_model, load_tokenizer, save_model
 from ptx_sft import SFT
@@ -34,6 +34,12 @@ def test_in_float32_the_merged_model_is_the_model_with_its_adapter(tune, plain_m
     assert found["kl"] < 1e-9
     assert found["flips"] == 0
     assert found["against"] == "the model with its adapter"
+
+
+def test_products_in_bfloat16_end_with_the_training_and_are_not_taken_for_the_merge(tune, plain_model):
+    run, _ = tune(plain_model, speed=Speed(bf16=True))
+    (found,) = merges(run)
+    assert found["kl"] < 1e-9
 
 
 def test_what_rounding_to_bfloat16_did_is_measured_on_the_saved_weights(tune, plain_model, tmp_path):
