@@ -1,11 +1,12 @@
-"""Do two samplers of GRPO learn the same? Reward curves of the same seeds, paired.
+"""Do two settings of GRPO, such as its samplers, learn the same? Reward curves of the same seeds, paired.
 
     python benchmarks/reward_curves.py                          hf (ptx) beside trl, embedded model, 8 seeds
-    python benchmarks/reward_curves.py --rollouts trl,onnx --seeds 4 --steps 20
+    python benchmarks/reward_curves.py --values trl,onnx --seeds 4 --steps 20
+    python benchmarks/reward_curves.py --setting method.speed.bf16 --values false,true
     python benchmarks/reward_curves.py --model DIR --data FILE --json curves.json
 
-Every run is one of a sweep over ``method.rollout`` and ``seed``. The two samplers draw other answers, so
-single curves differ; the question is whether they differ beyond what seeds do. Printed is, for each third of
+Every run is one of a sweep over the setting and ``seed``. The answers of the two are others, so single curves
+differ; the question is whether they differ beyond what seeds do. Printed is, for each third of
 the training, the mean reward of both and the mean difference over seeds with its 95 % interval (Student's t).
 Exit code 1 when an interval leaves out 0.
 """
@@ -13,6 +14,7 @@ Exit code 1 when an interval leaves out 0.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import subprocess
 import sys
@@ -31,7 +33,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rollouts", default="trl,hf", help="two values of method.rollout")
+    parser.add_argument("--setting", default="method.rollout", help="a setting of the method")
+    parser.add_argument("--values", default="trl,hf", help="two values of it")
     parser.add_argument("--seeds", type=int, default=8)
     parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--model", default="tiny")
@@ -40,16 +43,16 @@ def main() -> int:
     parser.add_argument("--to", type=Path, default=Path("reward-curves"))
     parser.add_argument("--json", type=Path, help="file for the numbers")
     asked = parser.parse_args()
-    first, second = asked.rollouts.split(",")
+    first, second = asked.values.split(",")
     command = [
-        *("train", "method=grpo", f"method.rollout={first},{second}", f"method.max_steps={asked.steps}"),
+        *("train", "method=grpo", f"{asked.setting}={first},{second}", f"method.max_steps={asked.steps}"),
         f"seed=range({asked.seeds})",
         "-m",
         *(f"model={asked.model}", f"data={asked.data}", "eval=[]", f"out={asked.to}", "name=curves"),
         *asked.words,
     ]
     subprocess.run([*PTX, *command], check=True)
-    curves = curves_of(asked.to / "runs" / "curves")
+    curves = curves_of(asked.to / "runs" / "curves", asked.setting)
     found = [compared(curves, (first, second), part) for part in range(PARTS)]
     for part, one in enumerate(found, 1):
         print(
@@ -61,14 +64,15 @@ def main() -> int:
     return int(any(one["low"] > 0 or one["high"] < 0 for one in found))
 
 
-def curves_of(sweep: Path) -> dict[tuple[str, int], list[float]]:
-    """(rollout, seed) -> the mean reward of every step."""
+def curves_of(sweep: Path, setting: str) -> dict[tuple[str, int], list[float]]:
+    """(value of the setting, seed) -> the mean reward of every step."""
     curves = {}
     for file in sweep.glob("*/run.json"):
         config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))["config"]
         events = map(json.loads, (file.parent / "events.jsonl").read_text(encoding="utf-8").splitlines())
         logged = [event["metrics"] for event in events if event["event"] == "log"]
-        curves[config["method"]["rollout"], config["seed"]] = [
+        value = functools.reduce(lambda part, name: part[name], setting.split("."), config)
+        curves[value if isinstance(value, str) else json.dumps(value), config["seed"]] = [
             one["reward"] for one in logged if "reward" in one
         ]
     return curves

@@ -100,6 +100,7 @@ class Setting:
             batch_size=self.asked.rows,
             micro_batch=None,
             max_steps=self.asked.steps,
+            checkpoint_every=0,  # the other side writes none either
             **settings,
         )
         return made.placed(self.shape, self.device)

@@ -201,7 +201,6 @@ class OnPolicy(Taught):
     """The student answers, the teacher scores every token (Agarwal et al. 2024; DistillationTrainer)."""
 
     needs: ClassVar[tuple[str, ...]] = ("prompts",)
-    samples: ClassVar[bool] = True
 
     learning_rate: float = setting(1e-5, "peak learning rate of AdamW; large students need less (1e-6)")
     beta: float = setting(
@@ -221,6 +220,11 @@ class OnPolicy(Taught):
         above(0, self, "temperature", "1")
         above(0, self, "max_completion_length", "128")
 
+    @property
+    @override
+    def generates(self) -> bool:
+        return True
+
 
 @dataclass
 class Gold(Taught):
@@ -230,7 +234,6 @@ class Gold(Taught):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("messages",)
-    samples: ClassVar[bool] = True
 
     max_length: int | None = setting(
         None, "cut examples to this many tokens (default: 1024, or the models' context where it is shorter)"
@@ -255,6 +258,11 @@ class Gold(Taught):
         above(0, self, "max_completion_length", "128")
         if self.max_length is not None:
             above(0, self, "max_length", "512")
+
+    @property
+    @override
+    def generates(self) -> bool:
+        return self.on_policy > 0
 
     @property
     @override

@@ -52,7 +52,7 @@ class Speed:
         "on a CPU, products in bfloat16 with weights and optimizer in float32 (autocast), as TRL does by"
         " default and a GPU by method.dtype: half the time, and the loss moves in its fourth digit (default:"
         " where the processor multiplies bfloat16 and the model has 50 million weights or more, for methods"
-        " that learn from given rows)",
+        " that train a language model)",
     )
     compile: bool = setting(
         False,

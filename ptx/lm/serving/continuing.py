@@ -129,7 +129,8 @@ def continued(
     """
     made: list[list[int]] = [[] for _ in rows]
     going = list(range(len(rows)))
-    with torch.inference_mode():
+    # the cache of autocast holds nothing in inference mode
+    with torch.no_grad(), torch.inference_mode(not torch.is_autocast_enabled(model.device.type)):
         scores, batch = _begin(model, rows)
         while True:
             tokens = choose(scores, going)

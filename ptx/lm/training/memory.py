@@ -97,7 +97,7 @@ def training_memory(
         "activations": kept / max(shape.layers, 1),
         "gradients": each * trained,
     }
-    sampling = {"rollouts": _rollouts(work, passes, width)}
+    sampling = {"rollouts": _rollouts(method, work, passes, width)}
     peak = max((forward, backward, sampling), key=lambda part: sum(part.values()))
     least = sum(standing.values()) + each * trained
     least -= 0.0 if _keeps_moments(method) else standing["optimizer"]
@@ -146,11 +146,15 @@ def _narrow(method: TrlMethod, device: str) -> bool:
     return bool(method.speed.bf16) or device == "cuda" or method.dtype != "auto"
 
 
-def _rollouts(work: Workload, passes: Passes, width: float) -> float:
-    """The bytes of sampling: keys and values, twice while they grow, and logits of one token a sequence."""
-    shape = work.model
-    cached = 2 * shape.layers * shape.pairs * shape.head_size * width
-    return passes.rollout * (passes.length * cached * 1.5 + 4 * 4.0 * shape.words)
+def _rollouts(method: TrlMethod, work: Workload, passes: Passes, width: float) -> float:
+    """The bytes of sampling: keys and values, twice while they grow, and logits of one token a sequence.
+
+    Autocast keeps a narrow copy of the weights meanwhile.
+    """
+    shape, narrow = work.model, 2.0 if _narrow(method, work.device) else 4.0
+    cached = 2 * shape.layers * shape.pairs * shape.head_size * narrow
+    copy = narrow * shape.parameters if passes.rollout and narrow < width else 0.0
+    return copy + passes.rollout * (passes.length * cached * 1.5 + 4 * 4.0 * shape.words)
 
 
 def adapter_weights(method: TrlMethod, shape: ModelShape) -> float:

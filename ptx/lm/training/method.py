@@ -9,7 +9,7 @@ through the model at a time (``micro_batch``). Every other TRL argument can be g
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 from typing_extensions import override
 
@@ -41,10 +41,8 @@ class TrlMethod(Method):
     losses are sums over the examples of an optimizer step, however these are divided, so results differ by
     rounding only (and in an incomplete last step, whose passes count alike). The key therefore holds the word
     ``auto``, and the record of the step what it became. A loss that ``compares_examples`` of one forward pass
-    keeps all of them together. ``samples=True``: it learns from answers that the model samples.
+    keeps all of them together.
     """
-
-    samples: ClassVar[bool] = False
 
     learning_rate: float = setting(2e-5, "peak learning rate of AdamW")
     epochs: float = setting(1.0, "passes over the data")
@@ -122,6 +120,11 @@ class TrlMethod(Method):
         """Whether the loss of an example depends on the others of its forward pass."""
         return False
 
+    @property
+    def generates(self) -> bool:
+        """Whether transformers' ``generate`` writes answers: it would cast weights for each token."""
+        return False
+
     def passes(self, work: Workload) -> Passes:
         """What one example puts through the model; methods with further sequences or models override it.
 
@@ -153,7 +156,7 @@ class TrlMethod(Method):
         """The method with ``speed.bf16`` decided."""
         if self.speed.bf16 is not None:
             return self
-        plain = self.dtype == "auto" and self.qat is None and self.makes == "model" and not self.samples
+        plain = self.dtype == "auto" and self.qat is None and self.makes == "model" and not self.generates
         bf16 = plain and device == "cpu" and gains_by_bfloat16(model)
         return replace(self, speed=replace(self.speed, bf16=bf16))
 

@@ -24,7 +24,6 @@ class Reinforced(TrlMethod):
     """A method that samples answers and learns from the scores that scorers give them."""
 
     needs: ClassVar[tuple[str, ...]] = ("prompts",)
-    samples: ClassVar[bool] = True
 
     learning_rate: float = setting(
         1e-5, "peak learning rate of AdamW; large models need less (1e-6), adapters more"
@@ -152,6 +151,11 @@ class Reinforced(TrlMethod):
                 )
         made: Runtime = choice.config_type(**self.rollout_args)
         return made.for_rollouts()
+
+    @property
+    @override
+    def generates(self) -> bool:
+        return self.rollout == TRL
 
     @override
     def scorers(self) -> list[str]:

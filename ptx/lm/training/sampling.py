@@ -145,7 +145,7 @@ class Own:
         most, ends = trainer.max_completion_length, set(trainer.eos_token_ids)
         made: list[list[int]] = [[] for _ in rows]
         batches = Batches.of(AUTO, policy.config.get_text_config(), policy.dtype.itemsize, policy.device.type)
-        with evaluating(policy):
+        with evaluating(policy), cast_once(trainer.accelerator, policy):
             for places, new in batches.each(
                 [len(row) + most for row in rows],
                 lambda places: continued(
@@ -181,6 +181,23 @@ def evaluating(policy: Any) -> Iterator[None]:
         yield
     finally:
         policy.train(training)
+
+
+@contextlib.contextmanager
+def cast_once(accelerator: Any, policy: Any) -> Iterator[None]:
+    """Under autocast, weights are cast for all tokens at once: its cache lasts as long as this context.
+
+    The cache holds weights with ``requires_grad`` only, so those of a base under adapters get it meanwhile.
+    """
+    frozen = [one for one in policy.parameters() if one.is_floating_point() and not one.requires_grad]
+    for one in frozen:
+        one.requires_grad_(requires_grad=True)
+    try:
+        with accelerator.autocast():
+            yield
+    finally:
+        for one in frozen:
+            one.requires_grad_(requires_grad=False)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import pytest
 from ptx import machine
 from ptx.config import Exact, Lora, Speed, identity_of
 from ptx.lm.training.method import TrlMethod, above, at_least, one_of
+from ptx.lm.training.reinforced import Reinforced
 from ptx.models.memory import Workload
 from ptx.models.shape import ModelShape
 
@@ -119,16 +120,19 @@ def test_bfloat16_on_a_cpu_is_decided_before_the_key(
     assert identity_of(placed)["speed"]["bf16"] is expected
 
 
-def test_a_method_that_samples_or_scores_stays_in_float32(monkeypatch):
+def test_a_method_that_scores_or_casts_weights_for_each_token_stays_in_float32(monkeypatch):
     monkeypatch.setattr(machine, "multiplies_bfloat16", lambda: True)
-
-    class Sampling(TrlMethod):
-        samples = True
+    shape = replace(SHAPE, parameters=10**8)
 
     class Scoring(TrlMethod):
         makes = "reward"
 
-    assert [kind().placed(SHAPE, "cpu").speed.bf16 for kind in (Sampling, Scoring)] == [False, False]
+    def narrow(method):
+        return method.placed(shape, "cpu").speed.bf16
+
+    assert not narrow(Scoring())
+    assert narrow(Reinforced())
+    assert not narrow(Reinforced(rollout="trl"))
 
 
 def test_what_saves_memory_names_only_what_is_not_in_use():

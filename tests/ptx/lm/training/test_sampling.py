@@ -1,9 +1,11 @@
 """Answers for methods that learn from rewards, from the model itself and from other runtimes."""
 
+from collections import Counter
 from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AutoModelForCausalLM
 
 import ptx_grpo
@@ -11,7 +13,7 @@ import ptx_onnx
 import ptx_ppo
 import ptx_rloo
 import ptx_scorers
-from ptx import Lora, RunConfig, StepError
+from ptx import Lora, RunConfig, Speed, StepError
 from ptx.hooks.host import get_host
 from ptx.lm.serving.continuing import continued
 from ptx.lm.training import sampling
@@ -74,6 +76,40 @@ def test_the_prompt_of_a_group_is_read_once(trained, chat_model, monkeypatch):
     monkeypatch.setattr(sampling, "continued", spied)
     trained(chat_model, grpo())
     assert asked == [(8, 2, False)] * 2
+
+
+@pytest.mark.parametrize("lora", [None, Lora(r=4)])
+def test_in_bfloat16_weights_are_cast_once_for_all_tokens(trained, chat_model, monkeypatch, lora):
+    casts = Counter()
+
+    class Seen(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            if func is torch.ops.aten._to_copy.default and args[0].shape == (32, 64):
+                casts[args[0].data_ptr()] += 1
+            return func(*args, **(kwargs or {}))
+
+    def spied(model, rows, most, *rest):
+        assert not torch.is_inference_mode_enabled()
+        with Seen():
+            return continued(model, rows, most, *rest)
+
+    monkeypatch.setattr(sampling, "continued", spied)
+    method = grpo(lora=lora, max_steps=1, speed=Speed(bf16=True))
+    trained(chat_model, method)
+    assert list(casts.values()) == [1, 1], "down_proj of each layer"
+
+
+@pytest.mark.parametrize("method", [GRPO, RLOO, PPO])
+@pytest.mark.parametrize("lora", [None, Lora(r=4)])
+def test_rewards_can_be_learnt_with_products_in_bfloat16(trained, chat_model, method, lora):
+    settings = {**QUICK, "rewards": ["plain"], "lora": lora, "num_generations": 4}
+    if method is PPO:
+        settings.pop("num_generations")
+    wide = trained(chat_model, method(**settings, speed=Speed(bf16=False)), "wide")
+    narrow = trained(chat_model, method(**settings, speed=Speed(bf16=True)), "narrow")
+    assert len(narrow) == len(wide) == 2
+    assert narrow != wide
+    assert narrow[0]["entropy"] == pytest.approx(wide[0]["entropy"], rel=0.1)
 
 
 @pytest.mark.parametrize("method", [RLOO, PPO])
