@@ -211,11 +211,14 @@ def _tied(folder: Folder) -> Iterator[Finding]:
     """Whether the output matrix is the embedding, by config.json and by the files."""
     tied = folder.config.get("tie_word_embeddings", folder.text.get("tie_word_embeddings"))
     head, embedding = folder.matrix(HEADS), folder.matrix(EMBEDDINGS)
-    names = folder.config.get("architectures") or [""]
-    speaks = str(names[0]).endswith("ForCausalLM") and folder.text.get("model_type") in UNIFORM
-    if tied is False and embedding and not head and speaks:
+    known = folder.text.get("model_type") in UNIFORM
+    name = str(next(iter(folder.config.get("architectures") or []), ""))
+    if tied is False and embedding and not head and known and name.endswith("ForCausalLM"):
         what = f"{CONFIG} says tie_word_embeddings=false, and the files have no output matrix of their own"
         yield Finding(what, (USE,), ((CONFIG, put(tie_word_embeddings=True)),))
+    if tied is False and embedding and not head and known and name.endswith("Model"):
+        what = f"the weights are a {name}, the trunk of a language model without its output matrix"
+        yield Finding(what, (USE,), (), "save the whole model, as AutoModelForCausalLM opens it")
     if tied is True and embedding and head and not _equal(folder, head, embedding):
         what = (
             f"{CONFIG} says tie_word_embeddings=true, and {head} is another matrix than {embedding}: which of"

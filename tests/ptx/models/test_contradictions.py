@@ -231,6 +231,14 @@ FAULTS = {
         "use",
         True,
     ),
+    "trunk": (
+        SMOL,
+        {"config.json": {"tie_word_embeddings": False, "architectures": ["LlamaModel"]}},
+        None,
+        "a LlamaModel, the trunk of a language model without its output matrix",
+        "use",
+        False,
+    ),
     "output matrix beside a tied one": (
         SMOL,
         {},
