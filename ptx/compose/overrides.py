@@ -108,10 +108,16 @@ def grid(overrides: list[Override]) -> Iterator[list[tuple[str, bool]]]:
     for override in overrides:
         key = override.get_key_element()
         if override.is_sweep_override():
-            axes.append([(f"{key}={value}", True) for value in override.sweep_string_iterator()])
+            axes.append([(f"{key}={value}", True) for value in swept(override)])
         else:
             axes.append([(f"{key}={override.get_value_element_as_str()}", False)])
     yield from (list(row) for row in itertools.product(*axes))
+
+
+def swept(override: Override) -> Iterator[str]:
+    """The values of a sweep as a user types them: Hydra says True for true."""
+    for value in override.sweep_string_iterator():
+        yield {"True": "true", "False": "false"}.get(value, value)
 
 
 def choices_and_values(words: list[str]) -> tuple[dict[str, str], list[tuple[str, Any]], list[Problem]]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
 from hydra.errors import HydraException
 
+from ptx.compose.overrides import swept
 from ptx.config import GROUPS, IN_METHOD
 from ptx.errors import ConfigError, Problem, did_you_mean
 from ptx.hooks.host import Host
@@ -212,7 +213,7 @@ def _axis(key: str, spec: Any) -> Axis:
         ) from error
     log = "log" in getattr(value, "tags", ())
     if isinstance(value, ChoiceSweep):
-        axis = Axis(key, tuple(dict.fromkeys(_words(override))))
+        axis = Axis(key, tuple(dict.fromkeys(swept(override))))
     elif isinstance(value, RangeSweep):
         axis = _range(key, value, log=log)
     elif isinstance(value, IntervalSweep):
@@ -235,10 +236,6 @@ def _range(key: str, value: RangeSweep, *, log: bool) -> Axis:
         log=log,
         whole=whole,
     )
-
-
-def _words(override: Override) -> Iterator[str]:
-    yield from override.sweep_string_iterator()
 
 
 def _checked(where: str, text: str, axis: Axis) -> Axis:

@@ -38,6 +38,11 @@ def test_lists_and_ranges_are_swept_in_the_order_they_were_typed(toy_host, desk)
     assert jobs[1].varied == {"method": "toy", "compress": "[]", "seed": "1"}
 
 
+def test_a_swept_value_is_named_as_it_is_typed(toy_host, desk):
+    jobs = compose_jobs(toy_host, "train", [*BASE, "baseline=true,false"], multirun=True)
+    assert [job.varied["baseline"] for job in jobs] == ["true", "false"]
+
+
 def test_several_values_without_multirun_are_refused_with_the_fix(toy_host, desk):
     assert problems_of(toy_host, ["method=toy,other"]) == [
         "'method=toy,other' names several values; add -m to run them all"
