@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ptx import Problem
+from ptx.guard.patterns import found_in
+from ptx.lm.compression.targets import linear_layers
 from ptx.lm.matrices import PLAIN, model_type
 from ptx_quant.mixed import Mixed
 from ptx_quant.settings import AWQ, AutoRound, Quantizer, SmoothQuant, SpinQuant, Transformed
@@ -27,6 +29,8 @@ KNOWN = {
     "awq": ("llama", "mistral", "qwen2", "qwen3", "granite"),
     "spinquant": (),
 }
+AUTOROUND_UNIT = 32
+PRUNE = "prune it instead: compress=[sparsegpt]"
 INSTEAD = "use compress=[gptq] or compress=[rtn]"
 
 
@@ -41,8 +45,9 @@ def architecture_problems(step: Quantizer, model: Path) -> list[Problem]:
     if network is None:
         return []
     found = list(_layer_problems(step, network, model))
-    if not found and isinstance(step, Transformed):
-        found = transform_problems(step, network, model)
+    if isinstance(step, Transformed) and all(fix.startswith("add ") for _, fix in found):
+        # what no further setting mends is said alone
+        found = transform_problems(step, network, model) or found
     return [Problem(f"compress=[{name}] on {kind}: {what}", fix) for what, fix in found]
 
 
@@ -53,6 +58,9 @@ def _layer_problems(step: Quantizer, network: PreTrainedModel, model: Path) -> A
     from ptx.lm.compression.trace import read_by_code, trace_of
     from ptx.lm.matrices import EXPERTS, changeable, kept
 
+    if _loads_whole_layers(network):
+        yield "transformers reads the weight of each of its layers as it loads it", PRUNE
+        return
     decoders = set(network._no_split_modules or ())  # noqa: SLF001 (there is no public way to ask)
     kinds = {type(module).__name__ for module in network.modules()} & decoders
     if isinstance(step, AutoRound) and len(kinds) > 1:
@@ -69,17 +77,45 @@ def _layer_problems(step: Quantizer, network: PreTrainedModel, model: Path) -> A
     other = sorted(name for name, one in layers.items() if name not in plain and one.role != EXPERTS)
     if other:
         what = f"{len(other)} of its {len(layers)} layers are {type(layers[other[0]].module).__name__}"
-        yield f"{what}, which compressed-tensors cannot pack", "prune it instead: compress=[sparsegpt]"
+        yield f"{what}, which compressed-tensors cannot pack", PRUNE
     trace = trace_of(model)
     uncalled = plain - trace.called if trace is not None else set()
     if unread := sorted(uncalled | (plain & read_by_code(network))):
         parts = sorted({n.rpartition(".")[2] for n in unread})
-        yield (
-            f"the model reads the weight of {', '.join(parts)} itself, so it cannot be packed",
-            f"add {step.at('skip')}=[{','.join(sorted({*step.skip, *parts}))}]",
-        )
+        what = f"the model reads the weight of {', '.join(parts)} itself, so it cannot be packed"
+        uneven = {name: one for name, one in uneven_layers(step, model).items() if name not in unread}
+        if uneven:
+            what += f"; {len(uneven)} other layers have a side that {AUTOROUND_UNIT} does not divide"
+        parts = sorted({*step.skip, *parts, *(name.rpartition(".")[2] for name in uneven)})
+        yield what, f"add {step.at('skip')}=[{','.join(parts)}]"
     if experts or any(one.role == EXPERTS for one in changeable(network).values()):
         yield from _expert_problems(step, len(experts), network)
+
+
+def _loads_whole_layers(network: PreTrainedModel) -> bool:
+    """Whether a layer without a weight stops transformers as it loads the model, as RWKV's does."""
+    from torch import nn
+
+    packed = nn.Linear(1, 1, device="meta")
+    del packed.weight
+    try:
+        network._init_weights(packed)  # noqa: SLF001 (transformers calls it for every module)
+    except AttributeError:
+        return True
+    return False
+
+
+def uneven_layers(step: Quantizer, model: Path) -> dict[str, tuple[int, ...]]:
+    """Return the layers, with their shapes, that AutoRound leaves out without a word for a side of theirs."""
+    if not isinstance(step, AutoRound):
+        return {}
+    return {
+        name: shape
+        for name, shape in linear_layers(model).items()
+        if "lm_head" not in name
+        and not found_in(step.skip, name)
+        and any(side % AUTOROUND_UNIT for side in shape)
+    }
 
 
 def _expert_problems(step: Quantizer, asked: int, network: PreTrainedModel) -> Any:

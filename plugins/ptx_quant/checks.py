@@ -12,12 +12,10 @@ from ptx.lm.compression import calibration
 from ptx.lm.compression.grid import group_for
 from ptx.lm.compression.targets import linear_layers, quantised_problems, skip_problems
 from ptx.models import inspection
-from ptx_quant.architecture import architecture_problems
+from ptx_quant.architecture import AUTOROUND_UNIT, architecture_problems, uneven_layers
 from ptx_quant.mixed import Mixed
 from ptx_quant.settings import AutoRound, Quantizer
 from ptx_quant.stored import Stored, file_bytes, packed, tensor_bytes
-
-AUTOROUND_UNIT = 32
 
 
 def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Problem]:
@@ -28,9 +26,8 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
     found = [*order_problems(config)]
     for step in chosen.values():
         found += [*dtype_problems(step, model), *skip_problems(step.skip, step.at("skip"), model)]
-        found += architecture_problems(step, model)
-        if isinstance(step, AutoRound):
-            found += autoround_problems(step, model)
+        # uneven layers are named beside what the architecture forbids, so that one setting mends both
+        found += architecture_problems(step, model) or autoround_problems(step, model)
         found += calibration.problems(step, type(step).__name__.lower(), model, data if step.needs else None)
         if step.args:
             from ptx_quant.modifiers import args_problems
@@ -42,23 +39,19 @@ def problems(config: RunConfig, model: Path, data: DataSet | None) -> list[Probl
     return [*found, *quantised_problems(list(chosen)[:1], model)]
 
 
-def autoround_problems(step: AutoRound, model: Path) -> list[Problem]:
+def autoround_problems(step: Quantizer, model: Path) -> list[Problem]:
     """Report layers that AutoRound leaves out without a word: those with a side that 32 does not divide."""
-    layers = {
-        name: shape
-        for name, shape in linear_layers(model).items()
-        if "lm_head" not in name and not found_in(step.skip, name)
-    }
-    left = {name: shape for name, shape in layers.items() if any(side % AUTOROUND_UNIT for side in shape)}
+    left = uneven_layers(step, model)
     if not left:
         return []
+    names = [n for n in linear_layers(model) if "lm_head" not in n and not found_in(step.skip, n)]
     name, shape = next(iter(left.items()))
     what = (
         f"AutoRound quantises layers whose sides are multiples of {AUTOROUND_UNIT}, and {len(left)} of"
-        f" {len(layers)} layers of {model} have others, first {name} ({shape[0]} x {shape[1]})"
+        f" {len(names)} layers of {model} have others, first {name} ({shape[0]} x {shape[1]})"
     )
     endings = sorted({*step.skip, *(one.rpartition(".")[2] for one in left)})
-    fix = f"add {step.at('skip')}=[{','.join(endings)}], or use" if len(left) < len(layers) else "use"
+    fix = f"add {step.at('skip')}=[{','.join(endings)}], or use" if len(left) < len(names) else "use"
     return [Problem(what, f"{fix} compress=[gptq]")]
 
 

@@ -35,6 +35,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ptx import DataSet, ModelRef, Run
+from ptx.files import read_json, write_json
 from ptx.lm.compression.calibration import bucketed, draw
 from ptx.lm.compression.linear import as_linear_layers, back_to_own_form
 from ptx.lm.compression.network import (
@@ -181,6 +182,7 @@ def save(run: Run, network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase,
     with freed_at_once():  # packed weights replace the full ones layer by layer
         network.save_pretrained(folder, save_compressed=True, **options)
     keep_dtypes_of(network, folder)
+    ignore_by_both_names(network, folder / "config.json")
     tokenizer.save_pretrained(folder)
     # the next compression would read the recipe, and fails on the one that SmoothQuant writes
     (folder / "recipe.yaml").unlink(missing_ok=True)
@@ -192,6 +194,27 @@ def keep_dtypes_of(network: PreTrainedModel, folder: Path) -> None:
     original = Path(network.name_or_path)
     if original.is_dir() and network.dtype == getattr(torch, exact_dtype(original)):
         keep_dtypes(folder, original)
+
+
+def ignore_by_both_names(network: PreTrainedModel, file: Path) -> None:
+    """Let the layers that stayed whole be found by their names in memory, too.
+
+    transformers renames some models as it reads them (Nemotron-H's ``backbone`` is its ``model``). It writes
+    ``ignore`` with the names of files and reads it with those in memory, so it would look for packed weights.
+    """
+    config = read_json(file)
+    ignored = (config.get("quantization_config") or {}).get("ignore") or []
+    modules = dict(network.named_modules())
+    if all(name in modules for name in ignored):
+        return
+    ignored += [
+        name
+        for name, module in modules.items()
+        if isinstance(module, torch.nn.Linear)
+        and getattr(module, "quantization_scheme", None) is None
+        and name not in ignored
+    ]
+    write_json(file, config)
 
 
 def apply(

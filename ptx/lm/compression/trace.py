@@ -78,22 +78,29 @@ def uncalled_layers(folder: Path, skip: Sequence[str]) -> list[str]:
 
 
 def read_by_code(network: nn.Module) -> set[str]:
-    """The linear layers whose weight the model's own code reads (``self.dt_proj.weight``), by name.
+    """The linear layers whose weight the model's own code reads, by name.
 
-    Such a layer must have a weight: where it is packed, the model cannot even be loaded.
+    A layer's parent may read it (``self.dt_proj.weight``), or a module further up, which goes through its
+    blocks (RWKV's ``block.attention.output.weight``). Such a layer must have a weight: where it is packed,
+    the model cannot even be loaded.
     """
+    by_kind = {kind: _weights_in_code(kind) for kind in {type(module) for module in network.modules()}}
     found = set()
     for name, module in network.named_modules():
-        parent, _, own = name.rpartition(".")
-        if isinstance(module, nn.Linear) and own in _weights_in_code(type(network.get_submodule(parent))):
+        parts = name.split(".")
+        if isinstance(module, nn.Linear) and any(
+            read == ".".join(parts[place:]) or ("." in read and name.endswith(f".{read}"))
+            for place in range(len(parts))
+            for read in by_kind[type(network.get_submodule(".".join(parts[:place])))]
+        ):
             found.add(name)
     return found
 
 
 def _weights_in_code(kind: type) -> frozenset[str]:
-    """The modules whose weight the code of a class reads."""
+    """The modules whose weight the code of a class reads: paths from a name of the code on."""
     try:
-        return frozenset(re.findall(r"\.(\w+)\.weight\b", inspect.getsource(kind)))
+        return frozenset(re.findall(r"\.((?:\w+\.)*\w+)\.weight\b", inspect.getsource(kind)))
     except (OSError, TypeError):
         return frozenset()  # a class without a file
 

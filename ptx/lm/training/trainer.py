@@ -18,7 +18,7 @@ from ptx.lm.dtypes import exact_dtype, keep_dtypes, main_dtype
 from ptx.lm.load import dtype_of, is_adapter, load_model, load_tokenizer, save_adapter, save_model
 from ptx.lm.merge import merged
 from ptx.lm.training.distributed import gather_state, is_sharded, ranks
-from ptx.lm.training.experts import name_experts
+from ptx.lm.training.experts import balance_if_possible, name_experts
 from ptx.lm.training.merging import merge_trained
 from ptx.lm.training.method import DEFAULT_LENGTH, TrlMethod
 from ptx.lm.training.reinforced import Reinforced
@@ -179,7 +179,7 @@ def make_trainer(
 
         chosen = with_rollouts(run, method, model, chosen)
     with report_trl_warnings(run):
-        return chosen(
+        trainer = chosen(
             model=policy,
             args=args,
             train_dataset=as_dataset(rows) if isinstance(rows, list) else rows,
@@ -187,6 +187,8 @@ def make_trainer(
             peft_config=peft_config(method.lora),
             **extra,
         )
+    balance_if_possible(run, trainer)
+    return trainer
 
 
 def run_trainer(

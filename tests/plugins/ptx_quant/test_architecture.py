@@ -46,6 +46,13 @@ def test_every_plain_type_is_among_the_tested_architectures():
         ("falcon", RTN(), r"12 of its 12 layers are FalconLinear.*prune it instead: compress=\[sparsegpt\]"),
         ("gpt_oss", RTN(), r"reads its experts in stacks alone.*compress=\[magnitude\]"),
         ("mamba", AutoRound(), "decoder layers of one kind, and there are MambaBlock, MambaMixer"),
+        ("rwkv", RTN(), r"reads the weight of each of its layers as it loads it; prune it instead"),
+        ("nemotron_h", AWQ(), "llm-compressor does not know its layers"),  # and not what skip= alone mends
+        (
+            "nemotron_h",
+            AutoRound(),
+            r"reads the weight of out_proj.*1 other layers have a side.*skip=\[in_proj,out_proj\]",
+        ),
         ("olmo2", SmoothQuant(), "no norm of it is read by linear layers alone"),
         ("gemma3", SpinQuant(), "the outputs of down_proj, o_proj are normed"),
         ("stablelm", SpinQuant(), "its norms have a bias"),
@@ -92,6 +99,7 @@ def test_what_works_is_not_refused(models, name, step):
         ("gemma3", SmoothQuant(then="none", samples=8)),
         ("phi", SmoothQuant(then="rtn", samples=8)),
         ("llama_odd", SpinQuant(then="none")),
+        ("nemotron_h", RTN(skip=["in_proj", "out_proj"], group_size=32)),  # files call its layers otherwise
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )

@@ -48,3 +48,10 @@ def test_layers_whose_weight_the_models_code_names_are_found(tmp_path):
     read = read_by_code(described(build("mamba", tmp_path / "mamba")))
     assert {name.rpartition(".")[2] for name in read} - {"lm_head"} == {"dt_proj", "out_proj", "x_proj"}
     assert read_by_code(described(build("llama", tmp_path / "llama"))) <= {"lm_head"}
+
+
+def test_layers_that_a_module_further_up_reads_are_found(tmp_path):
+    read = read_by_code(described(build("rwkv", tmp_path / "rwkv")))
+    parts = {".".join(name.split(".")[-2:]) for name in read}
+    assert {"attention.output", "feed_forward.value"} <= parts
+    assert not {"attention.key", "feed_forward.key"} & parts

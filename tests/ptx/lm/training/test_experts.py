@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 from transformers import AutoConfig
 from trl.trainer.utils import add_fused_lm_head
 
 from ptx.lm.load import load_model
-from ptx.lm.training.experts import name_experts
+from ptx.lm.training.experts import balance_if_possible, name_experts
 from tests.architectures import ARCHITECTURES, build
 
 
@@ -22,6 +24,17 @@ def test_a_dense_model_has_no_experts():
     config = AutoConfig.for_model(kind, **settings)
     name_experts(config)
     assert not hasattr(config, "num_experts")
+
+
+@pytest.mark.parametrize(("name", "balanced"), [("granitemoe", False), ("mixtral", True)])
+def test_experts_are_balanced_where_the_model_gives_its_routing(tmp_path, name, balanced):
+    network = load_model(build(name, tmp_path / name), "float32")
+    name_experts(network.config)
+    trainer = SimpleNamespace(model=network, aux_loss_enabled=True)
+    said = []
+    balance_if_possible(SimpleNamespace(say=said.append), trainer)
+    assert trainer.aux_loss_enabled is balanced
+    assert ["experts are not balanced" in line for line in said] == [True] * (not balanced)
 
 
 @pytest.mark.parametrize("name", ["granitemoe", "dbrx"])
