@@ -92,12 +92,22 @@ def cpu_name() -> str:
 @functools.cache
 def multiplies_bfloat16() -> bool:
     """Whether the processor has instructions for products of bfloat16; without them float32 is faster."""
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(_told_of_cpu("flags", "Features"))
+
+
+@functools.cache
+def mkl_leaves_avx512_unused() -> bool:
+    """Whether the processor has AVX-512 and is not Intel's: MKL multiplies with half as wide words there."""
+    return "avx512f" in _told_of_cpu("flags") and "GenuineIntel" not in _told_of_cpu("vendor_id")
+
+
+def _told_of_cpu(*names: str) -> list[str]:
+    """The words of a line of /proc/cpuinfo; none where there is no such file."""
     try:
         told = Path("/proc/cpuinfo").read_text()
     except OSError:
-        return False
-    words = next((line for line in told.splitlines() if line.startswith(("flags", "Features"))), "").split()
-    return any(flag in words for flag in ("avx512_bf16", "amx_bf16", "bf16"))
+        return []
+    return next((line for line in told.splitlines() if line.startswith(names)), "").split()
 
 
 def hardware() -> dict[str, Any]:

@@ -114,11 +114,26 @@ def shown(asked):
     }
 
 
+def without_ptx(call):
+    """The call with PyTorch's own products, which ptx leaves to oneDNN on some processors."""
+    from torch.nn import Linear
+
+    def called():
+        ours = Linear.forward
+        Linear.forward = getattr(ours, "plain", ours)
+        try:
+            return call()
+        finally:
+            Linear.forward = ours
+
+    return called
+
+
 def turns(other, ours, compared, device):
     """Time both in turns; each returns (seconds, result)."""
     spent, results = {"A": [], "B": []}, {}
     for side in TURNS:
-        seconds, results[side] = (other if side == "A" else ours)()
+        seconds, results[side] = without_ptx(other)() if side == "A" else ours()
         spent[side].append(round(seconds, 3))
         print(f"  {'other' if side == 'A' else 'ptx'}: {seconds:.2f} s", file=sys.stderr, flush=True)
     ratios = [round(mine / theirs, 3) for theirs, mine in zip(spent["A"], spent["B"], strict=True)]
