@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ptx.errors import Problem
+from ptx.models.sizes import context as stated_context
 
 #: what transformers takes for a sliding window that config.json does not state
 DEFAULT_WINDOWS = {"mistral": 4096, "gemma2": 4096, "gemma3_text": 4096, "ministral": 4096}
@@ -34,7 +35,7 @@ class Traits:
     def of(cls, described: dict[str, Any]) -> Traits:
         """The traits in config.json; a multimodal model's are those of its language model."""
         text = described.get("text_config") or described
-        context = text.get("max_position_embeddings") or text.get("n_positions")
+        context = stated_context(described)
         size = _head_size(text)
         share = _partial(text)
         return cls(

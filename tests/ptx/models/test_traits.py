@@ -84,3 +84,8 @@ def test_every_refusal_that_applies_is_said_with_the_value_and_what_works():
         "runtime=x has no window, here 64 (m); runtime.context=64",
         "runtime=x knows no yarn (m); use runtime=hf",
     ]
+
+
+@pytest.mark.parametrize("name", ["max_position_embeddings", "n_positions", "max_seq_len", "context_length"])
+def test_the_context_has_many_names(name):
+    assert Traits.of({name: 512}).context == 512
