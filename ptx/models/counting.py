@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -44,16 +45,18 @@ def count_weights(tensors: Sequence[Tensor], config: dict[str, Any]) -> int:
     if not quantization:
         return sum(math.prod(shape) for _, _, shape in tensors)
     return sum(
-        math.prod(shape) * _packed(name, dtype, _bits(quantization, name))
+        math.prod(shape) * _packed(name, dtype, quantization)
         for name, dtype, shape in tensors
         if not is_scale(name)
     )
 
 
-def _packed(name: str, dtype: str, bits: int) -> int:
+def _packed(name: str, dtype: str, quantization: dict[str, Any]) -> int:
     """The number of weights in one stored element."""
     integers = {"I32": 32, "U32": 32, "U8": 8}
-    return integers[dtype] // bits if name.endswith(PACKED) and dtype in integers else 1
+    if name.endswith(PACKED) and dtype in integers:
+        return integers[dtype] // _bits(quantization, name)
+    return 1
 
 
 def _bits(quantization: dict[str, Any], tensor: str) -> int:
@@ -63,7 +66,12 @@ def _bits(quantization: dict[str, Any], tensor: str) -> int:
     """
     layer = tensor.rpartition(".")[0]
     groups = list((quantization.get("config_groups") or {}).values())
-    named = [group for group in groups if any(_names(target, layer) for target in group.get("targets") or [])]
+    own = rf"re:^{re.escape(layer)}$"  # as ptx and llm-compressor name a single layer
+    targets = [group.get("targets") or [] for group in groups]
+    exact = [group for group, one in zip(groups, targets, strict=True) if own in one]
+    named = exact or [
+        group for group, one in zip(groups, targets, strict=True) if any(_names(name, layer) for name in one)
+    ]
     groups = named or groups
     widths = [(group.get("weights") or {}).get("num_bits") for group in groups]
     return next(
