@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,9 @@ from ptx.models.readable import INDEX
 if TYPE_CHECKING:
     import torch
 
+    Cast = Callable[[str, torch.Tensor, torch.dtype], torch.Tensor]
+
+STOCHASTIC, NEAREST = ROUNDINGS = ("stochastic", "nearest")  # see ptx.lm.rounding
 FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
@@ -57,16 +61,16 @@ def coarsest_dtype(folder: Path) -> str:
     return next((name for name in ("bfloat16", "float16", "float32", "float64") if name in held), "float32")
 
 
-def keep_dtypes(made: Path, original: Path) -> int:
+def keep_dtypes(made: Path, original: Path, cast: Cast = lambda _, tensor, dtype: tensor.to(dtype)) -> int:
     """Give tensors of ``made`` the dtypes that ``original`` has under the same names; how many changed.
 
-    Tensors that the original does not have (scales) stay as they are.
+    ``cast`` does it (name, tensor, dtype). Tensors that the original does not have (scales) stay as they are.
     """
     wanted, held = stored_dtypes(original), stored_dtypes(made)
     wrong = {name: wanted[name] for name in held if name in wanted and wanted[name] != held[name]}
     for file in weight_files(made):
         if any(name in wrong for name, _, _ in tensors_of(file)):
-            _rewrite(file, set(wrong), weights_of(original))
+            _rewrite(file, set(wrong), weights_of(original), cast)
     if wrong:
         _describe(made, main_dtype(made))
     return len(wrong)
@@ -76,7 +80,7 @@ def _tensors(folder: Path) -> dict[str, tuple[str, list[int]]]:
     return {name: (kind, shape) for file in weight_files(folder) for name, kind, shape in tensors_of(file)}
 
 
-def _rewrite(file: Path, names: set[str], original: Path) -> None:
+def _rewrite(file: Path, names: set[str], original: Path, cast: Cast) -> None:
     """Write a safetensors file again with other dtypes, whole or not at all.
 
     A tensor that is the original's, rounded to fewer digits, becomes the original's again.
@@ -95,7 +99,7 @@ def _rewrite(file: Path, names: set[str], original: Path) -> None:
                 with safe_open(places[name], "pt") as before:
                     source = before.get_tensor(name)
                 same = source.shape == tensor.shape and torch.equal(source.to(tensor.dtype), tensor)
-                tensor = source if same else tensor.to(source.dtype)
+                tensor = source if same else cast(name, tensor, source.dtype)
             tensors[name] = tensor
     part = file.with_suffix(".part")
     save_file(tensors, part, metadata=metadata)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
 from ptx.lm.drift import drift, predictions
+from ptx.lm.dtypes import STOCHASTIC
 from ptx.models.sizes import context_of
 
 if TYPE_CHECKING:
@@ -24,8 +25,10 @@ LIMITS = {"float32": 1e-3, "float16": 2e-2, "bfloat16": 1e-1, "float64": 1e-6}
 ROWS, LENGTH, SEED = 2, 24, 20240229  # the probe, in tokens
 
 
-def merged(network: PreTrainedModel | PeftModel) -> PreTrainedModel:
+def merged(network: PreTrainedModel | PeftModel, rounding: str = STOCHASTIC) -> PreTrainedModel:
     """The model with its adapter merged; a model without one is returned as it is.
+
+    Where its weights have few digits they are rounded as ``rounding`` says (:mod:`ptx.lm.rounding`).
 
     Raises:
         StepError: this kind of adapter cannot be merged, or the merged model predicts something else.
@@ -38,7 +41,7 @@ def merged(network: PreTrainedModel | PeftModel) -> PreTrainedModel:
     before = predictions(network, rows)
     untie(network)
     try:
-        add_in_float32(network)
+        add_in_float32(network, rounding)
         whole: Any = network.merge_and_unload()
     except (ValueError, AttributeError, NotImplementedError) as error:
         kinds = ", ".join(sorted({one.peft_type.value for one in network.peft_config.values()}))
@@ -54,7 +57,7 @@ def merged(network: PreTrainedModel | PeftModel) -> PreTrainedModel:
     return made
 
 
-def add_in_float32(network: PreTrainedModel | PeftModel) -> None:
+def add_in_float32(network: PreTrainedModel | PeftModel, rounding: str) -> None:
     """Merge every adapted layer: base and update are added in float32, and the sum is rounded once.
 
     peft computes the update in the dtype of the adapter, and rounds it before the sum where that is narrow.
@@ -63,13 +66,17 @@ def add_in_float32(network: PreTrainedModel | PeftModel) -> None:
     import torch
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    for module in network.modules():
+    from ptx.lm.rounding import rounded
+
+    for place, module in enumerate(network.modules()):
         weight = getattr(getattr(module, "base_layer", None), "weight", None)
         if not isinstance(module, BaseTunerLayer) or weight is None or not weight.is_floating_point():
             continue
         narrow = weight.dtype
         module.to(torch.promote_types(narrow, torch.float32))
         module.merge()  # type: ignore[no-untyped-call]
+        weight = module.base_layer.weight
+        weight.data = rounded(weight.data, narrow, SEED + place, rounding)
         module.to(narrow)
 
 

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from ptx.errors import StepError
 from ptx.files import read_json
 from ptx.lm.generation_config import make_savable
-from ptx.lm.products import use_the_faster
 from ptx.models.inspection import tensors_of, weight_files
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ def open_weights(kind: Any, folder: Path, name: str = "", **options: Any) -> Pre
         StepError: the weights are not those that the configuration describes, or are not finite.
         OSError, ValueError: transformers cannot read the folder.
     """
+    from ptx.lm.products import use_the_faster
+
     use_the_faster()
     config, name = _config_of(folder), name or str(folder)
     if not (is_quantized(config) or "quantization_config" in options):

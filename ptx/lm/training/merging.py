@@ -19,6 +19,7 @@ from ptx.lm.drift import predictions, rows_of
 from ptx.lm.dtypes import exact_dtype
 from ptx.lm.load import load_model, load_tokenizer
 from ptx.lm.merge import merged
+from ptx.lm.rounding import narrowed
 from ptx.lm.training.method import TrlMethod
 from ptx.models.inspection import inspect
 from ptx.records import ModelRef
@@ -47,9 +48,9 @@ def merge_trained(
         trained = _on_full_weights(run, trained, model)
     before = predictions(trained, rows)
     masks = zero_masks(trained) if method.keep_zeros else {}
-    made = merged(trained)
+    made = merged(trained, method.saved_rounding)
     set_masked_to_zero(made, masks)
-    made = made.to(dtype)  # type: ignore[arg-type]
+    made = narrowed(made, dtype, run.seed, method.saved_rounding)
     after = predictions(made, rows)
     record(run, "the model with its adapter", before, after)
     if method.lora.quantize:

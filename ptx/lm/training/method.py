@@ -16,6 +16,7 @@ from typing_extensions import override
 from ptx import machine
 from ptx.config import Method, Speed, setting
 from ptx.errors import SettingError, did_you_mean, must_be_at_least
+from ptx.lm.dtypes import NEAREST, ROUNDINGS, STOCHASTIC
 from ptx.lm.training.memory import Passes, divisors, fit, fits, training_memory
 from ptx.models.memory import Amount, Memory, Workload
 from ptx.models.shape import ModelShape
@@ -63,6 +64,11 @@ class TrlMethod(Method):
         "dtype of the weights in training; auto: float32, on a GPU with bfloat16 autocast (LoRA on a GPU:"
         " bfloat16)",
     )
+    rounding: str = setting(
+        STOCHASTIC,
+        "how trained weights are rounded to the dtype of the model's folder: stochastic keeps what small"
+        " rates have learnt, on average over the weights; nearest takes changes below half a step back",
+    )
     keep_zeros: bool = setting(
         True,
         "weights of linear layers that are exact zeros at the start stay zero: a pruned model stays pruned",
@@ -85,6 +91,7 @@ class TrlMethod(Method):
         at_least(0, self, "checkpoint_every", "200")
         one_of(SCHEDULERS, self, "scheduler")
         one_of(DTYPES, self, "dtype")
+        one_of(ROUNDINGS, self, "rounding")
         if self.max_steps != -1:
             above(0, self, "max_steps", "100")
         self._check_micro_batch()
@@ -119,6 +126,11 @@ class TrlMethod(Method):
     def compares_examples(self) -> bool:
         """Whether the loss of an example depends on the others of its forward pass."""
         return False
+
+    @property
+    def saved_rounding(self) -> str:
+        """``rounding``, but to the nearest after quantisation-aware training, which rounds in that way."""
+        return self.rounding if self.qat is None else NEAREST
 
     @property
     def generates(self) -> bool:

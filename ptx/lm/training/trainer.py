@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from zlib import crc32
 
 from ptx.config import Lora
 from ptx.errors import StepError
@@ -17,6 +18,7 @@ from ptx.hooks.run import Run
 from ptx.lm.dtypes import exact_dtype, keep_dtypes, main_dtype
 from ptx.lm.load import dtype_of, is_adapter, load_model, load_tokenizer, save_adapter, save_model
 from ptx.lm.merge import merged
+from ptx.lm.rounding import narrowed, rounded
 from ptx.lm.training.distributed import gather_state, is_sharded, ranks
 from ptx.lm.training.experts import balance_if_possible, name_experts
 from ptx.lm.training.merging import merge_trained
@@ -269,9 +271,14 @@ def save_result(run: Run, trainer: Trainer, method: TrlMethod, model: ModelRef) 
     dtype = dtype_of(exact_dtype(model.path) if method.dtype == "auto" else method.dtype, "cpu")
     if lora is not None:
         trained = merge_trained(run, trained, method, model, dtype)
-    save_model(trained.to(dtype), tokenizer, folder)
+    save_model(narrowed(trained, dtype, run.seed, method.saved_rounding), tokenizer, folder)
     if method.dtype == "auto":
-        keep_dtypes(folder, model.path)
+        seed = run.seed
+        keep_dtypes(
+            folder,
+            model.path,
+            lambda name, one, to: rounded(one, to, seed + crc32(name.encode()), method.saved_rounding),
+        )
     return ModelRef.of(folder)
 
 
@@ -316,5 +323,6 @@ def save_classifier(run: Run, trainer: Trainer, method: TrlMethod, model: ModelR
     trained.config.use_cache = True
     dtype = exact_dtype(model.path) if method.dtype == "auto" else method.dtype
     folder = run.folder / "model"
-    save_model(trained.to(dtype_of(dtype, "cpu")), load_tokenizer(model.path), folder)
+    trained = narrowed(trained, dtype_of(dtype, "cpu"), run.seed, method.saved_rounding)
+    save_model(trained, load_tokenizer(model.path), folder)
     return ModelRef.of(folder)

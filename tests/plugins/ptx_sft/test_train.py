@@ -243,6 +243,32 @@ def test_norms_in_float32_beside_bfloat16_weights_keep_their_dtype(sft, make_dat
     }
 
 
+@pytest.mark.parametrize("mixed", [False, True])  # norms in float32, as many checkpoints have them
+def test_a_small_rate_is_not_undone_by_rounding(sft, make_data, chat_model, tmp_path, mixed):
+    model = tmp_path / "narrow"
+    shutil.copytree(chat_model, model)
+    tensors = load_file(model / "model.safetensors")
+    start = {name: one if mixed and "norm" in name else one.bfloat16() for name, one in tensors.items()}
+    save_file(start, model / "model.safetensors", metadata={"format": "pt"})
+    settings = {"learning_rate": 1e-6, "max_steps": 2, "warmup": 0.0}
+    names = [name for name, one in start.items() if one.dtype == torch.bfloat16]
+
+    def update(name, **more):
+        _, made = sft(model, make_data("chats", CHATS), name, **settings, **more)
+        trained = load_file(made.path / "model.safetensors")
+        if "dtype" not in more:
+            assert {key: one.dtype for key, one in trained.items()} == {
+                key: one.dtype for key, one in start.items()
+            }
+        return torch.cat([(trained[key].float() - start[key].float()).flatten() for key in names])
+
+    learnt = update("wide", dtype="float32")
+    kept = {rounding: update(rounding, rounding=rounding) for rounding in ("nearest", "stochastic")}
+    share = {rounding: float(one @ learnt / (learnt @ learnt)) for rounding, one in kept.items()}
+    assert share["nearest"] < 0.5
+    assert share["stochastic"] == pytest.approx(1, abs=0.15)
+
+
 def test_weights_that_are_not_finite_are_refused_and_the_learning_rate_is_not_blamed(
     sft, make_data, chat_model, tmp_path
 ):

@@ -127,7 +127,7 @@ def test_of_several_runs_those_that_failed_are_left_alone_and_named_until_asked_
     assert code == 1
     assert toy.calls == []
     assert "2 of 3 runs were done already and are kept" in out
-    assert "failed earlier: fail-True" in out
+    assert "failed earlier: fail-true" in out
     assert out.count("told to fail") == 1
     assert (
         "the run that failed earlier is not run again; the same command with --retry-failed tries again"
@@ -137,7 +137,7 @@ def test_of_several_runs_those_that_failed_are_left_alone_and_named_until_asked_
     assert code == 1
     assert toy.calls == ["train ToyMethod 0.1"]
     assert "not run again" not in out
-    assert "failed: fail-True" in out
+    assert "failed: fail-true" in out
 
 
 def test_a_single_run_that_failed_is_tried_again_without_being_asked(host, toy, desk, ptx):
@@ -176,10 +176,10 @@ def test_workers_leave_failed_runs_alone_too(desk, where):
         path: path.stat().st_mtime_ns for path in (desk / "ptx-out" / "runs" / "all").glob("*/result.json")
     }
     code, out = go()
-    assert (code, "failed earlier: fail-True" in out) == (1, True)
+    assert (code, "failed earlier: fail-true" in out) == (1, True)
     assert {path: path.stat().st_mtime_ns for path in first} == first
     code, out = go("--retry-failed")
-    assert (code, "failed earlier" in out, "failed: fail-True" in out) == (1, False, True)
+    assert (code, "failed earlier" in out, "failed: fail-true" in out) == (1, False, True)
 
 
 class Strict:

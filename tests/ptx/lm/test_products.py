@@ -1,4 +1,4 @@
-"""Float32 by oneDNN: the same products to a few digits, and only where no gradient is wanted."""
+"""Float32 by oneDNN: the same products and gradients to a few digits."""
 
 import pytest
 import torch
@@ -42,10 +42,26 @@ def test_a_slice_is_multiplied_as_it_lies(used):
     assert len(used) == 2
 
 
-def test_gradients_autocast_and_other_dtypes_are_left_to_pytorch(used):
+@pytest.mark.parametrize("shape", [(64,), (5, 64), (3, 5, 64)])
+@pytest.mark.parametrize("frozen", [(), ("weight",), ("bias",), ("weight", "bias"), ("inputs",)])
+def test_gradients_are_those_of_pytorch(used, shape, frozen):
+    layer, given = torch.nn.Linear(64, 48), torch.randn(*shape, requires_grad="inputs" not in frozen)
+    for name in frozen:
+        if name != "inputs":
+            getattr(layer, name).requires_grad_(False)
+    leaves = [one for one in (given, layer.weight, layer.bias) if one.requires_grad]
+    found = torch.autograd.grad(layer(given).sin().sum(), leaves)
+    assert used
+    expected = torch.autograd.grad(
+        torch.nn.functional.linear(given, layer.weight, layer.bias).sin().sum(), leaves
+    )
+    for one, other in zip(found, expected, strict=True):
+        assert one.shape == other.shape
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_autocast_and_other_dtypes_are_left_to_pytorch(used):
     layer = torch.nn.Linear(8, 4)
-    layer(torch.randn(2, 8)).sum().backward()
-    assert layer.weight.grad is not None
     with torch.no_grad():
         with torch.autocast("cpu", torch.bfloat16):
             assert layer(torch.randn(2, 8)).dtype == torch.bfloat16

@@ -96,6 +96,7 @@ def test_rows_go_through_each_layer_once_and_layers_with_one_input_share_it(meas
         calls.append(self)
         return forward(self, x)
 
+    counted.plain = forward  # opening a model leaves it as it is
     monkeypatch.setattr(torch.nn.Linear, "forward", counted)
     monkeypatch.setattr(causality, "foresight", lambda model: None)  # opening a model tries it once
     network, batches, found = measured()
