@@ -12,6 +12,7 @@ import math
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +25,7 @@ from ptx.lm.serving.fidelity import check
 from ptx.lm.serving.mixed import Search, predicted
 from ptx.lm.serving.reference import Reference
 from ptx.lm.serving.tries import Tried, Try, check_tried, formats_of, smallest_that_passes
+from ptx.machine import free_bytes
 from ptx.models.inspection import inspect
 from ptx.models.package import write_package
 from ptx_onnx import Onnx
@@ -36,6 +38,7 @@ from ptx_onnx.ways import FORMATS, Rounder, Way, all_in, asked, prices
 
 SERVE = 'onnxruntime_genai.Model("{folder}"), from Python, C, C++, C# or Java'
 INSTEAD = "runtime.precision=int8, runtime.tries=10 or runtime.max_perplexity_ratio=2"
+BESIDE = 20.0  # bytes of memory per weight, for a builder and the reference at once
 AT_WILL = ("batch_size", "tries")  # settings that do not change the package
 Source = Callable[[], tuple[Path, dict[str, Any]]]
 
@@ -47,8 +50,16 @@ def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
         StepError: no way applies, the builder failed, or no package equals the model (with the figures).
     """
     config = as_stored(config, model)
-    built = {way: make(run, config, way, source) for way, source in sources(run, config, model).items()}
-    export = Export(run, config, model, Reference.of(run, model), built)
+    with ThreadPoolExecutor(max_workers=1) as builder:  # a process of its own builds, a thread waits for it
+        # the builder holds a model of its own
+        at_once = BESIDE * inspect(weights_of(model.path)).parameters < free_bytes("cpu")
+        ordered = {
+            way: ordered_build(run, config, way, source, builder, at_once=at_once)
+            for way, source in sources(run, config, model).items()
+        }
+        reference = Reference.of(run, model)
+        built = {way: build.result() for way, build in ordered.items()}
+    export = Export(run, config, model, reference, built)
     for folder in built.values():
         mend(folder, export.reference.network)
     if "dense" in built:
@@ -214,10 +225,10 @@ def as_stored(config: Onnx, model: ModelRef) -> Onnx:
 
 
 def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:
-    """Return the builder's inputs by way; each is made when it is called."""
-    scratch = run.checkpoints
+    """Return the builder's inputs by way; each is made when it is called, below ``run.checkpoints / way``."""
 
     def dense() -> tuple[Path, dict[str, Any]]:
+        scratch = fresh(run.checkpoints / "dense")
         if is_plain(model):
             return convertible(model.path, scratch / "simpler"), {}
         run.say(
@@ -225,12 +236,12 @@ def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:
             if is_adapter(model.path)
             else "unpacking the checkpoint first"
         )
-        return convertible(write_plain(model, fresh(scratch / "dense")), scratch / "simpler"), {}
+        return convertible(write_plain(model, scratch / "plain"), scratch / "simpler"), {}
 
     def packed() -> tuple[Path, dict[str, Any]]:
-        folder = fresh(scratch / "packed")
-        extra = write_olive(model.path, folder)
-        return convertible(folder, scratch / "simpler"), extra
+        scratch = fresh(run.checkpoints / "packed")
+        extra = write_olive(model.path, scratch / "olive")
+        return convertible(scratch / "olive", scratch / "simpler"), extra
 
     if not quantization_of(model.path) or config.weights == "dense":
         return {"dense": dense}
@@ -254,15 +265,23 @@ def fresh(folder: Path) -> Path:
     return folder
 
 
-def make(run: Run, config: Onnx, way: str, source: Source) -> Path:
-    """Build the package of one source, the dense one unrounded; remove the source if it was made for this."""
+def ordered_build(
+    run: Run, config: Onnx, way: str, source: Source, builder: ThreadPoolExecutor, *, at_once: bool
+) -> Future[Path]:
+    """Prepare a source, and build its package, the dense one unrounded, beside or before what comes next."""
     folder, extra = source()
     out = fresh(run.folder / f"graph-{way}")
-    precision = "fp32" if way == "dense" else config.precision
-    build(replace(config, precision=precision), folder, out, extra, fresh(run.checkpoints / "scratch"))
-    for name in ("dense", "packed", "simpler"):
-        shutil.rmtree(run.checkpoints / name, ignore_errors=True)
-    return out
+    unrounded = replace(config, precision="fp32") if way == "dense" else config
+
+    def made() -> Path:
+        build(unrounded, folder, out, extra, fresh(run.checkpoints / f"{way}-scratch"))
+        shutil.rmtree(run.checkpoints / way, ignore_errors=True)
+        return out
+
+    building = builder.submit(made)
+    if not at_once:
+        building.result()
+    return building
 
 
 def requantised(config: Onnx, model: ModelRef, way: str) -> bool:
