@@ -36,7 +36,7 @@ from ptx.store.store import Store
 from ptx.testing import Silent
 
 POINTS: dict[str, tuple[str, list[Any]]] = {
-    "gptq": ("bits", [2, 3, 4, 5, 8]),
+    "gptq": ("bits", [3, 4, 5, 6, 8]),
     "awq": ("bits", [3, 4, 5, 6, 8]),
     "sparsegpt": ("sparsity", [0.3, 0.4, 0.5, 0.6, 0.7]),
     "wanda": ("sparsity", [0.3, 0.4, 0.5, 0.6, 0.7]),
