@@ -81,9 +81,10 @@ def training_memory(
     tokens = rows * passes.length
     several = rows < method.batch_size * passes.rows  # gradients of earlier passes wait for later ones
     kept = activations(method, work, rows, passes.length, checkpointing=checkpointing)
+    copy = 2.0 * shape.parameters if narrows(method, work.device) else 0.0
     standing = {
         "libraries": LIBRARIES if work.device == "cpu" else CONTEXT,
-        "weights": weights + (each * trained if method.lora is not None else 0.0),
+        "weights": weights + copy + (each * trained if method.lora is not None else 0.0),
         "optimizer": _moments(method) * each * trained,
         "other models": passes.copies * width * shape.parameters
         + sum(width * other.parameters for other in work.others.values()),
@@ -121,6 +122,7 @@ def activations(method: TrlMethod, work: Workload, rows: int, length: int, *, ch
     if checkpointing:
         return ends + layer + shape.layers * tokens * wide * shape.hidden
     casts = 2.0 * shape.parameters if narrow < wide and not frozen else 0.0  # autocast keeps narrow weights
+    casts *= not narrows(method, work.device)  # they stand beside the weights then
     return ends + shape.layers * layer + casts
 
 
@@ -139,6 +141,11 @@ def _loss(method: TrlMethod, work: Workload, passes: Passes, tokens: int) -> flo
     return TILES[work.device] * wide * min(tokens, TILE_TOKENS) * columns
 
 
+def narrows(method: TrlMethod, device: str) -> bool:
+    """Whether a copy of the weights in bfloat16 stands beside them (:mod:`ptx.lm.training.narrow`)."""
+    return device == "cpu" and bool(method.speed.bf16) and method.lora is None and not method.speed.compile
+
+
 def _narrow(method: TrlMethod, device: str) -> bool:
     """Whether products have two bytes: by the dtype, and by autocast where ``auto`` means it."""
     if method.dtype == "float32":
@@ -153,7 +160,8 @@ def _rollouts(method: TrlMethod, work: Workload, passes: Passes, width: float) -
     """
     shape, narrow = work.model, 2.0 if _narrow(method, work.device) else 4.0
     cached = 2 * shape.layers * shape.pairs * shape.head_size * narrow
-    copy = narrow * shape.parameters if passes.rollout and narrow < width else 0.0
+    kept = narrows(method, work.device)
+    copy = narrow * shape.parameters if passes.rollout and narrow < width and not kept else 0.0
     return copy + passes.rollout * (passes.length * cached * 1.5 + 4 * 4.0 * shape.words)
 
 

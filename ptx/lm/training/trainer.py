@@ -222,7 +222,9 @@ def fit_trainer(
     from ptx.lm.training.compiled import compiled
     from ptx.lm.training.coverage import say_coverage
     from ptx.lm.training.keep_zeros import add_keep_zeros
+    from ptx.lm.training.memory import narrows
     from ptx.lm.training.memory_full import progress_kept
+    from ptx.lm.training.narrow import narrow_weights
     from ptx.lm.training.passes import short_head
 
     for callback in (PrinterCallback, ProgressCallback):
@@ -240,6 +242,7 @@ def fit_trainer(
         report_trl_warnings(run),
         short_head(wanted=speed.short_head),
         bundled(trainer, speed, run.device),
+        narrow_weights(trainer, run.seed, wanted=narrows(method, run.device)),
         compiled(trainer.model, wanted=speed.compile),
         full,
     ):
