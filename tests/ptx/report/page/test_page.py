@@ -183,11 +183,16 @@ def test_tab_goes_through_the_page_and_the_focus_is_always_seen(page):
       const one = document.activeElement, box = one.getBoundingClientRect();
       return [one.tagName, getComputedStyle(one).outlineStyle, box.bottom > 0 && box.top < innerHeight];
     })()"""
+    focused = 0
     for _ in range(40):
         page.key("Tab")
         tag, outline, in_view = page.run(seen)
+        if tag == "BODY":  # behind the last one, where a browser has its own buttons
+            continue
+        focused += 1
         assert outline != "none", tag
         assert in_view, tag
+    assert focused >= 20
 
 
 def test_escape_closes_the_list_of_columns_and_then_lets_go_of_the_run(page):
