@@ -39,7 +39,8 @@ def narrow_weights(trainer: Any, seed: int, *, wanted: bool) -> Iterator[None]:
     def narrow(place: int, weight: Tensor) -> Tensor:
         step = trainer.state.global_step
         if place not in held or held[place][0] != step:
-            held[place] = step, rounded(weight.detach(), NARROW, seed + place)  # the same thresholds
+            with torch.inference_mode(mode=False), torch.no_grad():  # a sampler may ask first
+                held[place] = step, rounded(weight, NARROW, seed + place)  # the same thresholds
         cast: Tensor = _Cast.apply(weight, held[place][1])
         return cast
 

@@ -82,6 +82,15 @@ def test_the_gradient_is_that_of_the_weight(trainer):
     assert torch.equal(weight.grad, expected)
 
 
+def test_a_copy_that_was_made_in_inference_mode_can_be_learnt_with(trainer):
+    given = torch.randn(3, 4096)
+    with narrow.narrow_weights(trainer, 0, wanted=True):
+        with torch.inference_mode():
+            under_autocast(trainer, given)
+        under_autocast(trainer, given).sum().backward()
+    assert trainer.model[0].weight.grad is not None
+
+
 def test_frozen_layers_and_products_without_autocast_are_left_alone(trainer, monkeypatch):
     monkeypatch.setattr(narrow, "rounded", lambda *_: pytest.fail("nothing to round"))
     given = torch.randn(3, 4096)

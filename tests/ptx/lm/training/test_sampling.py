@@ -15,6 +15,7 @@ import ptx_rloo
 import ptx_scorers
 from ptx import Lora, RunConfig, Speed, StepError
 from ptx.hooks.host import get_host
+from ptx.lm.load import load_model, load_tokenizer, save_model
 from ptx.lm.serving.continuing import continued
 from ptx.lm.training import sampling
 from ptx.lm.training.sampling import drawn, weigh
@@ -101,12 +102,14 @@ def test_in_bfloat16_weights_are_cast_once_for_all_tokens(trained, chat_model, m
 
 @pytest.mark.parametrize("method", [GRPO, RLOO, PPO])
 @pytest.mark.parametrize("lora", [None, Lora(r=4)])
-def test_rewards_can_be_learnt_with_products_in_bfloat16(trained, chat_model, method, lora):
+def test_rewards_can_be_learnt_with_products_in_bfloat16(trained, chat_model, tmp_path, method, lora):
+    model = tmp_path / "narrow"  # on bfloat16's grid, as most checkpoints are
+    save_model(load_model(chat_model).bfloat16(), load_tokenizer(chat_model), model)
     settings = {**QUICK, "rewards": ["plain"], "lora": lora, "num_generations": 4}
     if method is PPO:
         settings.pop("num_generations")
-    wide = trained(chat_model, method(**settings, speed=Speed(bf16=False)), "wide")
-    narrow = trained(chat_model, method(**settings, speed=Speed(bf16=True)), "narrow")
+    wide = trained(model, method(**settings, speed=Speed(bf16=False)), "wide")
+    narrow = trained(model, method(**settings, speed=Speed(bf16=True)), "narrow")
     assert len(narrow) == len(wide) == 2
     assert narrow != wide
     assert narrow[0]["entropy"] == pytest.approx(wide[0]["entropy"], rel=0.1)
