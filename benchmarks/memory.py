@@ -41,7 +41,7 @@ CASES = {
     "kto": ["method=kto"],
     "grpo": [
         *("method=grpo", "method.batch_size=16", "method.num_generations=8"),
-        *("method.rewards=[length]", "scorer.length.words=1", "method.max_completion_length=64"),
+        *("method.rewards=[length]", "scorer.length.words=30", "method.max_completion_length=64"),
     ],
 }
 
