@@ -271,10 +271,10 @@ def ordered_build(
     """Prepare a source, and build its package, the dense one unrounded, beside or before what comes next."""
     folder, extra = source()
     out = fresh(run.folder / f"graph-{way}")
-    unrounded = replace(config, precision="fp32") if way == "dense" else config
+    how = replace(config, precision="fp32") if way == "dense" else config
 
     def made() -> Path:
-        build(unrounded, folder, out, extra, fresh(run.checkpoints / f"{way}-scratch"))
+        build(how, folder, out, extra, fresh(run.checkpoints / f"{way}-scratch"))
         shutil.rmtree(run.checkpoints / way, ignore_errors=True)
         return out
 

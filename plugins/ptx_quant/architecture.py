@@ -100,8 +100,8 @@ def _loads_whole_layers(network: PreTrainedModel) -> bool:
     del packed.weight
     try:
         network._init_weights(packed)  # noqa: SLF001 (transformers calls it for every module)
-    except AttributeError:
-        return True
+    except AttributeError as error:
+        return "'weight'" in str(error)
     return False
 
 

@@ -121,8 +121,9 @@ def activations(method: TrlMethod, work: Workload, rows: int, length: int, *, ch
     ends = tokens * wide * 2 * shape.hidden
     if checkpointing:
         return ends + layer + shape.layers * tokens * wide * shape.hidden
-    casts = 2.0 * shape.parameters if narrow < wide and not frozen else 0.0  # autocast keeps narrow weights
-    casts *= not narrows(method, work.device)  # they stand beside the weights then
+    # autocast keeps narrow weights, where none stand beside the weights already
+    kept = narrow < wide and not frozen and not narrows(method, work.device)
+    casts = 2.0 * shape.parameters if kept else 0.0
     return ends + shape.layers * layer + casts
 
 
