@@ -12,6 +12,7 @@ from typing import IO, Any
 
 from ptx import Evaluation, ModelRef, Run, StepError
 from ptx.files import read_json, write_json
+from ptx.guard.children import start_child
 from ptx.lm.load import environment
 from ptx.stats.items import item_ids, latency_column
 from ptx_latency import Latency
@@ -127,8 +128,10 @@ def call_child(run: Run, config: Latency, arguments: list[str]) -> None:
     }
     command = [sys.executable, "-m", "ptx_latency.child", *arguments]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as stderr:
-        child = subprocess.Popen(
-            command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
+        child = start_child(
+            lambda: subprocess.Popen(
+                command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, text=True
+            )
         )
         try:
             assert child.stdout is not None  # a pipe was asked for

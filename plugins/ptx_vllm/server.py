@@ -27,6 +27,7 @@ import httpx
 from typing_extensions import override
 
 from ptx import ModelRef, Outside, StepError
+from ptx.guard.children import start_child
 from ptx.lm.load import load_tokenizer
 from ptx.lm.serving.decoding import Generated, prompt_seeds
 from ptx.machine import peak_bytes
@@ -235,21 +236,24 @@ def load(runtime: Vllm, served: Outside, model: ModelRef) -> Server:
         *flags(runtime, model, adapters),
         f"--uds={socket}",
     ]
-    with (folder / "log").open("wb") as log:
-        popen = subprocess.Popen(
-            line,
-            stdin=subprocess.PIPE,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=Outside.variables() | WEIGHTS_CHANGE,
-            start_new_session=True,
-        )
+
+    def start() -> subprocess.Popen[bytes]:
+        with (folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                line,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=Outside.variables() | WEIGHTS_CHANGE,
+                start_new_session=True,
+            )
+
     client = httpx.Client(
         transport=httpx.HTTPTransport(uds=str(socket)),
         base_url="http://vllm",
         timeout=httpx.Timeout(None, connect=GRACE),
     )
-    process = Process(popen, client, folder)
+    process = Process(start_child(start), client, folder)
     try:
         longest = process.longest()
     except BaseException:

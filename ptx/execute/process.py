@@ -27,6 +27,7 @@ from ptx.config.environment import Outside
 from ptx.data import DataSet
 from ptx.errors import StepError
 from ptx.files import read_json, write_json, write_rows
+from ptx.guard.children import start_child
 from ptx.guard.masked_log import MaskedLog
 from ptx.hooks.run import Run
 from ptx.models.package import FILE as PACKAGE
@@ -72,15 +73,19 @@ def run_in_process(run: Run, launch: Launch, step: Step, model: ModelRef, work: 
     write_json(work / "spec.json", spec)
     log = MaskedLog(run.record / f"{step.name}.log")
     command = launch.command(["ptx.execute.child", str(work / "spec.json")])
-    with log.writing() as out:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=out,
-            stderr=out,
-            env=environment(launch.ranks, run.device),
-            start_new_session=True,
-        )
+
+    def start() -> subprocess.Popen[bytes]:
+        with log.writing() as out:
+            return subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=out,
+                stderr=out,
+                env=environment(launch.ranks, run.device),
+                start_new_session=True,
+            )
+
+    process = start_child(start)
     try:
         for message in _messages(work / "messages.jsonl", process):
             relay(run, message)
@@ -152,14 +157,18 @@ def _write_spec(
 def _run_script(run: Run, outside: Outside, work: Path, file: Path) -> None:
     """Run the script with ``work``/spec.json, relay its messages and wait until it ends."""
     log = MaskedLog(file)
-    with log.writing() as out:
-        process = subprocess.Popen(
-            [outside.interpreter, outside.script, work / "spec.json"],
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            env=Outside.variables() | hidden_gpus(run.device),
-        )
+
+    def start() -> subprocess.Popen[bytes]:
+        with log.writing() as out:
+            return subprocess.Popen(
+                [outside.interpreter, outside.script, work / "spec.json"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=Outside.variables() | hidden_gpus(run.device),
+            )
+
+    process = start_child(start)
     try:
         for message in _messages(work / "messages.jsonl", process):
             if not message.keys() <= {"say", "log"}:

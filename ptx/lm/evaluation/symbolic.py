@@ -26,6 +26,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ptx.guard.children import start_child
+
 SECONDS = 2.0  # of processor time per question
 STUCK = (
     3  # more seconds of processor time, inside one operation that cannot be interrupted, that end the process
@@ -60,12 +62,14 @@ class Asker:
             return line == "1"
 
     def _start(self) -> subprocess.Popen[str]:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "ptx.lm.evaluation.symbolic"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
+        self.process = start_child(
+            lambda: subprocess.Popen(
+                [sys.executable, "-m", "ptx.lm.evaluation.symbolic"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
         )
         if _line(self.process, STARTING) != "ready":
             late = self.process.poll() is None
