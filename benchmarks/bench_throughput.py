@@ -5,8 +5,8 @@
     python benchmarks/bench_throughput.py --model DIR --tasks FOLDER --repeats 8 --limit 200
 
 All sides get the model already loaded, in one process and one thread: A is ``lm_eval.evaluator.evaluate``
-with ``HFLM``, B is what ``ptx_evaluate`` does for the same tasks, metrics with intervals and rows included, C
-is B with ``runtime.prefix_cache=true``. They take turns (A B C, C B A, ...). ``--arc`` makes a
+with ``HFLM``, B is what ``ptx_evaluate`` does for the same tasks, metrics with intervals and rows included,
+with ``runtime.prefix_cache=false``, C is B as it is by default. They take turns (A B C, C B A, ...). ``--arc`` makes a
 multiple-choice task of a file of ARC's questions, whose shortest rows are the examples of every prompt.
 
 Prints the ratios B / A and C / A of wall and of processor time with the interval of the median, whether B's
@@ -166,8 +166,8 @@ def sides(host, model, tasks, limit, batch_size, folder):
     from ptx_bench.evaluate import evaluate
 
     quiet()
-    runtime = host.choices["runtime", "hf"].config_type()
-    sharing = host.choices["runtime", "hf"].config_type(prefix_cache=True)
+    runtime = host.choices["runtime", "hf"].config_type(prefix_cache=False)
+    sharing = host.choices["runtime", "hf"].config_type()
     lm, shares = (
         host.first("ptx_load", runtime=one, model=ModelRef.of(model), device="cpu")
         for one in (runtime, sharing)

@@ -6,14 +6,16 @@ Forward passes, batches and rows are the same, so the results are equal bit for 
 lm-eval's, also that one-token continuations of one context share a forward pass. Only texts are generated
 through ptx's interface, because lm-eval would apply the folder's own penalties here and on no other runtime.
 
-With ``prefix_cache`` the common beginning of requests is read once (:mod:`ptx.lm.serving.loglikelihood`).
-That is less work still, but the last digits differ.
+With ``prefix_cache`` the common beginning of requests is read once (:mod:`ptx.lm.serving.loglikelihood`), and
+the output layer is computed at the continuations' positions alone. That is less work still, but the last
+digits differ.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -55,7 +57,9 @@ class ContinuationLM(huggingface.HFLM):  # type: ignore[misc]  # lm-eval has no 
         answers: list[Answer] = [(0.0, True)] * len(requests)
         started = time.perf_counter()
         pairs = [(context, continuation) for _, context, continuation in requests]
-        for batch in shared_answers(self.model, pairs, self.max_length, self.batch_size):
+        lm: Any = self.served.lm
+        batches = replace(lm.batches, rows=self.batch_size)
+        for batch in shared_answers(self.model, pairs, self.max_length, batches):
             for place, answer in batch:
                 answers[place] = answer
             self.shares.add([requests[place][0] for place, _ in batch], time.perf_counter() - started)

@@ -25,7 +25,9 @@ class HF(Runtime):
         " moves the last digits of scores. Where memory is full it is halved",
     )
     prefix_cache: bool = setting(
-        False, "read the common beginning of log-likelihood requests once; moves the last digits of scores"
+        True,
+        "read the common beginning of log-likelihood requests once; it moves the last digits of scores, and"
+        " false gives lm-eval's",
     )
 
     def __post_init__(self) -> None:
@@ -43,7 +45,7 @@ def ptx_choices() -> list[Choice]:
     """``runtime=hf``."""
     return [
         Choice(
-            "runtime", "hf", HF, "transformers", ("transformers", "torch", "compressed-tensors"), version="4"
+            "runtime", "hf", HF, "transformers", ("transformers", "torch", "compressed-tensors"), version="5"
         )
     ]
 

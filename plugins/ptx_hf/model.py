@@ -57,10 +57,19 @@ class HFLanguageModel:
         model.generation_config = ends_alone(model.generation_config)
         text_config = model.config.get_text_config()
         self.max_length: int = context_of(text_config) or DEFAULT_LENGTH
-        self.prefix_refused = refusal_reason(model) if prefix_cache else ""
-        self.prefix_cache = prefix_cache and not self.prefix_refused
+        self.shares = prefix_cache
         self.concurrent = not rotates_by_length(text_config)
         self.batches = Batches.of(batch_size, text_config, model.dtype.itemsize, device)
+
+    @cached_property
+    def prefix_refused(self) -> str:
+        """Why the prefix cache is not used although it was asked for."""
+        return refusal_reason(self.model) if self.shares else ""
+
+    @property
+    def prefix_cache(self) -> bool:
+        """Whether the common beginning of log-likelihood requests is read once."""
+        return self.shares and not self.prefix_refused
 
     @cached_property
     def continues(self) -> bool:
@@ -106,7 +115,7 @@ class HFLanguageModel:
         asked = [place for place, (_, continuation) in enumerate(pairs) if continuation]
         if self.prefix_cache:
             for batch in shared_answers(
-                self.model, [pairs[place] for place in asked], self.max_length, self.batches.rows
+                self.model, [pairs[place] for place in asked], self.max_length, self.batches
             ):
                 for place, answer in batch:
                     scores[asked[place]] = answer

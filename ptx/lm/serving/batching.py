@@ -1,8 +1,8 @@
 """Batches that fit into memory: their size follows from what is free, and is halved where that was too much.
 
-The size is found once for a model that is opened on a machine. Padding and the number of rows move the last
-digits of scores, and nothing else, so ``auto`` is what the key of an evaluation holds and the record says
-what it became (:meth:`Batches.settled`).
+The size is found once for a model that is opened on a machine. A batch ends early where the next row would
+bring much padding. Padding and the number of rows move the last digits of scores, and nothing else, so
+``auto`` is what the key of an evaluation holds and the record says what it became (:meth:`Batches.settled`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from ptx import machine
 from ptx.lm.progress import Rows
+from ptx.lm.serving.scoring import ENOUGH, is_wasteful
 
 AUTO = "auto"
 ROWS = {"cpu": 32, "cuda": 256}  # the most rows; more make no pass faster
@@ -51,6 +52,7 @@ class Batches:
     rows: int
     scored: int
     kept: int
+    enough: int | None = None  # tokens of a pass from which on padding is avoided; None: never
     halved: list[int] = field(default_factory=list)  # the sizes that were too much
 
     @classmethod
@@ -63,7 +65,7 @@ class Batches:
             return cls(int(asked), 2**31, 2**31)
         room = min(machine.free_bytes(device), MOST_MEMORY) * SHARE
         scored, kept = (max(1, int(room / size)) for size in token_bytes(config, each))
-        return cls(ROWS.get(device, ROWS["cpu"]), scored, kept)
+        return cls(ROWS.get(device, ROWS["cpu"]), scored, kept, ENOUGH.get(device, ENOUGH["cpu"]))
 
     def settled(self) -> dict[str, Any]:
         """What a record says of them."""
@@ -73,16 +75,26 @@ class Batches:
     def each(
         self, lengths: Sequence[int], work: Callable[[list[int]], T], tokens: int | None = None
     ) -> Iterator[tuple[list[int], T]]:
-        """Yield (places of rows, what ``work`` makes of them), the longest rows first.
+        """Yield (places of rows, what ``work`` makes of them), the longest rows first, and tell the run.
 
-        ``tokens`` is ``scored`` or ``kept``. Where memory is full a batch is done again in halves, and later
-        ones are no larger.
+        ``tokens`` is given where tokens are only kept: ``kept``.
+        """
+        rows, done = Rows(len(lengths)), 0
+        for part, made in self.parts(lengths, work, tokens):
+            yield part, made
+            done += len(part)
+            rows.tell(done)
+
+    def parts(
+        self, lengths: Sequence[int], work: Callable[[list[int]], T], tokens: int | None = None
+    ) -> Iterator[tuple[list[int], T]]:
+        """The same, and nobody is told. Where memory is full a batch is done again in halves.
+
+        Later batches are then no larger.
         """
         waiting = sorted(range(len(lengths)), key=lambda place: -lengths[place])
-        rows = Rows(len(waiting))
         while waiting:
-            fits = (self.scored if tokens is None else tokens) // max(lengths[waiting[0]], 1)
-            part = waiting[: max(1, min(self.rows, fits))]
+            part = waiting[: self._together([lengths[place] for place in waiting[: self.rows]], tokens)]
             try:
                 made = work(part)
             except Exception as error:
@@ -93,6 +105,15 @@ class Batches:
             else:
                 yield part, made
                 waiting = waiting[len(part) :]
-                rows.tell(len(lengths) - len(waiting))
                 continue
             machine.release_memory()  # here the error and its frames are gone
+
+    def _together(self, lengths: Sequence[int], tokens: int | None) -> int:
+        """How many of the rows, the longest first, make the next batch."""
+        fits = max(1, (self.scored if tokens is None else tokens) // max(lengths[0], 1))
+        own = 0
+        for count, length in enumerate(lengths[:fits]):
+            if tokens is None and is_wasteful(own, length, lengths[0] * (count + 1), self.enough):
+                return count
+            own += length
+        return len(lengths[:fits])

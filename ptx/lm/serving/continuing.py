@@ -29,7 +29,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 from typing_extensions import override
 
-from ptx.lm.serving.loglikelihood import COARSE, TOLERANCE
+from ptx.lm.serving.loglikelihood import shape_of, tolerance_of
 from ptx.lm.serving.prefixes import SHORTEST, shared
 
 if TYPE_CHECKING:
@@ -211,8 +211,7 @@ def _keeps_logits(model: PreTrainedModel) -> bool:
 
 def cannot_continue(model: PreTrainedModel) -> str:
     """Why the model cannot be continued here, in a sentence; empty if a trial shows that it can."""
-    kinds = frozenset((type(one), str(getattr(one, "activation_qtype", ""))) for one in model.modules())
-    key = type(model), model.dtype, model.device, str(model.config), kinds
+    key = shape_of(model)
     if key not in _tried:
         _tried[key] = _tried_out(model)
     return _tried[key]
@@ -236,7 +235,7 @@ def _tried_out(model: PreTrainedModel) -> str:
             gap = max(_gap(model, rows) for rows in trials)
     except (TypeError, AttributeError, ValueError, RuntimeError, AssertionError) as error:
         return f"a trial failed: {error}"
-    if not gap <= TOLERANCE.get(model.dtype, COARSE):  # nan too
+    if not gap <= tolerance_of(model):  # nan too
         return f"its scores are others than alone, {gap:.2g} nats apart on a trial"
     return ""
 

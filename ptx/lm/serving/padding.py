@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ptx.lm.serving.loglikelihood import COARSE, TOLERANCE
+from ptx.lm.serving.loglikelihood import tolerance_of
 
 if TYPE_CHECKING:
     from transformers import GenerationConfig, PreTrainedModel
@@ -39,7 +39,7 @@ def batched(model: PreTrainedModel) -> str:
     """Which rows the model continues together as it does each alone: ANY, EQUAL or NONE."""
     size = model.get_input_embeddings().weight.shape[0]
     one, other = ([(first + 7 * place) % size for place in range(LONG)] for first in (3, 5))
-    if _gap(model, [one[:SHORT], other]) <= (most := TOLERANCE.get(model.dtype, COARSE)):
+    if _gap(model, [one[:SHORT], other]) <= (most := tolerance_of(model)):
         return ANY
     return EQUAL if _gap(model, [one, other]) <= most else NONE
 

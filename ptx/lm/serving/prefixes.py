@@ -55,13 +55,15 @@ class Stem:
 def stems(pairs: Sequence[tuple[Sequence[int], Sequence[int]]], most: int) -> list[Stem]:
     """The requests grouped by their prefix.
 
-    A request longer than ``most`` tokens loses its beginning, as without sharing.
+    A request longer than ``most`` tokens loses its beginning, as without sharing. A prefix shorter than
+    what comes after it is not worth a pass of its own.
     """
     found: dict[Tokens, Stem] = {}
     for place, (context, continuation) in enumerate(pairs):
         row = tuple([*context, *continuation][-(most + 1) :][:-1])
         target = tuple(continuation)[-len(row) :]
         cut = len(row) - (len(target) - 1)  # the stem's last token predicts the continuation's first
+        cut = cut if 2 * cut >= len(row) else len(row)
         found.setdefault(row[:cut], Stem(row[:cut])).add(place, row[cut:], target)
     return [stem.joined() for stem in found.values()]
 

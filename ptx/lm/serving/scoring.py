@@ -17,28 +17,47 @@ Rows = Sequence[Sequence[int]]
 Answer = tuple[float, bool]  # log-probability in nats, and whether greedy decoding gives the continuation
 Pair = tuple[Sequence[int], Sequence[int]]  # tokens of the context, tokens of the continuation
 MOST_SCORES = 2**27  # scores of one forward pass, tokens times vocabulary: 512 MB in float32
+ENOUGH = {"cpu": 256, "cuda": 2**14}  # tokens of a pass; more at once are read no faster
+WASTE = 1 / 8  # the most padding per token of a pass that has enough of them
 
 
 def groups(
-    rows: Rows, size: int, vocabulary: int, *, in_order: bool = False, tokens: int | None = None
+    rows: Rows,
+    size: int,
+    vocabulary: int,
+    *,
+    in_order: bool = False,
+    tokens: int | None = None,
+    enough: int | None = None,
 ) -> Iterator[list[int]]:
     """Yield places of rows that are read together, the longest first, or (``in_order``) as they come.
 
     At most ``size`` rows, at most ``tokens`` with padding where that is given, and no more than fit when all
-    are as long as the longest. Empty rows are left out.
+    are as long as the longest; with ``enough`` also no row that :func:`is_wasteful`. Empty rows are left out.
     """
     most = MOST_SCORES // vocabulary if tokens is None else min(tokens, MOST_SCORES // vocabulary)
     places = [place for place, row in enumerate(rows) if row or in_order]
     group: list[int] = []
-    longest = 0
+    longest = own = 0
     for place in places if in_order else sorted(places, key=lambda place: -len(rows[place])):
         width = max(longest, len(rows[place]))
-        if group and (len(group) >= size or width * (len(group) + 1) > most):
+        whole = width * (len(group) + 1)
+        if group and (
+            len(group) >= size or whole > most or is_wasteful(own, len(rows[place]), whole, enough)
+        ):
             yield group
-            group, width = [], len(rows[place])
-        group, longest = [*group, place], width
+            group, width, own = [], len(rows[place]), 0
+        group, longest, own = [*group, place], width, own + len(rows[place])
     if group:
         yield group
+
+
+def is_wasteful(own: int, more: int, whole: int, enough: int | None) -> bool:
+    """Whether a row of ``more`` tokens had better wait for the next pass, because of the padding it brings.
+
+    The rows before it have ``own`` tokens; with the row and with padding the pass would have ``whole``.
+    """
+    return enough is not None and own >= enough and whole > (1 + WASTE) * (own + more)
 
 
 def padded(rows: Rows) -> list[list[int]]:

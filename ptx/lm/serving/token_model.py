@@ -23,7 +23,7 @@ from typing_extensions import override
 
 from ptx.files import read_json
 from ptx.lm.serving.decoding import Noise, Stops, end_tokens, log_softmax, prompt_seeds, reply_text
-from ptx.lm.serving.scoring import Answer, Pair, groups, padded
+from ptx.lm.serving.scoring import ENOUGH, Answer, Pair, groups, padded
 from ptx.lm.tokens import encode, encode_pair
 from ptx.machine import release_memory
 
@@ -146,7 +146,7 @@ class TokenModel(ABC):
         inputs = [[*context, *continuation][-(self.max_length + 1) :][:-1] for context, continuation in pairs]
         scores: list[Answer] = [(0.0, True)] * len(pairs)
         asked = [row if pair[1] else [] for row, pair in zip(inputs, pairs, strict=True)]
-        for places in groups(asked, self.batch_size, self.vocabulary):
+        for places in groups(asked, self.batch_size, self.vocabulary, enough=ENOUGH["cpu"]):
             rows = [inputs[place] for place in places]
             targets = [list(pairs[place][1])[-len(inputs[place]) :] for place in places]
             for place, target, found in zip(places, targets, self.scored(rows, targets), strict=True):
@@ -174,7 +174,7 @@ class TokenModel(ABC):
 
         Rows that follow each other are read together, so a caller should pass them sorted by length.
         """
-        for places in groups(rows, self.batch_size, self.vocabulary, in_order=True):
+        for places in groups(rows, self.batch_size, self.vocabulary, in_order=True, enough=ENOUGH["cpu"]):
             part = [rows[place] for place in places]
             for row, scores in zip(part, self.prefill(padded(part)), strict=True):
                 yield scores[: len(row)]

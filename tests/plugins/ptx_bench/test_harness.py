@@ -22,11 +22,12 @@ def test_with_the_prefix_cache_scores_are_the_same_within_rounding(
         asked + asked.replace("Say", "Tell")
     )  # a header must serve eight items
     config = Bench(tasks=[str(folder)])
-    sharing = ptx_load(HF(prefix_cache=True), ModelRef.of(chat_model), "cpu")
-    assert sharing.prefix_cache
+    whole = ptx_load(HF(prefix_cache=False), ModelRef.of(chat_model), "cpu")
+    assert lm.prefix_cache
+    assert not whole.prefix_cache
     read = {}
     evaluations = {}
-    for name, model in (("plain", lm), ("shared", sharing)):
+    for name, model in (("plain", whole), ("shared", lm)):
         tokens = []
         hook = model.model.register_forward_pre_hook(
             lambda _, args, kept=tokens: kept.append(args[0].numel())

@@ -29,6 +29,18 @@ def test_auto_takes_as_many_rows_as_half_of_the_free_memory_holds(monkeypatch):
     assert batches.settled() == {"rows": 32, "scored_tokens": 100, "kept_tokens": batches.kept}
 
 
+def test_auto_takes_no_row_into_a_full_batch_that_brings_much_padding(monkeypatch):
+    monkeypatch.setattr(machine, "free_bytes", lambda _: 2.0**40)
+    lengths = [90, 180, 4, 300, 170, 165, 3]
+    batches = Batches.of(AUTO, SHAPE, 4, "cpu")
+    assert [places for places, _ in batches.each(lengths, list)] == [[3], [1, 4, 5], [0, 2, 6]]
+    # what is generated is bound by the weights, which are read once for all rows
+    assert [places for places, _ in batches.each(lengths, list, batches.kept)] == [[3, 1, 4, 5, 0, 2, 6]]
+    assert [places for places, _ in Batches.of(AUTO, SHAPE, 4, "cuda").each(lengths, list)] == [
+        [3, 1, 4, 5, 0, 2, 6]
+    ]
+
+
 def test_a_long_call_of_a_runtime_tells_the_run_at_work_how_far_it_is(make_run, monkeypatch):
     run = make_run()
     batches = Batches(2, 100, 100)

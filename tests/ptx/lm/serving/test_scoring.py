@@ -24,6 +24,13 @@ def test_a_group_is_bounded_by_the_memory_of_its_scores_when_all_rows_are_as_lon
     assert list(groups([[1], [1] * 9], 8, 10, in_order=True)) == [[0], [1]]
 
 
+def test_a_group_that_has_enough_tokens_takes_no_row_that_brings_much_padding():
+    rows = [[1] * length for length in (300, 180, 170, 165, 90, 4, 3)]
+    assert list(groups(rows, 10, 10, enough=256)) == [[0], [1, 2, 3], [4, 5, 6]]
+    assert list(groups(rows, 10, 10, enough=10_000)) == [[0, 1, 2, 3, 4, 5, 6]]
+    assert list(groups(rows, 10, 10, in_order=True, enough=256)) == [[0], [1, 2, 3], [4, 5, 6]]
+
+
 def test_rows_are_padded_behind_their_last_token():
     assert padded([[1, 2, 3], (4,)]) == [[1, 2, 3], [4, 4, 4]]
     assert longest_first([[1], [1, 2], []]) == [1, 0, 2]
