@@ -6,8 +6,9 @@
 
 All sides get the model already loaded, in one process and one thread: A is ``lm_eval.evaluator.evaluate``
 with ``HFLM``, B is what ``ptx_evaluate`` does for the same tasks, metrics with intervals and rows included,
-with ``runtime.prefix_cache=false``, C is B as it is by default. They take turns (A B C, C B A, ...). ``--arc`` makes a
-multiple-choice task of a file of ARC's questions, whose shortest rows are the examples of every prompt.
+with ``runtime.prefix_cache=false``, C is B as it is by default. They take turns (A B C, C B A, ...).
+``--arc`` makes a multiple-choice task of a file of ARC's questions, whose shortest rows are the examples of
+every prompt.
 
 Prints the ratios B / A and C / A of wall and of processor time with the interval of the median, whether B's
 scores are A's to the last bit, and how far C's are from them. Exit code 1 when B's are not, when C picks
