@@ -77,7 +77,7 @@ class Gguf(Runtime):
 def ptx_choices() -> list[Choice]:
     """``runtime=gguf``."""
     libraries = ("gguf", "xllamacpp", "transformers", "torch")
-    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="9")]
+    return [Choice("runtime", "gguf", Gguf, "a GGUF file on llama.cpp, CPU", libraries, version="10")]
 
 
 @hookimpl

@@ -129,7 +129,7 @@ def ptx_choices() -> list[Choice]:
         "compressed-tensors",
     )
     about = "ONNX Runtime GenAI on the CPU: fp32, int8, int4"
-    return [Choice("runtime", "onnx", Onnx, about, libraries, version="5")]
+    return [Choice("runtime", "onnx", Onnx, about, libraries, version="6")]
 
 
 @hookimpl

@@ -37,7 +37,9 @@ def options_of(config: Onnx) -> dict[str, Any]:
     }
 
 
-def build(config: Onnx, source: Path, out: Path, extra: dict[str, Any], scratch: Path) -> None:
+def build(
+    config: Onnx, source: Path, out: Path, extra: dict[str, Any], scratch: Path, threads: int | None = None
+) -> None:
     """Build a package in ``out`` from the model folder ``source``, in float32 unless its weights are packed.
 
     Raises:
@@ -65,6 +67,7 @@ def build(config: Onnx, source: Path, out: Path, extra: dict[str, Any], scratch:
     env = {
         **os.environ,
         **environment(),
+        **({"OMP_NUM_THREADS": str(threads)} if threads else {}),
         "HF_HUB_OFFLINE": "1",
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }

@@ -13,10 +13,13 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from ptx import ModelRef, Run, StepError
 from ptx.lm.load import is_adapter, weights_of
@@ -53,11 +56,12 @@ def export(run: Run, config: Onnx, model: ModelRef) -> ModelRef:
     with ThreadPoolExecutor(max_workers=1) as builder:  # a process of its own builds, a thread waits for it
         # the builder holds a model of its own
         at_once = BESIDE * inspect(weights_of(model.path)).parameters < free_bytes("cpu")
-        ordered = {
-            way: ordered_build(run, config, way, source, builder, at_once=at_once)
-            for way, source in sources(run, config, model).items()
-        }
-        reference = Reference.of(run, model)
+        with threads_shared() if at_once else nullcontext():
+            ordered = {
+                way: ordered_build(run, config, way, source, builder, at_once=at_once)
+                for way, source in sources(run, config, model).items()
+            }
+            reference = Reference.of(run, model)
         built = {way: build.result() for way, build in ordered.items()}
     export = Export(run, config, model, reference, built)
     for folder in built.values():
@@ -259,6 +263,17 @@ def sources(run: Run, config: Onnx, model: ModelRef) -> dict[str, Source]:
     return {"packed": packed, "dense": dense}
 
 
+@contextmanager
+def threads_shared() -> Iterator[None]:
+    """Leave half of the threads to a builder: threads that wait for each other take many times as long."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(max(1, before // 2))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def fresh(folder: Path) -> Path:
     """Return ``folder`` after removing what a killed attempt left there."""
     shutil.rmtree(folder, ignore_errors=True)
@@ -272,9 +287,10 @@ def ordered_build(
     folder, extra = source()
     out = fresh(run.folder / f"graph-{way}")
     how = replace(config, precision="fp32") if way == "dense" else config
+    threads = torch.get_num_threads()
 
     def made() -> Path:
-        build(how, folder, out, extra, fresh(run.checkpoints / f"{way}-scratch"))
+        build(how, folder, out, extra, fresh(run.checkpoints / f"{way}-scratch"), threads)
         shutil.rmtree(run.checkpoints / way, ignore_errors=True)
         return out
 

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from ptx.errors import StepError
 from ptx.files import read_json
 from ptx.lm.generation_config import make_savable
+from ptx.machine import freed_at_once
 from ptx.models.inspection import tensors_of, weight_files
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def open_weights(kind: Any, folder: Path, name: str = "", **options: Any) -> Pre
         refuse_faults(name, integer_faults(folder))
         meta, found = _opened(kind, folder, **options | {"device_map": "meta"})
         refuse_faults(name, loading_faults(meta, found, config))
-    network, found = _opened(kind, folder, **options)
+    with freed_at_once():
+        network, found = _opened(kind, folder, **options)
     refuse_faults(name, loading_faults(network, found, config))
     refuse_values(name, network.named_parameters())
     make_savable(network, name)

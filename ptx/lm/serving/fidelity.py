@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from ptx.errors import StepError
 from ptx.hooks.run import LanguageModel
 from ptx.lm.load import render
+from ptx.lm.serving.continuing import cannot_continue, continued
 from ptx.lm.serving.decoding import log_softmax
 from ptx.lm.serving.token_model import TokenModel
 from ptx.lm.tokens import encode, first_token
@@ -82,16 +83,21 @@ def own_text(
     generator = torch.Generator(network.device).manual_seed(seed)
     starts = starts or openings(tokenizer)
     longest = context_of(network.config.get_text_config()) or ROWS * TOKENS
-    texts: list[list[int]] = []
-    for place, start in enumerate(starts):
-        count = rows // len(starts) + (place < rows % len(starts))
-        texts += _drawn(
-            network,
-            torch.tensor([start] * count, device=network.device),
-            min(tokens, longest - len(start)),
-            generator,
-        )
-    return texts
+    room = min(tokens, longest - max(map(len, starts)))
+    counts = [rows // len(starts) + (place < rows % len(starts)) for place in range(len(starts))]
+
+    def drawn(scores: torch.Tensor, *_: Any) -> torch.Tensor:
+        return torch.multinomial(scores.float().softmax(-1), 1, generator=generator)[:, 0]
+
+    begun = [list(start) for start, count in zip(starts, counts, strict=True) for _ in range(count)]
+    if not cannot_continue(network):  # every pass reads all weights: as few passes as possible
+        made = continued(network, begun, room, drawn, lambda _: False)
+        return [[*start, *new] for start, new in zip(begun, made, strict=True)]
+    return [
+        text
+        for start, count in zip(starts, counts, strict=True)
+        for text in _drawn(network, torch.tensor([start] * count, device=network.device), room, drawn)
+    ]
 
 
 def openings(tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
@@ -111,14 +117,15 @@ def openings(tokenizer: PreTrainedTokenizerBase) -> list[list[int]]:
 
 
 def _drawn(
-    network: PreTrainedModel, start: torch.Tensor, tokens: int, generator: torch.Generator
+    network: PreTrainedModel, start: torch.Tensor, tokens: int, drawn: Callable[[torch.Tensor], torch.Tensor]
 ) -> list[list[int]]:
-    ids, step, past = start, start, None  # (B, T)
+    """Rows of one length (B, T), continued by ``tokens``."""
+    ids, step, past = start, start, None
     with torch.inference_mode():
         for _ in range(tokens):
             out = network(input_ids=step, past_key_values=past, use_cache=True)
             past = out.past_key_values
-            step = torch.multinomial(out.logits[:, -1].float().softmax(-1), 1, generator=generator)
+            step = drawn(out.logits[:, -1])[:, None]
             ids = torch.cat([ids, step], dim=1)
     return [[int(token) for token in row] for row in ids.tolist()]
 

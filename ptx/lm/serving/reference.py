@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from ptx.hooks.run import Run
 from ptx.lm.serving.dense import open_original
 from ptx.lm.serving.fidelity import Fidelity, Row, compare, compare_drawn, logits_of, openings, own_text
+from ptx.lm.serving.loglikelihood import logits_of as scores_of_rows
 from ptx.lm.serving.long_text import LongText, check_continues, check_long, compare_long, long_text
 from ptx.lm.serving.token_model import TokenModel
 from ptx.records import ModelRef
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 FURTHER = 24  # texts, divided by the openings; those with the first one are drawn
 LARGEST = 500_000_000  # scores that are kept; 2 GB
+TOGETHER = 32  # rows of a pass
 
 
 class Reference:
@@ -32,7 +34,7 @@ class Reference:
         self.rows = own_text(network, tokenizer, seed)
         self.starts = openings(tokenizer)
         self.long: LongText | None = long_text(network, self.rows, most)
-        self.expected = _kept(logits_of(network))
+        self.expected = _kept(network, self.rows)
 
     @classmethod
     def of(cls, run: Run, model: ModelRef, most: int | None = None) -> Reference:
@@ -77,17 +79,21 @@ class Reference:
         }
 
 
-def _kept(ask: Callable[[Row], NDArray[np.float32]]) -> Callable[[Row], NDArray[np.float32]]:
-    """``ask``, which is asked once for each row, as long as the answers fit into memory."""
+def _kept(network: PreTrainedModel, rows: Sequence[Row]) -> Callable[[Row], NDArray[np.float32]]:
+    """The scores of a row of ``rows``, or of a row that one of them begins with.
+
+    The first of them that is asked for brings all of them, in few passes, as long as they fit into memory.
+    """
+    ask = logits_of(network)
+    fitting = LARGEST // (network.get_input_embeddings().weight.shape[0] * max(map(len, rows)))
     answers: dict[tuple[int, ...], NDArray[np.float32]] = {}
 
     def again(row: Row) -> NDArray[np.float32]:
+        if not answers:
+            read = scores_of_rows(network, rows[:fitting], TOGETHER)
+            answers.update((tuple(one), scores.numpy()) for one, scores in zip(rows, read, strict=False))
         key = tuple(row)
-        if key in answers:
-            return answers[key]
-        found = ask(row)
-        if sum(scores.size for scores in answers.values()) + found.size < LARGEST:
-            answers[key] = found
-        return found
+        found = next((scores for one, scores in answers.items() if one[: len(key)] == key), None)
+        return ask(row) if found is None else found[: len(key)]
 
     return again

@@ -113,7 +113,7 @@ def log_probabilities(
     places = torch.arange(ids.shape[1], device=model.device)  # (T,)
     labels = ids.masked_fill((places < start) | (places >= end), -100)
     try:
-        with short_head():
+        with short_head(None if work is APART else model.device.type):
             tokens: Tensor = _scored(model, ids, labels, places < end, work).double()
     except Exception as error:
         if len(answers) == 1 or not is_memory_full(error):

@@ -268,8 +268,9 @@ def bundled(trainer: Any, speed: Speed, device: str) -> Iterator[None]:
 
     @functools.wraps(type(network).forward)  # generation asks for the names of its arguments
     def forward(_: Any, *args: Any, fused_lm_head: bool = False, **given: Any) -> Any:
-        if fused_lm_head and not args and is_plain(given):
-            return spread(usual, given, work(), tokens)
+        said = {name: value for name, value in given.items() if value is not None}  # peft says all names
+        if fused_lm_head and not args and is_plain(said):
+            return spread(usual, said, work(), tokens)
         return usual(*args, **given, **({"fused_lm_head": True} if fused_lm_head else {}))
 
     with replaced(network, "forward", MethodType(forward, network)):

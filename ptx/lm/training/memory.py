@@ -7,9 +7,9 @@ Gemma 2, GPT-2 and GPT-NeoX: the input of each norm and its result, the inputs o
 keys, values and the result of attention, and the feed-forward block's inner values.
 
 TRL projects onto the vocabulary in tiles of 4096 tokens and 32768 words, so logits are never there as a
-whole. On a GPU a kernel works in the tile. On a CPU torch makes up to eight tensors of its size, which for a
-small model with a large vocabulary is more than everything else. ``benchmarks/memory.py`` compares the sum
-with measured peaks.
+whole. On a GPU a kernel works in the tile. On a CPU torch makes up to eight tensors of its size; with 2048
+words (:mod:`ptx.lm.training.passes`) they are small. ``benchmarks/memory.py`` compares the sum with measured
+peaks.
 """
 
 from __future__ import annotations
@@ -27,13 +27,17 @@ if TYPE_CHECKING:
 LIBRARIES = 0.62e9
 #: bytes of a GPU that the CUDA context and the libraries' workspaces take
 CONTEXT = 0.8e9
-TILE_TOKENS, TILE_WORDS = 4096, 32768
+TILE_TOKENS, LARGE_TILE = 4096, 32768
+#: words of a tile where the output layer is short: seven tensors of 1000 tokens stay in the cache of a CPU
+TILE_WORDS = {"cpu": 2048}
 #: tensors of a tile's size that are there at once: torch's operations on a CPU, a kernel on a GPU
 TILES = {"cpu": 7.0, "cuda": 1.0}
 #: measured over counted activations on a CPU, without and with an adapter: the heap keeps freed temporaries
 HEAP, HEAP_ADAPTER = 1.3, 2.0
 #: largest share of the free memory that a chosen micro-batch may take
 SHARE = 0.85
+#: tokens of a micro-batch on a CPU: more at once are no faster, and the system has to clear their memory
+WIDEST = 2048
 
 
 @dataclass(frozen=True)
@@ -138,13 +142,19 @@ def _loss(method: TrlMethod, work: Workload, passes: Passes, tokens: int) -> flo
     if passes.logits:
         return passes.logits * 4.0 * tokens * words
     wide = 4.0 if work.device == "cpu" or method.dtype == "float32" else 2.0
-    columns = min(words, TILE_WORDS) if work.device == "cpu" else TILE_WORDS
+    tile = TILE_WORDS.get(work.device, LARGE_TILE) if method.speed.short_head else LARGE_TILE
+    columns = min(words, tile) if work.device == "cpu" else tile
     return TILES[work.device] * wide * min(tokens, TILE_TOKENS) * columns
 
 
 def narrows(method: TrlMethod, device: str) -> bool:
     """Whether a copy of the weights in bfloat16 stands beside them (:mod:`ptx.lm.training.narrow`)."""
     return device == "cpu" and bool(method.speed.bf16) and method.lora is None and not method.speed.compile
+
+
+def narrows_base(method: TrlMethod, device: str) -> bool:
+    """Whether an adapter's base is held in bfloat16 while it trains."""
+    return device == "cpu" and bool(method.speed.bf16) and method.lora is not None
 
 
 def _narrow(method: TrlMethod, device: str) -> bool:
@@ -208,7 +218,7 @@ def _host(work: Workload) -> dict[str, float]:
 
 
 def fit(method: TrlMethod, work: Workload, free: float, ranks: int = 1) -> Fit:
-    """The largest micro-batch whose peak is within ``free`` bytes.
+    """The largest micro-batch whose peak is within ``free`` bytes, and on a CPU not wider than it gains by.
 
     Without gradient checkpointing, which costs up to four times the time, as long as one example fits so;
     else with it. Where nothing fits the answer is one example with checkpointing, and its memory says so.
@@ -217,9 +227,16 @@ def fit(method: TrlMethod, work: Workload, free: float, ranks: int = 1) -> Fit:
     for checkpointing in (False, True):
         for micro in divisors(method.batch_size // ranks):
             memory = method.memory(work, micro, checkpointing=checkpointing)
-            if memory.total <= most:
+            if memory.total <= most and not _needless(method, work, micro):
                 return Fit(micro, checkpointing, memory)
     return Fit(1, True, memory)
+
+
+def _needless(method: TrlMethod, work: Workload, micro: int) -> bool:
+    """Whether a smaller micro-batch is as fast: on a CPU, unless the answers to a prompt share its passes."""
+    passes = method.passes(work)
+    tokens = passes.at_a_time(micro) * passes.length
+    return work.device == "cpu" and micro > 1 and not passes.rollout and tokens > WIDEST
 
 
 def fits(method: TrlMethod, work: Workload, free: float, ranks: int = 1) -> bool:

@@ -8,6 +8,9 @@ weight has moved, and before the first one none has. The copy serves all passes 
 saves the casts of every pass besides. The gradient is that of the weight, as under autocast.
 
 Weights that lie between the grid's points need no thresholds: to the nearest they flip one by one, too.
+
+The base of an adapter does not move: its layers are held in bfloat16 (:func:`narrow_base`), as autocast would
+cast them in every pass, and what they read is not cast to float32 and back.
 """
 
 from __future__ import annotations
@@ -28,10 +31,7 @@ DEVICE, NARROW = "cpu", torch.bfloat16  # on a GPU it has not been tried
 
 @contextmanager
 def narrow_weights(trainer: Any, seed: int, *, wanted: bool) -> Iterator[None]:
-    """Within this context, and under autocast, layers on bfloat16's grid are rounded weight by weight.
-
-    An adapter's base does not move, and is left to autocast.
-    """
+    """Within this context, and under autocast, layers on bfloat16's grid are rounded weight by weight."""
     linear = [one for one in trainer.model.modules() if wanted and type(one) is nn.Linear]
     layers = [one for one in linear if one.weight.requires_grad and _on_grid(one.weight.detach())]
     held: dict[int, tuple[int, Tensor]] = {}
@@ -51,6 +51,38 @@ def narrow_weights(trainer: Any, seed: int, *, wanted: bool) -> Iterator[None]:
     finally:
         for layer in layers:
             del layer.forward
+
+
+@contextmanager
+def narrow_base(trainer: Any, *, wanted: bool) -> Iterator[None]:
+    """Within this context the layers that an adapter changes are in bfloat16, and inputs are not cast.
+
+    Only layers on bfloat16's grid: they are in float32 again afterwards, to the last bit. Products are those
+    of autocast, also to the last bit.
+    """
+    if not wanted:
+        yield
+        return
+    from peft.helpers import disable_input_dtype_casting
+
+    bases = (getattr(one, "base_layer", None) for one in trainer.model.modules())
+    layers = [one for one in bases if isinstance(one, nn.Linear) and _on_grid(one.weight.detach())]
+    for layer in layers:
+        layer.weight.data = layer.weight.data.to(NARROW)
+        layer.forward = partial(_autocast, layer)  # type: ignore[method-assign]
+    try:
+        with disable_input_dtype_casting(trainer.model):
+            yield
+    finally:
+        for layer in layers:
+            del layer.forward
+            layer.weight.data = layer.weight.data.float()
+
+
+def _autocast(layer: nn.Linear, given: Tensor) -> Tensor:
+    if torch.is_autocast_enabled(DEVICE):
+        return type(layer).forward(layer, given)
+    return functional.linear(given, layer.weight.to(given.dtype), layer.bias)
 
 
 def _on_grid(weight: Tensor) -> bool:

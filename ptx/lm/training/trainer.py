@@ -222,9 +222,9 @@ def fit_trainer(
     from ptx.lm.training.compiled import compiled
     from ptx.lm.training.coverage import say_coverage
     from ptx.lm.training.keep_zeros import add_keep_zeros
-    from ptx.lm.training.memory import narrows
+    from ptx.lm.training.memory import narrows, narrows_base
     from ptx.lm.training.memory_full import progress_kept
-    from ptx.lm.training.narrow import narrow_weights
+    from ptx.lm.training.narrow import narrow_base, narrow_weights
     from ptx.lm.training.passes import short_head
 
     for callback in (PrinterCallback, ProgressCallback):
@@ -240,9 +240,10 @@ def fit_trainer(
     speed = method.speed
     with (
         report_trl_warnings(run),
-        short_head(wanted=speed.short_head),
+        short_head(run.device, wanted=speed.short_head),
         bundled(trainer, speed, run.device),
         narrow_weights(trainer, run.seed, wanted=narrows(method, run.device)),
+        narrow_base(trainer, wanted=narrows_base(method, run.device)),
         compiled(trainer.model, wanted=speed.compile),
         full,
     ):

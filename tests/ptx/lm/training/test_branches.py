@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
@@ -68,7 +69,7 @@ def network_of(kind, **options):
 
 def gradients(network, call):
     network.zero_grad()
-    with short_head():
+    with short_head("cpu"):
         found = call()
     (found.log_probs.sum() / 10).backward()
     return found, torch.cat([weight.grad.flatten() for weight in network.parameters()])
@@ -136,6 +137,17 @@ def test_an_architecture_that_could_come_out_otherwise_shares_nothing(kind, opti
 
 def trainer_of(network, **args):
     return SimpleNamespace(model=network, args=SimpleNamespace(**args))
+
+
+def test_a_model_with_an_adapter_reads_bundles_too():
+    network, given, read = network_of("llama"), batch(rows()), []
+    network.model.layers[0].register_forward_pre_hook(lambda _, args: read.append(args[0].shape[:2].numel()))
+    adapted = get_peft_model(network, LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False))
+    before = adapted(**given, fused_lm_head=True).log_probs
+    with bundled(trainer_of(adapted), Speed(), "cpu"):
+        found = adapted(**given, fused_lm_head=True).log_probs
+    torch.testing.assert_close(found, before, rtol=1e-5, atol=5e-5)
+    assert read[1] < 0.8 * read[0]
 
 
 def test_a_trainer_s_model_reads_bundles_while_it_trains_and_generates_as_before(monkeypatch):

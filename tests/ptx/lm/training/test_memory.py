@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from ptx.config import Lora
+from ptx.config import Exact, Lora
 from ptx.lm.training.memory import LIBRARIES, Passes, divisors, fit
 from ptx.lm.training.method import TrlMethod
 from ptx.models.memory import Workload
@@ -59,10 +59,18 @@ def test_an_adapter_needs_no_moments_of_the_base_and_qlora_little_of_its_weights
     assert four < adapter.device["weights"] * 0.65
 
 
-def test_a_large_vocabulary_is_what_a_small_model_pays_for_on_a_cpu():
-    parts = TrlMethod(batch_size=16).memory(work(longest=256)).device
+def test_a_large_vocabulary_is_what_a_small_model_pays_for_in_trl_s_tiles_on_a_cpu():
+    parts = TrlMethod(batch_size=16, speed=Exact()).memory(work(longest=256)).device
     assert parts["loss"] == pytest.approx(7 * 4 * 4096 * 32768)
     assert parts["loss"] > parts["weights"] + parts["optimizer"] + parts["gradients"]
+    assert TrlMethod(batch_size=16).memory(work(longest=256)).device["loss"] == parts["loss"] / 16
+
+
+def test_a_chosen_micro_batch_is_no_wider_on_a_cpu_than_it_gains_by():
+    method = TrlMethod(batch_size=12)
+    assert fit(method, work(longest=1000), 1e15).micro == 2
+    assert fit(TrlMethod(batch_size=3), work(longest=1000), 1e15).micro == 1
+    assert fit(method, work("cuda", longest=1000), 1e15).micro == 12
 
 
 def test_sampling_counts_keys_and_values_of_the_whole_batch():

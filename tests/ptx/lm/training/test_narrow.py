@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from peft import LoraConfig, get_peft_model
 
 import ptx_dpo
 from ptx import Lora, RunConfig, Speed
 from ptx.lm.load import load_model, load_tokenizer, save_model
 from ptx.lm.training import narrow
-from ptx.lm.training.memory import narrows
+from ptx.lm.training.memory import narrows, narrows_base
 from ptx.lm.training.method import TrlMethod
 
 PAIRS = [
@@ -101,12 +102,40 @@ def test_frozen_layers_and_products_without_autocast_are_left_alone(trainer, mon
         under_autocast(trainer, given)
 
 
+def test_the_base_of_an_adapter_is_narrow_while_it_trains_and_computes_what_autocast_does():
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Linear(32, 16), torch.nn.Linear(16, 8))
+    network[0].weight.data = network[0].weight.data.bfloat16().float()  # the second lies between the points
+    held = [layer.weight.detach().clone() for layer in network]
+    adapted = get_peft_model(network, LoraConfig(target_modules=["0", "1"], init_lora_weights=False))
+    trainer, given = SimpleNamespace(model=adapted), torch.randn(5, 32)
+    plain = adapted(given)
+
+    def learnt():
+        adapted.zero_grad()
+        found = under_autocast(trainer, given)
+        found.sum().backward()
+        return [found, *(weight.grad for weight in adapted.parameters() if weight.requires_grad)]
+
+    expected = learnt()
+    with narrow.narrow_base(trainer, wanted=True):
+        assert [layer.base_layer.weight.dtype for layer in network] == [torch.bfloat16, torch.float32]
+        assert all(torch.equal(one, other) for one, other in zip(learnt(), expected, strict=True))
+        assert torch.equal(adapted(given), plain)
+    assert all(
+        torch.equal(layer.base_layer.weight, weight) for layer, weight in zip(network, held, strict=True)
+    )
+    assert torch.equal(adapted(given), plain)
+
+
 def test_an_adapter_a_compiled_training_and_a_gpu_have_no_copy():
     narrow_speed = Speed(bf16=True)
     assert narrows(TrlMethod(speed=narrow_speed), "cpu")
     assert not narrows(TrlMethod(speed=narrow_speed), "cuda")
     assert not narrows(TrlMethod(speed=Speed(bf16=True, compile=True)), "cpu")
     assert not narrows(TrlMethod(speed=narrow_speed, lora=Lora()), "cpu")
+    assert narrows_base(TrlMethod(speed=narrow_speed, lora=Lora()), "cpu")
+    assert not narrows_base(TrlMethod(lora=Lora()), "cpu")
 
 
 def test_a_stopped_training_goes_on_with_the_same_digits(make_run, train, make_data, plain_model, tmp_path):

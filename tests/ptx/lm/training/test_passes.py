@@ -68,7 +68,7 @@ def gradients(network, parts, *, short):
     network.zero_grad()
     items = sum(int((part["labels"][:, 1:] != -100).sum()) for part in parts)
     loss = 0.0
-    with short_head(wanted=short):
+    with short_head("cpu", wanted=short):
         for part in parts:
             out = network(**part, fused_lm_head=True, use_cache=False)
             one = -out.log_probs.sum() / items
@@ -96,7 +96,7 @@ def test_the_short_head_computes_places_with_a_label_only_and_is_gone_afterwards
         lambda hidden, *rest: seen.append(len(hidden)) or apply(hidden, *rest),
     )
     for short in (True, False):
-        with short_head(wanted=short), torch.no_grad():
+        with short_head("cpu", wanted=short), torch.no_grad():
             network(**batch, fused_lm_head=True)
     learnt = int((batch["labels"][:, 1:] != -100).sum())
     assert seen == [learnt, batch["labels"][:, 1:].numel()]
