@@ -106,7 +106,7 @@ class PPO(Reinforced):
     @override
     def passes(self, work: Workload) -> Passes:
         """Answers through policy and critic, with the critic's optimizer; the original model for the KL."""
-        return replace(super().passes(work), rows=2, copies=4 + int(self.beta > 0))
+        return replace(super().passes(work), rows=2, group=1, copies=4 + int(self.beta > 0))
 
 
 @hookimpl

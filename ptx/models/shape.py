@@ -6,7 +6,7 @@ No weight is read. What config.json does not say is taken from the shapes of the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,11 @@ WIDTHS = ("intermediate_size", "n_inner", "ffn_dim", "ffn_hidden_size", "d_ff")
 PAIRS = ("num_key_value_heads", "n_head_kv", "num_kv_heads")
 #: activations of feed-forward blocks with two input layers end in these words in config.json
 GATED = ("gate_proj", "up_gate", "gate_up_proj", "w3.", "wi_1.")
+#: attention with a mask is right for these (tests/ptx/lm/training/test_branches.py): positions by rotation,
+#: every layer sees all that the mask allows
+ROTARY = frozenset(
+    ("llama", "mistral", "qwen2", "qwen3", "phi", "phi3", "gemma", "olmo2", "granite", "gpt_neox", "stablelm")
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class ModelShape:
     ``tables`` are the weights of the embedding and the output layer; where both are one, it counts once.
     ``ends`` are the inputs and outputs of all linear layers together: an adapter of rank r has r times as
     many weights. ``norms`` and ``head_norms`` count the norms of a layer over its hidden states and over the
-    heads of its attention.
+    heads of its attention. With ``branches`` rows that begin alike can be read once (``share_prefix``).
     """
 
     parameters: int
@@ -52,6 +57,7 @@ class ModelShape:
     ends: int
     norms: int
     head_norms: int
+    branches: bool = False
 
     @classmethod
     def of(cls, path: Path) -> ModelShape | None:
@@ -94,7 +100,15 @@ def _shape(folder: Path, stamp: tuple[tuple[str, int, int], ...]) -> ModelShape 
         ends=sum(sum(shape) for shape in linear),
         norms=_per_layer(tensors, layers, lambda name: "norm" in name or "ln_" in name, hidden),
         head_norms=_per_layer(tensors, layers, lambda name: "q_norm" in name or "k_norm" in name),
+        branches=reads_branches(text),
     )
+
+
+def reads_branches(text: Mapping[str, Any]) -> bool:
+    """Whether rows that begin alike can be one sequence with branches, from the configuration of the text."""
+    kinds = {*(text.get("layer_types") or ["full_attention"])}
+    window = text.get("sliding_window") and text.get("use_sliding_window", True)
+    return text.get("model_type") in ROTARY and kinds == {"full_attention"} and not window
 
 
 def _per_layer(

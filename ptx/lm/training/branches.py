@@ -26,12 +26,7 @@ from torch import Tensor
 from ptx.config import Speed
 from ptx.lm.progress import replaced
 from ptx.lm.training.distributed import ranks
-
-#: attention with a mask is right for these (tests/ptx/lm/training/test_branches.py): positions by rotation,
-#: every layer sees all that the mask allows
-ROTARY = frozenset(
-    ("llama", "mistral", "qwen2", "qwen3", "phi", "phi3", "gemma", "olmo2", "granite", "gpt_neox", "stablelm")
-)
+from ptx.models.shape import reads_branches
 
 
 @dataclass(frozen=True)
@@ -65,9 +60,7 @@ APART = Work(1, 0)
 def work_of(network: Any) -> Work:
     """What a layer of this model multiplies, without its adapter."""
     config = network.config.get_text_config()
-    kinds = {*(getattr(config, "layer_types", None) or ["full_attention"])}
-    window = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
-    fit = config.model_type in ROTARY and kinds == {"full_attention"} and not window
+    fit = reads_branches(config.to_dict())
     if not fit or config._attn_implementation != "sdpa" or _drops(network):  # noqa: SLF001 (no other name)
         return APART
     width = config.num_attention_heads * (

@@ -47,7 +47,8 @@ class Passes:
     ``rows`` sequences of ``length`` tokens have gradients, ``aside`` have none. ``logits`` is the number of
     tensors of tokens times vocabulary that the loss makes. ``rollout`` is how many sequences are sampled at a
     time. ``copies`` is the number of further models of the same size in memory. With ``tokens`` the sequences
-    of a micro-batch go through the model in parts of about so many tokens.
+    of a micro-batch go through the model in parts of about so many tokens. Of ``group`` sequences the first
+    ``shared`` tokens are read once.
     """
 
     length: int
@@ -57,11 +58,17 @@ class Passes:
     rollout: int = 0
     copies: float = 0.0
     tokens: int = 0
+    group: int = 1
+    shared: int = 0
 
     def at_a_time(self, micro: int) -> int:
         """The sequences with gradients that are in the model at the same time."""
         all_rows = micro * self.rows
         return min(all_rows, -(-self.tokens // self.length)) if self.tokens else all_rows
+
+    def read(self, rows: int) -> int:
+        """The tokens of so many sequences that go through the model."""
+        return rows * self.length - (rows - -(-rows // self.group)) * self.shared
 
 
 @dataclass(frozen=True)
@@ -82,9 +89,9 @@ def training_memory(
     each = 4.0 if method.lora is None or width == 4 else 2.0
     weights = _stored_weights(method, shape, width)
     rows = passes.at_a_time(micro)
-    tokens = rows * passes.length
+    tokens = passes.read(rows)
     several = rows < method.batch_size * passes.rows  # gradients of earlier passes wait for later ones
-    kept = activations(method, work, rows, passes.length, checkpointing=checkpointing)
+    kept = activations(method, work, passes, rows, checkpointing=checkpointing)
     copy = 2.0 * shape.parameters if narrows(method, work.device) else 0.0
     standing = {
         "libraries": LIBRARIES if work.device == "cpu" else CONTEXT,
@@ -109,9 +116,11 @@ def training_memory(
     return Memory({name: size for name, size in (standing | peak).items() if size}, least, _host(work))
 
 
-def activations(method: TrlMethod, work: Workload, rows: int, length: int, *, checkpointing: bool) -> float:
+def activations(
+    method: TrlMethod, work: Workload, passes: Passes, rows: int, *, checkpointing: bool
+) -> float:
     """The bytes that autograd keeps of ``rows`` sequences until the backward pass."""
-    shape, tokens = work.model, rows * length
+    shape, tokens, length = work.model, passes.read(rows), passes.length
     wide = 4.0  # bytes of values that norms compute in float32 whatever the model's dtype
     narrow = 2.0 if _narrow(method, work.device) else 4.0
     frozen = method.lora is not None

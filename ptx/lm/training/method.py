@@ -145,7 +145,10 @@ class TrlMethod(Method):
         answer: int | None = getattr(self, "max_completion_length", None)
         if answer is None or hasattr(self, "max_length"):
             return Passes(self.length(work))
-        return Passes((work.longest or 0) + answer, rollout=self.batch_size)
+        prompt = work.longest or 0
+        shares = self.speed.share_prefix and work.model.branches
+        group = getattr(self, "num_generations", 1) if shares else 1
+        return Passes(prompt + answer, rollout=self.batch_size, group=group, shared=max(prompt - 1, 0))
 
     def length(self, work: Workload) -> int:
         """The tokens of the longest example after the cut at ``max_length``."""

@@ -11,8 +11,9 @@ from trl.trainer.utils import add_fused_lm_head
 
 from ptx.config import Exact, Speed
 from ptx.lm.training import branches
-from ptx.lm.training.branches import APART, PER_TOKEN, ROTARY, Work, bundled, bundles, passes_of, spread
+from ptx.lm.training.branches import APART, PER_TOKEN, Work, bundled, bundles, passes_of, spread
 from ptx.lm.training.passes import short_head
+from ptx.models.shape import ROTARY
 
 CHEAP = Work(1e6, 8)  # attention hardly counts, so all is shared that can be
 

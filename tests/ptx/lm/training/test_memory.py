@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -96,6 +97,23 @@ def test_passes_of_few_tokens_hold_few_rows_at_a_time():
     assert Passes(100, tokens=512).at_a_time(16) == 6
     assert Passes(100, rows=2).at_a_time(4) == 8
     assert Passes(1000, tokens=512).at_a_time(4) == 1
+
+
+def test_the_prompt_of_a_group_is_counted_once_where_the_model_reads_it_once():
+    assert Passes(244, group=8, shared=179).read(16) == 16 * 244 - 14 * 179
+    assert Passes(244, group=8, shared=179).read(4) == 4 * 244 - 3 * 179
+    assert Passes(244).read(16) == 16 * 244
+
+    class Sampler(TrlMethod):
+        max_completion_length = 64
+        num_generations = 8
+
+    def needs(*, branches, **options):
+        model = replace(SMALL, branches=branches)
+        return Sampler(batch_size=16, **options).memory(replace(work(longest=180), model=model)).total
+
+    assert needs(branches=True) < 0.6 * needs(branches=False)
+    assert needs(branches=True, speed=Exact()) == needs(branches=False, speed=Exact())
 
 
 def test_the_largest_divisor_that_fits_is_taken_without_checkpointing_where_one_example_fits():
