@@ -63,6 +63,8 @@ def main() -> int:
     found = []
     for shape, model in models.items():
         for case in options.cases.split(","):
+            if case == "grpo" and shape in ("tiny", *SHAPES):
+                continue  # their answers are all of one length, so there would be nothing to learn
             found.append({"shape": shape, "case": case} | measured(options, model, case))
             show(found[-1])
             (options.to / "memory.json").write_text(json.dumps(found, indent=1) + "\n")

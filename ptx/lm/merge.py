@@ -8,6 +8,7 @@ the adapter beside the weights and in them are compared.
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from ptx.errors import StepError
@@ -42,7 +43,9 @@ def merged(network: PreTrainedModel | PeftModel, rounding: str = STOCHASTIC) -> 
     untie(network)
     try:
         add_in_float32(network, rounding)
-        whole: Any = network.merge_and_unload()
+        with warnings.catch_warnings():  # those that were added in float32 are merged already
+            warnings.filterwarnings("ignore", "All adapters are already merged")
+            whole: Any = network.merge_and_unload()
     except (ValueError, AttributeError, NotImplementedError) as error:
         kinds = ", ".join(sorted({one.peft_type.value for one in network.peft_config.values()}))
         raise StepError(f"an adapter of the kind {kinds} cannot be merged: {error}") from error
