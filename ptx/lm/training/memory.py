@@ -33,7 +33,9 @@ TILE_WORDS = {"cpu": 2048}
 #: tensors of a tile's size that are there at once: torch's operations on a CPU, a kernel on a GPU
 TILES = {"cpu": 7.0, "cuda": 1.0}
 #: measured over counted activations on a CPU, without and with an adapter: the heap keeps freed temporaries
-HEAP, HEAP_ADAPTER = 1.3, 2.0
+HEAP, HEAP_ADAPTER = 1.3, 1.8
+#: values per word of the vocabulary with which a merge is measured: 200 tokens, a dozen tensors (measured)
+MERGING = 2400
 #: largest share of the free memory that a chosen micro-batch may take
 SHARE = 0.85
 #: tokens of a micro-batch on a CPU: more at once are no faster, and the system has to clear their memory
@@ -110,7 +112,9 @@ def training_memory(
         "gradients": each * trained,
     }
     sampling = {"rollouts": _rollouts(method, work, passes, width)}
-    peak = max((forward, backward, sampling), key=lambda part: sum(part.values()))
+    merges = method.lora is not None and method.lora.merge
+    merging = {"merging": 4.0 * MERGING * shape.words if merges and work.device == "cpu" else 0.0}
+    peak = max((forward, backward, sampling, merging), key=lambda part: sum(part.values()))
     least = sum(standing.values()) + each * trained
     least -= 0.0 if _keeps_moments(method) else standing["optimizer"]
     return Memory({name: size for name, size in (standing | peak).items() if size}, least, _host(work))
